@@ -1,0 +1,56 @@
+# Every target makes the virtual environment it needs; the lock pins each package by hash.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help gate test test-all lint types format sandbox wheel lint-openapi lock clean
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Ringback needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+gate: $(READY)  ## check, then load, the embedded deployment: one verdict
+	$(BIN)/ringback gate
+
+test: $(READY)  ## Ringback's own tests, but for the slow ones
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: $(READY)  ## all of Ringback's own tests, the fault and dialect matrix among them
+	$(BIN)/python -m pytest -q
+
+lint: $(READY)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## mypy, strict
+	$(BIN)/mypy
+
+format: $(READY)  ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lint-openapi: $(READY)  ## openapi.yaml: the specification's validator, Spectral, Redocly
+	$(BIN)/openapi-spec-validator openapi.yaml
+	cd tests/openapi_lint && npm ci --silent --no-audit --no-fund && npm run --silent lint
+
+sandbox: $(READY)  ## the embedded deployment, on port 22222, until Ctrl-C
+	$(BIN)/ringback sandbox
+
+wheel: $(READY)  ## dist/ringback-*.whl
+	$(BIN)/python -m build --wheel --no-isolation
+
+lock: $(READY)  ## pin the dependencies anew (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -o requirements.lock
+
+clean:  ## remove what make made
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

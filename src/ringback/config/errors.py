@@ -1,0 +1,30 @@
+"""The one exception of configuration."""
+
+from __future__ import annotations
+
+__all__ = ["ConfigError"]
+
+
+class ConfigError(Exception):
+    """A mistake in the configuration, told in one line: where, which key, what value, and the mend.
+
+    Commands print it and exit with 2; nothing has been sent to a deployment by then.
+    """
+
+    def __init__(self, source: str, key: str | None, problem: str, mend: str, value: object = None) -> None:
+        self.source = source
+        self.key = key
+        self.problem = problem
+        self.mend = mend
+        shown = "" if value is None else f" = {_shorten(value)}"
+        where = f"{source}: {key}{shown}" if key else source
+        super().__init__(_one_line(f"{where}: {problem}; {mend}"))
+
+
+def _shorten(value: object) -> str:
+    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)

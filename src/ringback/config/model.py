@@ -1,0 +1,245 @@
+"""The sections of `ringback.toml` as models. Values are checked here; where they come from is `loading`'s matter."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from ringback.config.limits import Limit
+from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, PhoneNumber, Seconds
+
+__all__ = [
+    "LINE_STATES",
+    "Budget",
+    "Config",
+    "Deployment",
+    "Dialect",
+    "Gate",
+    "Lines",
+    "Load",
+    "ResultDestination",
+    "SandboxOptions",
+    "Timing",
+    "Waiver",
+]
+
+LINE_STATES = {
+    "answered": "Answered",
+    "busy": "Busy",
+    "error": "Error",
+    "invalid_number": "Invalid Number",
+    "no_answer": "No Answer",
+    "rejected": "Rejected",
+    "temporarily_unavailable": "Temporarily Unavailable",
+}
+"""The name of a line in the configuration -> the call state that it is known to produce, as documented."""
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not text; put it in quotes")
+    if not value.strip():
+        raise ValueError("empty; give it a value")
+    return value
+
+
+def _single_line(value: str) -> str:
+    if any(not c.isprintable() for c in value):
+        raise ValueError("holds a line break or another control character; remove it")
+    return value
+
+
+def _existing_file(value: object) -> Path:
+    path = Path(_text(value)).expanduser()
+    if not path.is_file():
+        raise ValueError("no such file; name an existing one, relative to the configuration file")
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise ValueError(f"unreadable ({error.strerror}); mend its permissions") from None
+
+
+def _ca_bundle(value: object) -> Path:
+    path = _existing_file(value)
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except (ssl.SSLError, OSError):
+        raise ValueError("holds no certificate in PEM form; export the CA's certificates as PEM") from None
+    return path
+
+
+Text = Annotated[str, BeforeValidator(_text), AfterValidator(_single_line)]
+ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
+CaBundle = Annotated[Path, BeforeValidator(_ca_bundle)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+
+class Deployment(_Section):
+    """The server under test, and what a trigger needs to be accepted by it."""
+
+    base_url: BaseUrl
+    project: Text
+    tenant: Text = "Default"
+    access_token_env: Text = "RINGBACK_ACCESS_TOKEN"  # noqa: S105 - a variable's name, not a secret
+    access_token_file: ExistingFile | None = None
+    access_token: SecretStr = Field(repr=False, exclude=True)
+    """Resolved from the variable or the file by `loading`; refused when written in a file."""
+    scenario_path: Text
+    orchestrator_url: Text
+    display_number: Text
+    locale: Text = "en-US"
+    ca_bundle: CaBundle | None = None
+    client_cert: ExistingFile | None = None
+    client_key: ExistingFile | None = None
+    verify: bool = True
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the base URL names this machine."""
+        host = urlsplit(self.base_url).hostname or ""
+        return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+class Lines(_Section):
+    """The only telephone numbers that are ever dialled, by the state each is known to produce."""
+
+    answered: PhoneNumber | None = None
+    busy: PhoneNumber | None = None
+    error: PhoneNumber | None = None
+    invalid_number: PhoneNumber | None = None
+    no_answer: PhoneNumber | None = None
+    rejected: PhoneNumber | None = None
+    temporarily_unavailable: PhoneNumber | None = None
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Lines:
+        seen: dict[str, str] = {}
+        for name, number in self.configured.items():
+            if number in seen:
+                raise ValueError(f"{name}|the same number as lines.{seen[number]}; give each state a line of its own")
+            seen[number] = name
+        return self
+
+    @property
+    def configured(self) -> dict[str, str]:
+        """Line name -> number, for the lines that are configured, in the documented order of states."""
+        return {name: number for name in LINE_STATES if (number := getattr(self, name)) is not None}
+
+
+class Budget(_Section):
+    """What a check may spend: accepted calls in all, triggers each second, and what a call costs."""
+
+    calls: Annotated[int, Field(ge=1, le=100_000)] = 60
+    triggers_per_second: Annotated[float, Field(gt=0, le=10_000)] = 20.0
+    cost_per_call: Annotated[float, Field(ge=0)] | None = None
+    currency: Text = "EUR"
+
+
+class Timing(_Section):
+    """How long to wait, in seconds."""
+
+    request: Seconds = 10.0
+    settle: Seconds = 60.0
+    poll_interval: Seconds = 0.5
+    delivery: Seconds = 15.0
+    queued_delivery: Seconds = 60.0
+
+
+class ResultDestination(_Section):
+    """The receiver that Ringback starts for results: where it listens, and how the deployment reaches it."""
+
+    listen: ListenAddress
+    public_url: HttpUrl | None = None
+    tls_cert: ExistingFile | None = None
+    tls_key: ExistingFile | None = None
+
+    @model_validator(mode="after")
+    def _reachable(self) -> ResultDestination:
+        host, port = self.listen
+        if self.public_url is None and (host in {"0.0.0.0", "::", ""} or port == 0) and host != "127.0.0.1":  # noqa: S104 - compared, not bound
+            raise ValueError("public_url|missing; write the URL under which the deployment reaches this machine")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert|needs tls_key beside it; name both files or neither")
+        return self
+
+
+class Dialect(_Section):
+    """What the documents leave open and this vendor has settled."""
+
+    pending_states: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _not_final(self) -> Dialect:
+        for word in self.pending_states:
+            if word in LINE_STATES.values():
+                raise ValueError(f'pending_states|"{word}" is a final state of the documents; remove it')
+        return self
+
+
+class Load(_Section):
+    """What a load run may spend, and how it polls."""
+
+    budget_calls: Annotated[int, Field(ge=1)] | None = None
+    poll_batch: Annotated[int, Field(ge=1, le=10_000)] = 20
+    poll_interval: Seconds = 1.0
+
+
+class Gate(_Section):
+    """The load that `ringback gate` adds to the check."""
+
+    scenario: Literal["lifecycle"] = "lifecycle"
+    rate: Annotated[float, Field(gt=0, le=100_000)] = 20.0
+    duration: Seconds = 30.0
+
+
+class Waiver(_Section):
+    """A known deviation that the user has accepted until a day."""
+
+    clause: Text
+    reason: Text
+    expires: date
+
+    @model_validator(mode="after")
+    def _in_force(self) -> Waiver:
+        if self.expires <= datetime.now(UTC).date():
+            raise ValueError(f"expires|expired on {self.expires}; remove the waiver, or set a later day and say why")
+        return self
+
+
+class SandboxOptions(_Section):
+    """How the embedded deployment behaves when a run is made against it."""
+
+    ring_time: Seconds = 0.3
+    faults: tuple[Text, ...] = ()
+    dialects: tuple[Text, ...] = ()
+
+
+class Config(_Section):
+    """The whole configuration of one run, checked."""
+
+    deployment: Deployment
+    lines: Lines
+    budget: Budget = Budget()
+    timing: Timing = Timing()
+    result_destination: ResultDestination | None = None
+    dialect: Dialect = Dialect()
+    load: Load = Load()
+    gate: Gate = Gate()
+    limits: tuple[Limit, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    sandbox: SandboxOptions = SandboxOptions()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Config:
+        if not self.lines.configured:
+            raise ValueError("lines|no line is configured; name at least one number that may be dialled")
+        return self

@@ -1,0 +1,86 @@
+"""The small types that configuration is written in: durations with a unit, telephone numbers, URLs."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator
+
+__all__ = ["BaseUrl", "HttpUrl", "ListenAddress", "PhoneNumber", "Seconds", "parse_duration"]
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
+_NUMBER = re.compile(r"\+?[0-9]{3,15}")
+_EMERGENCY = frozenset({"000", "110", "112", "113", "118", "119", "911", "988", "999"})
+
+
+def parse_duration(value: object) -> float:
+    """Seconds meant by text such as `"500ms"`, `"10s"`, `"2m"` or `"1h"`; a bare number lacks its unit: ValueError."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f'a duration needs a unit; write "{value}s" or "{value}ms"')
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('not a duration; write a number and one of the units ms, s, m, h, such as "500ms" or "10s"')
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if not 0 < seconds <= 7 * 86400:
+        raise ValueError("out of range; a duration is more than nothing and at most a week")
+    return seconds
+
+
+def _phone_number(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(f'a telephone number is text; put it in quotes: "{value}"')
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+        raise ValueError("not a telephone number; write 3 to 15 digits, with + in front if the deployment wants it")
+    if value in _EMERGENCY:
+        raise ValueError("this is an emergency number in some country; configure a line of your own")
+    return value
+
+
+def _url(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError('not a URL; write it as text, such as "https://ivr.example.com:22222"')
+    if any(c.isspace() or not c.isprintable() for c in value):
+        raise ValueError("a URL holds no blanks; remove them")
+    try:
+        parts = urlsplit(value)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError('not a URL; write it like "https://ivr.example.com:22222"') from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ValueError('not an http or https URL; write it like "https://ivr.example.com:22222"')
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a URL here carries no user name or password; remove them")
+    return value
+
+
+def _base_url(value: object) -> str:
+    url = _url(value)
+    parts = urlsplit(url)
+    if parts.query or parts.fragment:
+        raise ValueError("a base URL has no query or fragment; end it before ? or #")
+    if parts.path.rstrip("/").endswith(("/v2/call", "/v2/callresult", "/v2")):
+        raise ValueError("a base URL ends before /v2; Ringback adds /v2/call and /v2/callresult itself")
+    return url.rstrip("/")
+
+
+def _listen(value: object) -> tuple[str, int]:
+    if isinstance(value, str):
+        host, colon, port = value.rpartition(":")
+        if colon and host and port.isascii() and port.isdigit() and int(port) <= 65535:
+            return host.strip("[]"), int(port)
+    raise ValueError('not an address to listen on; write host:port, such as "0.0.0.0:8099"')
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration)]
+"""A duration in seconds, written with its unit."""
+PhoneNumber = Annotated[str, BeforeValidator(_phone_number)]
+"""A telephone number as the deployment wants it: 3 to 15 digits, perhaps after a plus sign."""
+HttpUrl = Annotated[str, BeforeValidator(_url)]
+"""An http or https URL without credentials."""
+BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+"""The URL that `/v2/call` is appended to, without a slash at its end."""
+ListenAddress = Annotated[tuple[str, int], BeforeValidator(_listen)]
+"""Host and port to listen on, written `host:port`."""

@@ -1,0 +1,19 @@
+"""The seven documented call states, and how near a misspelt one comes to them."""
+
+from __future__ import annotations
+
+import re
+
+from ringback.config import LINE_STATES
+
+__all__ = ["FINAL_STATES", "nearest_state"]
+
+FINAL_STATES: frozenset[str] = frozenset(LINE_STATES.values())
+"""The documented states, letter for letter."""
+
+_BY_LETTERS = {re.sub(r"[^a-z]", "", state.lower()): state for state in FINAL_STATES}
+
+
+def nearest_state(text: str) -> str | None:
+    """The documented state that text means if case, blanks and punctuation are overlooked; None if none."""
+    return _BY_LETTERS.get(re.sub(r"[^a-z]", "", text.lower()))

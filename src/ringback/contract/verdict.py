@@ -1,0 +1,196 @@
+"""Verdicts, how they merge, and what a run concludes from them.
+
+What lives here: values and pure functions. A test *finds*; this module *judges*: several findings on a clause make
+the clause's result, and all results with all limits make the run's verdict and exit code. There is one rule for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ringback.contract.clauses import CLAUSES, Clause, Level
+
+__all__ = [
+    "ClauseResult",
+    "Conclusion",
+    "Evidence",
+    "ExitCode",
+    "Finding",
+    "LimitResult",
+    "RunVerdict",
+    "Verdict",
+    "conclude",
+    "judge",
+    "judge_all",
+]
+
+
+class Verdict(StrEnum):
+    """How a clause ends a run."""
+
+    PASS = "pass"  # noqa: S105 - a verdict
+    FAIL = "fail"
+    WARN = "warn"
+    WAIVED = "waived"
+    INCONCLUSIVE = "inconclusive"
+    NOT_EXERCISED = "not-exercised"
+
+
+class RunVerdict(StrEnum):
+    """How a run ends."""
+
+    PASS = "pass"  # noqa: S105 - a verdict
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+class ExitCode:
+    """What `ringback` returns to its caller."""
+
+    OK = 0
+    BROKEN = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One exchange that shows a finding, already redacted: the request, what came, and a line that reproduces it."""
+
+    exchange: int
+    request: str
+    response: str
+    curl: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one test found on one clause: PASS, FAIL, INCONCLUSIVE or NOT_EXERCISED."""
+
+    clause: str
+    verdict: Verdict
+    test: str
+    """The test's name, readable: what was sent."""
+    summary: str = ""
+    """One sentence: the deviation, or why nothing could be decided."""
+    expected: str = ""
+    observed: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseResult:
+    """The verdict on one clause, with the findings that made it."""
+
+    clause: Clause
+    verdict: Verdict
+    summary: str
+    findings: tuple[Finding, ...] = ()
+    waiver: str | None = None
+    """The reason the user gave for accepting the deviation."""
+
+    @property
+    def deviations(self) -> tuple[Finding, ...]:
+        """The findings that broke the clause."""
+        return tuple(f for f in self.findings if f.verdict is Verdict.FAIL)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitResult:
+    """A limit of the user's held against a load run: `value` is None when the metric was not measured."""
+
+    metric: str
+    limit: str
+    value: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The verdict on a run and the exit code that goes with it."""
+
+    verdict: RunVerdict
+    exit_code: int
+    reasons: tuple[str, ...] = field(default=())
+
+
+def judge(
+    clause: Clause, findings: Iterable[Finding], *, mildest: Level = Level.SHOULD, waiver: str | None = None
+) -> ClauseResult:
+    """The result of one clause: a deviation outweighs an open question, and an open question a pass.
+
+    `mildest` is the mildest level whose deviations fail a run: at `Level.MUST`, SHOULD deviations only warn. Advisory
+    deviations warn at every setting. No finding at all means that the clause was not exercised.
+    """
+    found = tuple(findings)
+    by = {verdict: [f for f in found if f.verdict is verdict] for verdict in Verdict}
+    if deviations := by[Verdict.FAIL]:
+        fails = clause.level is Level.MUST or (clause.level is Level.SHOULD and mildest is not Level.MUST)
+        verdict = Verdict.FAIL if fails else Verdict.WARN
+        summary = deviations[0].summary
+        if waiver is not None:
+            verdict = Verdict.WAIVED
+    elif opens := by[Verdict.INCONCLUSIVE]:
+        verdict, summary = Verdict.INCONCLUSIVE, opens[0].summary
+    elif by[Verdict.PASS]:
+        verdict, summary = Verdict.PASS, ""
+    else:
+        unexercised = by[Verdict.NOT_EXERCISED]
+        verdict = Verdict.NOT_EXERCISED
+        summary = unexercised[0].summary if unexercised else "nothing in this run exercised it"
+    return ClauseResult(clause, verdict, summary, found, waiver if verdict is Verdict.WAIVED else None)
+
+
+def conclude(
+    clauses: Iterable[ClauseResult],
+    limits: Iterable[LimitResult] = (),
+    *,
+    interrupted: bool = False,
+    open_questions: Iterable[str] = (),
+) -> Conclusion:
+    """The run's verdict: broken beats interrupted in the verdict, inconclusive beats passed; 1 wins over 3.
+
+    `open_questions` are reasons outside any clause for which the run cannot be called passed (the generator was
+    saturated, the load run was cut short). A run that decided nothing is inconclusive.
+    """
+    results, held = list(clauses), list(limits)
+    broken = [f"{r.clause.id}: {r.summary}" for r in results if r.verdict is Verdict.FAIL]
+    broken += [f"{r.metric} {r.limit}" for r in held if r.verdict is Verdict.FAIL]
+    unsure = [f"{r.clause.id}: {r.summary}" for r in results if r.verdict is Verdict.INCONCLUSIVE]
+    unsure += [f"{r.metric} {r.limit}: not measured" for r in held if r.verdict is Verdict.INCONCLUSIVE]
+    unsure += list(open_questions)
+    decided = any(r.verdict in {Verdict.PASS, Verdict.WARN, Verdict.WAIVED} for r in results)
+    decided = decided or any(r.verdict is Verdict.PASS for r in held)
+    if not (broken or unsure or decided):
+        unsure.append("nothing was decided")
+    if interrupted:
+        verdict = RunVerdict.FAIL if broken else RunVerdict.INCONCLUSIVE
+        return Conclusion(verdict, ExitCode.INTERRUPTED, ("interrupted", *broken, *unsure))
+    if broken:
+        return Conclusion(RunVerdict.FAIL, ExitCode.BROKEN, tuple(broken))
+    if unsure:
+        return Conclusion(RunVerdict.INCONCLUSIVE, ExitCode.INCONCLUSIVE, tuple(unsure))
+    return Conclusion(RunVerdict.PASS, ExitCode.OK)
+
+
+def judge_all(
+    findings: Iterable[Finding],
+    selected: Iterable[str],
+    *,
+    mildest: Level = Level.SHOULD,
+    waivers: Mapping[str, str] | None = None,
+) -> list[ClauseResult]:
+    """The results of the selected clauses, in the contract's order."""
+    grouped: dict[str, list[Finding]] = {}
+    for finding in findings:
+        grouped.setdefault(finding.clause, []).append(finding)
+    wanted = set(selected)
+    return [
+        judge(clause, grouped.get(clause.id, ()), mildest=mildest, waiver=(waivers or {}).get(clause.id))
+        for clause in CLAUSES.values()
+        if clause.id in wanted
+    ]

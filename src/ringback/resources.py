@@ -1,0 +1,44 @@
+"""Where the files that Ringback ships beside its code are found.
+
+A wheel carries them inside the package, under ``_shipped``; a checkout has them at its root. Reading
+them is left to whoever needs them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["ResourceMissing", "contract_tests_path", "load_path", "openapi_path"]
+
+_PACKAGE = Path(__file__).resolve().parent
+_SHIPPED = _PACKAGE / "_shipped"
+_CHECKOUT = _PACKAGE.parent.parent
+
+
+class ResourceMissing(FileNotFoundError):  # noqa: N818 - says what is wrong
+    """A shipped file or folder is neither in the installed package nor in a checkout."""
+
+
+def openapi_path() -> Path:
+    """Path of ``openapi.yaml``; raises :class:`ResourceMissing`."""
+    return _find("openapi.yaml")
+
+
+def contract_tests_path() -> Path:
+    """Folder of the contract suite that pytest runs; raises :class:`ResourceMissing`."""
+    return _find("contract_tests")
+
+
+def load_path() -> Path:
+    """Folder of the scenarios that Locust runs; raises :class:`ResourceMissing`."""
+    return _find("load")
+
+
+def _find(name: str) -> Path:
+    for root in (_SHIPPED, _CHECKOUT):
+        path = root / name
+        if path.exists():
+            return path
+    raise ResourceMissing(
+        f"{name} is neither in {_SHIPPED} nor in {_CHECKOUT}: reinstall ringback, or run it from a checkout"
+    )
