@@ -1,0 +1,40 @@
+"""The suite's hooks and fixtures; options are listed by `pytest contract_tests --help` under Ringback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from ringback.suite.campaign import Outcome
+from ringback.suite.expect import must_be_accepted, must_not_be_accepted
+from ringback.suite.plugin import pytest_addoption, pytest_configure
+from ringback.suite.probes import Probe
+from ringback.suite.session import Session
+
+__all__ = ["accepts", "does_not_accept", "pytest_addoption", "pytest_configure"]
+
+
+@pytest.fixture
+def accepts(suite: Session) -> Callable[[Probe], Outcome]:
+    """Assert that a trigger was accepted."""
+
+    def check(probe: Probe) -> Outcome:
+        outcome = suite.outcome(probe)
+        suite.outcome_of_baseline()
+        must_be_accepted(outcome, suite.campaign.baseline)
+        return outcome
+
+    return check
+
+
+@pytest.fixture
+def does_not_accept(suite: Session) -> Callable[[Probe], Outcome]:
+    """Assert that a trigger was not accepted, though a valid one is."""
+
+    def check(probe: Probe) -> Outcome:
+        outcome = suite.outcome(probe)
+        must_not_be_accepted(outcome, suite.campaign.baseline)
+        return outcome
+
+    return check

@@ -1,0 +1,132 @@
+"""TRN: how requests and answers travel."""
+
+from __future__ import annotations
+
+import pytest
+
+from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
+from ringback.suite.drafts import Draft
+from ringback.suite.history import regular_answers
+from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
+from ringback.suite.probes import Probe, refused
+from ringback.suite.session import Session
+
+METHODS = ("GET", "PUT", "PATCH", "DELETE")
+
+
+def by_method(method: str) -> Probe:
+    """A valid trigger sent by another method."""
+
+    def change(draft: Draft) -> None:
+        draft.method = method
+
+    return refused(f"a trigger sent by {method}", change)
+
+
+@pytest.mark.clause("TRN-01")
+def test_the_base_url_is_https(suite: Session) -> None:
+    """The base URL's scheme."""
+    url = suite.config.deployment.base_url
+    if not url.startswith("https://"):
+        raise Deviation(f"the deployment is used over plain HTTP: {url}")
+
+
+@pytest.mark.clause("TRN-02")
+def test_the_certificate_is_trustworthy(suite: Session) -> None:
+    """A TLS handshake that checks dates, host name and chain."""
+    seen = inspect_tls(suite.config)
+    if seen is None:
+        raise NotExercised("the deployment is used over plain HTTP")
+    if seen.unreachable:
+        raise Inconclusive(seen.unreachable)
+    if seen.problem:
+        raise Deviation(seen.problem)
+
+
+@pytest.mark.clause("TRN-02")
+def test_outdated_tls_is_not_spoken(suite: Session) -> None:
+    """A handshake that offers TLS 1.0 and 1.1 only."""
+    if inspect_tls(suite.config) is None:
+        raise NotExercised("the deployment is used over plain HTTP")
+    if version := accepts_outdated_tls(suite.config):
+        raise Deviation(f"the deployment also speaks {version}")
+
+
+@pytest.mark.clause("TRN-03")
+@pytest.mark.parametrize("probe", [by_method(method) for method in METHODS])
+def test_a_trigger_by_another_method_is_refused(suite: Session, probe: Probe) -> None:
+    """A trigger sent by a method other than POST."""
+    outcome = suite.outcome(probe)
+    if outcome.answer is None:
+        raise Inconclusive(str(outcome.trouble))
+    answer = outcome.answer
+    if answer.status is None:
+        raise Inconclusive(f"no answer to judge: {answer.told()} (see ROB-02)")
+    if answer.names_a_call or not (answer.refused or answer.status == 501):
+        raise Deviation(f"{answer.exchange.method} /v2/call was answered {answer.told()}", evidence=[answer])
+
+
+@pytest.mark.clause("TRN-03")
+@pytest.mark.pool(1)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_poll_by_another_method_is_refused(suite: Session, method: str) -> None:
+    """A poll sent by a method other than POST."""
+    ids = [call.unique_id for call in suite.accepted_calls()[:1]]
+    answer = suite.run(
+        suite.client.poll_with({"UniqueIds": ids}, asked=ids, method=method, purpose=f"a poll sent by {method}")
+    )
+    if answer.status is None:
+        raise Inconclusive(f"no answer to judge: {answer.told()} (see ROB-02)")
+    if not (answer.refused or answer.status == 501):
+        raise Deviation(f"{method} /v2/callresult was answered {answer.told()}", evidence=[answer])
+
+
+@pytest.mark.clause("TRN-03")
+@pytest.mark.at_end
+@pytest.mark.sends(*(by_method(method) for method in METHODS[:1]))
+def test_a_trigger_by_another_method_dials_nobody(suite: Session) -> None:
+    """Refused triggers by other methods, watched for a result that shows that they dialled all the same."""
+    suite.final_calls()
+    for outcome in suite.run(suite.campaign.known_outcomes()):
+        draft = outcome.draft
+        if draft is None or draft.method == "POST" or outcome.answer is None or suite.receiver is None:
+            continue
+        if suite.receiver.to(draft.delivery_key):
+            raise Deviation(f"{draft.method} /v2/call dialled: its result was delivered", evidence=[outcome.answer])
+
+
+@pytest.mark.clause("TRN-04")
+@pytest.mark.at_end
+@pytest.mark.pool(1)
+def test_answers_say_that_they_are_json(suite: Session) -> None:
+    """The content type of every 200 answer of the run."""
+    suite.final_calls()
+    for answer in regular_answers(suite):
+        assert answer.headers is not None
+        said = answer.headers.get("content-type", "")
+        if said.split(";")[0].strip().lower() != "application/json":
+            raise Deviation(f"a 200 answer says Content-Type: {said or '(none)'}", evidence=[answer])
+
+
+@pytest.mark.clause("TRN-05")
+@pytest.mark.at_end
+@pytest.mark.pool(1)
+def test_answers_are_one_json_text(suite: Session) -> None:
+    """The body of every 200 answer of the run, read strictly."""
+    suite.final_calls()
+    for answer in regular_answers(suite):
+        if answer.json.problem:
+            raise Deviation(f"a 200 answer is not one JSON text: {answer.json.problem}", evidence=[answer])
+
+
+@pytest.mark.clause("TRN-06")
+@pytest.mark.at_end
+@pytest.mark.pool(1)
+def test_answers_name_no_member_twice(suite: Session) -> None:
+    """The members of every object in every 200 answer of the run."""
+    suite.final_calls()
+    for answer in regular_answers(suite):
+        if answer.json.twice:
+            raise Deviation(f"a 200 answer names {answer.json.twice[0]} twice in one object", evidence=[answer])
+
+

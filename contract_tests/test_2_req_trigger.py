@@ -1,0 +1,326 @@
+"""REQ: what a trigger may and must carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from ringback.suite.campaign import BASELINE, Outcome
+from ringback.suite.drafts import OPTIONAL, REQUIRED, REQUIRED_TEXTS, Draft
+from ringback.suite.near_misses import near_miss_tokens
+from ringback.suite.outcomes import Deviation, Inconclusive
+from ringback.suite.probes import Destination, Probe, accepted, refused
+from ringback.suite.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
+from ringback.suite.session import Session
+
+Check = Callable[[Probe], Outcome]
+Change = Callable[[Draft], None]
+
+PERSON = ("Name", "Phone", "Email")
+
+
+def without(*parameters: str) -> Change:
+    """Leave parameters out."""
+    return lambda draft: draft.drop(*parameters)
+
+
+def giving(parameter: str, value: object) -> Change:
+    """Give a parameter a value."""
+    return lambda draft: draft.set(parameter, value)
+
+
+def with_variables(values: dict[str, str]) -> Change:
+    """Exactly these project variables."""
+    return lambda draft: draft.variables(values)
+
+
+def ordered(arrange: Callable[[list[Any]], list[Any]]) -> Change:
+    """Another order of the input parameters."""
+    return lambda draft: draft.order(arrange)
+
+
+def knowing(*members: str) -> Change:
+    """An EndUser with only these members."""
+    return lambda draft: draft.set("EndUser", {m: v for m, v in draft.body["EndUser"].items() if m in members})
+
+
+def named(name: str) -> Change:
+    """An EndUser of that name."""
+    return lambda draft: draft.set("EndUser", {**draft.body["EndUser"], "Name": name})
+
+
+def raw(make: Callable[[bytes], bytes]) -> Change:
+    """A body made of the valid one's bytes."""
+
+    def change(draft: Draft) -> None:
+        draft.content = make(draft.bytes)
+
+    return change
+
+
+def input_value(name: str, make: Callable[[str], object]) -> Change:
+    """Another Value for one input parameter."""
+
+    def change(draft: Draft) -> None:
+        entry = draft.input(name)
+        entry["Value"] = make(entry["Value"])
+
+    return change
+
+
+def in_list(parameter: str) -> Change:
+    """The parameter's right value, but as the only element of an array."""
+    return lambda draft: draft.set(parameter, [draft.body[parameter]])
+
+
+def letters(index: int) -> str:
+    """A name for a variable."""
+    return "variable_" + chr(ord("a") + index)
+
+
+ALONE_LEFT_OUT = [
+    accepted(f"without {p}", without(p), destination=None if p != "SendResultImmediately" else Destination(None))
+    for p in OPTIONAL
+]
+VARIABLES = [
+    accepted("no project variable", with_variables({})),
+    accepted("one project variable", with_variables({"greeting": "hello"})),
+    accepted("25 project variables", with_variables({letters(i): f"value {chr(97 + i)}" for i in range(25)})),
+]
+ORDERS = [
+    accepted("the input parameters in reverse order", ordered(lambda entries: entries[::-1])),
+    accepted("_Destination first", ordered(lambda entries: [entries[1], entries[0], *entries[2:]])),
+    accepted("_DisplayNumber and _Destination apart", ordered(lambda e: [e[0], *e[2:], e[1]])),
+]
+HEADERS = [
+    accepted("no header Project", header="absent"),
+    accepted("the header Project naming the project", header="named"),
+]
+PERSONS = [
+    accepted(f"EndUser with {' and '.join(members) or 'no member'}", knowing(*members))
+    for size in range(len(PERSON))
+    for members in combinations(PERSON, size)
+]
+UNICODE_PARTS = tuple(
+    [accepted(f"a name in {script}", named(name)) for script, name in NAMES_IN_MANY_SCRIPTS.items()]
+    + [accepted(f"a variable {what}", with_variables({"note": value})) for what, value in AWKWARD_VALUES.items()]
+)
+UNICODE = [
+    accepted(f"a name in {script}, and variables of every kind", change, parts=parts)
+    for script, change, parts in [
+        (
+            "several scripts",
+            lambda draft: (
+                named(" ".join(NAMES_IN_MANY_SCRIPTS.values()))(draft),
+                draft.variables({letters(i): v for i, v in enumerate(AWKWARD_VALUES.values())}),
+            ),
+            UNICODE_PARTS,
+        )
+    ]
+]
+IMMEDIATELY = accepted("SendResultImmediately true", giving("SendResultImmediately", True), destination=Destination(True))
+
+LACKING = [refused(f"without {p}", without(p)) for p in REQUIRED]
+LACKING_INPUT = [
+    refused("without _DisplayNumber", lambda draft: draft.drop_input("_DisplayNumber")),
+    refused("without _Destination", lambda draft: draft.drop_input("_Destination")),
+    refused("with no input parameter at all", giving("ScenarioInputParameters", [])),
+]
+HOLLOW = (
+    [refused(f"{p} null", giving(p, None)) for p in REQUIRED]
+    + [refused(f"{p} empty", giving(p, "")) for p in REQUIRED_TEXTS]
+    + [
+        refused("an empty _Destination", input_value("_Destination", lambda _: "")),
+        refused("_Destination null", input_value("_Destination", lambda _: None)),
+    ]
+)
+MISTYPED = (
+    [refused(f"{p} a number", giving(p, 5)) for p in (*REQUIRED_TEXTS, "Locale")]
+    + [refused(f"{p} in an array", in_list(p)) for p in (*REQUIRED_TEXTS, "Locale")]
+    + [refused(f"{p} an object", giving(p, {})) for p in ("Project", "ConversationId", "ScenarioPath", "ResultDestination")]
+    + [refused(f"{p} true", giving(p, True)) for p in ("Tenant", "ConversationId")]
+    + [
+        refused('SendResultImmediately "true"', giving("SendResultImmediately", "true")),
+        refused("SendResultImmediately a number", giving("SendResultImmediately", 1)),
+        refused("EndUser a string", giving("EndUser", "Ada Tester")),
+        refused("EndUser an array", giving("EndUser", [])),
+        refused("EndUser's Name a number", giving("EndUser", {"Name": 5})),
+        refused("ScenarioInputParameters a string", giving("ScenarioInputParameters", "_DisplayNumber")),
+        refused("ScenarioInputParameters an object", lambda draft: draft.set(
+            "ScenarioInputParameters", {e["Name"]: e["Value"] for e in draft.body["ScenarioInputParameters"]})),
+        refused("an input parameter that is a string", lambda d: d.body["ScenarioInputParameters"].append("topic")),
+        refused("an input parameter without Value", lambda d: d.body["ScenarioInputParameters"].append({"Name": "topic"})),
+        refused("an input parameter without Name", lambda d: d.body["ScenarioInputParameters"].append({"Value": "x"})),
+        refused("a variable's Value a number", lambda d: d.variables({"topic": 5})),  # type: ignore[dict-item]  # the point
+        refused("a variable's Value null", lambda d: d.variables({"topic": None})),  # type: ignore[dict-item]  # the point
+        refused("a variable's Value an object", lambda d: d.variables({"topic": {}})),  # type: ignore[dict-item]  # the point
+        refused("a variable's Name an object",
+                lambda d: d.body["ScenarioInputParameters"].append({"Name": {}, "Value": "x"})),
+        refused("_Destination a number", input_value("_Destination", lambda v: int(v.lstrip("+")))),
+        refused("_Destination in an array", input_value("_Destination", lambda v: [v])),
+        refused("_DisplayNumber true", input_value("_DisplayNumber", lambda _: True)),
+    ]
+)  # fmt: skip
+NOT_AN_OBJECT = [
+    refused("an empty body", raw(lambda _: b"")),
+    refused("a body that is not JSON", raw(lambda _: b"Project=demo&Tenant=Default")),
+    refused("a body cut off in the end", raw(lambda body: body[:-1])),
+    refused("a body cut off in the middle", raw(lambda body: body[: body.index(b'"EndUser"')] if b'"EndUser"' in body else body[:40])),
+    refused("the trigger in an array", raw(lambda body: b"[" + body + b"]")),
+    refused("a JSON string", raw(lambda _: b'"trigger"')),
+    refused("the JSON value null", raw(lambda _: b"null")),
+    refused("the JSON value true", raw(lambda _: b"true")),
+]  # fmt: skip
+WRONG_TOKENS = [
+    refused(f"the access token {how}", lambda draft, make=make: draft.set("AccessToken", make(draft.body["AccessToken"])))
+    for how, make in near_miss_tokens().items()
+] + [
+    refused("the right token with another project", lambda draft: draft.set("Project", draft.body["Project"] + "-other")),
+]  # fmt: skip
+NEGATIVES = [*LACKING, *LACKING_INPUT, *HOLLOW, *MISTYPED, *NOT_AN_OBJECT, *WRONG_TOKENS]
+
+
+@pytest.mark.clause("REQ-01")
+@pytest.mark.sends(BASELINE)
+def test_every_documented_parameter(accepts: Check) -> None:
+    """Every documented parameter, and the header Project with an empty value."""
+    accepts(BASELINE)
+
+
+ONLY_REQUIRED = accepted("only the required parameters", base="required")
+
+
+@pytest.mark.clause("REQ-02")
+@pytest.mark.sends(ONLY_REQUIRED)
+def test_only_the_required_parameters(accepts: Check) -> None:
+    """Only the required parameters."""
+    accepts(ONLY_REQUIRED)
+
+
+@pytest.mark.clause("REQ-03")
+@pytest.mark.parametrize("probe", ALONE_LEFT_OUT)
+def test_one_optional_parameter_left_out(accepts: Check, probe: Probe) -> None:
+    """One optional parameter left out."""
+    accepts(probe)
+
+
+@pytest.mark.clause("REQ-04")
+@pytest.mark.parametrize("probe", VARIABLES)
+def test_any_number_of_project_variables(accepts: Check, probe: Probe) -> None:
+    """Any number of project variables."""
+    accepts(probe)
+
+
+@pytest.mark.clause("REQ-05")
+@pytest.mark.parametrize("probe", ORDERS)
+def test_any_order_of_input_parameters(accepts: Check, probe: Probe) -> None:
+    """The input parameters in another order."""
+    accepts(probe)
+
+
+@pytest.mark.clause("REQ-06")
+@pytest.mark.parametrize("probe", HEADERS)
+def test_the_header_project_absent_or_named(accepts: Check, probe: Probe) -> None:
+    """The header Project absent, or carrying the project's name."""
+    accepts(probe)
+
+
+@pytest.mark.clause("REQ-07")
+@pytest.mark.parametrize("probe", PERSONS)
+def test_any_subset_of_the_end_users_members(accepts: Check, probe: Probe) -> None:
+    """An EndUser with some of its members."""
+    accepts(probe)
+
+
+@pytest.mark.clause("REQ-08")
+@pytest.mark.parametrize("probe", UNICODE)
+def test_text_in_any_script_and_with_awkward_characters(accepts: Check, probe: Probe) -> None:
+    """Names in many scripts, and variables that are empty or hold awkward characters."""
+    accepts(probe)
+
+
+@pytest.mark.clause("REQ-09")
+@pytest.mark.sends(BASELINE, IMMEDIATELY)
+@pytest.mark.parametrize("probe", [IMMEDIATELY, accepted("SendResultImmediately false", giving("SendResultImmediately", False))])
+def test_send_result_immediately_either_way(accepts: Check, probe: Probe) -> None:
+    """SendResultImmediately true, and false."""
+    accepts(probe)
+
+
+@pytest.mark.clause("REQ-10")
+@pytest.mark.parametrize("probe", LACKING)
+def test_a_required_parameter_left_out(does_not_accept: Check, probe: Probe) -> None:
+    """One required parameter left out."""
+    does_not_accept(probe)
+
+
+@pytest.mark.clause("REQ-11")
+@pytest.mark.parametrize("probe", LACKING_INPUT)
+def test_a_required_input_parameter_left_out(does_not_accept: Check, probe: Probe) -> None:
+    """A required input parameter left out."""
+    does_not_accept(probe)
+
+
+@pytest.mark.clause("REQ-12")
+@pytest.mark.parametrize("probe", HOLLOW)
+def test_null_or_empty_in_place_of_a_required_value(does_not_accept: Check, probe: Probe) -> None:
+    """A required parameter that is null or empty."""
+    does_not_accept(probe)
+
+
+@pytest.mark.clause("REQ-13")
+@pytest.mark.parametrize("probe", MISTYPED)
+def test_a_parameter_of_the_wrong_type(does_not_accept: Check, probe: Probe) -> None:
+    """A parameter of the wrong JSON type."""
+    does_not_accept(probe)
+
+
+@pytest.mark.clause("REQ-14")
+@pytest.mark.parametrize("probe", NOT_AN_OBJECT)
+def test_a_body_that_is_no_json_object(does_not_accept: Check, probe: Probe) -> None:
+    """A body that is not a JSON object."""
+    does_not_accept(probe)
+
+
+@pytest.mark.clause("REQ-15")
+@pytest.mark.parametrize("probe", WRONG_TOKENS)
+def test_credentials_that_nearly_match(does_not_accept: Check, probe: Probe) -> None:
+    """An access token that is not the project's."""
+    does_not_accept(probe)
+
+
+@pytest.mark.clause("REQ-16")
+@pytest.mark.sends(*NEGATIVES)
+def test_refusals_are_4xx_and_name_no_call(suite: Session) -> None:
+    """Every trigger that was not accepted: its status, and no UniqueId."""
+    wrong = []
+    for probe in NEGATIVES:
+        answer = suite.outcome(probe).answer
+        if answer is None or answer.status is None or answer.accepted:
+            continue
+        if answer.names_a_call or not answer.refused:
+            wrong.append(answer)
+    if wrong:
+        first = min(wrong, key=lambda answer: answer.exchange.request_bytes)
+        what = f"named the UniqueId {first.found_id}" if first.names_a_call else f"was answered {first.told()}"
+        raise Deviation(f"a refusal {what} ({first.sent}; {len(wrong)} such)", evidence=wrong)
+    if suite.campaign.baseline is None:
+        raise Inconclusive("no valid trigger was accepted, so a refusal tells nothing")
+
+
+@pytest.mark.clause("REQ-16")
+@pytest.mark.at_end
+@pytest.mark.pool(1)
+@pytest.mark.sends(*LACKING)
+def test_refused_triggers_dial_nobody(suite: Session) -> None:
+    """Refused triggers, watched for a result that shows that they dialled all the same."""
+    suite.final_calls()
+    for outcome in suite.run(suite.campaign.known_outcomes()):
+        draft, answer, receiver = outcome.draft, outcome.answer, suite.receiver
+        if draft is None or answer is None or receiver is None or not answer.refused or draft.method != "POST":
+            continue
+        if receiver.to(draft.delivery_key):
+            raise Deviation("a trigger was refused, and dialled all the same: its result came", evidence=[answer])

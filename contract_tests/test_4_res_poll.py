@@ -1,0 +1,284 @@
+"""RES: the poll's answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from ringback.deployment import Poll
+from ringback.suite.calls import Call
+from ringback.suite.history import is_near
+from ringback.suite.near_misses import near_miss_ids
+from ringback.suite.outcomes import Deviation, Inconclusive
+from ringback.suite.session import Session
+
+NOT_A_POLL: dict[str, object] = {
+    "no body": b"",
+    "a body that is not JSON": b"UniqueIds=none",
+    "a body cut off": b'{"UniqueIds": ["abc"',
+    "no UniqueIds": {},
+    "UniqueIds null": {"UniqueIds": None},
+    "UniqueIds a string": {"UniqueIds": "no-such-call"},
+    "UniqueIds a number": {"UniqueIds": 5},
+    "UniqueIds an object": {"UniqueIds": {}},
+    "UniqueIds true": {"UniqueIds": True},
+    "a number among UniqueIds": {"UniqueIds": [5]},
+    "null among UniqueIds": {"UniqueIds": [None]},
+    "an object among UniqueIds": {"UniqueIds": [{}]},
+    "an array among UniqueIds": {"UniqueIds": [["no-such-call"]]},
+    "an array in place of the object": ["no-such-call"],
+    "a JSON string": '"UniqueIds"',
+}
+NOBODYS = ("no-such-call", "%", "*", "' OR '1'='1", '" OR ""="', "../..", "{$ne: null}", "\u0000", "ｎｏｂｏｄｙ", "null")
+
+
+def body_of(content: object) -> bytes:
+    """What is sent for an entry of NOT_A_POLL."""
+    return content if isinstance(content, bytes) else json.dumps(content).encode()
+
+
+def told(poll: Poll, call: Call) -> list[str]:
+    """What a poll's answer says of a call, spelling as it is."""
+    return poll.states(call.unique_id)
+
+
+def agrees(poll: Poll, call: Call) -> bool:
+    """Whether an answer reports a call once, with a state that it was seen to have."""
+    entries = [e for e in poll.entries if e.unique_id == call.unique_id]
+    return len(entries) == 1 and bool(told(poll, call)) and told(poll, call)[0] in call_words(call)
+
+
+def call_words(call: Call) -> set[str]:
+    """Every final state, as spelt, that polls reported of a call."""
+    return {word for seen in call.finals for word in seen.words}
+
+
+@pytest.mark.clause("RES-01")
+@pytest.mark.pool(1)
+@pytest.mark.after_final
+def test_a_poll_for_accepted_calls_is_answered_200(suite: Session) -> None:
+    """The status of polls for one accepted call, in progress and final."""
+    calls = suite.accepted_calls()
+    own = {call.unique_id for call in calls}
+    answers = [a for a in suite.history if isinstance(a, Poll) and len(a.asked) == 1 and set(a.asked) <= own]
+    answers = [a for a in answers if a.exchange.method == "POST"] + [suite.poll([calls[0].unique_id], "poll for one call")]
+    burst = {id(poll) for poll in suite.campaign.burst.polls}
+    wrong = [a for a in answers if a.status is not None and a.status != 200 and id(a) not in burst]
+    if wrong:
+        raise Deviation(f"a poll for an accepted call was answered {wrong[0].told()}", evidence=wrong)
+    if all(a.status is None for a in answers):
+        raise Inconclusive(f"no poll was answered ({answers[0].told()}, see ROB-02)")
+
+
+@pytest.mark.clause("RES-02")
+@pytest.mark.pool(1)
+@pytest.mark.after_final
+def test_the_answer_is_an_object_with_call_results(suite: Session) -> None:
+    """The body of every 200 answer to a poll, in progress and final."""
+    suite.final_calls(0)
+    answers = [a for a in suite.history if isinstance(a, Poll) and a.status == 200 and a.asked and not a.failure]
+    if not answers:
+        raise Inconclusive("no poll was answered 200")
+    for answer in answers:
+        value = answer.json.value if answer.json.readable else None
+        if not isinstance(value, dict):
+            raise Deviation(f"the body is not an object ({answer.json.problem or type(value).__name__})", evidence=[answer])
+        if not isinstance(value.get("CallResults"), list):
+            names = ", ".join(map(str, list(value)[:5])) or "none"
+            found = "is no array" if "CallResults" in value else f"is missing; members: {names}"
+            raise Deviation(f"CallResults {found}", evidence=[answer])
+
+
+@pytest.mark.clause("RES-03")
+@pytest.mark.pool(1)
+@pytest.mark.after_final
+def test_each_entry_has_its_three_members_as_text(suite: Session) -> None:
+    """Every entry of every 200 answer to a poll."""
+    suite.final_calls()
+    seen = 0
+    for answer in (a for a in suite.history if isinstance(a, Poll) and a.status == 200):
+        for entry in answer.entries:
+            seen += 1
+            if not isinstance(entry.raw, dict):
+                raise Deviation(f"an entry is no object but {type(entry.raw).__name__}", evidence=[answer])
+            for member in ("UniqueId", "CallRequestId", "CallState"):
+                if not isinstance(entry.raw.get(member), str):
+                    what = "is not text" if member in entry.raw else "is missing"
+                    raise Deviation(f"an entry's {member} {what}", evidence=[answer])
+    if not seen:
+        raise Inconclusive("no poll's answer held an entry")
+
+
+@pytest.mark.clause("RES-04")
+@pytest.mark.pool(21)
+@pytest.mark.after_final
+@pytest.mark.parametrize("size", [2, 11, 20])
+def test_a_batch_reports_every_final_call_once(suite: Session, size: int) -> None:
+    """Polls for several final calls, in two orders."""
+    calls = suite.final_calls(size)
+    for batch in (calls[:size], calls[-size:][::-1]):
+        poll = suite.poll([call.unique_id for call in batch], f"poll for {size} final calls")
+        must_report(suite, poll, batch)
+
+
+@pytest.mark.clause("RES-04")
+@pytest.mark.pool(21)
+@pytest.mark.after_final
+def test_a_larger_batch_is_answered_in_full_or_refused(suite: Session) -> None:
+    """A poll for more than twenty final calls at once."""
+    calls = suite.final_calls(21)
+    poll = suite.poll([call.unique_id for call in calls], f"poll for {len(calls)} final calls")
+    if not poll.refused:
+        must_report(suite, poll, calls)
+
+
+@pytest.mark.clause("RES-04")
+@pytest.mark.pool(2)
+@pytest.mark.at_end
+def test_batches_agreed_with_polls_for_one_call(suite: Session) -> None:
+    """Every batch polled while calls were watched, against polls for one call at the same time."""
+    suite.final_calls(2)
+    if suite.campaign.watch.contradicted:
+        poll, call, alone = suite.campaign.watch.contradicted[0]
+        raise Deviation(
+            f"a poll for {len(poll.asked)} calls said {told(poll, call) or 'nothing'} of a call of which the poll for it "
+            f"alone says {alone.final}",
+            evidence=[poll],
+        )
+
+
+def must_report(suite: Session, poll: Poll, batch: Sequence[Call]) -> None:
+    """Every call of a batch is reported once with its state; a poll for one call decides what its state is."""
+    if poll.status is None:
+        raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
+    if poll.status != 200:
+        raise Deviation(f"a poll for {len(batch)} final calls was answered {poll.told()}", evidence=[poll])
+    for call in batch:
+        if agrees(poll, call):
+            continue
+        alone = suite.poll([call.unique_id], "poll for one call, as a control")
+        entries = [e for e in poll.entries if e.unique_id == call.unique_id]
+        if len(entries) == 1 and told(poll, call) == told(alone, call):
+            continue
+        if not told(alone, call):
+            continue  # the call itself has lost its result: STA-04 looks into that
+        said = f"{len(entries)} times" if len(entries) != 1 else f"as {told(poll, call) or 'having no state'}"
+        place = [c.unique_id for c in batch].index(call.unique_id) + 1
+        raise Deviation(
+            f"call {place} of {len(batch)} is reported {said}; a poll for it alone says {told(alone, call)[0]}",
+            evidence=[poll],
+        )
+
+
+@pytest.mark.clause("RES-05")
+@pytest.mark.pool(2)
+@pytest.mark.after_final
+@pytest.mark.parametrize("what", [k for k in NOT_A_POLL] + ["an empty list", "every kind of foreign id"])
+def test_a_poll_for_nobody_tells_of_nobody(suite: Session, what: str) -> None:
+    """Polls that ask for no call of anybody's."""
+    suite.final_calls()
+    contents: list[object] = [NOT_A_POLL[what]] if what in NOT_A_POLL else [{"UniqueIds": []}]
+    if what == "every kind of foreign id":
+        contents = [{"UniqueIds": [one]} for one in NOBODYS]
+    for content in contents:
+        poll = suite.poll_with(body_of(content), f"poll with {what}", asked=NOBODYS)
+        must_name_only(poll)
+
+
+@pytest.mark.clause("RES-05")
+@pytest.mark.pool(2)
+@pytest.mark.at_end
+def test_no_poll_told_of_a_call_not_asked_for(suite: Session) -> None:
+    """Every poll of the run: its entries against what it asked for."""
+    suite.final_calls()
+    for poll in (a for a in suite.history if isinstance(a, Poll) and a.exchange.method == "POST"):
+        must_name_only(poll)
+
+
+def must_name_only(poll: Poll) -> None:
+    """No entry names a UniqueId that was not asked for; near misses are RES-06's matter."""
+    for entry in poll.entries:
+        name = entry.unique_id
+        if name and name not in poll.asked and not any(is_near(name, asked) for asked in poll.asked):
+            raise Deviation(f"an entry names {name}, which was not asked for", evidence=[poll])
+
+
+@pytest.mark.clause("RES-06")
+@pytest.mark.pool(1)
+@pytest.mark.after_final
+def test_an_unknown_id_has_no_state(suite: Session) -> None:
+    """Polls for ids that nobody was given, near misses of a real one among them."""
+    final = suite.final_calls()
+    real = final[0].unique_id
+    known = {call.unique_id for call in suite.calls}
+    unknown = {how: text for how, text in near_miss_ids(real).items() if text not in known}
+    unknown |= {f"made up ({text})": text for text in NOBODYS}
+    for how, text in unknown.items():
+        poll = suite.poll([text], f"poll for an unknown id: {how}")
+        states = [e.state for e in poll.entries if e.state]
+        if states:
+            raise Deviation(f"an id that nobody was given ({how}) is reported as {states[0]}", evidence=[poll])
+
+
+@pytest.mark.clause("RES-07")
+@pytest.mark.pool(3)
+@pytest.mark.after_final
+@pytest.mark.parametrize("place", ["first", "in the middle", "last"])
+def test_an_unknown_id_costs_known_ones_nothing(suite: Session, place: str) -> None:
+    """A poll for an unknown id beside final calls."""
+    calls = suite.final_calls(2)[:3]
+    ids = [call.unique_id for call in calls]
+    at = {"first": 0, "in the middle": 1, "last": len(ids)}[place]
+    ids.insert(at, f"{ids[0][:-2]}zz" if len(ids[0]) > 4 else "no-such-call")
+    poll = suite.poll(ids, f"poll for final calls, an unknown id {place}")
+    if poll.status is None:
+        raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
+    for call in calls:
+        if not told(poll, call):
+            alone = suite.poll([c.unique_id for c in calls], "the same poll without the unknown id")
+            if not told(alone, call):
+                raise Inconclusive("the same poll without the unknown id does not report the call either")
+            raise Deviation(f"beside an unknown id a final call is not reported ({poll.told()})", evidence=[poll])
+
+
+@pytest.mark.clause("RES-08")
+@pytest.mark.parametrize("what", list(NOT_A_POLL))
+def test_what_is_no_poll_is_refused(suite: Session, what: str) -> None:
+    """Bodies that are not what the documents show."""
+    poll = suite.poll_with(body_of(NOT_A_POLL[what]), f"poll with {what}", asked=NOBODYS)
+    if poll.status is None:
+        raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
+    if not poll.refused:
+        raise Deviation(f"a poll with {what} was answered {poll.told()}", evidence=[poll])
+
+
+@pytest.mark.clause("RES-08")
+def test_an_empty_list_is_refused_or_answered_with_no_entries(suite: Session) -> None:
+    """A poll with an empty list of UniqueIds."""
+    poll = suite.poll_with({"UniqueIds": []}, "poll with an empty list")
+    if poll.status is None:
+        raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
+    if not poll.refused and poll.status != 200:
+        raise Deviation(f"a poll with an empty list was answered {poll.told()}", evidence=[poll])
+
+
+@pytest.mark.clause("RES-09")
+@pytest.mark.pool(2)
+@pytest.mark.after_final
+def test_an_id_asked_for_twice(suite: Session) -> None:
+    """A final call asked for twice in one poll, alone and beside another."""
+    calls = suite.final_calls()
+    call, other = calls[0], calls[-1]
+    for ids in ([call.unique_id] * 2, [call.unique_id, other.unique_id, call.unique_id]):
+        poll = suite.poll(ids, "poll that asks for a call twice")
+        if poll.status is None:
+            raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
+        entries = [e for e in poll.entries if e.unique_id == call.unique_id]
+        alike = all(e.raw == entries[0].raw for e in entries)
+        if poll.status != 200 or not 1 <= len(entries) <= 2 or not alike:
+            reported = f"reported {len(entries)} times" + ("" if alike else ", and not alike")
+            raise Deviation(f"a call asked for twice is {reported} ({poll.told()})", evidence=[poll])
+        if told(poll, call) and not set(told(poll, call)) <= call_words(call):
+            raise Deviation(f"a call asked for twice is reported as {told(poll, call)[0]}", evidence=[poll])

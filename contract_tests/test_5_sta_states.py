@@ -1,0 +1,118 @@
+"""STA: call states over a call's life."""
+
+from __future__ import annotations
+
+import pytest
+
+from ringback.config import LINE_STATES
+from ringback.contract.states import nearest_state
+from ringback.suite.calls import Call, misspelt
+from ringback.suite.lifecycle import early_final, lost_final
+from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
+from ringback.suite.probes import Destination, accepted
+from ringback.suite.session import Session
+from ringback.suite.watch import all_words
+
+LINE_CALLS = {
+    line: accepted(f"a call to the line {line}", line=line, destination=Destination(immediately=True))
+    for line in LINE_STATES
+}
+STAYS_FOR = 2.5
+"""Seconds for which a final state is watched at least."""
+
+
+@pytest.mark.clause("STA-01")
+@pytest.mark.after_final
+@pytest.mark.sends(*LINE_CALLS.values())
+def test_reported_states_are_the_documented_ones(suite: Session) -> None:
+    """Every state that any poll of the run reported."""
+    calls = suite.final_calls(0)
+    words = all_words(calls)
+    if not words:
+        raise Inconclusive("no poll reported any state")
+    for word, _call, seen in words:
+        if misspelt([word], suite.config.dialect.pending_states):
+            meant = nearest_state(word)
+            hint = f"instead of {meant!r}" if meant else "which is none of the seven documented"
+            advice = "" if meant else "; if it means a call in progress, declare it in [dialect] pending_states"
+            raise Deviation(f"a call is reported as {word!r}, {hint}{advice}", evidence=[seen.exchange])
+
+
+@pytest.mark.clause("STA-02")
+@pytest.mark.after_final
+@pytest.mark.sends(*LINE_CALLS.values())
+def test_every_call_becomes_final(suite: Session) -> None:
+    """Every accepted call, watched for the settle time."""
+    calls = suite.final_calls(0)
+    stuck = [call for call in calls if call.first_final is None]
+    for call in stuck:
+        last = suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, after the settle time"))
+        if last is None:
+            raise Inconclusive("the poll for the call could not be read")
+        if last.final is None:
+            if last.words and last.words[-1] not in suite.config.dialect.pending_states:
+                raise Inconclusive(f"a call stays {last.words[-1]!r}, which is no documented state (see STA-01)")
+            raise Deviation(
+                f"{len(stuck)} of {len(calls)} calls have no final state after {suite.config.timing.settle:g} s; "
+                f"one of them dialled the line {call.line}",
+                evidence=[call.trigger, last.exchange],
+            )
+
+
+@pytest.mark.clause("STA-03")
+@pytest.mark.after_final
+@pytest.mark.parametrize("line", LINE_STATES)
+@pytest.mark.sends(*LINE_CALLS.values())
+def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
+    """Calls to a line that is known to produce a state."""
+    if line not in suite.config.lines.configured:
+        raise NotExercised(f"no line is configured as {line}")
+    calls = [c for c in suite.final_calls(0) if c.line == line and c.group not in {"burst", "identical"}]
+    final = [call for call in calls if call.state is not None]
+    if not final:
+        raise Inconclusive(f"no call to the line {line} became final (see STA-02), or none was accepted")
+    for call in final:
+        if call.state != call.known_state:
+            seen = call.finals[-1]
+            raise Deviation(
+                f"a call to the line {line} ended as {call.state}", expected=call.known_state,
+                evidence=[call.trigger, seen.exchange],
+            )  # fmt: skip
+
+
+@pytest.mark.clause("STA-04")
+@pytest.mark.at_end
+@pytest.mark.sends(*LINE_CALLS.values())
+def test_a_final_state_stays(suite: Session) -> None:
+    """Final calls, polled again until the end of the run."""
+    calls = suite.final_calls()
+
+    def watched_long_enough() -> bool:
+        return all(_seen_for(call) >= STAYS_FOR for call in calls)
+
+    suite.wait_until(watched_long_enough, 2 * STAYS_FOR + 10 * suite.config.timing.poll_interval)
+    typical = suite.calls.typical_age()
+    for call in calls:
+        if found := lost_final(call, typical):
+            told, seen = found
+            raise Deviation(told, evidence=[seen.exchange])
+    if not any(len(call.finals) > 1 for call in calls):
+        raise Inconclusive("no final call could be polled again")
+
+
+def _seen_for(call: Call) -> float:
+    first = call.first_final
+    return 0.0 if first is None else call.observations[-1].asked_at - first.asked_at
+
+
+@pytest.mark.clause("STA-05")
+@pytest.mark.at_end
+@pytest.mark.sends(*LINE_CALLS.values())
+def test_a_call_in_progress_is_not_reported_as_final(suite: Session) -> None:
+    """Calls polled from their acceptance on: a final state that was not the end."""
+    calls = suite.final_calls()
+    typical = suite.calls.typical_age()
+    for call in calls:
+        if found := early_final(call, typical):
+            told, seen = found
+            raise Deviation(f"a call in progress was given a final state: {told}", evidence=[seen.exchange])

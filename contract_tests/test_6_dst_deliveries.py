@@ -1,0 +1,277 @@
+"""DST: results sent to ResultDestination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+from test_2_req_trigger import ALONE_LEFT_OUT
+from test_5_sta_states import LINE_CALLS
+
+from ringback.receiver import Behaviour, Receiver
+from ringback.suite.calls import Call
+from ringback.suite.campaign import Outcome
+from ringback.suite.deliveries import foreign_ids, names, state_told
+from ringback.suite.expect import sent
+from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
+from ringback.suite.probes import Destination, Probe, accepted
+from ringback.suite.session import Session
+
+HOLD = 4.0
+"""Seconds for which a slow destination keeps its sender waiting."""
+SLOW_TRIGGER = 2.5
+"""Seconds longer than other triggers that count as being held up."""
+
+NOT_SAID = next(p for p in ALONE_LEFT_OUT if "SendResultImmediately" in p.title)
+TROUBLED = [
+    accepted("a ResultDestination at which nobody listens", destination=Destination(True, dead=True)),
+    accepted("a ResultDestination that is slow", destination=Destination(True, Behaviour(seconds=HOLD))),
+    accepted("a ResultDestination that answers 500", destination=Destination(True, Behaviour(statuses=(500,)))),
+]
+ONCE_UNAVAILABLE = accepted(
+    "a ResultDestination that answers 503 first", destination=Destination(True, Behaviour(statuses=(503, 200)))
+)
+
+
+@pytest.fixture
+def receiver(suite: Session) -> Receiver:
+    """The receiver, if one is configured."""
+    if suite.receiver is None:
+        raise NotExercised("no [result_destination] is configured")
+    return suite.receiver
+
+
+def may_be_unreachable(suite: Session) -> str | None:
+    """Why the deployment perhaps can't reach the receiver, where nothing at all has come; None if it can."""
+    assert suite.receiver is not None
+    if any(d.key for d in suite.receiver.deliveries):
+        return None
+    host = urlsplit(suite.receiver.public_url).hostname or ""
+    if (host == "localhost" or host.startswith("127.")) and not suite.config.deployment.is_loopback:
+        return f"result_destination.public_url names this machine as {host}, which the deployment can't reach"
+    if suite.receiver_reachable is False:
+        return "nothing came, and result_destination.public_url does not lead to the receiver from here either"
+    return None
+
+
+def wait_for(suite: Session, calls: list[Call], seconds: float) -> list[Call]:
+    """The calls whose UniqueId has not been delivered `seconds` after they were seen final."""
+
+    def missing() -> list[Call]:
+        return [call for call in calls if not any(names(d, call.unique_id) for d in call.deliveries)]
+
+    suite.wait_until(lambda: not missing(), seconds)
+    return missing()
+
+
+def final(suite: Session, choose: Callable[[Call], bool]) -> list[Call]:
+    """Final calls with an address of their own at the receiver."""
+    return [c for c in suite.final_calls() if c.delivery_key and c.state and c.group != "identical" and choose(c)]
+
+
+def call_of(suite: Session, probe: Probe) -> Call:
+    """The call that a probe placed, if it did and the call became final."""
+    outcome = sent(suite.outcome(probe))
+    if outcome.call is None:
+        raise Inconclusive("the trigger was not accepted")
+    suite.final_calls()
+    if outcome.call.state is None:
+        raise Inconclusive("the call did not become final (see STA-02)")
+    return outcome.call
+
+
+def must_be_delivered(suite: Session, calls: list[Call], seconds: float) -> None:
+    """The UniqueId of each call reaches its address in time."""
+    if missing := wait_for(suite, calls, seconds):
+        not_delivered(suite, missing, seconds)
+
+
+def not_delivered(suite: Session, missing: list[Call], seconds: float) -> None:
+    """What is made of calls whose UniqueId has not come `seconds` after they became final."""
+    if why := may_be_unreachable(suite):
+        raise Inconclusive(why)
+    call = missing[0]
+    came = suite.receiver.to(call.delivery_key) if suite.receiver else []
+    if any(foreign_ids(d, call.unique_id, {c.unique_id for c in suite.calls}) for d in came):
+        raise Inconclusive("what came names another call (see DST-06)")
+    what = f"{len(came)} requests came without it" if came else "nothing came"
+    raise Deviation(
+        f"the UniqueId of a call that ended as {call.state} was not delivered within {seconds:g} s: {what}",
+        evidence=[call.trigger],
+    )
+
+
+@pytest.mark.clause("DST-01")
+@pytest.mark.after_final
+@pytest.mark.usefixtures("receiver")
+@pytest.mark.sends(*LINE_CALLS.values())
+def test_an_immediate_result_is_delivered(suite: Session) -> None:
+    """Calls with SendResultImmediately true."""
+    calls = final(suite, lambda c: c.immediately and c.trigger.sent in immediate_titles())
+    if not calls:
+        raise Inconclusive("no call with an immediate result became final")
+    answered = [c for c in calls if c.line == "answered"] or calls[:1]
+    missing = wait_for(suite, calls, suite.config.timing.delivery)
+    if len(missing) == len(calls) or any(call in missing for call in answered):
+        not_delivered(suite, [c for c in answered if c in missing] or missing, suite.config.timing.delivery)
+
+
+def immediate_titles() -> set[str]:
+    """What the calls are sent as whose destination behaves well."""
+    return {f"trigger: {probe.title}" for probe in LINE_CALLS.values()}
+
+
+@pytest.mark.clause("DST-02")
+@pytest.mark.after_final
+@pytest.mark.usefixtures("receiver")
+@pytest.mark.sends(NOT_SAID)
+@pytest.mark.pool(2)
+def test_a_queued_result_is_delivered(suite: Session) -> None:
+    """Calls with SendResultImmediately false."""
+    calls = final(suite, lambda c: not c.immediately and c.line == suite.maker.line("answered"))
+    calls = [c for c in calls if c.group != NOT_SAID.title]
+    if not calls:
+        raise Inconclusive("no call with a queued result became final")
+    must_be_delivered(suite, calls, suite.config.timing.queued_delivery)
+
+
+@pytest.mark.clause("DST-02")
+@pytest.mark.after_final
+@pytest.mark.usefixtures("receiver")
+@pytest.mark.sends(NOT_SAID)
+def test_a_result_is_delivered_where_nothing_is_said_of_when(suite: Session) -> None:
+    """A call without SendResultImmediately."""
+    must_be_delivered(suite, [call_of(suite, NOT_SAID)], suite.config.timing.queued_delivery)
+
+
+@pytest.mark.clause("DST-03")
+@pytest.mark.at_end
+@pytest.mark.usefixtures("receiver")
+@pytest.mark.sends(*LINE_CALLS.values())
+def test_no_result_is_sent_before_the_call_is_final(suite: Session) -> None:
+    """Every delivery, against polls that were sent after it came."""
+    calls = final(suite, lambda _: True)
+    typical = suite.calls.typical_age() or 0.0
+    grace = max(0.1, min(1.0, 0.25 * typical))
+    for call in calls:
+        for delivery in (d for d in call.deliveries if names(d, call.unique_id)):
+            pending = [o for o in call.observations if o.alone and o.final is None and o.asked_at > delivery.at]
+            if pending and pending[-1].asked_at - delivery.at > grace and call.finals[0].asked_at > delivery.at:
+                early = pending[-1].asked_at - delivery.at
+                raise Deviation(
+                    f"the result was sent at least {early:.2f} s before the call was final",
+                    evidence=[pending[-1].exchange],
+                )
+    if not any(call.deliveries for call in calls):
+        raise Inconclusive("no result was delivered (see DST-01)")
+
+
+@pytest.mark.clause("DST-04")
+@pytest.mark.after_final
+@pytest.mark.usefixtures("receiver")
+@pytest.mark.sends(*LINE_CALLS.values())
+def test_every_final_state_is_delivered(suite: Session) -> None:
+    """Calls that end in each state, immediate and queued."""
+    calls = final(suite, lambda c: c.group == "burst" or c.trigger.sent in immediate_titles())
+    now = [c for c in calls if c.immediately]
+    later = [c for c in calls if not c.immediately]
+    missing = wait_for(suite, now, suite.config.timing.delivery) + wait_for(
+        suite, later, suite.config.timing.queued_delivery
+    )
+    arrived = [call for call in calls if call not in missing]
+    if not arrived:
+        raise Inconclusive(may_be_unreachable(suite) or "no result was delivered at all (see DST-01 and DST-02)")
+    for call in missing:
+        alike = [c for c in arrived if c.immediately == call.immediately]
+        same_state = [c for c in alike if c.state == call.state]
+        if call.deliveries or not alike or same_state or call.line == "answered":
+            continue  # not a matter of the state: DST-01, DST-02 and DST-06 look into that
+        raise Deviation(f"a call that ended as {call.state} was not delivered; others were", evidence=[call.trigger])
+    if {c.state for c in arrived} <= {"Answered"} and len(suite.config.lines.configured) > 1:
+        raise Inconclusive("only Answered calls were seen to the end")
+
+
+@pytest.mark.clause("DST-05")
+@pytest.mark.at_end
+@pytest.mark.usefixtures("receiver")
+@pytest.mark.sends(*LINE_CALLS.values())
+def test_a_delivered_state_is_the_polled_one(suite: Session) -> None:
+    """The state in every delivery that carries one, against the polls."""
+    calls = final(suite, lambda _: True)
+    for call in calls:
+        for delivery in call.deliveries:
+            told = state_told(delivery, call.unique_id)
+            if told is not None and names(delivery, call.unique_id) and told not in {o.final for o in call.finals}:
+                raise Deviation(
+                    f"the delivery says {told}, polls say {call.state}", evidence=[call.trigger, call.finals[-1].exchange]
+                )
+    if not any(call.deliveries for call in calls):
+        raise Inconclusive("no result was delivered (see DST-01)")
+
+
+@pytest.mark.clause("DST-06")
+@pytest.mark.at_end
+@pytest.mark.sends(*LINE_CALLS.values())
+def test_a_delivery_tells_of_its_own_call_only_and_no_token(suite: Session, receiver: Receiver) -> None:
+    """Everything that reached the receiver."""
+    calls = final(suite, lambda _: True)
+    ids = {call.unique_id for call in suite.calls}
+    if not receiver.deliveries:
+        raise Inconclusive("nothing was delivered (see DST-01)")
+    for delivery in receiver.deliveries:
+        told = "\n".join([delivery.text, *(f"{k}: {v}" for k, v in delivery.headers)])
+        if suite.redactor.leaked(told):
+            raise Deviation("what was delivered carries the access token")
+    for call in calls:
+        for delivery in call.deliveries:
+            if foreign := foreign_ids(delivery, call.unique_id, ids):
+                raise Deviation(
+                    f"at the address of {call.unique_id} came a result that names {foreign[0]}", evidence=[call.trigger]
+                )
+
+
+@pytest.mark.clause("DST-07")
+@pytest.mark.after_final
+@pytest.mark.usefixtures("receiver")
+@pytest.mark.parametrize("probe", TROUBLED)
+def test_a_troubled_destination_does_not_trouble_the_trigger(suite: Session, probe: Probe) -> None:
+    """A ResultDestination that is down, slow or answers 500."""
+    outcome = sent(suite.outcome(probe))
+    answer = outcome.answer
+    assert answer is not None
+    if not answer.accepted:
+        undecidable(outcome)
+        raise Deviation(f"the trigger with {probe.title} was answered {answer.told()}", evidence=[answer])
+    usual = sorted(c.trigger.seconds for c in suite.calls if c.trigger is not answer)
+    limit = SLOW_TRIGGER + 2 * (usual[len(usual) // 2] if usual else 0.0)
+    if answer.seconds > limit:
+        again = suite.trigger(suite.campaign.draft(probe), f"{probe.title}, once more", expect_call=True)
+        if again.seconds > limit:
+            raise Deviation(f"the trigger with {probe.title} took {answer.seconds:.1f} s", evidence=[answer])
+    suite.final_calls()
+    if outcome.call is not None and outcome.call.state is None and suite.calls.ringing < len(suite.calls) / 2:
+        raise Deviation(f"the call with {probe.title} never became final", evidence=[answer])
+
+
+def undecidable(outcome: Outcome) -> None:
+    """A refusal says nothing if the same trigger with a good destination is refused too, or the same one is taken now."""
+    if outcome.control is None or not outcome.control.accepted:
+        raise Inconclusive("a trigger with a good ResultDestination was not accepted either")
+    if outcome.again is not None and outcome.again.accepted:
+        raise Inconclusive("it was accepted when sent once more (see ROB-03)")
+
+
+@pytest.mark.clause("DST-08")
+@pytest.mark.after_final
+@pytest.mark.sends(ONCE_UNAVAILABLE)
+def test_a_delivery_answered_503_is_tried_again(suite: Session, receiver: Receiver) -> None:
+    """A ResultDestination that answers 503 first."""
+    call = call_of(suite, ONCE_UNAVAILABLE)
+    suite.wait_until(lambda: len(receiver.to(call.delivery_key)) > 1, suite.config.timing.delivery)
+    came = receiver.to(call.delivery_key)
+    if not came:
+        raise Inconclusive("no delivery came that could be answered 503 (see DST-01)")
+    if len(came) == 1:
+        seconds = suite.config.timing.delivery
+        raise Deviation(f"the delivery was not tried again within {seconds:g} s", evidence=[call.trigger])

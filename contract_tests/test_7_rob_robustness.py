@@ -1,0 +1,230 @@
+"""ROB: robustness and security."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from ringback.deployment import Answer
+from ringback.suite.drafts import Draft
+from ringback.suite.generated import generated_polls, generated_triggers
+from ringback.suite.history import apart
+from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
+from ringback.suite.probes import Probe, either, refused
+from ringback.suite.session import Session
+
+LONG = 64 * 1024
+HUGE = 1024 * 1024
+
+
+def changed(make: Callable[[bytes], bytes]) -> Callable[[Draft], None]:
+    """A body made of the valid one's bytes."""
+
+    def change(draft: Draft) -> None:
+        draft.content = make(draft.bytes)
+
+    return change
+
+
+def with_variable(value: str) -> Callable[[Draft], None]:
+    """One project variable of this value."""
+    return lambda draft: draft.variables({"note": value})
+
+
+MALFORMED = [
+    either("a variable that holds NUL", with_variable("before\0after")),
+    either("a variable of 64 KiB", with_variable("x" * LONG)),
+    refused("an access token of 64 KiB", lambda draft: draft.set("AccessToken", "x" * LONG)),
+    refused("a body of 1 MiB", changed(lambda _: json.dumps("x" * HUGE).encode())),
+    refused("deep nesting", changed(lambda _: b'{"ScenarioInputParameters": ' + b"[" * 20_000 + b"]" * 20_000 + b"}")),
+    refused("a body that is not UTF-8", changed(lambda body: body.replace(b'"greeting"', b'"\xff\xfe\xc3"')[:-1])),
+    refused("the access token given twice, wrong both times",
+            changed(lambda _: b'{"AccessToken": "wrong", "AccessToken": "wrong too"}')),
+    refused("a lone surrogate for an access token", lambda draft: draft.set("AccessToken", "\ud800")),
+    refused("single quotes", changed(lambda _: b"{'Project': 'demo'}")),
+    refused("NaN for a project", changed(lambda _: b'{"Project": NaN}')),
+]  # fmt: skip
+MALFORMED_POLLS: dict[str, bytes] = {
+    "bad JSON": b'{"UniqueIds": [',
+    "deep nesting": b'{"UniqueIds": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "an id that holds NUL": json.dumps({"UniqueIds": ["before\0after"]}).encode(),
+    "an id of 64 KiB": json.dumps({"UniqueIds": ["x" * LONG]}).encode(),
+    "a body of 1 MiB": json.dumps({"UniqueIds": ["x" * HUGE]}).encode(),
+    "UniqueIds given twice": b'{"UniqueIds": ["a"], "UniqueIds": ["b"]}',
+    "an id in many scripts": json.dumps({"UniqueIds": ["你好 مرحبا 🎉 \u0000\u202e"]}, ensure_ascii=False).encode(),
+    "a lone surrogate": b'{"UniqueIds": ["\\ud800"]}',
+    "bytes that are not UTF-8": b'{"UniqueIds": ["\xff\xfe\xc3"]}',
+    "wrong types": b'{"UniqueIds": [[], {}, 5, true, null]}',
+    "many ids": json.dumps({"UniqueIds": [f"no-such-call-{n}" for n in range(5000)]}).encode(),
+    "quotes and percent signs": json.dumps({"UniqueIds": ["' \" %s %n ` ; -- \\"]}).encode(),
+}
+TELLTALES = re.compile(
+    r"Traceback \(most recent call last\)"
+    r"|^\s+at [\w$.<>]+\([\w$]+\.(?:java|kt|scala|groovy):\d+\)"
+    r"|^\s+at .{1,200}\((?:/|[A-Z]:\\|node:|file:).{1,200}:\d+:\d+\)"
+    r"|^\s+at [\w.<>`]+\(.{0,200}\) in .{1,200}:line \d+"
+    r"|goroutine \d+ \["
+    r"|(?:/usr/|/home/|/opt/|/srv/|/app/|/var/www/)[\w./-]{1,200}\.(?:py|js|ts|rb|php|go|java|cs)\b"
+    r"|[A-Z]:\\[\w\\. -]{1,200}\.(?:cs|vb|py|js|php|java)\b"
+    r"|\b(?:ORA-\d{5}|SQLSTATE\[?\w{5}|PG::\w+Error|psycopg2?\.|sqlite3\.\w+Error|MySqlException|SqlException)"
+    r"|\b(?:SELECT\s.{1,200}\sFROM\s+\w|INSERT\s+INTO\s+\w+\s*\(|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s+\w)"
+    r"|\bFile \"[^\"]{1,200}\", line \d+"
+    r"|#\d+ /[\w./-]{1,200}\.php\(\d+\)",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+@pytest.mark.clause("ROB-01")
+@pytest.mark.parametrize("probe", MALFORMED)
+def test_a_malformed_trigger_is_not_answered_5xx(suite: Session, probe: Probe) -> None:
+    """Malformed and extreme triggers."""
+    must_not_be_5xx(suite.outcome(probe).answer)
+
+
+@pytest.mark.clause("ROB-01")
+@pytest.mark.parametrize("what", list(MALFORMED_POLLS))
+def test_a_malformed_poll_is_not_answered_5xx(suite: Session, what: str) -> None:
+    """Malformed and extreme polls."""
+    must_not_be_5xx(suite.poll_with(MALFORMED_POLLS[what], f"poll with {what}", asked=("no-such-call",)))
+
+
+@pytest.mark.clause("ROB-01")
+@pytest.mark.pool(1)
+def test_generated_triggers_are_not_answered_5xx(suite: Session) -> None:
+    """Triggers that schemathesis makes from openapi.yaml, with each part spoilt in turn."""
+    suite.accepted_calls()
+    generated_triggers(suite, must_not_be_5xx)
+
+
+@pytest.mark.clause("ROB-01")
+@pytest.mark.pool(1)
+def test_generated_polls_are_not_answered_5xx(suite: Session) -> None:
+    """Polls that schemathesis makes from openapi.yaml, right and spoilt."""
+    suite.accepted_calls()
+    generated_polls(suite, must_not_be_5xx)
+
+
+@pytest.mark.clause("ROB-01")
+@pytest.mark.at_end
+@pytest.mark.pool(1)
+def test_nothing_was_answered_5xx(suite: Session) -> None:
+    """Every answer of the run."""
+    suite.accepted_calls()
+    elsewhere = apart(suite)
+    for answer in suite.history:
+        if answer.exchange.id not in elsewhere:
+            must_not_be_5xx(answer)
+
+
+def must_not_be_5xx(answer: Answer | None) -> None:
+    """An answer is no server error."""
+    if answer is None:
+        raise Inconclusive("it was not sent")
+    if answer.status is not None and answer.status >= 500:
+        raise Deviation(f"{answer.exchange.purpose} was answered {answer.told()}", evidence=[answer])
+
+
+@pytest.mark.clause("ROB-02")
+@pytest.mark.at_end
+@pytest.mark.pool(1)
+def test_every_request_was_answered(suite: Session) -> None:
+    """Every request of the run that reached the deployment."""
+    elsewhere = {answer.exchange.id for answer in (*suite.campaign.burst.triggers, *suite.campaign.burst.polls)}
+    seen = [answer for answer in suite.history if answer.exchange.id not in elsewhere]
+    lost = [answer for answer in seen if answer.failure is not None]
+    if lost:
+        first = min(lost, key=lambda answer: answer.exchange.request_bytes)
+        raise Deviation(f"{first.exchange.purpose}: {first.told()} ({len(lost)} such)", evidence=lost)
+    if not seen:
+        raise Inconclusive(suite.why_no_call())
+
+
+@pytest.mark.clause("ROB-03")
+@pytest.mark.burst
+@pytest.mark.pool(2)
+def test_triggers_at_once_are_answered_as_alone(suite: Session) -> None:
+    """Sixteen valid triggers at once."""
+    suite.accepted_calls()
+    burst = suite.campaign.burst
+    enough(suite)
+    lost = [answer for answer in burst.triggers if not answer.accepted and not (answer.status or 500) // 100 == 2]
+    if not lost:
+        return
+    if not any(answer.accepted for answer in burst.alone):
+        raise Inconclusive(f"a trigger by itself was not accepted afterwards either ({lost[0].told()})")
+    raise Deviation(
+        f"{len(lost)} of {burst.at_once} triggers at once were not accepted ({lost[0].told()}); by itself one is",
+        evidence=lost,
+    )
+
+
+@pytest.mark.clause("ROB-03")
+@pytest.mark.burst
+@pytest.mark.pool(2)
+def test_polls_at_once_are_answered_as_alone(suite: Session) -> None:
+    """Sixteen polls at once."""
+    suite.accepted_calls()
+    enough(suite)
+    for poll in suite.campaign.burst.polls:
+        if poll.status != 200:
+            alone = suite.poll(poll.asked, "one of the polls at once, by itself")
+            if alone.status == 200:
+                raise Deviation(f"a poll at once with others was answered {poll.told()}; by itself 200", evidence=[poll])
+        if crossed := [e.unique_id for e in poll.entries if e.unique_id not in poll.asked]:
+            raise Deviation(f"a poll at once with others was told of {crossed[0]}, another's call", evidence=[poll])
+
+
+@pytest.mark.clause("ROB-03")
+@pytest.mark.burst
+@pytest.mark.after_final
+@pytest.mark.pool(2)
+def test_calls_placed_at_once_end_as_alone(suite: Session) -> None:
+    """Calls placed at once on several lines: each ends as its line does."""
+    calls = [call for call in suite.final_calls() if call.group in {"burst"}]
+    alone_right = {c.line for c in suite.calls if c.group not in {"burst", "identical"} and c.state == c.known_state}
+    for call in calls:
+        if call.state is not None and call.state != call.known_state and call.line in alone_right:
+            raise Deviation(
+                f"a call to the line {call.line}, placed at once with others, ended as {call.state}",
+                evidence=[call.trigger, call.finals[-1].exchange],
+            )
+
+
+def enough(suite: Session) -> None:
+    """Sixteen could be sent at once."""
+    burst = suite.campaign.burst
+    if burst.trouble is not None:
+        raise Inconclusive(str(burst.trouble))
+    if burst.at_once < 16:
+        rate, left = suite.config.budget.triggers_per_second, suite.config.budget.calls
+        raise NotExercised(f"budget.triggers_per_second = {rate:g} and calls = {left} let {burst.at_once} leave at once")
+
+
+@pytest.mark.clause("ROB-04")
+@pytest.mark.at_end
+@pytest.mark.pool(1)
+def test_no_answer_repeated_an_access_token(suite: Session) -> None:
+    """Every answer of the run, headers and body, for tokens right and wrong."""
+    for answer in suite.history:
+        if answer.exchange.leaks:
+            raise Deviation(f"an answer repeats {answer.exchange.leaks[0]}", evidence=[answer])
+    if not suite.history:
+        raise Inconclusive(suite.why_no_call())
+
+
+@pytest.mark.clause("ROB-05")
+@pytest.mark.at_end
+@pytest.mark.pool(1)
+def test_refusals_tell_nothing_of_the_inside(suite: Session) -> None:
+    """The body of every refusal of the run."""
+    refusals = [answer for answer in suite.history if answer.status is not None and answer.status >= 400]
+    if not refusals:
+        raise Inconclusive("nothing was refused")
+    for answer in refusals:
+        if found := TELLTALES.search(answer.body[:65536].decode("utf-8", "replace")):
+            raise Deviation(f"a refusal shows the inside of the deployment: {found[0].strip()[:60]!r}", evidence=[answer])
+
+

@@ -1,0 +1,75 @@
+"""Whether identifiers could be guessed from others of their kind: what a look at a few dozen of them can tell.
+
+Only the plainly guessable is told of: counters, clocks, and ids with so little that varies that trying is cheap. That ids
+look random proves nothing about their source.
+"""
+
+from __future__ import annotations
+
+import math
+import os.path
+import re
+import statistics
+from collections.abc import Sequence
+
+__all__ = ["why_guessable"]
+
+_CHEAP_BITS = 32.0
+"""With fewer bits varying, a client can try a noticeable share of all ids."""
+
+
+def why_guessable(ids: Sequence[str]) -> str | None:
+    """Why ids, given in the order of their making, can be guessed; None if nothing shows that they can."""
+    distinct = list(dict.fromkeys(ids))
+    if len(distinct) < 4:
+        return None
+    if reason := _counted(distinct):
+        return reason
+    if all(re.fullmatch(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-1[0-9a-fA-F]{3}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", i) for i in distinct):
+        return "they are version 1 UUIDs, made of a clock and a network address"
+    bits = _varying_bits(distinct)
+    if bits < _CHEAP_BITS:
+        return f"only about {bits:.0f} bits of them vary"
+    return None
+
+
+def _counted(ids: list[str]) -> str | None:
+    """A number in the ids that grows by little from one to the next."""
+    for base, pattern in ((10, r"\d+"), (16, r"[0-9a-f]+")):
+        for numbers in _numbers(ids, pattern, base):
+            steps = [b - a for a, b in zip(numbers, numbers[1:], strict=False)]
+            growing = sum(step > 0 for step in steps) / len(steps)
+            typical = statistics.median(abs(step) for step in steps)
+            rest = {_without(i, pattern) for i in ids}
+            if growing > 0.7 and 0 < typical <= 1_000_000 and len(rest) == 1:
+                return f"a number in them grows by about {typical:.0f} from one to the next"
+    return None
+
+
+def _numbers(ids: list[str], pattern: str, base: int) -> list[list[int]]:
+    """The ids' runs of digits as numbers, run by run, where all ids have as many runs."""
+    found = [re.findall(pattern, i.lower()) for i in ids]
+    if len({len(runs) for runs in found}) != 1 or not found[0]:
+        return []
+    columns = [[int(runs[at][:40], base) for runs in found] for at in range(len(found[0]))]
+    changing = [column for column in columns if len(set(column)) > 1]
+    return changing if len(changing) == 1 else []
+
+
+def _without(text: str, pattern: str) -> str:
+    return re.sub(pattern, "#", text.lower())
+
+
+def _varying_bits(ids: list[str]) -> float:
+    """An upper estimate of the bits that vary: the alphabet seen, for each place after the common beginning and end."""
+    prefix = len(os.path.commonprefix(ids))
+    cut = [i[prefix:] for i in ids]
+    suffix = len(os.path.commonprefix([i[::-1] for i in cut]))
+    varying = [i[: len(i) - suffix] if suffix else i for i in cut]
+    alphabet = {c for i in varying for c in i}
+    size = 10 if all(c in "0123456789" for c in alphabet) else 16 if all(c in "0123456789abcdefABCDEF-" for c in alphabet) else 62
+    places = 0
+    for at in range(max(map(len, varying))):
+        seen = {i[at] for i in varying if at < len(i)}
+        places += len(seen) > 1
+    return places * math.log2(size)

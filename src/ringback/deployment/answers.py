@@ -1,0 +1,159 @@
+"""Answers to triggers and polls, as a clause looks at them: strictly by the documents, and leniently beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import httpx
+
+from ringback.deployment.evidence import Exchange
+from ringback.deployment.reading import Json, read_json
+
+__all__ = ["Answer", "Entry", "Poll", "Trigger"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one request: a whole answer, or the failure that stands for it."""
+
+    exchange: Exchange
+    begun: float
+    """When the request left: a reading of `time.monotonic`."""
+    ended: float
+    status: int | None = None
+    headers: httpx.Headers | None = None
+    body: bytes = b""
+    failure: str | None = None
+
+    @cached_property
+    def json(self) -> Json:
+        """The body read as JSON."""
+        return read_json(self.body)
+
+    @property
+    def seconds(self) -> float:
+        """From the sending to the answer's end."""
+        return self.ended - self.begun
+
+    @property
+    def refused(self) -> bool:
+        """Whether the deployment said 4xx."""
+        return self.status is not None and 400 <= self.status < 500
+
+    def told(self) -> str:
+        """What came, in a few words."""
+        if self.status is None:
+            return f"no answer: {self.failure} after {self.seconds:.1f} s"
+        size = f"{len(self.body)} bytes" if self.body else "an empty body"
+        return f"{self.status} with {size}" + (f", then {self.failure}" if self.failure else "")
+
+
+@dataclass(frozen=True)
+class Trigger(Answer):
+    """The answer to a trigger."""
+
+    sent: str = ""
+    """What was asked for, readable."""
+    line: str | None = None
+    """The name of the line that was to be dialled."""
+
+    @cached_property
+    def unique_id(self) -> str | None:
+        """The UniqueId as the documents spell and type it; None if the answer does not carry one so."""
+        value = self.json.value
+        found = value.get("UniqueId") if isinstance(value, dict) else None
+        return found if isinstance(found, str) and found else None
+
+    @cached_property
+    def found_id(self) -> str | None:
+        """An id of the call in any spelling, type or depth: the answer tells of a call, even if wrongly."""
+        names = {"uniqueid"} if self.status is None or self.status >= 300 else {"uniqueid", "callid", "id"}
+        return self.unique_id or next(_ids_in(self.json.value, names), None)
+
+    @property
+    def names_a_call(self) -> bool:
+        """Whether the answer tells of a call at all, whatever its status."""
+        return self.found_id is not None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the trigger was accepted: it tells of a call, and does not say 4xx or 5xx."""
+        return self.found_id is not None and self.status is not None and self.status < 400
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a poll's answer, read leniently."""
+
+    unique_id: str | None
+    state: str | None
+    """As reported; None if the entry has none or it is no text."""
+    raw: Any
+
+
+@dataclass(frozen=True)
+class Poll(Answer):
+    """The answer to a poll."""
+
+    asked: tuple[str, ...] = ()
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries, wherever a lenient reader finds them."""
+        return tuple(_entries(self.json.value)) if self.status is not None and self.status < 300 else ()
+
+    def states(self, unique_id: str) -> list[str]:
+        """The states, other than none and empty, that the answer reports of one call."""
+        return [e.state for e in self.entries if e.unique_id == unique_id and e.state]
+
+
+def _letters(name: object) -> str:
+    return "".join(c for c in name.lower() if c.isalpha()) if isinstance(name, str) else ""
+
+
+def _ids_in(value: Any, names: set[str], depth: int = 0) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if _letters(name) in names:
+                if isinstance(inner, str) and inner.strip():
+                    yield inner
+                elif isinstance(inner, int | float) and not isinstance(inner, bool):
+                    yield str(inner)
+        if depth < 4:
+            for inner in value.values():
+                yield from _ids_in(inner, names, depth + 1)
+    elif isinstance(value, list) and depth < 4:
+        for inner in value[:20]:
+            yield from _ids_in(inner, names, depth + 1)
+
+
+def _member(entry: dict[str, Any], *names: str) -> Any:
+    return next((v for k, v in entry.items() if _letters(k) in names), None)
+
+
+def _entries(value: Any, depth: int = 0) -> Iterator[Entry]:
+    if isinstance(value, list):
+        for item in value:
+            if isinstance(item, dict):
+                unique_id, state = _member(item, "uniqueid"), _member(item, "callstate", "state", "status")
+                text_id = str(unique_id) if isinstance(unique_id, str | int) else None
+                yield Entry(text_id, state if isinstance(state, str) else None, item)
+            else:
+                yield Entry(None, None, item)
+    elif isinstance(value, dict) and depth < 3:
+        inner = _member(value, "callresults", "results", "data")
+        if isinstance(inner, list):
+            yield from _entries(inner)
+        elif isinstance(inner, dict):
+            nested = _member(inner, "callresults", "results", "data")
+            if nested is not None:
+                yield from _entries(inner, depth + 1)
+            else:
+                for key, item in inner.items():
+                    state = item if isinstance(item, str) else _member(item, "callstate") if isinstance(item, dict) else None
+                    yield Entry(key, state if isinstance(state, str) else None, item)
+        elif _member(value, "uniqueid") is not None:
+            yield from _entries([value])

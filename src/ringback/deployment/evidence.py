@@ -1,0 +1,211 @@
+"""Evidence: what was sent and what came, recorded as it happens, redacted before it is kept.
+
+An `Exchange` is one request with its answer or its failure. The `Recorder` appends each to `exchanges.ndjson` at once,
+so that an interrupted run leaves what it saw. Nothing here judges.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shlex
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from ringback.deployment.redaction import Redactor
+
+__all__ = ["Exchange", "Recorder", "curl"]
+
+KEPT_BODY = 16 * 1024
+"""Characters of a body that are kept as evidence; the rest is counted."""
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and what became of it, as it may be written down: no field holds a secret."""
+
+    id: int
+    purpose: str
+    """What the request was for, readable."""
+    started: str
+    """UTC, ISO 8601, to the millisecond."""
+    at: float
+    """Seconds from the start of the run to the sending."""
+    seconds: float
+    """Seconds from the sending to the end of the answer, or to the failure."""
+    method: str
+    url: str
+    request_headers: Headers
+    request_body: str
+    request_bytes: int
+    status: int | None = None
+    response_headers: Headers = ()
+    response_body: str = ""
+    response_bytes: int = 0
+    failure: str | None = None
+    """Why there is no whole answer: `timeout`, `connection closed`, ... None if there is one."""
+    leaks: tuple[str, ...] = field(default=())
+    """Labels of the secrets that the answer gave away."""
+
+    def request_text(self) -> str:
+        """The request in readable form."""
+        lines = [f"{self.method} {self.url}", *(f"{k}: {v}" for k, v in self.request_headers)]
+        return "\n".join([*lines, "", self.request_body])
+
+    def response_text(self) -> str:
+        """The answer in readable form, or why there is none."""
+        if self.status is None:
+            return f"no answer: {self.failure} after {self.seconds:.3f} s"
+        lines = [f"HTTP {self.status}", *(f"{k}: {v}" for k, v in self.response_headers), "", self.response_body]
+        return "\n".join(lines if self.failure is None else [*lines, f"[then: {self.failure}]"])
+
+    def as_json(self) -> dict[str, Any]:
+        """The exchange as one line of `exchanges.ndjson`."""
+        return {
+            "id": self.id,
+            "purpose": self.purpose,
+            "started": self.started,
+            "at": round(self.at, 4),
+            "seconds": round(self.seconds, 4),
+            "request": {
+                "method": self.method,
+                "url": self.url,
+                "headers": [list(pair) for pair in self.request_headers],
+                "body": self.request_body,
+                "bytes": self.request_bytes,
+            },
+            "response": None
+            if self.status is None
+            else {
+                "status": self.status,
+                "headers": [list(pair) for pair in self.response_headers],
+                "body": self.response_body,
+                "bytes": self.response_bytes,
+            },
+            "failure": self.failure,
+            "leaks": list(self.leaks),
+        }
+
+
+class Recorder:
+    """Keeps a run's exchanges in memory and, if given a file, on disk. Thread-safe."""
+
+    def __init__(self, redactor: Redactor, path: Path | None = None) -> None:
+        self.redactor = redactor
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._exchanges: list[Exchange] = []
+        self._file: IO[str] | None = path.open("a", encoding="utf-8") if path else None
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """All exchanges so far, in the order of their ends."""
+        return tuple(self._exchanges)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the deployment has answered anything yet."""
+        return any(exchange.status is not None for exchange in self._exchanges)
+
+    def record(
+        self,
+        *,
+        purpose: str,
+        begun: float,
+        ended: float,
+        method: str,
+        url: str,
+        request_headers: Iterable[tuple[str, str]],
+        request_body: bytes,
+        status: int | None = None,
+        response_headers: Iterable[tuple[str, str]] = (),
+        response_body: bytes = b"",
+        failure: str | None = None,
+    ) -> Exchange:
+        """Redact and keep one exchange; `begun` and `ended` are readings of `time.monotonic`."""
+        clean = self.redactor.clean
+        headers = tuple(response_headers)
+        answer = response_body.decode("utf-8", "backslashreplace")
+        told = "\n".join([*(f"{name}: {value}" for name, value in headers), answer])
+        wall = datetime.now(UTC).timestamp() - (time.monotonic() - begun)
+        exchange = Exchange(
+            id=next(self._ids),
+            purpose=clean(purpose),
+            started=datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds"),
+            at=begun - self._started,
+            seconds=ended - begun,
+            method=method,
+            url=clean(url),
+            request_headers=tuple((clean(k), clean(v)) for k, v in request_headers),
+            request_body=self._kept(request_body),
+            request_bytes=len(request_body),
+            status=status,
+            response_headers=tuple((clean(k), clean(v)) for k, v in headers),
+            response_body=self._kept(response_body),
+            response_bytes=len(response_body),
+            failure=failure,
+            leaks=self.redactor.leaked(told),
+        )
+        with self._lock:
+            self._exchanges.append(exchange)
+            if self._file is not None:
+                self._file.write(json.dumps(exchange.as_json(), ensure_ascii=True) + "\n")
+                self._file.flush()
+        return exchange
+
+    def close(self) -> None:
+        """End the file; what is in memory stays."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def _kept(self, body: bytes) -> str:
+        # Cut after redaction, or a secret across the cut would be half a secret.
+        text = self.redactor.clean(body[: 4 * KEPT_BODY].decode("utf-8", "backslashreplace"))
+        if len(body) <= KEPT_BODY and len(text) <= 2 * KEPT_BODY:
+            return text
+        return f"{text[:KEPT_BODY]}… [{len(body)} bytes in all]"
+
+
+def curl(exchange: Exchange) -> str:
+    """A shell line that sends the request of an exchange again, with variables in place of secrets.
+
+    A body that was cut for keeping, or is not text, can't be pasted; the line then says so in a comment.
+    """
+    parts = ["curl --include --request", exchange.method, _quoted(exchange.url)]
+    for name, value in exchange.request_headers:
+        if name.lower() in {"host", "content-length", "connection", "accept-encoding", "user-agent", "accept"}:
+            continue
+        parts += ["--header", _quoted(f"{name}: {value}" if value else f"{name};")]
+    if exchange.request_body or exchange.method in {"POST", "PUT", "PATCH"}:
+        parts += ["--data-raw", _quoted(exchange.request_body)]
+    line = " ".join(parts)
+    if exchange.request_bytes > KEPT_BODY:
+        line += "  # the body is shortened here: see exchanges.ndjson for its size"
+    return line
+
+
+def _quoted(text: str) -> str:
+    """Single quotes for the shell, with our variables left to expand."""
+    pieces: list[str] = []
+    rest = text
+    while (at := rest.find("$RINGBACK_")) >= 0:
+        end = at + 1
+        while end < len(rest) and (rest[end].isascii() and (rest[end].isalnum() or rest[end] == "_")):
+            end += 1
+        if rest[:at]:
+            pieces.append(shlex.quote(rest[:at]))
+        pieces.append(f'"{rest[at:end]}"')
+        rest = rest[end:]
+    if rest or not pieces:
+        pieces.append(shlex.quote(rest))
+    return "".join(pieces)

@@ -1,0 +1,17 @@
+"""The dial guard: nothing that could ring a stranger's telephone leaves through any client.
+
+`DialGuard` looks at whole requests; `names`, `folding` and `views` say how names and bytes might be read by a lenient
+server; `numbers` judges digits; `structure` judges well-formed JSON. What is sent, and when, is no business of theirs.
+
+Errors::
+
+    NotSent
+    └── StrangerRefused    the request holds, or may hold, a number that is not a configured line
+"""
+
+from __future__ import annotations
+
+from ringback.deployment.guard.guard import DialGuard
+from ringback.deployment.guard.refusal import StrangerRefused
+
+__all__ = ["DialGuard", "StrangerRefused"]

@@ -1,0 +1,104 @@
+"""What a member's name, or a text that serves as one, may mean to a server: a number to dial, a caller id, neither."""
+
+from __future__ import annotations
+
+import unicodedata
+from enum import Enum, auto
+from functools import lru_cache
+from typing import NamedTuple
+
+from ringback.deployment.guard.folding import HIDDEN, fold, letters
+from ringback.deployment.guard.views import unescaped
+
+__all__ = ["Name", "Role", "canonical", "mentions_a_number", "mentions_a_trigger", "study"]
+
+_LONGEST_NAME = 128
+
+
+class Role(Enum):
+    """What a name stands for."""
+
+    PLAIN = auto()
+    DESTINATION = auto()
+    RESULT_DESTINATION = auto()
+    CALLER = auto()
+    NUMBER = auto()
+    """Not the documented name, but one that a server might dial all the same: a phone, a callee."""
+
+
+class Name(NamedTuple):
+    """What there is to know of a name."""
+
+    role: Role
+    names: bool
+    """As a member's name it announces that its value is a name: `Name`, `Key`, `Field`."""
+    carries: bool
+    """As a member's name it announces the value that a name elsewhere stands for: `Value`, `Data`."""
+
+
+_DESTINATION = "destinat"
+_CALLER_PARTS = ("displayn", "callerid", "callingn", "callingp", "callernum")
+_CALLER_WHOLE = frozenset({"display", "cli", "clid", "ani", "from", "caller", "anumber"})
+_NUMBER_PARTS = (
+    "phone", "telefon", "mobile", "msisdn", "callee", "recipient", "subscriber", "number", "numara", "nummer",
+    "numero", "dialstring", "diallednum", "dialednum", "calledpart", "cellular", "sipuri", "teluri",
+)  # fmt: skip
+_NUMBER_WHOLE = frozenset(
+    {"to", "tel", "cell", "gsm", "dst", "dest", "called", "dnis", "did", "dial", "target", "bnumber", "num", "line"}
+)
+_NAMING = frozenset(
+    {"key", "id", "field", "label", "param", "parameter", "type", "kind", "variable", "var", "n", "k", "attribute",
+     "property", "title", "code"}
+)  # fmt: skip
+_CARRYING = frozenset({"val", "vals", "v", "text", "content", "contents", "data", "string", "items", "args", "body"})
+_PROSE = (_DESTINATION, *_CALLER_PARTS, "phone", "telefon", "msisdn", "callee", "sipuri", "teluri")
+_TRIGGER = (_DESTINATION, *_CALLER_PARTS, "phone", "telefon", "msisdn", "scenarioinput", "enduser", "accesstoken")
+
+
+def study(name: str) -> Name:
+    """What a name stands for, however it is written: any case, script look-alikes, escapes, punctuation."""
+    return _study(name) if len(name) <= _LONGEST_NAME else _study_anew(name)
+
+
+def mentions_a_number(text: str) -> bool:
+    """Whether unescaped text speaks of a destination, a telephone or a caller id."""
+    plain = letters(text)
+    return any(part in plain for part in _PROSE)
+
+
+def mentions_a_trigger(text: str) -> bool:
+    """Whether unescaped text holds a name that belongs to triggers, and so is no mere poll."""
+    plain = letters(text)
+    return any(part in plain for part in _TRIGGER)
+
+
+@lru_cache(maxsize=8192)
+def canonical(name: str) -> str:
+    """The form in which names that a careless server takes for one are equal."""
+    if name.isascii():
+        return name.strip().casefold()
+    return fold(unicodedata.normalize("NFKC", name[:1024]) + name[1024:]).replace(HIDDEN, "").strip().casefold()
+
+
+def _study_anew(name: str) -> Name:
+    plain = max((letters(view) for view in unescaped(name)), key=_weight)
+    return Name(_role(plain), "name" in plain or plain in _NAMING, "value" in plain or plain in _CARRYING)
+
+
+_study = lru_cache(maxsize=8192)(_study_anew)
+
+
+def _weight(plain: str) -> int:
+    return 1 if _role(plain) in {Role.PLAIN, Role.RESULT_DESTINATION} else 2
+
+
+def _role(plain: str) -> Role:
+    if plain == "resultdestination":
+        return Role.RESULT_DESTINATION
+    if _DESTINATION in plain:
+        return Role.DESTINATION
+    if plain in _CALLER_WHOLE or any(part in plain for part in _CALLER_PARTS):
+        return Role.CALLER
+    if plain in _NUMBER_WHOLE or any(part in plain for part in _NUMBER_PARTS):
+        return Role.NUMBER
+    return Role.PLAIN

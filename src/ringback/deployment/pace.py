@@ -1,0 +1,88 @@
+"""How fast triggers may leave, and how long a run waits when the deployment says 429."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from ringback.deployment.errors import RateLimited
+
+__all__ = ["Patience", "TriggerRate", "retry_after"]
+
+
+class TriggerRate:
+    """A token bucket that holds one second's worth of triggers. Belongs to one event loop."""
+
+    def __init__(self, per_second: float) -> None:
+        self.per_second = per_second
+        self.burst = max(1, int(per_second))
+        """The largest number of triggers that may leave at once."""
+        self._tokens = float(self.burst)
+        self._read = time.monotonic()
+        self._turn = asyncio.Lock()
+
+    async def wait(self, count: int = 1) -> None:
+        """Return when `count` triggers may leave together (at most `burst`), in the order of asking."""
+        if count > self.burst:
+            raise ValueError(f"{count} triggers can't leave at once at {self.per_second:g} a second")
+        async with self._turn:
+            while (missing := count - self._refilled()) > 0:
+                await asyncio.sleep(missing / self.per_second)
+            self._tokens -= count
+
+    def _refilled(self) -> float:
+        now = time.monotonic()
+        self._tokens = min(float(self.burst), self._tokens + (now - self._read) * self.per_second)
+        self._read = now
+        return self._tokens
+
+
+class Patience:
+    """What waiting for 429 may cost a run as a whole, in seconds; after that a rate limit counts as one that never lets go."""
+
+    FIRST_PAUSE = 0.5
+    """Seconds to wait after a 429 that names no time; doubled each time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+        self.answers = 0
+        """429 answers seen."""
+        self._until: dict[str, float] = {}
+
+    async def open(self, endpoint: str) -> None:
+        """Wait until the pause that the deployment asked for on this endpoint is over."""
+        while (pause := self._until.get(endpoint, 0.0) - time.monotonic()) > 0:
+            await asyncio.sleep(pause)
+
+    def note(self, endpoint: str, asked: float | None, attempt: int) -> None:
+        """A 429 came, asking for a pause in seconds (None: it did not say); `RateLimited` if we can't afford it."""
+        self.answers += 1
+        pause = self.FIRST_PAUSE * 2**attempt if asked is None else max(asked, 0.05)
+        now = time.monotonic()
+        until = max(self._until.get(endpoint, 0.0), now + pause)
+        extra = until - max(self._until.get(endpoint, 0.0), now)
+        if extra > self.left:
+            raise RateLimited(
+                f"the deployment answers 429 and asks for {pause:.0f} s more, longer than a run waits"
+                if asked is not None
+                else "the deployment keeps answering 429 without letting go"
+            )
+        self.left -= extra
+        self._until[endpoint] = until
+
+
+def retry_after(value: str | None, date: str | None) -> float | None:
+    """Seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3), counted from the answer's `Date`; None if unreadable."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(min(int(text[:9]), 10**8))
+    try:
+        then = parsedate_to_datetime(text)
+        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+        return max(0.0, (then - now).total_seconds())
+    except (ValueError, TypeError):
+        return None

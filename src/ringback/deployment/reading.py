@@ -1,0 +1,122 @@
+"""Reading an answer's bytes: bounded decoding of content codings, and JSON read strictly and leniently at once.
+
+A strict reader says what is wrong with a JSON text; a lenient one gets at the values all the same, so that one
+deviation does not hide every other observation.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["MAX_BODY", "BodyDecoder", "Json", "read_json"]
+
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of an answer, after decompression, beyond which reading stops."""
+
+
+class BodyDecoder:
+    """Undoes gzip and deflate piece by piece, never holding more than `MAX_BODY` bytes."""
+
+    def __init__(self, coding: str) -> None:
+        coding = coding.strip().lower()
+        self.unknown = coding not in {"", "identity", "gzip", "x-gzip", "deflate"}
+        self._inflate = zlib.decompressobj(47) if coding in {"gzip", "x-gzip", "deflate"} else None
+        self.body = bytearray()
+        self.problem: str | None = f"the content coding {coding[:40]!r} was not asked for" if self.unknown else None
+
+    def feed(self, piece: bytes) -> bool:
+        """Take a piece as it came; False when the bound is reached and reading should stop."""
+        room = MAX_BODY - len(self.body)
+        if self._inflate is not None:
+            try:
+                piece = self._inflate.decompress(piece, room + 1)
+            except zlib.error as error:
+                self.problem = f"its content coding does not decode ({error})"
+                return False
+        self.body += piece[: room + 1]
+        if len(self.body) > MAX_BODY:
+            del self.body[MAX_BODY:]
+            self.problem = f"the body is longer than {MAX_BODY} bytes"
+            return False
+        return True
+
+
+_ABSENT: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A body read as JSON: the value if any reading gave one, and what a strict reader objects to."""
+
+    value: Any
+    problem: str | None
+    """Why the body is not one JSON text by RFC 8259; None if it is."""
+    twice: tuple[str, ...]
+    """Member names that one object holds twice."""
+
+    @property
+    def readable(self) -> bool:
+        """Whether even a lenient reader got a value."""
+        return self.value is not _ABSENT
+
+
+def read_json(body: bytes) -> Json:
+    """Read a body strictly, and leniently where that fails."""
+    twice: list[str] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in seen:
+                twice.append(name)
+            seen.setdefault(name, value)
+        return seen
+
+    def constant(name: str) -> Any:
+        raise ValueError(f"{name} is not JSON")
+
+    strict = json.JSONDecoder(object_pairs_hook=members, parse_constant=constant)
+    lenient = json.JSONDecoder(object_pairs_hook=members, strict=False)
+    if not body.strip():
+        return Json(_ABSENT, "the body is empty", ())
+    problem: str
+    try:
+        text = body.decode("utf-8")
+        if text.startswith("\ufeff"):
+            problem = "it begins with a byte-order mark"
+        else:
+            return Json(strict.decode(text), None, tuple(dict.fromkeys(twice)))
+    except UnicodeDecodeError:
+        problem = "it is not UTF-8"
+        text = _decoded(body)
+    except RecursionError:
+        return Json(_ABSENT, "it is nested too deeply to be read", ())
+    except ValueError as error:
+        problem = _told(error)
+    twice.clear()
+    text = text.lstrip("\ufeff")
+    start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
+    if start < 0:
+        return Json(_ABSENT, problem, ())
+    try:
+        value, _end = lenient.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return Json(_ABSENT, problem, ())
+    return Json(value, problem, tuple(dict.fromkeys(twice)))
+
+
+def _decoded(body: bytes) -> str:
+    if body[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return body.decode("utf-16", "replace")
+    return body.decode("latin-1")
+
+
+def _told(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        if error.msg == "Extra data":
+            return f"something follows the JSON text at character {error.pos}"
+        return f"{error.msg.lower()} at character {error.pos}"
+    return str(error)

@@ -1,0 +1,79 @@
+"""A look at a deployment's TLS by itself, apart from the client: what it proves, and what it still speaks."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import warnings
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ringback.config import Config
+
+__all__ = ["TlsSeen", "accepts_outdated_tls", "inspect_tls"]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSeen:
+    """What a careful client learns from one handshake."""
+
+    version: str | None = None
+    problem: str | None = None
+    """Why a careful client hangs up; None if it does not."""
+    unreachable: str | None = None
+
+
+def inspect_tls(config: Config) -> TlsSeen | None:
+    """Shake hands as a careful client does, whatever `verify` says; None over plain HTTP."""
+    address = _address(config)
+    if address is None:
+        return None
+    deployment = config.deployment
+    context = ssl.create_default_context(cafile=str(deployment.ca_bundle) if deployment.ca_bundle else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if deployment.client_cert is not None:
+        context.load_cert_chain(
+            str(deployment.client_cert), str(deployment.client_key) if deployment.client_key else None
+        )
+    try:
+        with (
+            socket.create_connection(address, timeout=config.timing.request) as plain,
+            context.wrap_socket(plain, server_hostname=address[0]) as secure,
+        ):
+            return TlsSeen(version=secure.version())
+    except ssl.SSLCertVerificationError as error:
+        return TlsSeen(problem=f"its certificate is not trustworthy: {error.verify_message}")
+    except ssl.SSLError as error:
+        return TlsSeen(problem=f"no TLS 1.2 or newer could be agreed on: {error.reason or error}")
+    except OSError as error:
+        return TlsSeen(unreachable=f"no connection to {address[0]}:{address[1]}: {error}")
+
+
+def accepts_outdated_tls(config: Config) -> str | None:
+    """The outdated version that the deployment agrees to speak, or None (also where our own TLS library can't try)."""
+    address = _address(config)
+    if address is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # offering the outdated is the purpose
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with (
+            socket.create_connection(address, timeout=config.timing.request) as plain,
+            context.wrap_socket(plain, server_hostname=address[0]) as secure,
+        ):
+            return secure.version()
+    except (OSError, ValueError):
+        return None
+
+
+def _address(config: Config) -> tuple[str, int] | None:
+    parts = urlsplit(config.deployment.base_url)
+    if parts.scheme != "https" or parts.hostname is None:
+        return None
+    return parts.hostname, parts.port or 443

@@ -1,0 +1,290 @@
+"""The one transport under every httpx client of the contract side.
+
+Each request passes, in this order: the dial guard, the budget, the trigger rate, pauses that a 429 asked for. It is then
+sent once; a trigger always on a connection of its own, so that no stale connection can make it doubtful whether it
+arrived. What comes back is read within bounds, and recorded. Redirects are never followed: that is httpx's default, and
+the client keeps it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from ringback.config import Config
+from ringback.deployment.budget import CallBudget
+from ringback.deployment.errors import Unreachable
+from ringback.deployment.evidence import Exchange, Recorder
+from ringback.deployment.guard import DialGuard
+from ringback.deployment.pace import Patience, TriggerRate, retry_after
+from ringback.deployment.reading import BodyDecoder
+
+__all__ = ["TRIGGER_PATH", "Attempt", "GuardedTransport", "Intent", "NoAnswer", "client_ssl_context"]
+
+TRIGGER_PATH = "/v2/call"
+POLL_PATH = "/v2/callresult"
+
+_CONNECT_TRIES = 3
+_CONNECT_PAUSE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a sender tells the transport about a request; rides in the request's extensions under `ringback`."""
+
+    purpose: str = ""
+    places_a_call: bool = False
+    """Whether a deployment that works would dial for it."""
+    names_a_call: Callable[[int, bytes], bool] = field(default=lambda _status, _body: False)
+    """Reads status and body of an answer: does it tell of an accepted call?"""
+    paced: bool = True
+    """False when the sender has waited for the trigger rate itself, to send several at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One sending: its exchange, when it began and ended (`time.monotonic`), and the decoded body."""
+
+    exchange: Exchange
+    begun: float
+    ended: float
+    body: bytes
+
+
+class NoAnswer(httpx.TransportError):
+    """The request was sent, and no whole answer came: `timeout`, `connection closed`, or what was wrong with it."""
+
+    def __init__(self, failure: str, attempt: Attempt, status: int | None, headers: httpx.Headers | None) -> None:
+        super().__init__(failure)
+        self.failure = failure
+        self.attempt = attempt
+        self.status = status
+        self.headers = headers
+
+
+@dataclass(slots=True)
+class _Trace:
+    """How far a request got, told by httpcore."""
+
+    sent_at: float | None = None
+    answering: bool = False
+    connecting: str = "the network"
+
+    async def __call__(self, event: str, _info: dict[str, Any]) -> None:
+        if event == "connection.start_tls.started":
+            self.connecting = "TLS"
+        elif event.endswith("send_request_headers.started"):
+            self.sent_at = time.monotonic()
+        elif event.endswith("receive_response_headers.complete"):
+            self.answering = True
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """See the module. Belongs to one event loop."""
+
+    def __init__(self, config: Config, guard: DialGuard, budget: CallBudget, recorder: Recorder) -> None:
+        self._guard = guard
+        self._recorder = recorder
+        self._timeout = config.timing.request
+        self._prefix = httpx.URL(config.deployment.base_url).path.rstrip("/")
+        self.budget = budget
+        self.rate = TriggerRate(config.budget.triggers_per_second)
+        self.patience = Patience(max(30.0, config.timing.settle))
+        context = client_ssl_context(config)
+        self._fresh = httpx.AsyncHTTPTransport(
+            verify=context, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        )
+        self._pooled = httpx.AsyncHTTPTransport(
+            verify=context, limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=30)
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request; raises `NoAnswer`, or an `ExchangeError` when there is nothing to judge."""
+        intent: Intent = request.extensions.get("ringback", Intent())
+        body = await request.aread()
+        self._guard.check(str(request.url), request.headers.multi_items(), body)
+        endpoint = request.url.path.removeprefix(self._prefix)
+        if endpoint.rstrip("/") == POLL_PATH:
+            return await self._patiently(request, body, intent, endpoint)
+        await self.budget.reserve()
+        accepted = possible = False
+        try:
+            response = await self._patiently(request, body, intent, endpoint)
+            accepted = intent.names_a_call(response.status_code, response.content)
+            possible = intent.places_a_call and response.is_success
+            return response
+        except NoAnswer:
+            possible = intent.places_a_call
+            raise
+        finally:
+            await asyncio.shield(self.budget.settle(accepted=accepted, possible=possible))
+
+    async def _patiently(self, request: httpx.Request, body: bytes, intent: Intent, endpoint: str) -> httpx.Response:
+        attempt = 0
+        while True:
+            await self.patience.open(endpoint)
+            if endpoint.rstrip("/") != POLL_PATH and (intent.paced or attempt):
+                await self.rate.wait()
+            response = await self._sent(request, body, intent)
+            if response.status_code != 429:
+                return response
+            asked = retry_after(response.headers.get("retry-after"), response.headers.get("date"))
+            self.patience.note(endpoint, asked, attempt)
+            attempt += 1
+
+    async def _sent(self, request: httpx.Request, body: bytes, intent: Intent) -> httpx.Response:
+        is_poll = request.url.path.endswith(POLL_PATH)
+        if is_poll:
+            # A kept-alive connection may have been closed meanwhile; asking again on a new one decides, and dials nobody.
+            with contextlib.suppress(_StaleConnection):
+                return await self._once(self._pooled, request, body, intent, kept_alive=True)
+        return await self._once(self._fresh, request, body, intent, kept_alive=False)
+
+    async def _once(
+        self, transport: httpx.AsyncHTTPTransport, request: httpx.Request, body: bytes, intent: Intent, *, kept_alive: bool
+    ) -> httpx.Response:
+        for attempt in range(_CONNECT_TRIES):
+            trace = _Trace()
+            begun = time.monotonic()
+            try:
+                return await self._exchange(transport, request, body, intent, trace, begun)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                if isinstance(_root(error), ssl.SSLError):
+                    self._record(request, body, intent, begun, time.monotonic(), failure="TLS handshake failed")
+                    raise Unreachable(f"TLS with {request.url.host} failed: {_told(error)}", tls=True) from None
+                if attempt == _CONNECT_TRIES - 1:
+                    self._record(request, body, intent, begun, time.monotonic(), failure="no connection")
+                    where = f"{request.url.host}:{request.url.port or ''}".rstrip(":")
+                    raise Unreachable(f"no connection to {where}: {_told(error)}") from None
+                await asyncio.sleep(_CONNECT_PAUSE * (attempt + 1))
+            except _Failed as failed:
+                if kept_alive and failed.failure == "connection closed" and not trace.answering:
+                    raise _StaleConnection from None
+                ended = time.monotonic()
+                sent = trace.sent_at or begun
+                exchange = self._record(
+                    request, body, intent, sent, ended, status=failed.status, headers=failed.headers,
+                    answer=failed.body, failure=failed.failure,
+                )  # fmt: skip
+                answer = Attempt(exchange, sent, ended, failed.body)
+                raise NoAnswer(failed.failure, answer, failed.status, failed.headers) from None
+        raise AssertionError("unreachable code")
+
+    async def _exchange(
+        self,
+        transport: httpx.AsyncHTTPTransport,
+        request: httpx.Request,
+        body: bytes,
+        intent: Intent,
+        trace: _Trace,
+        begun: float,
+    ) -> httpx.Response:
+        outgoing = httpx.Request(
+            request.method, request.url, headers=request.headers, content=body,
+            extensions={"trace": trace, "timeout": {"connect": self._timeout}},
+        )  # fmt: skip
+        status: int | None = None
+        headers: httpx.Headers | None = None
+        decoder = BodyDecoder("")
+        try:
+            async with asyncio.timeout(2 * self._timeout) as deadline:
+                watch = asyncio.get_running_loop().create_task(_deadline_from_sending(trace, deadline, self._timeout))
+                try:
+                    response = await transport.handle_async_request(outgoing)
+                    status, headers = response.status_code, response.headers
+                    decoder = BodyDecoder(headers.get("content-encoding", ""))
+                    try:
+                        async for piece in response.aiter_raw():
+                            if not decoder.feed(piece):
+                                break
+                    finally:
+                        await response.aclose()
+                finally:
+                    watch.cancel()
+        except TimeoutError:
+            if trace.sent_at is None:
+                raise httpx.ConnectTimeout(f"no connection within {self._timeout:g} s") from None
+            raise _Failed("timeout", status, headers, bytes(decoder.body)) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError) as error:
+            raise _Failed(_failure(error, status), status, headers, bytes(decoder.body)) from None
+        if decoder.problem is not None:
+            raise _Failed(decoder.problem, status, headers, bytes(decoder.body))
+        ended = time.monotonic()
+        sent = trace.sent_at or begun
+        answer = bytes(decoder.body)
+        exchange = self._record(request, body, intent, sent, ended, status=status, headers=headers, answer=answer)
+        plain = [(k, v) for k, v in headers.multi_items() if k.lower() not in {"content-encoding", "transfer-encoding"}]
+        attempt = Attempt(exchange, sent, ended, answer)
+        return httpx.Response(status, headers=plain, content=answer, extensions={"ringback": attempt}, request=request)
+
+    def _record(
+        self, request: httpx.Request, body: bytes, intent: Intent, begun: float, ended: float, *,
+        status: int | None = None, headers: httpx.Headers | None = None, answer: bytes = b"", failure: str | None = None,
+    ) -> Exchange:  # fmt: skip
+        return self._recorder.record(
+            purpose=intent.purpose, begun=begun, ended=ended, method=request.method, url=str(request.url),
+            request_headers=request.headers.multi_items(), request_body=body, status=status,
+            response_headers=headers.multi_items() if headers is not None else (), response_body=answer, failure=failure,
+        )  # fmt: skip
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._fresh.aclose()
+        await self._pooled.aclose()
+
+
+class _StaleConnection(Exception):
+    """A kept-alive connection turned out to be closed."""
+
+
+class _Failed(Exception):
+    def __init__(self, failure: str, status: int | None, headers: httpx.Headers | None, body: bytes) -> None:
+        self.failure, self.status, self.headers, self.body = failure, status, headers, body
+
+
+async def _deadline_from_sending(trace: _Trace, deadline: asyncio.Timeout, seconds: float) -> None:
+    """The time allowed for an answer runs from the sending, not from our own connecting."""
+    while trace.sent_at is None:
+        await asyncio.sleep(min(0.05, seconds / 20))
+    deadline.reschedule(asyncio.get_running_loop().time() + seconds - (time.monotonic() - trace.sent_at))
+
+
+def client_ssl_context(config: Config) -> ssl.SSLContext:
+    """The TLS settings of the configuration: CA bundle, client certificate, verification."""
+    deployment = config.deployment
+    context = ssl.create_default_context(cafile=str(deployment.ca_bundle) if deployment.ca_bundle else None)
+    if deployment.client_cert is not None:
+        key = str(deployment.client_key) if deployment.client_key else None
+        context.load_cert_chain(str(deployment.client_cert), key)
+    if not deployment.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _failure(error: httpx.TransportError, status: int | None) -> str:
+    text = str(error)
+    if isinstance(error, httpx.RemoteProtocolError) and "disconnected without" not in text:
+        if "incomplete" in text or "closed connection without sending complete" in text:
+            return "connection closed in the middle of the answer"
+        return f"not HTTP/1.1: {text[:120]}"
+    return "connection closed" if status is None else "connection closed in the middle of the answer"
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None or error.__context__ is not None:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]  # one of them is there
+    return error
+
+
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__

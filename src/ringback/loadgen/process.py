@@ -1,0 +1,161 @@
+"""The child process of a load run, seen from its parent: started, listened to, interrupted, not waited for in vain."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ringback.config import Config
+from ringback.config.loading import as_environment
+from ringback.deployment.redaction import Redactor
+from ringback.loadgen.plan import LoadPlan
+
+__all__ = ["Ended", "LoadProcess"]
+
+LOG_FILE = "load.log"
+"""What the child had to say on standard error, redacted; written only if it said something."""
+
+_GRACE = 20.0
+"""Seconds beyond a run's longest course that the child has to start and to end."""
+_INTERRUPT_GRACE = 10.0
+"""Seconds that an interrupted child has to tell what it saw."""
+
+
+@dataclass(slots=True)
+class Ended:
+    """How the child ended and what it told."""
+
+    interrupted: bool = False
+    failure: str | None = None
+    """Why there is no result of its own; None if there is one."""
+    open_questions: tuple[str, ...] = ()
+    last_section: dict[str, Any] | None = None
+
+
+class LoadProcess:
+    """Runs a plan in a child process; the access token travels in its environment, never in its arguments."""
+
+    def __init__(self, config: Config, plan: LoadPlan, target: Path, *, embedded: bool) -> None:
+        self.config = config
+        self.plan = plan
+        self.target = target
+        self.embedded = embedded
+        self._said: deque[str] = deque(maxlen=200)
+
+    def follow(self, on_progress: Callable[[Mapping[str, Any]], None] | None) -> Ended:
+        """Start the child and stay with it to its end; it is gone when this returns or raises."""
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [
+                sys.executable, "-m", "ringback.loadgen", self.plan.to_text(), str(self.target),
+                "embedded" if self.embedded else "deployment",
+            ],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=self._environment(), start_new_session=True,
+        )  # fmt: skip
+        lines: queue.Queue[bytes | None] = queue.Queue()
+        readers = [
+            threading.Thread(target=_read_lines, args=(child.stdout, lines.put), daemon=True),
+            threading.Thread(target=_read_lines, args=(child.stderr, self._hear), daemon=True),
+        ]
+        try:
+            for reader in readers:
+                reader.start()
+            ended = self._listen(child, lines, on_progress)
+        finally:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+            for reader in readers:
+                reader.join()
+            for stream in (child.stdin, child.stdout, child.stderr):
+                assert stream is not None  # noqa: S101 - all were asked for
+                with contextlib.suppress(OSError):
+                    stream.close()
+            self._write_log()
+        return ended
+
+    def _listen(
+        self,
+        child: subprocess.Popen[bytes],
+        lines: queue.Queue[bytes | None],
+        on_progress: Callable[[Mapping[str, Any]], None] | None,
+    ) -> Ended:
+        timing = self.config.timing
+        longest = self.plan.duration + timing.settle + 4 * timing.request + 2 * self.config.load.poll_interval
+        deadline = time.monotonic() + longest + _GRACE
+        ended = Ended()
+        told_the_end = False
+        while True:
+            try:
+                line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
+                if line is None:
+                    break
+                message = json.loads(line)
+                if message["event"] == "end":
+                    told_the_end = True
+                    ended.open_questions = tuple(message["open_questions"])
+                    ended.interrupted = ended.interrupted or message["interrupted"]
+                else:
+                    ended.last_section = message["section"]
+                    if on_progress is not None:
+                        on_progress(message["figures"])
+            except queue.Empty:
+                ended.failure = "the load generator did not come to its end in time and was stopped"
+                return ended
+            except KeyboardInterrupt:
+                if ended.interrupted:
+                    ended.failure = "the load run was stopped in the middle"
+                    return ended
+                ended.interrupted = True
+                deadline = time.monotonic() + _INTERRUPT_GRACE
+                with contextlib.suppress(ProcessLookupError):
+                    child.send_signal(signal.SIGINT)
+        code = child.wait()
+        if code != 0 or not told_the_end:
+            ended.failure = self._cause(code)
+        return ended
+
+    def _cause(self, code: int) -> str:
+        cause = f"it was killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        last = self._redactor().clean(self._said[-1])[:200] if self._said else ""
+        return f"the load generator died ({cause}){': ' + last if last else ''}"
+
+    def _environment(self) -> dict[str, str]:
+        """Ours, without what would change the configuration or Locust, and the run's configuration."""
+        kept = {name: value for name, value in os.environ.items() if not _changes_a_run(name)}
+        return {**kept, **as_environment(self.config)}
+
+    def _hear(self, line: bytes | None) -> None:
+        if line is not None:
+            self._said.append(line.decode("utf-8", "replace").rstrip())
+
+    def _write_log(self) -> None:
+        if self._said:
+            text = self._redactor().clean("\n".join(self._said)) + "\n"
+            (self.target.parent / LOG_FILE).write_text(text, encoding="utf-8", errors="replace")
+
+    def _redactor(self) -> Redactor:
+        token = self.config.deployment.access_token.get_secret_value()
+        return Redactor(token, self.config.lines.configured)
+
+
+def _changes_a_run(name: str) -> bool:
+    return name.startswith("LOCUST_") or (name.startswith("RINGBACK_") and ("__" in name or name.endswith("_WAIVERS")))
+
+
+def _read_lines(stream: IO[bytes], put: Callable[[bytes | None], object]) -> None:
+    for line in stream:
+        put(line)
+    put(None)

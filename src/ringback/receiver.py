@@ -1,0 +1,197 @@
+"""The HTTP(S) receiver behind ResultDestination: it takes whatever is delivered, and remembers it.
+
+Each call gets an address of its own, so that a delivery tells by its path for which call it was meant. An address may
+be told to behave badly: to answer 500, to answer 503 first, to keep the sender waiting. Nothing here judges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import uvicorn
+
+from ringback.config import ConfigError, ResultDestination
+
+__all__ = ["Behaviour", "Delivery", "Receiver"]
+
+MAX_BODY = 256 * 1024
+"""Bytes of a delivery that are kept; the rest is read and dropped."""
+MAX_DELIVERIES = 100_000
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+_Message = MutableMapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How an address answers: the statuses in turn (the last one stays), each after `seconds` of waiting."""
+
+    statuses: tuple[int, ...] = (200,)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One request that reached the receiver. `at` and `answered` are readings of `time.monotonic`."""
+
+    key: str | None
+    """Which address it came to; None if it is none of ours."""
+    at: float
+    method: str
+    target: str
+    """Path and query, percent-decoded."""
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    status: int
+
+    @property
+    def text(self) -> str:
+        """All in which an id could be told: target and body."""
+        return f"{self.target}\n{self.body.decode('utf-8', 'replace')}"
+
+
+@dataclass(slots=True)
+class _Address:
+    behaviour: Behaviour
+    served: int = 0
+
+
+@dataclass(slots=True)
+class Receiver:
+    """An HTTP server in the running event loop. `start` before use, `stop` after.
+
+    Raises `ConfigError` when it can't listen. `on_delivery` is called in the loop, as soon as a request has been read.
+    """
+
+    settings: ResultDestination
+    on_delivery: Callable[[Delivery], Awaitable[None]] | None = None
+    deliveries: list[Delivery] = field(default_factory=list)
+    _addresses: dict[str, _Address] = field(default_factory=dict)
+    _server: uvicorn.Server | None = None
+    _task: asyncio.Task[None] | None = None
+    _socket: socket.socket | None = None
+    _closed_port: socket.socket | None = None
+    _probe: str = field(default_factory=lambda: _word())
+
+    async def start(self) -> None:
+        """Listen, and return when requests are taken."""
+        host, port = self.settings.listen
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+        except OSError as error:
+            listening.close()
+            raise ConfigError(
+                "receiver", "result_destination.listen", f"can't listen there ({error.strerror})",
+                "choose a free port of this machine", f"{host}:{port}",
+            ) from None  # fmt: skip
+        self._socket = listening
+        self._closed_port = socket.socket(family, socket.SOCK_STREAM)
+        self._closed_port.bind((host, 0))
+        config = uvicorn.Config(
+            self._app, log_config=None, lifespan="off", access_log=False, server_header=False, timeout_graceful_shutdown=1,
+            ssl_certfile=self.settings.tls_cert, ssl_keyfile=self.settings.tls_key, http="h11", ws="none",
+            interface="asgi3", proxy_headers=False,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._task = asyncio.create_task(self._server.serve(sockets=[listening]))
+        while not self._server.started:
+            if self._task.done():
+                self._task.result()
+                raise ConfigError("receiver", "result_destination.listen", "the receiver did not start", "see its TLS files")
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Stop listening; what was delivered stays."""
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            self._server.force_exit = True
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await asyncio.wait_for(self._task, 3)
+        for held in (self._socket, self._closed_port):
+            if held is not None:
+                held.close()
+
+    @property
+    def public_url(self) -> str:
+        """The URL under which the deployment reaches this receiver, without a slash at its end."""
+        if self.settings.public_url is not None:
+            return self.settings.public_url.rstrip("/")
+        assert self._socket is not None, "start first"  # noqa: S101
+        host, port = self._socket.getsockname()[:2]
+        scheme = "https" if self.settings.tls_cert else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    @property
+    def probe_url(self) -> str:
+        """An address that nobody but ourselves knows, to see whether the public URL leads here."""
+        return f"{self.public_url}/{self._probe}"
+
+    def address(self, behaviour: Behaviour | None = None) -> tuple[str, str]:
+        """A new address for one call: its key and its URL. The key is made of letters: nothing in it can be dialled."""
+        key = _word()
+        self._addresses[key] = _Address(behaviour or Behaviour())
+        return key, f"{self.public_url}/{key}"
+
+    def dead_address(self) -> str:
+        """A URL on the receiver's host at which nobody listens."""
+        assert self._closed_port is not None, "start first"  # noqa: S101
+        parts = urlsplit(self.public_url)
+        host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
+        return f"http://{host}:{self._closed_port.getsockname()[1]}/{_word()}"
+
+    def to(self, key: str | None) -> list[Delivery]:
+        """What came to one address, in order."""
+        return [d for d in self.deliveries if d.key == key] if key else []
+
+    async def _app(
+        self,
+        scope: _Message,
+        receive: Callable[[], Awaitable[_Message]],
+        send: Callable[[_Message], Awaitable[None]],
+    ) -> None:
+        if scope["type"] != "http":
+            return
+        at = time.monotonic()
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")[: max(0, MAX_BODY - len(body))]
+            if not message.get("more_body"):
+                break
+        target = scope.get("raw_path", b"").decode("latin-1")
+        if scope.get("query_string"):
+            target += "?" + scope["query_string"].decode("latin-1")
+        key = next((part for part in reversed(scope["path"].split("/")) if part in self._addresses), None)
+        status, seconds = 200, 0.0
+        if key is not None:
+            address = self._addresses[key]
+            status = address.behaviour.statuses[min(address.served, len(address.behaviour.statuses) - 1)]
+            seconds = address.behaviour.seconds
+            address.served += 1
+        if self._probe not in target and len(self.deliveries) < MAX_DELIVERIES:
+            headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
+            delivery = Delivery(key, at, scope["method"], unquote(target), headers, bytes(body), status)
+            self.deliveries.append(delivery)
+            if self.on_delivery is not None:
+                await self.on_delivery(delivery)
+        if seconds:
+            await asyncio.sleep(seconds)
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _word() -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(24))

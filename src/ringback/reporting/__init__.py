@@ -1,0 +1,29 @@
+"""One run's evidence, told: `verdict.json` for machines, `junit.xml` for pipelines, the terminal for people.
+
+Everything here reads a finished `RunReport`; nothing here decides, and nothing here talks to a deployment.
+"""
+
+from __future__ import annotations
+
+from ringback.reporting.junit import JUNIT_FILE, write_junit
+from ringback.reporting.progress import Progress
+from ringback.reporting.run import RunReport
+from ringback.reporting.safe import one_line, printable
+from ringback.reporting.terminal import console, print_plan, print_report
+from ringback.reporting.verdict_file import SCHEMA_PATH, VERDICT_FILE, verdict_document, write_verdict
+
+__all__ = [
+    "JUNIT_FILE",
+    "SCHEMA_PATH",
+    "VERDICT_FILE",
+    "Progress",
+    "RunReport",
+    "console",
+    "one_line",
+    "print_plan",
+    "print_report",
+    "printable",
+    "verdict_document",
+    "write_junit",
+    "write_verdict",
+]

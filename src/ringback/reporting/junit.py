@@ -1,0 +1,134 @@
+"""`junit.xml`: the run as test cases, for the pipelines that read nothing else.
+
+One suite per section of the contract with one case per clause, and one suite for the limits. What a verdict becomes:
+fail a failure, inconclusive an error, not exercised and waived a skip, warn a pass that says so in its output.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import Final
+
+from ringback.contract.clauses import SECTIONS
+from ringback.contract.verdict import ClauseResult, Finding, LimitResult, Verdict
+from ringback.reporting.files import write_whole
+from ringback.reporting.run import RunReport
+from ringback.reporting.safe import one_line, printable, shell_line
+
+__all__ = ["JUNIT_FILE", "write_junit"]
+
+JUNIT_FILE: Final = "junit.xml"
+_LINE, _TEXT = 1_000, 20_000
+_FINDINGS = 10
+"""Deviations of one clause that are told in full; `verdict.json` has them all."""
+
+
+def write_junit(report: RunReport, directory: Path) -> Path:
+    """Write `junit.xml` into the run's directory, whole or not at all, and return its path. Raises OSError."""
+    suites = [
+        _suite(f"{section} {title}", [_clause_case(r) for r in report.results if r.clause.section == section], report)
+        for section, title in SECTIONS.items()
+        if any(r.clause.section == section for r in report.results)
+    ]
+    if report.limits:
+        suites.append(_suite("Limits", [_limit_case(held) for held in report.limits], report))
+    root = ET.Element("testsuites", {"name": f"ringback {report.command}", "time": f"{report.seconds:.3f}"})
+    for total in ("tests", "failures", "errors"):
+        root.set(total, str(sum(int(suite.get(total, "0")) for suite in suites)))
+    root.extend(suites)
+    ET.indent(root)
+    content = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return write_whole(directory / JUNIT_FILE, content + b"\n")
+
+
+def _suite(name: str, cases: Sequence[ET.Element], report: RunReport) -> ET.Element:
+    suite = ET.Element("testsuite", {"name": name, "tests": str(len(cases))})
+    for total, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(total, str(sum(case.find(tag) is not None for case in cases)))
+    suite.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
+    suite.set("timestamp", report.started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+    properties = ET.SubElement(suite, "properties")
+    for key, value in (
+        ("base_url", report.base_url),
+        ("seed", str(report.seed)),
+        ("level", report.level.value),
+        ("variation", " ".join(report.variation)),
+    ):
+        if value:
+            ET.SubElement(properties, "property", {"name": key, "value": one_line(value, _LINE)})
+    suite.extend(cases)
+    return suite
+
+
+def _clause_case(result: ClauseResult) -> ET.Element:
+    clause = result.clause
+    case = ET.Element(
+        "testcase",
+        {
+            "classname": f"contract.{clause.section}",
+            "name": f"{clause.id} {clause.title}",
+            "time": f"{sum(finding.seconds for finding in result.findings):.3f}",
+        },
+    )
+    summary = one_line(result.summary, _LINE)
+    match result.verdict:
+        case Verdict.FAIL:
+            failure = ET.SubElement(case, "failure", {"type": clause.level.value, "message": summary})
+            failure.text = _story(result)
+        case Verdict.INCONCLUSIVE:
+            error = ET.SubElement(case, "error", {"type": "inconclusive", "message": summary})
+            error.text = summary
+        case Verdict.NOT_EXERCISED:
+            ET.SubElement(case, "skipped", {"type": "not-exercised", "message": f"not exercised: {summary}"})
+        case Verdict.WAIVED:
+            reason = one_line(result.waiver or "", _LINE)
+            skipped = ET.SubElement(case, "skipped", {"type": "waived", "message": f"waived: {reason}"})
+            skipped.text = summary
+        case Verdict.WARN:
+            ET.SubElement(case, "system-out").text = f"warning: {summary}\n\n{_story(result)}"
+        case Verdict.PASS:
+            pass
+    return case
+
+
+def _story(result: ClauseResult) -> str:
+    told = [_deviation(finding, result) for finding in result.deviations[:_FINDINGS]]
+    if (left := len(result.deviations) - len(told)) > 0:
+        told.append(f"{left} more deviations are in verdict.json")
+    return "\n\n".join([*told, f"mend: {result.clause.mend}"])
+
+
+def _deviation(finding: Finding, result: ClauseResult) -> str:
+    observed = finding.observed or finding.summary
+    lines = [f"test: {one_line(finding.test, _LINE)}"]
+    if finding.summary and finding.summary != observed:
+        lines.append(f"found: {printable(finding.summary, _LINE)}")
+    lines += [
+        f"expected: {printable(finding.expected or result.clause.expects, _LINE)}",
+        f"observed: {printable(observed, _LINE)}",
+    ]
+    if finding.evidence:
+        shown = min(finding.evidence, key=lambda evidence: len(evidence.request))
+        lines += [
+            f"\nrequest (exchange {shown.exchange}):\n{printable(shown.request, _TEXT)}",
+            f"\nanswer:\n{printable(shown.response, _TEXT)}",
+            f"\nagain: {shell_line(shown.curl)}",
+        ]
+    return "\n".join(lines)
+
+
+def _limit_case(held: LimitResult) -> ET.Element:
+    case = ET.Element(
+        "testcase", {"classname": "limits", "name": one_line(f"{held.metric} {held.limit}", _LINE), "time": "0.000"}
+    )
+    told = f"measured {held.value:g}" if held.value is not None else "not measured"
+    if held.verdict is Verdict.FAIL:
+        ET.SubElement(case, "failure", {"type": "limit", "message": told}).text = told
+    elif held.verdict is not Verdict.PASS:
+        ET.SubElement(case, "error", {"type": "inconclusive", "message": told}).text = told
+    else:
+        ET.SubElement(case, "system-out").text = told
+    return case

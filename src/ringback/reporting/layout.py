@@ -1,0 +1,149 @@
+"""How printed reports are laid out: indentation, wrapping, marks and colours.
+
+What lives here: the shape of a line. What does not: any fact about a run. Text that came from outside is made inert
+before it gets here; nothing here reads markup.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from ringback.contract.verdict import RunVerdict, Verdict
+
+__all__ = [
+    "MARKS",
+    "STYLES",
+    "field",
+    "hanging",
+    "heading",
+    "joined",
+    "line",
+    "packed",
+    "page_width",
+    "quotation",
+    "spans",
+]
+
+MARKS: Final = {
+    Verdict.PASS: "✓",
+    Verdict.FAIL: "✗",
+    Verdict.WARN: "!",
+    Verdict.WAIVED: "~",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_EXERCISED: "–",
+}
+STYLES: Final[dict[Verdict | RunVerdict, str]] = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.WARN: "yellow",
+    Verdict.WAIVED: "magenta",
+    Verdict.INCONCLUSIVE: "bold yellow",
+    Verdict.NOT_EXERCISED: "dim",
+    RunVerdict.PASS: "bold green",
+    RunVerdict.FAIL: "bold red",
+    RunVerdict.INCONCLUSIVE: "bold yellow",
+}
+_WIDEST = 112
+"""Columns beyond which prose is harder to read, however wide the terminal."""
+_NARROWEST = 40
+_LABEL = 10
+_SEAMS = " ,;&>"
+"""Characters after which quoted text is best broken."""
+
+
+def page_width(console: Console) -> int:
+    """Columns that wrapped text may use."""
+    return max(_NARROWEST, min(console.width, _WIDEST))
+
+
+def line(console: Console, text: str | Text = "", style: str = "") -> None:
+    """Print one line as it is, however long: no wrapping, no padding, no markup."""
+    console.print(Text(text, style) if isinstance(text, str) else text, soft_wrap=True)
+
+
+def heading(console: Console, title: str, aside: str = "") -> None:
+    """Print a heading, after an empty line; `aside` follows it in a quieter style, wrapped."""
+    line(console)
+    line(console, title, "bold")
+    if aside:
+        hanging(console, Text("  "), Text(aside, "dim"))
+
+
+def hanging(console: Console, lead: Text, body: Text) -> None:
+    """Print `lead`, then `body` beside it, wrapped, each further line indented to where `body` began."""
+    room = max(page_width(console) - lead.cell_len, 16)
+    indent = Text(" " * lead.cell_len)
+    for index, part in enumerate(body.wrap(console, room, overflow="fold")):
+        part.rstrip()
+        whole = Text.assemble(lead if index == 0 else indent, part)
+        whole.rstrip()
+        line(console, whole)
+
+
+def field(console: Console, label: str, body: str | Text, style: str = "") -> None:
+    """Print a labelled paragraph, indented under whatever it belongs to."""
+    lead = Text.assemble("  ", (f"{label:<{_LABEL}}", "dim"))
+    hanging(console, lead, Text(body, style) if isinstance(body, str) else body)
+
+
+def quotation(console: Console, label: str, text: str, lines: int) -> None:
+    """Print a labelled quotation: line breaks and spaces kept, long lines broken, no more than `lines` lines of it."""
+    room = max(page_width(console) - 2 - _LABEL, 16)
+    folded = [part for row in text.split("\n") for part in _folded(row, room)]
+    if len(folded) > lines:
+        left = sum(map(len, folded[lines - 1 :]))
+        folded[lines - 1 :] = [f"… [{left:,} more characters]"]
+    for index, part in enumerate(folded):
+        lead = f"{label if index == 0 else '':<{_LABEL}}"
+        whole = Text.assemble("  ", (lead, "dim"), part)
+        whole.rstrip()
+        line(console, whole)
+
+
+def _folded(row: str, room: int) -> Iterator[str]:
+    """A line in parts of at most `room` columns, broken at a seam if there is one past its first quarter."""
+    while cell_len(row) > room:
+        end = columns = 0
+        while columns + cell_len(row[end]) <= room:
+            columns += cell_len(row[end])
+            end += 1
+        end = max(end, 1)
+        seam = max(row.rfind(mark, end // 4, end) for mark in _SEAMS)
+        if seam >= 0:
+            end = seam + 1
+        yield row[:end]
+        row = row[end:]
+    yield row
+
+
+def joined(parts: Iterable[str | Text], separator: str = " · ") -> Text:
+    """The parts that are not empty, with a separator between them."""
+    return Text(separator).join(Text(part) if isinstance(part, str) else part for part in parts if len(part))
+
+
+def packed(parts: Iterable[Text], room: int, separator: str = " · ") -> Text:
+    """The parts that are not empty, as many on a line as `room` columns hold, and none torn apart for it."""
+    lines: list[Text] = []
+    for part in parts:
+        if not part:
+            continue
+        if lines and lines[-1].cell_len + len(separator) + part.cell_len <= room:
+            lines[-1] = Text.assemble(lines[-1], separator, part)
+        else:
+            lines.append(part)
+    return Text("\n").join(lines)
+
+
+def spans(ids: Sequence[str]) -> str:
+    """Clause ids in their order, three and more that follow on each other as a span: `DST-01 to DST-07, ROB-02`."""
+    told: list[str] = []
+    for _, run in itertools.groupby(enumerate(ids), key=lambda entry: (entry[1][:4], int(entry[1][4:]) - entry[0])):
+        members = [clause_id for _, clause_id in run]
+        told += members if len(members) < 3 else [f"{members[0]} to {members[-1]}"]
+    return ", ".join(told)

@@ -1,0 +1,54 @@
+"""One finished (or interrupted) run, as every report sees it.
+
+What lives here: the facts that reports are made of. Judging is the contract's business, writing is the business of
+the modules beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ringback.contract.clauses import Level
+from ringback.contract.verdict import ClauseResult, Conclusion, LimitResult, Verdict
+
+__all__ = ["RunReport"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run was, what it found, and what follows."""
+
+    command: str
+    """`check`, `load` or `gate`."""
+    started: datetime
+    """When the run began; aware, UTC."""
+    seconds: float
+    """How long it took."""
+    base_url: str
+    embedded: bool
+    """Whether the deployment was the sandbox that the run itself started."""
+    variation: tuple[str, ...]
+    """The sandbox's faults and dialects in force; empty for any other deployment."""
+    seed: int
+    level: Level
+    """The mildest level whose deviations fail the run."""
+    results: tuple[ClauseResult, ...]
+    limits: tuple[LimitResult, ...]
+    calls_accepted: int
+    calls_budget: int
+    """The most calls that the run might have placed; 0 if there was no bound (an embedded sandbox under load)."""
+    conclusion: Conclusion
+    load: Mapping[str, Any] | None = None
+    """The load section of `verdict.json`; None if no load was run."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know that is nobody's deviation, such as `17 triggers waited for a rate limit`."""
+
+    def counts(self) -> dict[Verdict, int]:
+        """How many clauses ended in each verdict; every verdict is present."""
+        counts = dict.fromkeys(Verdict, 0)
+        for result in self.results:
+            counts[result.verdict] += 1
+        return counts

@@ -1,0 +1,95 @@
+"""Hostile text made inert, for a terminal and for XML alike.
+
+Whatever a deployment sends may hold escape sequences that repaint a terminal, marks that reverse reading order, or
+code points that no encoding carries. Here they become visible text. Hiding secrets is not done here: that happens
+before evidence is recorded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+
+__all__ = ["one_line", "printable", "shell_line"]
+
+_MARKS_IN_A_ROW = 3
+"""Combining marks beyond these on one character are spelled out: stacked without end, they paint over other lines."""
+_SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+def printable(text: str, limit: int) -> str:
+    r"""Text in which every character is harmless; line feeds stay line feeds, tabs become four spaces.
+
+    Control characters appear as `\x1b`, lone surrogates as `\ud800`, other invisible characters (bidirectional
+    controls, zero-width marks, unusual spaces, what Unicode has not assigned) as `<U+202E>`. A text that would need
+    more than `limit` characters is cut there, and an ending says how many of its own characters are left out.
+    """
+    return _inert(text, limit, keep="\n", tab="    ", told=True)
+
+
+def one_line(text: str, limit: int) -> str:
+    r"""Like `printable`, but on one line: line feeds and tabs appear as `\n` and `\t`, a cut as an ellipsis."""
+    return _inert(text, limit, keep="", tab="\\t", told=False)
+
+
+def shell_line(command: str) -> str:
+    r"""A command line whose arguments are quoted as `shlex.quote` does, on one line and harmless to look at.
+
+    What can't be shown is written as bash, ksh and zsh read it, so that pasting the line still sends the same bytes:
+    a line feed inside single quotes becomes `'$'\n''`, a no-break space `'$'\xc2\xa0''`.
+    """
+    if command.isprintable():
+        return command
+    pieces: list[str] = []
+    for printable_run, characters in itertools.groupby(command, key=str.isprintable):
+        run = "".join(characters)
+        pieces.append(run if printable_run else f"'$'{_ansi_c(run)}''")
+    return "".join(pieces)
+
+
+def _ansi_c(run: str) -> str:
+    return "".join(
+        _SHORT.get(character) or "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
+        for character in run
+    )
+
+
+def _inert(text: str, limit: int, *, keep: str, tab: str, told: bool) -> str:
+    pieces: list[str] = []
+    length = taken = marks = 0
+    for character in text:
+        if character in keep:
+            piece, marks = character, 0
+        elif character == "\t":
+            piece, marks = tab, 0
+        elif not character.isprintable():
+            piece, marks = _spelled(character), 0
+        elif character >= "\u0300" and unicodedata.category(character) in {"Mn", "Me"}:
+            marks += 1
+            piece = character if marks <= _MARKS_IN_A_ROW else _spelled(character)
+        else:
+            piece, marks = character, 0
+        if length + len(piece) > limit:
+            break
+        pieces.append(piece)
+        length += len(piece)
+        taken += 1
+    left = len(text) - taken
+    if not left:
+        return "".join(pieces)
+    if told:
+        return f"{''.join(pieces)}… [{left:,} more character{'s' if left > 1 else ''}]"
+    while pieces and length >= max(limit, 1):
+        length -= len(pieces.pop())
+    return f"{''.join(pieces)}…"
+
+
+def _spelled(character: str) -> str:
+    code = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
+    if code < 0xA0:
+        return f"\\x{code:02x}"
+    if 0xD800 <= code <= 0xDFFF:
+        return f"\\u{code:04x}"
+    return f"<U+{code:04X}>"

@@ -1,0 +1,220 @@
+"""A run on the terminal: the plan before it, the report after it.
+
+The report reads from the general to the particular (sections, failures, what else a reader should know) and ends in
+one line that says it all, which is the line that `--quiet` leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from ringback.contract.clauses import SECTIONS
+from ringback.contract.verdict import ClauseResult, ExitCode, Verdict
+from ringback.reporting.failures import print_failures
+from ringback.reporting.layout import MARKS, STYLES, hanging, heading, joined, line, packed, page_width, spans
+from ringback.reporting.load_summary import print_load
+from ringback.reporting.progress import Progress
+from ringback.reporting.run import RunReport
+from ringback.reporting.safe import one_line
+from ringback.reporting.screen import ReportConsole, console
+
+__all__ = ["Progress", "console", "print_plan", "print_report"]
+
+_EXITS = {
+    ExitCode.OK: "every decided clause and limit held",
+    ExitCode.BROKEN: "the deployment broke a clause or a limit",
+    ExitCode.INCONCLUSIVE: "no verdict: something could not be decided",
+    ExitCode.INTERRUPTED: "interrupted; what was observed so far is reported",
+}
+_WORDS = {verdict: verdict.value.replace("-", " ") for verdict in Verdict}
+_GRAVEST = (
+    Verdict.FAIL,
+    Verdict.INCONCLUSIVE,
+    Verdict.WARN,
+    Verdict.WAIVED,
+    Verdict.NOT_EXERCISED,
+    Verdict.PASS,
+)
+_WIDEST_IDS = 20
+"""Columns that clause ids may take before their story goes to the next line."""
+_ROOM_BESIDE_TITLES = 40
+_NAMED = 5
+"""What is broken by name in the last line."""
+_ENTRY = 300
+"""Characters of a one-line entry, before wrapping."""
+
+
+def print_plan(console: Console, lines: Sequence[tuple[str, str]]) -> None:
+    """Print what is about to happen, a label and its text a line; nothing when quiet."""
+    if _terse(console):
+        return
+    width = max((len(label) for label, _ in lines), default=0)
+    for label, text in lines:
+        lead = Text(f"{one_line(label, 40):<{width}}  ", "dim")
+        hanging(console, lead, Text(one_line(text, 2_000)))
+
+
+def print_report(console: Console, report: RunReport, directory: Path) -> None:
+    """Print a run whose reports are in `directory`; when quiet, its last line only."""
+    if not _terse(console):
+        _print_header(console, report)
+        _print_sections(console, report)
+        _print_reasons(console, report)
+        print_failures(console, report)
+        _print_entries(console, "Warnings", report.results, Verdict.WARN)
+        _print_entries(console, "Could not be decided", report.results, Verdict.INCONCLUSIVE)
+        _print_entries(console, "Not exercised", report.results, Verdict.NOT_EXERCISED)
+        _print_entries(console, "Waived: known, and accepted by you", report.results, Verdict.WAIVED)
+        _print_limits(console, report)
+        if report.load is not None:
+            print_load(console, report.load)
+        _print_notes(console, report)
+        line(console)
+    _print_last_line(console, report, directory)
+
+
+def _print_header(console: Console, report: RunReport) -> None:
+    where = Text(one_line(report.base_url, _ENTRY), "bold")
+    if report.embedded:
+        with_faults = f" with {one_line(', '.join(report.variation), _ENTRY)}" if report.variation else ""
+        where.append(f" (the embedded sandbox{with_faults})", style="not bold")
+    line(console)
+    hanging(console, Text(f"ringback {report.command}  ", "bold"), where)
+    facts = [
+        f"{report.started.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        f"level {report.level.value}",
+        f"seed {report.seed}",
+    ]
+    line(console, joined(facts), "dim")
+
+
+def _print_sections(console: Console, report: RunReport) -> None:
+    if not report.results:
+        return
+    line(console)
+    titles = {section: title for section, title in SECTIONS.items() if _of(report.results, section)}
+    width = max(len(title) for title in titles.values())
+    if page_width(console) < width + _ROOM_BESIDE_TITLES:
+        width = 0
+    for section, title in titles.items():
+        results = _of(report.results, section)
+        passed = sum(result.verdict is Verdict.PASS for result in results)
+        gravest = next(verdict for verdict in _GRAVEST if any(r.verdict is verdict for r in results))
+        lead = Text.assemble(
+            (f"{MARKS[gravest]} {section}  ", STYLES[gravest]),
+            f"{title:<{width}}  " if width else "",
+            f"{f'{passed}/{len(results)}':>5} pass  ",
+        )
+        beside = [_ids(results, verdict) for verdict in _GRAVEST[:-1]]
+        hanging(console, lead, packed(beside, page_width(console) - lead.cell_len))
+
+
+def _of(results: Sequence[ClauseResult], section: str) -> list[ClauseResult]:
+    return [result for result in results if result.clause.section == section]
+
+
+def _ids(results: Sequence[ClauseResult], verdict: Verdict) -> Text:
+    ids = spans([result.clause.id for result in results if result.verdict is verdict])
+    return Text(f"{_WORDS[verdict]} {ids}", STYLES[verdict]) if ids else Text()
+
+
+def _print_entries(console: Console, title: str, results: Sequence[ClauseResult], verdict: Verdict) -> None:
+    """Print the clauses of one verdict, those with the same story together."""
+    stories: dict[str, list[ClauseResult]] = {}
+    for result in results:
+        if result.verdict is verdict:
+            stories.setdefault(_story(result), []).append(result)
+    if not stories:
+        return
+    heading(console, title)
+    for story, entries in stories.items():
+        ids = spans([result.clause.id for result in entries])
+        lead = Text(f"{MARKS[verdict]} ", STYLES[verdict])
+        if len(ids) <= _WIDEST_IDS:
+            hanging(console, Text.assemble(lead, (ids, STYLES[verdict]), "  "), Text(story))
+        else:
+            hanging(console, lead, Text(ids, STYLES[verdict]))
+            hanging(console, Text("  "), Text(story))
+
+
+def _story(result: ClauseResult) -> str:
+    told = one_line(result.summary, _ENTRY) or result.clause.title
+    if result.verdict is Verdict.WAIVED:
+        told += f" (waived: {one_line(result.waiver or 'no reason given', _ENTRY)})"
+    return told
+
+
+def _print_limits(console: Console, report: RunReport) -> None:
+    if not report.limits:
+        return
+    heading(console, "Limits")
+    metrics = [one_line(held.metric, 100) for held in report.limits]
+    bounds = [one_line(held.limit, 100) for held in report.limits]
+    wide, narrow = max(map(len, metrics)), max(map(len, bounds))
+    for metric, bound, held in zip(metrics, bounds, report.limits, strict=True):
+        measured = "not measured" if held.value is None else f"{_WORDS[held.verdict]}: {held.value:,.6g}"
+        style = STYLES[held.verdict]
+        row = (f"{MARKS[held.verdict]} ", style), f"{metric:<{wide}}  {bound:<{narrow}}  ", (measured, style)
+        line(console, Text.assemble(*row))
+
+
+def _print_reasons(console: Console, report: RunReport) -> None:
+    """The run's own reasons, beyond those that a clause or a limit tells."""
+    told = {f"{result.clause.id}: {result.summary}" for result in report.results}
+    told |= {f"{held.metric} {held.limit}{end}" for held in report.limits for end in ("", ": not measured")}
+    reasons = [reason for reason in report.conclusion.reasons if reason not in told]
+    if reasons:
+        heading(console, "This run")
+    for reason in reasons:
+        mark = Text(f"{MARKS[Verdict.INCONCLUSIVE]} ", STYLES[Verdict.INCONCLUSIVE])
+        hanging(console, mark, Text(one_line(reason, _ENTRY)))
+
+
+def _print_notes(console: Console, report: RunReport) -> None:
+    if report.notes:
+        heading(console, "Notes")
+    for note in report.notes:
+        hanging(console, Text("· ", "dim"), Text(one_line(note, _ENTRY)))
+
+
+def _print_last_line(console: Console, report: RunReport, directory: Path) -> None:
+    code = report.conclusion.exit_code
+    budget = f" of {report.calls_budget:,}" if report.calls_budget else ""
+    parts = [
+        _broken(report),
+        _counted(report),
+        f"{report.calls_accepted:,}{budget} calls placed",
+        f"{report.seconds:.1f} s",
+        f"reports in {one_line(str(directory), 1_000)}",
+        f"exit {code}: {_EXITS.get(code, 'not a verdict')}",
+    ]
+    style = STYLES[report.conclusion.verdict]
+    line(console, Text.assemble((f"{report.conclusion.verdict.value.upper()}  ", style), joined(parts)))
+
+
+def _broken(report: RunReport) -> str:
+    broken = [result.clause.id for result in report.results if result.verdict is Verdict.FAIL]
+    broken += [one_line(held.metric, 100) for held in report.limits if held.verdict is Verdict.FAIL]
+    if not broken:
+        return ""
+    more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+    return f"broken: {', '.join(broken[:_NAMED])}{more}"
+
+
+def _counted(report: RunReport) -> str:
+    counts = report.counts()
+    told = [f"{counts[Verdict.PASS]} of {len(report.results)} clauses pass"] if report.results else []
+    told += [f"{counts[verdict]} {_WORDS[verdict]}" for verdict in _GRAVEST[1:-1] if counts[verdict]]
+    if report.limits:
+        held = sum(limit.verdict is Verdict.PASS for limit in report.limits)
+        told.append(f"{held} of {len(report.limits)} limits hold")
+    return ", ".join(told) or "nothing was decided"
+
+
+def _terse(console: Console) -> bool:
+    return isinstance(console, ReportConsole) and console.terse

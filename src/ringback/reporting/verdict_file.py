@@ -1,0 +1,126 @@
+"""`verdict.json`: a run's answer for machines, as `verdict.schema.json` beside this module documents it.
+
+What lives here: the mapping from a run to the document. Members are only ever added under one schema id; a change of
+meaning takes a new id.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+from pathlib import Path
+from typing import Any, Final
+
+from ringback import __version__
+from ringback.contract.verdict import ClauseResult, Finding, Verdict
+from ringback.reporting.files import write_whole
+from ringback.reporting.run import RunReport
+
+__all__ = ["SCHEMA_ID", "SCHEMA_PATH", "VERDICT_FILE", "verdict_document", "write_verdict"]
+
+VERDICT_FILE: Final = "verdict.json"
+SCHEMA_ID: Final = "ringback/verdict/1"
+SCHEMA_PATH: Final = Path(__file__).with_name("verdict.schema.json")
+"""The JSON Schema (2020-12) that every document of this module fits."""
+
+
+def verdict_document(report: RunReport) -> dict[str, Any]:
+    """The run as plain JSON values: finite numbers, text that UTF-8 can carry, members in a fixed order."""
+    document: dict[str, Any] = {
+        "schema": SCHEMA_ID,
+        "verdict": report.conclusion.verdict.value,
+        "exit_code": report.conclusion.exit_code,
+        "reasons": list(report.conclusion.reasons),
+        "command": report.command,
+        "ringback": __version__,
+        "started": report.started.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "seconds": round(report.seconds, 3),
+        "deployment": {
+            "base_url": report.base_url,
+            "embedded": report.embedded,
+            "variation": list(report.variation),
+        },
+        "seed": report.seed,
+        "level": report.level.value,
+        "calls": {"accepted": report.calls_accepted, "budget": report.calls_budget},
+        "counts": {verdict.value: count for verdict, count in report.counts().items()},
+        "clauses": [_clause(result) for result in report.results],
+        "limits": [
+            {"metric": held.metric, "limit": held.limit, "value": held.value, "verdict": held.verdict.value}
+            for held in report.limits
+        ],
+        "notes": list(report.notes),
+    }
+    if report.load is not None:
+        document["load"] = _sorted(report.load)
+    plain: dict[str, Any] = _plain(document)
+    return plain
+
+
+def write_verdict(report: RunReport, directory: Path) -> Path:
+    """Write `verdict.json` into the run's directory, whole or not at all, and return its path. Raises OSError."""
+    text = json.dumps(verdict_document(report), ensure_ascii=True, allow_nan=False, indent=2)
+    return write_whole(directory / VERDICT_FILE, text.encode("ascii") + b"\n")
+
+
+def _clause(result: ClauseResult) -> dict[str, Any]:
+    return {
+        "id": result.clause.id,
+        "level": result.clause.level.value,
+        "verdict": result.verdict.value,
+        "title": result.clause.title,
+        "section": result.clause.section,
+        "summary": result.summary,
+        "waiver": result.waiver,
+        "evidence": [entry for finding in _telling(result) for entry in _evidence(finding, result)],
+    }
+
+
+def _telling(result: ClauseResult) -> tuple[Finding, ...]:
+    """The findings that made the verdict what it is; a pass needs none."""
+    if result.verdict is Verdict.INCONCLUSIVE:
+        return tuple(f for f in result.findings if f.verdict is Verdict.INCONCLUSIVE)
+    return result.deviations
+
+
+def _evidence(finding: Finding, result: ClauseResult) -> Iterator[dict[str, Any]]:
+    told = {
+        "test": finding.test,
+        "expected": finding.expected or result.clause.expects,
+        "observed": finding.observed or finding.summary,
+    }
+    if not finding.evidence:
+        yield {**told, "exchange": None, "request": None, "response": None, "curl": None}
+    for shown in finding.evidence:
+        yield {
+            **told,
+            "exchange": shown.exchange,
+            "request": shown.request,
+            "response": shown.response,
+            "curl": shown.curl,
+        }
+
+
+def _sorted(value: Any) -> Any:
+    """Members by name: the load's mappings are filled as things happen, and must not show in which order."""
+    if isinstance(value, Mapping):
+        return {name: _sorted(value[name]) for name in sorted(value, key=str)}
+    return value
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        case Mapping():
+            return {_plain(str(name)): _plain(member) for name, member in value.items()}
+        case list() | tuple():
+            return [_plain(entry) for entry in value]
+        case _:
+            raise TypeError(f"{type(value).__name__} has no place in {VERDICT_FILE}")

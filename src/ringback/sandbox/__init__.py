@@ -1,0 +1,51 @@
+"""An embedded deployment of the API: faithful unless told to speak a dialect or to have a fault.
+
+    with launch(SandboxSettings(port=0, ring_seconds=0.3)) as sandbox:
+        httpx.post(f"{sandbox.base_url}/v2/call", ...)
+
+Nothing here knows about clients, clauses' verdicts or reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from ringback.sandbox.curl import curl_lines
+from ringback.sandbox.launch import RunningSandbox, launch, serve_forever
+from ringback.sandbox.settings import SandboxError, SandboxSettings
+
+if TYPE_CHECKING:
+    from ringback.sandbox.catalogue import Variation
+
+    DIALECTS: Mapping[str, Variation]
+    FAULTS: Mapping[str, Variation]
+
+__all__ = [
+    "DIALECTS",
+    "FAULTS",
+    "RunningSandbox",
+    "SandboxError",
+    "SandboxSettings",
+    "Variation",
+    "curl_lines",
+    "launch",
+    "list_text",
+    "serve_forever",
+]
+
+
+def list_text(kind: Literal["faults", "dialects"]) -> str:
+    """Return the faults or the dialects as a table: name, clauses, description."""
+    from ringback.sandbox.variations import DIALECTS, FAULTS, table
+
+    return table(FAULTS if kind == "faults" else DIALECTS)
+
+
+def __getattr__(name: str) -> object:
+    # The registers pull in the whole server; who only launches one in another process need not wait for that.
+    if name in ("FAULTS", "DIALECTS", "Variation"):
+        from ringback.sandbox import variations
+
+        return getattr(variations, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

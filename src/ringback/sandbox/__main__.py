@@ -1,0 +1,51 @@
+"""The process that `launch` starts: settings come in over standard input, the address goes out.
+
+It lives as long as its standard input stays open and its parent stays its parent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+
+from ringback.sandbox.server import run
+from ringback.sandbox.settings import SandboxError, SandboxSettings
+
+
+def main() -> int:
+    """Serve the sandbox that standard input describes; return an exit code."""
+    # Ctrl-C in a terminal reaches the whole process group; who started this process decides when it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return 2
+    try:
+        settings = SandboxSettings.from_json(json.loads(line))
+        run(settings, _announce, lambda: os.getppid() != parent or _standard_input_ended())
+    except SandboxError as error:
+        _say({"error": str(error)})
+        return 2
+    return 0
+
+
+def _standard_input_ended() -> bool:
+    readable, _, _ = select.select([0], [], [], 0)
+    return bool(readable) and not os.read(0, 4096)
+
+
+def _announce(base_url: str, ca_bundle: Path | None, settings: SandboxSettings) -> None:
+    _say({"base_url": base_url, "ca_bundle": ca_bundle and str(ca_bundle), "settings": settings.to_json()})
+
+
+def _say(message: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+"""The faithful deployment: what happens between a request and its answer.
+
+Every decision is a small method. A dialect or a fault is a subclass that overrides one of them and
+calls `super()`; `catalogue.compose` stacks them. What must be in a request is in `admission`, the life
+of a call in `calls`, the sending of results in `delivery`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import ssl
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import orjson
+
+from ringback.sandbox.admission import Admission
+from ringback.sandbox.calls import Call, CallBook, jittered
+from ringback.sandbox.certificates import Authority
+from ringback.sandbox.delivery import Courier, Parcel
+from ringback.sandbox.messages import (
+    POLL_PATH,
+    TRIGGER_PATH,
+    Answer,
+    Headers,
+    JsonObject,
+    Order,
+    Refusal,
+    Request,
+    Send,
+)
+from ringback.sandbox.settings import SandboxSettings
+
+_INVALID_NUMBER = "Invalid Number"
+_POOL_BYTES = 16 * 256
+
+
+class Behaviour(Admission):
+    """A deployment that keeps the contract."""
+
+    keep_alive_seconds: ClassVar[float] = 30.0
+    """How long an idle connection is kept."""
+    date_header: ClassVar[bool] = True
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        self.settings = settings
+        self.random = random.Random(settings.seed)
+        self.states = settings.states_by_number()
+        self.book = CallBook(
+            channels=settings.channels,
+            keep_seconds=settings.keep_finished_seconds,
+            keep_calls=settings.keep_finished_calls,
+            ring_time=self.ring_time,
+            on_final=self.on_final,
+        )
+        self.courier = Courier()
+        self.outbox: list[Call] = []
+        self._pool = ""
+        self._pool_at = 0
+
+    @classmethod
+    def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
+        """Return the settings that this behaviour runs with."""
+        return settings
+
+    def server_context(self, authority: Authority) -> ssl.SSLContext:
+        """Return the TLS side of the server, with a certificate that clients can verify."""
+        return authority.server_context()
+
+    def close(self) -> None:
+        """Stop ringing and delivering."""
+        self.book.close()
+        self.courier.close()
+
+    # From request to answer
+
+    async def exchange(self, request: Request, send: Send) -> None:
+        """Answer one request."""
+        await self.transmit(self.answer(request), request, send)
+
+    async def transmit(self, answer: Answer, request: Request, send: Send) -> None:
+        """Send one answer."""
+        del request  # only variations look at who is answered
+        headers: Headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
+        if answer.content_type is not None:
+            headers.append((b"content-type", answer.content_type))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer to any request."""
+        try:
+            if request.path == TRIGGER_PATH:
+                return self.trigger(request) if request.method == "POST" else self.other_method(request)
+            if request.path == POLL_PATH:
+                return self.poll(request) if request.method == "POST" else self.other_method(request)
+            return self.other_path(request)
+        except Refusal as refusal:
+            return self.refuse(refusal, request)
+
+    def other_method(self, request: Request) -> Answer:
+        """Answer another method than POST."""
+        del request
+        raise Refusal(405, "use POST", [(b"allow", b"POST")])
+
+    def other_path(self, request: Request) -> Answer:
+        """Answer a path that is not one of the two."""
+        del request
+        raise Refusal(404, "no such path")
+
+    def refuse(self, refusal: Refusal, request: Request) -> Answer:
+        """Put a refusal into words."""
+        del request
+        body = orjson.dumps({"error": refusal.reason})
+        return Answer(refusal.status, body, headers=refusal.headers)
+
+    def render(self, value: JsonObject, request: Request) -> Answer:
+        """Put a 200 answer into bytes."""
+        del request
+        return Answer(200, self.encode(value))
+
+    def encode(self, value: JsonObject) -> bytes:
+        """Return the JSON text of a 200 answer."""
+        return orjson.dumps(value)
+
+    # Triggers
+
+    def trigger(self, request: Request) -> Answer:
+        """Place a call and answer with its id; raises Refusal."""
+        order = self.admit(request)
+        if self.book.full:
+            raise Refusal(429, "too many calls in progress", [(b"retry-after", b"1")])
+        call = self.place(order)
+        return self.render(self.acknowledge(call, order), request)
+
+    def place(self, order: Order) -> Call:
+        """Place the ordered call."""
+        call = Call(self.make_id(order), self.outcome(order), order.result_destination, order.immediate)
+        self.book.place(call)
+        return call
+
+    def acknowledge(self, call: Call, order: Order) -> JsonObject:
+        """Return the body of a trigger's answer."""
+        del order
+        return {"UniqueId": call.unique_id}
+
+    def make_id(self, order: Order) -> str:
+        """Return a new id that nobody can guess."""
+        del order
+        return self.random_hex()
+
+    def random_hex(self) -> str:
+        """Return 128 unguessable bits as 32 hexadecimal digits."""
+        at = self._pool_at
+        if at >= len(self._pool):
+            self._pool = os.urandom(_POOL_BYTES).hex()
+            at = 0
+        self._pool_at = at + 32
+        return self._pool[at : at + 32]
+
+    def outcome(self, order: Order) -> str:
+        """Return the state that the dialled number will end in."""
+        return self.states.get(order.number, _INVALID_NUMBER)
+
+    def ring_time(self, call: Call) -> float | None:
+        """Return how many seconds a call rings; None: for ever."""
+        del call
+        return jittered(self.settings.ring_seconds, self.settings.ring_jitter, self.random)
+
+    # Polls
+
+    def poll(self, request: Request) -> Answer:
+        """Report the calls that are asked for; raises Refusal."""
+        ids = self.read_poll(request)
+        self.book.forget_old()
+        entries = self.report(ids)
+        return self.render(self.results(entries), request)
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        """Return the entries for the ids, each once."""
+        entries = []
+        for unique_id in dict.fromkeys(ids):
+            entry = self.entry(unique_id)
+            if entry is not None:
+                entries.append(entry)
+        return entries
+
+    def results(self, entries: list[JsonObject]) -> JsonObject:
+        """Return the body of a poll's answer."""
+        return {"CallResults": entries}
+
+    def entry(self, unique_id: str) -> JsonObject | None:
+        """Return what is told of one id, or None for nothing."""
+        call = self.book.find(unique_id)
+        if call is None:
+            return self.unknown_entry(unique_id)
+        return self.final_entry(call) if call.state else self.pending_entry(call)
+
+    def final_entry(self, call: Call) -> JsonObject | None:
+        """Return what is told of a call that is final."""
+        return self.make_entry(call.unique_id, self.word_for(call))
+
+    def pending_entry(self, call: Call) -> JsonObject | None:
+        """Return what is told of a call in progress."""
+        del call
+        return None
+
+    def unknown_entry(self, unique_id: str) -> JsonObject | None:
+        """Return what is told of an id that is nobody's."""
+        del unique_id
+        return None
+
+    def make_entry(self, unique_id: str, state: str) -> JsonObject:
+        """Return one entry of a poll's answer."""
+        return {"UniqueId": unique_id, "CallRequestId": "", "CallState": state}
+
+    def word_for(self, call: Call) -> str:
+        """Return the word that is used for a call's final state."""
+        return call.state
+
+    # Results sent to ResultDestination
+
+    def on_final(self, call: Call) -> None:
+        """Tell of a call that has just become final."""
+        if call.destination is None:
+            return
+        if call.immediate:
+            self.deliver(call)
+        else:
+            self.outbox.append(call)
+
+    def flush(self) -> None:
+        """Send the results that were queued for later."""
+        calls, self.outbox = self.outbox, []
+        for call in calls:
+            self.deliver(call)
+
+    def deliver(self, call: Call) -> None:
+        """Send one call's result to its destination."""
+        self.courier.send(self.parcel(call))
+
+    def parcel(self, call: Call) -> Parcel:
+        """Return what is sent of a call's result."""
+        body = orjson.dumps(self.delivered(call))
+        return Parcel(url=call.destination or "", body=body, unique_id=call.unique_id)
+
+    def delivered(self, call: Call) -> dict[str, Any]:
+        """Return the JSON object that is sent of a call's result."""
+        return {"UniqueId": call.unique_id, "CallState": self.word_for(call)}

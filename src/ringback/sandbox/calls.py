@@ -1,0 +1,172 @@
+"""The calls of a sandbox: queued for a channel, ringing, final, forgotten.
+
+One timer serves all calls: those that end within the same few milliseconds share a bucket, so that a
+million calls in flight cost a million small objects and no tasks. What is told of a call, and to
+whom, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable
+
+TICK_SECONDS = 0.005
+MAX_IN_FLIGHT = 2_000_000
+"""Calls queued or ringing at once, beyond which no more are taken."""
+
+
+class Call:
+    """One accepted call; `state` is "" until the call is final, and `outcome` is what it will be."""
+
+    __slots__ = ("destination", "finished_at", "immediate", "outcome", "state", "unique_id")
+
+    def __init__(self, unique_id: str, outcome: str, destination: str | None, immediate: bool) -> None:
+        self.unique_id = unique_id
+        self.outcome = outcome
+        self.destination = destination
+        self.immediate = immediate
+        self.state = ""
+        self.finished_at = 0.0
+
+
+class CallBook:
+    """Holds every call and ends each at its time.
+
+    `ring_time(call)` gives seconds, or None for a call that never ends; `on_final(call)` is called once
+    a call has its final state.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        keep_seconds: float,
+        keep_calls: int,
+        ring_time: Callable[[Call], float | None],
+        on_final: Callable[[Call], None],
+    ) -> None:
+        self._free_channels = channels
+        self._keep_seconds = keep_seconds
+        self._keep_calls = keep_calls
+        self._ring_time = ring_time
+        self._on_final = on_final
+        self._calls: dict[str, Call] = {}
+        self._in_flight = 0
+        self._waiting: deque[Call] = deque()
+        self._finished: deque[Call] = deque()
+        self._buckets: dict[int, list[Call]] = {}
+        self._ticks: list[int] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_tick = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are queued or ringing."""
+        return self._in_flight
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another call."""
+        return self._in_flight >= MAX_IN_FLIGHT
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that ends the calls."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
+
+    def find(self, unique_id: str) -> Call | None:
+        """Return the call of that id, or None."""
+        return self._calls.get(unique_id)
+
+    def calls(self) -> list[Call]:
+        """Return all calls that are still known, oldest first."""
+        return list(self._calls.values())
+
+    def place(self, call: Call) -> None:
+        """Take a call: it rings at once if a channel is free, else when its turn comes."""
+        self._calls[call.unique_id] = call
+        self._in_flight += 1
+        if self._free_channels > 0:
+            self._free_channels -= 1
+            self._ring(call)
+        else:
+            self._waiting.append(call)
+
+    def forget_old(self) -> None:
+        """Drop finished calls that are too old or too many."""
+        finished = self._finished
+        oldest = self.loop.time() - self._keep_seconds
+        while finished and (len(finished) > self._keep_calls or finished[0].finished_at < oldest):
+            call = finished.popleft()
+            if self._calls.get(call.unique_id) is call:
+                del self._calls[call.unique_id]
+
+    def release_channel(self) -> None:
+        """Give a channel to the call that waits longest, or keep it free."""
+        if self._waiting:
+            # Not called directly: with a ring time of zero a long queue would nest as deep as it is long.
+            self.loop.call_soon(self._ring, self._waiting.popleft())
+        else:
+            self._free_channels += 1
+
+    def close(self) -> None:
+        """Stop the timer; no call ends any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self, call: Call) -> None:
+        seconds = self._ring_time(call)
+        if seconds is None:
+            return
+        if seconds <= 0:
+            self._finish(call)
+            return
+        tick = int((self.loop.time() + seconds) / TICK_SECONDS) + 1
+        bucket = self._buckets.get(tick)
+        if bucket is None:
+            self._buckets[tick] = [call]
+            heapq.heappush(self._ticks, tick)
+            if self._timer is None or tick < self._timer_tick:
+                self._set_timer()
+        else:
+            bucket.append(call)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._ticks:
+            self._timer_tick = self._ticks[0]
+            self._timer = self.loop.call_at(self._timer_tick * TICK_SECONDS, self._end_due_calls)
+
+    def _end_due_calls(self) -> None:
+        self._timer = None
+        now = self.loop.time()
+        while self._ticks and self._ticks[0] * TICK_SECONDS <= now + TICK_SECONDS / 2:
+            for call in self._buckets.pop(heapq.heappop(self._ticks)):
+                self._finish(call)
+        self._set_timer()
+
+    def _finish(self, call: Call) -> None:
+        call.state = call.outcome
+        call.finished_at = self.loop.time()
+        self._finished.append(call)
+        self._in_flight -= 1
+        self._on_final(call)
+        self.forget_old()
+        self.release_channel()
+
+
+def jittered(seconds: float, fraction: float, source: random.Random) -> float:
+    """Return `seconds`, varied evenly by up to `fraction` of it up or down."""
+    return seconds * (1 + fraction * (2 * source.random() - 1))

@@ -1,0 +1,62 @@
+"""The registers that faults and dialects enter themselves into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.settings import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """A fault or a dialect: the clauses that it breaks or touches, and what it does, in one line."""
+
+    name: str
+    clauses: tuple[str, ...]
+    description: str
+    behaviour: type[Behaviour]
+
+
+class Register:
+    """Variations by name, filled by decorating `Behaviour` subclasses."""
+
+    def __init__(self, kind: Literal["fault", "dialect"]) -> None:
+        self.kind = kind
+        self._variations: dict[str, Variation] = {}
+        self.variations: Mapping[str, Variation] = MappingProxyType(self._variations)
+
+    def __call__(self, name: str, *clauses: str) -> Callable[[type[Behaviour]], type[Behaviour]]:
+        """Register the decorated class; the first line of its docstring is the description."""
+        if name in self._variations:
+            raise ValueError(f"two of the {self.kind}s are called {name}")
+
+        def add(behaviour: type[Behaviour]) -> type[Behaviour]:
+            description = (behaviour.__doc__ or "").strip().partition("\n")[0]
+            self._variations[name] = Variation(name, clauses, description, behaviour)
+            return behaviour
+
+        return add
+
+    def get(self, name: str) -> Variation:
+        """Return the variation of that name; raises SandboxError with the nearest name."""
+        try:
+            return self._variations[name]
+        except KeyError:
+            raise did_you_mean(self.kind, name, self._variations) from None
+
+
+fault = Register("fault")
+dialect = Register("dialect")
+
+
+def table(variations: Mapping[str, Variation]) -> str:
+    """Return variations as text: name, clauses and description, aligned."""
+    rows = [(item.name, " ".join(item.clauses), item.description) for item in variations.values()]
+    names = max(len(row[0]) for row in rows)
+    clauses = max(len(row[1]) for row in rows)
+    lines = (f"{name:{names}}  {touched:{clauses}}  {text}" for name, touched, text in rows)
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,100 @@
+"""Dialects of pace: rate limits, slow answers, ring times, channels."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from email.utils import formatdate
+
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.catalogue import dialect
+from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH, Answer, Refusal, Request, Send
+from ringback.sandbox.settings import SandboxSettings
+
+
+def _rate_limit(name: str, description: str, path: str, per_second: int, retry_after: Callable[[], bytes]) -> None:
+    """Register a dialect that answers 429 to POST requests for `path` beyond a rate, and a burst of as many."""
+
+    class RateLimit(Behaviour):
+        def __init__(self, settings: SandboxSettings) -> None:
+            super().__init__(settings)
+            self.left = float(per_second)
+            self.filled_at = time.monotonic()
+
+        def answer(self, request: Request) -> Answer:
+            if request.path == path and request.method == "POST":
+                now = time.monotonic()
+                self.left = min(per_second, self.left + (now - self.filled_at) * per_second)
+                self.filled_at = now
+                if self.left < 1:
+                    return self.refuse(Refusal(429, "too many requests", [(b"retry-after", retry_after())]), request)
+                self.left -= 1
+            return super().answer(request)
+
+    RateLimit.__doc__ = description
+    dialect(name, "ROB-03")(RateLimit)
+
+
+def _next_second() -> bytes:
+    return formatdate(math.ceil(time.time()) + 1, usegmt=True).encode()
+
+
+_rate_limit(
+    "rate-limit",
+    "Triggers beyond 30 a second are answered 429; Retry-After in seconds.",
+    TRIGGER_PATH,
+    30,
+    lambda: b"1",
+)
+_rate_limit(
+    "rate-limit-date",
+    "Triggers beyond 30 a second are answered 429; Retry-After as a date.",
+    TRIGGER_PATH,
+    30,
+    _next_second,
+)
+_rate_limit("poll-rate-limit", "Polls beyond 20 a second are answered 429.", POLL_PATH, 20, lambda: b"1")
+
+
+def _slow(name: str, description: str, least: float, most: float) -> None:
+    """Register a dialect that takes from `least` to `most` seconds for each answer."""
+
+    class Slow(Behaviour):
+        async def exchange(self, request: Request, send: Send) -> None:
+            await asyncio.sleep(self.random.uniform(least, most))
+            await super().exchange(request, send)
+
+    Slow.__doc__ = description
+    dialect(name, "ROB-02")(Slow)
+
+
+_slow("slow-answers", "Answers take 150 ms.", 0.15, 0.15)
+_slow("uneven-answers", "Answers take anything from 0 to 300 ms.", 0.0, 0.3)
+
+
+@dialect("ring-time-zero", "STA-02", "STA-05")
+class _RingTimeZero(Behaviour):
+    """Calls are final at once."""
+
+    @classmethod
+    def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
+        return replace(super().adapt(settings), ring_seconds=0.0)
+
+
+def _channels(name: str, description: str, channels: int) -> None:
+    """Register a dialect of a deployment with few channels."""
+
+    class Channels(Behaviour):
+        @classmethod
+        def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
+            return replace(super().adapt(settings), channels=channels)
+
+    Channels.__doc__ = description
+    dialect(name, "STA-02")(Channels)
+
+
+_channels("one-channel", "One call rings at a time, the others wait.", 1)
+_channels("eight-channels", "Eight calls ring at a time, the others wait.", 8)

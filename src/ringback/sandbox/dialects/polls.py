@@ -1,0 +1,106 @@
+"""Dialects of polls: what is said of calls in progress, unknown ids, repeated ids and large batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.calls import Call
+from ringback.sandbox.catalogue import dialect
+from ringback.sandbox.messages import JsonObject, Refusal, Request
+
+_BATCH = 20
+
+
+@dialect("pending-empty", "STA-05")
+class _PendingEmpty(Behaviour):
+    """Calls in progress are entries with an empty state."""
+
+    def pending_entry(self, call: Call) -> JsonObject | None:
+        return self.make_entry(call.unique_id, "")
+
+
+@dialect("pending-extra", "STA-05")
+class _PendingExtra(_PendingEmpty):
+    """Calls in progress are entries with an empty state and further members."""
+
+    def pending_entry(self, call: Call) -> JsonObject | None:
+        return {**self.make_entry(call.unique_id, ""), "Progress": "ringing", "Attempt": 1}
+
+
+@dialect("unknown-empty", "RES-06")
+class _UnknownEmpty(Behaviour):
+    """Unknown ids are entries with an empty state."""
+
+    def unknown_entry(self, unique_id: str) -> JsonObject | None:
+        return self.make_entry(unique_id, "")
+
+
+@dialect("unknown-404", "RES-06")
+class _Unknown404(Behaviour):
+    """A poll for unknown ids alone is answered 404."""
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        if ids and not any(map(self.book.find, ids)):
+            raise Refusal(404, "no such call")
+        return super().report(ids)
+
+
+@dialect("duplicates-twice", "RES-09")
+class _DuplicatesTwice(Behaviour):
+    """An id that is asked for twice is reported twice."""
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        entries = {entry["UniqueId"]: entry for entry in super().report(ids)}
+        return [entries[unique_id] for unique_id in ids[:_BATCH] if unique_id in entries] + [
+            entry for unique_id, entry in entries.items() if unique_id not in ids[:_BATCH]
+        ]
+
+
+@dialect("batches-of-20", "RES-04")
+class _BatchesOf20(Behaviour):
+    """Polls for more than 20 ids are refused with 400."""
+
+    too_many = 400
+
+    def read_poll(self, request: Request) -> list[str]:
+        ids = super().read_poll(request)
+        if len(ids) > _BATCH:
+            raise Refusal(self.too_many, "at most 20 ids")
+        return ids
+
+
+@dialect("batches-of-20-413", "RES-04")
+class _BatchesOf20By413(_BatchesOf20):
+    """Polls for more than 20 ids are refused with 413."""
+
+    too_many = 413
+
+
+@dialect("empty-list-refused", "RES-05", "RES-08")
+class _EmptyListRefused(Behaviour):
+    """Polls with an empty list are refused."""
+
+    def read_poll(self, request: Request) -> list[str]:
+        ids = super().read_poll(request)
+        if not ids:
+            raise Refusal(400, "UniqueIds must not be empty")
+        return ids
+
+
+@dialect("call-request-ids", "RES-03")
+class _CallRequestIds(Behaviour):
+    """Entries have a CallRequestId."""
+
+    def make_entry(self, unique_id: str, state: str) -> JsonObject:
+        return {**super().make_entry(unique_id, state), "CallRequestId": f"request-{hash(unique_id) & 0xFFFF}"}
+
+
+@dialect("results-late", "STA-02")
+class _ResultsLate(Behaviour):
+    """Results can be polled 200 ms after calls end."""
+
+    def final_entry(self, call: Call) -> JsonObject | None:
+        if self.book.loop.time() - call.finished_at < 0.2:
+            return self.pending_entry(call)
+        return super().final_entry(call)

@@ -1,0 +1,116 @@
+"""Dialects of refusals: what else is refused, with which status, in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from ringback.sandbox.admission import END_USER, OPTIONAL, REQUIRED
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.catalogue import dialect
+from ringback.sandbox.messages import JSON, POLL_PATH, TRIGGER_PATH, Answer, JsonObject, Refusal, Request
+
+
+def _status(name: str, clauses: str, description: str, translate: Callable[[int], int]) -> None:
+    """Register a dialect that refuses with other statuses."""
+
+    class Status(Behaviour):
+        def refuse(self, refusal: Refusal, request: Request) -> Answer:
+            answer = super().refuse(refusal, request)
+            answer.status = translate(refusal.status)
+            return answer
+
+    Status.__doc__ = description
+    dialect(name, *clauses.split())(Status)
+
+
+_status(
+    "token-400", "REQ-15 REQ-16", "Wrong tokens are refused with 400.", lambda status: 400 if status == 401 else status
+)
+_status(
+    "token-403", "REQ-15 REQ-16", "Wrong tokens are refused with 403.", lambda status: 403 if status == 401 else status
+)
+_status(
+    "invalid-422",
+    "REQ-16 RES-08",
+    "Malformed requests are refused with 422.",
+    lambda status: 422 if status == 400 else status,
+)
+_status("methods-501", "TRN-03", "Other methods are refused with 501.", lambda status: 501 if status == 405 else status)
+_status("methods-404", "TRN-03", "Other methods are refused with 404.", lambda status: 404 if status == 405 else status)
+
+
+def _words(name: str, description: str, content_type: bytes | None, word: Callable[[Refusal], bytes]) -> None:
+    """Register a dialect that words refusals in another way."""
+
+    class Words(Behaviour):
+        def refuse(self, refusal: Refusal, request: Request) -> Answer:
+            answer = super().refuse(refusal, request)
+            answer.body = word(refusal)
+            answer.content_type = content_type
+            return answer
+
+    Words.__doc__ = description
+    dialect(name, "REQ-16", "ROB-05")(Words)
+
+
+def _problem(refusal: Refusal) -> bytes:
+    return orjson.dumps({"type": "about:blank", "title": refusal.reason, "status": refusal.status})
+
+
+def _page(refusal: Refusal) -> bytes:
+    return f"<!doctype html><title>{refusal.status}</title><h1>{refusal.reason}</h1>".encode()
+
+
+_words("empty-refusals", "Refusals have no body.", None, lambda _: b"")
+_words(
+    "text-refusals", "Refusals are plain text.", b"text/plain; charset=utf-8", lambda refusal: refusal.reason.encode()
+)
+_words("problem-refusals", "Refusals are problem details (RFC 9457).", b"application/problem+json", _problem)
+_words("html-refusals", "Refusals are web pages.", b"text/html; charset=utf-8", _page)
+_words("json-string-refusals", "Refusals are JSON strings.", JSON, lambda refusal: orjson.dumps(refusal.reason))
+
+
+@dialect("strict-content-type", "REQ-14", "RES-08")
+class _StrictContentType(Behaviour):
+    """Requests that do not say application/json are refused with 415."""
+
+    def answer(self, request: Request) -> Answer:
+        declared = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
+        if request.method == "POST" and request.path in (TRIGGER_PATH, POLL_PATH) and declared != JSON:
+            return self.refuse(Refusal(415, "send application/json"), request)
+        return super().answer(request)
+
+
+@dialect("nulls-refused", "REQ-12", "REQ-13")
+class _NullsRefused(Behaviour):
+    """null is refused for optional parameters too."""
+
+    def check_types(self, body: JsonObject) -> None:
+        super().check_types(body)
+        if any(body.get(name, "") is None for name in OPTIONAL):
+            raise Refusal(400, "null is not a value")
+
+
+@dialect("unknown-parameters-refused", "REQ-13")
+class _UnknownParametersRefused(Behaviour):
+    """Parameters that are not documented are refused."""
+
+    def check_types(self, body: JsonObject) -> None:
+        super().check_types(body)
+        end_user = body.get("EndUser") or {}
+        if not body.keys() <= {*REQUIRED, *OPTIONAL} or not end_user.keys() <= set(END_USER):
+            raise Refusal(400, "unknown parameter")
+
+
+@dialect("whitespace-refused", "REQ-12")
+class _WhitespaceRefused(Behaviour):
+    """Blanks alone do not satisfy a required parameter."""
+
+    def check_filled(self, body: JsonObject) -> None:
+        super().check_filled(body)
+        for name in self.filled:
+            value = body.get(name)
+            if isinstance(value, str) and not value.strip():
+                raise Refusal(400, f"{name} must not be blank")

@@ -1,0 +1,191 @@
+"""Faults of a trigger's answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+import uuid
+from collections.abc import Callable, Hashable
+from itertools import count
+
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.calls import Call
+from ringback.sandbox.catalogue import fault
+from ringback.sandbox.messages import TRIGGER_PATH, Answer, JsonObject, Order, Request, Send
+from ringback.sandbox.settings import SandboxSettings
+
+# ACK-01
+
+
+@fault("created-201", "ACK-01")
+class _Created201(Behaviour):
+    """Answers an accepted trigger with 201."""
+
+    status = 201
+
+    def trigger(self, request: Request) -> Answer:
+        answer = super().trigger(request)
+        answer.status = self.status
+        return answer
+
+
+@fault("accepted-202", "ACK-01")
+class _Accepted202(_Created201):
+    """Answers an accepted trigger with 202."""
+
+    status = 202
+
+
+# ACK-02
+
+
+def _acknowledges(name: str, description: str, change: Callable[[str], JsonObject]) -> None:
+    """Register a fault that makes another body of the id in a trigger's answer."""
+
+    class Acknowledges(Behaviour):
+        def acknowledge(self, call: Call, order: Order) -> JsonObject:
+            del order
+            return change(call.unique_id)
+
+    Acknowledges.__doc__ = description
+    fault(name, "ACK-02")(Acknowledges)
+
+
+_acknowledges("camel-case-id", "Spells the member uniqueId.", lambda unique_id: {"uniqueId": unique_id})
+_acknowledges("upper-case-id", "Spells the member UniqueID.", lambda unique_id: {"UniqueID": unique_id})
+_acknowledges("snake-case-id", "Spells the member unique_id.", lambda unique_id: {"unique_id": unique_id})
+_acknowledges("empty-id", "Gives an empty UniqueId.", lambda _: {"UniqueId": ""})
+_acknowledges("null-id", "Gives a UniqueId of null.", lambda _: {"UniqueId": None})
+_acknowledges("nested-id", "Puts the UniqueId into a member data.", lambda unique_id: {"data": {"UniqueId": unique_id}})
+_acknowledges("listed-id", "Puts the UniqueId into an array.", lambda unique_id: {"UniqueId": [unique_id]})
+
+
+@fault("number-id", "ACK-02")
+class _NumberId(Behaviour):
+    """Gives a UniqueId that is a JSON number."""
+
+    def make_id(self, order: Order) -> str:
+        return str(int(super().make_id(order)[:13], 16))
+
+    def acknowledge(self, call: Call, order: Order) -> JsonObject:
+        del order
+        return {"UniqueId": int(call.unique_id)}
+
+
+@fault("array-answer", "ACK-02")
+class _ArrayAnswer(Behaviour):
+    """Answers a trigger with an array of one object."""
+
+    def encode(self, value: JsonObject) -> bytes:
+        text = super().encode(value)
+        return b"[" + text + b"]" if "UniqueId" in value else text
+
+
+# ACK-03
+
+
+def _repeats(name: str, description: str, key: Callable[[Order], Hashable]) -> None:
+    """Register a fault that gives triggers with the same key the same id."""
+
+    class Repeats(Behaviour):
+        def __init__(self, settings: SandboxSettings) -> None:
+            super().__init__(settings)
+            self.ids: dict[Hashable, str] = {}
+
+        def make_id(self, order: Order) -> str:
+            return self.ids.setdefault(key(order), super().make_id(order))
+
+    Repeats.__doc__ = description
+    fault(name, "ACK-03")(Repeats)
+
+
+_repeats("same-id-for-same-body", "Gives byte-identical triggers the same UniqueId.", lambda order: order.raw)
+_repeats(
+    "same-id-for-conversation",
+    "Gives triggers of one ConversationId the same UniqueId.",
+    lambda order: str(order.body.get("ConversationId")),
+)
+_repeats("same-id-for-line", "Gives triggers for one number the same UniqueId.", lambda order: order.number)
+_repeats("id-from-clock", "Makes the UniqueId from a clock of 20 ms.", lambda _: int(time.monotonic() * 50))
+
+
+@fault("every-seventh-id-repeated", "ACK-03")
+class _EverySeventhIdRepeated(Behaviour):
+    """Gives every seventh call the UniqueId of the one before it."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.made = count(1)
+        self.last = ""
+
+    def make_id(self, order: Order) -> str:
+        if next(self.made) % 7:
+            self.last = super().make_id(order)
+        return self.last
+
+
+@fault("id-race", "ACK-03")
+class _IdRace(Behaviour):
+    """Gives triggers that are answered at the same time the same UniqueId."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.at_once = 0
+        self.last = ""
+
+    async def exchange(self, request: Request, send: Send) -> None:
+        if request.path != TRIGGER_PATH:
+            await super().exchange(request, send)
+            return
+        self.at_once += 1
+        try:
+            await asyncio.sleep(0.02)
+            await super().exchange(request, send)
+        finally:
+            self.at_once -= 1
+
+    def make_id(self, order: Order) -> str:
+        if self.at_once <= 1 or not self.last:
+            self.last = super().make_id(order)
+        return self.last
+
+
+# ACK-04
+
+
+def _guessable(name: str, description: str, nth_id: Callable[[int], str]) -> None:
+    """Register a fault whose n-th id is `nth_id(n)`."""
+
+    class Guessable(Behaviour):
+        def __init__(self, settings: SandboxSettings) -> None:
+            super().__init__(settings)
+            self.made = count(1)
+
+        def make_id(self, order: Order) -> str:
+            del order
+            return nth_id(next(self.made))
+
+    Guessable.__doc__ = description
+    fault(name, "ACK-04")(Guessable)
+
+
+_guessable("counted-ids", "Counts its UniqueIds.", lambda n: str(100_000 + n))
+_guessable(
+    "counted-hex-ids",
+    "Counts its UniqueIds at the end of a long constant.",
+    lambda n: f"7c9e6679-7425-40de-944b-{n:012x}",
+)
+_guessable(
+    "counted-base64-ids",
+    "Counts its UniqueIds and encodes them.",
+    lambda n: base64.urlsafe_b64encode(b"call-%08d" % n).decode(),
+)
+_guessable(
+    "clock-ids", "Makes UniqueIds from the time and a counter.", lambda n: f"{time.time_ns() // 1_000_000}-{n:04d}"
+)
+_guessable(
+    "uuid-from-clock-ids",
+    "Makes UniqueIds from the time and the network card.",
+    lambda _: str(uuid.uuid1(node=0x02420A0B0C0D, clock_seq=7)),
+)

@@ -1,0 +1,324 @@
+"""Faults of what is sent to ResultDestination."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from ringback.sandbox.admission import is_http_url
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.calls import Call
+from ringback.sandbox.catalogue import fault
+from ringback.sandbox.delivery import Parcel
+from ringback.sandbox.messages import TRIGGER_PATH, JsonObject, Order, Refusal, Request, Send
+from ringback.sandbox.settings import SandboxSettings
+
+_LONGEST_WAIT_SECONDS = 60.0
+
+# DST-01, DST-02, DST-04
+
+
+def _withholds(name: str, clause: str, description: str, applies: Callable[[Call], bool]) -> None:
+    """Register a fault that sends nothing of calls that it `applies` to."""
+
+    class Withholds(Behaviour):
+        def deliver(self, call: Call) -> None:
+            if not applies(call):
+                super().deliver(call)
+
+    Withholds.__doc__ = description
+    fault(name, clause)(Withholds)
+
+
+_withholds(
+    "immediate-never-sent",
+    "DST-01",
+    "Never sends results that are to be sent immediately.",
+    lambda call: call.immediate,
+)
+_withholds(
+    "queued-never-sent", "DST-02", "Never sends results that are queued for later.", lambda call: not call.immediate
+)
+_withholds(
+    "only-answered-sent", "DST-04", "Sends results of answered calls alone.", lambda call: call.state != "Answered"
+)
+_withholds("busy-never-sent", "DST-04", "Never sends results of busy lines.", lambda call: call.state == "Busy")
+_withholds(
+    "failures-never-sent",
+    "DST-04",
+    "Never sends results of calls that could not be placed.",
+    lambda call: call.state in ("Error", "Invalid Number"),
+)
+
+
+def _sends(
+    name: str, clause: str, description: str, change: Callable[[JsonObject, Call, SandboxSettings], Any]
+) -> None:
+    """Register a fault that sends another JSON value."""
+
+    class Sends(Behaviour):
+        def delivered(self, call: Call) -> dict[str, Any]:
+            sent: dict[str, Any] = change(super().delivered(call), call, self.settings)
+            return sent
+
+    Sends.__doc__ = description
+    fault(name, clause)(Sends)
+
+
+_sends(
+    "immediate-without-id",
+    "DST-01",
+    "Sends immediate results without the UniqueId.",
+    lambda sent, call, _: {"CallState": sent["CallState"]} if call.immediate else sent,
+)
+_sends(
+    "immediate-id-cut",
+    "DST-01",
+    "Sends immediate results with half of the UniqueId.",
+    lambda sent, call, _: {**sent, "UniqueId": call.unique_id[: len(call.unique_id) // 2]} if call.immediate else sent,
+)
+_sends(
+    "immediate-other-id",
+    "DST-01",
+    "Sends immediate results with an id of its own instead of the UniqueId.",
+    lambda sent, call, _: {**sent, "UniqueId": f"result-{id(call):x}"} if call.immediate else sent,
+)
+_sends(
+    "queued-without-id",
+    "DST-02",
+    "Sends queued results without the UniqueId.",
+    lambda sent, call, _: sent if call.immediate else {"CallState": sent["CallState"]},
+)
+
+
+@fault("absent-flag-never-sent", "DST-02")
+class _AbsentFlagNeverSent(Behaviour):
+    """Sends nothing of calls whose trigger left SendResultImmediately out."""
+
+    def place(self, order: Order) -> Call:
+        if "SendResultImmediately" in order.body:
+            return super().place(order)
+        body = {name: value for name, value in order.body.items() if name != "ResultDestination"}
+        return super().place(Order(body, order.inputs, order.raw))
+
+
+@fault("queue-half-sent", "DST-02")
+class _QueueHalfSent(Behaviour):
+    """Sends every other one of the queued results."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.turn = False
+
+    def flush(self) -> None:
+        kept = []
+        for call in self.outbox:
+            self.turn = not self.turn
+            if self.turn:
+                kept.append(call)
+        self.outbox = kept
+        super().flush()
+
+
+# DST-03
+
+
+@fault("sent-when-dialled", "DST-03")
+class _SentWhenDialled(Behaviour):
+    """Sends the UniqueId when the call is dialled, and again with its state when it has ended."""
+
+    def place(self, order: Order) -> Call:
+        call = super().place(order)
+        if call.destination is not None and not call.state:
+            body = orjson.dumps({"UniqueId": call.unique_id})
+            self.courier.send(Parcel(call.destination, body))
+        return call
+
+
+@fault("outcome-sent-too-soon", "DST-03")
+class _OutcomeSentTooSoon(Behaviour):
+    """Sends the result while the call is still ringing."""
+
+    def place(self, order: Order) -> Call:
+        call = super().place(order)
+        if call.destination is not None and not call.state:
+            body = orjson.dumps({"UniqueId": call.unique_id, "CallState": call.outcome})
+            self.courier.send(Parcel(call.destination, body))
+        return call
+
+    def deliver(self, call: Call) -> None:
+        """Send nothing: it is out already."""
+
+
+# DST-05
+
+_sends(
+    "sent-as-answered", "DST-05", "Sends every result as Answered.", lambda sent, *_: {**sent, "CallState": "Answered"}
+)
+_sends(
+    "sent-as-completed",
+    "DST-05",
+    "Sends every result as Completed.",
+    lambda sent, *_: {**sent, "CallState": "Completed"},
+)
+_sends(
+    "busy-sent-as-no-answer",
+    "DST-05",
+    "Sends results of busy lines as No Answer.",
+    lambda sent, *_: {**sent, "CallState": "No Answer"} if sent["CallState"] == "Busy" else sent,
+)
+
+
+# DST-06
+
+_sends(
+    "token-sent",
+    "DST-06",
+    "Sends the AccessToken along.",
+    lambda sent, _, settings: {**sent, "AccessToken": settings.access_token},
+)
+
+
+@fault("token-in-sent-url", "DST-06")
+class _TokenInSentUrl(Behaviour):
+    """Adds the AccessToken to the address that results are sent to."""
+
+    def parcel(self, call: Call) -> Parcel:
+        parcel = super().parcel(call)
+        parcel.url += f"{'&' if '?' in parcel.url else '?'}token={quote(self.settings.access_token, safe='')}"
+        return parcel
+
+
+@fault("token-in-sent-header", "DST-06")
+class _TokenInSentHeader(Behaviour):
+    """Sends the AccessToken along in a header."""
+
+    def parcel(self, call: Call) -> Parcel:
+        parcel = super().parcel(call)
+        parcel.headers = (("Authorization", f"Bearer {self.settings.access_token}"),)
+        return parcel
+
+
+@fault("previous-id-sent", "DST-06")
+class _PreviousIdSent(Behaviour):
+    """Sends the UniqueId of the result before along."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.previous = ""
+
+    def delivered(self, call: Call) -> dict[str, Any]:
+        previous, self.previous = self.previous, call.unique_id
+        return {**super().delivered(call), "PreviousUniqueId": previous}
+
+
+@fault("everybodys-results-sent", "DST-06")
+class _EverybodysResultsSent(Behaviour):
+    """Sends the latest results of everybody to each of the destinations."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.recent: list[Call] = []
+
+    def delivered(self, call: Call) -> dict[str, Any]:
+        self.recent = [*self.recent[-20:], call]
+        sent = super().delivered(call)
+        return {**sent, "Results": [{"UniqueId": other.unique_id, "CallState": other.state} for other in self.recent]}
+
+
+# DST-07
+
+
+@fault("destination-validated", "DST-07")
+class _DestinationValidated(Behaviour):
+    """Refuses triggers whose ResultDestination does not take a test request."""
+
+    async def exchange(self, request: Request, send: Send) -> None:
+        url = _destination_of(request)
+        if url is not None and not await self.courier.send_once(Parcel(url, b'{"Test":true}')):
+            refusal = Refusal(400, "ResultDestination does not answer")
+            await self.transmit(self.refuse(refusal, request), request, send)
+            return
+        await super().exchange(request, send)
+
+
+@fault("destination-contacted-first", "DST-07")
+class _DestinationContactedFirst(Behaviour):
+    """Answers a trigger once its ResultDestination has taken, or failed to take, three test requests."""
+
+    async def exchange(self, request: Request, send: Send) -> None:
+        url = _destination_of(request)
+        for pause in (0.5, 1.0, 2.0) if url is not None else ():
+            if await self.courier.send_once(Parcel(url or "", b'{"Test":true}')):
+                break
+            await asyncio.sleep(pause)
+        await super().exchange(request, send)
+
+
+class _Following(Behaviour):
+    """Knows which results did not reach their destination."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.failed: set[str] = set()
+        self.courier.on_attempt = self.on_attempt
+
+    def on_attempt(self, parcel: Parcel, delivered: bool) -> None:
+        if delivered:
+            self.failed.discard(parcel.unique_id)
+        else:
+            self.failed.add(parcel.unique_id)
+
+
+@fault("undelivered-not-reported", "DST-07")
+class _UndeliveredNotReported(_Following):
+    """Does not report calls in polls while their results cannot be sent."""
+
+    def final_entry(self, call: Call) -> JsonObject | None:
+        return None if call.unique_id in self.failed else super().final_entry(call)
+
+
+@fault("undelivered-is-error", "DST-07")
+class _UndeliveredIsError(_Following):
+    """Reports calls as Error while their results cannot be sent."""
+
+    def word_for(self, call: Call) -> str:
+        return "Error" if call.unique_id in self.failed else super().word_for(call)
+
+
+def _destination_of(request: Request) -> str | None:
+    """Return the ResultDestination of a trigger that looks sane."""
+    if request.path != TRIGGER_PATH or request.method != "POST":
+        return None
+    try:
+        body = orjson.loads(request.body)
+    except orjson.JSONDecodeError:
+        return None
+    url = body.get("ResultDestination") if isinstance(body, Mapping) else None
+    return url if isinstance(url, str) and is_http_url(url) else None
+
+
+# DST-08
+
+
+@fault("unavailable-taken-for-success", "DST-08")
+class _UnavailableTakenForSuccess(Behaviour):
+    """Takes 503 from a ResultDestination for success."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        worth_retrying = self.courier.worth_retrying
+        self.courier.worth_retrying = lambda status: status != 503 and worth_retrying(status)
+
+
+@fault("sent-once-only", "DST-08")
+class _SentOnceOnly(Behaviour):
+    """Sends each result once, whatever comes of it."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.courier.attempts = 1

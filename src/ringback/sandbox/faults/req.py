@@ -1,0 +1,208 @@
+"""Faults of what a trigger may carry: deployments that refuse what they must accept.
+
+Those that accept what they must refuse are in `admits`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ringback.sandbox.admission import END_USER, OPTIONAL, REQUIRED, REQUIRED_INPUTS
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.catalogue import fault
+from ringback.sandbox.messages import JsonObject, Order, Refusal, Request
+
+
+def _refuses(name: str, clause: str, description: str, objects: Callable[[JsonObject, Request], bool]) -> None:
+    """Register a fault that refuses the good triggers that it `objects` to."""
+
+    class Refuses(Behaviour):
+        def check(self, body: JsonObject, request: Request) -> dict[str, str]:
+            inputs = super().check(body, request)
+            if objects(body, request):
+                raise Refusal(400, "the request is not valid")
+            return inputs
+
+    Refuses.__doc__ = description
+    fault(name, clause)(Refuses)
+
+
+def _entries(body: JsonObject) -> list[str]:
+    return [entry["Name"] for entry in body["ScenarioInputParameters"]]
+
+
+def _variables(body: JsonObject) -> int:
+    return sum(name not in REQUIRED_INPUTS for name in _entries(body))
+
+
+# REQ-01, REQ-02, REQ-03, REQ-06
+
+_refuses(
+    "empty-project-header-refused",
+    "REQ-01",
+    "Refuses triggers whose header Project is empty.",
+    lambda _, request: request.header(b"project") == b"",
+)
+_refuses(
+    "full-trigger-refused",
+    "REQ-01",
+    "Refuses triggers that carry every documented parameter.",
+    lambda body, _: all(name in body for name in (*REQUIRED, *OPTIONAL)),
+)
+_refuses(
+    "required-only-refused",
+    "REQ-02",
+    "Refuses triggers that carry required parameters alone.",
+    lambda body, _: not any(name in body for name in OPTIONAL),
+)
+
+
+def _misses(parameter: str) -> Callable[[JsonObject, Request], bool]:
+    others = tuple(name for name in OPTIONAL if name != parameter)
+    return lambda body, _: parameter not in body and all(name in body for name in others)
+
+
+for _parameter, _name in (
+    ("EndUser", "end-user"),
+    ("Locale", "locale"),
+    ("ResultDestination", "result-destination"),
+    ("SendResultImmediately", "send-result-immediately"),
+):
+    _refuses(
+        f"{_name}-required",
+        "REQ-03",
+        f"Refuses triggers that leave {_parameter} out, and no other optional one.",
+        _misses(_parameter),
+    )
+_refuses(
+    "flag-needs-destination",
+    "REQ-03",
+    "Refuses SendResultImmediately without a ResultDestination.",
+    lambda body, _: "SendResultImmediately" in body and "ResultDestination" not in body,
+)
+_refuses(
+    "project-header-required",
+    "REQ-06",
+    "Refuses triggers without a header Project.",
+    lambda _, request: request.header(b"project") is None,
+)
+_refuses(
+    "named-project-header-refused",
+    "REQ-06",
+    "Refuses triggers whose header Project says something.",
+    lambda _, request: bool(request.header(b"project")),
+)
+
+# REQ-04, REQ-05
+
+_refuses(
+    "variable-required", "REQ-04", "Refuses triggers without a project variable.", lambda body, _: _variables(body) == 0
+)
+_refuses(
+    "single-variable-refused",
+    "REQ-04",
+    "Refuses triggers with one project variable.",
+    lambda body, _: _variables(body) == 1,
+)
+_refuses(
+    "ten-variables-at-most",
+    "REQ-04",
+    "Refuses triggers with more than ten project variables.",
+    lambda body, _: _variables(body) > 10,
+)
+_refuses(
+    "display-number-must-be-first",
+    "REQ-05",
+    "Refuses triggers whose first scenario input is not _DisplayNumber.",
+    lambda body, _: _entries(body)[0] != "_DisplayNumber",
+)
+_refuses(
+    "destination-must-be-second",
+    "REQ-05",
+    "Refuses triggers whose second scenario input is not _Destination.",
+    lambda body, _: _entries(body)[1] != "_Destination",
+)
+_refuses(
+    "destination-last-refused",
+    "REQ-05",
+    "Refuses triggers whose _Destination comes after a project variable.",
+    lambda body, _: any(name not in REQUIRED_INPUTS for name in _entries(body)[: _entries(body).index("_Destination")]),
+)
+
+
+@fault("inputs-by-position", "REQ-05")
+class _InputsByPosition(Behaviour):
+    """Dials the value of the second scenario input, whatever its name."""
+
+    def outcome(self, order: Order) -> str:
+        number = order.body["ScenarioInputParameters"][1]["Value"]
+        return self.states.get(number, "Invalid Number")
+
+
+# REQ-07
+
+_refuses(
+    "empty-end-user-refused", "REQ-07", "Refuses an EndUser without members.", lambda body, _: body.get("EndUser") == {}
+)
+for _member in END_USER:
+    _refuses(
+        f"end-user-{_member.lower()}-required",
+        "REQ-07",
+        f"Refuses an EndUser that has members, but no {_member}.",
+        lambda body, _, member=_member: bool(body.get("EndUser")) and member not in body["EndUser"],  # type: ignore[misc]
+    )
+
+# REQ-08
+
+
+def _texts(body: JsonObject) -> Iterator[str]:
+    """Yield the free texts of a trigger: the end user's name, names and values of project variables."""
+    end_user: dict[str, Any] = body.get("EndUser") or {}
+    yield end_user.get("Name") or ""
+    for entry in body["ScenarioInputParameters"]:
+        if entry["Name"] not in REQUIRED_INPUTS:
+            yield entry["Name"]
+            yield entry["Value"]
+
+
+def _has(pattern: str) -> Callable[[JsonObject, Request], bool]:
+    search = re.compile(pattern).search
+    return lambda body, _: any(search(text) for text in _texts(body))
+
+
+_refuses(
+    "emoji-refused",
+    "REQ-08",
+    "Refuses characters beyond the basic multilingual plane.",
+    _has(r"[\U00010000-\U0010ffff]"),
+)
+_refuses("latin-only", "REQ-08", "Refuses scripts other than Latin.", _has(r"[\u0370-\uffff]"))
+_refuses("accents-refused", "REQ-08", "Refuses letters beyond ASCII.", _has(r"[\u00c0-\u024f]"))
+_refuses("quotes-refused", "REQ-08", "Refuses quotation marks in values.", _has(r"[\"']"))
+_refuses("percent-refused", "REQ-08", "Refuses percent signs in values.", _has("%"))
+_refuses("angle-brackets-refused", "REQ-08", "A filter refuses values that look like markup.", _has("[<>]"))
+_refuses("backslash-refused", "REQ-08", "Refuses backslashes in values.", _has(r"\\"))
+_refuses("line-break-refused", "REQ-08", "Refuses values of several lines.", _has(r"[\r\n]"))
+_refuses(
+    "empty-value-refused",
+    "REQ-08",
+    "Refuses a project variable whose value is empty.",
+    lambda body, _: any(entry["Value"] == "" for entry in body["ScenarioInputParameters"]),
+)
+
+# REQ-09
+
+_refuses(
+    "true-refused",
+    "REQ-09",
+    "Refuses SendResultImmediately true.",
+    lambda body, _: body.get("SendResultImmediately") is True,
+)
+_refuses(
+    "false-refused",
+    "REQ-09",
+    "Refuses SendResultImmediately false.",
+    lambda body, _: body.get("SendResultImmediately") is False,
+)

@@ -1,0 +1,406 @@
+"""Faults of a poll's answer: status, shape, completeness, and whose calls it tells of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.catalogue import fault
+from ringback.sandbox.messages import Answer, JsonObject, Refusal, Request
+from ringback.sandbox.settings import STATE_OF_LINE
+
+_MANY = 1000
+_WORDS = tuple(STATE_OF_LINE.values())
+
+
+def _other_word(word: str) -> str:
+    """Return another documented state than `word`."""
+    return _WORDS[(_WORDS.index(word) + 1) % len(_WORDS)] if word in _WORDS else _WORDS[0]
+
+
+# RES-01
+
+
+@fault("poll-answers-202", "RES-01")
+class _PollAnswers202(Behaviour):
+    """Answers polls with 202."""
+
+    def poll(self, request: Request) -> Answer:
+        answer = super().poll(request)
+        answer.status = 202
+        return answer
+
+
+def _instead_of_nothing(name: str, description: str, status: int) -> None:
+    """Register a fault that answers polls with nothing to tell, though calls are in progress, by `status`."""
+
+    class InsteadOfNothing(Behaviour):
+        def poll(self, request: Request) -> Answer:
+            answer = super().poll(request)
+            if not orjson.loads(answer.body)["CallResults"] and any(map(self.book.find, self.read_poll(request))):
+                return Answer(status, content_type=None)
+            return answer
+
+    InsteadOfNothing.__doc__ = description
+    fault(name, "RES-01")(InsteadOfNothing)
+
+
+_instead_of_nothing("pending-404", "Answers 404 while no call of a poll is final.", 404)
+_instead_of_nothing("pending-204", "Answers 204 while no call of a poll is final.", 204)
+
+
+# RES-02, RES-03
+
+
+def _shapes(name: str, description: str, change: Callable[[list[JsonObject]], Any]) -> None:
+    """Register a fault that makes another body of the entries."""
+
+    class Shapes(Behaviour):
+        def encode(self, value: JsonObject) -> bytes:
+            if "CallResults" in value:
+                return orjson.dumps(change(value["CallResults"]))
+            return super().encode(value)
+
+    Shapes.__doc__ = description
+    fault(name, "RES-02")(Shapes)
+
+
+_shapes("bare-list", "Answers polls with an array.", lambda entries: entries)
+_shapes("other-results-name", "Calls the entries Results.", lambda entries: {"Results": entries})
+_shapes("camel-case-results", "Spells the member callResults.", lambda entries: {"callResults": entries})
+_shapes(
+    "null-when-empty", "Sends null when there is nothing to tell.", lambda entries: {"CallResults": entries or None}
+)
+_shapes(
+    "absent-when-empty",
+    "Leaves CallResults out when there is nothing to tell.",
+    lambda entries: {"CallResults": entries} if entries else {},
+)
+_shapes(
+    "results-by-id",
+    "Sends an object of entries by UniqueId.",
+    lambda entries: {"CallResults": {entry["UniqueId"]: entry for entry in entries}},
+)
+_shapes(
+    "single-result-bare",
+    "Sends a single entry without an array.",
+    lambda entries: {"CallResults": entries[0] if len(entries) == 1 else entries},
+)
+_shapes(
+    "results-as-text",
+    "Sends the entries as JSON in a string.",
+    lambda entries: {"CallResults": orjson.dumps(entries).decode()},
+)
+
+
+def _describes(name: str, description: str, change: Callable[[JsonObject], Any]) -> None:
+    """Register a fault that changes the shape of each entry."""
+
+    class Describes(Behaviour):
+        def results(self, entries: list[JsonObject]) -> JsonObject:
+            return super().results([change(entry) for entry in entries])
+
+    Describes.__doc__ = description
+    fault(name, "RES-03")(Describes)
+
+
+def _without(entry: JsonObject, member: str) -> JsonObject:
+    return {name: value for name, value in entry.items() if name != member}
+
+
+_describes("no-call-request-id", "Leaves CallRequestId out.", lambda entry: _without(entry, "CallRequestId"))
+_describes("null-call-request-id", "Sends a CallRequestId of null.", lambda entry: {**entry, "CallRequestId": None})
+_describes(
+    "number-call-request-id", "Sends a CallRequestId that is a number.", lambda entry: {**entry, "CallRequestId": 0}
+)
+_describes(
+    "unanswered-null-call-request-id",
+    "Sends a CallRequestId of null for calls that were not answered.",
+    lambda entry: entry if entry["CallState"] == "Answered" else {**entry, "CallRequestId": None},
+)
+_describes(
+    "camel-case-entries",
+    "Spells the members of entries in camel case.",
+    lambda entry: {name[0].lower() + name[1:]: value for name, value in entry.items()},
+)
+_describes("entries-as-arrays", "Sends each entry as an array of its values.", lambda entry: list(entry.values()))
+_describes(
+    "call-state-object",
+    "Sends each CallState as an object.",
+    lambda entry: {**entry, "CallState": {"Name": entry["CallState"]}},
+)
+
+
+# RES-04, RES-09
+
+
+def _reports(name: str, clause: str, description: str, change: Callable[[list[JsonObject]], list[JsonObject]]) -> None:
+    """Register a fault that changes the list of entries, when there are several."""
+
+    class Reports(Behaviour):
+        def report(self, ids: Sequence[str]) -> list[JsonObject]:
+            entries = super().report(ids)
+            return change(entries) if len(entries) > 1 else entries
+
+    Reports.__doc__ = description
+    fault(name, clause)(Reports)
+
+
+def _swap_ends(entries: list[JsonObject]) -> list[JsonObject]:
+    first, last = entries[0], entries[-1]
+    states = {"CallState": last["CallState"]}, {"CallState": first["CallState"]}
+    return [{**first, **states[0]}, *entries[1:-1], {**last, **states[1]}]
+
+
+def _shift_states(entries: list[JsonObject]) -> list[JsonObject]:
+    return [{**entry, "CallState": entries[at - 1]["CallState"]} if at else entry for at, entry in enumerate(entries)]
+
+
+_reports("ten-results-at-most", "RES-04", "Reports ten calls of a poll at most.", lambda entries: entries[:10])
+_reports("last-result-dropped", "RES-04", "Drops the last of several entries.", lambda entries: entries[:-1])
+_reports("first-result-only", "RES-04", "Reports the first of several calls alone.", lambda entries: entries[:1])
+_reports(
+    "first-result-twice", "RES-04", "Reports the first of several calls twice.", lambda entries: [*entries, entries[0]]
+)
+_reports("states-swapped", "RES-04", "Swaps the states of the first and the last of several calls.", _swap_ends)
+_reports("states-shifted", "RES-04", "Gives each of several calls the state of the one before it.", _shift_states)
+_reports(
+    "one-result-per-state",
+    "RES-04",
+    "Reports one call of each state in a poll for several.",
+    lambda entries: list({entry["CallState"]: entry for entry in entries}.values()),
+)
+_reports(
+    "batch-without-errors",
+    "RES-04",
+    "Leaves calls that ended in Error out of polls for several.",
+    lambda entries: [entry for entry in entries if entry["CallState"] != "Error"],
+)
+
+
+@fault("duplicate-id-refused", "RES-09")
+class _DuplicateIdRefused(Behaviour):
+    """Refuses polls that name a UniqueId twice."""
+
+    def read_poll(self, request: Request) -> list[str]:
+        ids = super().read_poll(request)
+        if len(set(ids)) < len(ids):
+            raise Refusal(400, "an id is named twice")
+        return ids
+
+
+@fault("duplicate-id-contradicted", "RES-09")
+class _DuplicateIdContradicted(Behaviour):
+    """Reports a UniqueId that was asked for twice with two different states."""
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        entries = super().report(ids)
+        repeated = {unique_id for unique_id in ids if ids.count(unique_id) > 1} if len(set(ids)) < len(ids) else ()
+        again = [entry for entry in entries if entry["UniqueId"] in repeated]
+        return entries + [{**entry, "CallState": _other_word(entry["CallState"])} for entry in again]
+
+
+@fault("duplicate-id-lost", "RES-09")
+class _DuplicateIdLost(Behaviour):
+    """Reports nothing of a UniqueId that was asked for twice."""
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        if len(set(ids)) == len(ids):
+            return super().report(ids)
+        return super().report([unique_id for unique_id in ids if ids.count(unique_id) == 1])
+
+
+# RES-05
+
+
+def _final_calls(behaviour: Behaviour) -> list[str]:
+    return [call.unique_id for call in behaviour.book.calls() if call.state][-_MANY:]
+
+
+def _tells_all(name: str, description: str, applies: Callable[[Any], bool]) -> None:
+    """Register a fault that reports everybody's calls to polls whose JSON value it `applies` to."""
+
+    class TellsAll(Behaviour):
+        def read_poll(self, request: Request) -> list[str]:
+            value = self.read_json(request)
+            return _final_calls(self) if applies(value) else super().read_poll(request)
+
+    TellsAll.__doc__ = description
+    fault(name, "RES-05")(TellsAll)
+
+
+_tells_all(
+    "empty-list-tells-all",
+    "Reports every call to a poll with an empty list.",
+    lambda value: isinstance(value, dict) and value.get("UniqueIds") == [],
+)
+_tells_all(
+    "missing-list-tells-all",
+    "Reports every call to a poll without UniqueIds.",
+    lambda value: isinstance(value, dict) and "UniqueIds" not in value,
+)
+_tells_all(
+    "null-list-tells-all",
+    "Reports every call to a poll whose UniqueIds are null.",
+    lambda value: isinstance(value, dict) and value.get("UniqueIds", "") is None,
+)
+_tells_all(
+    "wrong-type-tells-all",
+    "Reports every call to a poll whose UniqueIds are no array.",
+    lambda value: (
+        isinstance(value, dict) and not isinstance(value.get("UniqueIds", []), list) and value["UniqueIds"] is not None
+    ),
+)
+
+
+@fault("neighbour-told", "RES-05")
+class _NeighbourTold(Behaviour):
+    """Adds the latest finished call of somebody else to results."""
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        entries = super().report(ids)
+        asked = set(ids)
+        others = [unique_id for unique_id in _final_calls(self) if unique_id not in asked]
+        return entries + super().report(others[-1:]) if entries else entries
+
+
+@fault("wildcard-id", "RES-05")
+class _WildcardId(Behaviour):
+    """Takes the id * or % for every call."""
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        return super().report(_final_calls(self) if {"*", "%"} & set(ids) else ids)
+
+
+# RES-06
+
+
+def _invents(name: str, description: str, state: str) -> None:
+    """Register a fault that gives ids of nobody a state."""
+
+    class Invents(Behaviour):
+        def unknown_entry(self, unique_id: str) -> JsonObject | None:
+            return self.make_entry(unique_id, state)
+
+    Invents.__doc__ = description
+    fault(name, "RES-06")(Invents)
+
+
+_invents("unknown-is-error", "Reports unknown ids as Error.", "Error")
+_invents("unknown-is-no-answer", "Reports unknown ids as No Answer.", "No Answer")
+_invents("unknown-is-invalid-number", "Reports unknown ids as Invalid Number.", "Invalid Number")
+
+
+def _confuses(name: str, description: str, alike: Callable[[str, str], bool]) -> None:
+    """Register a fault that takes an unknown id for a known one: `alike(asked, known)`."""
+
+    class Confuses(Behaviour):
+        def unknown_entry(self, unique_id: str) -> JsonObject | None:
+            for call in self.book.calls():
+                if call.state and alike(unique_id, call.unique_id):
+                    return self.make_entry(unique_id, self.word_for(call))
+            return super().unknown_entry(unique_id)
+
+    Confuses.__doc__ = description
+    fault(name, "RES-06")(Confuses)
+
+
+_confuses(
+    "id-case-ignored", "Compares ids without regard to case.", lambda asked, known: asked.lower() == known.lower()
+)
+_confuses(
+    "id-prefix-taken",
+    "Takes the beginning of an id for the id.",
+    lambda asked, known: len(asked) >= 8 and known.startswith(asked),
+)
+_confuses("id-suffix-ignored", "Ignores what follows an id.", lambda asked, known: asked.startswith(known))
+_confuses("id-trimmed", "Ignores blanks around an id.", lambda asked, known: asked.strip() == known)
+_confuses(
+    "id-wildcards",
+    "Takes % in an id for anything.",
+    lambda asked, known: "%" in asked and len(asked) >= 8 and known.startswith(asked.partition("%")[0]),
+)
+_confuses("id-ends-at-nul", "Takes an id to end at NUL.", lambda asked, known: asked.partition("\0")[0] == known)
+
+
+# RES-07
+
+
+def _spoils(name: str, description: str, change: Callable[[list[JsonObject], int], list[JsonObject] | None]) -> None:
+    """Register a fault of polls that mix known and unknown ids.
+
+    `change(entries, place of the first unknown id)` gives the entries to report, or None to refuse.
+    """
+
+    class Spoils(Behaviour):
+        def report(self, ids: Sequence[str]) -> list[JsonObject]:
+            entries = super().report(ids)
+            known = [self.book.find(unique_id) is not None for unique_id in ids]
+            if all(known) or not any(known):
+                return entries
+            changed = change(entries, known.index(False))
+            if changed is None:
+                raise Refusal(404, "no such call")
+            return changed
+
+    Spoils.__doc__ = description
+    fault(name, "RES-07")(Spoils)
+
+
+_spoils("unknown-refuses-all", "Answers 404 when one id of several is unknown.", lambda _entries, _at: None)
+_spoils("unknown-empties-results", "Reports nothing when one id of several is unknown.", lambda _entries, _at: [])
+_spoils(
+    "unknown-ends-results",
+    "Reports at most one call when one id of several is unknown.",
+    lambda entries, at: entries[: min(at, 1)],
+)
+
+
+# RES-08
+
+
+def _tolerates(name: str, description: str, applies: Callable[[Any], bool]) -> None:
+    """Register a fault that answers 200 to malformed polls: `applies(JSON value, or the body if not JSON)`."""
+
+    class Tolerates(Behaviour):
+        def read_poll(self, request: Request) -> list[str]:
+            try:
+                return super().read_poll(request)
+            except Refusal:
+                try:
+                    value = self.read_json(request)
+                except Refusal:
+                    value = request.body
+                if applies(value):
+                    return []
+                raise
+
+    Tolerates.__doc__ = description
+    fault(name, "RES-08")(Tolerates)
+
+
+_tolerates("poll-without-body-accepted", "Answers 200 to a poll without a body.", lambda value: value == b"")
+_tolerates(
+    "poll-not-json-accepted",
+    "Answers 200 to a poll that is not JSON.",
+    lambda value: isinstance(value, bytes) and value != b"",
+)
+_tolerates(
+    "poll-without-ids-accepted",
+    "Answers 200 to a poll without UniqueIds.",
+    lambda value: isinstance(value, dict) and "UniqueIds" not in value,
+)
+_tolerates("poll-array-accepted", "Answers 200 to a poll that is an array.", lambda value: isinstance(value, list))
+_tolerates(
+    "poll-wrong-type-accepted",
+    "Answers 200 to a poll whose UniqueIds are no array.",
+    lambda value: isinstance(value, dict) and "UniqueIds" in value and not isinstance(value["UniqueIds"], list),
+)
+_tolerates(
+    "poll-wrong-ids-accepted",
+    "Answers 200 to a poll whose ids are no strings.",
+    lambda value: isinstance(value, dict) and isinstance(value.get("UniqueIds"), list),
+)

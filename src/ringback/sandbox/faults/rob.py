@@ -1,0 +1,399 @@
+"""Faults of robustness: crashes, hangs, crossed answers, tokens repeated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import orjson
+
+from ringback.sandbox.admission import REQUIRED
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.calls import Call
+from ringback.sandbox.catalogue import fault
+from ringback.sandbox.messages import (
+    POLL_PATH,
+    TRIGGER_PATH,
+    Answer,
+    JsonObject,
+    Order,
+    Refusal,
+    Request,
+    Send,
+    connection_of,
+)
+from ringback.sandbox.settings import SandboxSettings
+
+_HANG_SECONDS = 120.0
+_BUSY_SECONDS = 0.03
+
+# ROB-01
+
+
+def _crashes(name: str, description: str, applies: Callable[[Request, Any], bool]) -> None:
+    """Register a fault that answers 500: `applies(request, its JSON value, or ... if it is not JSON)`."""
+
+    class Crashes(Behaviour):
+        def answer(self, request: Request) -> Answer:
+            if request.method == "POST" and request.path in (TRIGGER_PATH, POLL_PATH):
+                try:
+                    value = orjson.loads(request.body)
+                except orjson.JSONDecodeError:
+                    value = ...
+                if applies(request, value):
+                    return Answer(500, b'{"error":"internal error"}')
+            return super().answer(request)
+
+    Crashes.__doc__ = description
+    fault(name, "ROB-01")(Crashes)
+
+
+def _ids(value: Any) -> list[Any]:
+    ids = value.get("UniqueIds") if isinstance(value, dict) else None
+    return ids if isinstance(ids, list) else []
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _has_duplicates(body: bytes) -> bool:
+    return any(body.count(b'"%s"' % name.encode()) > 1 for name in (*REQUIRED, "UniqueIds"))
+
+
+def _mistyped(value: Any) -> bool:
+    return isinstance(value, dict) and any(
+        isinstance(value.get(name), int | float | list | dict) for name in REQUIRED[:-1]
+    )
+
+
+def _inputs_mistyped(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.get("ScenarioInputParameters") is not None
+        and not isinstance(value["ScenarioInputParameters"], list)
+    )
+
+
+def _depth(request: Request) -> int:
+    return request.body.count(b"[") + request.body.count(b"{")
+
+
+_crashes(
+    "bad-json-500",
+    "Answers 500 to a body that is not JSON.",
+    lambda request, value: value is ... and request.body != b"" and _depth(request) < 50,
+)
+_crashes("empty-body-500", "Answers 500 to a request without a body.", lambda request, _: not request.body.strip())
+_crashes(
+    "not-an-object-500",
+    "Answers 500 to JSON that is not an object.",
+    lambda _, value: value is not ... and not isinstance(value, dict),
+)
+_crashes("nesting-500", "Answers 500 to deeply nested JSON.", lambda request, _: _depth(request) >= 500)
+_crashes(
+    "nul-500", "Answers 500 to NUL in a text.", lambda request, _: b"\\u0000" in request.body or b"\0" in request.body
+)
+_crashes(
+    "long-value-500",
+    "Answers 500 to values of 64 KiB.",
+    lambda request, value: 60_000 < len(request.body) < 900_000 and value is not ... and not _ids(value),
+)
+_crashes("large-body-500", "Answers 500 to a body of 1 MiB.", lambda request, _: len(request.body) >= 1_000_000)
+_crashes(
+    "duplicate-member-500",
+    "Answers 500 when a member is given twice.",
+    lambda request, _: _has_duplicates(request.body),
+)
+_crashes("many-ids-500", "Answers 500 to a poll for very many ids.", lambda _, value: len(_ids(value)) >= 1000)
+_crashes(
+    "quote-in-id-500",
+    "Answers 500 to a poll for an id with an apostrophe.",
+    lambda _, value: any("'" in str(item) for item in _ids(value)),
+)
+_crashes("invalid-utf-8-500", "Answers 500 to a body that is not UTF-8.", lambda request, _: not _is_utf8(request.body))
+_crashes(
+    "emoji-in-id-500",
+    "Answers 500 to a poll for an id beyond Latin.",
+    lambda _, value: any(not str(item).isascii() for item in _ids(value)),
+)
+_crashes(
+    "wrong-type-500",
+    "Answers 500 to a trigger with a number, array or object where a string belongs.",
+    lambda _, value: _mistyped(value),
+)
+_crashes(
+    "wrong-inputs-500",
+    "Answers 500 to ScenarioInputParameters that are no array.",
+    lambda _, value: _inputs_mistyped(value),
+)
+_crashes(
+    "wrong-id-500",
+    "Answers 500 to a poll for an id that is no string.",
+    lambda _, value: any(not isinstance(item, str) for item in _ids(value)),
+)
+
+
+# ROB-02
+
+
+async def _hang(_behaviour: Behaviour, _request: Request, _send: Send) -> None:
+    await asyncio.sleep(_HANG_SECONDS)
+
+
+async def _drop_connection(_behaviour: Behaviour, _request: Request, send: Send) -> None:
+    connection_of(send).abort()
+    await asyncio.sleep(0.05)  # until the server has seen it
+
+
+async def _answer_half(behaviour: Behaviour, request: Request, send: Send) -> None:
+    body = behaviour.answer(request).body
+    length = b"%d" % len(body)
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+    connection_of(send).close()
+    await asyncio.sleep(0.05)
+
+
+def _fails_to_answer(
+    name: str,
+    description: str,
+    applies: Callable[[Request, Answer], bool],
+    instead: Callable[[Behaviour, Request, Send], Any],
+) -> None:
+    """Register a fault that does something else `instead` of giving answers that it `applies` to."""
+
+    class FailsToAnswer(Behaviour):
+        async def transmit(self, answer: Answer, request: Request, send: Send) -> None:
+            if applies(request, answer):
+                await instead(self, request, send)
+            else:
+                await super().transmit(answer, request, send)
+
+    FailsToAnswer.__doc__ = description
+    fault(name, "ROB-02")(FailsToAnswer)
+
+
+def _is_not_json(_request: Request, answer: Answer) -> bool:
+    return answer.status == 400 and b"is not JSON" in answer.body
+
+
+def _is_empty_poll(request: Request, answer: Answer) -> bool:
+    return request.path == POLL_PATH and answer.status == 400 and b"array of strings" in answer.body
+
+
+_fails_to_answer("bad-json-hangs", "Never answers a body that is not JSON.", _is_not_json, _hang)
+_fails_to_answer("bad-json-drops", "Drops the connection on a body that is not JSON.", _is_not_json, _drop_connection)
+_fails_to_answer(
+    "bad-json-half-answered", "Breaks off its answer to a body that is not JSON.", _is_not_json, _answer_half
+)
+_fails_to_answer("bad-poll-hangs", "Never answers a poll whose UniqueIds are malformed.", _is_empty_poll, _hang)
+_fails_to_answer(
+    "large-body-drops",
+    "Drops the connection on a body of 1 MiB.",
+    lambda request, _: len(request.body) >= 1_000_000,
+    _drop_connection,
+)
+_fails_to_answer(
+    "wrong-token-drops",
+    "Drops the connection on a wrong AccessToken.",
+    lambda _, answer: answer.status == 401,
+    _drop_connection,
+)
+
+
+@fault("twentieth-poll-drops", "ROB-02")
+class _TwentiethPollDrops(Behaviour):
+    """Drops the connection at every twentieth poll, and at the two after it."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.polls = count(1)
+
+    async def exchange(self, request: Request, send: Send) -> None:
+        if request.path == POLL_PATH and next(self.polls) % 20 >= 17:
+            await _drop_connection(self, request, send)
+        else:
+            await super().exchange(request, send)
+
+
+# ROB-03
+
+
+class _Congested(Behaviour):
+    """Takes a moment for each request, and knows how many it is dealing with."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.at_once = 0
+
+    async def exchange(self, request: Request, send: Send) -> None:
+        self.at_once += 1
+        try:
+            refused = self.congested(request)
+            await asyncio.sleep(_BUSY_SECONDS)
+            if refused is None:
+                await super().exchange(request, send)
+            else:
+                await self.transmit(refused, request, send)
+        finally:
+            self.at_once -= 1
+
+    def congested(self, request: Request) -> Answer | None:
+        """Return the answer to a request that comes while others are dealt with, or None for the usual one."""
+        raise NotImplementedError
+
+
+@fault("crowd-500", "ROB-03")
+class _Crowd500(_Congested):
+    """Answers 500 beyond eight requests at once."""
+
+    def congested(self, request: Request) -> Answer | None:
+        del request
+        return Answer(500, b'{"error":"no connection left in the pool"}') if self.at_once > 8 else None
+
+
+@fault("crowd-503", "ROB-03")
+class _Crowd503(_Congested):
+    """Answers 503 to triggers beyond four at once."""
+
+    def congested(self, request: Request) -> Answer | None:
+        if self.at_once > 4 and request.path == TRIGGER_PATH:
+            return Answer(503, b'{"error":"busy"}')
+        return None
+
+
+@fault("crowd-refused", "ROB-03")
+class _CrowdRefused(_Congested):
+    """Refuses good requests beyond ten at once with 400."""
+
+    def congested(self, request: Request) -> Answer | None:
+        del request
+        return Answer(400, b'{"error":"try again"}') if self.at_once > 10 else None
+
+
+@fault("answers-crossed", "ROB-03")
+class _AnswersCrossed(Behaviour):
+    """Mixes up the answers to polls that come at once."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.held: list[Answer] = []
+
+    async def transmit(self, answer: Answer, request: Request, send: Send) -> None:
+        if request.path == POLL_PATH and answer.status == 200:
+            self.held.append(answer)
+            await asyncio.sleep(_BUSY_SECONDS)
+            answer = self.held.pop()
+        await super().transmit(answer, request, send)
+
+
+# ROB-04
+
+
+def _sent_token(request: Request) -> str:
+    try:
+        value = orjson.loads(request.body)
+    except orjson.JSONDecodeError:
+        return ""
+    return str(value.get("AccessToken", "")) if isinstance(value, dict) else ""
+
+
+@fault("wrong-token-repeated", "ROB-04")
+class _WrongTokenRepeated(Behaviour):
+    """Names the wrong AccessToken in the refusal."""
+
+    def refuse(self, refusal: Refusal, request: Request) -> Answer:
+        answer = super().refuse(refusal, request)
+        if refusal.status == 401:
+            answer.body = orjson.dumps({"error": f"access token {_sent_token(request)} is not valid"})
+        return answer
+
+
+@fault("request-repeated", "ROB-04")
+class _RequestRepeated(Behaviour):
+    """Repeats the whole request in a refusal."""
+
+    def refuse(self, refusal: Refusal, request: Request) -> Answer:
+        answer = super().refuse(refusal, request)
+        sent = request.body.decode(errors="replace")
+        answer.body = orjson.dumps({"error": refusal.reason, "request": sent})
+        return answer
+
+
+@fault("token-in-answer", "ROB-04")
+class _TokenInAnswer(Behaviour):
+    """Repeats the AccessToken in a trigger's answer."""
+
+    def acknowledge(self, call: Call, order: Order) -> JsonObject:
+        return {**super().acknowledge(call, order), "AccessToken": self.settings.access_token}
+
+
+def _adds_header(name: str, description: str, header: Callable[[str], tuple[bytes, bytes]]) -> None:
+    """Register a fault that repeats the AccessToken in a header of a trigger's answer."""
+
+    class AddsHeader(Behaviour):
+        def render(self, value: JsonObject, request: Request) -> Answer:
+            answer = super().render(value, request)
+            if "UniqueId" in value:
+                answer.headers = [*answer.headers, header(self.settings.access_token)]
+            return answer
+
+    AddsHeader.__doc__ = description
+    fault(name, "ROB-04")(AddsHeader)
+
+
+_adds_header(
+    "token-in-header", "Repeats the AccessToken in a header.", lambda token: (b"x-access-token", token.encode())
+)
+_adds_header(
+    "token-in-cookie",
+    "Sets a cookie with the AccessToken.",
+    lambda token: (b"set-cookie", b"session=" + token.encode() + b"; HttpOnly"),
+)
+
+
+# ROB-05
+
+_PYTHON = b"""Traceback (most recent call last):
+  File "/srv/ivr/app/handlers/call.py", line 118, in post
+    order = CallOrder.parse(request)
+ValueError: invalid order
+"""
+_JAVA = b"""java.lang.IllegalArgumentException: invalid order
+\tat com.example.ivr.CallController.trigger(CallController.java:87)
+\tat java.base/java.lang.Thread.run(Thread.java:840)
+"""
+_DOTNET = b"""System.ArgumentNullException: Value cannot be null.
+   at Ivr.Api.Controllers.CallController.Post(CallRequest request) in C:\\build\\Ivr.Api\\CallController.cs:line 42
+"""
+_SQL = b'{"error":"You have an error in your SQL syntax near \'SELECT id FROM calls WHERE project = \'"}'
+_PATH = b'{"error":"cannot parse request (/opt/ivr/releases/41/src/controllers/call.js:73)"}'
+
+
+def _reveals(name: str, description: str, body: bytes, content_type: bytes = b"application/json") -> None:
+    """Register a fault whose refusals have that body."""
+
+    class Reveals(Behaviour):
+        def refuse(self, refusal: Refusal, request: Request) -> Answer:
+            answer = super().refuse(refusal, request)
+            answer.body = body
+            answer.content_type = content_type
+            return answer
+
+    Reveals.__doc__ = description
+    fault(name, "ROB-05")(Reveals)
+
+
+_reveals("python-traceback", "Refuses with a Python traceback.", _PYTHON, b"text/plain")
+_reveals("java-stack-trace", "Refuses with a Java stack trace.", _JAVA, b"text/plain")
+_reveals("dotnet-stack-trace", "Refuses with a .NET stack trace.", _DOTNET, b"text/plain")
+_reveals("sql-in-refusal", "Refuses with an SQL error.", _SQL)
+_reveals("source-path-in-refusal", "Refuses with the path of a source file.", _PATH)

@@ -1,0 +1,248 @@
+"""Faults of call states: their words, their truth, and how they come and go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from itertools import count
+
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.calls import Call
+from ringback.sandbox.catalogue import fault
+from ringback.sandbox.messages import JsonObject, Order
+from ringback.sandbox.settings import STATE_OF_LINE, SandboxSettings
+
+# STA-01
+
+
+def _misspells(name: str, description: str, spell: Callable[[str], str]) -> None:
+    """Register a fault that writes states as `spell` does."""
+
+    class Misspells(Behaviour):
+        def word_for(self, call: Call) -> str:
+            return spell(super().word_for(call))
+
+    Misspells.__doc__ = description
+    fault(name, "STA-01")(Misspells)
+
+
+_GERMAN = dict(
+    zip(
+        STATE_OF_LINE.values(),
+        ("Angenommen", "Besetzt", "Fehler", "Ungültige Nummer", "Keine Antwort", "Abgelehnt", "Nicht erreichbar"),
+        strict=True,
+    )
+)
+_SIP = dict(zip(STATE_OF_LINE.values(), ("200", "486", "500", "404", "408", "603", "480"), strict=True))
+
+_misspells(
+    "state-without-space", "Writes NoAnswer for No Answer.", lambda word: "NoAnswer" if word == "No Answer" else word
+)
+_misspells(
+    "lower-case-answered", "Writes answered for Answered.", lambda word: "answered" if word == "Answered" else word
+)
+_misspells("upper-case-states", "Writes states in upper case.", str.upper)
+_misspells("trailing-space-in-state", "Writes a blank behind Busy.", lambda word: "Busy " if word == "Busy" else word)
+_misspells(
+    "no-break-space-in-state",
+    "Writes Invalid Number with a no-break space.",
+    lambda word: word.replace("d N", "d\xa0N"),
+)
+_misspells(
+    "shortened-state", "Writes Unavailable for Temporarily Unavailable.", lambda word: word.removeprefix("Temporarily ")
+)
+_misspells("translated-states", "Writes states in German.", lambda word: _GERMAN.get(word, word))
+_misspells("sip-codes", "Writes SIP status codes for states.", lambda word: _SIP.get(word, word))
+
+
+@fault("ringing-while-pending", "STA-01")
+class _RingingWhilePending(Behaviour):
+    """Reports calls in progress as Ringing."""
+
+    def pending_entry(self, call: Call) -> JsonObject | None:
+        return self.make_entry(call.unique_id, "Ringing")
+
+
+# STA-02
+
+
+def _never_ends(name: str, description: str, applies: Callable[[Call, int], bool]) -> None:
+    """Register a fault by which calls never end, if it `applies` to the call and its number, from 1."""
+
+    class NeverEnds(Behaviour):
+        def __init__(self, settings: SandboxSettings) -> None:
+            super().__init__(settings)
+            self.rung = count(1)
+
+        def ring_time(self, call: Call) -> float | None:
+            seconds = super().ring_time(call)
+            if applies(call, next(self.rung)):
+                self.book.loop.call_soon(self.book.release_channel)
+                return None
+            return seconds
+
+    NeverEnds.__doc__ = description
+    fault(name, "STA-02")(NeverEnds)
+
+
+_never_ends(
+    "no-answer-never-ends", "Never ends calls that nobody answers.", lambda call, _: call.outcome == "No Answer"
+)
+_never_ends("busy-never-ends", "Never ends calls to a busy line.", lambda call, _: call.outcome == "Busy")
+_never_ends("every-ninth-never-ends", "Never ends every ninth call.", lambda _, number: number % 9 == 0)
+
+
+@fault("every-ninth-lost", "STA-02")
+class _EveryNinthLost(Behaviour):
+    """Forgets every ninth call when it ends."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.ended = count(1)
+        self.lost: set[str] = set()
+
+    def on_final(self, call: Call) -> None:
+        if next(self.ended) % 9 == 0:
+            self.lost.add(call.unique_id)
+        super().on_final(call)
+
+    def final_entry(self, call: Call) -> JsonObject | None:
+        return None if call.unique_id in self.lost else super().final_entry(call)
+
+
+# STA-03
+
+
+def _mistakes(name: str, description: str, states: Mapping[str, str]) -> None:
+    """Register a fault that ends calls in the state that `states` has for the right one."""
+
+    class Mistakes(Behaviour):
+        def outcome(self, order: Order) -> str:
+            state = super().outcome(order)
+            return states.get(state, state)
+
+    Mistakes.__doc__ = description
+    fault(name, "STA-03")(Mistakes)
+
+
+_mistakes("busy-is-no-answer", "Ends calls to busy lines as No Answer.", {"Busy": "No Answer"})
+_mistakes("error-is-no-answer", "Ends failing calls as No Answer.", {"Error": "No Answer"})
+_mistakes("invalid-number-is-error", "Ends calls to invalid numbers as Error.", {"Invalid Number": "Error"})
+_mistakes(
+    "unavailable-is-no-answer",
+    "Ends calls to unavailable lines as No Answer.",
+    {"Temporarily Unavailable": "No Answer"},
+)
+_mistakes(
+    "rejected-swapped",
+    "Mistakes Rejected for No Answer, and the other way round.",
+    {"Rejected": "No Answer", "No Answer": "Rejected"},
+)
+_mistakes("answered-is-busy", "Ends answered calls as Busy.", {"Answered": "Busy"})
+_mistakes("all-answered", "Ends every call as Answered.", dict.fromkeys(STATE_OF_LINE.values(), "Answered"))
+
+
+@fault("state-of-previous-call", "STA-03")
+class _StateOfPreviousCall(Behaviour):
+    """Ends each call in the state that the call before it should have."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.previous = ""
+
+    def outcome(self, order: Order) -> str:
+        state = super().outcome(order)
+        previous, self.previous = self.previous, state
+        return previous or state
+
+
+# STA-04
+
+
+def _unsteady(name: str, description: str, tell: Callable[[Call, int, float], str | None]) -> None:
+    """Register a fault that tells `tell(call, how often it was told before, seconds since it ended)` of calls."""
+
+    class Unsteady(Behaviour):
+        def __init__(self, settings: SandboxSettings) -> None:
+            super().__init__(settings)
+            self.told: Counter[str] = Counter()
+
+        def final_entry(self, call: Call) -> JsonObject | None:
+            before = self.told[call.unique_id]
+            self.told[call.unique_id] += 1
+            word = tell(call, before, self.book.loop.time() - call.finished_at)
+            return None if word is None else self.make_entry(call.unique_id, word)
+
+    Unsteady.__doc__ = description
+    fault(name, "STA-04")(Unsteady)
+
+
+def _other(state: str) -> str:
+    return "Error" if state != "Error" else "No Answer"
+
+
+_unsteady(
+    "result-read-once", "Forgets a result once it was read.", lambda call, before, _: None if before else call.state
+)
+_unsteady(
+    "result-forgotten",
+    "Forgets a result a second after the call ended.",
+    lambda call, _, age: call.state if age < 1 else None,
+)
+_unsteady(
+    "result-revised",
+    "Reports another state from the third poll on.",
+    lambda call, before, _: call.state if before < 2 else _other(call.state),
+)
+_unsteady(
+    "result-flaps", "Reports a result at every other poll.", lambda call, before, _: None if before % 2 else call.state
+)
+_unsteady(
+    "state-flaps",
+    "Alternates between the right state and a wrong one.",
+    lambda call, before, _: _other(call.state) if before % 2 else call.state,
+)
+_unsteady(
+    "result-turns-error",
+    "Reports Error a second after the call ended.",
+    lambda call, _, age: call.state if age < 1 else _other(call.state),
+)
+_unsteady(
+    "state-blanked",
+    "Reports an empty state from the third poll on.",
+    lambda call, before, _: call.state if before < 2 else "",
+)
+
+
+# STA-05
+
+
+def _hasty(name: str, description: str, word: Callable[[Call], str]) -> None:
+    """Register a fault that reports calls in progress with a final state."""
+
+    class Hasty(Behaviour):
+        def pending_entry(self, call: Call) -> JsonObject | None:
+            return self.make_entry(call.unique_id, word(call))
+
+    Hasty.__doc__ = description
+    fault(name, "STA-05")(Hasty)
+
+
+_hasty("answered-while-ringing", "Reports calls in progress as Answered.", lambda _: "Answered")
+_hasty("no-answer-while-ringing", "Reports calls in progress as No Answer.", lambda _: "No Answer")
+_hasty("error-while-ringing", "Reports calls in progress as Error.", lambda _: "Error")
+
+
+@fault("result-shown-too-soon", "STA-05")
+class _ResultShownTooSoon(Behaviour):
+    """Reports the result of a ringing call at the first poll, and takes it back until the call ends."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.told: set[str] = set()
+
+    def pending_entry(self, call: Call) -> JsonObject | None:
+        if call.unique_id in self.told:
+            return super().pending_entry(call)
+        self.told.add(call.unique_id)
+        return self.make_entry(call.unique_id, call.outcome)

@@ -1,0 +1,112 @@
+"""Starts sandboxes: in a process of its own for other commands, in the foreground for `ringback sandbox`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ringback.sandbox.settings import SandboxError, SandboxSettings
+
+START_SECONDS = 20.0
+STOP_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSandbox:
+    """A sandbox that answers requests; `ca_bundle` is None without TLS, `settings` are the effective ones."""
+
+    base_url: str
+    ca_bundle: Path | None
+    settings: SandboxSettings
+    pid: int
+
+
+@contextlib.contextmanager
+def launch(settings: SandboxSettings) -> Iterator[RunningSandbox]:
+    """Run a sandbox in a process of its own for the length of a `with` block.
+
+    It answers when the block is entered, and is gone when it is left; should this process die first, it
+    goes too. Raises SandboxError when it does not start.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "ringback.sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    running: RunningSandbox | None = None
+    try:
+        running = _handshake(process, settings)
+        yield running
+    finally:
+        _stop(process, running)
+
+
+def serve_forever(settings: SandboxSettings, on_ready: Callable[[RunningSandbox], None] | None = None) -> None:
+    """Serve in this process until SIGINT or SIGTERM, and return.
+
+    `on_ready` is called once, when requests are answered. Raises SandboxError when the sandbox cannot start.
+    """
+    from ringback.sandbox.server import run
+
+    def ready(base_url: str, ca_bundle: Path | None, effective: SandboxSettings) -> None:
+        if on_ready is not None:
+            on_ready(RunningSandbox(base_url, ca_bundle, effective, os.getpid()))
+
+    run(settings, ready)
+
+
+def _handshake(process: subprocess.Popen[bytes], settings: SandboxSettings) -> RunningSandbox:
+    """Give the child its settings (over a pipe: no process list shows the token) and await its address."""
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101 - both were asked for
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(settings.to_json()).encode() + b"\n")
+        process.stdin.flush()
+    line = _read_line(process.stdout, START_SECONDS)
+    if line is None:
+        raise SandboxError(f"the sandbox did not answer within {START_SECONDS:g} s: is the machine overloaded?")
+    if not line:
+        raise SandboxError(f"the sandbox ended while starting (exit code {process.wait()}): see its output above")
+    reply = json.loads(line)
+    if "error" in reply:
+        raise SandboxError(reply["error"])
+    ca_bundle = Path(reply["ca_bundle"]) if reply["ca_bundle"] else None
+    return RunningSandbox(reply["base_url"], ca_bundle, SandboxSettings.from_json(reply["settings"]), process.pid)
+
+
+def _read_line(stream: IO[bytes], seconds: float) -> bytes | None:
+    """Return one line, b"" at the end of the stream, None when it takes too long."""
+    descriptor = stream.fileno()
+    line = b""
+    deadline = time.monotonic() + seconds
+    while not line.endswith(b"\n"):
+        readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+        if not readable:
+            return None
+        chunk = os.read(descriptor, 65536)
+        if not chunk:
+            return b""
+        line += chunk
+    return line
+
+
+def _stop(process: subprocess.Popen[bytes], running: RunningSandbox | None) -> None:
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+    if running is None:
+        # It has not said yet where its files are: let it remove them.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+    process.kill()
+    process.wait()
+    if running is not None and running.ca_bundle is not None:
+        shutil.rmtree(running.ca_bundle.parent, ignore_errors=True)

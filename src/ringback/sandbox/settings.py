@@ -1,0 +1,114 @@
+"""What a sandbox is started with, and what it raises when that cannot be.
+
+Nothing here starts anything; the demo values below are what `ringback sandbox` serves and documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, Final
+
+STATE_OF_LINE: Final[Mapping[str, str]] = {
+    "answered": "Answered",
+    "busy": "Busy",
+    "error": "Error",
+    "invalid_number": "Invalid Number",
+    "no_answer": "No Answer",
+    "rejected": "Rejected",
+    "temporarily_unavailable": "Temporarily Unavailable",
+}
+"""The documented call state that each kind of line ends in."""
+
+DEMO_LINES: Final[Mapping[str, str]] = {name: f"555000000{digit}" for digit, name in enumerate(STATE_OF_LINE, start=1)}
+
+
+class SandboxError(Exception):
+    """The sandbox cannot start or did not stay up; the message is one line that names the mend."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """Everything that decides how one sandbox behaves. All times are seconds.
+
+    Raises SandboxError when a value makes no sense.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 22222
+    """0 takes any free port."""
+    tls: bool = True
+    project: str = "Demo"
+    tenant: str = "Default"
+    access_token: str = field(default="demo-access-token", repr=False)
+    scenario_path: str = "/ivr/demo"
+    orchestrator_url: str = "https://orchestrator.example.com"
+    display_number: str = "200"
+    locale: str = "en-US"
+    lines: Mapping[str, str] = field(default_factory=lambda: dict(DEMO_LINES))
+    """Numbers by the kind of line they are; any other number ends as Invalid Number."""
+    ring_seconds: float = 2.0
+    ring_jitter: float = 0.1
+    """The fraction by which a ring time varies, up and down."""
+    channels: int = 64
+    """Calls that ring at once; further ones wait their turn."""
+    queued_delivery_seconds: float = 1.0
+    """How often results that were not asked for immediately are sent."""
+    keep_finished_seconds: float = 3600.0
+    keep_finished_calls: int = 100_000
+    seed: int | None = None
+    """Makes ring times and shuffles reproducible. Identifiers are never seeded."""
+    faults: tuple[str, ...] = ()
+    dialects: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise SandboxError(f"port {self.port} does not exist: choose one from 0 (any free one) to 65535")
+        for name in ("project", "tenant", "access_token"):
+            if not getattr(self, name):
+                raise SandboxError(f"{name} is empty: give it a value")
+        for name in ("ring_seconds", "keep_finished_seconds"):
+            if getattr(self, name) < 0:
+                raise SandboxError(f"{name} is negative: give seconds, 0 or more")
+        if self.queued_delivery_seconds <= 0:
+            raise SandboxError("queued_delivery_seconds must be more than 0 seconds")
+        if not 0 <= self.ring_jitter <= 1:
+            raise SandboxError("ring_jitter is a fraction: give a number from 0 to 1")
+        if self.channels < 1 or self.keep_finished_calls < 0:
+            raise SandboxError("channels must be at least 1, and keep_finished_calls at least 0")
+        for line in self.lines:
+            if line not in STATE_OF_LINE:
+                raise SandboxError(f"unknown line {line!r}: {_suggestion(line, STATE_OF_LINE)}")
+        if len(set(self.lines.values())) != len(self.lines):
+            raise SandboxError("two lines have the same number: give each line its own")
+
+    def states_by_number(self) -> dict[str, str]:
+        """Return the final state of each number that is one of the lines."""
+        return {number: STATE_OF_LINE[line] for line, number in self.lines.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values, the access token among them."""
+        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> SandboxSettings:
+        """Rebuild settings from `to_json`."""
+        lists = {name: tuple(values[name]) for name in ("faults", "dialects") if name in values}
+        return cls(**{**values, **lists})
+
+
+def did_you_mean(kind: str, name: str, known: Mapping[str, object]) -> SandboxError:
+    """Return the error for a name that is not one of `known`, with the nearest one as the mend."""
+    return SandboxError(f"unknown {kind} {name!r}: {_suggestion(name, known)}")
+
+
+def _suggestion(name: str, known: Mapping[str, object]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value

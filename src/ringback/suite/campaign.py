@@ -1,0 +1,343 @@
+"""The campaign: every trigger that the selected tests declare, sent early and together.
+
+Order: a valid trigger that the deployment accepts (the baseline); what must be accepted; sixteen at once; what must be
+refused and what may be either. A probe that is not treated as expected is looked into on the spot, while the
+circumstances are the same: a control without its peculiarity, and once more by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from ringback.config import Config
+from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
+from ringback.receiver import Delivery, Receiver
+from ringback.suite.calls import Call, Calls
+from ringback.suite.drafts import Draft, DraftMaker, HeaderForm
+from ringback.suite.probes import Destination, Probe, accepted
+from ringback.suite.watch import Watch
+
+__all__ = ["AT_ONCE", "BASELINE", "Burst", "Campaign", "Outcome"]
+
+AT_ONCE = 16
+"""Triggers, and polls, that the contract has a deployment take at once."""
+_TOGETHER = 4
+"""Probes under way at a time: few enough not to be a load."""
+
+BASELINE = accepted("every documented parameter, with the header Project empty", header="empty")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one probe."""
+
+    probe: Probe
+    answer: Trigger | None = None
+    """None when nothing was sent or no connection was made; `trouble` then says why."""
+    trouble: ExchangeError | None = None
+    draft: Draft | None = None
+    control: Trigger | None = None
+    """The answer to the same trigger without the peculiarity, if the probe was not accepted as it should be."""
+    again: Trigger | None = None
+    """The answer to the probe sent once more by itself, if the control was accepted."""
+    parts: tuple[Outcome, ...] = ()
+    call: Call | None = None
+
+
+@dataclass(slots=True)
+class Burst:
+    """What became of the triggers and polls that were sent at once."""
+
+    triggers: list[Trigger] = field(default_factory=list)
+    alone: list[Trigger] = field(default_factory=list)
+    """Triggers like those that were not accepted, sent by themselves afterwards."""
+    polls: list[Poll] = field(default_factory=list)
+    trouble: ExchangeError | None = None
+    at_once: int = 0
+
+
+class Campaign:
+    """Sends probes and keeps their outcomes. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        client: DeploymentClient,
+        maker: DraftMaker,
+        receiver: Receiver | None,
+        budget: CallBudget,
+    ) -> None:
+        self.config = config
+        self.client = client
+        self.maker = maker
+        self.receiver = receiver
+        self.budget = budget
+        self.calls = Calls()
+        self.watch = Watch(config, client, self.calls)
+        self.burst = Burst()
+        self.identical: list[Trigger] = []
+        self.placed = asyncio.Event()
+        """Set when everything planned has been sent."""
+        self.baseline: Outcome | None = None
+        """The first valid trigger that was accepted; None if none was."""
+        self._form: HeaderForm = "empty"
+        self._base: str = "example"
+        self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
+        self._dead: Unreachable | None = None
+        self._gate = asyncio.Semaphore(_TOGETHER)
+
+    # -- what tests ask for ---------------------------------------------------------------------------------------
+
+    async def outcome(self, probe: Probe) -> Outcome:
+        """What became of a probe; sends it now if it was not part of the plan."""
+        if probe not in self._outcomes:
+            await self.placed.wait()
+            await self._settle(probe)
+        return await asyncio.shield(self._outcomes[probe])
+
+    async def known_outcomes(self) -> list[Outcome]:
+        """The outcomes so far."""
+        return [future.result() for future in self._outcomes.values() if future.done() and not future.cancelled()]
+
+    # -- the campaign itself --------------------------------------------------------------------------------------
+
+    async def run(self, probes: Iterable[Probe], *, burst: bool, identical: int, pool: int) -> None:
+        """Send everything; `pool` is how many accepted calls later tests count on having."""
+        planned = list(dict.fromkeys([BASELINE, *probes]))
+        for probe in planned:
+            self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
+        try:
+            await self._find_baseline()
+            await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
+            if self.baseline is not None:
+                if burst:
+                    await self._at_once()
+                await self._identical(identical)
+                await self._fill(pool)
+            await self._all(p for p in planned if p.expect != "accepted")
+        finally:
+            self.placed.set()
+            for probe in planned:
+                if not self._outcomes[probe].done():
+                    trouble = self._dead or ExchangeError("the campaign ended before it was sent")
+                    self._outcomes[probe].set_result(Outcome(probe, trouble=trouble))
+
+    async def _all(self, probes: Iterable[Probe]) -> None:
+        await asyncio.gather(*(self._settle(probe) for probe in probes))
+
+    async def _find_baseline(self) -> None:
+        first = await self._settle(BASELINE)
+        if first.answer is not None and _placed(first.answer):
+            self.baseline = first
+            return
+        for base in ("example", "required"):
+            for form in ("absent", "named", "empty"):
+                if self._dead or (base, form) == ("example", "empty"):
+                    continue
+                probe = accepted(f"a valid trigger ({base} parameters, header Project {form})", base=base, header=form)  # type: ignore[arg-type]  # literals above
+                outcome = await self._attempt(probe)
+                if outcome.answer is not None and _placed(outcome.answer):
+                    self.baseline, self._base, self._form = outcome, base, form  # type: ignore[assignment]  # literals above
+                    return
+
+    async def _settle(self, probe: Probe) -> Outcome:
+        future = self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
+        if future.done():
+            return future.result()
+        async with self._gate:
+            outcome = await self._attempt(probe)
+            if probe.expect == "accepted" and outcome.answer is not None and not _placed(outcome.answer):
+                await self._look_into(outcome)
+        future.set_result(outcome)
+        return outcome
+
+    async def _look_into(self, outcome: Outcome) -> None:
+        """A probe that should have been accepted was not: is it this probe, or any trigger just now?"""
+        probe = outcome.probe
+        if probe is BASELINE or self.baseline is None:
+            return
+        control = replace(
+            probe, title=f"control for: {probe.title}", change=_unchanged, destination=None, parts=(), base="example",
+            header=None, line="answered",
+        )  # fmt: skip
+        outcome.control = (await self._attempt(control)).answer
+        if outcome.control is None or not _placed(outcome.control):
+            return
+        outcome.parts = tuple([await self._attempt(part) for part in probe.parts])
+        outcome.again = (await self._attempt(probe)).answer
+
+    async def _attempt(self, probe: Probe) -> Outcome:
+        outcome = Outcome(probe)
+        if self._dead is not None:
+            outcome.trouble = self._dead
+            return outcome
+        try:
+            outcome.draft = draft = self.draft(probe)
+            outcome.answer = await self.send(draft, probe.title, expect_call=probe.expect == "accepted")
+        except Unreachable as trouble:
+            outcome.trouble = trouble
+            if len(self.calls) == 0 and not self.client.recorder.answered:
+                self._dead = trouble
+        except ExchangeError as trouble:
+            outcome.trouble = trouble
+        else:
+            outcome.call = self._placed_call(outcome.answer, draft, probe.title)
+        return outcome
+
+    def draft(self, probe: Probe) -> Draft:
+        """The trigger that a probe describes."""
+        line = self.maker.line(probe.line)
+        form = probe.header or self._form
+        if probe.base == "required":
+            draft = self.maker.required(line, form)
+        elif probe.expect == "accepted" and probe is not BASELINE and self._base == "example":
+            draft = self.maker.example(line, form)
+        elif self._base == "required" and probe.expect != "accepted":
+            draft = self.maker.required(line, form)
+        else:
+            draft = self.maker.example(line, form)
+        if "ResultDestination" in draft.body:
+            self._direct(draft, probe)
+        probe.change(draft)
+        if "ResultDestination" not in draft.body:
+            draft.delivery_key = None
+        return draft
+
+    def _direct(self, draft: Draft, probe: Probe) -> None:
+        if self.receiver is None:
+            return
+        wanted = probe.destination or Destination(immediately=False if probe.expect == "accepted" else True)
+        if wanted.dead:
+            draft.body["ResultDestination"] = self.receiver.dead_address()
+        else:
+            draft.delivery_key, draft.body["ResultDestination"] = self.receiver.address(wanted.behaviour)
+        if wanted.immediately is None:
+            draft.drop("SendResultImmediately")
+        else:
+            draft.body["SendResultImmediately"] = wanted.immediately
+
+    async def send(self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True) -> Trigger:
+        """Send a draft, once."""
+        return await self.client.trigger(
+            draft.bytes, headers=draft.headers, method=draft.method, purpose=f"trigger: {purpose}", line=draft.line,
+            expect_call=expect_call, paced=paced,
+        )  # fmt: skip
+
+    async def place(self, draft: Draft, purpose: str, *, group: str = "", expect_call: bool = True) -> Trigger:
+        """Send a draft, and watch the call that comes of it."""
+        answer = await self.send(draft, purpose, expect_call=expect_call)
+        self._placed_call(answer, draft, group or purpose)
+        return answer
+
+    def _placed_call(self, answer: Trigger | None, draft: Draft, group: str) -> Call | None:
+        if answer is None or not answer.accepted or answer.found_id is None:
+            return None
+        immediately = draft.body.get("SendResultImmediately") is True
+        call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, group)
+        self.calls.add(call)
+        return call
+
+    async def delivered(self, delivery: Delivery) -> None:
+        """Hand a delivery to the call whose address it came to."""
+        meant = [call for call in self.calls if call.delivery_key is not None and call.delivery_key == delivery.key]
+        # Identical triggers share an address: there, the id in what came tells which call is meant.
+        for call in [c for c in meant if c.unique_id in delivery.text] or meant:
+            await self.watch.delivered(call, delivery)
+
+    # -- many at once ---------------------------------------------------------------------------------------------
+
+    def _on_line(self, index: int, *, immediately: bool) -> Draft:
+        lines = list(self.config.lines.configured)
+        probe = accepted("", line=lines[index % len(lines)], destination=Destination(immediately=immediately))
+        return self.draft(probe)
+
+    async def _at_once(self) -> None:
+        rate = self.client.transport.rate
+        count = min(AT_ONCE, rate.burst, max(0, self.budget.left))
+        self.burst.at_once = count
+        if count < 2:
+            return
+        drafts = [self._on_line(i, immediately=False) for i in range(count)]
+        await rate.wait(count)
+        sent = await asyncio.gather(
+            *(self.send(d, f"one of {count} at once", paced=False) for d in drafts), return_exceptions=True
+        )
+        for draft, answer in zip(drafts, sent, strict=True):
+            if isinstance(answer, Trigger):
+                self.burst.triggers.append(answer)
+                self._placed_call(answer, draft, "burst")
+            elif isinstance(answer, ExchangeError):
+                self.burst.trouble = answer
+            elif isinstance(answer, BaseException):
+                raise answer
+        for draft, answer in zip(drafts, sent, strict=True):
+            if isinstance(answer, Trigger) and not _placed(answer) and len(self.burst.alone) < 3:
+                fresh = replace_conversation(draft, self.maker.word())
+                try:
+                    self.burst.alone.append(await self.place(fresh, "as one of those at once, by itself", group="burst"))
+                except ExchangeError as trouble:
+                    self.burst.trouble = trouble
+        await self._polls_at_once(count)
+
+    async def _polls_at_once(self, count: int) -> None:
+        known = self.calls.watched
+        if not known:
+            return
+        asked = [known[i % len(known)].unique_id for i in range(count)]
+        sent = await asyncio.gather(
+            *(self.client.poll([one], purpose=f"one of {count} polls at once") for one in asked), return_exceptions=True
+        )
+        for answer in sent:
+            if isinstance(answer, Poll):
+                self.burst.polls.append(answer)
+            elif isinstance(answer, ExchangeError):
+                self.burst.trouble = answer
+            elif isinstance(answer, BaseException):
+                raise answer
+
+    async def _identical(self, count: int) -> None:
+        """The same bytes several times: one after another, then at once."""
+        if count < 2:
+            return
+        draft = self._on_line(0, immediately=False)
+        same = Draft(draft.body, draft.headers, draft.line, draft.bytes, delivery_key=draft.delivery_key)
+
+        async def once(purpose: str) -> None:
+            try:
+                self.identical.append(await self.place(same, purpose, group="identical", expect_call=False))
+            except ExchangeError:
+                return
+
+        await once("first of several identical ones")
+        await asyncio.gather(*(once("the same bytes again") for _ in range(count - 1)))
+
+    async def _fill(self, pool: int) -> None:
+        """Place more calls, over all lines, until later tests have as many as they count on."""
+        missing = max(0, pool - len(self.calls.watched))
+        drafts = [self._on_line(i, immediately=False) for i in range(missing)]
+
+        async def one(draft: Draft) -> None:
+            async with self._gate:
+                try:
+                    await self.place(draft, "a call to be watched", group="pool")
+                except ExchangeError:
+                    return
+
+        await asyncio.gather(*(one(draft) for draft in drafts))
+
+
+def replace_conversation(draft: Draft, word: str) -> Draft:
+    """The same draft in a conversation of its own."""
+    return Draft({**draft.body, "ConversationId": f"ringback-{word}"}, draft.headers, draft.line, None, draft.method, draft.delivery_key)
+
+
+def _unchanged(_draft: Draft) -> None:
+    """The valid trigger itself."""
+
+
+def _placed(answer: Trigger) -> bool:
+    """Whether a trigger was taken: it tells of a call, or at least says 2xx."""
+    return answer.accepted or (answer.status is not None and 200 <= answer.status < 300)
+

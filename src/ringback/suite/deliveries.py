@@ -1,0 +1,68 @@
+"""Reading deliveries: the documents do not show their form, so ids and states are looked for wherever they may stand."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
+
+from ringback.contract.states import nearest_state
+from ringback.receiver import Delivery
+
+__all__ = ["foreign_ids", "names", "state_told"]
+
+_STATE_MEMBERS = {"callstate", "state", "status", "callstatus", "result"}
+
+
+def names(delivery: Delivery, unique_id: str) -> bool:
+    """Whether a delivery names a UniqueId, in its URL or body, in any usual encoding."""
+    return any(unique_id in form for form in _forms(delivery))
+
+
+def foreign_ids(delivery: Delivery, own: str, others: set[str]) -> list[str]:
+    """The other calls' UniqueIds that a delivery names."""
+    forms = [form.replace(own, " ") for form in _forms(delivery)]
+    return [other for other in others if other != own and len(other) >= 4 and other not in own and any(other in f for f in forms)]
+
+
+def state_told(delivery: Delivery, unique_id: str) -> str | None:
+    """The documented state that a delivery tells of a call, spelling aside; None if it tells none."""
+    for owner, member, value in _members(delivery):
+        if member in _STATE_MEMBERS and (owner is None or owner == unique_id) and (state := nearest_state(value)):
+            return state
+    return None
+
+
+def _forms(delivery: Delivery) -> list[str]:
+    text = delivery.text
+    return [text, unquote_plus(text), text.replace("\\/", "/"), html.unescape(text)]
+
+
+def _members(delivery: Delivery) -> Iterator[tuple[str | None, str, str]]:
+    body = delivery.body.decode("utf-8", "replace")
+    try:
+        yield from _walk(json.loads(body), None)
+    except (ValueError, RecursionError):
+        for name, value in parse_qsl(body):
+            yield None, _letters(name), value
+    for name, value in parse_qsl(urlsplit(delivery.target).query):
+        yield None, _letters(name), value
+
+
+def _walk(value: Any, owner: str | None) -> Iterator[tuple[str | None, str, str]]:
+    if isinstance(value, dict):
+        mine = next((v for k, v in value.items() if _letters(k) == "uniqueid" and isinstance(v, str)), owner)
+        for name, inner in value.items():
+            if isinstance(inner, str):
+                yield mine, _letters(name), inner
+            else:
+                yield from _walk(inner, mine)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _walk(inner, owner)
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalpha())

@@ -1,0 +1,133 @@
+"""Triggers in the making: the documents' example filled from the configuration, ready to be changed in one aspect.
+
+Every number in a draft is a configured line or the configured caller id; all other text that is made up here is free of
+digits, so that nothing else could be taken for a number.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ringback.config import Config
+from ringback.deployment.client import JSON_HEADERS, encode
+
+__all__ = ["OPTIONAL", "REQUIRED", "REQUIRED_TEXTS", "Draft", "DraftMaker", "HeaderForm"]
+
+REQUIRED_TEXTS = ("Project", "Tenant", "ConversationId", "AccessToken", "ScenarioPath", "OrchestratorUrl")
+"""The required parameters that are text."""
+REQUIRED = (*REQUIRED_TEXTS, "ScenarioInputParameters")
+OPTIONAL = ("EndUser", "Locale", "ResultDestination", "SendResultImmediately")
+
+HeaderForm = Literal["empty", "absent", "named"]
+"""What the header `Project` carries: nothing, as in the documents' example; not sent at all; the project's name."""
+
+NOWHERE = "https://results.invalid/ringback"
+"""A ResultDestination that no name server knows, for runs without a receiver."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A trigger that may still be changed. `content`, once set, is sent as it is instead of `body`."""
+
+    body: dict[str, Any]
+    headers: list[tuple[str, str]]
+    line: str
+    content: bytes | None = None
+    method: str = "POST"
+    delivery_key: str | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def drop(self, *parameters: str) -> None:
+        """Leave parameters out."""
+        for parameter in parameters:
+            self.body.pop(parameter, None)
+
+    def set(self, parameter: str, value: object) -> None:
+        """Give a parameter a value of any type."""
+        self.body[parameter] = value
+
+    def input(self, name: str) -> dict[str, Any]:
+        """The entry of ScenarioInputParameters with that name."""
+        return next(e for e in self.body["ScenarioInputParameters"] if e["Name"] == name)
+
+    def drop_input(self, *names: str) -> None:
+        """Leave entries of ScenarioInputParameters out."""
+        entries = self.body["ScenarioInputParameters"]
+        self.body["ScenarioInputParameters"] = [e for e in entries if e["Name"] not in names]
+
+    def variables(self, values: Mapping[str, str]) -> None:
+        """Put these project variables, and no others, after the two required entries."""
+        entries = [self.input("_DisplayNumber"), self.input("_Destination")]
+        self.body["ScenarioInputParameters"] = entries + [{"Name": n, "Value": v} for n, v in values.items()]
+
+    def order(self, arrange: Callable[[list[Any]], list[Any]]) -> None:
+        """Rearrange the entries of ScenarioInputParameters."""
+        self.body["ScenarioInputParameters"] = arrange(self.body["ScenarioInputParameters"])
+
+    @property
+    def bytes(self) -> bytes:
+        """What is sent as the body."""
+        return self.content if self.content is not None else encode(self.body)
+
+
+class DraftMaker:
+    """Makes valid triggers out of the configuration; the same seed makes the same ones."""
+
+    def __init__(self, config: Config, seed: int) -> None:
+        self.config = config
+        self._random = random.Random(f"drafts {seed}")
+
+    def word(self, letters: int = 16) -> str:
+        """Random letters: for names that must differ, and must not look like a number."""
+        return "".join(self._random.choices("abcdefghijkmnpqrstuvwxyz", k=letters))
+
+    def line(self, name: str) -> str:
+        """The name of that line if it is configured, else of the first that is."""
+        lines = self.config.lines.configured
+        return name if name in lines else next(iter(lines))
+
+    def example(self, line: str, header: HeaderForm = "empty", destination: str | None = None) -> Draft:
+        """Every documented parameter, as in the documents' example, dialling a line by its name."""
+        deployment, number = self.config.deployment, self.config.lines.configured[line]
+        body: dict[str, Any] = {
+            "Project": deployment.project,
+            "ConversationId": f"ringback-{self.word()}",
+            "AccessToken": deployment.access_token.get_secret_value(),
+            "ScenarioPath": deployment.scenario_path,
+            "OrchestratorUrl": deployment.orchestrator_url,
+            "Tenant": deployment.tenant,
+            "EndUser": {"Name": "Ada Tester", "Phone": number, "Email": "ada.tester@example.com"},
+            "Locale": deployment.locale,
+            "ScenarioInputParameters": [
+                {"Name": "_DisplayNumber", "Value": deployment.display_number},
+                {"Name": "_Destination", "Value": number},
+                {"Name": "greeting", "Value": "good morning"},
+                {"Name": "topic", "Value": "appointment"},
+            ],
+            "ResultDestination": destination or NOWHERE,
+            "SendResultImmediately": False,
+        }
+        return Draft(body, [*JSON_HEADERS, *self.header(header)], line)
+
+    def required(self, line: str, header: HeaderForm = "empty") -> Draft:
+        """Only the required parameters, and only the required input parameters."""
+        draft = self.example(line, header)
+        draft.drop(*OPTIONAL)
+        draft.variables({})
+        return draft
+
+    def header(self, form: HeaderForm) -> list[tuple[str, str]]:
+        """The header `Project` in one of its forms."""
+        if form == "absent":
+            return []
+        name = self.config.deployment.project if form == "named" else ""
+        return [("Project", _header_text(name))]
+
+
+def _header_text(value: str) -> str:
+    """A header's value: what is not printable ASCII can't travel there, and is escaped as JSON does."""
+    return value if value.isascii() and value.isprintable() else json.dumps(value)[1:-1]

@@ -1,0 +1,65 @@
+"""Expectations on outcomes and answers: each says what it needs, and raises what the contract makes of a lack.
+
+Asked of a probe's outcome: was it accepted, was it refused? The controls that the campaign made decide between a
+deviation of this very trigger and a deployment that just now takes no trigger at all.
+"""
+
+from __future__ import annotations
+
+from ringback.suite.campaign import Outcome
+from ringback.suite.outcomes import Deviation, Inconclusive
+
+__all__ = ["must_be_accepted", "must_not_be_accepted", "sent"]
+
+_CREDENTIALS = {401, 403}
+
+
+def sent(outcome: Outcome) -> Outcome:
+    """The outcome, if the probe was sent and connected at all."""
+    if outcome.trouble is not None:
+        raise Inconclusive(str(outcome.trouble))
+    if outcome.answer is None:
+        raise Inconclusive("it was not sent")
+    return outcome
+
+
+def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
+    """The probe was answered with a UniqueId. `baseline` is the valid trigger that was accepted, None if none was."""
+    answer = sent(outcome).answer
+    assert answer is not None  # noqa: S101 - sent() saw to it
+    if answer.accepted:
+        return
+    title = outcome.probe.title
+    if answer.status is not None and 200 <= answer.status < 300:
+        raise Inconclusive(f"answered {answer.status} without any UniqueId (see ACK-02), so it can't be told")
+    if baseline is None:
+        if answer.status in _CREDENTIALS:
+            raise Inconclusive(
+                f"every valid trigger was answered {answer.status}: check project, tenant and access token in the "
+                "configuration, and the deployment's record of them"
+            )
+    elif outcome.control is not None and not outcome.control.accepted:
+        raise Inconclusive(f"a trigger without this peculiarity was not accepted either ({outcome.control.told()})")
+    elif outcome.again is not None and outcome.again.accepted:
+        raise Inconclusive(f"answered {answer.told()} at first, and accepted when sent once more (see ROB-03)")
+    culprits = [p for p in outcome.parts if p.answer is not None and not p.answer.accepted]
+    evidence = [p.answer for p in culprits if p.answer is not None] or [answer]
+    what = ", ".join(p.probe.title for p in culprits) if culprits else title
+    raise Deviation(
+        f"not accepted {what}: {evidence[0].told()}", expected="200 with a UniqueId", evidence=evidence
+    )
+
+
+def must_not_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
+    """The probe brought no UniqueId, though the same trigger without its defect is accepted."""
+    answer = sent(outcome).answer
+    assert answer is not None  # noqa: S101 - sent() saw to it
+    if answer.accepted:
+        raise Deviation(
+            f"accepted {outcome.probe.title}: {answer.status} with UniqueId {answer.found_id}",
+            expected="no UniqueId, and a 4xx status", evidence=[answer],
+        )  # fmt: skip
+    if answer.status is None:
+        raise Inconclusive(f"it can't be told whether it was accepted: {answer.told()}")
+    if baseline is None or (baseline.answer is not None and not baseline.answer.accepted):
+        raise Inconclusive("no valid trigger was accepted, so a refusal tells nothing")

@@ -1,0 +1,64 @@
+"""From a test's end to a finding on its clause, with the evidence that a reader needs."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from ringback.contract.clauses import CLAUSES
+from ringback.contract.verdict import Evidence, Finding, Verdict
+from ringback.deployment import Exchange, curl
+from ringback.suite.outcomes import Deviation, NotExercised
+
+__all__ = ["failed", "finding_of"]
+
+
+def finding_of(clause: str, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Finding:
+    """What the end of a test says of a clause. Whatever is not a deviation is no reproach to the deployment."""
+    name = _name(item)
+    error = call.excinfo.value if call.excinfo is not None else None
+    seconds = report.duration
+    if error is None:
+        return Finding(clause, Verdict.PASS, name, seconds=seconds)
+    if isinstance(error, Deviation):
+        expected = error.expected or CLAUSES[clause].expects
+        evidence = tuple(_shown(exchange) for exchange in error.evidence)
+        return Finding(clause, Verdict.FAIL, name, error.observed, expected, error.observed, evidence, seconds)
+    if isinstance(error, NotExercised):
+        return Finding(clause, Verdict.NOT_EXERCISED, name, str(error.msg), seconds=seconds)
+    if isinstance(error, pytest.skip.Exception):
+        return Finding(clause, Verdict.INCONCLUSIVE, name, str(error.msg), seconds=seconds)
+    where = report.longrepr.reprcrash if hasattr(report.longrepr, "reprcrash") else None
+    place = f" at {where.path.rsplit('/', 1)[-1]}:{where.lineno}" if where is not None else ""
+    reason = f"Ringback's own fault, please report it: {type(error).__name__}{place}"
+    return Finding(clause, Verdict.INCONCLUSIVE, name, reason, seconds=seconds)
+
+
+def failed(finding: Finding) -> str | None:
+    """What plain pytest shows of a deviation, in place of a traceback; None for any other finding."""
+    if finding.verdict is not Verdict.FAIL:
+        return None
+    clause = CLAUSES[finding.clause]
+    lines = [
+        f"{clause.id} ({clause.level}): {clause.title}",
+        f"  expected: {finding.expected}",
+        f"  observed: {finding.observed}",
+    ]
+    for evidence in finding.evidence[:1]:
+        lines += ["", evidence.request, "", evidence.response, "", evidence.curl]
+    lines += ["", f"  mend: {clause.mend}"]
+    return "\n".join(lines)
+
+
+def _shown(exchange: Exchange) -> Evidence:
+    return Evidence(exchange.id, exchange.request_text(), exchange.response_text(), curl(exchange))
+
+
+def _name(item: pytest.Item) -> str:
+    """The test in words: its docstring's first line, and what its parameter adds."""
+    function = getattr(item, "function", None)
+    text = inspect.getdoc(function) if function is not None else None
+    first = text.splitlines()[0].rstrip(".") if text else item.name.replace("_", " ")
+    callspec = getattr(item, "callspec", None)
+    return f"{first} [{callspec.id}]" if callspec is not None else first

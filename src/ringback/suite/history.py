@@ -1,0 +1,46 @@
+"""Looking back on a run: which answers a clause about all answers is to be held against."""
+
+from __future__ import annotations
+
+from ringback.deployment import Answer, Poll, Trigger
+from ringback.suite.outcomes import Inconclusive
+from ringback.suite.session import Session
+
+__all__ = ["apart", "is_near", "regular_answers"]
+
+
+def regular_answers(suite: Session) -> list[Answer]:
+    """The 200 answers to triggers that were accepted and to polls for calls; `Inconclusive` if there is none."""
+    found: list[Answer] = []
+    for answer in suite.history:
+        if answer.status != 200 or answer.failure is not None or answer.exchange.method != "POST":
+            continue
+        if (isinstance(answer, Trigger) and answer.names_a_call) or (isinstance(answer, Poll) and answer.asked):
+            found.append(answer)
+    if not found:
+        raise Inconclusive("no trigger and no poll was answered 200")
+    return found
+
+
+def apart(suite: Session) -> set[int]:
+    """Ids of exchanges that belong to an experiment of another clause, which judges their failures by itself.
+
+    What was sent at once is ROB-03's, triggers with a troubled ResultDestination are DST-07's, and other methods than
+    POST are TRN-03's.
+    """
+    burst = suite.campaign.burst
+    ids = {answer.exchange.id for answer in (*burst.triggers, *burst.polls)}
+    for outcome in suite.run(suite.campaign.known_outcomes()):
+        wanted = outcome.probe.destination
+        troubled = wanted is not None and (wanted.dead or wanted.behaviour.seconds or wanted.behaviour.statuses[0] >= 500)
+        if troubled and outcome.answer is not None:
+            ids.add(outcome.answer.exchange.id)
+    ids |= {answer.exchange.id for answer in suite.history if answer.exchange.method != "POST"}
+    return ids
+
+
+
+def is_near(one: str, other: str) -> bool:
+    """Whether two ids differ only in case, blanks, or in one being the beginning of the other."""
+    a, b = one.strip().casefold(), other.strip().strip("%\0").casefold()
+    return a == b or (len(b) >= 4 and a.startswith(b)) or (len(a) >= 4 and b.startswith(a))

@@ -1,0 +1,70 @@
+"""What a call's observations say of its life: pure functions, from polls to a deviation in words.
+
+The polls' times are ours, and a poll tells of an instant between its sending and its answer; so nothing here depends on
+when exactly something was seen, only on the order of what was.
+"""
+
+from __future__ import annotations
+
+from ringback.suite.calls import Call, Observation
+
+__all__ = ["early_final", "lost_final"]
+
+
+def _controlled(call: Call) -> list[Observation]:
+    """The observations that count for a call's own life: a batch that a poll for the call alone contradicts does not.
+
+    A batch that left a call out, or told otherwise than before, counts only if the next poll for the call alone agrees.
+    """
+    kept: list[Observation] = []
+    for index, seen in enumerate(call.observations):
+        before = kept[-1].final if kept else None
+        if seen.alone or before is None or seen.final == before:
+            kept.append(seen)
+            continue
+        control = next((o for o in call.observations[index + 1 : index + 3] if o.alone), None)
+        if control is not None and control.final == seen.final:
+            kept.append(seen)
+    return kept
+
+
+def _changes(call: Call) -> list[tuple[Observation, Observation]]:
+    """Where a final state was followed by another, or by none."""
+    seen = _controlled(call)
+    return [(a, b) for a, b in zip(seen, seen[1:], strict=False) if a.final is not None and b.final != a.final]
+
+
+def early_final(call: Call, typical_age: float | None) -> tuple[str, Observation] | None:
+    """A final state shown while the call was in progress, as later polls prove; None if there was none.
+
+    Proof is: the state shown was not the call's own and gave way to it; or it gave way to none, and came for good only at
+    about the age at which other calls become final (`typical_age`, seconds).
+    """
+    changes = _changes(call)
+    if not changes:
+        return None
+    first, then = changes[0]
+    if then.final is not None:
+        if first.final != call.known_state and then.final == call.known_state:
+            return f"it was reported {first.final}, and {then.final} later", first
+        return None
+    again = next((o for o in call.observations if o.asked_at > then.asked_at and o.final is not None), None)
+    if again is None:
+        return None
+    shown, back = call.age(first.asked_at), call.age(again.asked_at)
+    if typical_age is not None and shown < 0.6 * typical_age <= 1.5 * back:
+        return f"it was reported {first.final} after {shown:.2f} s, then as in progress, then {again.final}", first
+    return None
+
+
+def lost_final(call: Call, typical_age: float | None) -> tuple[str, Observation] | None:
+    """A final state that changed or went away afterwards; None if it stayed. What `early_final` explains is left to it."""
+    changes = _changes(call)
+    if early_final(call, typical_age) is not None:
+        changes = changes[1:]
+    if not changes:
+        return None
+    first, then = changes[0]
+    after = then.asked_at - first.asked_at
+    told = f"{then.final}" if then.final is not None else "nothing any more"
+    return f"it was reported {first.final}, and {after:.1f} s later {told}", then

@@ -1,0 +1,39 @@
+"""How a contract test ends other than by passing: a deviation, an open question, or nothing to exercise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from ringback.deployment import Answer, Exchange
+
+__all__ = ["Deviation", "Inconclusive", "NotExercised"]
+
+_SHOWN = 3
+
+
+class Deviation(AssertionError):
+    """The deployment broke the clause: what was expected, what came, and the exchanges that show it."""
+
+    def __init__(self, observed: str, *, expected: str = "", evidence: Iterable[Answer | Exchange] = ()) -> None:
+        super().__init__(observed)
+        self.observed = observed
+        self.expected = expected
+        found = [item.exchange if isinstance(item, Answer) else item for item in evidence]
+        # The smallest request shows a deviation best.
+        self.evidence = tuple(sorted(dict.fromkeys(found), key=lambda e: e.request_bytes)[:_SHOWN])
+
+
+class Inconclusive(pytest.skip.Exception):
+    """It could not be decided, and why; never counted as passed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, _use_item_location=True)
+
+
+class NotExercised(pytest.skip.Exception):
+    """The configuration lacks what the test needs, and what that is."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, _use_item_location=True)

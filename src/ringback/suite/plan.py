@@ -1,0 +1,85 @@
+"""The plan of a check: which probes the selected tests declare, and how many calls and seconds they will take."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pytest
+
+from ringback.config import Config
+from ringback.suite.campaign import AT_ONCE, BASELINE
+from ringback.suite.probes import Probe
+
+__all__ = ["Plan", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will send before and beside its tests' own requests."""
+
+    probes: tuple[Probe, ...]
+    burst: bool
+    identical: int
+    """How many byte-identical triggers are sent."""
+    pool: int
+    """How many accepted calls later tests count on."""
+    generated: int
+    """Calls that tests place themselves, at most."""
+    clauses: tuple[str, ...]
+
+    @property
+    def placed(self) -> int:
+        """Calls placed before tests place their own, on a deployment that keeps the contract."""
+        places = {BASELINE, *(p for p in self.probes if p.expect == "accepted")}
+        return max(self.pool, len(places) + (AT_ONCE if self.burst else 0) + self.identical)
+
+    @property
+    def calls(self) -> int:
+        """Accepted calls to expect: each probe that may be either is counted as one."""
+        return self.placed + self.generated + sum(1 for p in self.probes if p.expect == "either")
+
+    @property
+    def triggers(self) -> int:
+        """Triggers to expect, the refused ones too."""
+        return self.calls + sum(1 for p in self.probes if p.expect == "refused")
+
+    def calls_by_line(self, config: Config) -> Counter[str]:
+        """How many of the placed calls dial each line."""
+        lines = list(config.lines.configured)
+        count: Counter[str] = Counter()
+        for probe in {BASELINE, *self.probes}:
+            if probe.expect != "refused":
+                count[probe.line if probe.line in lines else lines[0]] += 1
+        rest = (AT_ONCE if self.burst else 0) + max(0, self.pool - self.placed)
+        for index in range(rest):
+            count[lines[index % len(lines)]] += 1
+        count[lines[0]] += self.identical + self.generated
+        return count
+
+    def seconds(self, config: Config) -> float:
+        """A lower estimate of the time the run takes on the deployment's side: sending at the trigger rate, one ring."""
+        rate = config.budget.triggers_per_second
+        return math.ceil(max(0.0, self.triggers - rate) / rate)
+
+
+def make_plan(items: Iterable[pytest.Item]) -> Plan:
+    """Gather what the collected tests declare by parameters and markers."""
+    probes: dict[Probe, None] = {}
+    burst, identical, pool, generated = False, 0, 0, 0
+    clauses: dict[str, None] = {}
+    for item in items:
+        for marker in item.iter_markers("clause"):
+            clauses.update(dict.fromkeys(marker.args))
+        for marker in item.iter_markers("sends"):
+            probes.update(dict.fromkeys(marker.args))
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None:
+            probes.update(dict.fromkeys(v for v in callspec.params.values() if isinstance(v, Probe)))
+        burst = burst or item.get_closest_marker("burst") is not None
+        identical = max([identical, *(m.args[0] for m in item.iter_markers("identical"))])
+        pool = max([pool, *(m.args[0] for m in item.iter_markers("pool"))])
+        generated += sum(m.args[0] for m in item.iter_markers("generates"))
+    return Plan(tuple(probes), burst, identical, pool, generated, tuple(clauses))

@@ -1,0 +1,275 @@
+"""The pytest side of the contract suite: options, fixtures, order of tests, and findings out of their outcomes.
+
+`contract_tests/conftest.py` takes its hooks from here, so that `pytest contract_tests` works with all of pytest's habits.
+`ringback check` runs the same suite and hands its settings over in a `Handover`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringback.config import Config, ConfigError
+from ringback.config.loading import gather
+from ringback.contract.clauses import CLAUSES, Level
+from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
+from ringback.contract.waivers import waivers_in_force
+from ringback.deployment import ExchangeError
+from ringback.suite.findings import failed, finding_of
+from ringback.suite.outcomes import Inconclusive
+from ringback.suite.plan import Plan, make_plan
+from ringback.suite.probes import Probe
+from ringback.suite.session import Session
+from ringback.target import Target, resolve
+
+__all__ = ["Handover", "Run", "pytest_addoption", "pytest_configure"]
+
+_MARKERS = (
+    "clause(id, ...): the clauses of the contract that the test decides",
+    "sends(probe, ...): triggers that the campaign sends for the test",
+    "burst: the test reads about the triggers and polls that are sent at once",
+    "identical(n): the test reads about n byte-identical triggers",
+    "pool(n): the test counts on n accepted calls",
+    "generates(n): the test places up to n calls of its own",
+    "after_final: the test looks at calls that are final, and runs after those that do not",
+    "at_end: the test looks back on the whole run, and runs last",
+)
+
+
+@dataclass(slots=True)
+class Handover:
+    """What `ringback check` hands to the suite, and takes back from it."""
+
+    target: Target
+    seed: int
+    level: Level = Level.SHOULD
+    clauses: tuple[str, ...] = ()
+    directory: Path | None = None
+    plan_only: bool = False
+    on_plan: Callable[[Plan], None] = lambda _plan: None
+    on_progress: Callable[[Run], None] = lambda _run: None
+    run: Run | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of one contract run, for fixtures and for whoever reports on it."""
+
+    config: Config
+    seed: int
+    level: Level
+    plan: Plan
+    session: Session
+    findings: list[Finding] = field(default_factory=list)
+    tests_left: dict[str, int] = field(default_factory=dict)
+    """Clause id -> how many of its tests have not ended."""
+    errors: list[str] = field(default_factory=list)
+    """What went wrong on our side."""
+
+    @property
+    def clauses_done(self) -> int:
+        """How many of the selected clauses are decided."""
+        return sum(1 for left in self.tests_left.values() if left == 0)
+
+    def results(self) -> list[ClauseResult]:
+        """The verdict on each selected clause so far."""
+        return judge_all(
+            self.findings, self.tests_left, mildest=self.level, waivers=waivers_in_force(self.config.waivers)
+        )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of a plain `pytest contract_tests`; a run by `ringback check` is handed its settings instead."""
+    group = parser.getgroup("ringback", "Ringback: the deployment under test")
+    group.addoption("--ringback-config", metavar="FILE", help="configuration (default: ringback.toml, if it exists)")
+    group.addoption("--ringback-base-url", metavar="URL", help="the deployment's base URL")
+    group.addoption("--ringback-clause", metavar="ID", action="append", default=[], help="only this clause's tests")
+    group.addoption("--ringback-level", choices=[*Level], default="should", help="whose deviations fail the run")
+    group.addoption("--ringback-seed", type=int, metavar="N", help="makes what is generated reproducible")
+    group.addoption("--ringback-out", metavar="DIR", help="where exchanges.ndjson is written")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers and the suite's hooks."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.pluginmanager.register(SuitePlugin(config), "ringback-suite")
+
+
+class SuitePlugin:
+    """The hooks of one pytest run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.handover: Handover | None = config.pluginmanager.get_plugin("ringback-handover")
+        self.run: Run | None = None
+        self._resources = contextlib.ExitStack()
+
+    # -- collection -----------------------------------------------------------------------------------------------
+
+    def pytest_make_parametrize_id(self, val: object) -> str | None:
+        """A probe is named by what it sends."""
+        return val.title.encode("ascii", "backslashreplace").decode() if isinstance(val, Probe) else None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep the selected clauses' tests, and run first what needs no final calls."""
+        ours = [item for item in items if item.get_closest_marker("clause")]
+        wanted = self._wanted_clauses()
+        if wanted:
+            dropped = [i for i in ours if not wanted & set(_clauses(i))]
+            if dropped:
+                self.config.hook.pytest_deselected(items=dropped)
+                items[:] = [item for item in items if item not in dropped]
+        items.sort(key=_turn)
+
+    def _wanted_clauses(self) -> set[str]:
+        if self.handover is not None:
+            return set(self.handover.clauses)
+        wanted = {name.upper() for name in self.config.getoption("--ringback-clause")}
+        if unknown := wanted - set(CLAUSES):
+            raise pytest.UsageError(f"--ringback-clause: there is no clause {sorted(unknown)[0]}")
+        return wanted
+
+    # -- the run --------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Open the session and let the campaign run beside the tests; close it whatever happens."""
+        ours = [item for item in session.items if item.get_closest_marker("clause")]
+        if self.config.getoption("collectonly") or not ours or session.testsfailed:
+            return (yield)
+        plan = make_plan(ours)
+        if self.handover is not None:
+            self.handover.on_plan(plan)
+            if self.handover.plan_only:
+                session.items.clear()
+                return (yield)
+        with self._resources:
+            self.run = self._open(plan, ours)
+            return (yield)
+
+    def _open(self, plan: Plan, items: list[pytest.Item]) -> Run:
+        handed = self.handover
+        try:
+            target = handed.target if handed else self._resources.enter_context(resolve(self._sources()))
+            waivers_in_force(target.config.waivers)
+            seed = handed.seed if handed else self._seed()
+            machinery = Session(target.config, seed, handed.directory if handed else self._directory())
+            self._resources.callback(machinery.close)
+            machinery.open()
+        except ConfigError as error:
+            if handed:
+                raise
+            raise pytest.UsageError(str(error)) from None
+        level = handed.level if handed else Level(self.config.getoption("--ringback-level"))
+        left: dict[str, int] = {}
+        for item in items:
+            for clause in _clauses(item):
+                left[clause] = left.get(clause, 0) + 1
+        run = Run(target.config, seed, level, plan, machinery, tests_left=left)
+        if handed:
+            handed.run = run
+        machinery.begin(plan)
+        return run
+
+    def _sources(self) -> Any:
+        name = self.config.getoption("--ringback-config")
+        flags = {"deployment.base_url": self.config.getoption("--ringback-base-url")}
+        return gather(Path(name) if name else None, os.environ, flags)
+
+    def _seed(self) -> int:
+        chosen = self.config.getoption("--ringback-seed")
+        return int(chosen) if chosen is not None else random.SystemRandom().randrange(2**31)
+
+    def _directory(self) -> Path | None:
+        name = self.config.getoption("--ringback-out")
+        if not name:
+            return None
+        directory = Path(name)
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    # -- tests ----------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self) -> Generator[None, object, object]:
+        """What kept a request from having an answer is an open question, never the deployment's failure."""
+        try:
+            return (yield)
+        except ExchangeError as trouble:
+            raise Inconclusive(str(trouble)) from None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Turn the outcome of a test into findings on its clauses; mild deviations don't fail plain pytest either."""
+        report = yield
+        if self.run is None or not _clauses(item):
+            return report
+        if call.when == "call" or (call.when == "setup" and not report.passed):
+            for clause in _clauses(item):
+                finding = finding_of(clause, item, call, report)
+                self.run.findings.append(finding)
+                self.run.tests_left[clause] -= 1
+                if finding.verdict is Verdict.FAIL and not self._fails(clause):
+                    report.outcome = "skipped"
+                    report.wasxfail = f"reported, but fails no run at this level: {finding.summary}"  # type: ignore[attr-defined]  # how pytest marks an expected failure
+                elif failed(finding):
+                    report.longrepr = failed(finding)
+            if self.handover is not None:
+                self.handover.on_progress(self.run)
+        return report
+
+    def _fails(self, clause: str) -> bool:
+        assert self.run is not None  # noqa: S101
+        result = judge_all(
+            [Finding(clause, Verdict.FAIL, "")], [clause], mildest=self.run.level,
+            waivers=waivers_in_force(self.run.config.waivers),
+        )  # fmt: skip
+        return result[0].verdict is Verdict.FAIL
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """A plain run that decided nothing against the deployment, but left a clause open, does not end in 0."""
+        if self.run is None or self.handover is not None or exitstatus != pytest.ExitCode.OK:
+            return
+        if any(r.verdict is Verdict.INCONCLUSIVE for r in self.run.results()):
+            session.exitstatus = 3
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say on which seed and how many calls a plain run was made, and what it left open."""
+        if self.run is None or self.handover is not None:
+            return
+        budget = self.run.session.budget
+        terminalreporter.section("ringback")
+        terminalreporter.line(f"seed {self.run.seed}; {budget.accepted} of {budget.limit} calls placed")
+        for result in self.run.results():
+            if result.verdict in {Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED, Verdict.WARN, Verdict.WAIVED}:
+                terminalreporter.line(f"{result.clause.id} {result.verdict}: {result.summary}")
+
+    # -- fixtures -------------------------------------------------------------------------------------------------
+
+    @pytest.fixture(scope="session", name="suite")
+    def suite_fixture(self) -> Iterator[Session]:
+        """The session: the campaign's outcomes, the calls, the history, and the means to send more."""
+        assert self.run is not None, "the suite runs with pytest's own loop"  # noqa: S101
+        yield self.run.session
+
+
+def _clauses(item: pytest.Item) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for marker in item.iter_markers("clause") for name in marker.args))
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("at_end"):
+        return 2
+    return 1 if item.get_closest_marker("after_final") else 0

@@ -1,0 +1,141 @@
+"""Running the contract suite from Ringback's own commands: pytest underneath, its terminal left out."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ringback.contract.clauses import Level
+from ringback.contract.verdict import ClauseResult
+from ringback.resources import contract_tests_path
+from ringback.suite.plan import Plan
+from ringback.suite.plugin import Handover, Run
+from ringback.target import Target
+
+__all__ = ["CheckOutcome", "run_check"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What a check came to."""
+
+    results: tuple[ClauseResult, ...]
+    plan: Plan | None
+    accepted: int
+    budget: int
+    interrupted: bool = False
+    open_questions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def run_check(
+    target: Target,
+    *,
+    seed: int,
+    level: Level = Level.SHOULD,
+    clauses: tuple[str, ...] = (),
+    directory: Path | None = None,
+    plan_only: bool = False,
+    on_plan: Callable[[Plan], None] = lambda _plan: None,
+    on_progress: Callable[[Run], None] = lambda _run: None,
+) -> CheckOutcome:
+    """Hold a deployment against the contract, all of it or the given clauses.
+
+    Raises `ConfigError` for what is found wrong before anything is sent (the receiver can't listen).
+    """
+    plans: list[Plan] = []
+
+    def planned(plan: Plan) -> None:
+        plans.append(plan)
+        on_plan(plan)
+
+    handover = Handover(target, seed, level, clauses, directory, plan_only, planned, on_progress)
+    caught = _Caught()
+    code = _pytest(handover, caught)
+    run = handover.run
+    if caught.config_error is not None:
+        raise caught.config_error
+    if run is None:
+        problems = tuple(caught.problems) if not plan_only else ()
+        if not plan_only and not problems:
+            problems = ("Ringback's own fault: the suite did not start",)
+        return CheckOutcome((), plans[0] if plans else None, 0, target.config.budget.calls, code == 2, problems)
+    session = run.session
+    trouble = session.campaign.watch.trouble
+    waits = session.client.transport.patience.answers
+    notes = []
+    if waits:
+        notes.append(f"the deployment answered 429 {waits} times; Ringback waited, and went on")
+    if session.budget.possible:
+        notes.append(f"{session.budget.possible} more triggers may have dialled: they got no answer, or no UniqueId")
+    return CheckOutcome(
+        results=tuple(run.results()),
+        plan=run.plan,
+        accepted=session.budget.accepted,
+        budget=session.budget.limit,
+        interrupted=code == pytest.ExitCode.INTERRUPTED,
+        open_questions=(*caught.problems, *([f"watching the calls ended early: {trouble}"] if trouble else [])),
+        notes=tuple(notes),
+    )
+
+
+class _Caught:
+    """Hears of what pytest would have printed: errors of collection, and of the suite itself."""
+
+    def __init__(self) -> None:
+        from ringback.config import ConfigError
+
+        self.problems: list[str] = []
+        self.config_error: ConfigError | None = None
+        self._kind = ConfigError
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.problems.append(f"Ringback's own fault: {report.nodeid} can't be collected")
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        if isinstance(excinfo.value, self._kind):
+            self.config_error = excinfo.value
+        else:
+            self.problems.append(f"Ringback's own fault: {excinfo.typename} at {excinfo.traceback[-1].path.name}")
+        return True
+
+
+def _pytest(handover: Handover, caught: _Caught) -> int:
+    suite = contract_tests_path()
+    arguments = [
+        str(suite), f"--rootdir={suite}", f"--confcutdir={suite}", "-c", os.devnull, "--import-mode=prepend",
+        "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "-p", "no:faulthandler", "--capture=fd",
+    ]  # fmt: skip
+    variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return int(pytest.main(arguments, plugins=[_Named(handover), caught]))
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class _Named:
+    """Registers the handover under the name by which the suite looks for it."""
+
+    def __init__(self, handover: Handover) -> None:
+        self._handover = handover
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_addhooks(self, pluginmanager: pytest.PytestPluginManager) -> None:
+        if not pluginmanager.has_plugin("ringback-handover"):
+            pluginmanager.register(self._handover, "ringback-handover")
+
+

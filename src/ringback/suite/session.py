@@ -1,0 +1,248 @@
+"""One contract run's machinery: an event loop in a thread, with client, receiver, campaign and watch in it.
+
+Tests are plain functions; what they ask for is carried into the loop and back by `Session.run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from ringback.config import Config
+from ringback.deployment import Answer, CallBudget, DeploymentClient, Poll, Recorder, Redactor, Trigger
+from ringback.deployment.guard import DialGuard
+from ringback.receiver import Receiver
+from ringback.suite.calls import Call, Calls
+from ringback.suite.campaign import Campaign, Outcome
+from ringback.suite.drafts import Draft, DraftMaker
+from ringback.suite.near_misses import near_miss_tokens
+from ringback.suite.outcomes import Inconclusive
+from ringback.suite.plan import Plan
+from ringback.suite.probes import Probe
+
+__all__ = ["Session", "dial_guard"]
+
+T = TypeVar("T")
+
+
+class Session:
+    """Everything a run holds. `open` before use; `close` ends it whatever happened."""
+
+    def __init__(self, config: Config, seed: int, directory: Path | None) -> None:
+        self.config = config
+        self.seed = seed
+        self.redactor = Redactor(config.deployment.access_token.get_secret_value(), config.lines.configured)
+        self._add_wrong_tokens()
+        self.recorder = Recorder(self.redactor, directory / "exchanges.ndjson" if directory else None)
+        self.maker = DraftMaker(config, seed)
+        self.budget: CallBudget
+        self.client: DeploymentClient
+        self.campaign: Campaign
+        self.receiver: Receiver | None = None
+        self.receiver_reachable: bool | None = None
+        """Whether the receiver's public URL leads to it from here; None without a receiver."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="ringback-loop", daemon=True)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._open = False
+
+    def _add_wrong_tokens(self) -> None:
+        """What comes near the token gives it away, so it is as secret."""
+        token = self.config.deployment.access_token.get_secret_value()
+        for how, make in near_miss_tokens().items():
+            wrong = make(token)
+            if len(wrong) > 3:
+                self.redactor.add_secret(wrong, f"<the access token {how}>")
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Start the loop and the receiver; raises `ConfigError` when the receiver can't listen."""
+        self._thread.start()
+        self._open = True
+        try:
+            self.run(self._start())
+        except BaseException:
+            self.close()
+            raise
+
+    async def _start(self) -> None:
+        if self.config.result_destination is not None:
+            self.receiver = Receiver(self.config.result_destination)
+            await self.receiver.start()
+        guard = dial_guard(self.config, self.receiver.public_url if self.receiver else None)
+        self.budget = CallBudget(self.config.budget.calls)
+        self.client = DeploymentClient(self.config, guard, self.budget, self.recorder)
+        self.campaign = Campaign(self.config, self.client, self.maker, self.receiver, self.budget)
+        if self.receiver is not None:
+            self.receiver.on_delivery = self.campaign.delivered
+            self.receiver_reachable = await _reaches(self.receiver)
+
+    def begin(self, plan: Plan) -> None:
+        """Let the campaign and the watch run beside the tests."""
+
+        async def both() -> None:
+            self._tasks.append(
+                asyncio.create_task(
+                    self.campaign.run(plan.probes, burst=plan.burst, identical=plan.identical, pool=plan.pool)
+                )
+            )
+            self._tasks.append(asyncio.create_task(self.campaign.watch.run()))
+
+        self.run(both())
+
+    def close(self) -> None:
+        """Stop everything and keep what was recorded. Safe to call twice."""
+        if self._open:
+            self._open = False
+            with contextlib.suppress(Exception, CancelledError):
+                asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(5)
+            if not self._thread.is_alive():
+                self._loop.close()
+        self.recorder.close()
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.receiver is not None:
+            await self.receiver.stop()
+        if hasattr(self, "client"):
+            await self.client.__aexit__()
+        rest = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Carry a coroutine into the loop and wait for its result; Ctrl-C cancels it."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    # -- what tests use -------------------------------------------------------------------------------------------
+
+    def outcome(self, probe: Probe) -> Outcome:
+        """What became of a probe."""
+        return self.run(self.campaign.outcome(probe))
+
+    def placed(self) -> None:
+        """Wait until the whole campaign has been sent; raises what ended it if it failed."""
+        self.run(self.campaign.placed.wait())  # type: ignore[arg-type]  # Event.wait is a coroutine function
+        task = self._tasks[0]
+        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+    @property
+    def calls(self) -> Calls:
+        """All accepted calls so far."""
+        return self.campaign.calls
+
+    @property
+    def history(self) -> tuple[Answer, ...]:
+        """Every answer so far."""
+        return tuple(self.client.history)
+
+    def accepted_calls(self) -> list[Call]:
+        """The calls that the campaign placed; `Inconclusive` if it could place none."""
+        self.placed()
+        calls = self.calls.watched
+        if not calls:
+            raise Inconclusive(self.why_no_call())
+        return calls
+
+    def why_no_call(self) -> str:
+        """Why no call was accepted, in one sentence."""
+        first = self.campaign.baseline or self.outcome_of_baseline()
+        if first.trouble is not None:
+            return str(first.trouble)
+        told = first.answer.told() if first.answer else "nothing"
+        return f"no trigger was accepted, so there is no call to look at (a valid one was answered {told})"
+
+    def outcome_of_baseline(self) -> Outcome:
+        """What became of the first valid trigger."""
+        from ringback.suite.campaign import BASELINE
+
+        return self.outcome(BASELINE)
+
+    def final_calls(self, at_least: int = 1) -> list[Call]:
+        """Calls that were seen final, waiting for them; `Inconclusive` if fewer than asked for become so."""
+        calls = self.accepted_calls()
+        self.run(self.campaign.watch.final(calls))
+        if self.campaign.watch.trouble is not None:
+            raise self.campaign.watch.trouble
+        done = [call for call in calls if call.state is not None]
+        if len(done) < at_least:
+            raise Inconclusive(f"needs {at_least} calls in a final state, and only {len(done)} of {len(calls)} have one")
+        return done
+
+    def wait_until(self, met: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something holds, `seconds` at the most; whether it does."""
+        self.run(self.campaign.watch.until(met, seconds=seconds))
+        return met()
+
+    def poll(self, ids: Iterable[str], purpose: str) -> Poll:
+        """Poll once."""
+        return self.run(self.client.poll(ids, purpose=purpose))
+
+    def poll_with(self, content: Any, purpose: str, *, asked: Iterable[str] = (), headers: Any = None) -> Poll:
+        """Poll once with any body."""
+        extra = {} if headers is None else {"headers": headers}
+        return self.run(self.client.poll_with(content, asked=asked, purpose=purpose, **extra))
+
+    def polls(self, batches: Sequence[Sequence[str]], purpose: str) -> list[Poll]:
+        """Several polls, a few at a time, in order."""
+
+        async def all_of_them() -> list[Poll]:
+            gate = asyncio.Semaphore(4)
+
+            async def one(ids: Sequence[str]) -> Poll:
+                async with gate:
+                    return await self.client.poll(ids, purpose=purpose)
+
+            return list(await asyncio.gather(*(one(ids) for ids in batches)))
+
+        return self.run(all_of_them())
+
+    def trigger(self, draft: Draft, purpose: str, *, expect_call: bool = False) -> Trigger:
+        """Send one trigger, and watch the call if one comes of it."""
+        return self.run(self.campaign.place(draft, purpose, expect_call=expect_call))
+
+
+def dial_guard(config: Config, receiver_url: str | None) -> DialGuard:
+    """The guard that a configuration asks for."""
+    deployment = config.deployment
+    token = deployment.access_token.get_secret_value()
+    harmless = [
+        deployment.base_url, urlsplit(deployment.base_url).netloc, deployment.project, deployment.tenant,
+        deployment.scenario_path, deployment.orchestrator_url, deployment.locale, token,
+        *(make(token) for make in near_miss_tokens().values()), *([receiver_url] if receiver_url else []),
+    ]  # fmt: skip
+    return DialGuard(config.lines.configured.values(), deployment.display_number, harmless)
+
+
+async def _reaches(receiver: Receiver) -> bool:
+    try:
+        async with httpx.AsyncClient(verify=False, timeout=3, trust_env=False) as client:  # noqa: S501 - our own receiver
+            return (await client.get(receiver.probe_url)).status_code == 200
+    except (httpx.HTTPError, OSError):
+        return False
+
+

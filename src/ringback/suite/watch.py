@@ -1,0 +1,172 @@
+"""Watching all accepted calls together: one poll for many, a poll of one where something looks odd.
+
+A batch is how clients poll, and it is what a deployment may get wrong; a poll for one call alone is the control. So
+whenever a batch contradicts what was seen before, the call is asked for alone at once: the calls' observations then tell
+whether it was the call that changed or the batch that was wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+
+from ringback.config import Config
+from ringback.deployment import DeploymentClient, ExchangeError, Poll
+from ringback.receiver import Delivery
+from ringback.suite.calls import Call, Calls, Observation
+
+__all__ = ["BATCH", "Watch"]
+
+BATCH = 20
+"""Calls asked for in one poll: a deployment may refuse more."""
+_ALONE_AT_ONCE = 10
+"""Polls for one call in one round, at most."""
+_SLOWEST = 1.0
+"""Seconds between rounds once all calls are final."""
+
+
+class Watch:
+    """Polls every call from its acceptance to the end of the run. Belongs to one event loop."""
+
+    def __init__(self, config: Config, client: DeploymentClient, calls: Calls) -> None:
+        self._client = client
+        self._calls = calls
+        self._interval = config.timing.poll_interval
+        self._settle = config.timing.settle
+        self._stopping = asyncio.Event()
+        self.rounds = 0
+        self.contradicted: list[tuple[Poll, Call, Observation]] = []
+        """Batches that left out, or told otherwise of, a final call of which the poll alone told the same as before."""
+        self.failed: list[Poll] = []
+        """Polls for accepted calls that brought no readable answer."""
+        self.trouble: ExchangeError | None = None
+        """Why watching ended early, if it did."""
+        self._batches_work = True
+        self._changed = asyncio.Condition()
+
+    async def run(self) -> None:
+        """Watch until stopped."""
+        misses = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            try:
+                await self._round()
+                misses = 0
+            except ExchangeError as trouble:
+                misses += 1
+                if misses >= 5:
+                    self.trouble = trouble
+                    await self._tell()
+                    return
+            await self._tell()
+            busy = self._calls.ringing or time.monotonic() - started > self._interval
+            pause = self._interval if busy else max(self._interval, min(_SLOWEST, 4 * self._interval))
+            try:
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            except TimeoutError:
+                continue
+
+    def stop(self) -> None:
+        """End after the running round."""
+        self._stopping.set()
+
+    async def ask_alone(self, call: Call, purpose: str = "poll for one call") -> Observation | None:
+        """Poll for one call now, and note what it says; None if the answer could not be read."""
+        observed = self._note(await self._client.poll([call.unique_id], purpose=purpose), [call])
+        return observed[0][1] if observed else None
+
+    async def delivered(self, call: Call, delivery: Delivery) -> None:
+        """A result arrived: note it, and ask at once whether the call is final."""
+        call.deliveries.append(delivery)
+        if call.first_final is None:
+            try:
+                await self.ask_alone(call, "poll for one call, as its result arrives")
+            except ExchangeError:
+                return
+        await self._tell()
+
+    async def final(self, calls: Sequence[Call]) -> None:
+        """Return when each of these calls is final, has had the settle time, or can't be watched any more."""
+        await self.until(lambda: all(c.settled or c.age(time.monotonic()) > self._settle for c in calls))
+
+    async def until(self, met: object, *, seconds: float | None = None) -> None:
+        """Return when `met()` holds, after `seconds` at the latest, or when watching has ended."""
+        assert callable(met)  # noqa: S101
+        deadline = time.monotonic() + seconds if seconds is not None else None
+        async with self._changed:
+            while not met() and self.trouble is None and not self._stopping.is_set():
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return
+                try:
+                    await asyncio.wait_for(self._changed.wait(), min(0.5, left if left is not None else 0.5))
+                except TimeoutError:
+                    continue
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _round(self) -> None:
+        calls = self._calls.watched
+        # Another order each round: no call is always the last of a batch.
+        turn = self.rounds % len(calls) if calls else 0
+        calls = calls[turn:] + calls[:turn]
+        self.rounds += 1
+        odd: list[Call] = []
+        if self._batches_work or self.rounds % 10 == 0:
+            for start in range(0, len(calls), BATCH):
+                odd += await self._batch(calls[start : start + BATCH])
+        else:
+            odd = [c for c in calls if c.first_final is None] or calls
+        odd += self._overdue(calls)
+        for call in list(dict.fromkeys(odd))[:_ALONE_AT_ONCE]:
+            await self._control(call)
+
+    async def _batch(self, calls: Sequence[Call]) -> list[Call]:
+        before = {call.unique_id: call.state for call in calls}
+        poll = await self._client.poll((c.unique_id for c in calls), purpose=f"poll for {len(calls)} calls")
+        noted = self._note(poll, calls)
+        self._batches_work = bool(noted)
+        return [call for call, seen in noted if before[call.unique_id] is not None and seen.final != before[call.unique_id]] or (
+            [] if noted else list(calls[:2])
+        )
+
+    async def _control(self, call: Call) -> None:
+        batched = call.observations[-1] if call.observations and not call.observations[-1].alone else None
+        alone = await self.ask_alone(call)
+        if alone is None or batched is None or len(call.observations) < 3:
+            return
+        earlier = [o.final for o in call.observations[:-2] if o.final is not None]
+        if earlier and alone.final == earlier[-1] and batched.final != alone.final:
+            poll = self._last_batch
+            if poll is not None:
+                self.contradicted.append((poll, call, alone))
+
+    _last_batch: Poll | None = None
+
+    def _overdue(self, calls: Sequence[Call]) -> list[Call]:
+        """Calls in progress for much longer than others were: perhaps batches do not tell of them."""
+        typical, now = self._calls.typical_age(), time.monotonic()
+        limit = self._settle / 4 if typical is None else 2 * typical + 4 * self._interval + 0.5
+        return [c for c in calls if c.first_final is None and c.age(now) > limit and self.rounds % 4 == 0]
+
+    def _note(self, poll: Poll, calls: Sequence[Call]) -> list[tuple[Call, Observation]]:
+        if poll.status != 200 or not poll.json.readable:
+            self.failed.append(poll)
+            return []
+        if len(calls) > 1:
+            self._last_batch = poll
+        noted: list[tuple[Call, Observation]] = []
+        for call in calls:
+            words = tuple(poll.states(call.unique_id))
+            seen = Observation(poll.begun, poll.ended, words, len(calls) == 1, poll.exchange)
+            call.observations.append(seen)
+            noted.append((call, seen))
+        return noted
+
+
+def all_words(calls: Iterable[Call]) -> list[tuple[str, Call, Observation]]:
+    """Every reported word with the call and the observation it comes from."""
+    return [(word, call, seen) for call in calls for seen in call.observations for word in seen.words]

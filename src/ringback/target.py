@@ -1,0 +1,77 @@
+"""Which deployment a command is about: the one that the configuration names, or an embedded one started for it."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ringback.config import Config, ConfigError
+from ringback.config.loading import Sources
+from ringback.sandbox import SandboxError, SandboxSettings, launch
+
+__all__ = ["Target", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A deployment to run against, and whether it is our own."""
+
+    config: Config
+    embedded: bool
+    variation: tuple[str, ...] = ()
+    """The faults and dialects of an embedded deployment."""
+
+
+@contextlib.contextmanager
+def resolve(sources: Sources) -> Iterator[Target]:
+    """Check the configuration, start the embedded deployment if no other is named, and stop it afterwards.
+
+    Raises `ConfigError` before anything is started or sent.
+    """
+    if sources.names_a_deployment:
+        yield Target(sources.build(), embedded=False)
+        return
+    demo = SandboxSettings(port=0)
+    wanted = sources.build(_defaults(demo, "https://127.0.0.1:22222"), demo.access_token)
+    options = wanted.sandbox
+    settings = SandboxSettings(
+        port=0,
+        access_token=secrets.token_urlsafe(24),
+        lines=wanted.lines.configured,
+        ring_seconds=options.ring_time,
+        queued_delivery_seconds=max(0.5, min(2.0, options.ring_time)),
+        faults=options.faults,
+        dialects=options.dialects,
+    )
+    try:
+        with launch(settings) as running:
+            defaults = _defaults(settings, running.base_url)
+            if running.ca_bundle is not None:
+                defaults["deployment"]["ca_bundle"] = str(running.ca_bundle)
+            config = sources.build(defaults, settings.access_token)
+            yield Target(config, embedded=True, variation=(*options.faults, *options.dialects))
+    except SandboxError as error:
+        raise ConfigError("sandbox", None, str(error), "see: ringback sandbox --help") from None
+
+
+def _defaults(settings: SandboxSettings, base_url: str) -> dict[str, dict[str, object]]:
+    """What a configuration that names no deployment says of the embedded one."""
+    return {
+        "deployment": {
+            "base_url": base_url,
+            "project": settings.project,
+            "tenant": settings.tenant,
+            "scenario_path": settings.scenario_path,
+            "orchestrator_url": settings.orchestrator_url,
+            "display_number": settings.display_number,
+            "locale": settings.locale,
+        },
+        "lines": dict(settings.lines),
+        "budget": {"triggers_per_second": 200},
+        "timing": {"poll_interval": "100ms", "delivery": "5s", "queued_delivery": "10s", "settle": "30s"},
+        "result_destination": {"listen": "127.0.0.1:0"},
+        "load": {"poll_interval": "200ms"},
+        "gate": {"rate": 100, "duration": "10s"},
+    }

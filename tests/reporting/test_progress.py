@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import io
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ringback.reporting import Progress
+from ringback.reporting.screen import ReportConsole
+
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
+
+
+@dataclass
+class Pty:
+    """A terminal of our own: what is written to `file` arrives in `seen`."""
+
+    file: io.TextIOWrapper
+    master: int
+    _read: list[bytes] = field(default_factory=list)
+
+    def listen(self) -> None:
+        try:
+            while data := os.read(self.master, 65_536):
+                self._read.append(data)
+        except OSError:
+            return
+
+    @property
+    def seen(self) -> str:
+        return b"".join(self._read).decode("utf-8", "replace")
+
+    def wait_for(self, text: str) -> None:
+        deadline = time.monotonic() + 20
+        while text not in self.seen:
+            assert time.monotonic() < deadline, f"{text!r} never came: {self.seen!r}"
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def pty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pty]:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    master, slave = os.openpty()
+    with os.fdopen(slave, "w", encoding="utf-8") as file:
+        terminal = Pty(file, master)
+        reader = threading.Thread(target=terminal.listen)
+        reader.start()
+        yield terminal
+    reader.join(20)
+    os.close(master)
+
+
+def test_a_terminal_sees_one_line(pty: Pty) -> None:
+    screen = ReportConsole(file=pty.file, width=100)
+    with Progress(screen) as progress:
+        progress.update(12, 53, 34, 60, 9, "waiting\x1b[2J for calls")
+        pty.wait_for("12 of 53 clauses · 34 of 60 calls placed · 9 ringing · ")
+        pty.wait_for("waiting\\x1b[2J for calls")
+        progress.update(53, 53, 48, 0, 0)
+        pty.wait_for("53 of 53 clauses · 48 calls placed · ")
+        screen.print("said meanwhile")
+    pty.wait_for(SHOW)
+    assert "said meanwhile" in pty.seen
+    assert pty.seen.index(HIDE) < pty.seen.rindex(SHOW)
+    assert screen.file is pty.file
+    assert "\x1b[1A" not in pty.seen.split("said meanwhile")[0]  # never two lines high
+
+
+def test_a_narrow_terminal_still_sees_one_line(pty: Pty) -> None:
+    with Progress(ReportConsole(file=pty.file, width=30)) as progress:
+        progress.update(12, 53, 34, 60, 9, "waiting for calls")
+        pty.wait_for("12 of 53 clauses · 34 of")
+        pty.wait_for("…")
+    pty.wait_for(SHOW)
+    assert "calls placed" not in pty.seen
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_the_terminal_is_restored_whatever_happens(pty: Pty, error: type[BaseException]) -> None:
+    screen = ReportConsole(file=pty.file)
+    threads = threading.active_count()
+    with pytest.raises(error), Progress(screen) as progress:
+        progress.update(1, 53, 1, 60, 1)
+        pty.wait_for("1 of 53")
+        raise error
+    pty.wait_for(SHOW)
+    assert screen.file is pty.file
+    assert threading.active_count() == threads
+
+
+def test_at_most_eight_updates_a_second(pty: Pty) -> None:
+    updates = 0
+    begun = time.monotonic()
+    with Progress(ReportConsole(file=pty.file, width=100)) as progress:
+        while time.monotonic() < begun + 1:
+            updates += 1
+            progress.update(updates, 10**9, 0, 60, 0)
+            time.sleep(0.0005)
+    seconds = time.monotonic() - begun
+    pty.wait_for(SHOW)
+    drawn = len(re.findall(r"\d+ of 1000000000 clauses", pty.seen))
+    assert 1 <= drawn <= 8 * seconds + 3  # one at each end, one for rounding
+    assert updates > drawn
+
+
+def test_many_threads_may_update(pty: Pty) -> None:
+    def work() -> None:
+        for number in range(500):
+            progress.update(number, 500, number, 500, 0)
+
+    with Progress(ReportConsole(file=pty.file, width=100)) as progress:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        pty.wait_for("499 of 500 clauses · 499 of 500 calls placed")
+
+
+def test_redirected_output_does_not_swallow_it(pty: Pty) -> None:
+    """As pytest does it: another file takes the place of the descriptor, and puts it back."""
+    kept = os.dup(pty.file.fileno())
+    try:
+        with Progress(ReportConsole(file=pty.file, width=100)) as progress, Path(os.devnull).open("w") as silence:
+            os.dup2(silence.fileno(), pty.file.fileno())
+            progress.update(7, 53, 0, 60, 0)
+            pty.wait_for("7 of 53")
+            os.dup2(kept, pty.file.fileno())
+    finally:
+        os.close(kept)
+    pty.wait_for(SHOW)
+
+
+@pytest.mark.parametrize("options", [{}, {"force_terminal": True}, {"terse": True}])
+def test_nobody_watching_means_nothing_written(options: dict[str, bool]) -> None:
+    pipe = io.StringIO()
+    with Progress(ReportConsole(file=pipe, **options)) as progress:
+        progress.update(1, 53, 1, 60, 1, "doing")
+        time.sleep(0.2)
+    assert pipe.getvalue() == ""
+
+
+def test_quiet_on_a_terminal_means_nothing_written(pty: Pty) -> None:
+    with Progress(ReportConsole(file=pty.file, terse=True)) as progress:
+        progress.update(1, 53, 1, 60, 1, "doing")
+        time.sleep(0.2)
+    assert pty.seen == ""
+
+
+def test_a_dumb_terminal_is_spared(pty: Pty, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    with Progress(ReportConsole(file=pty.file)) as progress:
+        progress.update(1, 53, 1, 60, 1, "doing")
+        time.sleep(0.2)
+    assert pty.seen == ""

@@ -1,0 +1,192 @@
+"""Results go out in time, once if they can, again if they must, and hold nobody up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import time
+from itertools import pairwise
+
+import pytest
+import trustme
+
+from ringback.sandbox import delivery
+from ringback.sandbox.delivery import Courier, Parcel
+
+from .in_process import Deployment, Receiver, deployed, receiving, until
+
+
+async def _place(d: Deployment, receiver: Receiver, path: str, immediate: bool = True) -> str:
+    return await d.place(ResultDestination=receiver.url + path, SendResultImmediately=immediate)
+
+
+def test_an_immediate_result_goes_out_when_the_call_ends() -> None:
+    async def scenario() -> None:
+        async with receiving() as receiver, deployed(queued_delivery_seconds=30.0) as d:
+            unique_id = await _place(d, receiver, "/a?b=c")
+            assert await until(lambda: bool(receiver.deliveries))
+            only = receiver.deliveries[0]
+            assert (only.method, only.target) == ("POST", "/a?b=c")
+            assert "application/json" in only.headers
+            assert json.loads(only.body) == {"UniqueId": unique_id, "CallState": "Answered"}
+            await asyncio.sleep(0.1)
+            assert len(receiver.deliveries) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_queued_result_waits_for_the_flush() -> None:
+    async def scenario() -> None:
+        async with receiving() as receiver, deployed(queued_delivery_seconds=0.4) as d:
+            unique_id = await _place(d, receiver, "/", immediate=False)
+            await d.final_states([unique_id])
+            assert receiver.deliveries == []
+            assert await until(lambda: bool(receiver.about(unique_id)))
+
+    asyncio.run(scenario())
+
+
+def test_a_result_can_be_polled_before_it_is_delivered() -> None:
+    polled: list[dict[str, str]] = []
+
+    async def scenario() -> None:
+        async with receiving() as receiver, deployed() as d:
+
+            def look(_: object) -> None:
+                call = d.behaviour.book.find(unique_id)
+                polled.append({unique_id: call.state if call else ""})
+
+            receiver.on_delivery = look
+            unique_id = await _place(d, receiver, "/")
+            await until(lambda: bool(polled))
+
+    asyncio.run(scenario())
+    assert [list(states.values()) for states in polled] == [["Answered"]]
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_a_failed_delivery_is_tried_again_with_growing_pauses(status: int) -> None:
+    times: list[float] = []
+
+    async def scenario() -> None:
+        async with receiving() as receiver, deployed() as d:
+            receiver.status = lambda _, before: status if before < 2 else 200
+            receiver.on_delivery = lambda _: times.append(time.monotonic())
+            await _place(d, receiver, "/")
+            assert await until(lambda: len(times) == 3)
+            await asyncio.sleep(0.1)
+
+    asyncio.run(scenario())
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert 0.18 < pauses[0] < 0.4 <= pauses[1] + 0.02 < 0.8
+
+
+def test_attempts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "FIRST_RETRY_SECONDS", 0.005)
+
+    async def scenario() -> int:
+        async with receiving() as receiver, deployed() as d:
+            receiver.status = lambda *_: 503
+            await _place(d, receiver, "/")
+            await until(lambda: len(receiver.deliveries) == delivery.ATTEMPTS)
+            await asyncio.sleep(0.3)
+            return len(receiver.deliveries)
+
+    assert asyncio.run(scenario()) == delivery.ATTEMPTS
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 404])
+def test_what_is_not_a_failure_is_not_repeated_nor_followed(status: int) -> None:
+    async def scenario() -> int:
+        async with receiving() as receiver, deployed() as d:
+            receiver.status = lambda *_: status
+            await _place(d, receiver, "/")
+            await asyncio.sleep(0.4)
+            return len(receiver.deliveries)
+
+    assert asyncio.run(scenario()) == 1
+
+
+def test_a_dead_or_slow_destination_holds_up_nobody_else() -> None:
+    async def scenario() -> None:
+        async with receiving() as slow, receiving() as quick, deployed() as d:
+            slow.seconds = lambda _: 3.0
+            start = time.monotonic()
+            for _ in range(100):
+                await _place(d, slow, "/slow")
+                await d.place(ResultDestination="http://127.0.0.1:1/", SendResultImmediately=True)
+            placed = time.monotonic() - start
+            ids = [await _place(d, quick, f"/{n}") for n in range(20)]
+            assert await until(lambda: all(quick.about(unique_id) for unique_id in ids), 1.0)
+            assert placed < 1.0
+            assert slow.connections <= delivery.CONNECTIONS_PER_LANE
+
+    asyncio.run(scenario())
+
+
+def test_connections_are_kept_and_replaced_when_stale() -> None:
+    async def scenario() -> tuple[int, int]:
+        courier = Courier()
+        async with receiving() as receiver:
+            for _ in range(5):
+                assert await courier.send_once(Parcel(receiver.url + "/", b"{}"))
+            kept = receiver.connections
+            courier.close()
+        return kept, len(receiver.deliveries)
+
+    assert asyncio.run(scenario()) == (1, 5)
+
+
+def test_a_receiver_that_closes_after_each_answer_gets_everything() -> None:
+    async def scenario() -> list[bool]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")  # and no word about closing
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        courier = Courier()
+        delivered = [await courier.send_once(Parcel(url, b"{}")) for _ in range(5)]
+        courier.close()
+        server.close()
+        return delivered
+
+    assert asyncio.run(scenario()) == [True] * 5
+
+
+def test_https_receivers_need_no_known_certificate() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("receiver.example.com").configure_cert(context)
+
+    async def scenario() -> bool:
+        receiver = Receiver()
+        tasks = set()
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            tasks.add(asyncio.create_task(receiver.serve(reader, writer)))
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
+        courier = Courier()
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        delivered = await courier.send_once(Parcel(url, b"{}"))
+        courier.close()
+        server.close()
+        await asyncio.gather(*tasks)
+        return delivered
+
+    assert asyncio.run(scenario())
+
+
+def test_lanes_are_forgotten_when_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MAX_LANES", 10)
+    monkeypatch.setattr(delivery, "ATTEMPTS", 1)
+
+    async def scenario() -> int:
+        courier = Courier(attempts=1)
+        for port in range(1, 60):
+            await courier.send_once(Parcel(f"http://127.0.0.1:{port}/", b"{}"))
+        return len(courier._lanes)
+
+    assert asyncio.run(scenario()) <= 11
