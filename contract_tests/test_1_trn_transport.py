@@ -72,9 +72,7 @@ def test_a_trigger_by_another_method_is_refused(suite: Session, probe: Probe) ->
 def test_a_poll_by_another_method_is_refused(suite: Session, method: str) -> None:
     """A poll sent by a method other than POST."""
     ids = [call.unique_id for call in suite.accepted_calls()[:1]]
-    answer = suite.run(
-        suite.client.poll_with({"UniqueIds": ids}, asked=ids, method=method, purpose=f"a poll sent by {method}")
-    )
+    answer = suite.poll_with({"UniqueIds": ids}, f"a poll sent by {method}", method=method)
     if answer.status is None:
         raise Inconclusive(f"no answer to judge: {answer.told()} (see ROB-02)")
     if not (answer.refused or answer.status == 501):
@@ -128,5 +126,3 @@ def test_answers_name_no_member_twice(suite: Session) -> None:
     for answer in regular_answers(suite):
         if answer.json.twice:
             raise Deviation(f"a 200 answer names {answer.json.twice[0]} twice in one object", evidence=[answer])
-
-

@@ -9,7 +9,7 @@ import pytest
 
 from ringback.deployment import Poll
 from ringback.suite.calls import Call
-from ringback.suite.history import is_near
+from ringback.suite.history import is_near, polls
 from ringback.suite.near_misses import near_miss_ids
 from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.session import Session
@@ -31,7 +31,18 @@ NOT_A_POLL: dict[str, object] = {
     "an array in place of the object": ["no-such-call"],
     "a JSON string": '"UniqueIds"',
 }
-NOBODYS = ("no-such-call", "%", "*", "' OR '1'='1", '" OR ""="', "../..", "{$ne: null}", "\u0000", "ｎｏｂｏｄｙ", "null")
+NOBODYS = (
+    "no-such-call",
+    "%",
+    "*",
+    "' OR '1'='1",
+    '" OR ""="',
+    "../..",
+    "{$ne: null}",
+    "\u0000",
+    "ｎｏｂｏｄｙ",
+    "null",
+)
 
 
 def body_of(content: object) -> bytes:
@@ -62,8 +73,9 @@ def test_a_poll_for_accepted_calls_is_answered_200(suite: Session) -> None:
     """The status of polls for one accepted call, in progress and final."""
     calls = suite.accepted_calls()
     own = {call.unique_id for call in calls}
-    answers = [a for a in suite.history if isinstance(a, Poll) and len(a.asked) == 1 and set(a.asked) <= own]
-    answers = [a for a in answers if a.exchange.method == "POST"] + [suite.poll([calls[0].unique_id], "poll for one call")]
+    answers = [a for a in polls(suite) if len(a.asked) == 1 and set(a.asked) <= own] + [
+        suite.poll([calls[0].unique_id], "poll for one call")
+    ]
     burst = {id(poll) for poll in suite.campaign.burst.polls}
     wrong = [a for a in answers if a.status is not None and a.status != 200 and id(a) not in burst]
     if wrong:
@@ -78,13 +90,15 @@ def test_a_poll_for_accepted_calls_is_answered_200(suite: Session) -> None:
 def test_the_answer_is_an_object_with_call_results(suite: Session) -> None:
     """The body of every 200 answer to a poll, in progress and final."""
     suite.final_calls(0)
-    answers = [a for a in suite.history if isinstance(a, Poll) and a.status == 200 and a.asked and not a.failure]
+    answers = [a for a in polls(suite) if a.status == 200 and a.asked and not a.failure]
     if not answers:
         raise Inconclusive("no poll was answered 200")
     for answer in answers:
         value = answer.json.value if answer.json.readable else None
         if not isinstance(value, dict):
-            raise Deviation(f"the body is not an object ({answer.json.problem or type(value).__name__})", evidence=[answer])
+            raise Deviation(
+                f"the body is not an object ({answer.json.problem or type(value).__name__})", evidence=[answer]
+            )
         if not isinstance(value.get("CallResults"), list):
             names = ", ".join(map(str, list(value)[:5])) or "none"
             found = "is no array" if "CallResults" in value else f"is missing; members: {names}"
@@ -98,7 +112,7 @@ def test_each_entry_has_its_three_members_as_text(suite: Session) -> None:
     """Every entry of every 200 answer to a poll."""
     suite.final_calls()
     seen = 0
-    for answer in (a for a in suite.history if isinstance(a, Poll) and a.status == 200):
+    for answer in (a for a in polls(suite) if a.status == 200):
         for entry in answer.entries:
             seen += 1
             if not isinstance(entry.raw, dict):
@@ -143,8 +157,8 @@ def test_batches_agreed_with_polls_for_one_call(suite: Session) -> None:
     if suite.campaign.watch.contradicted:
         poll, call, alone = suite.campaign.watch.contradicted[0]
         raise Deviation(
-            f"a poll for {len(poll.asked)} calls said {told(poll, call) or 'nothing'} of a call of which the poll for it "
-            f"alone says {alone.final}",
+            f"a poll for {len(poll.asked)} calls said {told(poll, call) or 'nothing'} of a call; "
+            f"the poll for it alone says {alone.final}",
             evidence=[poll],
         )
 
@@ -175,7 +189,7 @@ def must_report(suite: Session, poll: Poll, batch: Sequence[Call]) -> None:
 @pytest.mark.clause("RES-05")
 @pytest.mark.pool(2)
 @pytest.mark.after_final
-@pytest.mark.parametrize("what", [k for k in NOT_A_POLL] + ["an empty list", "every kind of foreign id"])
+@pytest.mark.parametrize("what", [*NOT_A_POLL, "an empty list", "every kind of foreign id"])
 def test_a_poll_for_nobody_tells_of_nobody(suite: Session, what: str) -> None:
     """Polls that ask for no call of anybody's."""
     suite.final_calls()
@@ -183,7 +197,7 @@ def test_a_poll_for_nobody_tells_of_nobody(suite: Session, what: str) -> None:
     if what == "every kind of foreign id":
         contents = [{"UniqueIds": [one]} for one in NOBODYS]
     for content in contents:
-        poll = suite.poll_with(body_of(content), f"poll with {what}", asked=NOBODYS)
+        poll = suite.poll_with(body_of(content), f"poll with {what}")
         must_name_only(poll)
 
 
@@ -193,7 +207,7 @@ def test_a_poll_for_nobody_tells_of_nobody(suite: Session, what: str) -> None:
 def test_no_poll_told_of_a_call_not_asked_for(suite: Session) -> None:
     """Every poll of the run: its entries against what it asked for."""
     suite.final_calls()
-    for poll in (a for a in suite.history if isinstance(a, Poll) and a.exchange.method == "POST"):
+    for poll in polls(suite):
         must_name_only(poll)
 
 
@@ -247,7 +261,7 @@ def test_an_unknown_id_costs_known_ones_nothing(suite: Session, place: str) -> N
 @pytest.mark.parametrize("what", list(NOT_A_POLL))
 def test_what_is_no_poll_is_refused(suite: Session, what: str) -> None:
     """Bodies that are not what the documents show."""
-    poll = suite.poll_with(body_of(NOT_A_POLL[what]), f"poll with {what}", asked=NOBODYS)
+    poll = suite.poll_with(body_of(NOT_A_POLL[what]), f"poll with {what}")
     if poll.status is None:
         raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
     if not poll.refused:

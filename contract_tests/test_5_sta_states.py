@@ -7,16 +7,12 @@ import pytest
 from ringback.config import LINE_STATES
 from ringback.contract.states import nearest_state
 from ringback.suite.calls import Call, misspelt
+from ringback.suite.common_probes import LINE_CALLS
 from ringback.suite.lifecycle import early_final, lost_final
 from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
-from ringback.suite.probes import Destination, accepted
 from ringback.suite.session import Session
 from ringback.suite.watch import all_words
 
-LINE_CALLS = {
-    line: accepted(f"a call to the line {line}", line=line, destination=Destination(immediately=True))
-    for line in LINE_STATES
-}
 STAYS_FOR = 2.5
 """Seconds for which a final state is watched at least."""
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
-from test_2_req_trigger import ALONE_LEFT_OUT
-from test_5_sta_states import LINE_CALLS
 
 from ringback.receiver import Behaviour, Receiver
 from ringback.suite.calls import Call
 from ringback.suite.campaign import Outcome
+from ringback.suite.common_probes import LINE_CALLS, WITHOUT_SEND_RESULT_IMMEDIATELY
 from ringback.suite.deliveries import foreign_ids, names, state_told
 from ringback.suite.expect import sent
 from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
@@ -23,7 +22,7 @@ HOLD = 4.0
 SLOW_TRIGGER = 2.5
 """Seconds longer than other triggers that count as being held up."""
 
-NOT_SAID = next(p for p in ALONE_LEFT_OUT if "SendResultImmediately" in p.title)
+NOT_SAID = WITHOUT_SEND_RESULT_IMMEDIATELY
 TROUBLED = [
     accepted("a ResultDestination at which nobody listens", destination=Destination(True, dead=True)),
     accepted("a ResultDestination that is slow", destination=Destination(True, Behaviour(seconds=HOLD))),
@@ -204,7 +203,8 @@ def test_a_delivered_state_is_the_polled_one(suite: Session) -> None:
             told = state_told(delivery, call.unique_id)
             if told is not None and names(delivery, call.unique_id) and told not in {o.final for o in call.finals}:
                 raise Deviation(
-                    f"the delivery says {told}, polls say {call.state}", evidence=[call.trigger, call.finals[-1].exchange]
+                    f"the delivery says {told}, polls say {call.state}",
+                    evidence=[call.trigger, call.finals[-1].exchange],
                 )
     if not any(call.deliveries for call in calls):
         raise Inconclusive("no result was delivered (see DST-01)")
@@ -255,7 +255,7 @@ def test_a_troubled_destination_does_not_trouble_the_trigger(suite: Session, pro
 
 
 def undecidable(outcome: Outcome) -> None:
-    """A refusal says nothing if the same trigger with a good destination is refused too, or the same one is taken now."""
+    """A refusal says nothing if a trigger with a good destination is refused too, or the same one is taken now."""
     if outcome.control is None or not outcome.control.accepted:
         raise Inconclusive("a trigger with a good ResultDestination was not accepted either")
     if outcome.again is not None and outcome.again.accepted:

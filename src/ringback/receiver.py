@@ -79,7 +79,7 @@ class Receiver:
     _task: asyncio.Task[None] | None = None
     _socket: socket.socket | None = None
     _closed_port: socket.socket | None = None
-    _probe: str = field(default_factory=lambda: _word())
+    _probe: str = field(default_factory=lambda: _word())  # noqa: PLW0108 - _word is defined below
 
     async def start(self) -> None:
         """Listen, and return when requests are taken."""
@@ -99,16 +99,18 @@ class Receiver:
         self._closed_port = socket.socket(family, socket.SOCK_STREAM)
         self._closed_port.bind((host, 0))
         config = uvicorn.Config(
-            self._app, log_config=None, lifespan="off", access_log=False, server_header=False, timeout_graceful_shutdown=1,
-            ssl_certfile=self.settings.tls_cert, ssl_keyfile=self.settings.tls_key, http="h11", ws="none",
-            interface="asgi3", proxy_headers=False,
+            self._app, log_config=None, lifespan="off", access_log=False, server_header=False,
+            timeout_graceful_shutdown=1, ssl_certfile=self.settings.tls_cert, ssl_keyfile=self.settings.tls_key,
+            http="h11", ws="none", interface="asgi3", proxy_headers=False,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listening]))
         while not self._server.started:
             if self._task.done():
                 self._task.result()
-                raise ConfigError("receiver", "result_destination.listen", "the receiver did not start", "see its TLS files")
+                raise ConfigError(
+                    "receiver", "result_destination.listen", "the receiver did not start", "see its TLS files"
+                )
             await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
@@ -138,7 +140,7 @@ class Receiver:
         return f"{self.public_url}/{self._probe}"
 
     def address(self, behaviour: Behaviour | None = None) -> tuple[str, str]:
-        """A new address for one call: its key and its URL. The key is made of letters: nothing in it can be dialled."""
+        """A new address for one call: its key and its URL. The key is all letters: nothing in it can be dialled."""
         key = _word()
         self._addresses[key] = _Address(behaviour or Behaviour())
         return key, f"{self.public_url}/{key}"

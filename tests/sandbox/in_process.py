@@ -110,7 +110,7 @@ class Deployment:
         await self.app(scope, receive, send)
         return reply
 
-    def body(self, line: str = "answered", **changes: Any) -> dict[str, Any]:
+    def body(self, line: str = "answered", /, **changes: Any) -> dict[str, Any]:
         """A trigger with every documented parameter but a ResultDestination; `...` leaves one out."""
         body: dict[str, Any] = example_trigger(self.settings)
         del body["ResultDestination"]
@@ -125,7 +125,7 @@ class Deployment:
         text = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
         return await self.request(TRIGGER_PATH, text, headers=headers)
 
-    async def place(self, line: str = "answered", **changes: Any) -> str:
+    async def place(self, line: str = "answered", /, **changes: Any) -> str:
         reply = await self.trigger(self.body(line, **changes))
         return str(reply.unique_id)
 
@@ -235,6 +235,8 @@ async def receiving() -> AsyncIterator[Receiver]:
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(receiver.serve(reader, writer))
         tasks.add(task)
+        # A task that is cancelled before its first step closes nothing itself.
+        task.add_done_callback(lambda _: writer.close())
         task.add_done_callback(tasks.discard)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
@@ -246,3 +248,4 @@ async def receiving() -> AsyncIterator[Receiver]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)  # until closed connections are gone

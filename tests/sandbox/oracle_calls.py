@@ -72,13 +72,12 @@ async def res_04(d: Deployment) -> AsyncIterator[str]:
 async def res_05(d: Deployment) -> AsyncIterator[str]:
     right = await _finished(d, "answered", "busy")
     one = next(iter(right))
-    asks: list[Any] = [{"UniqueIds": ids} for ids in ([], None, one, 5, {}, ["*"], ["%"], [one])]
-    for ask in [*asks, {}, [], one]:
+    lists: list[Any] = [[], None, one, 5, {}, ["*"], ["%"], [one]]
+    for ask in [*({"UniqueIds": ids} for ids in lists), {}, [], one]:
         reply = await d.request(POLL_PATH, json.dumps(ask).encode())
         told = {entry["UniqueId"] for entry in _entries(reply.json())} if reply.status == 200 else set()
-        if told - (
-            set(ask["UniqueIds"]) if isinstance(ask, dict) and isinstance(ask.get("UniqueIds"), list) else set()
-        ):
+        asked = ask.get("UniqueIds") if isinstance(ask, dict) else None
+        if told - set(asked if isinstance(asked, list) else ()):
             yield f"{told} for {ask}"
 
 
@@ -139,7 +138,7 @@ async def sta_01(d: Deployment) -> AsyncIterator[str]:
 async def sta_02(d: Deployment) -> AsyncIterator[str]:
     ids = [await d.place(line, ConversationId=f"c{n}") for n, line in enumerate(LINES * 2)]
     # A second is plenty for quick calls; those that wait for a channel take longer.
-    seconds = len(ids) * d.settings.ring_seconds / d.settings.channels + 1.5
+    seconds = len(ids) * d.settings.ring_seconds / d.settings.channels + 2.5
     missing = set(ids) - set(await d.final_states(ids, seconds))
     if missing:
         yield f"{len(missing)} never final"
@@ -198,7 +197,7 @@ async def dst_02(d: Deployment) -> AsyncIterator[str]:
             for line in ("answered", "busy")
             for flag in (False, ...)
         ]
-        if not await until(lambda: all(receiver.about(unique_id) for unique_id in ids), 1.5):
+        if not await until(lambda: all(receiver.about(unique_id) for unique_id in ids), 3):
             yield str(receiver.deliveries)
 
 
@@ -223,7 +222,7 @@ async def dst_03(d: Deployment) -> AsyncIterator[str]:
 async def dst_04(d: Deployment) -> AsyncIterator[str]:
     async with receiving() as receiver:
         ids = [await _deliver(d, receiver, line, SendResultImmediately=True) for line in LINES]
-        if not await until(lambda: all(receiver.about(unique_id) for unique_id in ids), 1.5):
+        if not await until(lambda: all(receiver.about(unique_id) for unique_id in ids), 3):
             yield f"{len(receiver.deliveries)} deliveries"
 
 
@@ -249,15 +248,15 @@ async def dst_06(d: Deployment) -> AsyncIterator[str]:
 async def dst_07(d: Deployment) -> AsyncIterator[str]:
     async with receiving() as receiver:
         receiver.status = lambda path, _: 500 if path == "/500" else 200
-        receiver.seconds = lambda path: 1.5 if path == "/slow" else 0.0
+        receiver.seconds = lambda path: 3.0 if path == "/slow" else 0.0
         for url in ("http://127.0.0.1:1/", f"{receiver.url}/500", f"{receiver.url}/slow"):
             body = d.body(ResultDestination=url, SendResultImmediately=True)
             start = asyncio.get_running_loop().time()
             reply = await d.trigger(body)
-            if not reply.accepted or asyncio.get_running_loop().time() - start > 0.8:
+            if not reply.accepted or asyncio.get_running_loop().time() - start > 2.0:
                 yield f"{reply.status} for {url}"
                 return
-            await d.final_states([reply.unique_id], _LONG)
+            await d.final_states([reply.unique_id], 2)
             await asyncio.sleep(0.1)
             states = (await d.poll([reply.unique_id])).states
             if states != {reply.unique_id: "Answered"}:
@@ -268,7 +267,7 @@ async def dst_08(d: Deployment) -> AsyncIterator[str]:
     async with receiving() as receiver:
         receiver.status = lambda _, before: 503 if before == 0 else 200
         unique_id = await _deliver(d, receiver, "answered", SendResultImmediately=True)
-        if not await until(lambda: len(receiver.about(unique_id)) > 1, 1.5):
+        if not await until(lambda: len(receiver.about(unique_id)) > 1, 3):
             yield f"{len(receiver.deliveries)} deliveries"
 
 

@@ -166,18 +166,24 @@ def req_11(d: Deployment) -> AsyncIterator[str]:
 
 
 def req_12(d: Deployment) -> AsyncIterator[str]:
-    bodies = [d.body(**{name: value}) for name in REQUIRED for value in (None, "")]
+    bodies = [body for name in REQUIRED for body in _with(d, name, None, "")]
     empty = [{"Name": "_DisplayNumber", "Value": "200"}, {"Name": "_Destination", "Value": ""}]
-    inputs = [d.body(ScenarioInputParameters=value) for value in (None, "", empty)]
-    return _none_accepted(d, [*bodies, *inputs])
+    return _none_accepted(d, [*bodies, *_with(d, "ScenarioInputParameters", None, "", empty)])
+
+
+def _with(d: Deployment, name: str, *values: Any) -> list[dict[str, Any]]:
+    """Triggers that give a parameter each of the values."""
+    return [d.body(**{name: value}) for value in values]
 
 
 def req_13(d: Deployment) -> AsyncIterator[str]:
-    texts = [d.body(**{name: value}) for name in (*REQUIRED, "Locale") for value in (5, True, [], ["x"], {"a": 1})]
-    flags = [d.body(SendResultImmediately=value) for value in ("true", "false", 1, 0, [], {})]
-    end_users = [d.body(EndUser=value) for value in ("John", 5, [], [{}], True, {"Name": 5}, {"Phone": ["5"]})]
+    texts = [body for name in (*REQUIRED, "Locale") for body in _with(d, name, 5, True, [], ["x"], {"a": 1})]
+    flags = _with(d, "SendResultImmediately", "true", "false", 1, 0, [], {})
+    end_users = _with(d, "EndUser", "John", 5, [], [{}], True, {"Name": 5}, {"Phone": ["5"]})
     display, destination = _inputs(d)
-    inputs: list[Any] = [
+    inputs = _with(
+        d,
+        "ScenarioInputParameters",
         {"_DisplayNumber": "200", "_Destination": destination["Value"]},
         "x",
         5,
@@ -186,8 +192,8 @@ def req_13(d: Deployment) -> AsyncIterator[str]:
         [display, destination, {"Name": 5, "Value": "x"}],
         [display, destination, {"Name": "variable1", "Value": None}],
         [display, {"Name": "_Destination", "Value": int(destination["Value"])}],
-    ]
-    return _none_accepted(d, texts + flags + end_users + [d.body(ScenarioInputParameters=i) for i in inputs])
+    )
+    return _none_accepted(d, texts + flags + end_users + inputs)
 
 
 def req_14(d: Deployment) -> AsyncIterator[str]:
@@ -205,9 +211,9 @@ def req_15(d: Deployment) -> AsyncIterator[str]:
 
 
 def _bad_triggers(d: Deployment) -> Iterator[bytes]:
-    for body in (d.body(Tenant=...), d.body(AccessToken="wrong"), d.body(Project=5), d.body(EndUser="x"), []):
+    for body in (d.body(Tenant=...), d.body(AccessToken="wrong"), d.body(Project=5), d.body(EndUser="x")):
         yield json.dumps(body).encode()
-    yield from (b"", b"{", b"hello")
+    yield from (b"[]", b"", b"{", b"hello")
 
 
 async def req_16(d: Deployment) -> AsyncIterator[str]:
@@ -252,8 +258,8 @@ async def rob_01(d: Deployment) -> AsyncIterator[str]:
     bodies = [good[:-1], b"", b"[]", b'"x"', b"[" * 5000, b'{"a":' * 5000 + b"1" + b"}" * 5000, b"\xff\xfe{}"]
     bodies += [good.replace(b'"Tenant"', b'"Tenant":"a","Tenant"'), good.replace(b"John", b"J\\u0000n")]
     bodies += [good.replace(b"John", b"\xc3\x28"), good.replace(b"John", b"\\ud800"), b"\0"]
-    bodies += [json.dumps(d.body(ScenarioInputParameters=value)).encode() for value in (inputs, 5, {}, "x")]
-    bodies += [json.dumps(d.body(Tenant=value)).encode() for value in (5, [], {}, "x" * (1 << 20))]
+    odd = _with(d, "ScenarioInputParameters", inputs, 5, {}, "x") + _with(d, "Tenant", 5, [], {}, "x" * (1 << 20))
+    bodies += [json.dumps(body).encode() for body in odd]
     polls: list[Any] = [{"UniqueIds": ids} for ids in (["'"], ["x\0"], [5], [None], ["🎉"], ["x" * 65536], 5, None)]
     polls += [{"UniqueIds": [f"id{n}" for n in range(10_000)]}, [], {}]
     for path, body in [(TRIGGER_PATH, body) for body in bodies] + [

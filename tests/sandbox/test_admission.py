@@ -128,3 +128,26 @@ def test_a_poll_for_ten_thousand_ids_is_answered() -> None:
 )
 def test_only_http_urls_are_destinations(url: str, good: bool) -> None:
     assert is_http_url(url) is good
+
+
+def test_a_client_that_leaves_in_mid_body_places_no_call() -> None:
+    async def placed() -> tuple[int, list[Any]]:
+        async with deployed() as d:
+            body = json.dumps(d.body()).encode()
+            messages: list[dict[str, Any]] = [
+                {"type": "http.request", "body": body, "more_body": True},
+                {"type": "http.disconnect"},
+            ]
+            sent: list[Any] = []
+
+            async def receive() -> dict[str, Any]:
+                return messages.pop(0)
+
+            async def send(message: dict[str, Any]) -> None:
+                sent.append(message)
+
+            scope = {"type": "http", "method": "POST", "path": TRIGGER_PATH, "headers": []}
+            await d.app(scope, receive, send)
+            return len(d.behaviour.book), sent
+
+    assert asyncio.run(placed()) == (0, [])

@@ -45,6 +45,17 @@ def test_a_call_rings_then_ends_as_its_line_does(line: str) -> None:
     asyncio.run(life())
 
 
+def test_an_id_asked_for_twice_is_reported_once_and_unknown_ones_not_at_all() -> None:
+    async def entries() -> tuple[list[str], list[str]]:
+        async with deployed(ring_seconds=0.0) as d:
+            first, second = await d.place("busy"), await d.place("error")
+            reply = await d.poll([second, "nobody", first, second, first])
+            return [second, first], [entry["UniqueId"] for entry in reply.json()["CallResults"]]
+
+    asked, told = asyncio.run(entries())
+    assert told == asked
+
+
 def test_a_number_that_is_no_line_ends_as_invalid() -> None:
     async def life() -> dict[str, str]:
         async with deployed() as d:
@@ -56,20 +67,24 @@ def test_a_number_that_is_no_line_ends_as_invalid() -> None:
 
 def test_calls_beyond_the_channels_wait_their_turn() -> None:
     ended: list[str] = []
+    rung: list[str] = []
+    at_once: list[int] = []
+
+    def ring(call: Call) -> float:
+        rung.append(call.unique_id)
+        at_once.append(len(rung) - len(ended))
+        return 0.03
 
     async def life() -> None:
-        book = _book(ended, channels=2)
+        book = _book(ended, ring=ring, channels=2)
         for number in range(6):
             book.place(_call(str(number)))
-        await asyncio.sleep(0.02)
         assert book.in_flight == 6
-        await asyncio.sleep(0.035)
-        assert ended == ["0", "1"]
-        await asyncio.sleep(0.15)
-        assert ended == ["0", "1", "2", "3", "4", "5"]
-        assert book.in_flight == 0
+        assert await until(lambda: not book.in_flight)
 
     asyncio.run(life())
+    assert ended == rung == ["0", "1", "2", "3", "4", "5"]
+    assert max(at_once) == 2
 
 
 def test_a_long_queue_with_no_ring_time_does_not_nest() -> None:
@@ -90,15 +105,15 @@ def test_calls_end_in_the_order_of_their_time_not_of_their_placing() -> None:
     ended: list[str] = []
 
     async def life() -> None:
-        seconds = {"late": 0.12, "early": 0.02, "middle": 0.07, "never": None}
+        seconds = {"late": 30.0, "early": 0.02, "middle": 0.07, "never": None}
         book = _book(ended, ring=lambda call: seconds[call.unique_id])
         for name in seconds:
             book.place(_call(name))
-        await asyncio.sleep(0.2)
+        assert await until(lambda: len(ended) == 2)
         book.close()
 
     asyncio.run(life())
-    assert ended == ["early", "middle", "late"]
+    assert ended == ["early", "middle"]
 
 
 def test_ring_times_vary_by_the_jitter() -> None:
@@ -128,10 +143,10 @@ def test_finished_calls_are_forgotten_by_number() -> None:
 
 def test_finished_calls_are_forgotten_by_time() -> None:
     async def life() -> tuple[dict[str, str], dict[str, str]]:
-        async with deployed(keep_finished_seconds=0.15, ring_seconds=0.0) as d:
+        async with deployed(keep_finished_seconds=0.4, ring_seconds=0.0) as d:
             unique_id = await d.place()
             before = (await d.poll([unique_id])).states
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
             return before, (await d.poll([unique_id])).states
 
     before, after = asyncio.run(life())
@@ -170,7 +185,7 @@ def test_placing_a_hundred_thousand_calls_takes_no_task_each() -> None:
     tasks, seconds = asyncio.run(life())
     assert tasks == 1
     assert len(ended) == 100_000
-    assert seconds < 5
+    assert seconds < 10
 
 
 def test_no_more_calls_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:

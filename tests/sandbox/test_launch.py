@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import ssl
@@ -125,6 +126,13 @@ def test_an_exception_in_the_block_ends_it_too() -> None:
     with pytest.raises(RuntimeError, match="mine"), launch(replace(QUICK, tls=False)) as running:
         raise RuntimeError("mine")
     assert _gone(running.pid)
+
+
+def test_ctrl_c_is_for_the_parent_to_heed() -> None:
+    with launch(replace(QUICK, tls=False)) as running, _client(running) as client:
+        os.kill(running.pid, signal.SIGINT)
+        time.sleep(0.3)
+        assert client.get("/").status_code == 404
 
 
 def test_the_token_is_not_in_the_process_list() -> None:
@@ -295,14 +303,3 @@ def test_idle_connections_are_closed_by_that_dialect() -> None:
         closing = stack.enter_context(launch(replace(QUICK, tls=False, dialects=("idle-close",))))
         assert asyncio.run(still_open(plain.settings.port))
         assert not asyncio.run(still_open(closing.settings.port))
-
-
-def test_a_client_that_leaves_in_mid_body_places_no_call() -> None:
-    with launch(replace(QUICK, tls=False)) as running:
-        body = json.dumps(example_trigger(running.settings)).encode()
-        with socket.create_connection(("127.0.0.1", running.settings.port)) as connection:
-            head = f"POST /v2/call HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body) + 9}\r\n\r\n"
-            connection.sendall(head.encode() + body)
-            time.sleep(0.1)
-        with _client(running) as client:
-            assert client.post("/v2/callresult", json={"UniqueIds": []}).json() == {"CallResults": []}

@@ -55,7 +55,7 @@ class Clause:
     """What to look at first when the clause fails."""
 
 
-class UnknownClause(LookupError):  # noqa: N818 - says what is wrong; "Error" would add nothing
+class UnknownClause(LookupError):
     """An id that is not in the catalogue; the message names the nearest ones."""
 
     def __init__(self, clause_id: str, near: tuple[str, ...]) -> None:

@@ -1,16 +1,16 @@
 """Whether identifiers could be guessed from others of their kind: what a look at a few dozen of them can tell.
 
-Only the plainly guessable is told of: counters, clocks, and ids with so little that varies that trying is cheap. That ids
-look random proves nothing about their source.
+Only the plainly guessable is told of: counters, clocks, and ids with so little that varies that trying is cheap. That
+ids look random proves nothing about their source.
 """
 
 from __future__ import annotations
 
 import math
-import os.path
 import re
 import statistics
 from collections.abc import Sequence
+from itertools import pairwise
 
 __all__ = ["why_guessable"]
 
@@ -25,7 +25,10 @@ def why_guessable(ids: Sequence[str]) -> str | None:
         return None
     if reason := _counted(distinct):
         return reason
-    if all(re.fullmatch(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-1[0-9a-fA-F]{3}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", i) for i in distinct):
+    if all(
+        re.fullmatch(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-1[0-9a-fA-F]{3}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", i)
+        for i in distinct
+    ):
         return "they are version 1 UUIDs, made of a clock and a network address"
     bits = _varying_bits(distinct)
     if bits < _CHEAP_BITS:
@@ -37,7 +40,7 @@ def _counted(ids: list[str]) -> str | None:
     """A number in the ids that grows by little from one to the next."""
     for base, pattern in ((10, r"\d+"), (16, r"[0-9a-f]+")):
         for numbers in _numbers(ids, pattern, base):
-            steps = [b - a for a, b in zip(numbers, numbers[1:], strict=False)]
+            steps = [b - a for a, b in pairwise(numbers)]
             growing = sum(step > 0 for step in steps) / len(steps)
             typical = statistics.median(abs(step) for step in steps)
             rest = {_without(i, pattern) for i in ids}
@@ -62,14 +65,27 @@ def _without(text: str, pattern: str) -> str:
 
 def _varying_bits(ids: list[str]) -> float:
     """An upper estimate of the bits that vary: the alphabet seen, for each place after the common beginning and end."""
-    prefix = len(os.path.commonprefix(ids))
+    prefix = _shared(ids)
     cut = [i[prefix:] for i in ids]
-    suffix = len(os.path.commonprefix([i[::-1] for i in cut]))
+    suffix = _shared([i[::-1] for i in cut])
     varying = [i[: len(i) - suffix] if suffix else i for i in cut]
     alphabet = {c for i in varying for c in i}
-    size = 10 if all(c in "0123456789" for c in alphabet) else 16 if all(c in "0123456789abcdefABCDEF-" for c in alphabet) else 62
+    size = (
+        10
+        if all(c in "0123456789" for c in alphabet)
+        else 16
+        if all(c in "0123456789abcdefABCDEF-" for c in alphabet)
+        else 62
+    )
     places = 0
     for at in range(max(map(len, varying))):
         seen = {i[at] for i in varying if at < len(i)}
         places += len(seen) > 1
     return places * math.log2(size)
+
+
+def _shared(texts: Sequence[str]) -> int:
+    """How many characters all texts begin with alike."""
+    return next(
+        (at for at, letters in enumerate(zip(*texts, strict=False)) if len(set(letters)) > 1), min(map(len, texts))
+    )

@@ -153,7 +153,13 @@ def _entries(value: Any, depth: int = 0) -> Iterator[Entry]:
                 yield from _entries(inner, depth + 1)
             else:
                 for key, item in inner.items():
-                    state = item if isinstance(item, str) else _member(item, "callstate") if isinstance(item, dict) else None
+                    state = (
+                        item
+                        if isinstance(item, str)
+                        else _member(item, "callstate")
+                        if isinstance(item, dict)
+                        else None
+                    )
                     yield Entry(key, state if isinstance(state, str) else None, item)
         elif _member(value, "uniqueid") is not None:
             yield from _entries([value])

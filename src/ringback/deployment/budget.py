@@ -29,7 +29,7 @@ class CallBudget:
         return self.limit - self.accepted - self.possible - self._reserved
 
     async def reserve(self) -> None:
-        """Take one place; waits while all that is left is reserved by others, raises `BudgetSpent` when none is left."""
+        """Take one place; waits while others hold what is left, raises `BudgetSpent` when none is."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.left > 0 or self._reserved == 0)
             if self.left <= 0:

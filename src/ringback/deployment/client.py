@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -17,6 +17,7 @@ from ringback.deployment.answers import Answer, Poll, Trigger
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
+from ringback.deployment.reading import strings_in
 from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH, Attempt, GuardedTransport, Intent, NoAnswer
 
 __all__ = ["DeploymentClient"]
@@ -41,7 +42,7 @@ class DeploymentClient:
             headers={"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "ringback"},
         )
 
-    async def __aenter__(self) -> DeploymentClient:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -81,14 +82,15 @@ class DeploymentClient:
         self,
         content: bytes | Mapping[str, Any] | list[Any] | str | None,
         *,
-        asked: Iterable[str] = (),
+        asked: Iterable[str] | None = None,
         headers: Iterable[tuple[str, str]] = JSON_HEADERS,
         method: str = "POST",
         purpose: str = "poll",
     ) -> Poll:
-        """Send a poll with any body; `asked` are the ids that its answer may speak of."""
-        got = await self._send(method, POLL_PATH, content, headers, Intent(purpose))
-        answer = Poll(**_fields(got), asked=tuple(asked))
+        """Send a poll with any body; `asked` are the ids that its answer may speak of (None: any text in it)."""
+        body = content if isinstance(content, bytes) else encode(content)
+        got = await self._send(method, POLL_PATH, body, headers, Intent(purpose))
+        answer = Poll(**_fields(got), asked=strings_in(body) if asked is None else tuple(asked))
         self.history.append(answer)
         return answer
 

@@ -1,11 +1,11 @@
 """What can keep a request from having an answer to judge.
 
-    ExchangeError                 the request has no answer that a clause could be judged by
-    ├── NotSent                   nothing left this machine
-    │   ├── BudgetSpent           the user's budget of accepted calls is used up
-    │   └── StrangerRefused       the dial guard saw a number that is not a line (defined beside the guard)
-    ├── Unreachable               no connection: name, network, TLS
-    └── RateLimited               the deployment kept answering 429 for longer than a run waits
+ExchangeError                 the request has no answer that a clause could be judged by
+├── NotSent                   nothing left this machine
+│   ├── BudgetSpent           the user's budget of accepted calls is used up
+│   └── StrangerRefused       the dial guard saw a number that is not a line (defined beside the guard)
+├── Unreachable               no connection: name, network, TLS
+└── RateLimited               the deployment kept answering 429 for longer than a run waits
 """
 
 from __future__ import annotations

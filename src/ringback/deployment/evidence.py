@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shlex
 import threading
 import time
@@ -17,12 +18,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from ringback.config import LINE_STATES
 from ringback.deployment.redaction import Redactor
 
 __all__ = ["Exchange", "Recorder", "curl"]
 
 KEPT_BODY = 16 * 1024
 """Characters of a body that are kept as evidence; the rest is counted."""
+
+_READ_BODY = 4 * KEPT_BODY
+_VARIABLE = re.compile(rf"\$(RINGBACK_(?:ACCESS_TOKEN|LINES__(?:{'|'.join(name.upper() for name in LINE_STATES)})))")
+_OF_CURL = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent"})
+"""Headers that curl sets itself."""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -53,6 +60,8 @@ class Exchange:
     """Why there is no whole answer: `timeout`, `connection closed`, ... None if there is one."""
     leaks: tuple[str, ...] = field(default=())
     """Labels of the secrets that the answer gave away."""
+    request_whole: bool = True
+    """Whether `request_body` is all that was sent, secrets aside: it was not cut, and was text."""
 
     def request_text(self) -> str:
         """The request in readable form."""
@@ -151,7 +160,8 @@ class Recorder:
             response_headers=tuple((clean(k), clean(v)) for k, v in headers),
             response_body=self._kept(response_body),
             response_bytes=len(response_body),
-            failure=failure,
+            failure=None if failure is None else clean(failure),
+            request_whole=len(request_body) <= KEPT_BODY and _is_text(request_body),
             leaks=self.redactor.leaked(told),
         )
         with self._lock:
@@ -169,8 +179,10 @@ class Recorder:
                 self._file = None
 
     def _kept(self, body: bytes) -> str:
-        # Cut after redaction, or a secret across the cut would be half a secret.
-        text = self.redactor.clean(body[: 4 * KEPT_BODY].decode("utf-8", "backslashreplace"))
+        # Cut after redaction, or a secret across the cut would be half a secret; the same goes for the first cut.
+        text = self.redactor.clean(body[:_READ_BODY].decode("utf-8", "backslashreplace"))
+        if len(body) > _READ_BODY:
+            text = text[: -max(512, self.redactor.longest_secret)]
         if len(body) <= KEPT_BODY and len(text) <= 2 * KEPT_BODY:
             return text
         return f"{text[:KEPT_BODY]}… [{len(body)} bytes in all]"
@@ -181,31 +193,42 @@ def curl(exchange: Exchange) -> str:
 
     A body that was cut for keeping, or is not text, can't be pasted; the line then says so in a comment.
     """
-    parts = ["curl --include --request", exchange.method, _quoted(exchange.url)]
+    parts = ["curl --include --request", shlex.quote(exchange.method)]
+    if set("[]{}") & set(exchange.url):
+        parts.append("--globoff")
+    parts.append(_quoted(exchange.url))
+    names = set()
     for name, value in exchange.request_headers:
-        if name.lower() in {"host", "content-length", "connection", "accept-encoding", "user-agent", "accept"}:
-            continue
-        parts += ["--header", _quoted(f"{name}: {value}" if value else f"{name};")]
+        names.add(name.lower())
+        if name.lower() not in _OF_CURL and (name.lower(), value) != ("accept", "*/*"):
+            parts += ["--header", _quoted(f"{name}: {value}" if value.strip() else f"{name};")]
     if exchange.request_body or exchange.method in {"POST", "PUT", "PATCH"}:
+        if "content-type" not in names:
+            parts += ["--header", "Content-Type:"]
         parts += ["--data-raw", _quoted(exchange.request_body)]
     line = " ".join(parts)
-    if exchange.request_bytes > KEPT_BODY:
-        line += "  # the body is shortened here: see exchanges.ndjson for its size"
+    if not exchange.request_whole:
+        line += f"  # not the body that was sent: that had {exchange.request_bytes} bytes, not all of them text or kept"
     return line
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether a shell can hold these bytes in a word."""
+    try:
+        return "\0" not in body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
 
 
 def _quoted(text: str) -> str:
     """Single quotes for the shell, with our variables left to expand."""
     pieces: list[str] = []
-    rest = text
-    while (at := rest.find("$RINGBACK_")) >= 0:
-        end = at + 1
-        while end < len(rest) and (rest[end].isascii() and (rest[end].isalnum() or rest[end] == "_")):
-            end += 1
-        if rest[:at]:
-            pieces.append(shlex.quote(rest[:at]))
-        pieces.append(f'"{rest[at:end]}"')
-        rest = rest[end:]
-    if rest or not pieces:
-        pieces.append(shlex.quote(rest))
+    done = 0
+    for variable in _VARIABLE.finditer(text):
+        if variable.start() > done:
+            pieces.append(shlex.quote(text[done : variable.start()]))
+        pieces.append(f'"${{{variable[1]}}}"')
+        done = variable.end()
+    if done < len(text) or not pieces:
+        pieces.append(shlex.quote(text[done:]))
     return "".join(pieces)

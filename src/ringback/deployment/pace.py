@@ -40,7 +40,7 @@ class TriggerRate:
 
 
 class Patience:
-    """What waiting for 429 may cost a run as a whole, in seconds; after that a rate limit counts as one that never lets go."""
+    """What waiting for 429 may cost a run as a whole, in seconds; after that, a limit is one that never lets go."""
 
     FIRST_PAUSE = 0.5
     """Seconds to wait after a 429 that names no time; doubled each time."""
@@ -74,7 +74,7 @@ class Patience:
 
 
 def retry_after(value: str | None, date: str | None) -> float | None:
-    """Seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3), counted from the answer's `Date`; None if unreadable."""
+    """Seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3), from its `Date` on; None if unreadable."""
     if value is None:
         return None
     text = value.strip()

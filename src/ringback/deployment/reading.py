@@ -7,11 +7,12 @@ deviation does not hide every other observation.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MAX_BODY", "BodyDecoder", "Json", "read_json"]
+__all__ = ["MAX_BODY", "BodyDecoder", "Json", "read_json", "strings_in"]
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of an answer, after decompression, beyond which reading stops."""
@@ -106,6 +107,29 @@ def read_json(body: bytes) -> Json:
     except (ValueError, RecursionError):
         return Json(_ABSENT, problem, ())
     return Json(value, problem, tuple(dict.fromkeys(twice)))
+
+
+def strings_in(body: bytes) -> tuple[str, ...]:
+    """Every string value in a body that a reader could take for an id, members given twice included."""
+    found: list[str] = []
+
+    def collect(value: Any) -> None:
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, list):
+            for inner in value:
+                collect(inner)
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for _name, value in pairs:
+            collect(value)
+        return {}
+
+    try:
+        collect(json.loads(body, object_pairs_hook=members))
+    except (ValueError, RecursionError):
+        found = re.findall(r'"([^"\\]*)"', body.decode("utf-8", "replace"))
+    return tuple(dict.fromkeys(found))
 
 
 def _decoded(body: bytes) -> str:

@@ -1,15 +1,16 @@
 """The one transport under every httpx client of the contract side.
 
-Each request passes, in this order: the dial guard, the budget, the trigger rate, pauses that a 429 asked for. It is then
-sent once; a trigger always on a connection of its own, so that no stale connection can make it doubtful whether it
-arrived. What comes back is read within bounds, and recorded. Redirects are never followed: that is httpx's default, and
-the client keeps it.
+Each request passes, in this order: the dial guard, the budget, the trigger rate, pauses that a 429 asked for. It is
+then sent once; a trigger always on a connection of its own, so that no stale connection can make it doubtful whether
+it arrived. What comes back is read within bounds, and recorded. Redirects are never followed: that is httpx's default,
+and the client keeps it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 import time
 from collections.abc import Callable
@@ -142,13 +143,19 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def _sent(self, request: httpx.Request, body: bytes, intent: Intent) -> httpx.Response:
         is_poll = request.url.path.endswith(POLL_PATH)
         if is_poll:
-            # A kept-alive connection may have been closed meanwhile; asking again on a new one decides, and dials nobody.
+            # A kept-alive connection may have been closed meanwhile; asking again on a new one decides.
             with contextlib.suppress(_StaleConnection):
                 return await self._once(self._pooled, request, body, intent, kept_alive=True)
         return await self._once(self._fresh, request, body, intent, kept_alive=False)
 
     async def _once(
-        self, transport: httpx.AsyncHTTPTransport, request: httpx.Request, body: bytes, intent: Intent, *, kept_alive: bool
+        self,
+        transport: httpx.AsyncHTTPTransport,
+        request: httpx.Request,
+        body: bytes,
+        intent: Intent,
+        *,
+        kept_alive: bool,
     ) -> httpx.Response:
         for attempt in range(_CONNECT_TRIES):
             trace = _Trace()
@@ -228,12 +235,14 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     def _record(
         self, request: httpx.Request, body: bytes, intent: Intent, begun: float, ended: float, *,
-        status: int | None = None, headers: httpx.Headers | None = None, answer: bytes = b"", failure: str | None = None,
+        status: int | None = None, headers: httpx.Headers | None = None, answer: bytes = b"",
+        failure: str | None = None,
     ) -> Exchange:  # fmt: skip
         return self._recorder.record(
             purpose=intent.purpose, begun=begun, ended=ended, method=request.method, url=str(request.url),
             request_headers=request.headers.multi_items(), request_body=body, status=status,
-            response_headers=headers.multi_items() if headers is not None else (), response_body=answer, failure=failure,
+            response_headers=headers.multi_items() if headers is not None else (), response_body=answer,
+            failure=failure,
         )  # fmt: skip
 
     async def aclose(self) -> None:
@@ -287,4 +296,5 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _told(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    cause = _root(error)
+    return re.sub(r" \(_ssl\.c:\d+\)$", "", str(error) or str(cause)) or type(cause).__name__

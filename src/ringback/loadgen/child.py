@@ -31,8 +31,6 @@ from ringback.resources import load_path
 __all__ = ["main"]
 
 _TELL_EVERY = 0.5
-_AFTER_CTRL_C = 1.5
-"""Seconds that answers on their way are waited for when a run is interrupted."""
 
 
 def main(arguments: list[str]) -> int:
@@ -52,7 +50,10 @@ def main(arguments: list[str]) -> int:
     teller = gevent.spawn(_tell, run, plan)
     _load(run, environment, plan)
     interrupted = "interrupted" in run.open_questions()
-    run.drain(patience=_AFTER_CTRL_C if interrupted else None)
+    if interrupted:
+        run.abandon()
+    else:
+        run.drain()
     teller.kill()
     _write(target, run.section())
     _say({"event": "end", "interrupted": interrupted, "open_questions": run.open_questions()})

@@ -45,7 +45,7 @@ Listener = Callable[[str, float, int, str | None], None]
 """Told of each request that ended: its name, latency in seconds, size of the answer in bytes, kind of error or None."""
 
 
-class NotSent(Exception):  # noqa: N818 - says what became of the request
+class NotSent(Exception):
     """A trigger was not sent."""
 
 

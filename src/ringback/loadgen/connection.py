@@ -1,5 +1,9 @@
 """Connections to one deployment over gevent's sockets, kept alive and shared.
 
+It stands in for Locust's FastHttpUser, because what sends triggers must be sure of three things that geventhttpclient
+(read at 2.6.1) leaves open: whether any of a request can have arrived; that a whole answer is bounded in time and size
+(there, each single read is, in time alone); and that nothing below it tries again (there, idempotent methods are).
+
 A request is sent at most once, whatever happens: nothing here tries again. Redirects are not followed, and time and
 size of an answer are bounded. Under TLS, gevent must have patched `ssl`.
 """
@@ -26,7 +30,7 @@ _CROSSING = 0.5
 """Seconds within which a request shows that its connection was closed while it was on its way."""
 
 
-class Failed(Exception):  # noqa: N818 - says what became of the exchange
+class Failed(Exception):
     """There is no whole answer; `sent` is False only if nothing of the request can have arrived.
 
     `kind` is `connect`, `tls`, `timeout`, `connection_lost`, `stale`, `protocol`, `malformed`, `too_large` or

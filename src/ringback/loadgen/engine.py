@@ -40,7 +40,11 @@ _DOMINANT = 0.1
 """The share of arrivals beyond which a rate limit decides what is measured."""
 
 
-class RequestFailed(Exception):  # noqa: N818 - Locust shows the name
+_LAST_ANSWERS = 1.5
+"""Seconds that an interrupted run waits for answers, for each may tell of one more call that was placed."""
+
+
+class RequestFailed(Exception):
     """How Locust's statistics are told of a failed request: the message is the kind of failure."""
 
 
@@ -66,7 +70,7 @@ class LoadRun:
         self._pool = ConnectionPool(
             config.deployment.base_url, client_ssl_context(config), config.timing.request, _connections_allowed()
         )
-        self._door = Door(config, guard, self._budget, self._pool, self._on_request, self._generator.lag.record)
+        self._door = Door(config, guard, self._budget, self._pool, self._on_request, self._generator.note_lag)
         self._watch = Watch(
             self._door, self._ledger, batch=config.load.poll_batch, interval=config.load.poll_interval,
             on_final=self._time_to_final.record,
@@ -97,7 +101,7 @@ class LoadRun:
         self._watch.start()
 
     def next_phase(self) -> float:
-        """Where between two arrivals of the first user's the next user's fall: 0, then as far from all others as can be.
+        """Where between two arrivals of the first user the next user's fall: 0, then far from all others.
 
         Multiples of the golden ratio's fraction spread evenly whatever their number (Weyl, Steinhaus).
         """
@@ -122,20 +126,19 @@ class LoadRun:
             self._reasons.append(reason)
         self.stopped.set()
 
-    def drain(self, patience: float | None = None) -> None:
-        """Wait until every accepted call has come to its end, or at most `patience` seconds.
-
-        Without `patience`: as long as triggers may still be answered and calls have their settle time. Then all stops.
-        """
+    def drain(self) -> None:
+        """Wait until every accepted call has come to its end, as long as it has settle time; then all stops."""
         self._end_sending()
-        deadline = None if patience is None else time.perf_counter() + patience
-        self._triggers.join(timeout=self.config.timing.request * 2 if patience is None else patience)
-        last = self.config.load.poll_interval * 2 + self.config.timing.request
-        while self._ledger.in_flight:
-            now = time.perf_counter()
-            if now >= (self._ledger.last_deadline + last if deadline is None else deadline):
-                break
+        self._triggers.join(timeout=2 * self.config.timing.request)
+        last_poll = 2 * self.config.load.poll_interval + self.config.timing.request
+        while self._ledger.in_flight and time.perf_counter() < self._ledger.last_deadline + last_poll:
             gevent.sleep(0.02)
+        self.close()
+
+    def abandon(self) -> None:
+        """Wait for the answers to triggers on their way, a moment only; then all stops, and calls stay unfinished."""
+        self._end_sending()
+        self._triggers.join(timeout=_LAST_ANSWERS)
         self.close()
 
     def close(self) -> None:

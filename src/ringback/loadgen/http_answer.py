@@ -17,7 +17,7 @@ MAX_ANSWER = 16 * 1024 * 1024
 """Bytes on the wire beyond which an answer is given up; what they unpack to has a bound of its own."""
 
 
-class Unreadable(Exception):  # noqa: N818 - says what the answer is
+class Unreadable(Exception):
     """What came is no HTTP/1.1 answer (`kind` is `protocol`), or more than anybody needs (`too_large`)."""
 
     def __init__(self, kind: str) -> None:

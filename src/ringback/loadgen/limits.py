@@ -16,6 +16,7 @@ DEFAULT_LIMITS = (
     Limit("calls.lost", "==", 0),
     Limit("calls.duplicate_ids", "==", 0),
     Limit("calls.wrong_state", "==", 0),
+    Limit("calls.unasked", "==", 0),
 )
 """What the contract asks of a deployment under any load. A limit of the user's on the same metric replaces one."""
 

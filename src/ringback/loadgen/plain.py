@@ -9,42 +9,40 @@ import os
 import sys
 from typing import Any, NoReturn
 
+import gevent
 from locust.env import Environment
 from locust.event import Events
 from locust.runners import MasterRunner
 
-from ringback.config import Config, ConfigError
+from ringback.config import ConfigError
 from ringback.config.loading import gather
 from ringback.contract.verdict import Verdict
 from ringback.loadgen.engine import LoadRun
 from ringback.loadgen.guarding import guard_for
 from ringback.loadgen.limits import evaluate
 from ringback.loadgen.run import check_budget
-from ringback.sandbox import SandboxError, SandboxSettings, launch
+from ringback.target import Target, resolve
 
 __all__ = ["attach"]
 
 _SCENARIO = "lifecycle"
-_AFTER_CTRL_C = 1.5
-"""Seconds that answers on their way are waited for when Locust is interrupted."""
 _log = logging.getLogger("ringback")
 
 
 def attach(events: Events) -> None:
     """Have Locust set up a load run for each of its tests, and account for it at the end."""
-    session = _Session()
-    events.init.add_listener(session.on_init)
-    events.test_start.add_listener(session.on_test_start)
-    events.test_stop.add_listener(session.on_test_stop)
-    events.quitting.add_listener(session.on_quitting)
+    process = _LocustProcess()
+    events.init.add_listener(process.on_init)
+    events.test_start.add_listener(process.on_test_start)
+    events.test_stop.add_listener(process.on_test_stop)
+    events.quitting.add_listener(process.on_quitting)
 
 
-class _Session:
+class _LocustProcess:
     """One Locust process: its deployment, and the load run that is on, if any."""
 
     def __init__(self) -> None:
-        self._config: Config | None = None
-        self._embedded = False
+        self._target: Target | None = None
         self._run: LoadRun | None = None
         self._hurry = False
         self._rest = contextlib.ExitStack()
@@ -55,26 +53,21 @@ class _Session:
             return
         atexit.register(self._rest.close)
         try:
-            sources = gather(None, os.environ)
-            self._embedded = not sources.names_a_deployment
-            if self._embedded:
-                sandbox = self._rest.enter_context(launch(SandboxSettings(port=0, ring_seconds=0.3)))
-                self._config = sources.build(*_embedded_values(sandbox.base_url, sandbox.ca_bundle, sandbox.settings))
-            else:
-                self._config = sources.build()
-            check_budget(self._config, embedded=self._embedded)
-        except (ConfigError, SandboxError) as mistake:
+            self._target = self._rest.enter_context(resolve(gather(None, os.environ)))
+            check_budget(self._target.config, embedded=self._target.embedded)
+        except ConfigError as mistake:
             _leave(str(mistake))
-        environment.host = self._config.deployment.base_url
+        environment.host = self._target.config.deployment.base_url
+        gevent.get_hub().loop.update_now()  # Locust's --run-time goes by this clock, which stood still
 
     def on_test_start(self, environment: Environment, **_: Any) -> None:
         """Open a new ledger for the test that begins."""
-        if self._config is None:
+        target = self._target
+        if target is None:
             return
-        self._run = LoadRun(
-            self._config, guard_for(self._config), environment, scenario=_SCENARIO, seed=0,
-            budget=check_budget(self._config, embedded=self._embedded),
-        )  # fmt: skip
+        budget = check_budget(target.config, embedded=target.embedded)
+        guard = guard_for(target.config)
+        self._run = LoadRun(target.config, guard, environment, scenario=_SCENARIO, seed=0, budget=budget)
         self._run.start()
 
     def on_test_stop(self, environment: Environment, **_: Any) -> None:
@@ -82,8 +75,12 @@ class _Session:
         run, self._run = self._run, None
         if run is None:
             return
-        run.stop("interrupted" if self._hurry else None)
-        run.drain(patience=_AFTER_CTRL_C if self._hurry else None)
+        if self._hurry:
+            run.stop("interrupted")
+            run.abandon()
+        else:
+            run.stop()
+            run.drain()
         self._account(environment, run)
 
     def on_quitting(self, environment: Environment, **_: Any) -> None:
@@ -110,22 +107,6 @@ class _Session:
             environment.process_exit_code = 3
         else:
             environment.process_exit_code = 0
-
-
-def _embedded_values(base_url: str, ca_bundle: Any, settings: SandboxSettings) -> tuple[dict[str, Any], str]:
-    """What the configuration of a run against the embedded deployment is filled up with, and its token."""
-    deployment = {
-        "base_url": base_url,
-        "project": settings.project,
-        "tenant": settings.tenant,
-        "scenario_path": settings.scenario_path,
-        "orchestrator_url": settings.orchestrator_url,
-        "display_number": settings.display_number,
-        "locale": settings.locale,
-    }
-    if ca_bundle is not None:
-        deployment["ca_bundle"] = str(ca_bundle)
-    return {"deployment": deployment, "lines": dict(settings.lines)}, settings.access_token
 
 
 def _leave(message: str) -> NoReturn:

@@ -14,6 +14,8 @@ LAG_LIMIT = 0.1
 """Seconds: when 1 % of the requests left later than this after they were due, latencies are no longer trusted."""
 CPU_LIMIT = 0.9
 """Share of one core: Python runs on one, and above this, requests wait for the generator."""
+_MORE_THAN_A_HICCUP = 3
+"""Late requests that a short run must have: 1 % of less than 300 is a single hiccup of the machine, or two."""
 _ENOUGH = 2.0
 """Seconds: the processor's share of a shorter run says little, start-up being part of it."""
 
@@ -27,9 +29,15 @@ class SelfWatch:
         """Arrivals that came so late that the run was over."""
         self.own_faults = 0
         """Requests that failed for want of files, ports or memory."""
+        self._late = 0
         self._wall = self._cpu = 0.0
         self._share = 0.0
         self._seconds = 0.0
+
+    def note_lag(self, seconds: float) -> None:
+        """A request was begun so long after it was due."""
+        self.lag.record(seconds)
+        self._late += seconds > LAG_LIMIT
 
     def start(self) -> None:
         """The sending begins."""
@@ -44,7 +52,7 @@ class SelfWatch:
         """In what the generator was the limit; empty if it was not."""
         told = []
         lag = self.lag.percentile(99)
-        if lag is not None and lag > LAG_LIMIT:
+        if lag is not None and lag > LAG_LIMIT and self._late >= _MORE_THAN_A_HICCUP:
             told.append(f"1 % of its requests left {lag * 1000:.0f} ms or more after they were due")
         if self._share > CPU_LIMIT and self._seconds >= _ENOUGH:
             told.append(f"it used {self._share:.0%} of a core")

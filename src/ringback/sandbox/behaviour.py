@@ -1,7 +1,7 @@
 """The faithful deployment: what happens between a request and its answer.
 
 Every decision is a small method. A dialect or a fault is a subclass that overrides one of them and
-calls `super()`; `catalogue.compose` stacks them. What must be in a request is in `admission`, the life
+calls `super()`; `variations.compose` stacks them. What must be in a request is in `admission`, the life
 of a call in `calls`, the sending of results in `delivery`.
 """
 

@@ -47,7 +47,7 @@ class Answer:
     headers: Headers = field(default_factory=list)
 
 
-class Refusal(Exception):  # noqa: N818 - an outcome as good as any, not an error
+class Refusal(Exception):
     """A request that is not accepted: a 4xx status and a reason that quotes nothing of the request."""
 
     def __init__(self, status: int, reason: str, headers: Headers | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from ringback.sandbox.behaviour import Behaviour
@@ -13,7 +14,18 @@ from ringback.sandbox.settings import SandboxError, SandboxSettings
 
 __all__ = ["DIALECTS", "FAULTS", "Variation", "compose", "dialect", "fault", "table"]
 
-FAULTS: Final[Mapping[str, Variation]] = fault.variations
+_SECTIONS = ("TRN", "REQ", "ACK", "RES", "STA", "DST", "ROB")
+
+
+def _place(variation: Variation) -> tuple[int, str]:
+    clause = variation.clauses[0]
+    return _SECTIONS.index(clause[:3]), clause
+
+
+FAULTS: Final[Mapping[str, Variation]] = MappingProxyType(
+    {variation.name: variation for variation in sorted(fault.variations.values(), key=_place)}
+)
+"""Faults by name, in the contract's order."""
 DIALECTS: Final[Mapping[str, Variation]] = dialect.variations
 
 

@@ -8,15 +8,16 @@ circumstances are the same: a control without its peculiarity, and once more by 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from ringback.config import Config
 from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls
-from ringback.suite.drafts import Draft, DraftMaker, HeaderForm
-from ringback.suite.probes import Destination, Probe, accepted
+from ringback.suite.drafts import HEADER_FORMS, OPTIONAL, Draft, DraftMaker, HeaderForm
+from ringback.suite.probes import Destination, Probe, accepted, unchanged
 from ringback.suite.watch import Watch
 
 __all__ = ["AT_ONCE", "BASELINE", "Burst", "Campaign", "Outcome"]
@@ -25,6 +26,39 @@ AT_ONCE = 16
 """Triggers, and polls, that the contract has a deployment take at once."""
 _TOGETHER = 4
 """Probes under way at a time: few enough not to be a load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """A valid trigger to start from where the documents' example is not accepted."""
+
+    title: str
+    clause: str
+    """The clause that promises the example's form in this respect."""
+    header: HeaderForm = "empty"
+    base: Literal["example", "required"] = "example"
+    adjust: Callable[[Draft], None] = unchanged
+
+
+def _without(parameter: str) -> Callable[[Draft], None]:
+    return lambda draft: draft.drop(parameter)
+
+
+FALLBACKS = (
+    Fallback("no header Project", "REQ-01", "absent"),
+    Fallback("the header Project naming the project", "REQ-01", "named"),
+    Fallback("SendResultImmediately true", "REQ-09", adjust=lambda draft: draft.set("SendResultImmediately", True)),
+    Fallback("no project variable", "REQ-04", adjust=lambda draft: draft.variables({})),
+    Fallback("one project variable", "REQ-04", adjust=lambda draft: draft.variables({"greeting": "hello"})),
+    Fallback(
+        "the input parameters reversed", "REQ-05", adjust=lambda draft: draft.order(lambda entries: entries[::-1])
+    ),
+    *(Fallback(f"without {parameter}", "REQ-01", adjust=_without(parameter)) for parameter in OPTIONAL),
+    *(
+        Fallback(f"only the required parameters, header Project {form}", "REQ-01", form, "required")
+        for form in HEADER_FORMS
+    ),
+)
 
 BASELINE = accepted("every documented parameter, with the header Project empty", header="empty")
 
@@ -82,8 +116,8 @@ class Campaign:
         """Set when everything planned has been sent."""
         self.baseline: Outcome | None = None
         """The first valid trigger that was accepted; None if none was."""
-        self._form: HeaderForm = "empty"
-        self._base: str = "example"
+        self.fallback: Fallback | None = None
+        """How the baseline differs from the documents' example, if that was not accepted."""
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
         self._dead: Unreachable | None = None
         self._gate = asyncio.Semaphore(_TOGETHER)
@@ -128,19 +162,20 @@ class Campaign:
         await asyncio.gather(*(self._settle(probe) for probe in probes))
 
     async def _find_baseline(self) -> None:
+        """Find a valid trigger that is accepted: the documents' example, or what comes nearest to it."""
         first = await self._settle(BASELINE)
         if first.answer is not None and _placed(first.answer):
             self.baseline = first
             return
-        for base in ("example", "required"):
-            for form in ("absent", "named", "empty"):
-                if self._dead or (base, form) == ("example", "empty"):
-                    continue
-                probe = accepted(f"a valid trigger ({base} parameters, header Project {form})", base=base, header=form)  # type: ignore[arg-type]  # literals above
-                outcome = await self._attempt(probe)
-                if outcome.answer is not None and _placed(outcome.answer):
-                    self.baseline, self._base, self._form = outcome, base, form  # type: ignore[assignment]  # literals above
-                    return
+        for fallback in FALLBACKS:
+            if self._dead:
+                return
+            self.fallback = fallback
+            outcome = await self._attempt(accepted(f"a valid trigger, {fallback.title}", base=fallback.base))
+            if outcome.answer is not None and _placed(outcome.answer):
+                self.baseline = outcome
+                return
+        self.fallback = None
 
     async def _settle(self, probe: Probe) -> Outcome:
         future = self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
@@ -154,12 +189,12 @@ class Campaign:
         return outcome
 
     async def _look_into(self, outcome: Outcome) -> None:
-        """A probe that should have been accepted was not: is it this probe, or any trigger just now?"""
+        """Find out, of a probe that should have been accepted, whether it is this one or any trigger just now."""
         probe = outcome.probe
         if probe is BASELINE or self.baseline is None:
             return
         control = replace(
-            probe, title=f"control for: {probe.title}", change=_unchanged, destination=None, parts=(), base="example",
+            probe, title=f"control for: {probe.title}", change=unchanged, destination=None, parts=(), base="example",
             header=None, line="answered",
         )  # fmt: skip
         outcome.control = (await self._attempt(control)).answer
@@ -187,19 +222,16 @@ class Campaign:
         return outcome
 
     def draft(self, probe: Probe) -> Draft:
-        """The trigger that a probe describes."""
-        line = self.maker.line(probe.line)
-        form = probe.header or self._form
-        if probe.base == "required":
-            draft = self.maker.required(line, form)
-        elif probe.expect == "accepted" and probe is not BASELINE and self._base == "example":
-            draft = self.maker.example(line, form)
-        elif self._base == "required" and probe.expect != "accepted":
+        """The trigger that a probe describes, on the baseline's form where it leaves the form open."""
+        line, fallback = self.maker.line(probe.line), self.fallback
+        form = probe.header or (fallback.header if fallback else "empty")
+        if probe.base == "required" or (fallback and fallback.base == "required" and probe.expect != "accepted"):
             draft = self.maker.required(line, form)
         else:
             draft = self.maker.example(line, form)
-        if "ResultDestination" in draft.body:
             self._direct(draft, probe)
+            if fallback is not None and probe is not BASELINE:
+                fallback.adjust(draft)
         probe.change(draft)
         if "ResultDestination" not in draft.body:
             draft.delivery_key = None
@@ -208,7 +240,7 @@ class Campaign:
     def _direct(self, draft: Draft, probe: Probe) -> None:
         if self.receiver is None:
             return
-        wanted = probe.destination or Destination(immediately=False if probe.expect == "accepted" else True)
+        wanted = probe.destination or Destination(immediately=probe.expect != "accepted")
         if wanted.dead:
             draft.body["ResultDestination"] = self.receiver.dead_address()
         else:
@@ -236,6 +268,9 @@ class Campaign:
             return None
         immediately = draft.body.get("SendResultImmediately") is True
         call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, group)
+        if self.receiver is not None:
+            # Where nothing rings, a result may come before the trigger's own answer.
+            call.deliveries.extend(self.receiver.to(call.delivery_key))
         self.calls.add(call)
         return call
 
@@ -276,7 +311,9 @@ class Campaign:
             if isinstance(answer, Trigger) and not _placed(answer) and len(self.burst.alone) < 3:
                 fresh = replace_conversation(draft, self.maker.word())
                 try:
-                    self.burst.alone.append(await self.place(fresh, "as one of those at once, by itself", group="burst"))
+                    self.burst.alone.append(
+                        await self.place(fresh, "as one of those at once, by itself", group="burst")
+                    )
                 except ExchangeError as trouble:
                     self.burst.trouble = trouble
         await self._polls_at_once(count)
@@ -330,14 +367,16 @@ class Campaign:
 
 def replace_conversation(draft: Draft, word: str) -> Draft:
     """The same draft in a conversation of its own."""
-    return Draft({**draft.body, "ConversationId": f"ringback-{word}"}, draft.headers, draft.line, None, draft.method, draft.delivery_key)
-
-
-def _unchanged(_draft: Draft) -> None:
-    """The valid trigger itself."""
+    return Draft(
+        {**draft.body, "ConversationId": f"ringback-{word}"},
+        draft.headers,
+        draft.line,
+        None,
+        draft.method,
+        draft.delivery_key,
+    )
 
 
 def _placed(answer: Trigger) -> bool:
     """Whether a trigger was taken: it tells of a call, or at least says 2xx."""
     return answer.accepted or (answer.status is not None and 200 <= answer.status < 300)
-

@@ -1,4 +1,4 @@
-"""Reading deliveries: the documents do not show their form, so ids and states are looked for wherever they may stand."""
+"""Reading deliveries: their form is not documented, so ids and states are looked for wherever they may stand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ def names(delivery: Delivery, unique_id: str) -> bool:
 def foreign_ids(delivery: Delivery, own: str, others: set[str]) -> list[str]:
     """The other calls' UniqueIds that a delivery names."""
     forms = [form.replace(own, " ") for form in _forms(delivery)]
-    return [other for other in others if other != own and len(other) >= 4 and other not in own and any(other in f for f in forms)]
+    return [
+        other
+        for other in others
+        if other != own and len(other) >= 4 and other not in own and any(other in f for f in forms)
+    ]
 
 
 def state_told(delivery: Delivery, unique_id: str) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from ringback.config import Config
 from ringback.deployment.client import JSON_HEADERS, encode
 
-__all__ = ["OPTIONAL", "REQUIRED", "REQUIRED_TEXTS", "Draft", "DraftMaker", "HeaderForm"]
+__all__ = ["HEADER_FORMS", "OPTIONAL", "REQUIRED", "REQUIRED_TEXTS", "Draft", "DraftMaker", "HeaderForm"]
 
 REQUIRED_TEXTS = ("Project", "Tenant", "ConversationId", "AccessToken", "ScenarioPath", "OrchestratorUrl")
 """The required parameters that are text."""
@@ -24,6 +24,8 @@ OPTIONAL = ("EndUser", "Locale", "ResultDestination", "SendResultImmediately")
 
 HeaderForm = Literal["empty", "absent", "named"]
 """What the header `Project` carries: nothing, as in the documents' example; not sent at all; the project's name."""
+
+HEADER_FORMS: tuple[HeaderForm, ...] = ("empty", "absent", "named")
 
 NOWHERE = "https://results.invalid/ringback"
 """A ResultDestination that no name server knows, for runs without a receiver."""

@@ -45,9 +45,7 @@ def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
     culprits = [p for p in outcome.parts if p.answer is not None and not p.answer.accepted]
     evidence = [p.answer for p in culprits if p.answer is not None] or [answer]
     what = ", ".join(p.probe.title for p in culprits) if culprits else title
-    raise Deviation(
-        f"not accepted {what}: {evidence[0].told()}", expected="200 with a UniqueId", evidence=evidence
-    )
+    raise Deviation(f"not accepted {what}: {evidence[0].told()}", expected="200 with a UniqueId", evidence=evidence)
 
 
 def must_not_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:

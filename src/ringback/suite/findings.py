@@ -29,7 +29,7 @@ def finding_of(clause: str, item: pytest.Item, call: pytest.CallInfo[None], repo
         return Finding(clause, Verdict.NOT_EXERCISED, name, str(error.msg), seconds=seconds)
     if isinstance(error, pytest.skip.Exception):
         return Finding(clause, Verdict.INCONCLUSIVE, name, str(error.msg), seconds=seconds)
-    where = report.longrepr.reprcrash if hasattr(report.longrepr, "reprcrash") else None
+    where = getattr(report.longrepr, "reprcrash", None)
     place = f" at {where.path.rsplit('/', 1)[-1]}:{where.lineno}" if where is not None else ""
     reason = f"Ringback's own fault, please report it: {type(error).__name__}{place}"
     return Finding(clause, Verdict.INCONCLUSIVE, name, reason, seconds=seconds)

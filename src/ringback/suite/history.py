@@ -6,7 +6,7 @@ from ringback.deployment import Answer, Poll, Trigger
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.session import Session
 
-__all__ = ["apart", "is_near", "regular_answers"]
+__all__ = ["apart", "is_near", "polls", "regular_answers"]
 
 
 def regular_answers(suite: Session) -> list[Answer]:
@@ -22,6 +22,11 @@ def regular_answers(suite: Session) -> list[Answer]:
     return found
 
 
+def polls(suite: Session) -> list[Poll]:
+    """Every poll of the run as the documents have it: by POST. Other methods are TRN-03's matter."""
+    return [a for a in suite.history if isinstance(a, Poll) and a.exchange.method == "POST"]
+
+
 def apart(suite: Session) -> set[int]:
     """Ids of exchanges that belong to an experiment of another clause, which judges their failures by itself.
 
@@ -32,12 +37,13 @@ def apart(suite: Session) -> set[int]:
     ids = {answer.exchange.id for answer in (*burst.triggers, *burst.polls)}
     for outcome in suite.run(suite.campaign.known_outcomes()):
         wanted = outcome.probe.destination
-        troubled = wanted is not None and (wanted.dead or wanted.behaviour.seconds or wanted.behaviour.statuses[0] >= 500)
+        troubled = wanted is not None and (
+            wanted.dead or wanted.behaviour.seconds or wanted.behaviour.statuses[0] >= 500
+        )
         if troubled and outcome.answer is not None:
             ids.add(outcome.answer.exchange.id)
     ids |= {answer.exchange.id for answer in suite.history if answer.exchange.method != "POST"}
     return ids
-
 
 
 def is_near(one: str, other: str) -> bool:

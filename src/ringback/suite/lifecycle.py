@@ -6,13 +6,15 @@ when exactly something was seen, only on the order of what was.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from ringback.suite.calls import Call, Observation
 
 __all__ = ["early_final", "lost_final"]
 
 
 def _controlled(call: Call) -> list[Observation]:
-    """The observations that count for a call's own life: a batch that a poll for the call alone contradicts does not.
+    """The observations that count for a call's own life: a batch contradicted by a poll for the call alone does not.
 
     A batch that left a call out, or told otherwise than before, counts only if the next poll for the call alone agrees.
     """
@@ -31,14 +33,14 @@ def _controlled(call: Call) -> list[Observation]:
 def _changes(call: Call) -> list[tuple[Observation, Observation]]:
     """Where a final state was followed by another, or by none."""
     seen = _controlled(call)
-    return [(a, b) for a, b in zip(seen, seen[1:], strict=False) if a.final is not None and b.final != a.final]
+    return [(a, b) for a, b in pairwise(seen) if a.final is not None and b.final != a.final]
 
 
 def early_final(call: Call, typical_age: float | None) -> tuple[str, Observation] | None:
     """A final state shown while the call was in progress, as later polls prove; None if there was none.
 
-    Proof is: the state shown was not the call's own and gave way to it; or it gave way to none, and came for good only at
-    about the age at which other calls become final (`typical_age`, seconds).
+    Proof is: the state shown was not the call's own and gave way to it; or it gave way to none, and came for good only
+    at about the age at which other calls become final (`typical_age`, seconds).
     """
     changes = _changes(call)
     if not changes:
@@ -58,7 +60,7 @@ def early_final(call: Call, typical_age: float | None) -> tuple[str, Observation
 
 
 def lost_final(call: Call, typical_age: float | None) -> tuple[str, Observation] | None:
-    """A final state that changed or went away afterwards; None if it stayed. What `early_final` explains is left to it."""
+    """A final state that changed or went away afterwards; None if it stayed. What `early_final` explains is its."""
     changes = _changes(call)
     if early_final(call, typical_age) is not None:
         changes = changes[1:]

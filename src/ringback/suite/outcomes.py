@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import pytest
+from _pytest.outcomes import Skipped
 
 from ringback.deployment import Answer, Exchange
 
@@ -25,14 +25,15 @@ class Deviation(AssertionError):
         self.evidence = tuple(sorted(dict.fromkeys(found), key=lambda e: e.request_bytes)[:_SHOWN])
 
 
-class Inconclusive(pytest.skip.Exception):
+# pytest.skip.Exception by the name under which type checkers can see that it is a class.
+class Inconclusive(Skipped):
     """It could not be decided, and why; never counted as passed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, _use_item_location=True)
 
 
-class NotExercised(pytest.skip.Exception):
+class NotExercised(Skipped):
     """The configuration lacks what the test needs, and what that is."""
 
     def __init__(self, reason: str) -> None:

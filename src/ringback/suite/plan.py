@@ -50,7 +50,7 @@ class Plan:
         """How many of the placed calls dial each line."""
         lines = list(config.lines.configured)
         count: Counter[str] = Counter()
-        for probe in {BASELINE, *self.probes}:
+        for probe in dict.fromkeys([BASELINE, *self.probes]):
             if probe.expect != "refused":
                 count[probe.line if probe.line in lines else lines[0]] += 1
         rest = (AT_ONCE if self.burst else 0) + max(0, self.pool - self.placed)
@@ -60,7 +60,7 @@ class Plan:
         return count
 
     def seconds(self, config: Config) -> float:
-        """A lower estimate of the time the run takes on the deployment's side: sending at the trigger rate, one ring."""
+        """How many seconds sending takes at the configured trigger rate."""
         rate = config.budget.triggers_per_second
         return math.ceil(max(0.0, self.triggers - rate) / rate)
 

@@ -1,7 +1,7 @@
 """The pytest side of the contract suite: options, fixtures, order of tests, and findings out of their outcomes.
 
-`contract_tests/conftest.py` takes its hooks from here, so that `pytest contract_tests` works with all of pytest's habits.
-`ringback check` runs the same suite and hands its settings over in a `Handover`.
+`contract_tests/conftest.py` takes its hooks from here, so that `pytest contract_tests` works with all of pytest's
+habits. `ringback check` runs the same suite and hands its settings over in a `Handover`.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class SuitePlugin:
             return set(self.handover.clauses)
         wanted = {name.upper() for name in self.config.getoption("--ringback-clause")}
         if unknown := wanted - set(CLAUSES):
-            raise pytest.UsageError(f"--ringback-clause: there is no clause {sorted(unknown)[0]}")
+            raise pytest.UsageError(f"--ringback-clause: there is no clause {min(unknown)}")
         return wanted
 
     # -- the run --------------------------------------------------------------------------------------------------
@@ -222,7 +222,8 @@ class SuitePlugin:
                 self.run.tests_left[clause] -= 1
                 if finding.verdict is Verdict.FAIL and not self._fails(clause):
                     report.outcome = "skipped"
-                    report.wasxfail = f"reported, but fails no run at this level: {finding.summary}"  # type: ignore[attr-defined]  # how pytest marks an expected failure
+                    # This is how pytest marks an expected failure.
+                    report.wasxfail = f"reported, but fails no run at this level: {finding.summary}"
                 elif failed(finding):
                     report.longrepr = failed(finding)
             if self.handover is not None:

@@ -13,9 +13,12 @@ from typing import Literal
 from ringback.receiver import Behaviour
 from ringback.suite.drafts import Draft, HeaderForm
 
-__all__ = ["Destination", "Probe", "accepted", "either", "refused"]
+__all__ = ["Destination", "Probe", "accepted", "either", "refused", "unchanged"]
 
 Expectation = Literal["accepted", "refused", "either"]
+
+
+WELL = Behaviour()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Destination:
 
     immediately: bool | None = True
     """True or False as sent; None: left out."""
-    behaviour: Behaviour = Behaviour()
+    behaviour: Behaviour = WELL
     dead: bool = False
     """An address at which nobody listens."""
 
@@ -50,13 +53,13 @@ class Probe:
         return self.title
 
 
-def _as_it_is(_draft: Draft) -> None:
+def unchanged(_draft: Draft) -> None:
     """The valid trigger itself."""
 
 
 def accepted(
     title: str,
-    change: Callable[[Draft], None] = _as_it_is,
+    change: Callable[[Draft], None] = unchanged,
     *,
     base: Literal["example", "required"] = "example",
     line: str = "answered",

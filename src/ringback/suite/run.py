@@ -103,7 +103,7 @@ class _Caught:
         if isinstance(excinfo.value, self._kind):
             self.config_error = excinfo.value
         else:
-            self.problems.append(f"Ringback's own fault: {excinfo.typename} at {excinfo.traceback[-1].path.name}")
+            self.problems.append(f"Ringback's own fault: {excinfo.typename} at {Path(excinfo.traceback[-1].path).name}")
         return True
 
 
@@ -137,5 +137,3 @@ class _Named:
     def pytest_addhooks(self, pluginmanager: pytest.PytestPluginManager) -> None:
         if not pluginmanager.has_plugin("ringback-handover"):
             pluginmanager.register(self._handover, "ringback-handover")
-
-

@@ -145,7 +145,7 @@ class Session:
 
     def placed(self) -> None:
         """Wait until the whole campaign has been sent; raises what ended it if it failed."""
-        self.run(self.campaign.placed.wait())  # type: ignore[arg-type]  # Event.wait is a coroutine function
+        self.run(self.campaign.placed.wait())
         task = self._tasks[0]
         if task.done() and not task.cancelled() and (error := task.exception()) is not None:
             raise error
@@ -190,7 +190,9 @@ class Session:
             raise self.campaign.watch.trouble
         done = [call for call in calls if call.state is not None]
         if len(done) < at_least:
-            raise Inconclusive(f"needs {at_least} calls in a final state, and only {len(done)} of {len(calls)} have one")
+            raise Inconclusive(
+                f"needs {at_least} calls in a final state, and only {len(done)} of {len(calls)} have one"
+            )
         return done
 
     def wait_until(self, met: Callable[[], bool], seconds: float) -> bool:
@@ -202,10 +204,9 @@ class Session:
         """Poll once."""
         return self.run(self.client.poll(ids, purpose=purpose))
 
-    def poll_with(self, content: Any, purpose: str, *, asked: Iterable[str] = (), headers: Any = None) -> Poll:
-        """Poll once with any body."""
-        extra = {} if headers is None else {"headers": headers}
-        return self.run(self.client.poll_with(content, asked=asked, purpose=purpose, **extra))
+    def poll_with(self, content: Any, purpose: str, *, method: str = "POST") -> Poll:
+        """Poll once with any body, by any method."""
+        return self.run(self.client.poll_with(content, method=method, purpose=purpose))
 
     def polls(self, batches: Sequence[Sequence[str]], purpose: str) -> list[Poll]:
         """Several polls, a few at a time, in order."""
@@ -244,5 +245,3 @@ async def _reaches(receiver: Receiver) -> bool:
             return (await client.get(receiver.probe_url)).status_code == 200
     except (httpx.HTTPError, OSError):
         return False
-
-

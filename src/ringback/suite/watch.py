@@ -1,8 +1,8 @@
 """Watching all accepted calls together: one poll for many, a poll of one where something looks odd.
 
 A batch is how clients poll, and it is what a deployment may get wrong; a poll for one call alone is the control. So
-whenever a batch contradicts what was seen before, the call is asked for alone at once: the calls' observations then tell
-whether it was the call that changed or the batch that was wrong.
+whenever a batch contradicts what was seen before, the call is asked for alone at once: the calls' observations then
+tell whether it was the call that changed or the batch that was wrong.
 """
 
 from __future__ import annotations
@@ -129,9 +129,9 @@ class Watch:
         poll = await self._client.poll((c.unique_id for c in calls), purpose=f"poll for {len(calls)} calls")
         noted = self._note(poll, calls)
         self._batches_work = bool(noted)
-        return [call for call, seen in noted if before[call.unique_id] is not None and seen.final != before[call.unique_id]] or (
-            [] if noted else list(calls[:2])
-        )
+        return [
+            call for call, seen in noted if before[call.unique_id] is not None and seen.final != before[call.unique_id]
+        ] or ([] if noted else list(calls[:2]))
 
     async def _control(self, call: Call) -> None:
         batched = call.observations[-1] if call.observations and not call.observations[-1].alone else None

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["HIDDEN", "decimals", "fold", "letters"]
+__all__ = ["HIDDEN", "decimals", "fold", "has_foreign_digits", "letters"]
 
 HIDDEN = "\x01"
 """Stands for a character that cannot be seen: a reader may drop it, stop at it or take it for a gap."""
@@ -34,6 +34,11 @@ def fold(text: str) -> str:
     if not text.isascii():
         return text.translate({ord(c): _folded(c) for c in set(text) if c >= "\x7f" or c < " "})
     return _ASCII_CONTROL.sub(HIDDEN, text) if not text.isprintable() else text
+
+
+def has_foreign_digits(text: str) -> bool:
+    """Whether text has digits that some readers take for digits and others do not."""
+    return not text.isascii() and any(any(map(str.isdigit, _folded(c))) for c in set(text) if c > "\x7f")
 
 
 def decimals(text: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ringback.deployment.guard.names import Role, mentions_a_trigger, study
 from ringback.deployment.guard.numbers import Numbers
 from ringback.deployment.guard.refusal import StrangerRefused
-from ringback.deployment.guard.structure import NotCleanError, Structure, parse
+from ringback.deployment.guard.structure import NotCleanError, Structure, has_plain_names, parse
 from ringback.deployment.guard.views import readings, unescaped, utf7_pieces
 
 __all__ = ["DialGuard"]
@@ -24,8 +24,13 @@ _MEDIA_TYPE = re.compile(
     r"|[\w.-]+\+(?:json|xml))|multipart/[\w-]+)\s*(?:;.*)?",
     re.IGNORECASE | re.DOTALL,
 )
+_ONE_WAY = re.compile(
+    r"\s*(?:|application/(?:[\w.-]+\+)?json|text/\w+|application/octet-stream)\s*(?:;.*)?", re.IGNORECASE
+)
+"""Content types under which JSON is read as JSON, if it is read at all."""
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x78\x9c", b"\x78\xda", b"\x78\x01")
-_RECODED = re.compile(rb"base64|quoted-printable|transfer-encoding", re.IGNORECASE)
+_RECODED = re.compile(rb"base64|quoted-printable|transfer-encoding|<!(?:doctype|entity)", re.IGNORECASE)
+_ESCAPED_DIGIT = re.compile(rb"\\u003[0-9]")
 _HEADERS_REMEMBERED = 1024
 
 
@@ -57,7 +62,10 @@ class DialGuard:
     def check(self, url: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
         """Let a request pass, or raise `StrangerRefused`: whatever the method, the path, the form of the body."""
         length = str(len(body))
+        is_json = True
         for name, value in headers:
+            if name.lower() == "content-type":
+                is_json &= _ONE_WAY.fullmatch(value) is not None
             if value != length or name.lower() != "content-length":
                 self._check_header(name, value)
         is_poll = self._is_plain_poll(url)
@@ -65,6 +73,8 @@ class DialGuard:
             return
         try:
             text = body.decode("utf-8").removeprefix("\ufeff")
+            if not is_json:
+                raise NotCleanError
             self._structure.check(parse(text))
         except (UnicodeDecodeError, NotCleanError, RecursionError):
             if _is_packed(body):
@@ -72,6 +82,8 @@ class DialGuard:
             self._numbers.check_bytes(body, "body that is not clean JSON")
         else:
             self._numbers.check_utf7(text, "body")
+            if _ESCAPED_DIGIT.search(body):
+                raise StrangerRefused("digits written as escapes", "body")
 
     def _check_header_anew(self, name: str, value: str) -> None:
         where = f"header {name}" if name.replace("-", "").isalpha() and name.isascii() else "a header"
@@ -100,6 +112,7 @@ class DialGuard:
             parts = urlsplit(url)
         except ValueError:
             raise StrangerRefused("something other than a URL", "URL") from None
+        self._numbers.check_path(url.partition("?")[0], "URL")
         self._numbers.check_strictly(parts.query, "URL's query")
         plain = _PLAIN_POLL_PATH.fullmatch(parts.path) and not _DOTS.search(parts.path)
         return bool(plain) and not parts.query and not parts.fragment
@@ -110,29 +123,30 @@ def _is_packed(body: bytes) -> bool:
 
 
 def _is_free_of_trigger_names(body: bytes) -> bool:
-    """Whether no reading of a poll's body holds a name that belongs to triggers."""
-    if _is_packed(body):
-        return False
-    is_clean = _is_clean_poll(body)
+    """Whether no reading of a poll's body holds a name that belongs to triggers.
+
+    In a list of ids, UTF-7 is not looked for: ids may well contain what looks like it, and they name nothing.
+    """
     try:
+        value = parse(body.decode("utf-8"))
+    except (UnicodeDecodeError, NotCleanError):
+        value = None
+    try:
+        if _is_packed(body) or not has_plain_names(value):
+            return False
+        lists_ids = _lists_ids(value)
         for reading in readings(body):
             if any(mentions_a_trigger(view) for view in unescaped(reading.text)):
                 return False
-            if not is_clean and any(utf7_pieces(reading.text)):
+            if not lists_ids and any(utf7_pieces(reading.text)):
                 return False
-    except StrangerRefused:
+    except (StrangerRefused, RecursionError):
         return False
     return True
 
 
-def _is_clean_poll(body: bytes) -> bool:
-    """Whether a body is what a poll should be: a list of ids, whatever they look like, and nothing else."""
-    try:
-        value = parse(body.decode("utf-8"))
-    except (UnicodeDecodeError, NotCleanError):
+def _lists_ids(value: object) -> bool:
+    if not isinstance(value, dict) or list(value) != ["UniqueIds"]:
         return False
-    return isinstance(value, dict) and list(value) == ["UniqueIds"] and _are_texts(value["UniqueIds"])
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(type(element) is str for element in value)
+    ids = value["UniqueIds"]
+    return isinstance(ids, list) and all(type(element) is str for element in ids)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
-from ringback.deployment.guard.folding import HIDDEN, decimals, fold
+from ringback.deployment.guard.folding import HIDDEN, decimals, fold, has_foreign_digits, letters
 from ringback.deployment.guard.names import Role, mentions_a_number, study
 from ringback.deployment.guard.refusal import StrangerRefused, Where
 from ringback.deployment.guard.views import readings, unescaped, utf7_pieces
@@ -26,14 +26,23 @@ _SPACED_RUN = re.compile(rf"(?:\+[{_GAP}]{{0,8}})?[0-9](?:[{_GAP}]*[0-9])*")
 _SPACING = re.compile(r"[\s.()/-]+")
 _RUN = re.compile(rf"(?:\+[{_GAP}]{{0,8}})?[0-9]+(?:\x01+[0-9]+)*")
 _GUESSED_RUN = re.compile(r"(?:\+[ ().\x00/-]{0,8})?[0-9](?:[ ().\x00/-]*[0-9])*")
+_AUTHORITY = re.compile(r"^[a-z]+://[^/?#]*")
+_DIGITS_IN_PATH = re.compile(r"[0-9](?:[\x01._~()+-]*[0-9]){2}")
+_TELLING = re.compile(r"[0-9\x01\\%&]")
 _SHORTEST_NUMBER = 3
-_APART = re.compile(r"[^\W_]|[,:;{}&<>|]|(?<![\\=])\r?\n")
-"""What stands between two numbers that nobody would read as one."""
+_NEXT_ELEMENT = re.compile(r"""(?<!\\)["'][\s\]}]*,[\s\[{]*["']""")
+_LETTER = re.compile(r"[^\W\d_]")
+_BOUNDARY = re.compile(r"""(?<!\\)["'&<>]|(?<![\\=])\r?\n""")
 _JOINS = frozenset("_*#")
-_OPENS_PLUS = frozenset("\"' \t\r\n:,[(>|{")
+_OPENS_PLUS = frozenset("\"'>")
+"""What stands before a plus sign that is part of a text; elsewhere it may be a blank, or the sign of a number."""
 _OPENS_ZERO = frozenset("\"'=>+ \t\r\n")
 _WORD = re.compile(r"[^\W\d_]+(?:[_-]+[^\W\d_]+)*")
-_CARRIES = frozenset({"value", "val", "text", "data"})
+_HARMLESS_MEMBERS = frozenset(
+    {"project", "tenant", "conversationid", "accesstoken", "scenariopath", "orchestratorurl", "locale"}
+    | {"resultdestination"}
+)
+"""Members that hold configured texts; as the value of any other, such a text might be dialled."""
 _LOOK_BACK = 96
 """Characters in which the name before a value is looked for."""
 _ENTRY = 512
@@ -75,17 +84,20 @@ class Numbers:
         except StrangerRefused as refused:
             raise StrangerRefused(refused.found, where) from None
 
-    def check_address(self, text: str, where: Where) -> None:
-        """A URL: each phone-like run is a line, whatever words it is made of. Raises `StrangerRefused`."""
-        for view in unescaped(text):
-            self._check_spaced_runs(self._without_harmless(fold(view)), where)
-
     def check_strictly(self, text: str, where: Where) -> None:
         """Text in which any digit at all might be dialled: each run of them is a line. Raises `StrangerRefused`."""
         if _INERT.fullmatch(text):
             return
         for view in unescaped(text):
-            self._check_runs(self._without_harmless(fold(view)), where)
+            self._check_all_digits(view, self._without_harmless(fold(view), anywhere=False), where)
+
+    def check_path(self, text: str, where: Where) -> None:
+        """A URL's path, in which no run of digits is long enough for a number. Raises `StrangerRefused`."""
+        for view in unescaped(text):
+            rest = self._without_harmless(fold(view), anywhere=True)
+            path = rest.partition(_PLACEHOLDER)[2] if rest.startswith(_PLACEHOLDER) else _AUTHORITY.sub("", rest)
+            if _DIGITS_IN_PATH.search(path):
+                raise StrangerRefused("digits that might be a number", where)
 
     def check_bytes(self, body: bytes, where: Where) -> None:
         """Bytes that may be read in more than one way: strict in each of them. Raises `StrangerRefused`."""
@@ -97,13 +109,14 @@ class Numbers:
                 self._check_guess(reading.text, where)
 
     def check_utf7(self, text: str, where: Where) -> None:
-        """Text that UTF-7 may read otherwise: no digit and no escape comes to light in it. Raises `StrangerRefused`."""
+        """Text that UTF-7 may read otherwise: no digit, letter or escape comes to light. Raises `StrangerRefused`."""
         if "+" not in text:
             return
         for configured in self._with_plus:
             text = text.replace(configured, _PLACEHOLDER)
-        if any(char.isdecimal() or char in "\\%&" for piece in utf7_pieces(text) for char in piece):
-            raise StrangerRefused("digits in UTF-7", where)
+        for piece in utf7_pieces(text):
+            if letters(piece) or _TELLING.search(fold(piece)):
+                raise StrangerRefused("letters or digits in UTF-7", where)
 
     def check_numeral(self, numeral: Numeral, where: Where) -> None:
         """A JSON number in a place of no special meaning. Raises `StrangerRefused`."""
@@ -117,9 +130,9 @@ class Numbers:
         if _INERT.fullmatch(text) or text in self.harmless:
             return
         for view in unescaped(text):
-            rest = self._without_harmless(fold(view))
+            rest = self._without_harmless(fold(view), anywhere=True)
             if mentions_a_number(rest):
-                self._check_runs(rest, "text")
+                self._check_all_digits(view, rest, "text")
             else:
                 self._check_spaced_runs(rest, "text")
 
@@ -129,7 +142,10 @@ class Numbers:
             if sum(map(str.isdigit, run)) >= _PHONE_LIKE and run not in self.callers:
                 raise StrangerRefused("a number that is no configured line", where)
 
-    def _check_runs(self, text: str, where: Where) -> None:
+    def _check_all_digits(self, view: str, text: str, where: Where) -> None:
+        """A view of a text, as it is and folded, in which each run of digits must be a line."""
+        if has_foreign_digits(view):
+            raise StrangerRefused("digits of another script", where)
         end = 0
         for match in _RUN.finditer(text):
             run, start = match[0], match.start()
@@ -145,11 +161,13 @@ class Numbers:
                     raise StrangerRefused("a line that may be read as an octal number", where)
             elif not (run in self._display_runs and _belongs_to_caller(text, start, match.end())):
                 raise StrangerRefused("digits that are no configured line", where)
-            if end and not _APART.search(text, end, start):
+            if end and not _are_apart(text[end:start]):
                 raise StrangerRefused("two lines that may be read as one number", where)
             end = match.end()
 
     def _check_guess(self, text: str, where: Where) -> None:
+        if text.isascii():
+            return
         found = decimals(text)
         for match in _GUESSED_RUN.finditer(found):
             run = "".join(char for char in match[0] if char == "+" or char.isdigit())
@@ -157,20 +175,20 @@ class Numbers:
             if foreign and len(run) >= _SHORTEST_NUMBER and run not in self.lines:
                 raise StrangerRefused("digits in another encoding", where)
 
-    def _without_harmless(self, text: str) -> str:
+    def _without_harmless(self, text: str, *, anywhere: bool) -> str:
         if self._replaced is None or not any(form in text for form in self._forms):
             return text
-        return self._replaced.sub(_unless_a_value, text)
+        return self._replaced.sub(_PLACEHOLDER if anywhere else _if_in_its_place, text)
 
 
-def _unless_a_value(match: re.Match[str]) -> str:
-    """A configured text is no number, but where it is the value of something that is dialled, it stays."""
+def _are_apart(gap: str) -> bool:
+    """Whether what stands between two numbers keeps everybody from reading them as one."""
+    return bool((_LETTER.search(gap) and _BOUNDARY.search(gap)) or _NEXT_ELEMENT.search(gap))
+
+
+def _if_in_its_place(match: re.Match[str]) -> str:
     words = _WORD.findall(match.string, max(0, match.start() - _LOOK_BACK), match.start())
-    if words:
-        name = words[-1]
-        if name.casefold() in _CARRIES or study(name).role in {Role.DESTINATION, Role.NUMBER}:
-            return match[0]
-    return _PLACEHOLDER
+    return _PLACEHOLDER if words and letters(words[-1]) in _HARMLESS_MEMBERS else match[0]
 
 
 def _belongs_to_caller(text: str, start: int, end: int) -> bool:

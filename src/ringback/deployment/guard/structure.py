@@ -10,17 +10,20 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ringback.deployment.guard.folding import fold
+from ringback.deployment.guard.folding import fold, letters
 from ringback.deployment.guard.names import Role, canonical, study
 from ringback.deployment.guard.numbers import Numbers, Numeral
 from ringback.deployment.guard.refusal import StrangerRefused, Where
 from ringback.deployment.guard.views import unescaped
 
-__all__ = ["NotCleanError", "Structure", "parse"]
+__all__ = ["NotCleanError", "Structure", "has_plain_names", "parse"]
 
 _DEEPEST = 64
 _LONGEST_TOLD = 64
-"""Characters of a value that may still be a name; longer ones are prose."""
+"""Letters of a value that may still be a name; longer ones are prose."""
+_SHORTEST_NUMBER = 3
+"""Digits from which on a text such as `tel:...` is a number rather than the name of one."""
+_RUNG = frozenset({Role.DESTINATION, Role.NUMBER})
 
 
 class NotCleanError(ValueError):
@@ -66,7 +69,7 @@ class Structure:
             raise NotCleanError
         kind = type(node)
         if kind is str:
-            return self._text(node, where, depth) is Role.DESTINATION
+            return self._text(node, where, depth) in _RUNG
         if kind is dict:
             return self._object(node, where, depth)
         if kind is list:
@@ -111,7 +114,7 @@ class Structure:
             for key, value in node.items():
                 if key not in speaking and (key in carrying or type(value) is list):
                     self._no_other_digits(value, (where, key))
-        return bool(speaking) or any(role is Role.DESTINATION for _, role in told)
+        return bool(speaking) or any(role in _RUNG for _, role in told)
 
     def _array(self, node: list[Any], where: Where, depth: int) -> bool:
         told: list[int] = []
@@ -119,8 +122,11 @@ class Structure:
         for index, value in enumerate(node):
             inner = (where, index)
             if type(value) is str:
-                if self._text(value, inner, depth) is Role.DESTINATION:
+                says = self._text(value, inner, depth)
+                if says is Role.DESTINATION:
                     told.append(index)
+                elif says is Role.NUMBER:
+                    speaking.add(index)
             elif self._walk(value, inner, depth + 1):
                 speaking.add(index)
         if told:
@@ -140,9 +146,12 @@ class Structure:
         if len(text) > 1 and ("{" in text or "[" in text or '"' in text or "%" in text or "&" in text):
             for nested in _nested(text):
                 self._walk(nested, where, depth + 1)
-        if len(text) > _LONGEST_TOLD or text in numbers.harmless:
+        if text in numbers.harmless or (len(text) > _LONGEST_TOLD and len(letters(text)) > _LONGEST_TOLD):
             return Role.PLAIN
-        return study(text).role
+        role = study(text).role
+        if role is Role.PLAIN or role is Role.DESTINATION:
+            return role
+        return role if sum(map(str.isdigit, text)) < _SHORTEST_NUMBER else Role.PLAIN
 
     def _dialled(self, value: Any, where: Where, *, caller: bool) -> None:
         """What stands where a number is dialled from: a line, exactly, or nothing."""
@@ -166,13 +175,14 @@ class Structure:
             return
         if type(value) is not str or not value.startswith(("http://", "https://")):
             raise StrangerRefused("something other than an http or https URL", where)
-        self._numbers.check_address(value, where)
+        self._numbers.check_text(value, where)
 
     def _no_other_digits(self, value: Any, where: Where) -> None:
         """A value that may belong to a destination named elsewhere: words do no harm, digits must be a line's."""
         kind = type(value)
         if kind is str:
-            self._numbers.check_strictly(value, where)
+            if not (value in self._numbers.harmless and any(map(str.isalpha, value))):
+                self._numbers.check_strictly(value, where)
         elif kind is Numeral:
             if value not in self._numbers.lines:
                 raise StrangerRefused("a number that is no configured line", where)
@@ -198,6 +208,13 @@ def _nested(text: str) -> Iterator[Any]:
                 yield parse(stripped)
             except NotCleanError:
                 continue
+
+
+def has_plain_names(value: Any) -> bool:
+    """Whether no member of a value, at any depth, has a name that numbers are dialled from."""
+    if type(value) is dict:
+        return all(study(key).role is Role.PLAIN and has_plain_names(element) for key, element in value.items())
+    return all(map(has_plain_names, value)) if type(value) is list else True
 
 
 def _is_named(value: Any) -> bool:

@@ -34,13 +34,7 @@ _PERCENT_U = re.compile(r"%[uU]([0-9A-Fa-f]{4})")
 _SOFT_BREAK = re.compile(r"=\r?\n")
 _UTF7 = re.compile(r"\+([0-9A-Za-z+/]{3,})")
 _LENIENT_UTF8 = re.compile("[\xc0-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf7][\x80-\xbf]{3}|[\x80-\xff]")
-_EAST_ASIAN = {
-    "gb18030": re.compile(rb"\xa3[\xb0-\xb9]"),
-    "shift_jis": re.compile(rb"\x82[\x4f-\x58]"),
-    "big5": re.compile(rb"\xa2[\xaf-\xb8]"),
-    "euc_kr": re.compile(rb"\xa3[\xb0-\xb9]"),
-}
-"""Encodings by the bytes of their full-width digits; without those they show no digit that ASCII does not."""
+_EAST_ASIAN = ("gb18030", "shift_jis", "big5", "euc_kr")
 _EBCDIC = "cp037"
 _AS_FOREIGN = {ord("0") + digit: 0xFF10 + digit for digit in range(10)}
 """Shows digits that are no ASCII bytes as what they are: found in this reading alone."""
@@ -73,10 +67,11 @@ def readings(body: bytes) -> Iterator[Reading]:
         lenient = _LENIENT_UTF8.sub(_without_checks, body.decode("latin-1"))
         yield Reading(_SURROGATES.sub(_joined, lenient), likely=True)
         yield Reading(body.decode(_EBCDIC).translate(_AS_FOREIGN), likely=False)
-        for encoding, digits in _EAST_ASIAN.items():
-            if digits.search(body):
-                yield Reading(body.decode(encoding, "replace"), likely=False)
+        for encoding in _EAST_ASIAN:
+            yield Reading(body.decode(encoding, "replace"), likely=False)
     nuls = body.count(0)
+    if nuls:
+        yield Reading(body.replace(b"\0", b"").decode("utf-8", "replace"), likely=True)
     if nuls or (not whole and body.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE))):
         for encoding in ("utf-16-le", "utf-16-be"):
             for offset in (0, 1):

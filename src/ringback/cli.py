@@ -1,0 +1,250 @@
+"""The command line: commands and their options, and nothing else. Work is done in `ringback.commands`.
+
+Exit codes: 0 all held, 1 a clause or limit is broken, 2 usage or configuration, 3 inconclusive, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from ringback import __version__
+from ringback.config import ConfigError
+from ringback.config.scalars import parse_duration
+from ringback.contract.clauses import Level
+from ringback.contract.verdict import ExitCode
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Contract tests and load tests for the Outbound Call Trigger API.\n\n"
+    "Without a configuration or a base URL, commands run against an embedded deployment.",
+)
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Default: ringback.toml, if it exists.")
+]
+BaseUrl = Annotated[str | None, typer.Option("--base-url", metavar="URL", help="The deployment under test.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="The run's directory (default: a new one in reports/).")
+]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Makes what is generated reproducible.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict line only.")]
+NoColor = Annotated[bool, typer.Option("--no-color", help="No colours (NO_COLOR works too).")]
+LevelOption = Annotated[
+    Level, typer.Option("--level", help="The mildest level whose deviations fail the run; advisory ones never do.")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ringback {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: ringback check --config ringback.toml --clause ACK-03")
+def check(
+    config: ConfigFile = None,
+    base_url: BaseUrl = None,
+    clause: Annotated[
+        list[str] | None, typer.Option("--clause", metavar="ID", help="Only this clause, or section; may be repeated.")
+    ] = None,
+    level: LevelOption = Level.SHOULD,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done and what it costs, and send nothing.")
+    ] = False,
+    seed: Seed = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Hold a deployment against the contract, clause by clause."""
+    from ringback.commands.check import check as run
+    from ringback.commands.running import Options
+    from ringback.reporting import console
+
+    options = Options(config, base_url, out, seed)
+    screen = console(quiet=quiet, no_color=no_color)
+    raise typer.Exit(run(screen, options, clauses=tuple(clause or ()), level=level, plan_only=plan))
+
+
+@app.command(epilog="Example: ringback load --rate 50 --duration 1m")
+def load(
+    config: ConfigFile = None,
+    base_url: BaseUrl = None,
+    scenario: Annotated[Literal["lifecycle"], typer.Option("--scenario", help="What each arrival does.")] = "lifecycle",
+    rate: Annotated[
+        str, typer.Option("--rate", metavar="N|max", help="Arrivals a second, or max: back to back.")
+    ] = "20",
+    connections: Annotated[
+        int, typer.Option("--connections", metavar="N", min=1, help="Requesters with --rate max.")
+    ] = 16,
+    duration: Annotated[
+        str, typer.Option("--duration", metavar="T", help="How long calls are triggered, such as 30s.")
+    ] = "30s",
+    seed: Seed = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Load a deployment with calls, and account for every one."""
+    from ringback.commands.load import load as run
+    from ringback.commands.running import Options
+    from ringback.loadgen.run import LoadPlan
+    from ringback.reporting import console
+
+    options = Options(config, base_url, out, seed)
+    plan = LoadPlan(
+        scenario=scenario,
+        rate=_rate(rate),
+        connections=connections,
+        duration=_duration(duration),
+        seed=options.chosen_seed(),
+    )
+    raise typer.Exit(run(console(quiet=quiet, no_color=no_color), options, plan))
+
+
+@app.command(epilog="Example: ringback gate --config ringback.toml --out reports/release-candidate")
+def gate(
+    config: ConfigFile = None,
+    base_url: BaseUrl = None,
+    level: LevelOption = Level.SHOULD,
+    seed: Seed = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Check, then load, and give one verdict: may it ship?"""
+    from ringback.commands.gate import gate as run
+    from ringback.commands.running import Options
+    from ringback.reporting import console
+
+    raise typer.Exit(run(console(quiet=quiet, no_color=no_color), Options(config, base_url, out, seed), level=level))
+
+
+@app.command(epilog="Example: ringback sandbox --ring-time 10s --fault same-id-for-same-body")
+def sandbox(
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 22222,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    fault: Annotated[
+        list[str] | None, typer.Option("--fault", metavar="NAME", help="Break a clause; may be repeated.")
+    ] = None,
+    dialect: Annotated[
+        list[str] | None, typer.Option("--dialect", metavar="NAME", help="Conform in another way; may be repeated.")
+    ] = None,
+    list_faults: Annotated[
+        bool, typer.Option("--list-faults", help="List the faults with the clauses they break.")
+    ] = False,
+    list_dialects: Annotated[bool, typer.Option("--list-dialects", help="List the dialects.")] = False,
+    ring_time: Annotated[str, typer.Option("--ring-time", metavar="T", help="How long a call takes.")] = "2s",
+    tls: Annotated[bool, typer.Option("--tls/--no-tls", help="HTTPS with a certificate authority of its own.")] = True,
+    write_config: Annotated[
+        Path | None, typer.Option("--write-config", metavar="FILE", help="Write a configuration for it.")
+    ] = None,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Run a faithful deployment of the API on this machine, to try things on."""
+    from ringback.commands.sandbox import sandbox as run
+    from ringback.reporting import console
+    from ringback.sandbox import SandboxError, SandboxSettings, list_text
+
+    screen = console(quiet=quiet, no_color=no_color)
+    if list_faults or list_dialects:
+        screen.print(list_text("faults" if list_faults else "dialects"), soft_wrap=True)
+        return
+    try:
+        settings = SandboxSettings(
+            host=host,
+            port=port,
+            tls=tls,
+            ring_seconds=_duration(ring_time),
+            faults=tuple(fault or ()),
+            dialects=tuple(dialect or ()),
+        )
+    except SandboxError as error:
+        raise ConfigError("sandbox", None, str(error), "see: ringback sandbox --help") from None
+    raise typer.Exit(run(screen, settings, config_file=write_config, quiet=quiet))
+
+
+@app.command(epilog="Example: ringback init ringback.toml")
+def init(
+    path: Annotated[Path, typer.Argument(metavar="FILE")] = Path("ringback.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Write a configuration to fill in."""
+    from ringback.commands.init import init as run
+    from ringback.reporting import console
+
+    raise typer.Exit(run(console(quiet=quiet, no_color=no_color), path, force=force))
+
+
+def _rate(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 1_000_000:
+        raise ConfigError(
+            "--rate", None, f"{text} is no number of arrivals a second", "write a number such as 50, or max"
+        )
+    return rate
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        problem, _, mend = str(error).partition("; ")
+        raise ConfigError("command line", None, f"{text} is {problem}", mend) from None
+
+
+_UsageError: Any = typer.BadParameter.__mro__[1]
+"""What typer raises for a wrong command line: click's, which typer carries within itself and exports no name for."""
+
+
+def main() -> None:
+    """Run a command and exit. Whatever goes wrong ends in one line and an exit code, never in a traceback."""
+    try:
+        code = app(standalone_mode=False)
+    except ConfigError as error:
+        _complain(str(error))
+        sys.exit(ExitCode.USAGE)
+    except _UsageError as error:
+        command = error.ctx.command_path if error.ctx else "ringback"
+        _complain(f"{' '.join(error.format_message().split())} (see: {command} --help)")
+        sys.exit(ExitCode.USAGE)
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("interrupted")
+        sys.exit(ExitCode.INTERRUPTED)
+    except OSError as error:
+        _complain(
+            f"the operating system says: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
+        )
+        sys.exit(ExitCode.USAGE)
+    sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"ringback: {text}\n")

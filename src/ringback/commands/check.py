@@ -1,0 +1,87 @@
+"""`ringback check`: does a deployment keep the contract?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from ringback.commands.running import Findings, Options, Ticker, finish, new_directory, selected, settle_sources
+from ringback.contract.clauses import Level
+from ringback.contract.waivers import waivers_in_force
+from ringback.reporting import Progress, print_plan
+from ringback.suite.plan import Plan
+from ringback.suite.plugin import Run
+from ringback.suite.run import run_check
+from ringback.target import Target, resolve
+
+__all__ = ["check", "check_target"]
+
+
+def check(console: Console, options: Options, *, clauses: tuple[str, ...], level: Level, plan_only: bool) -> int:
+    """Run the command; returns the exit code, raises `ConfigError`."""
+    wanted = selected(clauses)
+    started = datetime.now(UTC)
+    seed = options.chosen_seed()
+    with resolve(settle_sources(options)) as target:
+        if plan_only:
+            run_check(
+                target, seed=seed, clauses=wanted, plan_only=True, on_plan=lambda p: tell_plan(console, target, p)
+            )
+            return 0
+        directory = new_directory("check", options.out)
+        findings = check_target(console, target, directory, seed=seed, level=level, clauses=wanted)
+        return finish(console, "check", target, directory, started, seed, level, findings)
+
+
+def check_target(
+    console: Console, target: Target, directory: Path, *, seed: int, level: Level, clauses: tuple[str, ...] = ()
+) -> Findings:
+    """Hold a deployment against the contract, with a plan before and a progress line meanwhile."""
+    waivers_in_force(target.config.waivers)
+    with Progress(console) as progress, Ticker(progress) as ticker:
+
+        def on_plan(plan: Plan) -> None:
+            tell_plan(console, target, plan)
+
+        def on_progress(run: Run) -> None:
+            ticker.watch(run)
+
+        outcome = run_check(
+            target,
+            seed=seed,
+            level=level,
+            clauses=clauses,
+            directory=directory,
+            on_plan=on_plan,
+            on_progress=on_progress,
+        )
+    return Findings(
+        results=outcome.results,
+        accepted=outcome.accepted,
+        budget=outcome.budget,
+        open_questions=outcome.open_questions,
+        notes=outcome.notes,
+        interrupted=outcome.interrupted,
+    )
+
+
+def tell_plan(console: Console, target: Target, plan: Plan) -> None:
+    """Say what the check will do, before it does it."""
+    config = target.config
+    budget = config.budget
+    lines = plan.calls_by_line(config)
+    enough = "" if plan.calls <= budget.calls else "; what does not fit stays inconclusive"
+    where = config.deployment.base_url + (" (the embedded deployment)" if target.embedded else "")
+    seconds = plan.seconds(config)
+    rows = [
+        ("deployment", where),
+        ("clauses", str(len(plan.clauses))),
+        ("calls", f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"),
+        ("lines", ", ".join(f"{name} {count}" for name, count in lines.items())),
+        ("time", f"about {seconds:.0f} s of sending, and the life of one call (at most {config.timing.settle:g} s)"),
+    ]
+    if budget.cost_per_call is not None:
+        rows.append(("cost", f"about {plan.calls * budget.cost_per_call:.2f} {budget.currency}"))
+    print_plan(console, rows)

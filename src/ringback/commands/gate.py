@@ -1,0 +1,57 @@
+"""`ringback gate`: may it ship? The check, then a short load, and one verdict on both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from ringback.commands.check import check_target
+from ringback.commands.load import load_target
+from ringback.commands.running import Findings, Options, finish, new_directory, settle_sources
+from ringback.contract.clauses import Level
+from ringback.loadgen.run import LoadPlan, check_budget
+from ringback.target import resolve
+
+__all__ = ["gate"]
+
+
+def gate(console: Console, options: Options, *, level: Level) -> int:
+    """Run the command; returns the exit code, raises `ConfigError`."""
+    started = datetime.now(UTC)
+    seed = options.chosen_seed()
+    with resolve(settle_sources(options)) as target:
+        config = target.config
+        load_budget = check_budget(config, embedded=target.embedded)
+        directory = new_directory("gate", options.out)
+        checked = check_target(console, target, directory, seed=seed, level=level)
+        findings = checked
+        if checked.accepted == 0 and not checked.interrupted:
+            findings = replace(
+                checked, open_questions=(*checked.open_questions, "no load was run, since no call was accepted")
+            )
+        elif not checked.interrupted:
+            plan = LoadPlan(
+                scenario=config.gate.scenario,
+                rate=config.gate.rate,
+                connections=16,
+                duration=config.gate.duration,
+                seed=seed,
+            )
+            loaded = load_target(console, target, directory, plan)
+            findings = _both(checked, loaded, load_budget)
+        return finish(console, "gate", target, directory, started, seed, level, findings)
+
+
+def _both(checked: Findings, loaded: Findings, load_budget: int | None) -> Findings:
+    return Findings(
+        results=checked.results,
+        limits=loaded.limits,
+        accepted=checked.accepted + loaded.accepted,
+        budget=0 if load_budget is None else checked.budget + load_budget,
+        load=loaded.load,
+        open_questions=(*checked.open_questions, *loaded.open_questions),
+        notes=(*checked.notes, *loaded.notes),
+        interrupted=loaded.interrupted,
+    )

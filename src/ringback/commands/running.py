@@ -1,0 +1,164 @@
+"""What check, load and gate share: settling the configuration, the run's directory, the report at the end."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+
+from ringback.config import ConfigError
+from ringback.config.loading import Sources, gather
+from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
+from ringback.contract.verdict import ClauseResult, Conclusion, LimitResult, conclude
+from ringback.reporting import Progress, RunReport, print_report, write_junit, write_verdict
+from ringback.suite.plugin import Run
+from ringback.target import Target
+
+__all__ = ["Findings", "Options", "Ticker", "finish", "new_directory", "selected", "settle_sources"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for on the command line, for all commands that run against a deployment."""
+
+    config: Path | None = None
+    base_url: str | None = None
+    out: Path | None = None
+    seed: int | None = None
+    flags: Mapping[str, object] = field(default_factory=dict)
+    """Further configuration by flag: `section.key` -> value."""
+
+    def chosen_seed(self) -> int:
+        """The seed that was asked for, or a fresh one."""
+        return self.seed if self.seed is not None else random.SystemRandom().randrange(2**31)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a run found, before it is put into a report."""
+
+    results: tuple[ClauseResult, ...] = ()
+    limits: tuple[LimitResult, ...] = ()
+    accepted: int = 0
+    budget: int = 0
+    load: Mapping[str, Any] | None = None
+    open_questions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    interrupted: bool = False
+
+
+def settle_sources(options: Options) -> Sources:
+    """Read the configuration's sources; raises `ConfigError`."""
+    return gather(options.config, os.environ, {"deployment.base_url": options.base_url, **options.flags})
+
+
+def selected(ids: Iterable[str]) -> tuple[str, ...]:
+    """Clause ids as the catalogue spells them; a section's name stands for all its clauses. Raises `ConfigError`."""
+    found: dict[str, None] = {}
+    for name in ids:
+        section = [c.id for c in CLAUSES.values() if c.section == name.upper()]
+        if section:
+            found.update(dict.fromkeys(section))
+            continue
+        try:
+            found[clause(name).id] = None
+        except UnknownClause as unknown:
+            near = f"did you mean {unknown.near[0]}?" if unknown.near else "docs/clauses.md lists them"
+            raise ConfigError("--clause", None, f"there is no clause {name}", near) from None
+    return tuple(found)
+
+
+def new_directory(command: str, out: Path | None) -> Path:
+    """Make the run's directory: the one asked for, or a new one under `reports`. Raises `ConfigError`."""
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    directory = out if out is not None else Path("reports") / f"{stamp}-{command}"
+    attempt = 1
+    while out is None and directory.exists():
+        attempt += 1
+        directory = Path("reports") / f"{stamp}-{command}-{attempt}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for left_over in ("exchanges.ndjson", "verdict.json", "junit.xml", "load.json"):
+            (directory / left_over).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            "--out", None, f"can't write to {directory} ({error.strerror})", "name another folder"
+        ) from None
+    return directory
+
+
+def finish(
+    console: Console,
+    command: str,
+    target: Target,
+    directory: Path,
+    started: datetime,
+    seed: int,
+    level: Level,
+    findings: Findings,
+) -> int:
+    """Conclude, write the machine forms, tell the user, and return the exit code."""
+    conclusion: Conclusion = conclude(
+        findings.results, findings.limits, interrupted=findings.interrupted, open_questions=findings.open_questions
+    )
+    report = RunReport(
+        command=command,
+        started=started,
+        seconds=(datetime.now(UTC) - started).total_seconds(),
+        base_url=target.config.deployment.base_url,
+        embedded=target.embedded,
+        variation=target.variation,
+        seed=seed,
+        level=level,
+        results=findings.results,
+        limits=findings.limits,
+        calls_accepted=findings.accepted,
+        calls_budget=findings.budget,
+        conclusion=conclusion,
+        load=findings.load,
+        notes=findings.notes,
+    )
+    write_verdict(report, directory)
+    write_junit(report, directory)
+    print_report(console, report, directory)
+    return conclusion.exit_code
+
+
+class Ticker:
+    """Keeps the progress line fresh while tests wait for calls; `watch` names the run to look at."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._run: Run | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="ringback-progress", daemon=True)
+
+    def watch(self, run: Run) -> None:
+        """Show how far this run is."""
+        self._run = run
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join(2)
+
+    def _tick(self) -> None:
+        while not self._stop.wait(0.2):
+            if (run := self._run) is not None:
+                budget = run.session.budget
+                self._progress.update(
+                    run.clauses_done, len(run.tests_left), budget.accepted, budget.limit, run.session.calls.ringing
+                )

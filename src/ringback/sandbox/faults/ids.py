@@ -1,0 +1,160 @@
+"""Faults of ids in polls: calls told of that nobody asked for, unknown ids taken for known ones.
+
+The shape and completeness of a poll's answer are in `res`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.catalogue import fault
+from ringback.sandbox.messages import JsonObject, Refusal, Request
+
+_MANY = 1000
+
+# RES-05
+
+
+def _final_calls(behaviour: Behaviour) -> list[str]:
+    return [call.unique_id for call in behaviour.book.calls() if call.state][-_MANY:]
+
+
+def _tells_all(name: str, description: str, applies: Callable[[Any], bool]) -> None:
+    """Register a fault that reports everybody's calls to polls whose JSON value it `applies` to."""
+
+    class TellsAll(Behaviour):
+        def read_poll(self, request: Request) -> list[str]:
+            value = self.read_json(request)
+            return _final_calls(self) if applies(value) else super().read_poll(request)
+
+    TellsAll.__doc__ = description
+    fault(name, "RES-05")(TellsAll)
+
+
+_tells_all(
+    "empty-list-tells-all",
+    "Reports every call to a poll with an empty list.",
+    lambda value: isinstance(value, dict) and value.get("UniqueIds") == [],
+)
+_tells_all(
+    "missing-list-tells-all",
+    "Reports every call to a poll without UniqueIds.",
+    lambda value: isinstance(value, dict) and "UniqueIds" not in value,
+)
+_tells_all(
+    "null-list-tells-all",
+    "Reports every call to a poll whose UniqueIds are null.",
+    lambda value: isinstance(value, dict) and value.get("UniqueIds", "") is None,
+)
+_tells_all(
+    "wrong-type-tells-all",
+    "Reports every call to a poll whose UniqueIds are no array.",
+    lambda value: (
+        isinstance(value, dict) and not isinstance(value.get("UniqueIds", []), list) and value["UniqueIds"] is not None
+    ),
+)
+
+
+@fault("neighbour-told", "RES-05")
+class _NeighbourTold(Behaviour):
+    """Adds the latest finished call of somebody else to results."""
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        entries = super().report(ids)
+        asked = set(ids)
+        others = [unique_id for unique_id in _final_calls(self) if unique_id not in asked]
+        return entries + super().report(others[-1:]) if entries else entries
+
+
+@fault("wildcard-id", "RES-05")
+class _WildcardId(Behaviour):
+    """Takes the id * or % for every call."""
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        return super().report(_final_calls(self) if {"*", "%"} & set(ids) else ids)
+
+
+# RES-06
+
+
+def _invents(name: str, description: str, state: str) -> None:
+    """Register a fault that gives ids of nobody a state."""
+
+    class Invents(Behaviour):
+        def unknown_entry(self, unique_id: str) -> JsonObject | None:
+            return self.make_entry(unique_id, state)
+
+    Invents.__doc__ = description
+    fault(name, "RES-06")(Invents)
+
+
+_invents("unknown-is-error", "Reports unknown ids as Error.", "Error")
+_invents("unknown-is-no-answer", "Reports unknown ids as No Answer.", "No Answer")
+_invents("unknown-is-invalid-number", "Reports unknown ids as Invalid Number.", "Invalid Number")
+
+
+def _confuses(name: str, description: str, alike: Callable[[str, str], bool]) -> None:
+    """Register a fault that takes an unknown id for a known one: `alike(asked, known)`."""
+
+    class Confuses(Behaviour):
+        def unknown_entry(self, unique_id: str) -> JsonObject | None:
+            for call in self.book.calls():
+                if call.state and alike(unique_id, call.unique_id):
+                    return self.make_entry(unique_id, self.word_for(call))
+            return super().unknown_entry(unique_id)
+
+    Confuses.__doc__ = description
+    fault(name, "RES-06")(Confuses)
+
+
+_confuses(
+    "id-case-ignored", "Compares ids without regard to case.", lambda asked, known: asked.lower() == known.lower()
+)
+_confuses(
+    "id-prefix-taken",
+    "Takes the beginning of an id for the id.",
+    lambda asked, known: len(asked) >= 8 and known.startswith(asked),
+)
+_confuses("id-suffix-ignored", "Ignores what follows an id.", lambda asked, known: asked.startswith(known))
+_confuses("id-trimmed", "Ignores blanks around an id.", lambda asked, known: asked.strip() == known)
+_confuses(
+    "id-wildcards",
+    "Takes % in an id for anything.",
+    lambda asked, known: "%" in asked and len(asked) >= 8 and known.startswith(asked.partition("%")[0]),
+)
+_confuses("id-ends-at-nul", "Takes an id to end at NUL.", lambda asked, known: asked.partition("\0")[0] == known)
+
+
+# RES-07
+
+
+def _spoils(name: str, description: str, change: Callable[[list[JsonObject], int], list[JsonObject] | None]) -> None:
+    """Register a fault of polls that mix known and unknown ids.
+
+    `change(entries, place of the first unknown id)` gives the entries to report, or None to refuse.
+    """
+
+    class Spoils(Behaviour):
+        def report(self, ids: Sequence[str]) -> list[JsonObject]:
+            entries = super().report(ids)
+            known = [self.book.find(unique_id) is not None for unique_id in ids]
+            if all(known) or not any(known):
+                return entries
+            changed = change(entries, known.index(False))
+            if changed is None:
+                raise Refusal(404, "no such call")
+            return changed
+
+    Spoils.__doc__ = description
+    fault(name, "RES-07")(Spoils)
+
+
+_spoils("unknown-refuses-all", "Answers 404 when one id of several is unknown.", lambda _entries, _at: None)
+_spoils("unknown-empties-results", "Reports nothing when one id of several is unknown.", lambda _entries, _at: [])
+_spoils(
+    "unknown-ends-results",
+    "Reports at most one call when one id of several is unknown.",
+    lambda entries, at: entries[: min(at, 1)],
+)

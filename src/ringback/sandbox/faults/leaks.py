@@ -1,0 +1,115 @@
+"""Faults of answers that tell too much: tokens repeated, the deployment's insides shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.calls import Call
+from ringback.sandbox.catalogue import fault
+from ringback.sandbox.messages import Answer, JsonObject, Order, Refusal, Request
+
+# ROB-04
+
+
+def _sent_token(request: Request) -> str:
+    try:
+        value = orjson.loads(request.body)
+    except orjson.JSONDecodeError:
+        return ""
+    return str(value.get("AccessToken", "")) if isinstance(value, dict) else ""
+
+
+@fault("wrong-token-repeated", "ROB-04")
+class _WrongTokenRepeated(Behaviour):
+    """Names the wrong AccessToken in the refusal."""
+
+    def refuse(self, refusal: Refusal, request: Request) -> Answer:
+        answer = super().refuse(refusal, request)
+        if refusal.status == 401:
+            answer.body = orjson.dumps({"error": f"access token {_sent_token(request)} is not valid"})
+        return answer
+
+
+@fault("request-repeated", "ROB-04")
+class _RequestRepeated(Behaviour):
+    """Repeats the whole request in a refusal."""
+
+    def refuse(self, refusal: Refusal, request: Request) -> Answer:
+        answer = super().refuse(refusal, request)
+        sent = request.body.decode(errors="replace")
+        answer.body = orjson.dumps({"error": refusal.reason, "request": sent})
+        return answer
+
+
+@fault("token-in-answer", "ROB-04")
+class _TokenInAnswer(Behaviour):
+    """Repeats the AccessToken in a trigger's answer."""
+
+    def acknowledge(self, call: Call, order: Order) -> JsonObject:
+        return {**super().acknowledge(call, order), "AccessToken": self.settings.access_token}
+
+
+def _adds_header(name: str, description: str, header: Callable[[str], tuple[bytes, bytes]]) -> None:
+    """Register a fault that repeats the AccessToken in a header of a trigger's answer."""
+
+    class AddsHeader(Behaviour):
+        def render(self, value: JsonObject, request: Request) -> Answer:
+            answer = super().render(value, request)
+            if "UniqueId" in value:
+                answer.headers = [*answer.headers, header(self.settings.access_token)]
+            return answer
+
+    AddsHeader.__doc__ = description
+    fault(name, "ROB-04")(AddsHeader)
+
+
+_adds_header(
+    "token-in-header", "Repeats the AccessToken in a header.", lambda token: (b"x-access-token", token.encode())
+)
+_adds_header(
+    "token-in-cookie",
+    "Sets a cookie with the AccessToken.",
+    lambda token: (b"set-cookie", b"session=" + token.encode() + b"; HttpOnly"),
+)
+
+
+# ROB-05
+
+_PYTHON = b"""Traceback (most recent call last):
+  File "/srv/ivr/app/handlers/call.py", line 118, in post
+    order = CallOrder.parse(request)
+ValueError: invalid order
+"""
+_JAVA = b"""java.lang.IllegalArgumentException: invalid order
+\tat com.example.ivr.CallController.trigger(CallController.java:87)
+\tat java.base/java.lang.Thread.run(Thread.java:840)
+"""
+_DOTNET = b"""System.ArgumentNullException: Value cannot be null.
+   at Ivr.Api.Controllers.CallController.Post(CallRequest request) in C:\\build\\Ivr.Api\\CallController.cs:line 42
+"""
+_SQL = b'{"error":"You have an error in your SQL syntax near \'SELECT id FROM calls WHERE project = \'"}'
+_PATH = b'{"error":"cannot parse request (/opt/ivr/releases/41/src/controllers/call.js:73)"}'
+
+
+def _reveals(name: str, description: str, body: bytes, content_type: bytes = b"application/json") -> None:
+    """Register a fault whose refusals have that body."""
+
+    class Reveals(Behaviour):
+        def refuse(self, refusal: Refusal, request: Request) -> Answer:
+            answer = super().refuse(refusal, request)
+            answer.body = body
+            answer.content_type = content_type
+            return answer
+
+    Reveals.__doc__ = description
+    fault(name, "ROB-05")(Reveals)
+
+
+_reveals("python-traceback", "Refuses with a Python traceback.", _PYTHON, b"text/plain")
+_reveals("java-stack-trace", "Refuses with a Java stack trace.", _JAVA, b"text/plain")
+_reveals("dotnet-stack-trace", "Refuses with a .NET stack trace.", _DOTNET, b"text/plain")
+_reveals("sql-in-refusal", "Refuses with an SQL error.", _SQL)
+_reveals("source-path-in-refusal", "Refuses with the path of a source file.", _PATH)

@@ -1,0 +1,375 @@
+"""The dial guard by example: what passes, what is refused, what a refusal tells, how long it takes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from typing import Any
+
+import pytest
+
+from ringback.deployment.errors import NotSent
+from ringback.deployment.guard import DialGuard, StrangerRefused
+
+from .guard_bodies import BASE, CALLER, HARMLESS, LINES
+
+LINE = LINES[0]
+STRANGER = "5559998877"
+CALL, POLL = f"{BASE}/v2/call", f"{BASE}/v2/callresult"
+JSON = (("Content-Type", "application/json"),)
+GUARD = DialGuard(LINES, CALLER, HARMLESS)
+
+
+def check(body: bytes | str | dict[str, Any] | list[Any], url: str = CALL, headers: Any = JSON) -> None:
+    if isinstance(body, dict | list):
+        body = json.dumps(body, ensure_ascii=False)
+    GUARD.check(url, headers, body.encode() if isinstance(body, str) else body)
+
+
+def refusal(body: bytes | str | dict[str, Any] | list[Any], url: str = CALL, headers: Any = JSON) -> str:
+    with pytest.raises(StrangerRefused) as caught:
+        check(body, url, headers)
+    return str(caught.value)
+
+
+def trigger(value: Any = LINE, name: Any = "_Destination", **changes: Any) -> dict[str, Any]:
+    parameters = [{"Name": "_DisplayNumber", "Value": CALLER}, {"Name": name, "Value": value}]
+    return {
+        "Project": HARMLESS[0],
+        "AccessToken": HARMLESS[1],
+        "ConversationId": "rb-conversation",
+        "ScenarioInputParameters": parameters,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [LINE, LINES[2], None, "", " ", True, [], {}, int(LINE), [LINE, None], {"number": LINE}],
+    ids=repr,
+)
+def test_a_destination_may_hold_a_line_or_nothing(value: Any) -> None:
+    check(trigger(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        STRANGER,
+        "112",
+        f" {LINE}",
+        f"+{LINE}",
+        LINES[2][1:],
+        f"{LINE}0",
+        LINE[:-1],
+        CALLER,
+        int(STRANGER),
+        112,
+        5550000001.0,
+        [STRANGER],
+        {"number": STRANGER},
+        {STRANGER: ""},
+        f"sip:{LINE}@example.com",
+        "FLOWERS",
+        f"{LINE},{LINE}",
+        "５５５０００００01",
+        "555-000-0001",
+        HARMLESS[1],
+        [[["112"]]],
+    ],
+    ids=repr,
+)
+def test_a_destination_may_hold_nothing_else(value: Any) -> None:
+    refusal(trigger(value))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_Destination",
+        "destination",
+        "_DESTINATION",
+        "Destination number",
+        "_ＤＥＳＴＩＮＡＴＩＯＮ",
+        "_Desti\u200bnation",
+        "\\u005fDestination",
+        "%5FDestination",
+        "&#95;Destination",
+        "_Dеstination",
+        " " * 100 + "_Destination",
+        "Phone",
+        "msisdn",
+        "To",
+        "Callee",
+        "Phone2",
+    ],
+)
+def test_the_name_may_be_written_in_any_way(name: str) -> None:
+    refusal(trigger("112", name))
+    refusal({name: "112"})
+    refusal({"a": [{"b": {name: {"c": ["112"]}}}]})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ["_Destination", "112"],
+        [["_Destination", "112"]],
+        {"Names": ["_Destination"], "Values": ["112"]},
+        {"Name": ["_Destination"], "Value": "112"},
+        {"Name": {"x": "_Destination"}, "Value": "112"},
+        {"Parameter": {"@Name": "_Destination", "#text": "112"}},
+        [{"Name": "_Destination"}, {"Value": "112"}],
+        {"Extra": '{"to": "112"}'},
+        {"Extra": '"{\\"to\\": \\"112\\"}"'},
+        {"Extra": "_Destination=112"},
+        {"Tenant": f"call {STRANGER} now"},
+        {"Tenant": "555 999-88.77"},
+        {"Tenant": "555\u200b9998877"},
+        {"Tenant": "٥٥٥٩٩٩٨٨٧٧"},
+        {"Tenant": "%35%35%35%39%39%39%38%38%37%37"},
+        {"Tenant": f"{LINE} {LINE}"},
+        {"x": int(STRANGER)},
+        {"x": 5.559998877e9},
+        {"x": 1e300},
+        {STRANGER: "x"},
+        {"ResultDestination": STRANGER},
+        {"ResultDestination": f"tel:{LINE}"},
+        {"ResultDestination": f"http://example.com/{STRANGER}"},
+        {"EndUser": {"Phone": "112"}},
+        {"UniqueIds": [STRANGER]},
+    ],
+    ids=repr,
+)
+def test_refused_in_clean_json(body: Any) -> None:
+    refusal(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"EndUser": {"Name": "O'Neil <b>", "Phone": LINE, "Email": "a.b+c@example.com"}},
+        {"ConversationId": "rb-2 of 17"},
+        {"Tenant": f"call {LINE}"},
+        {"AccessToken": HARMLESS[1], "ScenarioPath": HARMLESS[2], "OrchestratorUrl": HARMLESS[3]},
+        {"ResultDestination": HARMLESS[4] + "/destination"},
+        {"ResultDestination": None},
+        {"SendResultImmediately": 1, "x": 3.14, "y": 1e3, "z": -12},
+        trigger(Extra="x" * 65536),
+        trigger(Extra="100% <b>\\ & “quoted”\n"),
+    ],
+    ids=lambda body: repr(body)[:60],
+)
+def test_passes_in_clean_json(body: Any) -> None:
+    check(body)
+
+
+def test_the_caller_id_belongs_to_its_entry() -> None:
+    check({"_DisplayNumber": CALLER})
+    check({"Name": "CallerId", "Value": int(CALLER)})
+    refusal({"_DisplayNumber": "112"})
+    unclosed = '{"ScenarioInputParameters": [{"Name": "%s", "Value": "200"}'
+    check(unclosed % "_DisplayNumber")
+    refusal(unclosed % "_Destination")
+    refusal(unclosed % "variable")
+    refusal('{"Name": "_DisplayNumber", "Value": "200", "Name": "_Destination"')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"a": "{LINE}", "a": "112"}}',
+        f'{{"a": "{LINE}", "A ": "112"}}',
+        '{"a": "112"',
+        "{'a': '112'}",
+        '{"a": "112"} x',
+        f"_Destination={STRANGER}",
+        f"_Destination=%2B{LINE}",
+        f"_Destination=+{LINE}",
+        f"_Destination={LINES[2]}",
+        f"[{LINES[3]},]",
+        f'["{LINE[:-1]}',
+        f'["{LINE}" "{LINES[1]}",]',
+        f"[{LINE}_{LINES[1]},]",
+        f"[{LINE}e3,]",
+        f"[x{LINE},]",
+        '["5550\\\n000001",]',
+        f'["{LINE}",] base64',
+        f'{{"_Destination": {{"x": "{HARMLESS[1]}"}},}}',
+    ],
+)
+def test_refused_in_other_bodies(body: str) -> None:
+    refusal(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xef\xbb\xbf" + json.dumps(trigger()).encode(),
+        json.dumps(trigger()).encode() + b"}",
+        json.dumps(trigger(x="\xff\n"), ensure_ascii=False).encode("latin-1"),
+        f"_Destination={LINE}".encode(),
+        f'["{LINES[2]}", "{LINES[3]}",]'.encode(),
+        b"",
+        b"not JSON",
+        b"[" * 100_000,
+        b"\0",
+    ],
+    ids=lambda body: repr(body)[:50],
+)
+def test_passes_in_other_bodies(body: bytes) -> None:
+    check(body)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be", "cp037", "utf-7"])
+@pytest.mark.parametrize("number", [STRANGER, "５５５９９９８８７７"])
+def test_refused_in_other_encodings(encoding: str, number: str) -> None:
+    text = f'{{"_Destination": "{number}"}}'
+    refusal(
+        text.encode(encoding, "replace") if encoding != "cp037" else text.replace("５", "5").encode(encoding, "ignore")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Content-Encoding", "gzip"),
+        ("content-encoding", "BR"),
+        ("Transfer-Encoding", "gzip, chunked"),
+        ("Content-Type", "application/json; charset=utf-16"),
+        ("Content-Type", "application/json; CHARSET='UTF-7'"),
+        ("Content-Type", "application/json; charset*=utf-16"),
+        ("Content-Type", "image/png"),
+        ("X-Destination", "112"),
+        ("X-Forward", f"_Destination={STRANGER}"),
+        ("X-Note", "%35559998877"),
+        ("Project", STRANGER),
+        ("Content-Length", "5559998877"),
+    ],
+)
+def test_refused_in_headers(name: str, value: str) -> None:
+    refusal(trigger(), headers=[(name, value)])
+
+
+def test_the_usual_headers_pass() -> None:
+    body = b'"' + b"x" * 1_234_565 + b'"'
+    usual = {
+        "Host": "ivr.example.com:22222",
+        "Content-Type": 'application/json; charset="UTF-8"',
+        "Content-Encoding": "identity",
+        "Content-Length": str(len(body)),
+        "User-Agent": "ringback/0.1.0",
+        "Accept": "*/*",
+        "Project": HARMLESS[0],
+    }
+    check(body, headers=usual.items())
+    on_a_number = DialGuard(LINES, CALLER, ["https://192.168.100.200:22222"])
+    on_a_number.check("https://192.168.100.200:22222/v2/call", [("Host", "192.168.100.200:22222")], b"")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"{CALL}?_Destination=112", f"{CALL}?to=112", f"{CALL}/{STRANGER}", f"{CALL}/112", f"{CALL};Phone={STRANGER}",
+     f"{CALL}?x=%31%31%32", f"{BASE}/v2/%35%35%35%39%39%39%38%38", "http://[/v2/call"],
+)  # fmt: skip
+def test_refused_in_urls(url: str) -> None:
+    refusal(b"", url)
+
+
+def test_polls_carry_any_ids() -> None:
+    ids = {"UniqueIds": [STRANGER, "+49 30 1234567", "call:tel/5551234567", "a%35", "+ADU-", "9" * 40]}
+    check(ids, POLL)
+    check({"UniqueIds": 1234567890}, POLL)
+    check('{"UniqueIds": ["1234567890", "4912345678"', POLL)
+    check(b'{"UniqueIds": ["1234567890\xff"]}', POLL)
+    for path in (
+        "/v2/call",
+        "/v2/",
+        "/v2/call/../callresult",
+        "/v2/callresult?x",
+        "/v2/callresult/",
+        "/v2/callresult%3f",
+    ):
+        refusal(ids, BASE + path)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"UniqueIds": ["a"], "_Destination": "112"},
+        {"UniqueIds": ["a"], "to": "112"},
+        {"UniqueIds": ["a", {"Name": "_Destination", "Value": "112"}]},
+        trigger(STRANGER),
+        '{"UniqueIds": ["1"], "_Destination": "112"',
+        '{"UniqueIds": ["1"], "\\u005fD\\u0065stination": "112"',
+        "UniqueIds=1&%5FDestination=112",
+        json.dumps(trigger(STRANGER)).encode("utf-16"),
+        gzip.compress(json.dumps(trigger(STRANGER)).encode()),
+    ],
+    ids=lambda body: repr(body)[:50],
+)
+def test_a_trigger_is_one_at_any_path(body: Any) -> None:
+    refusal(body, POLL)
+
+
+def test_a_refusal_tells_the_place_and_never_the_number() -> None:
+    message = refusal(trigger(STRANGER))
+    assert message == "not sent: a number that is no configured line, in body.ScenarioInputParameters[1].Value"
+    assert issubclass(StrangerRefused, NotSent)
+    for body in ({STRANGER: {STRANGER: STRANGER}}, f"_Destination={STRANGER}", {"_Destination": {"Jane Doe": "112"}}):
+        told = refusal(body)
+        assert not any(map(str.isdigit, told))
+        assert "Jane" not in told
+
+
+def test_a_number_that_is_a_configured_text_is_no_line() -> None:
+    guard = DialGuard([LINE], CALLER, [STRANGER, "123456789012"])
+    guard.check(CALL, JSON, json.dumps(trigger(Project=STRANGER, AccessToken="123456789012")).encode())
+    for body in (trigger(STRANGER), f"_Destination={STRANGER}", f'{{"Project": "{STRANGER}",'):
+        with pytest.raises(StrangerRefused):
+            guard.check(CALL, JSON, body.encode() if isinstance(body, str) else json.dumps(body).encode())
+
+
+def test_a_clean_trigger_costs_little() -> None:
+    body = json.dumps(trigger(EndUser={"Name": "Jane", "Phone": LINE}, Notes="é" * 300), ensure_ascii=False).encode()
+    best = min(_seconds(body, repeat=200) for _ in range(5)) / 200
+    assert best < 0.001
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 1_000_000,
+        b'{"a":' * 200_000,
+        b'"' + b"\\\\" * 500_000 + b'"',
+        b"[" + b"[]," * 300_000 + b"[]]",
+        b"5" + b" " * 1_000_000,
+        b"+" * 1_000_000,
+        b"\0" * 1_000_000,
+        b"\xff" * 1_000_000,
+        b"&amp;" * 200_000,
+        b"%25" * 350_000,
+        b"+ABC" * 250_000,
+        b"5550000001," * 95_000,
+        b'["' + b"a-1 b" * 200_000 + b'"]',
+        b'"' + "é\u0302\u0323".encode() * 150_000 + b'"',
+        json.dumps(trigger()).encode() * 3_000,
+        b'{"UniqueIds": ["' + b'abc-123", "' * 90_000 + b'"]}',
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+@pytest.mark.parametrize("url", [CALL, POLL])
+def test_a_mebibyte_is_judged_in_linear_time(body: bytes, url: str) -> None:
+    """The bound is many times what it takes, and far below what anything quadratic would."""
+    assert _seconds(body, url=url) < 10
+
+
+def _seconds(body: bytes, repeat: int = 1, url: str = CALL) -> float:
+    begun = time.process_time()
+    for _ in range(repeat):
+        try:
+            GUARD.check(url, JSON, body)
+        except StrangerRefused:
+            continue
+    return time.process_time() - begun

@@ -1,0 +1,204 @@
+"""The dial guard held against an oracle of careless readers: what any of them would dial never passes."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ringback.deployment.guard import DialGuard, StrangerRefused
+
+from .guard_bodies import BASE, CALLER, HARMLESS, LINES, Hostile, hostile, mutated
+from .guard_readers import dialled
+
+T = TypeVar("T")
+GUARD = DialGuard(LINES, CALLER, HARMLESS)
+BATCH = 200
+
+
+def examples(count: int) -> settings:
+    return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+
+
+class Drawn:
+    """Choices that Hypothesis makes, and so can shrink."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self._data = data
+
+    def choice(self, options: Sequence[T], /) -> T:
+        return options[self.randrange(len(options))]
+
+    def randrange(self, stop: int, /) -> int:
+        return self._data.draw(st.integers(0, stop - 1))
+
+
+def passes(request: Hostile) -> bool:
+    try:
+        GUARD.check(request.url, request.headers, request.body)
+    except StrangerRefused:
+        return False
+    return True
+
+
+def strangers(body: bytes) -> set[str]:
+    return dialled(body) - set(LINES)
+
+
+def judge(request: Hostile) -> str:
+    """`refused` or `passed`; what passes must be certain to ring nobody but a line."""
+    if not passes(request):
+        return "refused"
+    assert not request.certain, f"a stranger's number got past: {request}"
+    assert not strangers(request.body), f"a reader would dial a stranger: {request}"
+    return "passed"
+
+
+def tally(seed: int, bodies: int, *, damaged: bool) -> Counter[str]:
+    """Judge many bodies, and let the oracle read some of them all, so that it would show if it were blind."""
+    choose = random.Random(seed)
+    counts: Counter[str] = Counter()
+    for number in range(bodies):
+        request = hostile(choose)
+        if damaged:
+            request = mutated(choose, request)
+        counts[judge(request)] += 1
+        if number % 16 == 0:
+            counts["read"] += 1
+            counts["strangers seen"] += bool(strangers(request.body))
+    return counts
+
+
+@examples(300)
+@given(st.data())
+def test_no_constructed_stranger_passes(data: st.DataObject) -> None:
+    judge(hostile(Drawn(data)))
+
+
+@examples(200)
+@given(st.data())
+def test_no_damaged_body_passes_that_a_reader_would_dial_from(data: st.DataObject) -> None:
+    choose = Drawn(data)
+    judge(mutated(choose, hostile(choose)))
+
+
+@pytest.mark.parametrize(("seed", "damaged"), [(20, False), (21, True)])
+def test_thousands_of_bodies(seed: int, damaged: bool) -> None:
+    assert_telling(tally(seed, 3_000, damaged=damaged), damaged=damaged)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damaged", [False, True])
+def test_hundreds_of_thousands_of_bodies(damaged: bool) -> None:
+    total: Counter[str] = Counter()
+
+    @examples(750)
+    @given(st.integers(0, 2**64 - 1))
+    def batch(seed: int) -> None:
+        total.update(tally(seed, BATCH, damaged=damaged))
+
+    batch()
+    assert sum(total[outcome] for outcome in ("refused", "passed")) >= 100_000
+    assert_telling(total, damaged=damaged)
+
+
+def assert_telling(counts: Counter[str], *, damaged: bool) -> None:
+    """The run was not empty: both outcomes came, and the oracle found strangers in most bodies made to hold one."""
+    print(dict(counts))
+    assert counts["refused"] > 0
+    assert counts["passed"] > 0
+    assert counts["strangers seen"] > counts["read"] * (0.25 if damaged else 0.5)
+
+
+def few_digits(text: str) -> bool:
+    return sum(map(str.isdigit, text)) < 7 and not {"\\", "%", "&", "+"} & set(text)
+
+
+names = st.sampled_from(["John Doe", "王小明", "Αλέξανδρος Παπαδόπουλος", "محمد", "Zoë 🎉", "Tô Lan", 'O\'Neil "Jo"'])
+anything = st.text(max_size=60).filter(few_digits).map(lambda text: f"{text} .")
+variables = st.builds(
+    lambda name, value: {"Name": f"var {name}", "Value": value}, st.text("abcxyz_é", max_size=8), anything
+)
+lines = st.sampled_from(LINES)
+mistyped_lines: st.SearchStrategy[Any] = st.one_of(
+    lines,
+    lines.map(lambda line: [line]),
+    lines.map(lambda line: {"a": [line, None]}),
+    st.sampled_from([int(line) for line in LINES if line.isdigit() and line[0] != "0"]),
+    st.sampled_from([None, "", True, False, [], {}]),
+)
+
+
+@st.composite
+def legitimate(draw: st.DrawFn) -> dict[str, Any]:
+    """A trigger such as the suite sends: whole, in part, or with wrong types made from what it may hold."""
+    entries: list[Any] = [
+        {"Name": "_DisplayNumber", "Value": CALLER},
+        {"Name": "_Destination", "Value": draw(mistyped_lines)},
+        *draw(st.lists(variables, max_size=3)),
+    ]
+    body = {
+        "Project": HARMLESS[0],
+        "ConversationId": draw(st.sampled_from(["rb-qwertyuiop", "conversation 12", "é"])),
+        "AccessToken": HARMLESS[1],
+        "ScenarioPath": HARMLESS[2],
+        "OrchestratorUrl": HARMLESS[3],
+        "Tenant": draw(st.sampled_from(["Default", "", None, True, [], {}, 7])),
+        "EndUser": {"Name": draw(names), "Phone": draw(mistyped_lines), "Email": "johndoe@example.com"},
+        "Locale": "tr-TR",
+        "ScenarioInputParameters": draw(st.permutations(entries)),
+        "ResultDestination": draw(st.sampled_from([HARMLESS[4] + "/results/abc", None, "", "http://[::1]:99/x"])),
+        "SendResultImmediately": draw(st.sampled_from([True, False, None, "true", 1])),
+    }
+    for left_out in draw(st.sets(st.sampled_from(sorted(body)), max_size=3)):
+        del body[left_out]
+    return body
+
+
+def send(body: bytes, path: str = "/v2/call") -> None:
+    headers = [("Host", "ivr.example.com:22222"), ("Content-Type", "application/json"), ("Project", HARMLESS[0])]
+    GUARD.check(BASE + path, [*headers, ("Content-Length", str(len(body)))], body)
+
+
+@examples(400)
+@given(legitimate(), st.booleans(), st.sampled_from([None, 1, "\t"]))
+def test_legitimate_triggers_pass(body: dict[str, Any], ascii_only: bool, indent: Any) -> None:
+    send(json.dumps(body, ensure_ascii=ascii_only, indent=indent).encode())
+
+
+@examples(200)
+@given(st.lists(st.text(min_size=1, max_size=24) | st.integers(0, 10**20).map(str), max_size=30), st.booleans())
+def test_polls_pass_whatever_their_ids(ids: list[str], ascii_only: bool) -> None:
+    send(json.dumps({"UniqueIds": ids}, ensure_ascii=ascii_only).encode("utf-8", "replace"), "/v2/callresult")
+
+
+@examples(200)
+@given(lines, names, st.sampled_from(["whole", "bom", "no end", "no comma", "twice", "broken", "garbage", "nul"]))
+def test_malformed_triggers_of_lines_pass(line: str, name: str, damage: str) -> None:
+    entries = [{"Name": "_DisplayNumber", "Value": CALLER}, {"Name": "_Destination", "Value": line}]
+    text = json.dumps(
+        {
+            "Project": HARMLESS[0], "AccessToken": HARMLESS[1], "ScenarioPath": HARMLESS[2],
+            "OrchestratorUrl": HARMLESS[3], "ConversationId": "rb-qwertyuiop", "EndUser": {"Name": name, "Phone": line},
+            "ScenarioInputParameters": entries, "ResultDestination": HARMLESS[4] + "/results",
+        },
+        ensure_ascii=False,
+    )  # fmt: skip
+    body = text.encode()
+    damages = {
+        "whole": body,
+        "bom": b"\xef\xbb\xbf" + body,
+        "no end": body[: body.rindex(b"]")],
+        "no comma": body.replace(b", ", b" ", 1),
+        "twice": body.replace(b'{"Project"', b'{"Project": "x", "Project"'),
+        "broken": body.replace(b"rb-", b"rb-\xff"),
+        "garbage": body + b"]",
+        "nul": body.replace(b"rb-", b"rb-\0"),
+    }
+    send(damages[damage])
