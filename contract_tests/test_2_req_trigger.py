@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations
-from typing import Any
 
 import pytest
 
 from ringback.suite.campaign import BASELINE, Outcome
-from ringback.suite.common_probes import LINE_CALLS, WITHOUT_SEND_RESULT_IMMEDIATELY
+from ringback.suite.common_probes import LINE_CALLS, ORDERS, WITHOUT_SEND_RESULT_IMMEDIATELY
 from ringback.suite.drafts import OPTIONAL, REQUIRED, REQUIRED_TEXTS, Draft
 from ringback.suite.near_misses import near_miss_tokens
 from ringback.suite.outcomes import Deviation, Inconclusive
-from ringback.suite.probes import Probe, accepted, refused
+from ringback.suite.probes import Probe, accepted, combined, refused
 from ringback.suite.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
 from ringback.suite.session import Session
 
@@ -38,19 +37,20 @@ def with_variables(values: dict[str, str]) -> Change:
     return lambda draft: draft.variables(values)
 
 
-def ordered(arrange: Callable[[list[Any]], list[Any]]) -> Change:
-    """Another order of the input parameters."""
-    return lambda draft: draft.order(arrange)
-
-
 def knowing(*members: str) -> Change:
     """An EndUser with only these members."""
     return lambda draft: draft.set("EndUser", {m: v for m, v in draft.body["EndUser"].items() if m in members})
 
 
-def named(name: str) -> Change:
-    """An EndUser of that name."""
-    return lambda draft: draft.set("EndUser", {**draft.body["EndUser"], "Name": name})
+def also_named(name: str) -> Change:
+    """An EndUser whose name has this in it too."""
+
+    def change(draft: Draft) -> None:
+        if "EndUser" in draft.body:
+            person = draft.body["EndUser"]
+            draft.set("EndUser", {**person, "Name": f"{person['Name']} {name}"})
+
+    return change
 
 
 def raw(make: Callable[[bytes], bytes]) -> Change:
@@ -106,11 +106,6 @@ VARIABLES = [
     accepted("one project variable", with_variables({"greeting": "hello"})),
     accepted("25 project variables", with_variables({letters(i): f"value {chr(97 + i)}" for i in range(25)})),
 ]
-ORDERS = [
-    accepted("the input parameters in reverse order", ordered(lambda entries: entries[::-1])),
-    accepted("_Destination first", ordered(lambda entries: [entries[1], entries[0], *entries[2:]])),
-    accepted("_DisplayNumber and _Destination apart", ordered(lambda e: [e[0], *e[2:], e[1]])),
-]
 HEADERS = [
     accepted("no header Project", header="absent"),
     accepted("the header Project naming the project", header="named"),
@@ -120,19 +115,16 @@ PERSONS = [
     for size in range(len(PERSON))
     for members in combinations(PERSON, size)
 ]
-UNICODE_PARTS = tuple(
-    [accepted(f"a name in {script}", named(name)) for script, name in NAMES_IN_MANY_SCRIPTS.items()]
-    + [accepted(f"a variable {what}", with_variables({"note": value})) for what, value in AWKWARD_VALUES.items()]
+TEXTS = combined(
+    "names in many scripts, and awkward values of variables",
+    (
+        *(accepted(f"a name in {script}", also_named(name)) for script, name in NAMES_IN_MANY_SCRIPTS.items()),
+        *(
+            accepted(f"a variable {what}", with_entry({"Name": letters(index), "Value": value}))
+            for index, (what, value) in enumerate(AWKWARD_VALUES.items())
+        ),
+    ),
 )
-
-
-def all_text(draft: Draft) -> None:
-    """Every name and every awkward value in one trigger."""
-    named(" ".join(NAMES_IN_MANY_SCRIPTS.values()))(draft)
-    draft.variables({letters(i): value for i, value in enumerate(AWKWARD_VALUES.values())})
-
-
-UNICODE = accepted("names in many scripts, and awkward values of variables", all_text, parts=UNICODE_PARTS)
 FLAGS = [
     LINE_CALLS["answered"],
     accepted("SendResultImmediately false", giving("SendResultImmediately", False)),
@@ -239,6 +231,23 @@ def test_any_order_of_input_parameters(accepts: Check, probe: Probe) -> None:
     accepts(probe)
 
 
+@pytest.mark.clause("REQ-05")
+@pytest.mark.after_final
+@pytest.mark.sends(*ORDERS, LINE_CALLS["answered"])
+def test_the_order_of_input_parameters_does_not_decide_who_is_called(suite: Session) -> None:
+    """Calls with the input parameters in another order, watched to their end."""
+    calls = suite.final_calls()
+    orders = {probe.title for probe in ORDERS}
+    usual = [c for c in calls if c.group not in orders and c.state == c.known_state]
+    for call in (c for c in calls if c.group in orders):
+        if call.state is not None and call.state != call.known_state and any(c.line == call.line for c in usual):
+            raise Deviation(
+                f"a call with {call.group} ended as {call.state}; in the usual order calls to the line end as "
+                f"{call.known_state}",
+                evidence=[call.trigger],
+            )
+
+
 @pytest.mark.clause("REQ-06")
 @pytest.mark.parametrize("probe", HEADERS)
 def test_the_header_project_absent_or_named(accepts: Check, probe: Probe) -> None:
@@ -254,10 +263,10 @@ def test_any_subset_of_the_end_users_members(accepts: Check, probe: Probe) -> No
 
 
 @pytest.mark.clause("REQ-08")
-@pytest.mark.sends(UNICODE)
+@pytest.mark.sends(TEXTS)
 def test_text_in_any_script_and_with_awkward_characters(accepts: Check) -> None:
     """Names in many scripts, and variables that are empty or hold awkward characters."""
-    accepts(UNICODE)
+    accepts(TEXTS)
 
 
 @pytest.mark.clause("REQ-09")

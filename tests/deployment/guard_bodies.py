@@ -349,7 +349,8 @@ def hostile(choose: Choices) -> Hostile:
     path = choose.choice(("/v2/call", "/v2/call", "/v2/call", "/v2/callresult", "/v2/", "/v2/call/../callresult"))
     headers = (("Host", "ivr.example.com:22222"), ("Content-Type", media), ("Content-Length", str(len(body))))
     spared = len(number) < 7 and shape in _ORDINARY
-    certain = number.lstrip("+0") not in _BARE_LINES and not form.startswith("cut off") and not spared
+    broken = form.startswith("cut off") or encoding == "broken"  # the number or the name may not be whole
+    certain = number.lstrip("+0") not in _BARE_LINES and not broken and not spared
     return Hostile(BASE + path, headers, body, f"{shape}; {form}; {encoding}; {path}", certain)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["ConfigError"]
+
+_CREDENTIALS = re.compile(r"//[^/?#]*@")
+_QUERY = re.compile(r"([?#]).*", re.DOTALL)
 
 
 class ConfigError(Exception):
     """A mistake in the configuration, told in one line: where, which key, what value, and the mend.
 
-    Commands print it and exit with 2; nothing has been sent to a deployment by then.
+    Commands print it and exit with 2; nothing has been sent to a deployment by then. A URL is shown without what may be
+    a secret in it: user, password, query.
     """
 
     def __init__(self, source: str, key: str | None, problem: str, mend: str, value: object = None) -> None:
@@ -22,6 +28,8 @@ class ConfigError(Exception):
 
 
 def _shorten(value: object) -> str:
+    if isinstance(value, str) and "//" in value:
+        value = _QUERY.sub(r"\1...", _CREDENTIALS.sub("//...@", value))
     text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
 

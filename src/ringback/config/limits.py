@@ -12,7 +12,7 @@ _LATENCY = rf"(?:latency_ms|service_ms)\.(?:{_PERCENTILE}|max|mean)"
 _METRIC = re.compile(
     rf"(?:trigger|poll)\.(?:count|error_rate|{_LATENCY})"
     rf"|time_to_final_ms\.(?:{_PERCENTILE}|max|mean)"
-    r"|calls\.(?:accepted|final|lost|duplicate_ids|wrong_state|unfinished)"
+    r"|calls\.(?:accepted|final|lost|duplicate_ids|wrong_state|unfinished|unasked|undocumented_states|doubtful)"
     r"|arrivals\.(?:scheduled|sent|rate)"
     rf"|generator\.(?:cpu|lag_ms\.(?:{_PERCENTILE}|max|mean))"
 )

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
+from ringback.config.environment import (
+    FILE_VARIABLE,
+    MISWRITTEN,
+    PREFIX,
+    as_environment,
+    known_keys,
+    list_value,
+    toml_value,
+)
 from ringback.config.errors import ConfigError
 from ringback.config.limits import Limit
 from ringback.config.model import Config, Deployment
-from ringback.config.scalars import parse_duration
 
 __all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "Sources", "as_environment", "gather", "load_config"]
 
 DEFAULT_FILE = Path("ringback.toml")
 """Read when no file is named and it exists in the working directory."""
 
-FILE_VARIABLE = "RINGBACK_CONFIG"
-"""Names the file where no flag does; set and empty, no file is read."""
-
-_PREFIX = "RINGBACK_"
+_VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
+_UNSHOWN = frozenset({"deployment.access_token", "deployment.access_token_env", "deployment.access_token_file"})
+"""Keys whose values are not repeated: somebody may have put the token itself there."""
 _PATH_KEYS = frozenset({"access_token_file", "ca_bundle", "client_cert", "client_key", "tls_cert", "tls_key"})
 _TOKEN_KEY = "deployment.access_token"  # noqa: S105 - a key's name
 _PROBLEMS = {
@@ -137,6 +145,11 @@ class Sources:
                 ) from None
         else:
             key = "deployment.access_token_env"
+            if not _VARIABLE_NAME.fullmatch(deployment.access_token_env):
+                raise ConfigError(
+                    self._origin(key), key, "not a variable's name (and not shown, for it may be the token itself)",
+                    "name the variable that holds the token, in capitals, such as RINGBACK_ACCESS_TOKEN",
+                )  # fmt: skip
             token = self.environ.get(deployment.access_token_env, "")
             if not token:
                 raise ConfigError(
@@ -163,7 +176,7 @@ class Sources:
                 value = self._value(loc)
             problem, _, mend = message.partition("; ")
         elif kind == "extra_forbidden":
-            known = _known_keys(loc[:-1])
+            known = known_keys(loc[:-1])
             near = difflib.get_close_matches(loc[-1], known, n=1)
             problem = "unknown key" if len(loc) > 1 else "unknown section"
             mend = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
@@ -174,7 +187,7 @@ class Sources:
         else:
             problem, mend = first["msg"].lower().replace("input ", ""), "give it a value in that range"
         key = ".".join(loc)
-        shown = value if isinstance(value, str | int | float | bool) else None
+        shown = value if isinstance(value, str | int | float | bool | date) and key not in _UNSHOWN else None
         return ConfigError(self._origin(key), key, problem, mend or "mend it", shown)
 
     def _value(self, loc: list[str]) -> object:
@@ -218,50 +231,6 @@ def load_config(
     return gather(path, os.environ if environ is None else environ, flags).build()
 
 
-def as_environment(config: Config) -> dict[str, str]:
-    """The variables under which `load_config` in another process gives an equal configuration, token included."""
-    variables = {
-        FILE_VARIABLE: "",
-        config.deployment.access_token_env: config.deployment.access_token.get_secret_value(),
-    }
-    for section, table in config.model_dump(mode="python").items():
-        if not isinstance(table, dict):
-            continue
-        model = _section_model(section)
-        for key, value in table.items():
-            if value is None or key in {"access_token_env", "access_token_file", "access_token"}:
-                continue
-            annotation = model.model_fields[key] if model else None
-            variables[f"{_PREFIX}{section}__{key}".upper()] = _written(value, annotation)
-    variables["RINGBACK_DEPLOYMENT__ACCESS_TOKEN_ENV"] = config.deployment.access_token_env
-    for limit in config.limits:
-        variables[f"{_PREFIX}LIMITS__{limit.metric.replace('.', '__')}".upper()] = f"{limit.operator} {limit.bound!r}"
-    return variables
-
-
-def _written(value: object, info: Any) -> str:
-    """A value in the form that a configuration is written in."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and info is not None and parse_duration in _validators(info):
-        return f"{value * 1000:.3f}ms"
-    if (
-        isinstance(value, tuple)
-        and info is not None
-        and get_origin(info.annotation) is tuple
-        and Ellipsis in get_args(info.annotation)
-    ):
-        return json.dumps(list(value))
-    if isinstance(value, tuple):
-        host, port = value
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return str(value)
-
-
-def _validators(info: Any) -> list[object]:
-    return [getattr(m, "func", None) for m in info.metadata]
-
-
 def _read_file(path: Path, sources: Sources) -> None:
     name = str(path)
     try:
@@ -278,6 +247,7 @@ def _read_file(path: Path, sources: Sources) -> None:
         raise ConfigError(name, None, f"not TOML: {error}", "mend the line; text values stand in quotes") from None
     for section, table in document.items():
         if isinstance(table, dict):
+            table = dict(_flatten(table)) if section == "limits" else table
             sources.tree.setdefault(section, {})
             for key, value in table.items():
                 sources.put(section, key, _beside(path, key, value), name)
@@ -293,55 +263,24 @@ def _beside(file: Path, key: str, value: object) -> object:
 
 
 def _read_environment(environ: Mapping[str, str], sources: Sources) -> None:
-    token_variable = sources.section("deployment").get("access_token_env")
+    token_variable = environ.get("RINGBACK_DEPLOYMENT__ACCESS_TOKEN_ENV")
+    token_variable = token_variable or sources.section("deployment").get("access_token_env")
     for variable in sorted(environ):
-        if not variable.startswith(_PREFIX) or variable == token_variable:
+        if not variable.startswith(PREFIX) or variable == token_variable:
             continue
-        rest, value = variable.removeprefix(_PREFIX), environ[variable]
+        rest, value = variable.removeprefix(PREFIX), environ[variable]
         if rest == "WAIVERS":
-            sources.put("waivers", None, _toml_value(variable, value), variable)
+            sources.put("waivers", None, toml_value(variable, value), variable)
             continue
         section, double, key = rest.partition("__")
         if not double:
+            if meant := MISWRITTEN.get(rest):
+                raise ConfigError(variable, None, "not a key of the configuration", f"did you mean {meant}?")
             continue
         section, key = section.lower(), key.lower()
         if section == "limits":
             key = key.replace("__", ".")
-        sources.put(section, key, _as_list(section, key, value), variable)
-
-
-def _toml_value(variable: str, text: str) -> object:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        raise ConfigError(
-            variable, None, "not a TOML list", 'write [{clause = "...", reason = "...", expires = 2027-01-31}]'
-        ) from None
-
-
-def _as_list(section: str, key: str, text: str) -> object:
-    """A list in the environment is written as a TOML list, or with commas."""
-    model = _section_model(section)
-    annotation = model.model_fields[key].annotation if model and key in model.model_fields else None
-    if get_origin(annotation) is not tuple or Ellipsis not in get_args(annotation):
-        return text
-    if text.strip().startswith("["):
-        return _toml_value(f"{_PREFIX}{section}__{key}".upper(), text)
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _section_model(section: str) -> type[BaseModel] | None:
-    info = Config.model_fields.get(section)
-    candidates = [info.annotation, *get_args(info.annotation)] if info else []
-    candidates += [inner for candidate in candidates for inner in get_args(candidate)]
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
-
-
-def _known_keys(loc: list[str]) -> list[str]:
-    if not loc:
-        return list(Config.model_fields)
-    model = _section_model(loc[0])
-    return [name for name in model.model_fields if name != "access_token"] if model else []
+        sources.put(section, key, list_value(section, key, value), variable)
 
 
 def _flatten(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -74,13 +74,23 @@ def _ca_bundle(value: object) -> Path:
     return path
 
 
+def _not_a_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("not a number; write digits")
+    return value
+
+
 Text = Annotated[str, BeforeValidator(_text), AfterValidator(_single_line)]
+Count = Annotated[int, BeforeValidator(_not_a_boolean)]
+Number = Annotated[float, BeforeValidator(_not_a_boolean)]
 ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
 CaBundle = Annotated[Path, BeforeValidator(_ca_bundle)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
 
 class Deployment(_Section):
@@ -138,9 +148,9 @@ class Lines(_Section):
 class Budget(_Section):
     """What a check may spend: accepted calls in all, triggers each second, and what a call costs."""
 
-    calls: Annotated[int, Field(ge=1, le=100_000)] = 60
-    triggers_per_second: Annotated[float, Field(gt=0, le=10_000)] = 20.0
-    cost_per_call: Annotated[float, Field(ge=0)] | None = None
+    calls: Annotated[Count, Field(ge=1, le=100_000)] = 60
+    triggers_per_second: Annotated[Number, Field(gt=0, le=10_000)] = 20.0
+    cost_per_call: Annotated[Number, Field(ge=0)] | None = None
     currency: Text = "EUR"
 
 
@@ -188,8 +198,8 @@ class Dialect(_Section):
 class Load(_Section):
     """What a load run may spend, and how it polls."""
 
-    budget_calls: Annotated[int, Field(ge=1)] | None = None
-    poll_batch: Annotated[int, Field(ge=1, le=10_000)] = 20
+    budget_calls: Annotated[Count, Field(ge=1)] | None = None
+    poll_batch: Annotated[Count, Field(ge=1, le=10_000)] = 20
     poll_interval: Seconds = 1.0
 
 
@@ -197,7 +207,7 @@ class Gate(_Section):
     """The load that `ringback gate` adds to the check."""
 
     scenario: Literal["lifecycle"] = "lifecycle"
-    rate: Annotated[float, Field(gt=0, le=100_000)] = 20.0
+    rate: Annotated[Number, Field(gt=0, le=100_000)] = 20.0
     duration: Seconds = 30.0
 
 

@@ -34,7 +34,7 @@ def _phone_number(value: object) -> str:
         raise ValueError(f'a telephone number is text; put it in quotes: "{value}"')
     if not isinstance(value, str) or not _NUMBER.fullmatch(value):
         raise ValueError("not a telephone number; write 3 to 15 digits, with + in front if the deployment wants it")
-    if value in _EMERGENCY:
+    if value.lstrip("+") in _EMERGENCY:
         raise ValueError("this is an emergency number in some country; configure a line of your own")
     return value
 

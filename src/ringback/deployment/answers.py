@@ -59,6 +59,8 @@ class Trigger(Answer):
     """What was asked for, readable."""
     line: str | None = None
     """The name of the line that was to be dialled."""
+    valid: bool = False
+    """Whether a deployment that keeps the contract accepts what was sent."""
 
     @cached_property
     def unique_id(self) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self
 
 import httpx
@@ -38,6 +39,8 @@ class DeploymentClient:
             transport=self.transport,
             base_url=config.deployment.base_url,
             follow_redirects=False,
+            # The documents know no cookies: each request stands for itself, and nothing foreign rides along.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=None,  # noqa: S113 - the transport bounds each exchange as a whole
             headers={"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "ringback"},
         )
@@ -62,7 +65,7 @@ class DeploymentClient:
         """Send one trigger, once. Failures to answer are part of the `Trigger`; raises `ExchangeError` otherwise."""
         intent = Intent(purpose, places_a_call=expect_call, names_a_call=_names_a_call, paced=paced)
         got = await self._send(method, TRIGGER_PATH, content, headers, intent)
-        answer = Trigger(**_fields(got), sent=purpose, line=line)
+        answer = Trigger(**_fields(got), sent=purpose, line=line, valid=expect_call)
         self.history.append(answer)
         for unique_id in {answer.unique_id, answer.found_id} - {None}:
             self.recorder.redactor.add_known_id(str(unique_id))

@@ -59,7 +59,7 @@ class Patience:
     def note(self, endpoint: str, asked: float | None, attempt: int) -> None:
         """A 429 came, asking for a pause in seconds (None: it did not say); `RateLimited` if we can't afford it."""
         self.answers += 1
-        pause = self.FIRST_PAUSE * 2**attempt if asked is None else max(asked, 0.05)
+        pause = self.FIRST_PAUSE * 2 ** min(attempt, 20) if asked is None else max(asked, 0.05)
         now = time.monotonic()
         until = max(self._until.get(endpoint, 0.0), now + pause)
         extra = until - max(self._until.get(endpoint, 0.0), now)
@@ -84,5 +84,5 @@ def retry_after(value: str | None, date: str | None) -> float | None:
         then = parsedate_to_datetime(text)
         now = parsedate_to_datetime(date) if date else datetime.now(UTC)
         return max(0.0, (then - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -26,11 +26,13 @@ class BodyDecoder:
         self.unknown = coding not in {"", "identity", "gzip", "x-gzip", "deflate"}
         self._inflate = zlib.decompressobj(47) if coding in {"gzip", "x-gzip", "deflate"} else None
         self.body = bytearray()
+        self._fed = False
         self.problem: str | None = f"the content coding {coding[:40]!r} was not asked for" if self.unknown else None
 
     def feed(self, piece: bytes) -> bool:
         """Take a piece as it came; False when the bound is reached and reading should stop."""
         room = MAX_BODY - len(self.body)
+        self._fed = self._fed or bool(piece)
         if self._inflate is not None:
             try:
                 piece = self._inflate.decompress(piece, room + 1)
@@ -44,8 +46,16 @@ class BodyDecoder:
             return False
         return True
 
+    def end(self) -> None:
+        """All pieces have come: was that the whole of what the coding promised?"""
+        if self.problem is None and self._inflate is not None and self._fed and not self._inflate.eof:
+            self.problem = "its content coding ends early"
+
 
 _ABSENT: Any = object()
+_LONGEST_NUMBER = 1000
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+_TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +83,16 @@ def read_json(body: bytes) -> Json:
         for name, value in pairs:
             if name in seen:
                 twice.append(name)
-            seen.setdefault(name, value)
+            # Of two values the later one counts, as most parsers have it, unless it is empty.
+            if name not in seen or value not in _EMPTY:
+                seen[name] = value
         return seen
 
     def constant(name: str) -> Any:
         raise ValueError(f"{name} is not JSON")
 
-    strict = json.JSONDecoder(object_pairs_hook=members, parse_constant=constant)
-    lenient = json.JSONDecoder(object_pairs_hook=members, strict=False)
+    strict = json.JSONDecoder(object_pairs_hook=members, parse_constant=constant, parse_int=_whole)
+    lenient = json.JSONDecoder(object_pairs_hook=members, parse_int=_whole, strict=False)
     if not body.strip():
         return Json(_ABSENT, "the body is empty", ())
     problem: str
@@ -102,11 +114,14 @@ def read_json(body: bytes) -> Json:
     start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
     if start < 0:
         return Json(_ABSENT, problem, ())
-    try:
-        value, _end = lenient.raw_decode(text, start)
-    except (ValueError, RecursionError):
-        return Json(_ABSENT, problem, ())
-    return Json(value, problem, tuple(dict.fromkeys(twice)))
+    for repaired in (text[start:], _TRAILING_COMMA.sub(r"\1", text[start:].replace("'", '"'))):
+        twice.clear()
+        try:
+            value, _end = lenient.raw_decode(repaired)
+        except (ValueError, RecursionError):
+            continue
+        return Json(value, problem, tuple(dict.fromkeys(twice)))
+    return Json(_ABSENT, problem, ())
 
 
 def strings_in(body: bytes) -> tuple[str, ...]:
@@ -126,10 +141,15 @@ def strings_in(body: bytes) -> tuple[str, ...]:
         return {}
 
     try:
-        collect(json.loads(body, object_pairs_hook=members))
+        collect(json.loads(body, object_pairs_hook=members, parse_int=_whole))
     except (ValueError, RecursionError):
         found = re.findall(r'"([^"\\]*)"', body.decode("utf-8", "replace"))
     return tuple(dict.fromkeys(found))
+
+
+def _whole(digits: str) -> int | float:
+    """A whole number, however long; Python reads so many digits and no more."""
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else float(digits)
 
 
 def _decoded(body: bytes) -> str:

@@ -28,8 +28,7 @@ _FIRST_LABEL = 0xF0000
 _LABELS = re.compile("[\U000f0000-\U000ffffd]")
 _AT = r"(?:@|%40|\\{1,8}u0040|&#0?64;|&#x40;|&commat;)"
 _EMAIL = re.compile(
-    rf"(?<![\w.+-])[\w.+-]++{_AT}[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}|[\w.+-]{{1,64}}{_AT}\[[\w.:]{{2,45}}\]",
-    re.IGNORECASE,
+    rf"(?<![\w.+-])[\w.+-]++{_AT}(?:[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}|\[[\w.:]{{2,45}}\])", re.IGNORECASE
 )
 _END_USER = re.compile(r"""(\\{0,8}["'])EndUser\1\s{0,64}:\s{0,64}(?=\{)""", re.IGNORECASE)
 _NAME_FOLLOWS = re.compile(r"\s{0,64}:")

@@ -19,7 +19,7 @@ _SHORTEST_CODED = 6
 _ENTITIES: dict[str, list[str]] = {}
 for _name, _char in html.entities.html5.items():
     if len(_char) == 1 and _name.endswith(";"):
-        _ENTITIES.setdefault(_char, []).append(f"&{_name}")
+        _ENTITIES.setdefault(_char, []).append(rf"&(?:amp;){{0,3}}{_name}")
 
 
 def any_spelling(text: str, gap: str = "") -> str:
@@ -52,7 +52,7 @@ def _character(char: str) -> str:
     if code < 256:
         forms += [rf"\\{{1,8}}x{code:02x}", rf"\\{{1,8}}{code:03o}"]
     if not char.isalnum():
-        forms += [rf"\\{{1,8}}{re.escape(char)}", *map(re.escape, _ENTITIES.get(char, ()))]
+        forms += [rf"\\{{1,8}}{re.escape(char)}", *_ENTITIES.get(char, ())]
     if char == " ":
         forms.append(re.escape("+"))
     if char.isdigit() and char.isascii():

@@ -21,7 +21,7 @@ import httpx
 
 from ringback.config import Config
 from ringback.deployment.budget import CallBudget
-from ringback.deployment.errors import Unreachable
+from ringback.deployment.errors import NotSent, Unreachable
 from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.pace import Patience, TriggerRate, retry_after
@@ -75,16 +75,14 @@ class _Trace:
     """How far a request got, told by httpcore."""
 
     sent_at: float | None = None
-    answering: bool = False
-    connecting: str = "the network"
+    new: bool = False
+    """Whether a connection was made for it: such a one can't have gone stale."""
 
     async def __call__(self, event: str, _info: dict[str, Any]) -> None:
-        if event == "connection.start_tls.started":
-            self.connecting = "TLS"
+        if event == "connection.connect_tcp.complete":
+            self.new = True
         elif event.endswith("send_request_headers.started"):
             self.sent_at = time.monotonic()
-        elif event.endswith("receive_response_headers.complete"):
-            self.answering = True
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -121,7 +119,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             accepted = intent.names_a_call(response.status_code, response.content)
             possible = intent.places_a_call and response.is_success
             return response
-        except NoAnswer:
+        except (NoAnswer, _CutOff):
             possible = intent.places_a_call
             raise
         finally:
@@ -134,7 +132,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             if endpoint.rstrip("/") != POLL_PATH and (intent.paced or attempt):
                 await self.rate.wait()
             response = await self._sent(request, body, intent)
-            if response.status_code != 429:
+            if response.status_code != 429 or intent.names_a_call(429, response.content):
                 return response
             asked = retry_after(response.headers.get("retry-after"), response.headers.get("date"))
             self.patience.note(endpoint, asked, attempt)
@@ -171,8 +169,15 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                     where = f"{request.url.host}:{request.url.port or ''}".rstrip(":")
                     raise Unreachable(f"no connection to {where}: {_told(error)}") from None
                 await asyncio.sleep(_CONNECT_PAUSE * (attempt + 1))
+            except asyncio.CancelledError:
+                if trace.sent_at is None:
+                    raise
+                self._record(request, body, intent, trace.sent_at, time.monotonic(), failure="interrupted")
+                raise _CutOff from None
+            except httpx.LocalProtocolError as error:
+                raise NotSent(f"not sent: no HTTP request can be made of it ({_told(error)})") from None
             except _Failed as failed:
-                if kept_alive and failed.failure == "connection closed" and not trace.answering:
+                if kept_alive and not trace.new and failed.failure == "connection closed":
                     raise _StaleConnection from None
                 ended = time.monotonic()
                 sent = trace.sent_at or begun
@@ -223,6 +228,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             raise
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError) as error:
             raise _Failed(_failure(error, status), status, headers, bytes(decoder.body)) from None
+        decoder.end()
         if decoder.problem is not None:
             raise _Failed(decoder.problem, status, headers, bytes(decoder.body))
         ended = time.monotonic()
@@ -253,6 +259,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
 class _StaleConnection(Exception):
     """A kept-alive connection turned out to be closed."""
+
+
+class _CutOff(asyncio.CancelledError):
+    """We were interrupted after the sending, and before the answer."""
 
 
 class _Failed(Exception):

@@ -17,7 +17,7 @@ from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Pol
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls
 from ringback.suite.drafts import HEADER_FORMS, OPTIONAL, Draft, DraftMaker, HeaderForm
-from ringback.suite.probes import Destination, Probe, accepted, unchanged
+from ringback.suite.probes import Destination, Probe, accepted, combined, unchanged
 from ringback.suite.watch import Watch
 
 __all__ = ["AT_ONCE", "BASELINE", "Burst", "Campaign", "Outcome"]
@@ -76,7 +76,8 @@ class Outcome:
     """The answer to the same trigger without the peculiarity, if the probe was not accepted as it should be."""
     again: Trigger | None = None
     """The answer to the probe sent once more by itself, if the control was accepted."""
-    parts: tuple[Outcome, ...] = ()
+    culprit: Outcome | None = None
+    """Of a probe that combines several parts and was not accepted: what became of the part to which halving led."""
     call: Call | None = None
 
 
@@ -142,8 +143,14 @@ class Campaign:
         planned = list(dict.fromkeys([BASELINE, *probes]))
         for probe in planned:
             self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
+        ended = "the campaign ended before it was sent"
         try:
             await self._find_baseline()
+            if self.baseline is not None and self.baseline.call is None:
+                # Calls that nobody can name can't be watched: to place more of them would be spending in the dark.
+                told = self.baseline.answer.told() if self.baseline.answer else ""
+                ended = f"a valid trigger was answered {told}, without a UniqueId to go on with (see ACK-02)"
+                return
             await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
             if self.baseline is not None:
                 if burst:
@@ -155,7 +162,7 @@ class Campaign:
             self.placed.set()
             for probe in planned:
                 if not self._outcomes[probe].done():
-                    trouble = self._dead or ExchangeError("the campaign ended before it was sent")
+                    trouble = self._dead or ExchangeError(ended)
                     self._outcomes[probe].set_result(Outcome(probe, trouble=trouble))
 
     async def _all(self, probes: Iterable[Probe]) -> None:
@@ -193,15 +200,26 @@ class Campaign:
         probe = outcome.probe
         if probe is BASELINE or self.baseline is None:
             return
+        wanted = probe.destination
         control = replace(
-            probe, title=f"control for: {probe.title}", change=unchanged, destination=None, parts=(), base="example",
-            header=None, line="answered",
+            probe, title=f"control for: {probe.title}", change=unchanged, parts=(), base="example", header=None,
+            line="answered", destination=Destination(wanted.immediately) if wanted and wanted.troubled else None,
         )  # fmt: skip
         outcome.control = (await self._attempt(control)).answer
         if outcome.control is None or not _placed(outcome.control):
             return
-        outcome.parts = tuple([await self._attempt(part) for part in probe.parts])
         outcome.again = (await self._attempt(probe)).answer
+        if probe.parts and outcome.again is not None and not _placed(outcome.again):
+            outcome.culprit = await self._isolate(probe.parts)
+
+    async def _isolate(self, parts: tuple[Probe, ...]) -> Outcome:
+        """Halve a refused combination until one part is left: each half that is accepted costs one call."""
+        while len(parts) > 1:
+            half = parts[: len(parts) // 2]
+            outcome = await self._attempt(combined(f"{len(half)} of its parts", half))
+            taken = outcome.answer is not None and _placed(outcome.answer)
+            parts = parts[len(parts) // 2 :] if taken else half
+        return await self._attempt(parts[0])
 
     async def _attempt(self, probe: Probe) -> Outcome:
         outcome = Outcome(probe)

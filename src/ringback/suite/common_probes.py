@@ -5,7 +5,7 @@ from __future__ import annotations
 from ringback.config import LINE_STATES
 from ringback.suite.probes import Destination, accepted
 
-__all__ = ["LINE_CALLS", "WITHOUT_SEND_RESULT_IMMEDIATELY"]
+__all__ = ["LINE_CALLS", "ORDERS", "WITHOUT_SEND_RESULT_IMMEDIATELY"]
 
 LINE_CALLS = {
     line: accepted(f"a call to the line {line}", line=line, destination=Destination(immediately=True))
@@ -18,3 +18,13 @@ WITHOUT_SEND_RESULT_IMMEDIATELY = accepted(
     lambda draft: draft.drop("SendResultImmediately"),
     destination=Destination(immediately=None),
 )
+
+ORDERS = (
+    accepted("the input parameters in reverse order", lambda draft: draft.order(lambda entries: entries[::-1])),
+    accepted("_Destination first", lambda draft: draft.order(lambda entries: [entries[1], entries[0], *entries[2:]])),
+    accepted(
+        "_DisplayNumber first and _Destination last",
+        lambda draft: draft.order(lambda entries: [entries[0], *entries[2:], entries[1]]),
+    ),
+)
+"""The input parameters in other orders than the documents' example has them."""

@@ -131,5 +131,6 @@ class DraftMaker:
 
 
 def _header_text(value: str) -> str:
-    """A header's value: what is not printable ASCII can't travel there, and is escaped as JSON does."""
+    """A header's value: what is not printable ASCII can't travel there, and is escaped as JSON does; ends too."""
+    value = value.strip()
     return value if value.isascii() and value.isprintable() else json.dumps(value)[1:-1]

@@ -42,10 +42,11 @@ def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
         raise Inconclusive(f"a trigger without this peculiarity was not accepted either ({outcome.control.told()})")
     elif outcome.again is not None and outcome.again.accepted:
         raise Inconclusive(f"answered {answer.told()} at first, and accepted when sent once more (see ROB-03)")
-    culprits = [p for p in outcome.parts if p.answer is not None and not p.answer.accepted]
-    evidence = [p.answer for p in culprits if p.answer is not None] or [answer]
-    what = ", ".join(p.probe.title for p in culprits) if culprits else title
-    raise Deviation(f"not accepted {what}: {evidence[0].told()}", expected="200 with a UniqueId", evidence=evidence)
+    if (culprit := outcome.culprit) is not None and culprit.answer is not None:
+        if culprit.answer.accepted:
+            raise Inconclusive(f"{title} was answered {answer.told()}, and no part of it by itself is to blame")
+        title, answer = culprit.probe.title, culprit.answer
+    raise Deviation(f"a trigger was not accepted, {title}: {answer.told()}", evidence=[answer])
 
 
 def must_not_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:

@@ -15,7 +15,9 @@ def regular_answers(suite: Session) -> list[Answer]:
     for answer in suite.history:
         if answer.status != 200 or answer.failure is not None or answer.exchange.method != "POST":
             continue
-        if (isinstance(answer, Trigger) and answer.names_a_call) or (isinstance(answer, Poll) and answer.asked):
+        if (isinstance(answer, Trigger) and (answer.valid or answer.names_a_call)) or (
+            isinstance(answer, Poll) and answer.asked
+        ):
             found.append(answer)
     if not found:
         raise Inconclusive("no trigger and no poll was answered 200")
@@ -37,10 +39,7 @@ def apart(suite: Session) -> set[int]:
     ids = {answer.exchange.id for answer in (*burst.triggers, *burst.polls)}
     for outcome in suite.run(suite.campaign.known_outcomes()):
         wanted = outcome.probe.destination
-        troubled = wanted is not None and (
-            wanted.dead or wanted.behaviour.seconds or wanted.behaviour.statuses[0] >= 500
-        )
-        if troubled and outcome.answer is not None:
+        if wanted is not None and wanted.troubled and outcome.answer is not None:
             ids.add(outcome.answer.exchange.id)
     ids |= {answer.exchange.id for answer in suite.history if answer.exchange.method != "POST"}
     return ids

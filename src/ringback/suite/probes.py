@@ -13,7 +13,7 @@ from typing import Literal
 from ringback.receiver import Behaviour
 from ringback.suite.drafts import Draft, HeaderForm
 
-__all__ = ["Destination", "Probe", "accepted", "either", "refused", "unchanged"]
+__all__ = ["Destination", "Probe", "accepted", "combined", "either", "refused", "unchanged"]
 
 Expectation = Literal["accepted", "refused", "either"]
 
@@ -31,6 +31,11 @@ class Destination:
     dead: bool = False
     """An address at which nobody listens."""
 
+    @property
+    def troubled(self) -> bool:
+        """Whether deliveries there go wrong."""
+        return self.dead or self.behaviour != WELL
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Probe:
@@ -47,7 +52,7 @@ class Probe:
     destination: Destination | None = None
     """None: a queued one where a receiver is configured."""
     parts: tuple[Probe, ...] = ()
-    """What this one combines: sent one by one if it is refused, to see which part it is."""
+    """What this one combines; if it is refused, halving finds the part that is to blame."""
 
     def __repr__(self) -> str:
         return self.title
@@ -69,6 +74,16 @@ def accepted(
 ) -> Probe:
     """A trigger that must be accepted."""
     return Probe(title, change, "accepted", base, line, header, destination, parts)
+
+
+def combined(title: str, parts: tuple[Probe, ...]) -> Probe:
+    """A trigger with the peculiarities of several: one call for many observations."""
+
+    def change(draft: Draft) -> None:
+        for part in parts:
+            part.change(draft)
+
+    return accepted(title, change, parts=parts)
 
 
 def refused(title: str, change: Callable[[Draft], None]) -> Probe:

@@ -52,7 +52,17 @@ _NAMING = frozenset(
 )  # fmt: skip
 _CARRYING = frozenset({"val", "vals", "v", "text", "content", "contents", "data", "string", "items", "args", "body"})
 _PROSE = (_DESTINATION, *_CALLER_PARTS, "phone", "telefon", "msisdn", "callee", "sipuri", "teluri")
-_TRIGGER = (_DESTINATION, *_CALLER_PARTS, "phone", "telefon", "msisdn", "scenarioinput", "enduser", "accesstoken")
+_TRIGGER = (
+    "destin",
+    "tination",
+    *_CALLER_PARTS,
+    "phone",
+    "telefon",
+    "msisdn",
+    "scenarioinput",
+    "enduser",
+    "accesstoken",
+)
 
 
 def study(name: str) -> Name:

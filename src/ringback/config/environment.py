@@ -1,0 +1,129 @@
+"""Configuration as environment variables: which variable sets which key, how a value is written in one, and back."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from decimal import Decimal
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from ringback.config.errors import ConfigError
+from ringback.config.model import Config
+from ringback.config.scalars import parse_duration
+
+__all__ = ["FILE_VARIABLE", "MISWRITTEN", "PREFIX", "as_environment", "known_keys", "list_value", "toml_value"]
+
+FILE_VARIABLE = "RINGBACK_CONFIG"
+"""Names the file where no flag does; set and empty, no file is read."""
+
+PREFIX = "RINGBACK_"
+
+
+def as_environment(config: Config) -> dict[str, str]:
+    """The variables under which `load_config` in another process gives an equal configuration, token included."""
+    variables = {
+        FILE_VARIABLE: "",
+        config.deployment.access_token_env: config.deployment.access_token.get_secret_value(),
+    }
+    for section, table in config.model_dump(mode="python").items():
+        if not isinstance(table, dict):
+            continue
+        model = _section_model(section)
+        for key, value in table.items():
+            if value is None or key in {"access_token_env", "access_token_file", "access_token"}:
+                continue
+            annotation = model.model_fields[key] if model else None
+            variables[f"{PREFIX}{section}__{key}".upper()] = _written(value, annotation)
+    variables["RINGBACK_DEPLOYMENT__ACCESS_TOKEN_ENV"] = config.deployment.access_token_env
+    for limit in config.limits:
+        variables[f"{PREFIX}LIMITS__{limit.metric.replace('.', '__')}".upper()] = (
+            f"{limit.operator} {_plain(limit.bound)}"
+        )
+    if config.waivers:
+        told = [
+            f"{{clause = {_toml_text(w.clause)}, reason = {_toml_text(w.reason)}, expires = {w.expires.isoformat()}}}"
+            for w in config.waivers
+        ]
+        variables[f"{PREFIX}WAIVERS"] = f"[{', '.join(told)}]"
+    return variables
+
+
+def _plain(number: float) -> str:
+    """A number in decimal digits, without an exponent, and exact."""
+    return format(Decimal(repr(number)), "f")
+
+
+def _toml_text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _written(value: object, info: Any) -> str:
+    """A value in the form that a configuration is written in."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and info is not None and parse_duration in _validators(info):
+        return f"{_plain(value)}s"
+    if (
+        isinstance(value, tuple)
+        and info is not None
+        and get_origin(info.annotation) is tuple
+        and Ellipsis in get_args(info.annotation)
+    ):
+        return json.dumps(list(value), ensure_ascii=False)
+    if isinstance(value, tuple):
+        host, port = value
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(value)
+
+
+def _validators(info: Any) -> list[object]:
+    return [getattr(m, "func", None) for m in info.metadata]
+
+
+def toml_value(variable: str, text: str) -> object:
+    """What a variable means that is written as a TOML value; raises `ConfigError`."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        raise ConfigError(
+            variable, None, "not a TOML list", 'write [{clause = "...", reason = "...", expires = 2027-01-31}]'
+        ) from None
+
+
+def list_value(section: str, key: str, text: str) -> object:
+    """A list in the environment is written as a TOML list, or with commas."""
+    model = _section_model(section)
+    annotation = model.model_fields[key].annotation if model and key in model.model_fields else None
+    if get_origin(annotation) is not tuple or Ellipsis not in get_args(annotation):
+        return text
+    if text.strip().startswith("["):
+        return toml_value(f"{PREFIX}{section}__{key}".upper(), text)
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _section_model(section: str) -> type[BaseModel] | None:
+    info = Config.model_fields.get(section)
+    candidates = [info.annotation, *get_args(info.annotation)] if info else []
+    candidates += [inner for candidate in candidates for inner in get_args(candidate)]
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+
+
+def known_keys(loc: list[str]) -> list[str]:
+    """The keys of the section that `loc` begins with; of an empty `loc`, the sections."""
+    if not loc:
+        return list(Config.model_fields)
+    model = _section_model(loc[0])
+    return [name for name in model.model_fields if name != "access_token"] if model else []
+
+
+def _miswritten() -> dict[str, str]:
+    """What may be written by mistake for a variable: the key alone, or one underscore too few -> the variable."""
+    named = [(section.upper(), key.upper()) for section in Config.model_fields for key in known_keys([section])]
+    lone_keys = {key: f"{PREFIX}{section}__{key}" for section, key in named}
+    return lone_keys | {f"{section}_{key}": f"{PREFIX}{section}__{key}" for section, key in named}
+
+
+MISWRITTEN = _miswritten()
+"""What may be written by mistake for a variable, without the prefix -> the variable that is meant."""

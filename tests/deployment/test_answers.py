@@ -1,0 +1,151 @@
+"""Answers read by the documents' letter, and leniently beside it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ringback.deployment import Exchange, Poll, Trigger
+
+NONE = Exchange(0, "", "", 0, 0, "", "", (), "", 0)
+
+
+def trigger(value: object, status: int | None = 200) -> Trigger:
+    return Trigger(NONE, 0, 1, status, None, value if isinstance(value, bytes) else json.dumps(value).encode())
+
+
+def poll(value: object, status: int | None = 200) -> Poll:
+    return Poll(NONE, 0, 1, status, None, value if isinstance(value, bytes) else json.dumps(value).encode())
+
+
+@pytest.mark.parametrize(
+    ("value", "strict", "lenient"),
+    [
+        ({"UniqueId": "a-1"}, "a-1", "a-1"),
+        ({"UniqueId": "a-1", "more": {"id": "b"}}, "a-1", "a-1"),
+        ({"uniqueId": "a-1"}, None, "a-1"),
+        ({"unique_id": "a-1"}, None, "a-1"),
+        ({"Result": {"UniqueId": "a-1"}}, None, "a-1"),
+        ([{"UniqueId": "a-1"}], None, "a-1"),
+        ({"UniqueId": 17}, None, "17"),
+        ({"UniqueId": ""}, None, None),
+        ({"UniqueId": "  "}, "  ", "  "),
+        ({"UniqueId": None}, None, None),
+        ({"UniqueId": True}, None, None),
+        ({"UniqueId": ["a"]}, None, None),
+        ({"CallId": "a-1"}, None, "a-1"),
+        ({}, None, None),
+        ("a-1", None, None),
+        (b"", None, None),
+        (b"\xef\xbb\xbf{\"UniqueId\": \"a-1\"}", "a-1", "a-1"),
+    ],
+)  # fmt: skip
+def test_a_trigger_is_asked_for_its_id(value: object, strict: str | None, lenient: str | None) -> None:
+    answer = trigger(value)
+    assert (answer.unique_id, answer.found_id) == (strict, lenient)
+    assert answer.accepted == answer.names_a_call == (lenient is not None)
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "accepted", "names"),
+    [
+        (200, {"UniqueId": "a"}, True, True),
+        (201, {"UniqueId": "a"}, True, True),
+        (302, {"UniqueId": "a"}, True, True),
+        (400, {"UniqueId": "a"}, False, True),
+        (500, {"UniqueId": "a"}, False, True),
+        (400, {"id": "error-17"}, False, False),
+        (200, {"id": "error-17"}, True, True),
+        (None, {"UniqueId": "a"}, False, True),
+    ],
+)
+def test_acceptance_takes_an_id_and_a_status_below_400(
+    status: int | None, value: object, accepted: bool, names: bool
+) -> None:
+    answer = trigger(value, status)
+    assert (answer.accepted, answer.names_a_call) == (accepted, names)
+
+
+DOCUMENTED = {"UniqueId": "a", "CallRequestId": "", "CallState": "Busy"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"CallResults": [DOCUMENTED]},
+        {"callResults": [DOCUMENTED]},
+        [DOCUMENTED],
+        {"CallResults": {"a": "Busy"}},
+        {"CallResults": {"a": {"CallState": "Busy"}}},
+        {"data": {"CallResults": [DOCUMENTED]}},
+        {"Results": [{"uniqueId": "a", "state": "Busy"}]},
+        DOCUMENTED,
+    ],
+    ids=lambda value: json.dumps(value)[:40],
+)
+def test_entries_are_found_in_many_forms(value: object) -> None:
+    assert poll(value).states("a") == ["Busy"]
+    assert poll(value).states("b") == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "states"),
+    [
+        ({"UniqueId": "a", "CallState": ""}, []),
+        ({"UniqueId": "a"}, []),
+        ({"UniqueId": "a", "CallState": None}, []),
+        ({"UniqueId": "a", "CallState": 4}, []),
+        ({"UniqueId": "A", "CallState": "Busy"}, []),
+        (None, []),
+        ("a", []),
+    ],
+)
+def test_an_entry_without_a_state_reports_none(entry: object, states: list[str]) -> None:
+    assert poll({"CallResults": [entry]}).states("a") == states
+
+
+def test_a_refusal_has_no_entries() -> None:
+    assert poll({"CallResults": [DOCUMENTED]}, 404).entries == ()
+    assert poll({"CallResults": [DOCUMENTED]}, None).entries == ()
+
+
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.sampled_from(["Busy", "a"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["UniqueId", "CallResults", "CallState", "data", "results", "id", "x"]), inner, max_size=3
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@given(ANYTHING, st.sampled_from([None, 200, 204, 302, 404, 500]))
+@settings(max_examples=300, deadline=None)
+def test_no_answer_confuses_its_reader(value: object, status: int | None) -> None:
+    told, asked = trigger(value, status), poll(value, status)
+    assert isinstance(told.accepted, bool)
+    assert told.found_id is None or told.found_id.strip()
+    for entry in asked.entries:
+        assert entry.unique_id is None or isinstance(entry.unique_id, str)
+    assert asked.states("a") == [e.state for e in asked.entries if e.unique_id == "a" and e.state]
+    assert told.told()
+    assert "\n" not in told.told()
+
+
+def test_an_enormous_id_is_no_crash() -> None:
+    assert trigger(b'{"UniqueId": ' + b"7" * 5000 + b"}").found_id is not None
+    assert len(poll(b'{"CallResults": [{"UniqueId": ' + b"7" * 5000 + b"}]}").entries) == 1
+
+
+def test_what_came_is_told_in_a_few_words() -> None:
+    assert trigger({"UniqueId": "a"}).told() == "200 with 17 bytes"
+    assert trigger(b"", 503).told() == "503 with an empty body"
+    assert Trigger(NONE, 0, 2, None, None, b"", "timeout").told() == "no answer: timeout after 2.0 s"
+    assert Trigger(NONE, 0, 2, 200, None, b"", "timeout").told() == "200 with an empty body, then timeout"
+    assert (trigger(b"", 404).refused, trigger(b"", 500).refused, trigger(b"", None).refused) == (True, False, False)

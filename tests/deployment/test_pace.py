@@ -1,0 +1,179 @@
+"""The trigger rate, and the reading of Retry-After: on a clock of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from ringback.deployment import RateLimited, pace
+from ringback.deployment.pace import Patience, TriggerRate, retry_after
+
+from .hostile import accepts, body, serving, settings, talking_to
+
+
+class Clock:
+    """Time that passes by sleeping only."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += max(seconds, 1e-9)
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield _installed(patch)
+
+
+def _installed(patch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    patch.setattr(pace, "time", SimpleNamespace(monotonic=clock.monotonic))
+    patch.setattr(pace, "asyncio", SimpleNamespace(sleep=clock.sleep, Lock=asyncio.Lock))
+    return clock
+
+
+@given(
+    per_second=st.floats(0.2, 500),
+    waits=st.lists(st.tuples(st.integers(1, 20), st.floats(0, 3)), min_size=1, max_size=60),
+)
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_no_window_of_time_sees_more_than_the_burst_and_the_rate(
+    per_second: float, waits: list[tuple[int, float]]
+) -> None:
+    async def main(clock: Clock) -> list[float]:
+        rate = TriggerRate(per_second)
+        left: list[float] = []
+        for count, idle in waits:
+            clock.now += idle
+            count = min(count, rate.burst)
+            await rate.wait(count)
+            left.extend([clock.now] * count)
+        return left
+
+    with pytest.MonkeyPatch.context() as patch:
+        left = asyncio.run(main(_installed(patch)))
+    burst = max(1, int(per_second))
+    for i, start in enumerate(left):
+        for j in range(i, len(left)):
+            allowed = burst + per_second * (left[j] - start)
+            assert j - i + 1 <= allowed + 1e-3
+
+
+def test_a_rate_is_used_up_not_only_kept_to(clock: Clock) -> None:
+    async def main() -> None:
+        rate = TriggerRate(10)
+        for _ in range(110):
+            await rate.wait()
+
+    asyncio.run(main())
+    assert clock.now - 1000 == pytest.approx(10.0, abs=0.01)
+
+
+def test_more_at_once_than_a_second_holds_is_refused(clock: Clock) -> None:
+    async def main() -> None:
+        with pytest.raises(ValueError, match="can't leave at once"):
+            await TriggerRate(10).wait(11)
+
+    asyncio.run(main())
+
+
+def test_triggers_leave_no_faster_than_configured() -> None:
+    async def main() -> None:
+        config = {"calls": 100, "triggers_per_second": 20}
+        arrivals: list[float] = []
+
+        async def noting(request: object) -> bytes:
+            arrivals.append(time.monotonic())
+            return await accepts(request)  # type: ignore[arg-type]  # the server hands over its own kind
+
+        async with serving(noting) as server, talking_to(settings(server.base_url, budget=config)) as client:
+            await asyncio.gather(*(client.trigger(body(), expect_call=True) for _ in range(36)))
+            assert len(server.requests) == 36
+        # 20 leave at once, 16 more at 20 a second.
+        assert arrivals[-1] - arrivals[0] > 0.7
+
+    asyncio.run(main())
+
+
+# -- Retry-After ------------------------------------------------------------------------------------------------------
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "date", "seconds"),
+    [
+        (None, None, None),
+        ("7", None, 7.0),
+        (" 7 ", None, 7.0),
+        ("0", None, 0.0),
+        ("-7", None, None),
+        ("1.5", None, None),
+        ("٧", None, None),
+        ("", None, None),
+        ("soon", None, None),
+        ("9" * 5000, None, 1e8),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), format_datetime(NOW, usegmt=True), 90.0),
+        (format_datetime(NOW - timedelta(seconds=90), usegmt=True), format_datetime(NOW, usegmt=True), 0.0),
+        (format_datetime(NOW, usegmt=True), "no date", None),
+        ("Sun, 01 Mar 2026 12:00:00 -0000", format_datetime(NOW, usegmt=True), None),
+        ("Sun, 01 Mar 99999 12:00:00 GMT", format_datetime(NOW, usegmt=True), None),
+        ("Sun, 01 Mar 2026 12:00:00 +99999999999999999999", format_datetime(NOW, usegmt=True), None),
+    ],
+)
+def test_what_retry_after_asks_for(value: str | None, date: str | None, seconds: float | None) -> None:
+    assert retry_after(value, date) == seconds
+
+
+@given(
+    st.text(alphabet="0123456789 :,+-.GMTSunMarxé\x00", max_size=40),
+    st.none() | st.text(alphabet="0123456789 :,+-GMTSunMar", max_size=40),
+)
+@hypothesis_settings(max_examples=300, deadline=None)
+def test_no_header_confuses_the_reading_of_retry_after(value: str, date: str | None) -> None:
+    seconds = retry_after(value, date)
+    assert seconds is None or 0 <= seconds <= 1e12
+
+
+@given(st.lists(st.tuples(st.none() | st.floats(0, 50), st.integers(0, 5000)), max_size=60))
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_patience_is_never_overdrawn(answers: list[tuple[float | None, int]]) -> None:
+    async def main(clock: Clock) -> None:
+        patience = Patience(30)
+        for asked, attempt in answers:
+            try:
+                patience.note("/v2/call", asked, attempt)
+            except RateLimited:
+                break
+            await patience.open("/v2/call")
+            assert patience.left >= 0
+        assert clock.now - 1000 <= 30 + 1e-6, "never waits longer than it may"
+
+    with pytest.MonkeyPatch.context() as patch:
+        asyncio.run(main(_installed(patch)))
+
+
+def test_a_pause_holds_for_its_endpoint_alone(clock: Clock) -> None:
+    async def main() -> None:
+        patience = Patience(30)
+        patience.note("/v2/call", 10, 0)
+        await patience.open("/v2/callresult")
+        assert clock.now == 1000
+        await patience.open("/v2/call")
+        assert clock.now == pytest.approx(1010)
+
+    asyncio.run(main())

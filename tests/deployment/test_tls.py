@@ -1,0 +1,176 @@
+"""TLS: whom the client talks to, and what the look at a deployment's TLS tells."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringback.deployment import Unreachable
+from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
+
+from .authority import Authority
+from .hostile import Server, accepts, body, serving, settings, talking_to
+
+
+def config_for(server: Server, bundle: Path | None = None, **more: Any) -> Any:
+    trust = {"ca_bundle": str(bundle)} if bundle else {}
+    return settings(server.base_url, deployment={**trust, **more}, timing={"request": "3s"})
+
+
+def wrong_host(tls: Authority) -> ssl.SSLContext:
+    return tls.context("ivr.example.com")
+
+
+def expired(tls: Authority) -> ssl.SSLContext:
+    return tls.context(until=datetime.now(UTC) - timedelta(days=1))
+
+
+def right(tls: Authority) -> ssl.SSLContext:
+    return tls.context()
+
+
+@asynccontextmanager
+async def quietly() -> AsyncIterator[None]:
+    """asyncio logs a server's failed handshakes; they are wanted here."""
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+    yield
+
+
+@pytest.mark.parametrize(
+    ("context", "trusted", "told"),
+    [
+        (right, False, "unable to get local issuer certificate"),
+        (wrong_host, True, "IP address mismatch"),
+        (expired, True, "certificate has expired"),
+    ],
+    ids=["unknown CA", "wrong host", "expired"],
+)
+def test_nothing_is_sent_to_whom_can_not_be_trusted(
+    tls: Authority, context: Callable[[Authority], ssl.SSLContext], trusted: bool, told: str
+) -> None:
+    async def main() -> None:
+        async with quietly(), serving(accepts, context=context(tls)) as server:
+            config = config_for(server, tls.bundle if trusted else None)
+            async with talking_to(config) as client:
+                for send in (lambda: client.trigger(body(), expect_call=True), lambda: client.poll(["x"])):
+                    with pytest.raises(Unreachable) as caught:
+                        await send()
+                    assert caught.value.tls
+                    assert told in str(caught.value)
+                assert client.transport.budget.left == 50
+            assert server.requests == []
+            seen = await asyncio.to_thread(inspect_tls, config)
+            assert seen is not None
+            assert seen.problem is not None
+            assert told in seen.problem
+
+    asyncio.run(main())
+
+
+def test_a_trusted_deployment_is_talked_to(tls: Authority) -> None:
+    async def main() -> None:
+        async with quietly(), serving(accepts, context=right(tls)) as server:
+            config = config_for(server, tls.bundle)
+            async with talking_to(config) as client:
+                assert (await client.trigger(body(), expect_call=True)).accepted
+                assert (await client.poll(["x"])).status == 200
+            seen = await asyncio.to_thread(inspect_tls, config)
+            assert seen is not None
+            assert (seen.problem, seen.unreachable) == (None, None)
+            assert seen.version in {"TLSv1.2", "TLSv1.3"}
+            assert await asyncio.to_thread(accepts_outdated_tls, config) is None
+
+    asyncio.run(main())
+
+
+def test_verify_false_talks_to_anybody_and_hides_nothing_from_the_look(tls: Authority) -> None:
+    async def main() -> None:
+        async with quietly(), serving(accepts, context=expired(tls)) as server:
+            config = config_for(server, verify=False)
+            async with talking_to(config) as client:
+                assert (await client.trigger(body(), expect_call=True)).accepted
+            seen = await asyncio.to_thread(inspect_tls, config)
+            assert seen is not None
+            assert seen.problem is not None
+
+    asyncio.run(main())
+
+
+def test_a_client_certificate_is_shown_when_configured(tls: Authority, tmp_path: Path) -> None:
+    async def main() -> None:
+        context = right(tls)
+        context.load_verify_locations(str(tls.bundle))
+        context.verify_mode = ssl.CERT_REQUIRED
+        mine = tls.ca.issue_cert("tester@example.com")
+        cert, key = tmp_path / "client.pem", tmp_path / "client.key"
+        mine.cert_chain_pems[0].write_to_path(str(cert))
+        mine.private_key_pem.write_to_path(str(key))
+        async with quietly(), serving(accepts, context=context) as server:
+            config = config_for(server, tls.bundle, client_cert=str(cert), client_key=str(key))
+            async with talking_to(config) as client:
+                assert (await client.trigger(body(), expect_call=True)).accepted
+            async with talking_to(config_for(server, tls.bundle)) as client:
+                # TLS 1.3 lets the client speak first: its certificate is missed only afterwards.
+                try:
+                    assert (await client.poll(["x"])).failure is not None
+                except Unreachable as error:
+                    assert error.tls
+            assert len(server.requests) == 1
+
+    asyncio.run(main())
+
+
+def test_plain_http_behind_an_https_url_is_unreachable_over_tls() -> None:
+    async def main() -> None:
+        async with quietly(), serving(accepts) as server:
+            config = settings(server.base_url.replace("http:", "https:"), timing={"request": "1s"})
+            async with talking_to(config) as client:
+                with pytest.raises(Unreachable):
+                    await client.trigger(body(), expect_call=True)
+            assert server.requests == []
+
+    asyncio.run(main())
+
+
+def test_a_deployment_that_speaks_outdated_tls_only(tls: Authority) -> None:
+    context = right(tls)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+
+    async def main() -> None:
+        async with quietly(), serving(accepts, context=context) as server:
+            config = config_for(server, tls.bundle)
+            seen = await asyncio.to_thread(inspect_tls, config)
+            assert seen is not None
+            assert seen.problem is not None
+            assert "no TLS 1.2" in seen.problem
+            assert await asyncio.to_thread(accepts_outdated_tls, config) in {"TLSv1", "TLSv1.1"}
+            async with talking_to(config) as client:
+                with pytest.raises(Unreachable):
+                    await client.poll(["x"])
+
+    asyncio.run(main())
+
+
+def test_plain_http_has_nothing_to_look_at() -> None:
+    config = settings("http://127.0.0.1:9")
+    assert inspect_tls(config) is None
+    assert accepts_outdated_tls(config) is None
+
+
+def test_a_look_at_a_closed_port_tells_that_nobody_is_there() -> None:
+    seen = inspect_tls(settings("https://127.0.0.1:9"))
+    assert seen is not None
+    assert seen.unreachable
+    assert seen.problem is None
