@@ -89,10 +89,10 @@ class Receiver:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             listening.close()
             raise ConfigError(
-                "receiver", "result_destination.listen", f"can't listen there ({error.strerror})",
+                "receiver", "result_destination.listen", f"can't listen there ({getattr(error, 'strerror', error)})",
                 "choose a free port of this machine", f"{host}:{port}",
             ) from None  # fmt: skip
         self._socket = listening
@@ -103,6 +103,14 @@ class Receiver:
             timeout_graceful_shutdown=1, ssl_certfile=self.settings.tls_cert, ssl_keyfile=self.settings.tls_key,
             http="h11", ws="none", interface="asgi3", proxy_headers=False,
         )  # fmt: skip
+        try:
+            config.load()
+        except OSError:  # ssl.SSLError is one
+            await self.stop()
+            raise ConfigError(
+                "receiver", "result_destination.tls_cert", "not a certificate with its key", "export both as PEM",
+                str(self.settings.tls_cert),
+            ) from None  # fmt: skip
         self._server = uvicorn.Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listening]))
         while not self._server.started:

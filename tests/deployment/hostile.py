@@ -111,6 +111,8 @@ class Server:
     """Called with the connection's number before anything is read; False closes it."""
     context: ssl.SSLContext | None = None
     scheme: str = "http"
+    _listening: asyncio.Server | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def base_url(self) -> str:
@@ -120,7 +122,29 @@ class Server:
     def triggers(self) -> list[Request]:
         return [r for r in self.requests if r.path.endswith("/v2/call")]
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def start(self, port: int = 0) -> None:
+        """Listen, on any free port if none is given."""
+        self._listening = await asyncio.start_server(self._accept, "127.0.0.1", port, ssl=self.context)
+        self.port = self._listening.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening, and break off what is under way."""
+        if self._listening is not None:
+            self._listening.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._serve(reader, writer)
+        writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
             if self.at_connection is None or await self.at_connection(self.connections, writer):
@@ -155,28 +179,13 @@ class Server:
 async def serving(script: Script, **options: Any) -> AsyncIterator[Server]:
     """A server on a free loopback port for the length of a block; it leaves no connection behind."""
     server = Server(script, **options)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        with contextlib.suppress(asyncio.CancelledError):
-            await server.serve(reader, writer)
-        writer.transport.abort()
-
     if server.context is not None:
         server.scheme = "https"
-    listening = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=server.context)
-    server.port = listening.sockets[0].getsockname()[1]
+    await server.start()
     try:
         yield server
     finally:
-        listening.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
+        await server.stop()
 
 
 def http(status: int, content: bytes | object = b"", *headers: tuple[str, str], length: bool = True) -> bytes:

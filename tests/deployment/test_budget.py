@@ -98,7 +98,7 @@ async def _slow_answer(request: Request, status: int) -> bytes:
 
 
 def _mixed(pattern: str) -> Script:
-    """Answers the n-th trigger by the n-th letter: a accepts, r refuses, t never answers, c closes, e says 200 alone."""
+    """Answers the n-th trigger by the n-th letter: accepts, refuses, times out, closes, or says 200 and empty."""
 
     async def script(request: Request) -> bytes | None:
         kind = pattern[(request.nth - 1) % len(pattern)]

@@ -116,7 +116,7 @@ def test_no_secret_across_a_bound(secret: str) -> None:
     """Wherever the cut for keeping falls, and however much shorter redaction has made the text before it."""
     for filling in ("x ", f"{TOKEN} ", "jane@example.com "):
         for bound in (KEPT_BODY, 4 * KEPT_BODY):
-            for shift in range(1, len(secret)):
+            for shift in range(1, len(secret), 4):
                 start = bound - shift
                 body = (filling * (start // len(filling) + 1))[: start - 1] + " " + secret + " tail" * 10
                 kept = record(body.encode()).request_body

@@ -541,6 +541,38 @@ def test_a_port_where_nobody_listens_is_unreachable() -> None:
     asyncio.run(main())
 
 
+def test_where_nobody_ever_was_reached_the_next_request_does_not_try_for_long() -> None:
+    async def main() -> None:
+        async with talking_to(settings(f"http://127.0.0.1:{closed_port()}")) as client:
+            with pytest.raises(Unreachable):
+                await client.poll(["x"])
+            began = time.monotonic()
+            for _ in range(20):
+                with pytest.raises(Unreachable):
+                    await client.poll(["x"])
+            assert time.monotonic() - began < 0.5
+            assert len(client.recorder.exchanges) == 1
+
+    asyncio.run(main())
+
+
+def test_a_deployment_that_was_reached_before_is_tried_again() -> None:
+    """A deployment that restarts is away for a moment; nobody is told that it is unreachable for good."""
+
+    async def main() -> None:
+        async with serving(accepts) as server, talking_to(settings(server.base_url)) as client:
+            await client.trigger(body(), expect_call=True)
+            where, server.port = server.port, 0
+            await server.stop()
+            with pytest.raises(Unreachable):
+                await client.trigger(body(), expect_call=True)
+            await server.start(where)
+            assert (await client.trigger(body(), expect_call=True)).accepted
+            assert client.transport.budget.accepted == 2
+
+    asyncio.run(main())
+
+
 def test_a_name_that_does_not_exist_is_unreachable() -> None:
     async def main() -> None:
         async with talking_to(settings("http://no-such-host.invalid:8080")) as client:

@@ -6,6 +6,7 @@ so that an interrupted run leaves what it saw. Nothing here judges.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -109,6 +110,8 @@ class Recorder:
     def __init__(self, redactor: Redactor, path: Path | None = None) -> None:
         self.redactor = redactor
         self._ids = itertools.count(1)
+        # The same names, values and URLs come again and again; secrets are made known before a run sends anything.
+        self._clean_short = functools.lru_cache(4096)(redactor.clean)
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._exchanges: list[Exchange] = []
@@ -140,7 +143,7 @@ class Recorder:
         failure: str | None = None,
     ) -> Exchange:
         """Redact and keep one exchange; `begun` and `ended` are readings of `time.monotonic`."""
-        clean = self.redactor.clean
+        clean = self._clean_short
         headers = tuple(response_headers)
         answer = response_body.decode("utf-8", "backslashreplace")
         told = "\n".join([*(f"{name}: {value}" for name, value in headers), answer])

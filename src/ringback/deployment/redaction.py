@@ -13,11 +13,13 @@ from collections.abc import Mapping
 
 from ringback.deployment.spelling import any_spelling, base64_forms
 
-__all__ = ["TOKEN_LABEL", "Redactor"]
+__all__ = ["LONG_TOKEN", "TOKEN_LABEL", "Redactor"]
 
 TOKEN_LABEL = "$RINGBACK_ACCESS_TOKEN"  # noqa: S105 - what stands in for the token
 _FRAGMENT = 8
 """A token's fragment of this many characters gives too much of it away, and is redacted too."""
+LONG_TOKEN = 2 * _FRAGMENT
+"""Characters from which on parts of a token are found too."""
 _SHORT_TOKEN = 6
 """Shorter secrets are matched as a whole word only, or every other letter of an artifact would be one."""
 _SHORT_LINE = 7
@@ -54,7 +56,7 @@ class Redactor:
         self.longest_secret = 0
         """Characters that the longest spelling of a secret may take."""
         self.add_secret(token, TOKEN_LABEL)
-        if len(token) >= 2 * _FRAGMENT:
+        if len(token) >= LONG_TOKEN:
             lowered = _lower(token)
             self._fragments = frozenset(lowered[i : i + _FRAGMENT] for i in range(len(lowered) - _FRAGMENT + 1))
         self._lines = [(_line(number), f"$RINGBACK_LINES__{name.upper()}") for name, number in lines.items()]

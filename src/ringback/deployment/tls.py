@@ -8,9 +8,9 @@ import warnings
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ringback.config import Config
+from ringback.config import Config, ConfigError
 
-__all__ = ["TlsSeen", "accepts_outdated_tls", "inspect_tls"]
+__all__ = ["TlsSeen", "accepts_outdated_tls", "inspect_tls", "load_client_certificate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,7 @@ def inspect_tls(config: Config) -> TlsSeen | None:
     deployment = config.deployment
     context = ssl.create_default_context(cafile=str(deployment.ca_bundle) if deployment.ca_bundle else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if deployment.client_cert is not None:
-        context.load_cert_chain(
-            str(deployment.client_cert), str(deployment.client_key) if deployment.client_key else None
-        )
+    load_client_certificate(context, config)
     try:
         with (
             socket.create_connection(address, timeout=config.timing.request) as plain,
@@ -70,6 +67,25 @@ def accepts_outdated_tls(config: Config) -> str | None:
             return secure.version()
     except (OSError, ValueError):
         return None
+
+
+def load_client_certificate(context: ssl.SSLContext, config: Config) -> None:
+    """Have a context show the configured client certificate, if there is one; raises `ConfigError`."""
+    deployment = config.deployment
+    if deployment.client_cert is None:
+        return
+    key = str(deployment.client_key) if deployment.client_key else None
+    try:
+        # Without a password of ours, OpenSSL would ask the terminal for one.
+        context.load_cert_chain(str(deployment.client_cert), key, password="")
+    except (ssl.SSLError, OSError, ValueError):
+        raise ConfigError(
+            "configuration",
+            "deployment.client_cert",
+            "not a certificate with its key",
+            "export both as PEM, the key without a password, and name the key's file as client_key",
+            str(deployment.client_cert),
+        ) from None
 
 
 def _address(config: Config) -> tuple[str, int] | None:

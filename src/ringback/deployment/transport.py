@@ -26,6 +26,7 @@ from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.pace import Patience, TriggerRate, retry_after
 from ringback.deployment.reading import BodyDecoder
+from ringback.deployment.tls import load_client_certificate
 
 __all__ = ["TRIGGER_PATH", "Attempt", "GuardedTransport", "Intent", "NoAnswer", "client_ssl_context"]
 
@@ -96,6 +97,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self.budget = budget
         self.rate = TriggerRate(config.budget.triggers_per_second)
         self.patience = Patience(max(30.0, config.timing.settle))
+        self._reached = False
+        self._never_reached: Unreachable | None = None
+        """Why no connection could be made, where none ever was: trying it for each request would take a run's time."""
         context = client_ssl_context(config)
         self._fresh = httpx.AsyncHTTPTransport(
             verify=context, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -109,6 +113,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         intent: Intent = request.extensions.get("ringback", Intent())
         body = await request.aread()
         self._guard.check(str(request.url), request.headers.multi_items(), body)
+        if self._never_reached is not None:
+            raise Unreachable(str(self._never_reached), tls=self._never_reached.tls)
         endpoint = request.url.path.removeprefix(self._prefix)
         if endpoint.rstrip("/") == POLL_PATH:
             return await self._patiently(request, body, intent, endpoint)
@@ -159,15 +165,18 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             trace = _Trace()
             begun = time.monotonic()
             try:
-                return await self._exchange(transport, request, body, intent, trace, begun)
+                try:
+                    return await self._exchange(transport, request, body, intent, trace, begun)
+                finally:
+                    self._reached = self._reached or trace.sent_at is not None
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 if isinstance(_root(error), ssl.SSLError):
                     self._record(request, body, intent, begun, time.monotonic(), failure="TLS handshake failed")
-                    raise Unreachable(f"TLS with {request.url.host} failed: {_told(error)}", tls=True) from None
+                    raise self._unreachable(f"TLS with {request.url.host} failed: {_told(error)}", tls=True) from None
                 if attempt == _CONNECT_TRIES - 1:
                     self._record(request, body, intent, begun, time.monotonic(), failure="no connection")
                     where = f"{request.url.host}:{request.url.port or ''}".rstrip(":")
-                    raise Unreachable(f"no connection to {where}: {_told(error)}") from None
+                    raise self._unreachable(f"no connection to {where}: {_told(error)}") from None
                 await asyncio.sleep(_CONNECT_PAUSE * (attempt + 1))
             except asyncio.CancelledError:
                 if trace.sent_at is None:
@@ -239,6 +248,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         attempt = Attempt(exchange, sent, ended, answer)
         return httpx.Response(status, headers=plain, content=answer, extensions={"ringback": attempt}, request=request)
 
+    def _unreachable(self, told: str, *, tls: bool = False) -> Unreachable:
+        error = Unreachable(told, tls=tls)
+        if not self._reached:
+            self._never_reached = error
+        return error
+
     def _record(
         self, request: httpx.Request, body: bytes, intent: Intent, begun: float, ended: float, *,
         status: int | None = None, headers: httpx.Headers | None = None, answer: bytes = b"",
@@ -278,12 +293,10 @@ async def _deadline_from_sending(trace: _Trace, deadline: asyncio.Timeout, secon
 
 
 def client_ssl_context(config: Config) -> ssl.SSLContext:
-    """The TLS settings of the configuration: CA bundle, client certificate, verification."""
+    """The TLS settings of the configuration: CA bundle, client certificate, verification; raises `ConfigError`."""
     deployment = config.deployment
     context = ssl.create_default_context(cafile=str(deployment.ca_bundle) if deployment.ca_bundle else None)
-    if deployment.client_cert is not None:
-        key = str(deployment.client_key) if deployment.client_key else None
-        context.load_cert_chain(str(deployment.client_cert), key)
+    load_client_certificate(context, config)
     if not deployment.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

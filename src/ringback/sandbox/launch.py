@@ -39,7 +39,10 @@ def launch(settings: SandboxSettings) -> Iterator[RunningSandbox]:
     goes too. Raises SandboxError when it does not start.
     """
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "ringback.sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-P", "-m", "ringback.sandbox"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        process_group=0,  # Ctrl-C is ours to hear: in our group, it would hit the sandbox even as it starts
     )
     running: RunningSandbox | None = None
     try:

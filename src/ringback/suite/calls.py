@@ -26,10 +26,12 @@ class Observation:
     """Whether the poll asked for this call only."""
     exchange: Exchange
 
-    @property
-    def final(self) -> str | None:
-        """The documented state that was reported, spelling aside; None if none was."""
-        return next((state for word in self.words if (state := nearest_state(word)) is not None), None)
+    final: str | None = field(init=False)
+    """The documented state that was reported, spelling aside; None if none was."""
+
+    def __post_init__(self) -> None:
+        final = next((state for word in self.words if (state := nearest_state(word)) is not None), None)
+        object.__setattr__(self, "final", final)
 
 
 @dataclass(eq=False, slots=True)
@@ -41,6 +43,8 @@ class Call:
     line: str
     delivery_key: str | None = None
     immediately: bool = False
+    regular: bool = True
+    """Whether what was sent is valid, so that the call should go as the contract has it."""
     group: str = ""
     """Which part of the campaign placed it: `burst` for those sent at once."""
     observations: list[Observation] = field(default_factory=list)

@@ -8,7 +8,8 @@ circumstances are the same: a control without its peculiarity, and once more by 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -26,6 +27,8 @@ AT_ONCE = 16
 """Triggers, and polls, that the contract has a deployment take at once."""
 _TOGETHER = 4
 """Probes under way at a time: few enough not to be a load."""
+_ENOUGH = 2
+"""Triggers accepted that should not be, after which a clause is broken beyond doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,8 @@ class Campaign:
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
         self._dead: Unreachable | None = None
         self._gate = asyncio.Semaphore(_TOGETHER)
+        self._families: dict[Probe, str] = {}
+        self._wrongly_accepted: Counter[str] = Counter()
 
     # -- what tests ask for ---------------------------------------------------------------------------------------
 
@@ -138,8 +143,21 @@ class Campaign:
 
     # -- the campaign itself --------------------------------------------------------------------------------------
 
-    async def run(self, probes: Iterable[Probe], *, burst: bool, identical: int, pool: int) -> None:
-        """Send everything; `pool` is how many accepted calls later tests count on having."""
+    async def run(
+        self,
+        probes: Iterable[Probe],
+        *,
+        families: Mapping[Probe, str] | None = None,
+        burst: bool = False,
+        identical: int = 0,
+        pool: int = 0,
+    ) -> None:
+        """Send everything.
+
+        `families` names the clause for which a probe is sent: of those that must be refused, no more are sent for a
+        clause once a few have been accepted. `pool` is how many accepted calls later tests count on having.
+        """
+        self._families = dict(families or {})
         planned = list(dict.fromkeys([BASELINE, *probes]))
         for probe in planned:
             self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
@@ -189,7 +207,15 @@ class Campaign:
         if future.done():
             return future.result()
         async with self._gate:
-            outcome = await self._attempt(probe)
+            family = self._families.get(probe, probe.title)
+            if probe.expect == "refused" and self._wrongly_accepted[family] >= _ENOUGH:
+                outcome = Outcome(
+                    probe, trouble=ExchangeError(f"not sent, to spare calls: {_ENOUGH} like it were accepted")
+                )
+            else:
+                outcome = await self._attempt(probe)
+            if probe.expect == "refused" and outcome.call is not None:
+                self._wrongly_accepted[family] += 1
             if probe.expect == "accepted" and outcome.answer is not None and not _placed(outcome.answer):
                 await self._look_into(outcome)
         future.set_result(outcome)
@@ -236,7 +262,8 @@ class Campaign:
         except ExchangeError as trouble:
             outcome.trouble = trouble
         else:
-            outcome.call = self._placed_call(outcome.answer, draft, probe.title)
+            regular = probe.expect == "accepted"
+            outcome.call = self._placed_call(outcome.answer, draft, probe.title, regular=regular)
         return outcome
 
     def draft(self, probe: Probe) -> Draft:
@@ -278,14 +305,14 @@ class Campaign:
     async def place(self, draft: Draft, purpose: str, *, group: str = "", expect_call: bool = True) -> Trigger:
         """Send a draft, and watch the call that comes of it."""
         answer = await self.send(draft, purpose, expect_call=expect_call)
-        self._placed_call(answer, draft, group or purpose)
+        self._placed_call(answer, draft, group or purpose, regular=group != "")
         return answer
 
-    def _placed_call(self, answer: Trigger | None, draft: Draft, group: str) -> Call | None:
+    def _placed_call(self, answer: Trigger | None, draft: Draft, group: str, *, regular: bool = True) -> Call | None:
         if answer is None or not answer.accepted or answer.found_id is None:
             return None
         immediately = draft.body.get("SendResultImmediately") is True
-        call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, group)
+        call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)
         if self.receiver is not None:
             # Where nothing rings, a result may come before the trigger's own answer.
             call.deliveries.extend(self.receiver.to(call.delivery_key))

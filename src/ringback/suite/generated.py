@@ -63,9 +63,7 @@ def generated_polls(suite: Session, judge: Judge) -> None:
     _each(suite, "/v2/callresult", ("positive", "negative"), _POLLS, send)
 
 
-def _each(
-    suite: Session, path: str, modes: tuple[str, ...], count: int, send: Callable[[Any], None]
-) -> None:
+def _each(suite: Session, path: str, modes: tuple[str, ...], count: int, send: Callable[[Any], None]) -> None:
     # Both take most of a second to import, and only these two tests need them.
     import hypothesis
     import schemathesis

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -29,6 +29,8 @@ class Plan:
     generated: int
     """Calls that tests place themselves, at most."""
     clauses: tuple[str, ...]
+    families: Mapping[Probe, str] = field(default_factory=dict)
+    """Probe -> the clause for which it is sent, where a test has it for a parameter."""
 
     @property
     def placed(self) -> int:
@@ -70,16 +72,19 @@ def make_plan(items: Iterable[pytest.Item]) -> Plan:
     probes: dict[Probe, None] = {}
     burst, identical, pool, generated = False, 0, 0, 0
     clauses: dict[str, None] = {}
+    families: dict[Probe, str] = {}
     for item in items:
         for marker in item.iter_markers("clause"):
             clauses.update(dict.fromkeys(marker.args))
         for marker in item.iter_markers("sends"):
             probes.update(dict.fromkeys(marker.args))
         callspec = getattr(item, "callspec", None)
-        if callspec is not None:
-            probes.update(dict.fromkeys(v for v in callspec.params.values() if isinstance(v, Probe)))
+        for value in callspec.params.values() if callspec is not None else ():
+            if isinstance(value, Probe):
+                probes[value] = None
+                families.setdefault(value, next(iter(item.iter_markers("clause"))).args[0])
         burst = burst or item.get_closest_marker("burst") is not None
         identical = max([identical, *(m.args[0] for m in item.iter_markers("identical"))])
         pool = max([pool, *(m.args[0] for m in item.iter_markers("pool"))])
         generated += sum(m.args[0] for m in item.iter_markers("generates"))
-    return Plan(tuple(probes), burst, identical, pool, generated, tuple(clauses))
+    return Plan(tuple(probes), burst, identical, pool, generated, tuple(clauses), families)

@@ -19,6 +19,7 @@ import httpx
 from ringback.config import Config
 from ringback.deployment import Answer, CallBudget, DeploymentClient, Poll, Recorder, Redactor, Trigger
 from ringback.deployment.guard import DialGuard
+from ringback.deployment.redaction import LONG_TOKEN
 from ringback.receiver import Receiver
 from ringback.suite.calls import Call, Calls
 from ringback.suite.campaign import Campaign, Outcome
@@ -55,11 +56,15 @@ class Session:
         self._open = False
 
     def _add_wrong_tokens(self) -> None:
-        """What comes near the token gives it away, so it is as secret."""
+        """What comes near the token gives it away, so it is as secret.
+
+        The redactor finds the token within other text, in any case, and parts of a long one; only the rest is told.
+        """
         token = self.config.deployment.access_token.get_secret_value()
         for how, make in near_miss_tokens().items():
             wrong = make(token)
-            if len(wrong) > 3:
+            part = len(token) >= LONG_TOKEN and wrong in token
+            if len(wrong) > 3 and not part and token.casefold() not in wrong.casefold():
                 self.redactor.add_secret(wrong, f"<the access token {how}>")
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -92,7 +97,9 @@ class Session:
         async def both() -> None:
             self._tasks.append(
                 asyncio.create_task(
-                    self.campaign.run(plan.probes, burst=plan.burst, identical=plan.identical, pool=plan.pool)
+                    self.campaign.run(
+                        plan.probes, families=plan.families, burst=plan.burst, identical=plan.identical, pool=plan.pool
+                    )
                 )
             )
             self._tasks.append(asyncio.create_task(self.campaign.watch.run()))
@@ -163,7 +170,7 @@ class Session:
     def accepted_calls(self) -> list[Call]:
         """The calls that the campaign placed; `Inconclusive` if it could place none."""
         self.placed()
-        calls = self.calls.watched
+        calls = [call for call in self.calls.watched if call.regular]
         if not calls:
             raise Inconclusive(self.why_no_call())
         return calls

@@ -93,8 +93,11 @@ class Structure:
                     says = self._text(value, inner, depth)
                     if says is Role.DESTINATION or (name.names and says is not Role.PLAIN):
                         told.append((key, says))
-                elif self._walk(value, inner, depth + 1):
-                    speaking.add(key)
+                else:
+                    if self._walk(value, inner, depth + 1):
+                        speaking.add(key)
+                    if name.names and _names_a_number(value):
+                        told.append((key, Role.NUMBER))
             elif role is Role.RESULT_DESTINATION:
                 self._address(value, (where, key))
             else:
@@ -215,6 +218,14 @@ def has_plain_names(value: Any) -> bool:
     if type(value) is dict:
         return all(study(key).role is Role.PLAIN and has_plain_names(element) for key, element in value.items())
     return all(map(has_plain_names, value)) if type(value) is list else True
+
+
+def _names_a_number(value: Any) -> bool:
+    """Whether a text at any depth is the name of something that is dialled."""
+    if type(value) is str:
+        return len(value) <= _LONGEST_TOLD and study(value).role in _RUNG
+    inner = value.values() if type(value) is dict else value if type(value) is list else ()
+    return any(map(_names_a_number, inner))
 
 
 def _is_named(value: Any) -> bool:

@@ -1,0 +1,201 @@
+"""Running `ringback` as its users do: processes of their own, in a folder of their own, nothing inherited."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+TOKEN = "rb-command-line-token-SECRET"
+LINES = {"answered": "5550000001", "busy": "5550000002"}
+
+CONFIG = """\
+[deployment]
+base_url = "http://127.0.0.1:{port}"
+project = "Collections"
+scenario_path = "/ivr/collections"
+orchestrator_url = "https://orchestrator.example.com"
+display_number = "200"
+
+[lines]
+answered = "5550000001"
+busy = "5550000002"
+
+[budget]
+calls = 60
+triggers_per_second = 200
+
+[timing]
+request = "1s"
+settle = "3s"
+poll_interval = "100ms"
+delivery = "1s"
+queued_delivery = "2s"
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def complaint(self) -> str:
+        """The one line on standard error."""
+        assert "Traceback" not in self.err + self.out, self.err
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("ringback: ")
+        assert lines[0].isprintable()
+        return lines[0]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The variables of this process without Ringback's own, and these."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("RINGBACK_", "PYTEST")) and name not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}
+    }
+    return {**kept, "TERM": "xterm-256color", **extra}
+
+
+def ringback(*arguments: str, folder: Path, seconds: float = 90, **variables: str) -> Ended:
+    """Run a command to its end."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "ringback", *arguments],
+        cwd=folder, env=environment(**variables), capture_output=True, timeout=seconds, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+
+
+@contextlib.contextmanager
+def started(*arguments: str, folder: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command in a process group of its own; end the whole group afterwards."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ringback", *arguments],
+        cwd=folder, env=environment(**variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=10)
+
+
+def still_alive(mark: str) -> list[str]:
+    """The command lines of the running processes that were started with this mark in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, IndexError):
+            if entry.name.isdigit() and mark.encode() in (entry / "environ").read_bytes():
+                if (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def eventually(met: Any, seconds: float = 20.0) -> bool:
+    """Wait until something holds; whether it does."""
+    deadline = time.monotonic() + seconds
+    while not met():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@dataclass
+class Listener:
+    """A port that takes connections and never answers; it knows whether any was made."""
+
+    socket: socket.socket
+    port: int
+
+    def connections(self) -> int:
+        self.socket.setblocking(False)
+        count = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.socket.accept()[0].close()
+                count += 1
+        return count
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[Listener]:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen(64)
+        yield Listener(held, held.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Case:
+    """One command line to be run in a folder of its own, with these files in it."""
+
+    arguments: tuple[str, ...]
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+_FORKING = """\
+import json, os, sys
+import ringback.cli
+from ringback.commands import check, gate, init, load, sandbox
+for case in json.load(sys.stdin):
+    child = os.fork()
+    if child == 0:
+        os.chdir(case["folder"])
+        os.environ.update(case["variables"])
+        for number, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open("../" + name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.argv = ["ringback", *case["arguments"]]
+        try:
+            ringback.cli.main()
+        except SystemExit as end:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            sys.stderr.flush()
+        os._exit(99)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def run_all(cases: Sequence[Case], folder: Path) -> list[Ended]:
+    """Run many commands, each in a process of its own that is forked after the imports: what takes long is shared."""
+    told = []
+    for number, case in enumerate(cases):
+        place = folder / f"{number}" / "here"
+        place.mkdir(parents=True)
+        for name, content in case.files.items():
+            path = place / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        told.append({"folder": str(place), "arguments": case.arguments, "variables": dict(case.variables)})
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKING], input=json.dumps(told), text=True, capture_output=True, check=True,
+        timeout=120, env=environment(), cwd=folder,
+    )  # fmt: skip
+    codes = [int(line) for line in done.stdout.split()]
+    return [
+        Ended(code, (folder / f"{n}" / "out").read_text(), (folder / f"{n}" / "err").read_text())
+        for n, code in enumerate(codes)
+    ]
