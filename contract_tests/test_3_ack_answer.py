@@ -53,7 +53,7 @@ def test_the_answer_is_an_object_with_a_unique_id(suite: Session) -> None:
 @pytest.mark.burst
 def test_no_two_calls_share_a_unique_id(suite: Session) -> None:
     """All accepted calls of the run: one after another, and at once."""
-    suite.accepted_calls()
+    suite.placed()
     pairs = [(a, b) for a, b in suite.calls.shared_ids() if "identical" not in {a.group, b.group}]
     if pairs:
         first, second = pairs[0]
@@ -70,7 +70,7 @@ def test_no_two_calls_share_a_unique_id(suite: Session) -> None:
 @pytest.mark.identical(3)
 def test_identical_triggers_have_unique_ids_of_their_own(suite: Session) -> None:
     """The same bytes three times: one after another, and at once."""
-    suite.accepted_calls()
+    suite.placed()
     taken = [answer for answer in suite.campaign.identical if answer.accepted]
     if len(taken) < 2:
         raise Inconclusive("a trigger equal to an earlier one was not accepted again, so no two ids can be compared")
@@ -83,7 +83,7 @@ def test_identical_triggers_have_unique_ids_of_their_own(suite: Session) -> None
 @pytest.mark.pool(12)
 def test_unique_ids_cannot_be_guessed(suite: Session) -> None:
     """The UniqueIds of the run, in the order of their calls."""
-    suite.accepted_calls()
+    suite.placed()
     in_order = sorted(suite.calls.watched, key=lambda call: call.trigger.ended)
     if len(in_order) < 4:
         raise Inconclusive("too few calls were accepted to compare their ids")

@@ -110,7 +110,7 @@ def test_the_answer_is_an_object_with_call_results(suite: Session) -> None:
 @pytest.mark.after_final
 def test_each_entry_has_its_three_members_as_text(suite: Session) -> None:
     """Every entry of every 200 answer to a poll."""
-    suite.final_calls()
+    suite.final_calls(0)
     seen = 0
     for answer in (a for a in polls(suite) if a.status == 200):
         for entry in answer.entries:
@@ -167,7 +167,7 @@ def must_report(suite: Session, poll: Poll, batch: Sequence[Call]) -> None:
     """Every call of a batch is reported once with its state; a poll for one call decides what its state is."""
     if poll.status is None:
         raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
-    if poll.status != 200:
+    if poll.status // 100 != 2:
         raise Deviation(f"a poll for {len(batch)} final calls was answered {poll.told()}", evidence=[poll])
     for call in batch:
         if agrees(poll, call):
@@ -231,7 +231,9 @@ def test_an_unknown_id_has_no_state(suite: Session) -> None:
     unknown |= {f"made up ({text})": text for text in NOBODYS}
     for how, text in unknown.items():
         poll = suite.poll([text], f"poll for an unknown id: {how}")
-        states = [e.state for e in poll.entries if e.state]
+        # An entry that names somebody else is RES-05's matter.
+        mine = [e for e in poll.entries if e.unique_id in {None, text} or is_near(e.unique_id, text)]
+        states = [e.state for e in mine if e.state]
         if states:
             raise Deviation(f"an id that nobody was given ({how}) is reported as {states[0]}", evidence=[poll])
 
@@ -274,7 +276,7 @@ def test_an_empty_list_is_refused_or_answered_with_no_entries(suite: Session) ->
     poll = suite.poll_with({"UniqueIds": []}, "poll with an empty list")
     if poll.status is None:
         raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
-    if not poll.refused and poll.status != 200:
+    if not poll.refused and poll.status // 100 != 2:
         raise Deviation(f"a poll with an empty list was answered {poll.told()}", evidence=[poll])
 
 
@@ -291,7 +293,10 @@ def test_an_id_asked_for_twice(suite: Session) -> None:
             raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
         entries = [e for e in poll.entries if e.unique_id == call.unique_id]
         alike = all(e.raw == entries[0].raw for e in entries)
-        if poll.status != 200 or not 1 <= len(entries) <= 2 or not alike:
+        once = suite.poll(list(dict.fromkeys(ids)), "the same poll, each call asked for once")
+        if not told(once, call):
+            raise Inconclusive("asked for once in such a poll, the call is not reported either (see RES-04)")
+        if poll.status // 100 != 2 or not 1 <= len(entries) <= 2 or not alike:
             reported = f"reported {len(entries)} times" + ("" if alike else ", and not alike")
             raise Deviation(f"a call asked for twice is {reported} ({poll.told()})", evidence=[poll])
         if told(poll, call) and not set(told(poll, call)) <= call_words(call):

@@ -70,6 +70,8 @@ def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
         raise Inconclusive(f"no call to the line {line} became final (see STA-02), or none was accepted")
     for call in final:
         if call.state != call.known_state:
+            suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, as a control"))
+        if call.state != call.known_state:
             seen = call.finals[-1]
             raise Deviation(
                 f"a call to the line {line} ended as {call.state}", expected=call.known_state,

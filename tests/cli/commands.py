@@ -102,9 +102,9 @@ def still_alive(mark: str) -> list[str]:
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, IndexError):
-            if entry.name.isdigit() and mark.encode() in (entry / "environ").read_bytes():
-                if (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+            ours = entry.name.isdigit() and mark.encode() in (entry / "environ").read_bytes()
+            if ours and (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                found.append((entry / "cmdline").read_text().replace("\0", " "))
     return found
 
 

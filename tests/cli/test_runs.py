@@ -122,7 +122,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[E
         for name, answer in {
             "random": random_bytes, "headers": huge_headers, "silent": nothing, "awkward": awkward_json,
         }.items():  # fmt: skip
-            arguments = ("check", "--clause", "ACK", "--clause", "RES", "--clause", "ROB", "--clause", "STA")
+            arguments = ("check", "--clause", "ACK", "--clause", "RES", "--clause", "STA", "--clause", "ROB-02")
             start(name, stack.enter_context(hostile(answer)), *arguments, extra=HOSTILE, **quick)
         some = ("--clause", "REQ-08", "--clause", "ROB-01", "--seed", "7")
         start("seed", good.base_url, "check", *some, extra='\n[result_destination]\nlisten = "127.0.0.1:0"\n')
@@ -261,7 +261,7 @@ def triggers(directory: Path) -> Counter[str]:
 
 def test_the_same_seed_makes_the_same_requests(runs: Runs) -> None:
     first, second = triggers(runs["seed"][1]), triggers(runs["seed again"][1])
-    assert sum(first.values()) > 40
+    assert sum(first.values()) > 25
     assert first == second
     assert verdict(runs["seed"][1])["seed"] == 7
 

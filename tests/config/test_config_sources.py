@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from ringback.config import Config, load_config
+from ringback.config import LINE_STATES, Config, load_config
 from ringback.config.loading import Sources, as_environment, gather
 
 TOKEN = "s3cret-token-value"
@@ -114,6 +114,10 @@ durations = st.one_of(
 )
 
 
+def _is_not_final(word: str) -> bool:
+    return word not in LINE_STATES.values()
+
+
 @st.composite
 def trees(draw: st.DrawFn) -> dict[str, Any]:
     numbers = draw(st.lists(st.from_regex(r"\A\+?[1-8][0-9]{4,14}\Z"), min_size=3, max_size=3, unique=True))
@@ -130,7 +134,7 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
             "cost_per_call": draw(st.floats(0, 1e6)),
         },
         "timing": {key: draw(durations) for key in ("request", "settle", "poll_interval", "delivery")},
-        "dialect": {"pending_states": draw(st.lists(printable, max_size=3))},
+        "dialect": {"pending_states": draw(st.lists(printable.filter(_is_not_final), max_size=3))},
         "limits": {"calls.lost": "== 0", "trigger.latency_ms.p99_9": f"< {draw(st.floats(0, 1e6)):.9f}"},
         "result_destination": {"listen": draw(st.sampled_from(["[::1]:0", "0.0.0.0:80"])), "public_url": "http://x:1"},
         "waivers": [

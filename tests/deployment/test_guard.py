@@ -119,6 +119,9 @@ def test_the_name_may_be_written_in_any_way(name: str) -> None:
         {"Names": ["_Destination"], "Values": ["112"]},
         {"Name": ["_Destination"], "Value": "112"},
         {"Name": {"x": "_Destination"}, "Value": "112"},
+        {"Name": {"x": "Phone"}, "Value": "112"},
+        {"Entry": {"Name": "_Destination"}, "Value": "112"},
+        {"Entries": [{"Name": "_Destination"}], "Others": ["112"]},
         {"Parameter": {"@Name": "_Destination", "#text": "112"}},
         [{"Name": "_Destination"}, {"Value": "112"}],
         {"Extra": '{"to": "112"}'},
@@ -126,7 +129,7 @@ def test_the_name_may_be_written_in_any_way(name: str) -> None:
         {"Extra": "_Destination=112"},
         {"Tenant": f"call {STRANGER} now"},
         {"Tenant": "555 999-88.77"},
-        {"Tenant": "555\u200b9998877"},
+        {"Tenant": "555\u200b999\u03018877"},
         {"Tenant": "٥٥٥٩٩٩٨٨٧٧"},
         {"Tenant": "%35%35%35%39%39%39%38%38%37%37"},
         {"Tenant": f"{LINE} {LINE}"},
@@ -196,6 +199,9 @@ def test_the_caller_id_belongs_to_its_entry() -> None:
         f"[x{LINE},]",
         '["5550\\\n000001",]',
         f'["{LINE}",] base64',
+        f'["{LINE[:-1]}１",]',
+        f'["\u200b{LINE}",]',
+        '{"_Destination": "\\u0035550000001"}',
         f'{{"_Destination": {{"x": "{HARMLESS[1]}"}},}}',
     ],
 )
@@ -229,6 +235,17 @@ def test_refused_in_other_encodings(encoding: str, number: str) -> None:
     refusal(
         text.encode(encoding, "replace") if encoding != "cp037" else text.replace("５", "5").encode(encoding, "ignore")
     )
+
+
+def test_refused_in_an_encoding_whose_digits_are_escaped() -> None:
+    refusal('{"_Destination": "%31%31%32"}'.encode("cp037"))
+    refusal(b'{"UniqueIds": ["1"], "_Dest%\x0069nation": "112"', POLL)
+
+
+def test_json_that_may_be_read_as_a_form_is_judged_as_one() -> None:
+    body = {"x": "&to=112&"}
+    check(body)
+    refusal(body, headers=[("Content-Type", "application/x-www-form-urlencoded")])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -116,12 +118,17 @@ def assert_telling(counts: Counter[str], *, damaged: bool) -> None:
     assert counts["strangers seen"] > counts["read"] * (0.25 if damaged else 0.5)
 
 
-def few_digits(text: str) -> bool:
-    return sum(map(str.isdigit, text)) < 7 and not {"\\", "%", "&", "+"} & set(text)
+_TELLING = re.compile(r"destinat|phone|telefon|msisdn|callee|display|caller|calling|uri", re.IGNORECASE)
+
+
+def is_ordinary(text: str) -> bool:
+    """Text as a project's variables hold it: no long number, no word for one, nothing that could be an escape."""
+    digits = sum(map(str.isdigit, unicodedata.normalize("NFKC", text)))
+    return digits < 7 and not {"\\", "%", "&", "+"} & set(text) and not _TELLING.search(text)
 
 
 names = st.sampled_from(["John Doe", "王小明", "Αλέξανδρος Παπαδόπουλος", "محمد", "Zoë 🎉", "Tô Lan", 'O\'Neil "Jo"'])
-anything = st.text(max_size=60).filter(few_digits).map(lambda text: f"{text} .")
+anything = st.text(max_size=60).filter(is_ordinary).map(lambda text: f"{text} .")
 variables = st.builds(
     lambda name, value: {"Name": f"var {name}", "Value": value}, st.text("abcxyz_é", max_size=8), anything
 )

@@ -103,9 +103,11 @@ def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     runner = Runner(tmp_path_factory.mktemp("matrix"))
     for item in request.session.items:
         name = item.callspec.params.get("name") if hasattr(item, "callspec") else None
-        if name in FAULTS and item.path == request.path:
+        if not isinstance(name, str) or item.path != request.path:
+            continue
+        if name in FAULTS:
             runner.start("FAULTS", name, narrowed(name))
-        elif name in DIALECTS and item.path == request.path:
+        else:
             runner.start("DIALECTS", name)
     yield runner
     runner.close()

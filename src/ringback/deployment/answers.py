@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,9 @@ from ringback.deployment.evidence import Exchange
 from ringback.deployment.reading import Json, read_json
 
 __all__ = ["Answer", "Entry", "Poll", "Trigger"]
+
+_LONGEST_NAME = 64
+"""Characters of a member's name that could mean one of ours."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,12 @@ class Poll(Answer):
 
 
 def _letters(name: object) -> str:
-    return "".join(c for c in name.lower() if c.isalpha()) if isinstance(name, str) else ""
+    return _folded(name) if isinstance(name, str) and len(name) <= _LONGEST_NAME else ""
+
+
+@functools.lru_cache(1024)
+def _folded(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalpha())
 
 
 def _ids_in(value: Any, names: set[str], depth: int = 0) -> Iterator[str]:
@@ -136,19 +145,30 @@ def _member(entry: dict[str, Any], *names: str) -> Any:
     return next((v for k, v in entry.items() if _letters(k) in names), None)
 
 
+def _text_of(state: Any) -> str | None:
+    """A state, also one that is wrapped in an object."""
+    if isinstance(state, dict):
+        state = next((inner for inner in state.values() if isinstance(inner, str)), None)
+    return state if isinstance(state, str) else None
+
+
 def _entries(value: Any, depth: int = 0) -> Iterator[Entry]:
     if isinstance(value, list):
         for item in value:
             if isinstance(item, dict):
                 unique_id, state = _member(item, "uniqueid"), _member(item, "callstate", "state", "status")
                 text_id = str(unique_id) if isinstance(unique_id, str | int) else None
-                yield Entry(text_id, state if isinstance(state, str) else None, item)
+                yield Entry(text_id, _text_of(state), item)
+            elif isinstance(item, list) and len(item) > 1 and all(isinstance(part, str) for part in item):
+                yield Entry(item[0], item[-1], item)
             else:
                 yield Entry(None, None, item)
     elif isinstance(value, dict) and depth < 3:
         inner = _member(value, "callresults", "results", "data")
         if isinstance(inner, list):
             yield from _entries(inner)
+        elif isinstance(inner, dict) and _member(inner, "uniqueid") is not None:
+            yield from _entries([inner])
         elif isinstance(inner, dict):
             nested = _member(inner, "callresults", "results", "data")
             if nested is not None:

@@ -78,7 +78,7 @@ class Redactor:
                 return
             self._secrets.append((pattern, secret, label))
             self._secrets.sort(key=lambda entry: len(entry[1]), reverse=True)
-            self.longest_secret = max(self.longest_secret, 12 * len(secret))
+            self.longest_secret = max(self.longest_secret, 32 * len(secret))
             self._order = [label for _, _, label in self._secrets]
             self._pattern = re.compile("|".join(f"({pattern})" for pattern, _, _ in self._secrets), re.IGNORECASE)
 
@@ -131,6 +131,8 @@ class Redactor:
 
     def _mask_fragments(self, text: str) -> str:
         lowered, label = _lower(text), self._mark(f"<part of {TOKEN_LABEL}>")
+        if not any(fragment in lowered for fragment in self._fragments):
+            return text
         kept: list[str] = []
         done = start = 0
         while start <= len(lowered) - _FRAGMENT:

@@ -48,6 +48,7 @@ def _character(char: str) -> str:
     utf16 = "".join(rf"\\{{1,8}}u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
     percent = "".join(f"%(?:25){{0,3}}{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
     forms = [re.escape(char), utf16, percent, rf"\\{{1,8}}u\{{0{{0,4}}{code:x}\}}"]
+    forms += [re.escape(cased) for cased in (char.upper(), char.lower(), char.casefold()) if len(cased) > 1]
     forms += [rf"&(?:amp;){{0,3}}#0{{0,4}}{code};", rf"&(?:amp;){{0,3}}#x0{{0,4}}{code:x};"]
     if code < 256:
         forms += [rf"\\{{1,8}}x{code:02x}", rf"\\{{1,8}}{code:03o}"]

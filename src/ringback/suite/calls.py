@@ -79,9 +79,10 @@ class Call:
 
     @property
     def state(self) -> str | None:
-        """The final state that was reported last."""
+        """The final state that was reported last; what polls for this call alone said comes first."""
         finals = self.finals
-        return finals[-1].final if finals else None
+        alone = [seen for seen in finals if seen.alone]
+        return (alone or finals)[-1].final if finals else None
 
     def age(self, at: float) -> float:
         """Seconds from the trigger's answer to that instant."""
@@ -96,9 +97,11 @@ class Calls:
         self._by_id: dict[str, Call] = {}
 
     def add(self, call: Call) -> None:
-        """Take note of an accepted call. A second call under the same UniqueId is kept apart, and not watched."""
+        """Take note of an accepted call. Of calls under one UniqueId nothing can be told apart: none is regular."""
         self._calls.append(call)
-        self._by_id.setdefault(call.unique_id, call)
+        first = self._by_id.setdefault(call.unique_id, call)
+        if first is not call:
+            first.regular = call.regular = False
 
     def __iter__(self) -> Iterator[Call]:
         return iter(tuple(self._calls))

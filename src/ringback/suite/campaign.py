@@ -8,6 +8,7 @@ circumstances are the same: a control without its peculiarity, and once more by 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -264,7 +265,14 @@ class Campaign:
         else:
             regular = probe.expect == "accepted"
             outcome.call = self._placed_call(outcome.answer, draft, probe.title, regular=regular)
+            if outcome.call is not None and probe.destination is not None and regular:
+                await self._ask_at_once(outcome.call)
         return outcome
+
+    async def _ask_at_once(self, call: Call) -> None:
+        """Poll for a call alone while it has hardly begun: how a deployment tells of calls in progress."""
+        with contextlib.suppress(ExchangeError):
+            await self.watch.ask_alone(call, "poll for one call, as soon as it is accepted")
 
     def draft(self, probe: Probe) -> Draft:
         """The trigger that a probe describes, on the baseline's form where it leaves the form open."""

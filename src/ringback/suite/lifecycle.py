@@ -21,7 +21,8 @@ def _controlled(call: Call) -> list[Observation]:
     kept: list[Observation] = []
     for index, seen in enumerate(call.observations):
         before = kept[-1].final if kept else None
-        if seen.alone or before is None or seen.final == before:
+        usual = seen.final in {None, call.known_state} if before is None else seen.final == before
+        if seen.alone or usual:
             kept.append(seen)
             continue
         control = next((o for o in call.observations[index + 1 : index + 3] if o.alone), None)

@@ -35,8 +35,12 @@ class Plan:
     @property
     def placed(self) -> int:
         """Calls placed before tests place their own, on a deployment that keeps the contract."""
+        return max(self.pool, self._before_filling)
+
+    @property
+    def _before_filling(self) -> int:
         places = {BASELINE, *(p for p in self.probes if p.expect == "accepted")}
-        return max(self.pool, len(places) + (AT_ONCE if self.burst else 0) + self.identical)
+        return len(places) + (AT_ONCE if self.burst else 0) + self.identical
 
     @property
     def calls(self) -> int:
@@ -55,9 +59,9 @@ class Plan:
         for probe in dict.fromkeys([BASELINE, *self.probes]):
             if probe.expect != "refused":
                 count[probe.line if probe.line in lines else lines[0]] += 1
-        rest = (AT_ONCE if self.burst else 0) + max(0, self.pool - self.placed)
-        for index in range(rest):
-            count[lines[index % len(lines)]] += 1
+        for over_all_lines in (AT_ONCE if self.burst else 0, self.placed - self._before_filling):
+            for index in range(over_all_lines):
+                count[lines[index % len(lines)]] += 1
         count[lines[0]] += self.identical + self.generated
         return count
 

@@ -171,6 +171,8 @@ class Session:
         """The calls that the campaign placed; `Inconclusive` if it could place none."""
         self.placed()
         calls = [call for call in self.calls.watched if call.regular]
+        if not calls and self.calls.shared_ids():
+            raise Inconclusive("accepted calls share their UniqueIds, so nothing can be told of any (see ACK-03)")
         if not calls:
             raise Inconclusive(self.why_no_call())
         return calls

@@ -129,9 +129,9 @@ class Watch:
         poll = await self._client.poll((c.unique_id for c in calls), purpose=f"poll for {len(calls)} calls")
         noted = self._note(poll, calls)
         self._batches_work = bool(noted)
-        return [
-            call for call, seen in noted if before[call.unique_id] is not None and seen.final != before[call.unique_id]
-        ] or ([] if noted else list(calls[:2]))
+        if not noted:
+            return list(calls[:2])
+        return [call for call, seen in noted if _is_odd(call, seen, before[call.unique_id])]
 
     async def _control(self, call: Call) -> None:
         batched = call.observations[-1] if call.observations and not call.observations[-1].alone else None
@@ -153,7 +153,7 @@ class Watch:
         return [c for c in calls if c.first_final is None and c.age(now) > limit and self.rounds % 4 == 0]
 
     def _note(self, poll: Poll, calls: Sequence[Call]) -> list[tuple[Call, Observation]]:
-        if poll.status != 200 or not poll.json.readable:
+        if poll.status is None or not 200 <= poll.status < 300 or not poll.json.readable:
             self.failed.append(poll)
             return []
         if len(calls) > 1:
@@ -165,6 +165,13 @@ class Watch:
             call.observations.append(seen)
             noted.append((call, seen))
         return noted
+
+
+def _is_odd(call: Call, seen: Observation, before: str | None) -> bool:
+    """Whether a batch told of a call what should be asked again for it alone: a change, or a state not its line's."""
+    if before is not None:
+        return seen.final != before
+    return seen.final is not None and seen.final != call.known_state
 
 
 def all_words(calls: Iterable[Call]) -> list[tuple[str, Call, Observation]]:

@@ -1,0 +1,236 @@
+"""The campaign: a baseline where one can be had, controls that tell a deviation from bad luck, nothing overspent."""
+
+from __future__ import annotations
+
+import pytest
+
+from ringback.deployment import Unreachable
+from ringback.suite.campaign import AT_ONCE, BASELINE
+from ringback.suite.drafts import Draft
+from ringback.suite.expect import must_be_accepted, must_not_be_accepted
+from ringback.suite.outcomes import Deviation, Inconclusive
+from ringback.suite.probes import Probe, accepted, combined, either, refused
+from ringback.suite.session import Session
+
+from .tiny import LINES, Asked, Tiny, meeting, settings
+
+
+def dropping(parameter: str) -> Probe:
+    return accepted(f"without {parameter}", lambda draft: draft.drop(parameter))
+
+
+def judged(session: Session, probe: Probe) -> None:
+    """As the fixtures of the contract tests do."""
+    outcome = session.outcome(probe)
+    session.outcome_of_baseline()
+    if probe.expect == "accepted":
+        must_be_accepted(outcome, session.campaign.baseline)
+    else:
+        must_not_be_accepted(outcome, session.campaign.baseline)
+
+
+NO_LOCALE, NO_TENANT = dropping("Locale"), refused("lacking Tenant", lambda draft: draft.drop("Tenant"))
+
+
+def test_a_faithful_deployment_meets_every_expectation() -> None:
+    probes = [NO_LOCALE, NO_TENANT]
+    with meeting(Tiny(lambda asked: 200 if "Tenant" in asked.body else 400), probes) as session:
+        for probe in (BASELINE, *probes):
+            judged(session, probe)
+        assert session.campaign.fallback is None
+        assert session.budget.accepted == 2
+
+
+# -- the baseline -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("decide", "form"),
+    [
+        (lambda asked: 400 if asked.header == "" else 200, {"absent", "named"}),
+        (lambda asked: 200 if asked.header == "Collections" else 400, {"named"}),
+        (lambda asked: 200 if asked.header is None else 400, {"absent"}),
+    ],
+    ids=["refuses the empty header", "needs the project's name", "refuses any header"],
+)
+def test_where_the_documents_header_is_refused_another_form_carries_the_run(decide: object, form: set[str]) -> None:
+    tiny = Tiny(decide)  # type: ignore[arg-type]  # lambdas of a parametrisation have no type
+    with meeting(tiny, [NO_LOCALE], pool=4) as session:
+        with pytest.raises(Deviation, match="400"):
+            judged(session, BASELINE)
+        judged(session, NO_LOCALE)
+        assert session.campaign.fallback is not None
+        assert session.campaign.fallback.header in form
+        assert len(session.accepted_calls()) >= 4
+
+
+def test_where_the_full_example_is_refused_the_required_parameters_carry_the_run() -> None:
+    with meeting(Tiny(lambda asked: 400 if "EndUser" in asked.body else 200), [NO_LOCALE]) as session:
+        with pytest.raises(Deviation):
+            judged(session, BASELINE)
+        judged(session, NO_LOCALE)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_wrong_credentials_are_nobodys_deviation(status: int) -> None:
+    with meeting(Tiny(lambda _: status), [NO_LOCALE, NO_TENANT]) as session:
+        for probe in (BASELINE, NO_LOCALE):
+            with pytest.raises(Inconclusive, match="access token"):
+                judged(session, probe)
+        with pytest.raises(Inconclusive, match="a refusal tells nothing"):
+            judged(session, NO_TENANT)
+        with pytest.raises(Inconclusive, match=f"answered {status}"):
+            session.accepted_calls()
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_a_deployment_that_takes_no_valid_trigger_fails(status: int) -> None:
+    with meeting(Tiny(lambda _: status), [NO_LOCALE, NO_TENANT]) as session:
+        with pytest.raises(Deviation, match=str(status)):
+            judged(session, BASELINE)
+        with pytest.raises(Inconclusive):
+            judged(session, NO_TENANT)
+        assert session.budget.accepted == 0
+
+
+def test_a_200_without_an_id_ends_the_campaign_before_it_spends_more() -> None:
+    tiny = Tiny(id_of=lambda _n: None)
+    with meeting(tiny, [NO_LOCALE, NO_TENANT], burst=True, identical=3, pool=12) as session:
+        assert len(tiny.triggers) == 1
+        assert (session.budget.accepted, session.budget.possible) == (0, 1)
+        with pytest.raises(Inconclusive, match="ACK-02"):
+            judged(session, NO_LOCALE)
+
+
+def test_where_nobody_listens_everything_stays_open_after_one_attempt() -> None:
+    session = Session(settings(9), 1, None)
+    session.open()
+    try:
+        from ringback.suite.plan import Plan
+
+        session.begin(Plan((NO_LOCALE, NO_TENANT), True, 3, 12, 0, ()))
+        session.placed()
+        for probe in (BASELINE, NO_LOCALE, NO_TENANT):
+            assert isinstance(session.outcome(probe).trouble, Unreachable)
+        assert len(session.recorder.exchanges) == 1
+        assert session.budget.left == 60
+    finally:
+        session.close()
+
+
+# -- controls ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_peculiarity_is_a_deviation_when_its_control_is_accepted() -> None:
+    with meeting(Tiny(lambda asked: 200 if "Locale" in asked.body else 400), [NO_LOCALE]) as session:
+        with pytest.raises(Deviation, match="without Locale") as caught:
+            judged(session, NO_LOCALE)
+        assert caught.value.evidence
+        outcome = session.outcome(NO_LOCALE)
+        assert outcome.control is not None
+        assert outcome.control.accepted
+
+
+def test_a_refusal_of_everything_just_then_is_no_deviation() -> None:
+    tiny = Tiny(lambda asked: 200 if asked.nth == 1 else 503)
+    told = "without this peculiarity was not accepted either"
+    with meeting(tiny, [NO_LOCALE]) as session, pytest.raises(Inconclusive, match=told):
+        judged(session, NO_LOCALE)
+
+
+def test_a_refusal_that_is_not_repeated_is_no_deviation() -> None:
+    refusals: list[Asked] = []
+
+    def once(asked: Asked) -> int:
+        if "Locale" not in asked.body and not refusals:
+            refusals.append(asked)
+            return 400
+        return 200
+
+    with meeting(Tiny(once), [NO_LOCALE]) as session, pytest.raises(Inconclusive, match="accepted when sent once more"):
+        judged(session, NO_LOCALE)
+
+
+def naming(word: str) -> Probe:
+    def change(draft: Draft) -> None:
+        draft.body["EndUser"]["Name"] += f" {word}"
+
+    return accepted(f"a name with {word}", change)
+
+
+def test_of_a_refused_combination_the_part_to_blame_is_found() -> None:
+    words = ("alpha", "beta", "gamma", "delta", "epsilon")
+    probe = combined("names with all of them", tuple(naming(word) for word in words))
+    tiny = Tiny(lambda asked: 400 if "gamma" in asked.body["EndUser"]["Name"] else 200)
+    with meeting(tiny, [probe]) as session:
+        with pytest.raises(Deviation, match="a name with gamma"):
+            judged(session, probe)
+        assert session.budget.accepted <= 6, "halving, not trying each"
+
+
+def test_an_accepted_combination_costs_one_call() -> None:
+    probe = combined("names with both", (naming("alpha"), naming("beta")))
+    tiny = Tiny()
+    with meeting(tiny, [probe]) as session:
+        judged(session, probe)
+        assert len(tiny.triggers) == 2
+        assert "alpha beta" in tiny.triggers[1].body["EndUser"]["Name"]
+
+
+def test_what_must_be_refused_and_is_accepted_is_a_deviation_and_spares_calls() -> None:
+    probes = [refused(f"lacking one thing or {n}", lambda draft: draft.drop("Tenant")) for n in "abcdefghijklmnop"]
+    with meeting(Tiny(), probes) as session:
+        ends = []
+        for probe in probes:
+            with pytest.raises((Deviation, Inconclusive)) as caught:
+                judged(session, probe)
+            ends.append(caught.type)
+        assert ends.count(Deviation) >= 1
+        assert session.budget.accepted < len(probes), "a few accepted ones prove it"
+
+
+def test_what_may_be_either_is_watched_if_it_is_accepted() -> None:
+    probe = either("an odd one", lambda draft: draft.set("Odd", "yes"))
+    with meeting(Tiny(), [probe]) as session:
+        call = session.outcome(probe).call
+        assert call is not None
+        assert session.wait_until(lambda: call.state == "Answered", 5)
+        assert call not in session.final_calls(), "nothing is held against it"
+
+
+# -- many -------------------------------------------------------------------------------------------------------------
+
+
+def test_sixteen_leave_at_once_and_identical_ones_are_identical() -> None:
+    tiny = Tiny()
+    with meeting(tiny, burst=True, identical=3, pool=25) as session:
+        burst = session.campaign.burst
+        assert (burst.at_once, len(burst.triggers), len(burst.polls), burst.trouble) == (AT_ONCE, 16, 16, None)
+        raw = [asked.raw for asked in tiny.triggers]
+        assert max(raw.count(one) for one in set(raw)) == 3
+        assert len(session.campaign.identical) == 3
+        assert len(session.calls.watched) == 25
+        assert {asked.inputs["_Destination"] for asked in tiny.triggers} == set(LINES.values())
+
+
+def test_a_rate_that_lets_fewer_leave_at_once_is_kept() -> None:
+    with meeting(Tiny(), burst=True, budget={"triggers_per_second": 5}) as session:
+        assert session.campaign.burst.at_once == 5
+
+
+@pytest.mark.parametrize("calls", [1, 3, 10, 20])
+def test_the_budget_is_never_overspent_whatever_was_planned(calls: int) -> None:
+    tiny = Tiny()
+    probes = [NO_LOCALE, dropping("EndUser"), dropping("ResultDestination"), NO_TENANT]
+    with meeting(tiny, probes, burst=True, identical=3, pool=25, budget={"calls": calls}) as session:
+        assert len(tiny.calls) == session.budget.accepted <= calls
+        assert session.budget.accepted == calls
+        with pytest.raises(Inconclusive, match="budget"):
+            judged(session, NO_TENANT)
+
+
+def test_an_outcome_that_nobody_planned_is_sent_when_asked_for() -> None:
+    tiny = Tiny()
+    with meeting(tiny) as session:
+        judged(session, NO_LOCALE)
+        assert "Locale" not in tiny.triggers[-1].body

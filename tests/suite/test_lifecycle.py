@@ -1,0 +1,95 @@
+"""What a sequence of observations proves of a call's life: a table."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringback.deployment import Exchange, Trigger
+from ringback.suite.calls import Call, Calls, Observation, misspelt
+from ringback.suite.lifecycle import early_final, lost_final
+
+NONE = Exchange(0, "", "", 0, 0, "", "", (), "", 0)
+PENDING = ""
+A, B, E = "Answered", "Busy", "Error"
+
+
+def observed(*told: tuple[float, str, str]) -> Call:
+    """A call to the line `answered`, accepted at 0; each poll: when, "one" or "batch", the word."""
+    call = Call("id", Trigger(NONE, 0, 0, 200), "answered")
+    for at, kind, word in told:
+        call.observations.append(Observation(at, at + 0.01, (word,) if word else (), kind == "one", NONE))
+    return call
+
+
+TYPICAL = 2.0
+
+
+@pytest.mark.parametrize(
+    ("told", "finding"),
+    [
+        ([], "none"),
+        ([(1, "batch", PENDING)], "none"),
+        ([(1, "batch", PENDING), (2, "batch", A), (3, "batch", A)], "none"),
+        ([(2, "batch", A), (3, "batch", "answered"), (4, "batch", "ANSWERED")], "none"),
+        ([(0.1, "one", B), (2, "one", A)], "early"),
+        ([(0.1, "batch", B), (0.2, "one", B), (2, "batch", A), (2.1, "one", A)], "early"),
+        ([(0.1, "batch", B), (0.2, "one", PENDING), (2, "batch", A), (2.1, "one", A)], "none"),
+        ([(0.1, "one", A), (0.5, "one", PENDING), (2, "one", A)], "early"),
+        ([(2, "one", A), (2.5, "one", PENDING), (3, "one", A)], "lost"),
+        ([(2, "one", A), (3, "one", PENDING)], "lost"),
+        ([(2, "one", A), (3, "one", E)], "lost"),
+        ([(2, "batch", A), (3, "batch", PENDING), (3.1, "one", PENDING)], "lost"),
+        ([(2, "batch", A), (3, "batch", PENDING), (3.1, "one", A)], "none"),
+        ([(2, "batch", A), (3, "batch", E), (3.1, "one", A)], "none"),
+        ([(2, "batch", A), (3, "batch", PENDING)], "none"),
+        ([(0.1, "one", B), (2, "one", A), (3, "one", PENDING)], "early and lost"),
+    ],
+)
+def test_a_sequence_of_observations_proves(told: list[tuple[float, str, str]], finding: str) -> None:
+    call = observed(*told)
+    early, lost = early_final(call, TYPICAL), lost_final(call, TYPICAL)
+    assert (early is not None, lost is not None) == ("early" in finding, "lost" in finding)
+
+
+def test_the_deviation_names_the_poll_that_shows_it() -> None:
+    call = observed((0.1, "one", B), (2, "one", A), (4, "one", PENDING))
+    early, lost = early_final(call, TYPICAL), lost_final(call, TYPICAL)
+    assert early is not None
+    assert lost is not None
+    assert early[1].asked_at == 0.1
+    assert "Busy" in early[0]
+    assert lost[1].asked_at == 4
+    assert "nothing any more" in lost[0]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([PENDING, A, "Ringing"])), max_size=20))
+def test_a_call_that_only_ever_goes_forward_is_never_blamed(steps: list[tuple[bool, str]]) -> None:
+    forward = sorted((word for _, word in steps), key=lambda word: word == A)
+    kinds = ["one" if alone else "batch" for alone, _ in steps]
+    call = observed(*((n + 1, kinds[n], word) for n, word in enumerate(forward)))
+    assert early_final(call, 1.0) is None
+    assert lost_final(call, 1.0) is None
+
+
+def test_of_calls_with_one_id_the_first_is_watched() -> None:
+    calls = Calls()
+    first, second = observed((1, "one", A)), observed()
+    calls.add(first)
+    calls.add(second)
+    assert (len(calls), calls.watched, calls.shared_ids()) == (2, [first], [(first, second)])
+    assert (calls.ringing, calls.typical_age()) == (0, 1)
+
+
+def test_a_call_is_settled_when_it_was_not_seen_in_progress_any_more() -> None:
+    call = observed((0.5, "one", A), (1, "one", PENDING), (2, "one", A), (3, "batch", PENDING))
+    assert call.settled is not None
+    assert call.settled.asked_at == 2
+    assert call.first_final is not None
+    assert call.first_final.asked_at == 0.5
+
+
+def test_declared_words_are_not_misspelt() -> None:
+    words = ["Answered", "answered", "", "Ringing", "Dialling"]
+    assert misspelt(words, ["Ringing"]) == ["answered", "Dialling"]

@@ -1,0 +1,190 @@
+"""Drafts, near misses, deliveries, history: the small pieces that the suite is made of."""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringback.receiver import Delivery
+from ringback.suite.deliveries import foreign_ids, names, state_told
+from ringback.suite.drafts import OPTIONAL, REQUIRED, Draft, DraftMaker
+from ringback.suite.history import is_near, regular_answers
+from ringback.suite.near_misses import near_miss_ids, near_miss_tokens
+from ringback.suite.outcomes import Inconclusive
+from ringback.suite.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
+from ringback.suite.session import dial_guard
+
+from .tiny import LINES, TOKEN, Tiny, meeting, settings
+
+CONFIG = settings(9)
+GUARD = dial_guard(CONFIG, None)
+
+# -- drafts -----------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**31), st.sampled_from(list(LINES)), st.sampled_from(["empty", "absent", "named"]))
+def test_a_draft_holds_no_digits_but_a_line_and_the_caller_id(seed: int, line: str, form: str) -> None:
+    maker = DraftMaker(CONFIG, seed)
+    for draft in (maker.example(line, form), maker.required(line, form)):  # type: ignore[arg-type]
+        text = json.dumps({k: v for k, v in draft.body.items() if k != "AccessToken"})
+        assert set(re.findall(r"\d+", text)) <= {LINES[line], "200"}
+        assert draft.line == line
+        GUARD.check("http://127.0.0.1:9/v2/call", draft.headers, draft.bytes)
+
+
+@pytest.mark.parametrize("text", [*NAMES_IN_MANY_SCRIPTS.values(), *AWKWARD_VALUES.values()])
+def test_no_sample_could_be_taken_for_a_number(text: str) -> None:
+    assert not any(character.isdigit() for character in text)
+    draft = DraftMaker(CONFIG, 1).example("answered")
+    draft.variables({"note": text})
+    draft.set("EndUser", {"Name": text})
+    GUARD.check("http://127.0.0.1:9/v2/call", draft.headers, draft.bytes)
+
+
+def test_the_same_seed_makes_the_same_drafts_and_no_two_are_the_same_conversation() -> None:
+    one, other = DraftMaker(CONFIG, 7), DraftMaker(CONFIG, 7)
+    first = [one.example("busy").bytes for _ in range(20)]
+    assert first == [other.example("busy").bytes for _ in range(20)]
+    assert len({json.loads(raw)["ConversationId"] for raw in first}) == 20
+    assert DraftMaker(CONFIG, 8).example("busy").bytes != first[0]
+
+
+def test_the_example_carries_every_documented_parameter_and_the_required_one_no_other() -> None:
+    maker = DraftMaker(CONFIG, 1)
+    assert set(maker.example("answered").body) == {*REQUIRED, *OPTIONAL}
+    draft = maker.required("answered")
+    assert set(draft.body) == set(REQUIRED)
+    assert [e["Name"] for e in draft.body["ScenarioInputParameters"]] == ["_DisplayNumber", "_Destination"]
+
+
+def test_the_header_has_three_forms() -> None:
+    maker = DraftMaker(CONFIG, 1)
+    assert (maker.header("empty"), maker.header("absent"), maker.header("named")) == (
+        [("Project", "")], [], [("Project", "Collections")],
+    )  # fmt: skip
+
+
+def test_a_draft_is_changed_in_one_aspect() -> None:
+    draft = DraftMaker(CONFIG, 1).example("answered")
+    draft.drop("Locale", "NoSuchThing")
+    draft.drop_input("greeting")
+    draft.order(lambda entries: entries[::-1])
+    assert "Locale" not in draft.body
+    assert [e["Name"] for e in draft.body["ScenarioInputParameters"]] == ["topic", "_Destination", "_DisplayNumber"]
+    assert json.loads(draft.bytes) == draft.body
+    assert Draft({}, [], "answered", b"raw").bytes == b"raw"
+
+
+# -- near misses ------------------------------------------------------------------------------------------------------
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40))
+def test_no_near_miss_of_a_token_is_the_token(token: str) -> None:
+    for how, make in near_miss_tokens().items():
+        assert make(token) != token, how
+        assert make(token), how
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126) | st.sampled_from("éİß٣"), min_size=1, max_size=40))
+def test_no_near_miss_of_an_id_is_the_id(unique_id: str) -> None:
+    candidates = near_miss_ids(unique_id)
+    assert unique_id not in candidates.values()
+    assert "" not in candidates.values()
+    assert len(candidates) >= 5
+
+
+@pytest.mark.parametrize("length", [8, 24, 36])
+def test_near_misses_are_recognised_as_near(length: int) -> None:
+    unique_id = "aBcDeFgHiJkLmNoPqRsTuVwXyZabcdefghijklmnop"[:length]
+    for how, text in near_miss_ids(unique_id).items():
+        if how not in {"its first half", "with another last character", "with a wildcard in place of its end"}:
+            assert is_near(unique_id, text), how
+    assert not is_near(unique_id, "zzzzzzzz")
+
+
+# -- deliveries -------------------------------------------------------------------------------------------------------
+
+ID = "call-a/b+c=d&e"
+
+
+def delivery(body: bytes | object = b"", target: str = "/key") -> Delivery:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Delivery("key", 0.0, "POST", target, (), content, 200)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        delivery({"UniqueId": ID}),
+        delivery(ID.encode()),
+        delivery(json.dumps({"UniqueId": ID}).replace("/", "\\/").encode()),
+        delivery(f"UniqueId={quote(ID, safe='')}&CallState=Busy".encode()),
+        delivery(f"<id>{ID.replace('&', '&amp;')}</id>".encode()),
+        delivery(target=f"/key?id={ID}"),
+        delivery(target=f"/key/{ID}"),
+        delivery([{"CallResults": [{"UniqueId": ID}]}]),
+    ],
+)
+def test_an_id_is_found_however_it_is_written(sent: Delivery) -> None:
+    assert names(sent, ID)
+    assert not names(sent, "call-other")
+
+
+def test_others_ids_are_found_but_not_those_within_ones_own() -> None:
+    sent = delivery({"UniqueId": "call-one-and-more", "Also": "call-two"})
+    others = {"call-one", "call-two", "call-three", "one"}
+    assert foreign_ids(sent, "call-one-and-more", others) == ["call-two"]
+    assert foreign_ids(delivery({"UniqueId": "call-one"}), "call-one", {"call-one"}) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        ({"UniqueId": ID, "CallState": "Busy"}, "Busy"),
+        ({"UniqueId": ID, "callState": "NO ANSWER"}, "No Answer"),
+        ({"CallResults": [{"UniqueId": "x", "CallState": "Busy"}, {"UniqueId": ID, "CallState": "Error"}]}, "Error"),
+        ({"UniqueId": "x", "CallState": "Busy"}, None),
+        ({"UniqueId": ID, "CallState": "Completed"}, None),
+        ({"UniqueId": ID, "Comment": "Busy"}, None),
+        ({"UniqueId": ID}, None),
+        (b"UniqueId=x&CallState=Rejected", "Rejected"),
+        (b"{", None),
+        (b"[" * 5000, None),
+        (b"", None),
+    ],
+)
+def test_the_state_that_a_delivery_tells(body: object, state: str | None) -> None:
+    assert state_told(delivery(body), ID) == state
+
+
+@given(st.binary(max_size=100), st.text(max_size=40))
+def test_no_delivery_confuses_its_reader(body: bytes, target: str) -> None:
+    sent = delivery(body, "/" + target)
+    assert state_told(sent, ID) is None or body or target
+    assert isinstance(names(sent, ID), bool)
+    assert foreign_ids(sent, ID, {"no-such-call"}) == []
+
+
+# -- history ----------------------------------------------------------------------------------------------------------
+
+
+def test_only_answers_that_the_contract_describes_are_held_against_it() -> None:
+    tiny = Tiny()
+    with meeting(tiny, pool=2) as session:
+        session.final_calls(2)
+        session.poll_with(b"no json", "a spoilt poll")
+        found = regular_answers(session)
+        assert found
+        assert all(answer.status == 200 for answer in found)
+        assert not any(answer.exchange.purpose == "a spoilt poll" for answer in found)
+    assert TOKEN not in str(session.recorder.exchanges)
+
+
+def test_a_run_without_any_such_answer_is_an_open_question() -> None:
+    with meeting(Tiny(lambda _: 400)) as session, pytest.raises(Inconclusive):
+        regular_answers(session)

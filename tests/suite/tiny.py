@@ -1,0 +1,184 @@
+"""A tiny deployment that decides on each trigger as a test tells it, and a session that meets it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from ringback.config import LINE_STATES, Config
+from ringback.config.loading import gather
+from ringback.suite.plan import Plan
+from ringback.suite.probes import Probe
+from ringback.suite.session import Session
+
+LINES = {name: f"555000000{digit}" for digit, name in enumerate(LINE_STATES, start=1)}
+STATE_OF = {number: LINE_STATES[name] for name, number in LINES.items()}
+TOKEN = "rb-suite-token-SECRET"
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+Decision = Callable[["Asked"], int]
+Telling = Callable[[list[str], "Tiny"], Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trigger as it arrived."""
+
+    nth: int
+    header: str | None
+    """The header Project; None if it was not sent."""
+    raw: bytes
+    body: Any
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        entries = self.body.get("ScenarioInputParameters", []) if isinstance(self.body, dict) else []
+        return {e["Name"]: e["Value"] for e in entries}
+
+
+@dataclass
+class Placed:
+    at: float
+    state: str
+
+
+@dataclass
+class Tiny:
+    """Takes what `decide` answers 200, and reports each call's state `ring` seconds later as `tell` would have it."""
+
+    decide: Decision = lambda _asked: 200
+    tell: Telling | None = None
+    ring: float = 0.1
+    id_of: Callable[[int], Any] = lambda n: f"call-{LETTERS[n // 26 % 26]}{LETTERS[n % 26]}-of-the-tiny"
+    port: int = 0
+    triggers: list[Asked] = field(default_factory=list)
+    polls: list[list[str]] = field(default_factory=list)
+    calls: dict[str, Placed] = field(default_factory=dict)
+    _count: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def trigger(self, header: str | None, raw: bytes) -> tuple[int, object]:
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            body = None
+        with self._lock:
+            asked = Asked(len(self.triggers) + 1, header, raw, body)
+            self.triggers.append(asked)
+        status = self.decide(asked)
+        if status != 200:
+            return status, {"error": "refused"}
+        unique_id = self.id_of(next(self._count))
+        if unique_id is None:
+            return 200, {}
+        self.calls[unique_id] = Placed(time.monotonic(), STATE_OF.get(asked.inputs.get("_Destination", ""), "Error"))
+        return 200, {"UniqueId": unique_id}
+
+    def state(self, unique_id: str) -> str | None:
+        """The state that is due now."""
+        call = self.calls.get(unique_id)
+        return call.state if call is not None and time.monotonic() - call.at >= self.ring else None
+
+    def poll(self, raw: bytes) -> tuple[int, object]:
+        try:
+            ids = json.loads(raw)["UniqueIds"]
+            self.polls.append(ids)
+        except (ValueError, KeyError, TypeError):
+            return 400, {}
+        if self.tell is not None:
+            told = self.tell(ids, self)
+            return told if isinstance(told, tuple) else (200, told)
+        return 200, results({i: state for i in ids if (state := self.state(i)) is not None})
+
+
+def results(states: dict[str, str]) -> dict[str, Any]:
+    """A poll's answer as documented."""
+    return {"CallResults": [{"UniqueId": i, "CallRequestId": "", "CallState": s} for i, s in states.items()]}
+
+
+@contextlib.contextmanager
+def deployed(tiny: Tiny) -> Iterator[Tiny]:
+    """Serve it for the length of a block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 20
+
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.path == "/v2/call":
+                status, told = tiny.trigger(self.headers.get("Project"), raw)
+            else:
+                status, told = tiny.poll(raw)
+            content = json.dumps(told).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        tiny.port = server.server_port
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield tiny
+        finally:
+            server.shutdown()
+            thread.join(5)
+
+
+def settings(port: int, **sections: dict[str, Any]) -> Config:
+    """A configuration for a tiny deployment on that port."""
+    tree: dict[str, dict[str, Any]] = {
+        "deployment": {
+            "base_url": f"http://127.0.0.1:{port}",
+            "project": "Collections",
+            "scenario_path": "/ivr/collections",
+            "orchestrator_url": "https://orchestrator.example.com",
+            "display_number": "200",
+        },
+        "lines": dict(LINES),
+        "budget": {"calls": 60, "triggers_per_second": 1000},
+        "timing": {"request": "2s", "settle": "2s", "poll_interval": "30ms"},
+    }
+    for name, table in sections.items():
+        tree[name] = {**tree.get(name, {}), **table}
+    return gather(None, {"RINGBACK_CONFIG": ""}).build(tree, TOKEN)
+
+
+@contextlib.contextmanager
+def meeting(
+    tiny: Tiny,
+    probes: Sequence[Probe] = (),
+    *,
+    burst: bool = False,
+    identical: int = 0,
+    pool: int = 0,
+    **sections: dict[str, Any],
+) -> Iterator[Session]:
+    """A session whose campaign has been sent to a tiny deployment."""
+    with deployed(tiny):
+        session = Session(settings(tiny.port, **sections), 1, None)
+        session.open()
+        try:
+            families = {probe: probe.title.split()[0] for probe in probes}
+            session.begin(Plan(tuple(probes), burst, identical, pool, 0, (), families))
+            session.placed()
+            yield session
+        finally:
+            session.close()
