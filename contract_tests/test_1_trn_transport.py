@@ -84,7 +84,7 @@ def test_a_poll_by_another_method_is_refused(suite: Session, method: str) -> Non
 @pytest.mark.sends(*(by_method(method) for method in METHODS[:1]))
 def test_a_trigger_by_another_method_dials_nobody(suite: Session) -> None:
     """Refused triggers by other methods, watched for a result that shows that they dialled all the same."""
-    suite.final_calls()
+    suite.settled_calls()
     for outcome in suite.run(suite.campaign.known_outcomes()):
         draft = outcome.draft
         if draft is None or draft.method == "POST" or outcome.answer is None or suite.receiver is None:
@@ -97,7 +97,7 @@ def wait_for_the_run(suite: Session) -> None:
     """Let calls become final, so that polls tell of them; answers are judged even if there is no call."""
     suite.placed()
     if suite.calls.watched:
-        suite.final_calls(0)
+        suite.settled_calls()
 
 
 @pytest.mark.clause("TRN-04")

@@ -236,7 +236,7 @@ def test_any_order_of_input_parameters(accepts: Check, probe: Probe) -> None:
 @pytest.mark.sends(*ORDERS, LINE_CALLS["answered"])
 def test_the_order_of_input_parameters_does_not_decide_who_is_called(suite: Session) -> None:
     """Calls with the input parameters in another order, watched to their end."""
-    calls = suite.final_calls()
+    calls = suite.steady_calls()
     orders = {probe.title for probe in ORDERS}
     usual = [c for c in calls if c.group not in orders and c.state == c.known_state]
     for call in (c for c in calls if c.group in orders):
@@ -343,7 +343,7 @@ def test_refusals_are_4xx_and_name_no_call(suite: Session) -> None:
 @pytest.mark.sends(*LACKING)
 def test_refused_triggers_dial_nobody(suite: Session) -> None:
     """Refused triggers, watched for a result that shows that they dialled all the same."""
-    suite.final_calls()
+    suite.settled_calls()
     for outcome in suite.run(suite.campaign.known_outcomes()):
         draft, answer, receiver = outcome.draft, outcome.answer, suite.receiver
         if draft is None or answer is None or receiver is None or not answer.refused or draft.method != "POST":

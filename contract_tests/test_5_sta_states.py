@@ -8,7 +8,7 @@ from ringback.config import LINE_STATES
 from ringback.contract.states import nearest_state
 from ringback.suite.calls import Call, misspelt
 from ringback.suite.common_probes import LINE_CALLS, ORDERS
-from ringback.suite.lifecycle import early_final, lost_final
+from ringback.suite.lifecycle import early_final, is_steady, lost_final
 from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
 from ringback.suite.session import Session
 from ringback.suite.watch import all_words
@@ -22,7 +22,7 @@ STAYS_FOR = 2.5
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_reported_states_are_the_documented_ones(suite: Session) -> None:
     """Every state that any poll of the run reported."""
-    calls = suite.final_calls(0)
+    calls = suite.settled_calls()
     words = all_words(calls)
     if not words:
         raise Inconclusive("no poll reported any state")
@@ -39,7 +39,7 @@ def test_reported_states_are_the_documented_ones(suite: Session) -> None:
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_every_call_becomes_final(suite: Session) -> None:
     """Every accepted call, watched for the settle time."""
-    calls = suite.final_calls(0)
+    calls = suite.settled_calls()
     stuck = [call for call in calls if call.first_final is None]
     for call in stuck:
         last = suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, after the settle time"))
@@ -64,11 +64,14 @@ def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
     if line not in suite.config.lines.configured:
         raise NotExercised(f"no line is configured as {line}")
     elsewhere = {"burst", "identical", *(probe.title for probe in ORDERS)}  # ROB-03, ACK-03 and REQ-05 look at these
-    calls = [c for c in suite.final_calls(0) if c.line == line and c.group not in elsewhere]
+    calls = [c for c in suite.settled_calls() if c.line == line and c.group not in elsewhere]
     final = [call for call in calls if call.state is not None]
     if not final:
         raise Inconclusive(f"no call to the line {line} became final (see STA-02), or none was accepted")
-    for call in final:
+    steady = [call for call in final if is_steady(call)]
+    if not steady:
+        raise Inconclusive("the results of calls to this line come and go (see STA-04 and STA-05)")
+    for call in steady:
         if call.state != call.known_state:
             suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, as a control"))
         if call.state != call.known_state:
@@ -84,7 +87,7 @@ def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_a_final_state_stays(suite: Session) -> None:
     """Final calls, polled again until the end of the run."""
-    calls = suite.final_calls()
+    calls = suite.settled_calls()
 
     def watched_long_enough() -> bool:
         return all(_seen_for(call) >= STAYS_FOR for call in calls)
@@ -109,7 +112,7 @@ def _seen_for(call: Call) -> float:
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_a_call_in_progress_is_not_reported_as_final(suite: Session) -> None:
     """Calls polled from their acceptance on: a final state that was not the end."""
-    calls = suite.final_calls()
+    calls = suite.settled_calls()
     typical = suite.calls.typical_age()
     for call in calls:
         if found := early_final(call, typical):

@@ -66,6 +66,12 @@ class Call:
         return next((o for o in self.observations if o.final is not None), None)
 
     @property
+    def since_final(self) -> list[Observation]:
+        """The observations from the first on that reported a final state."""
+        first = self.first_final
+        return self.observations[self.observations.index(first) :] if first is not None else []
+
+    @property
     def settled(self) -> Observation | None:
         """The first observation of the final state after which the call was not seen in progress any more."""
         found: Observation | None = None

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from ringback.suite.calls import Call, Observation
 
-__all__ = ["early_final", "lost_final"]
+__all__ = ["early_final", "is_steady", "lost_final"]
 
 
 def _controlled(call: Call) -> list[Observation]:
@@ -71,3 +71,8 @@ def lost_final(call: Call, typical_age: float | None) -> tuple[str, Observation]
     after = then.asked_at - first.asked_at
     told = f"{then.final}" if then.final is not None else "nothing any more"
     return f"it was reported {first.final}, and {after:.1f} s later {told}", then
+
+
+def is_steady(call: Call) -> bool:
+    """Whether all that was told of a call, batches that were contradicted aside, is one final state that stayed."""
+    return not _changes(call)

@@ -19,7 +19,7 @@ def near_miss_tokens() -> dict[str, Callable[[str], str]]:
         "after a blank": lambda token: " " + token,
         "twice": lambda token: token + token,
         "replaced by another of its length": lambda token: ("notthetokenatall" * len(token))[: max(6, len(token))],
-        "replaced by a wildcard": lambda token: "%" if token != "%" else "*",
+        "replaced by a wildcard": lambda token: "*" if "%" in token else "%",
     }
 
 

@@ -24,6 +24,7 @@ from ringback.receiver import Receiver
 from ringback.suite.calls import Call, Calls
 from ringback.suite.campaign import Campaign, Outcome
 from ringback.suite.drafts import Draft, DraftMaker
+from ringback.suite.lifecycle import is_steady
 from ringback.suite.near_misses import near_miss_tokens
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.plan import Plan
@@ -32,6 +33,11 @@ from ringback.suite.probes import Probe
 __all__ = ["Session", "dial_guard"]
 
 T = TypeVar("T")
+
+_STEADY_AFTER = 4
+"""Polls, from the first that told of a final state, after which it is taken for settled."""
+_STEADY_WITHIN = 3.0
+"""Seconds to wait for these."""
 
 
 class Session:
@@ -191,18 +197,34 @@ class Session:
 
         return self.outcome(BASELINE)
 
-    def final_calls(self, at_least: int = 1) -> list[Call]:
-        """Calls that were seen final, waiting for them; `Inconclusive` if fewer than asked for become so."""
+    def settled_calls(self) -> list[Call]:
+        """The calls that the campaign placed, once each is final or has had its settle time."""
         calls = self.accepted_calls()
         self.run(self.campaign.watch.final(calls))
         if self.campaign.watch.trouble is not None:
             raise self.campaign.watch.trouble
+        return calls
+
+    def final_calls(self, at_least: int = 1) -> list[Call]:
+        """Calls that were seen final, waiting for them; `Inconclusive` if fewer than asked for become so."""
+        calls = self.settled_calls()
         done = [call for call in calls if call.state is not None]
         if len(done) < at_least:
             raise Inconclusive(
                 f"needs {at_least} calls in a final state, and only {len(done)} of {len(calls)} have one"
             )
         return done
+
+    def steady_calls(self, at_least: int = 1) -> list[Call]:
+        """Final calls whose state has stayed for some polls, so that what a poll says can be held against it."""
+        done = self.final_calls(at_least)
+        self.wait_until(lambda: all(len(call.since_final) >= _STEADY_AFTER for call in done), _STEADY_WITHIN)
+        steady = [call for call in done if is_steady(call)]
+        if len(steady) < at_least:
+            raise Inconclusive(
+                f"the results of {len(done) - len(steady)} of {len(done)} calls come and go (see STA-04)"
+            )
+        return steady
 
     def wait_until(self, met: Callable[[], bool], seconds: float) -> bool:
         """Wait until something holds, `seconds` at the most; whether it does."""

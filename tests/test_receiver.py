@@ -1,0 +1,273 @@
+"""The receiver: an address for each call, answers as told, and calm in the face of anything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+
+from ringback.config import ConfigError, ResultDestination
+from ringback.receiver import MAX_BODY, Behaviour, Delivery, Receiver
+
+
+def listening_on(listen: str = "127.0.0.1:0", **more: object) -> ResultDestination:
+    return ResultDestination.model_validate({"listen": listen, **more})
+
+
+@contextlib.asynccontextmanager
+async def receiving(settings: ResultDestination | None = None) -> AsyncIterator[Receiver]:
+    receiver = Receiver(settings or listening_on())
+    await receiver.start()
+    try:
+        yield receiver
+    finally:
+        await receiver.stop()
+
+
+def client(**options: object) -> httpx.AsyncClient:
+    return httpx.AsyncClient(trust_env=False, timeout=10, **options)  # type: ignore[arg-type]
+
+
+def test_each_call_has_an_address_of_its_own() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            (one, url), (other, _) = receiver.address(), receiver.address()
+            assert one != other
+            assert not any(character.isdigit() for character in one + other)
+            assert (await http.post(url, json={"UniqueId": "a"})).status_code == 200
+            assert (await http.get(f"{url}?UniqueId=b%2Fc")).status_code == 200
+            assert (await http.put(f"{url}/call-d/", content=b"\xff")).status_code == 200
+            told = receiver.to(one)
+            assert [d.method for d in told] == ["POST", "GET", "PUT"]
+            assert '{"UniqueId":"a"}' in told[0].text.replace(" ", "")
+            assert told[1].target == f"/{one}?UniqueId=b/c"
+            assert told[2].target == f"/{one}/call-d/"
+            assert ("content-type", "application/json") in told[0].headers
+            assert receiver.to(other) == receiver.to(None) == receiver.to("nobody") == []
+
+    asyncio.run(main())
+
+
+def test_an_address_behaves_as_it_was_told() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            _, url = receiver.address(Behaviour((503, 500, 204)))
+            assert [(await http.post(url)).status_code for _ in range(4)] == [503, 500, 204, 204]
+            assert [d.status for d in receiver.deliveries] == [503, 500, 204, 204]
+            _, slow = receiver.address(Behaviour(seconds=0.3))
+            began = time.monotonic()
+            posting = asyncio.create_task(http.post(slow))
+            while len(receiver.deliveries) < 5:
+                await asyncio.sleep(0.01)
+            assert time.monotonic() - began < 0.29, "told as soon as it was read, though answered later"
+            assert (await posting).status_code == 200
+            assert time.monotonic() - began >= 0.29
+
+    asyncio.run(main())
+
+
+def test_who_listens_is_told_of_each_delivery() -> None:
+    async def main() -> None:
+        heard: list[Delivery] = []
+
+        async def hear(delivery: Delivery) -> None:
+            heard.append(delivery)
+
+        async with receiving() as receiver, client() as http:
+            receiver.on_delivery = hear
+            key, url = receiver.address()
+            await http.post(url, content=b"x")
+            await http.post(f"{receiver.public_url}/unknown", content=b"y")
+            assert [(d.key, d.body) for d in heard] == [(key, b"x"), (None, b"y")]
+            assert heard == receiver.deliveries
+
+    asyncio.run(main())
+
+
+def test_an_unknown_path_is_answered_and_kept_as_nobodys() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            for path in ("/", "/favicon.ico", "/..%2f..%2fetc/passwd", "/" + "a" * 5000, "/%ff%fe", "/?" + "q" * 5000):
+                assert (await http.get(receiver.public_url + path)).status_code == 200
+            assert [d.key for d in receiver.deliveries] == [None] * 6
+
+    asyncio.run(main())
+
+
+def test_our_own_look_at_the_public_url_is_no_delivery() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            assert (await http.get(receiver.probe_url)).status_code == 200
+            assert receiver.deliveries == []
+
+    asyncio.run(main())
+
+
+def test_of_an_enormous_delivery_a_bounded_part_is_kept() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            key, url = receiver.address()
+            assert (await http.post(url, content=b"x" * (4 * MAX_BODY))).status_code == 200
+            assert [len(d.body) for d in receiver.to(key)] == [MAX_BODY]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x00" * 200 + b"\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"POST /{key} HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"POST /{key} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"POST /{key} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /{key} HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 300_000 + b"\r\n\r\n",
+        b"POST /{key} HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nhalf of it",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"GET /{key} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+    ids=["zeros", "no path", "negative length", "two lengths", "bad chunk", "huge header", "half a body", "TLS",
+         "websocket", "HTTP/2"],
+)  # fmt: skip
+def test_a_hostile_sender_troubles_nobody_else(raw: bytes) -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            key, url = receiver.address()
+            port = int(receiver.public_url.rpartition(":")[2])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            with contextlib.suppress(OSError):
+                writer.write(raw.replace(b"{key}", key.encode()))
+                await writer.drain()
+                writer.write_eof()
+                await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            assert all(d.method == "GET" for d in receiver.to(key)), "nothing was taken for a delivery that was none"
+            before = len(receiver.to(key))
+            assert (await http.post(url, content=b"good")).status_code == 200
+            assert len(receiver.to(key)) == before + 1
+
+    asyncio.run(main())
+
+
+def test_many_at_once_are_all_taken() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            addresses = [receiver.address() for _ in range(60)]
+            answers = await asyncio.gather(*(http.post(url, content=key.encode()) for key, url in addresses))
+            assert {answer.status_code for answer in answers} == {200}
+            assert all([d.body for d in receiver.to(key)] == [key.encode()] for key, _ in addresses)
+
+    asyncio.run(main())
+
+
+def test_results_can_be_received_over_tls(tmp_path: Path) -> None:
+    ca = trustme.CA()
+    issued = ca.issue_cert("127.0.0.1")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(str(cert))
+    issued.private_key_pem.write_to_path(str(key))
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+
+    async def main() -> None:
+        settings = listening_on(tls_cert=str(cert), tls_key=str(key))
+        async with receiving(settings) as receiver, client(verify=context) as http:
+            assert receiver.public_url.startswith("https://127.0.0.1:")
+            own, url = receiver.address()
+            assert (await http.post(url, content=b"x")).status_code == 200
+            assert len(receiver.to(own)) == 1
+            assert receiver.dead_address().startswith("http")
+
+    asyncio.run(main())
+
+
+def test_a_certificate_that_is_none_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "c.pem").write_text("no")
+
+    async def main() -> None:
+        receiver = Receiver(listening_on(tls_cert=str(tmp_path / "c.pem"), tls_key=str(tmp_path / "c.pem")))
+        with pytest.raises(ConfigError, match=r"result_destination\.tls_cert"):
+            await receiver.start()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "no-such-host.invalid", "a..b"])
+def test_an_address_that_is_not_ours_is_a_mistake_in_the_configuration(host: str) -> None:
+    async def main() -> None:
+        with pytest.raises(ConfigError, match=r"result_destination\.listen"):
+            await Receiver(listening_on(f"{host}:8099", public_url="http://tester.example")).start()
+
+    asyncio.run(main())
+
+
+def test_a_port_in_use_is_a_mistake_in_the_configuration() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as held:
+            port = held.getsockname()[1]
+            with pytest.raises(ConfigError, match=f"127.0.0.1:{port}"):
+                await Receiver(listening_on(f"127.0.0.1:{port}")).start()
+
+    asyncio.run(main())
+
+
+def test_at_the_dead_address_nobody_answers() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            with pytest.raises(httpx.ConnectError):
+                await http.post(receiver.dead_address())
+            assert receiver.deliveries == []
+
+    asyncio.run(main())
+
+
+def test_the_public_url_is_the_configured_one() -> None:
+    async def main() -> None:
+        settings = listening_on(public_url="https://tester.example.com:8099/results/")
+        async with receiving(settings) as receiver:
+            key, url = receiver.address()
+            assert url == f"https://tester.example.com:8099/results/{key}"
+            assert receiver.dead_address().startswith("http://tester.example.com:")
+
+    asyncio.run(main())
+
+
+def test_a_delivery_behind_a_path_prefix_finds_its_address() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            key, _ = receiver.address()
+            await http.post(f"{receiver.public_url}/results/{key}/more?x=1")
+            assert [d.key for d in receiver.deliveries] == [key]
+
+    asyncio.run(main())
+
+
+def test_after_the_end_the_port_is_free_again_and_what_came_is_kept() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            key, url = receiver.address(Behaviour(seconds=30))
+            hanging = asyncio.create_task(http.post(url))
+            while not receiver.to(key):
+                await asyncio.sleep(0.01)
+            began = time.monotonic()
+            await receiver.stop()
+            assert time.monotonic() - began < 5, "a sender that is kept waiting does not keep us"
+            assert isinstance((await asyncio.gather(hanging, return_exceptions=True))[0], httpx.HTTPError)
+            assert len(receiver.to(key)) == 1
+            with socket.socket() as free:
+                free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                free.bind(("127.0.0.1", int(url.split("/")[2].rpartition(":")[2])))
+
+    asyncio.run(main())
