@@ -6,7 +6,7 @@ import pytest
 
 from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
 from ringback.suite.drafts import Draft
-from ringback.suite.history import regular_answers
+from ringback.suite.history import dialled, regular_answers
 from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
 from ringback.suite.probes import Probe, refused
 from ringback.suite.session import Session
@@ -86,11 +86,10 @@ def test_a_trigger_by_another_method_dials_nobody(suite: Session) -> None:
     """Refused triggers by other methods, watched for a result that shows that they dialled all the same."""
     suite.settled_calls()
     for outcome in suite.run(suite.campaign.known_outcomes()):
-        draft = outcome.draft
-        if draft is None or draft.method == "POST" or outcome.answer is None or suite.receiver is None:
-            continue
-        if suite.receiver.to(draft.delivery_key):
-            raise Deviation(f"{draft.method} /v2/call dialled: its result was delivered", evidence=[outcome.answer])
+        if outcome.draft and outcome.answer and outcome.draft.method != "POST" and dialled(suite, outcome):
+            raise Deviation(
+                f"{outcome.draft.method} /v2/call dialled: its result was delivered", evidence=[outcome.answer]
+            )
 
 
 def wait_for_the_run(suite: Session) -> None:

@@ -10,6 +10,7 @@ import pytest
 from ringback.suite.campaign import BASELINE, Outcome
 from ringback.suite.common_probes import LINE_CALLS, ORDERS, WITHOUT_SEND_RESULT_IMMEDIATELY
 from ringback.suite.drafts import OPTIONAL, REQUIRED, REQUIRED_TEXTS, Draft
+from ringback.suite.history import dialled
 from ringback.suite.near_misses import near_miss_tokens
 from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.probes import Probe, accepted, combined, refused
@@ -327,7 +328,8 @@ def test_refusals_are_4xx_and_name_no_call(suite: Session) -> None:
         answer = suite.outcome(probe).answer
         if answer is None or answer.status is None or answer.accepted:
             continue
-        if answer.names_a_call or not answer.refused:
+        crashed = answer.status >= 500 and probe in (*MISTYPED, *NOT_AN_OBJECT)  # ROB-01 tells of these
+        if answer.names_a_call or not (answer.refused or crashed):
             wrong.append(answer)
     if wrong:
         first = min(wrong, key=lambda answer: answer.exchange.request_bytes)
@@ -345,8 +347,7 @@ def test_refused_triggers_dial_nobody(suite: Session) -> None:
     """Refused triggers, watched for a result that shows that they dialled all the same."""
     suite.settled_calls()
     for outcome in suite.run(suite.campaign.known_outcomes()):
-        draft, answer, receiver = outcome.draft, outcome.answer, suite.receiver
-        if draft is None or answer is None or receiver is None or not answer.refused or draft.method != "POST":
-            continue
-        if receiver.to(draft.delivery_key):
-            raise Deviation("a trigger was refused, and dialled all the same: its result came", evidence=[answer])
+        if outcome.draft and outcome.answer and outcome.draft.method == "POST" and dialled(suite, outcome):
+            raise Deviation(
+                "a trigger was refused, and dialled all the same: its result came", evidence=[outcome.answer]
+            )

@@ -268,6 +268,8 @@ def test_what_is_no_poll_is_refused(suite: Session, what: str) -> None:
     poll = suite.poll_with(body_of(NOT_A_POLL[what]), f"poll with {what}")
     if poll.status is None:
         raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
+    if poll.status >= 500:
+        raise Inconclusive(f"answered {poll.told()} (see ROB-01)")
     if not poll.refused:
         raise Deviation(f"a poll with {what} was answered {poll.told()}", evidence=[poll])
 

@@ -79,6 +79,7 @@ class Receiver:
     _task: asyncio.Task[None] | None = None
     _socket: socket.socket | None = None
     _closed_port: socket.socket | None = None
+    _ending: asyncio.Event = field(default_factory=asyncio.Event)
     _probe: str = field(default_factory=lambda: _word())  # noqa: PLW0108 - _word is defined below
 
     async def start(self) -> None:
@@ -99,7 +100,7 @@ class Receiver:
         self._closed_port = socket.socket(family, socket.SOCK_STREAM)
         self._closed_port.bind((host, 0))
         config = uvicorn.Config(
-            self._app, log_config=None, lifespan="off", access_log=False, server_header=False,
+            self._app, log_config=None, log_level="critical", lifespan="off", access_log=False, server_header=False,
             timeout_graceful_shutdown=1, ssl_certfile=self.settings.tls_cert, ssl_keyfile=self.settings.tls_key,
             http="h11", ws="none", interface="asgi3", proxy_headers=False,
         )  # fmt: skip
@@ -124,8 +125,8 @@ class Receiver:
     async def stop(self) -> None:
         """Stop listening; what was delivered stays."""
         if self._server is not None and self._task is not None:
+            self._ending.set()
             self._server.should_exit = True
-            self._server.force_exit = True
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await asyncio.wait_for(self._task, 3)
         for held in (self._socket, self._closed_port):
@@ -198,7 +199,8 @@ class Receiver:
             if self.on_delivery is not None:
                 await self.on_delivery(delivery)
         if seconds:
-            await asyncio.sleep(seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), seconds)
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 

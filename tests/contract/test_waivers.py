@@ -31,4 +31,4 @@ def test_a_waiver_for_no_clause_is_a_mistake(name: str) -> None:
 
 def test_the_nearest_clause_is_suggested() -> None:
     with pytest.raises(ConfigError, match=r"did you mean ROB-01\?"):
-        waivers_in_force([waiver("ROB-0l")])
+        waivers_in_force([waiver("ROB01")])

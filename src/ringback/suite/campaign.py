@@ -263,7 +263,8 @@ class Campaign:
         except ExchangeError as trouble:
             outcome.trouble = trouble
         else:
-            regular = probe.expect == "accepted"
+            troubled = probe.destination is not None and probe.destination.troubled
+            regular = probe.expect == "accepted" and not troubled
             outcome.call = self._placed_call(outcome.answer, draft, probe.title, regular=regular)
             if outcome.call is not None and probe.destination is not None and regular:
                 await self._ask_at_once(outcome.call)

@@ -32,10 +32,14 @@ def foreign_ids(delivery: Delivery, own: str, others: set[str]) -> list[str]:
 
 
 def state_told(delivery: Delivery, unique_id: str) -> str | None:
-    """The documented state that a delivery tells of a call, spelling aside; None if it tells none."""
+    """The state that a delivery tells of a call: a documented one, spelling aside, or any word given as CallState."""
     for owner, member, value in _members(delivery):
-        if member in _STATE_MEMBERS and (owner is None or owner == unique_id) and (state := nearest_state(value)):
+        if owner not in {None, unique_id}:
+            continue
+        if member in _STATE_MEMBERS and (state := nearest_state(value)):
             return state
+        if member == "callstate" and value:
+            return value
     return None
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ringback.deployment import Answer, Poll, Trigger
+from ringback.suite.campaign import Outcome
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.session import Session
 
-__all__ = ["apart", "is_near", "polls", "regular_answers"]
+__all__ = ["apart", "dialled", "is_near", "polls", "regular_answers"]
 
 
 def regular_answers(suite: Session) -> list[Answer]:
@@ -29,11 +30,21 @@ def polls(suite: Session) -> list[Poll]:
     return [a for a in suite.history if isinstance(a, Poll) and a.exchange.method == "POST"]
 
 
-def apart(suite: Session) -> set[int]:
+def dialled(suite: Session, outcome: Outcome) -> bool:
+    """Whether a result came for a trigger that was refused, after the refusal: it dialled all the same.
+
+    What comes before is no result: a deployment may look whether a ResultDestination answers.
+    """
+    if suite.receiver is None or outcome.draft is None or outcome.answer is None or not outcome.answer.refused:
+        return False
+    return any(d.at > outcome.answer.ended for d in suite.receiver.to(outcome.draft.delivery_key))
+
+
+def apart(suite: Session, *, methods: bool = True) -> set[int]:
     """Ids of exchanges that belong to an experiment of another clause, which judges their failures by itself.
 
-    What was sent at once is ROB-03's, triggers with a troubled ResultDestination are DST-07's, and other methods than
-    POST are TRN-03's.
+    What was sent at once is ROB-03's, triggers with a troubled ResultDestination are DST-07's, and (if `methods`) other
+    methods than POST are TRN-03's.
     """
     burst = suite.campaign.burst
     ids = {answer.exchange.id for answer in (*burst.triggers, *burst.polls)}
@@ -41,7 +52,8 @@ def apart(suite: Session) -> set[int]:
         wanted = outcome.probe.destination
         if wanted is not None and wanted.troubled and outcome.answer is not None:
             ids.add(outcome.answer.exchange.id)
-    ids |= {answer.exchange.id for answer in suite.history if answer.exchange.method != "POST"}
+    if methods:
+        ids |= {answer.exchange.id for answer in suite.history if answer.exchange.method != "POST"}
     return ids
 
 
