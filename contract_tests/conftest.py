@@ -8,11 +8,17 @@ import pytest
 
 from ringback.suite.campaign import Outcome
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
-from ringback.suite.plugin import pytest_addoption, pytest_configure
+from ringback.suite.plugin import pytest_addoption, pytest_configure, session_of
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
 
-__all__ = ["accepts", "does_not_accept", "pytest_addoption", "pytest_configure"]
+__all__ = ["accepts", "does_not_accept", "pytest_addoption", "pytest_configure", "suite"]
+
+
+@pytest.fixture(scope="session")
+def suite(pytestconfig: pytest.Config) -> Session:
+    """The run that all tests look at."""
+    return session_of(pytestconfig)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_a_trigger_by_another_method_is_refused(suite: Session, probe: Probe) ->
     if answer.status is None:
         raise Inconclusive(f"no answer to judge: {answer.told()} (see ROB-02)")
     if answer.names_a_call or not (answer.refused or answer.status == 501):
-        raise Deviation(f"{answer.exchange.method} /v2/call was answered {answer.told()}", evidence=[answer])
+        raise Deviation(f"{answer.exchange.method} /v2/call was {answer.was()}", evidence=[answer])
 
 
 @pytest.mark.clause("TRN-03")
@@ -76,7 +76,7 @@ def test_a_poll_by_another_method_is_refused(suite: Session, method: str) -> Non
     if answer.status is None:
         raise Inconclusive(f"no answer to judge: {answer.told()} (see ROB-02)")
     if not (answer.refused or answer.status == 501):
-        raise Deviation(f"{method} /v2/callresult was answered {answer.told()}", evidence=[answer])
+        raise Deviation(f"{method} /v2/callresult was {answer.was()}", evidence=[answer])
 
 
 @pytest.mark.clause("TRN-03")

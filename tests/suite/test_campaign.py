@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ringback.deployment import Unreachable
-from ringback.suite.campaign import AT_ONCE, BASELINE
+from ringback.suite.baseline import BASELINE
+from ringback.suite.campaign import AT_ONCE
 from ringback.suite.drafts import Draft
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
 from ringback.suite.outcomes import Deviation, Inconclusive

@@ -149,7 +149,7 @@ def test_others_ids_are_found_but_not_those_within_ones_own() -> None:
         ({"UniqueId": ID, "callState": "NO ANSWER"}, "No Answer"),
         ({"CallResults": [{"UniqueId": "x", "CallState": "Busy"}, {"UniqueId": ID, "CallState": "Error"}]}, "Error"),
         ({"UniqueId": "x", "CallState": "Busy"}, None),
-        ({"UniqueId": ID, "CallState": "Completed"}, None),
+        ({"UniqueId": ID, "CallState": "Completed"}, "Completed"),
         ({"UniqueId": ID, "Comment": "Busy"}, None),
         ({"UniqueId": ID}, None),
         (b"UniqueId=x&CallState=Rejected", "Rejected"),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.suite.campaign import AT_ONCE, BASELINE
+from ringback.suite.baseline import BASELINE
+from ringback.suite.campaign import AT_ONCE
 from ringback.suite.plan import Plan
 from ringback.suite.probes import accepted, either, refused, unchanged
 

@@ -35,6 +35,10 @@ POLL_PATH = "/v2/callresult"
 
 _CONNECT_TRIES = 3
 _CONNECT_PAUSE = 0.2
+_SILENT_FOR_GOOD = 5
+"""Requests in a row without an answer, after which a deployment is tried only now and then."""
+_SILENCE_SPARES = 3
+"""Request timeouts for which it is then spared: a run must end, also against a server that never answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._recorder = recorder
         self._timeout = config.timing.request
         self._prefix = httpx.URL(config.deployment.base_url).path.rstrip("/")
+        self._silent = 0
+        """Requests in a row, the last one included, that were not answered in time."""
+        self._silent_since = 0.0
         self.budget = budget
         self.rate = TriggerRate(config.budget.triggers_per_second)
         self.patience = Patience(max(30.0, config.timing.settle))
@@ -133,6 +140,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def _patiently(self, request: httpx.Request, body: bytes, intent: Intent, endpoint: str) -> httpx.Response:
         attempt = 0
+        if self._silent >= _SILENT_FOR_GOOD and time.monotonic() - self._silent_since < _SILENCE_SPARES * self._timeout:
+            raise Unreachable(f"the deployment has stopped answering: {self._silent} requests in a row timed out")
         while True:
             await self.patience.open(endpoint)
             if endpoint.rstrip("/") != POLL_PATH and (intent.paced or attempt):
@@ -189,6 +198,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 if kept_alive and not trace.new and failed.failure == "connection closed":
                     raise _StaleConnection from None
                 ended = time.monotonic()
+                self._silent = self._silent + 1 if failed.failure == "timeout" and failed.status is None else 0
+                self._silent_since = ended
                 sent = trace.sent_at or begun
                 exchange = self._record(
                     request, body, intent, sent, ended, status=failed.status, headers=failed.headers,
@@ -241,6 +252,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         if decoder.problem is not None:
             raise _Failed(decoder.problem, status, headers, bytes(decoder.body))
         ended = time.monotonic()
+        self._silent = 0
         sent = trace.sent_at or begun
         answer = bytes(decoder.body)
         exchange = self._record(request, body, intent, sent, ended, status=status, headers=headers, answer=answer)

@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from ringback.config import Config
 from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
 from ringback.receiver import Delivery, Receiver
+from ringback.suite.baseline import BASELINE, FALLBACKS, Fallback
 from ringback.suite.calls import Call, Calls
-from ringback.suite.drafts import HEADER_FORMS, OPTIONAL, Draft, DraftMaker, HeaderForm
+from ringback.suite.drafts import Draft, DraftMaker
 from ringback.suite.probes import Destination, Probe, accepted, combined, unchanged
 from ringback.suite.watch import Watch
 
-__all__ = ["AT_ONCE", "BASELINE", "Burst", "Campaign", "Outcome"]
+__all__ = ["AT_ONCE", "Burst", "Campaign", "Outcome"]
 
 AT_ONCE = 16
 """Triggers, and polls, that the contract has a deployment take at once."""
@@ -30,41 +30,6 @@ _TOGETHER = 4
 """Probes under way at a time: few enough not to be a load."""
 _ENOUGH = 2
 """Triggers accepted that should not be, after which a clause is broken beyond doubt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """A valid trigger to start from where the documents' example is not accepted."""
-
-    title: str
-    clause: str
-    """The clause that promises the example's form in this respect."""
-    header: HeaderForm = "empty"
-    base: Literal["example", "required"] = "example"
-    adjust: Callable[[Draft], None] = unchanged
-
-
-def _without(parameter: str) -> Callable[[Draft], None]:
-    return lambda draft: draft.drop(parameter)
-
-
-FALLBACKS = (
-    Fallback("no header Project", "REQ-01", "absent"),
-    Fallback("the header Project naming the project", "REQ-01", "named"),
-    Fallback("SendResultImmediately true", "REQ-09", adjust=lambda draft: draft.set("SendResultImmediately", True)),
-    Fallback("no project variable", "REQ-04", adjust=lambda draft: draft.variables({})),
-    Fallback("one project variable", "REQ-04", adjust=lambda draft: draft.variables({"greeting": "hello"})),
-    Fallback(
-        "the input parameters reversed", "REQ-05", adjust=lambda draft: draft.order(lambda entries: entries[::-1])
-    ),
-    *(Fallback(f"without {parameter}", "REQ-01", adjust=_without(parameter)) for parameter in OPTIONAL),
-    *(
-        Fallback(f"only the required parameters, header Project {form}", "REQ-01", form, "required")
-        for form in HEADER_FORMS
-    ),
-)
-
-BASELINE = accepted("every documented parameter, with the header Project empty", header="empty")
 
 
 @dataclass(slots=True)
@@ -167,8 +132,8 @@ class Campaign:
             await self._find_baseline()
             if self.baseline is not None and self.baseline.call is None:
                 # Calls that nobody can name can't be watched: to place more of them would be spending in the dark.
-                told = self.baseline.answer.told() if self.baseline.answer else ""
-                ended = f"a valid trigger was answered {told}, without a UniqueId to go on with (see ACK-02)"
+                told = self.baseline.answer.was() if self.baseline.answer else "not sent"
+                ended = f"a valid trigger was {told}, without a UniqueId to go on with (see ACK-02)"
                 return
             await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
             if self.baseline is not None:
@@ -193,6 +158,8 @@ class Campaign:
         if first.answer is not None and _placed(first.answer):
             self.baseline = first
             return
+        if first.answer is None or first.answer.status is None:
+            return  # no answer at all: no other form would bring one
         for fallback in FALLBACKS:
             if self._dead:
                 return
@@ -363,7 +330,7 @@ class Campaign:
                 raise answer
         for draft, answer in zip(drafts, sent, strict=True):
             if isinstance(answer, Trigger) and not _placed(answer) and len(self.burst.alone) < 3:
-                fresh = replace_conversation(draft, self.maker.word())
+                fresh = draft.in_conversation(self.maker.word())
                 try:
                     self.burst.alone.append(
                         await self.place(fresh, "as one of those at once, by itself", group="burst")
@@ -417,18 +384,6 @@ class Campaign:
                     return
 
         await asyncio.gather(*(one(draft) for draft in drafts))
-
-
-def replace_conversation(draft: Draft, word: str) -> Draft:
-    """The same draft in a conversation of its own."""
-    return Draft(
-        {**draft.body, "ConversationId": f"ringback-{word}"},
-        draft.headers,
-        draft.line,
-        None,
-        draft.method,
-        draft.delivery_key,
-    )
 
 
 def _placed(answer: Trigger) -> bool:

@@ -43,6 +43,11 @@ class Draft:
     delivery_key: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
+    def in_conversation(self, word: str) -> Draft:
+        """The same draft in a conversation of its own."""
+        body = {**self.body, "ConversationId": f"ringback-{word}"}
+        return Draft(body, self.headers, self.line, None, self.method, self.delivery_key)
+
     def drop(self, *parameters: str) -> None:
         """Leave parameters out."""
         for parameter in parameters:

@@ -33,6 +33,8 @@ def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
     if answer.status is not None and 200 <= answer.status < 300:
         raise Inconclusive(f"answered {answer.status} without any UniqueId (see ACK-02), so it can't be told")
     if baseline is None:
+        if answer.status is None:
+            raise Inconclusive(f"a valid trigger was {answer.was()} (see ROB-02)")
         if answer.status in _CREDENTIALS:
             raise Inconclusive(
                 f"every valid trigger was answered {answer.status}: check project, tenant and access token in the "
@@ -41,10 +43,10 @@ def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
     elif outcome.control is not None and not outcome.control.accepted:
         raise Inconclusive(f"a trigger without this peculiarity was not accepted either ({outcome.control.told()})")
     elif outcome.again is not None and outcome.again.accepted:
-        raise Inconclusive(f"answered {answer.told()} at first, and accepted when sent once more (see ROB-03)")
+        raise Inconclusive(f"{answer.was()} at first, and accepted when sent once more (see ROB-03)")
     if (culprit := outcome.culprit) is not None and culprit.answer is not None:
         if culprit.answer.accepted:
-            raise Inconclusive(f"{title} was answered {answer.told()}, and no part of it by itself is to blame")
+            raise Inconclusive(f"{title} was {answer.was()}, and no part of it by itself is to blame")
         title, answer = culprit.probe.title, culprit.answer
     raise Deviation(f"a trigger was not accepted, {title}: {answer.told()}", evidence=[answer])
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from ringback.config import Config
-from ringback.suite.campaign import AT_ONCE, BASELINE
+from ringback.suite.baseline import BASELINE
+from ringback.suite.campaign import AT_ONCE
 from ringback.suite.probes import Probe
 
 __all__ = ["Plan", "make_plan"]

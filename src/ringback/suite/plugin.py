@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from ringback.suite.probes import Probe
 from ringback.suite.session import Session
 from ringback.target import Target, resolve
 
-__all__ = ["Handover", "Run", "pytest_addoption", "pytest_configure"]
+__all__ = ["Handover", "Run", "pytest_addoption", "pytest_configure", "session_of"]
 
 _MARKERS = (
     "clause(id, ...): the clauses of the contract that the test decides",
@@ -257,13 +257,12 @@ class SuitePlugin:
             if result.verdict in {Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED, Verdict.WARN, Verdict.WAIVED}:
                 terminalreporter.line(f"{result.clause.id} {result.verdict}: {result.summary}")
 
-    # -- fixtures -------------------------------------------------------------------------------------------------
 
-    @pytest.fixture(scope="session", name="suite")
-    def suite_fixture(self) -> Iterator[Session]:
-        """The session: the campaign's outcomes, the calls, the history, and the means to send more."""
-        assert self.run is not None, "the suite runs with pytest's own loop"  # noqa: S101
-        yield self.run.session
+def session_of(config: pytest.Config) -> Session:
+    """The session of a pytest run: the campaign's outcomes, the calls, the history, and the means to send more."""
+    plugin = config.pluginmanager.get_plugin("ringback-suite")
+    assert isinstance(plugin, SuitePlugin) and plugin.run is not None, "tests run within pytest's own loop"  # noqa: S101
+    return plugin.run.session
 
 
 def _clauses(item: pytest.Item) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from ringback.deployment import Answer, CallBudget, DeploymentClient, Poll, Reco
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.redaction import LONG_TOKEN
 from ringback.receiver import Receiver
+from ringback.suite.baseline import BASELINE
 from ringback.suite.calls import Call, Calls
 from ringback.suite.campaign import Campaign, Outcome
 from ringback.suite.drafts import Draft, DraftMaker
@@ -188,13 +189,11 @@ class Session:
         first = self.campaign.baseline or self.outcome_of_baseline()
         if first.trouble is not None:
             return str(first.trouble)
-        told = first.answer.told() if first.answer else "nothing"
-        return f"no trigger was accepted, so there is no call to look at (a valid one was answered {told})"
+        told = first.answer.was() if first.answer else "not sent"
+        return f"no trigger was accepted, so there is no call to look at (a valid one was {told})"
 
     def outcome_of_baseline(self) -> Outcome:
         """What became of the first valid trigger."""
-        from ringback.suite.campaign import BASELINE
-
         return self.outcome(BASELINE)
 
     def settled_calls(self) -> list[Call]:
@@ -234,6 +233,10 @@ class Session:
     def poll(self, ids: Iterable[str], purpose: str) -> Poll:
         """Poll once."""
         return self.run(self.client.poll(ids, purpose=purpose))
+
+    def poll_alone(self, ids: Iterable[str], purpose: str) -> Poll:
+        """Poll once, with no other request of ours under way: the control for what is seen among others."""
+        return self.run(self.campaign.watch.poll_alone(ids, purpose))
 
     def poll_with(self, content: Any, purpose: str, *, method: str = "POST") -> Poll:
         """Poll once with any body, by any method."""

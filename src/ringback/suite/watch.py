@@ -43,6 +43,7 @@ class Watch:
         self.trouble: ExchangeError | None = None
         """Why watching ended early, if it did."""
         self._batches_work = True
+        self._turn = asyncio.Lock()
         self._changed = asyncio.Condition()
 
     async def run(self) -> None:
@@ -51,7 +52,8 @@ class Watch:
         while not self._stopping.is_set():
             started = time.monotonic()
             try:
-                await self._round()
+                async with self._turn:
+                    await self._round()
                 misses = 0
             except ExchangeError as trouble:
                 misses += 1
@@ -75,6 +77,11 @@ class Watch:
         """Poll for one call now, and note what it says; None if the answer could not be read."""
         observed = self._note(await self._client.poll([call.unique_id], purpose=purpose), [call])
         return observed[0][1] if observed else None
+
+    async def poll_alone(self, ids: Iterable[str], purpose: str) -> Poll:
+        """Poll once between two rounds."""
+        async with self._turn:
+            return await self._client.poll(ids, purpose=purpose)
 
     async def delivered(self, call: Call, delivery: Delivery) -> None:
         """A result arrived: note it, and ask at once whether the call is final."""
@@ -156,6 +163,8 @@ class Watch:
         if poll.status is None or not 200 <= poll.status < 300 or not poll.json.readable:
             self.failed.append(poll)
             return []
+        if poll.entries and not any(entry.unique_id in poll.asked for entry in poll.entries):
+            return []  # somebody else's answer: RES-05 and ROB-03 look into that
         if len(calls) > 1:
             self._last_batch = poll
         noted: list[tuple[Call, Observation]] = []
