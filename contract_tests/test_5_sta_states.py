@@ -75,6 +75,8 @@ def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
         if call.state != call.known_state:
             suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, as a control"))
         if call.state != call.known_state:
+            if any(not is_steady(other) for other in final):
+                suite.results_must_stay()
             seen = call.finals[-1]
             raise Deviation(
                 f"a call to the line {line} ended as {call.state}", expected=call.known_state,

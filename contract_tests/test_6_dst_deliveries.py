@@ -260,6 +260,7 @@ def test_a_troubled_destination_troubles_neither_trigger_nor_result(suite: Sessi
         raise Inconclusive("calls with a good ResultDestination do not end as their line does either")
     last = suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, its result undeliverable"))
     if last is not None and last.final != call.known_state:
+        suite.results_must_stay()
         told = last.final or "no final state"
         raise Deviation(f"the call with {probe.title} is reported with {told}", evidence=[answer, last.exchange])
 

@@ -50,8 +50,8 @@ def apart(suite: Session, *, methods: bool = True) -> set[int]:
     ids = {answer.exchange.id for answer in (*burst.triggers, *burst.polls)}
     for outcome in suite.run(suite.campaign.known_outcomes()):
         wanted = outcome.probe.destination
-        if wanted is not None and wanted.troubled and outcome.answer is not None:
-            ids.add(outcome.answer.exchange.id)
+        if wanted is not None and wanted.troubled:
+            ids |= {answer.exchange.id for answer in (outcome.answer, outcome.again) if answer is not None}
     if methods:
         ids |= {answer.exchange.id for answer in suite.history if answer.exchange.method != "POST"}
     return ids

@@ -225,6 +225,12 @@ class Session:
             )
         return steady
 
+    def results_must_stay(self) -> None:
+        """`Inconclusive` if polls showed that results of calls come and go: then they prove nothing else."""
+        shaky = [call for call in self.calls.watched if call.regular and not is_steady(call)]
+        if shaky:
+            raise Inconclusive(f"the results of {len(shaky)} calls come and go (see STA-04 and STA-05)")
+
     def wait_until(self, met: Callable[[], bool], seconds: float) -> bool:
         """Wait until something holds, `seconds` at the most; whether it does."""
         self.run(self.campaign.watch.until(met, seconds=seconds))
