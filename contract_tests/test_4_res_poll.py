@@ -164,6 +164,7 @@ def test_batches_agreed_with_polls_for_one_call(suite: Session) -> None:
             continue  # the call itself came and went: STA-04 looks into that
         if told(suite.poll(poll.asked, "the same batch again"), call):
             continue  # it may have become final between the two polls
+        suite.results_must_stay()
         raise Deviation(
             f"a poll for {len(poll.asked)} calls said {told(poll, call) or 'nothing'} of a call; "
             f"the poll for it alone says {alone.final}",

@@ -10,10 +10,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 TOKEN = "rb-command-line-token-SECRET"
 LINES = {"answered": "5550000001", "busy": "5550000002"}
@@ -50,6 +50,8 @@ class Ended:
     code: int
     out: str
     err: str
+    folder: Path = Path()
+    """Where it ran."""
 
     def complaint(self) -> str:
         """The one line on standard error."""
@@ -78,7 +80,7 @@ def ringback(*arguments: str, folder: Path, seconds: float = 90, **variables: st
         cwd=folder, env=environment(**variables), capture_output=True, timeout=seconds, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+    return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode(), folder)
 
 
 @contextlib.contextmanager
@@ -150,52 +152,80 @@ class Case:
     arguments: tuple[str, ...]
     files: Mapping[str, str | bytes] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    program: Literal["ringback", "pytest"] = "ringback"
 
 
 _FORKING = """\
-import json, os, sys
-import ringback.cli
+import gc, json, os, sys
+gc.disable()
+import pytest, ringback.cli, ringback.suite.generated, ringback.suite.plugin
 from ringback.commands import check, gate, init, load, sandbox
-for case in json.load(sys.stdin):
+
+def run(case):
+    os.chdir(case["folder"])
+    os.environ.update(case["variables"])
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open("../" + name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.argv = [case["program"], *case["arguments"]]
+    if case["program"] == "pytest":
+        sys.exit(int(pytest.main()))
+    ringback.cli.main()
+
+def reap():
+    child, status = os.wait()
+    codes[running.pop(child)] = os.waitstatus_to_exitcode(status)
+
+gc.freeze()
+gc.enable()
+told, running, codes = json.load(sys.stdin), {}, {}
+for case in told["cases"]:
+    while len(running) >= told["at_once"]:
+        reap()
     child = os.fork()
-    if child == 0:
-        os.chdir(case["folder"])
-        os.environ.update(case["variables"])
-        for number, name in ((1, "out"), (2, "err")):
-            os.dup2(os.open("../" + name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        sys.argv = ["ringback", *case["arguments"]]
-        try:
-            ringback.cli.main()
-        except SystemExit as end:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(end.code if isinstance(end.code, int) else 1)
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-            sys.stderr.flush()
-        os._exit(99)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    if child:
+        running[child] = case["folder"]
+        continue
+    code = 99
+    try:
+        run(case)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+while running:
+    reap()
+print(json.dumps(codes))
 """
 
 
-def run_all(cases: Sequence[Case], folder: Path) -> list[Ended]:
-    """Run many commands, each in a process of its own that is forked after the imports: what takes long is shared."""
+def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3) -> dict[str, Ended]:
+    """Run many commands, a few at a time, each in a process forked after the imports: what takes long is shared."""
     told = []
-    for number, case in enumerate(cases):
+    for number, case in enumerate(cases.values()):
         place = folder / f"{number}" / "here"
         place.mkdir(parents=True)
         for name, content in case.files.items():
-            path = place / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        told.append({"folder": str(place), "arguments": case.arguments, "variables": dict(case.variables)})
+            (place / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        told.append(
+            {
+                "folder": str(place),
+                "program": case.program,
+                "arguments": case.arguments,
+                "variables": {**case.variables},
+            }
+        )
     done = subprocess.run(
-        [sys.executable, "-c", _FORKING], input=json.dumps(told), text=True, capture_output=True, check=True,
-        timeout=120, env=environment(), cwd=folder,
+        [sys.executable, "-c", _FORKING], input=json.dumps({"cases": told, "at_once": at_once}), text=True,
+        capture_output=True, check=True, timeout=240, env=environment(), cwd=folder,
     )  # fmt: skip
-    codes = [int(line) for line in done.stdout.split()]
-    return [
-        Ended(code, (folder / f"{n}" / "out").read_text(), (folder / f"{n}" / "err").read_text())
-        for n, code in enumerate(codes)
-    ]
+    codes = json.loads(done.stdout)
+    ends = {}
+    for number, name in enumerate(cases):
+        place = folder / f"{number}" / "here"
+        out, err = ((place.parent / stream).read_text() for stream in ("out", "err"))
+        ends[name] = Ended(codes[str(place)], out, err, place)
+    return ends

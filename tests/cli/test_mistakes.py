@@ -147,13 +147,12 @@ class Tried:
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
     with listening() as listener:
-        cases = []
+        cases = {}
         for mistake in MISTAKES:
             case = mistake.case(listener.port)
             arguments = tuple(a.format(port=listener.port) for a in case.arguments)
-            cases.append(Case(arguments, case.files, case.variables))
-        ends = run_all(cases, tmp_path_factory.mktemp("mistakes"))
-        yield Tried({mistake.name: end for mistake, end in zip(MISTAKES, ends, strict=True)}, listener)
+            cases[mistake.name] = Case(arguments, case.files, case.variables)
+        yield Tried(run_all(cases, tmp_path_factory.mktemp("mistakes")), listener)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)

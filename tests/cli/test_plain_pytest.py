@@ -2,97 +2,79 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import pytest
 
 from ringback.resources import contract_tests_path
 from ringback.sandbox import SandboxSettings, launch
 
-from .commands import CONFIG, LINES, TOKEN, Ended, environment, listening
+from .commands import CONFIG, LINES, TOKEN, Case, Ended, listening, run_all
 
 GOOD = SandboxSettings(
     port=0, tls=False, access_token=TOKEN, project="Collections", scenario_path="/ivr/collections", lines=LINES,
     ring_seconds=0.1, queued_delivery_seconds=0.2,
 )  # fmt: skip
+CHOSEN = "trigger_is_answered_200"
 FAULTY = replace(GOOD, faults=("html-content-type",))
 
 
-def plain(folder: Path, *arguments: str, **variables: str) -> Ended:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", str(contract_tests_path()), "-p", "no:cacheprovider", *arguments],
-        cwd=folder, env=environment(RINGBACK_ACCESS_TOKEN=TOKEN, **variables), capture_output=True, text=True,
-        timeout=120, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    return Ended(done.returncode, done.stdout, done.stderr)
+@dataclass
+class Runs:
+    """Every run of this module, and how many connections those made that were to send nothing."""
+
+    ends: dict[str, Ended]
+    connections: int
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Ended, Path, int]]]:
-    """Every run of this module, a few at a time; each with its folder and a port at which nobody may be bothered."""
-    folder = tmp_path_factory.mktemp("plain")
-    with launch(GOOD) as good, launch(FAULTY) as faulty, ThreadPoolExecutor(3) as pool, listening() as held:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    with launch(GOOD) as good, launch(FAULTY) as faulty, listening() as held:
         with listening() as listener:
             closed = listener.port
         ports = {"good": good.settings.port, "faulty": faulty.settings.port, "closed": closed, "held": held.port}
         wanted = {
-            "one test": (
-                "good",
-                "-k",
-                "trigger_is_answered_200",
-                "-v",
-                "--junitxml",
-                "junit.xml",
-                "--ringback-seed",
-                "7",
-            ),
+            "one test": ("good", "-k", CHOSEN, "-v", "--junitxml", "junit.xml", "--ringback-seed", "7"),
             "first failure": ("faulty", "-x", "-k", "say_that_they_are_json or one_json_text or by_another_method"),
             "list": ("held", "--collect-only", "-q"),
-            "embedded": ("", "-k", "trigger_is_answered_200"),
-            "mistake": ("good", "-k", "trigger_is_answered_200"),
-            "no file": ("", "-k", "trigger_is_answered_200", "--ringback-config", "no-such.toml"),
+            "embedded": ("", "-k", CHOSEN),
+            "mistake": ("held", "-k", CHOSEN),
+            "no file": ("", "-k", CHOSEN, "--ringback-config", "no-such.toml"),
             "no clause": ("held", "--ringback-clause", "ACK-33"),
             "advisory": ("good", "-k", "base_url_is_https", "-rx"),
-            "down": ("closed", "-k", "trigger_is_answered_200"),
+            "down": ("closed", "-k", CHOSEN),
             "clause": ("good", "--ringback-clause", "ACK-02", "--ringback-out", "out", "-q"),
         }
-        waiting = {}
+        cases = {}
         for name, (where, *arguments) in wanted.items():
-            place = folder / name.replace(" ", "-")
-            place.mkdir()
+            files = {}
             if where:
                 text = CONFIG.format(port=ports[where])
-                (place / "my.toml").write_text(text.replace("settle", "setle") if name == "mistake" else text)
+                files["my.toml"] = text.replace("settle", "setle") if name == "mistake" else text
                 arguments += ["--ringback-config", "my.toml"]
-            # Plugins that other packages bring along take long to load, and one run with them is enough.
-            alone = {} if name == "one test" else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-            waiting[name] = pool.submit(plain, place, *arguments, **alone)
-        ended = {name: (future.result(), folder / name.replace(" ", "-")) for name, future in waiting.items()}
-        connections = held.connections()
-        yield {name: (end, place, connections) for name, (end, place) in ended.items()}
-
-
-Runs = dict[str, tuple[Ended, Path, int]]
+            variables = {"RINGBACK_ACCESS_TOKEN": TOKEN}
+            if name != "one test":
+                # Plugins that other packages bring along take long to load, and one run with them is enough.
+                variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+            arguments = [str(contract_tests_path()), "-p", "no:cacheprovider", *arguments]
+            cases[name] = Case(tuple(arguments), files, variables, "pytest")
+        ends = run_all(cases, tmp_path_factory.mktemp("plain"), at_once=4)
+        return Runs(ends, held.connections())
 
 
 def test_tests_are_chosen_by_name_and_reported_as_pytest_does(runs: Runs) -> None:
-    end, folder, _ = runs["one test"]
+    end = runs.ends["one test"]
     assert end.code == 0, end.out + end.err
     assert "test_an_accepted_trigger_is_answered_200 PASSED" in end.out
     assert "1 passed" in end.out
     assert "seed 7; " in end.out
-    suite = ET.parse(folder / "junit.xml").getroot()
+    suite = ET.parse(end.folder / "junit.xml").getroot()
     assert [case.get("name") for case in suite.iter("testcase")] == ["test_an_accepted_trigger_is_answered_200"]
 
 
 def test_a_run_stops_at_the_first_failure_and_shows_the_clause(runs: Runs) -> None:
-    end, _, _ = runs["first failure"]
+    end = runs.ends["first failure"]
     assert end.code == 1, end.out + end.err
     assert "stopping after 1 failures" in end.out
     assert "1 failed" in end.out
@@ -107,14 +89,14 @@ def test_a_run_stops_at_the_first_failure_and_shows_the_clause(runs: Runs) -> No
 
 
 def test_listing_the_tests_sends_nothing(runs: Runs) -> None:
-    end, _, connections = runs["list"]
+    end = runs.ends["list"]
     assert end.code == 0
     assert "test_3_ack_answer.py::test_an_accepted_trigger_is_answered_200" in end.out
-    assert connections == 0
+    assert runs.connections == 0
 
 
 def test_without_a_configuration_the_embedded_deployment_is_met(runs: Runs) -> None:
-    end, _, _ = runs["embedded"]
+    end = runs.ends["embedded"]
     assert end.code == 0, end.out + end.err
     assert "1 passed" in end.out
 
@@ -128,16 +110,16 @@ def test_without_a_configuration_the_embedded_deployment_is_met(runs: Runs) -> N
     ],
 )
 def test_a_mistake_is_told_in_one_line(runs: Runs, name: str, told: str) -> None:
-    end, _, connections = runs[name]
+    end = runs.ends[name]
     assert end.code == pytest.ExitCode.USAGE_ERROR
     [line] = [line for line in end.err.splitlines() if line]
     assert told in line
     assert "Traceback" not in end.out + end.err
-    assert connections == 0
+    assert runs.connections == 0
 
 
 def test_an_advisory_deviation_fails_nothing(runs: Runs) -> None:
-    end, _, _ = runs["advisory"]
+    end = runs.ends["advisory"]
     assert end.code == 0, end.out + end.err
     assert "1 xfailed" in end.out
     assert "plain HTTP" in end.out
@@ -145,14 +127,14 @@ def test_an_advisory_deviation_fails_nothing(runs: Runs) -> None:
 
 
 def test_what_could_not_be_decided_is_not_passed(runs: Runs) -> None:
-    end, _, _ = runs["down"]
+    end = runs.ends["down"]
     assert end.code == 3, end.out + end.err
     assert "1 skipped" in end.out
     assert "ACK-01 inconclusive: no connection" in end.out
 
 
 def test_a_clause_is_chosen_by_its_id(runs: Runs) -> None:
-    end, folder, _ = runs["clause"]
+    end = runs.ends["clause"]
     assert end.code == 0, end.out + end.err
     assert "deselected" in end.out
-    assert (folder / "out/exchanges.ndjson").read_text().count("\n") >= 1
+    assert (end.folder / "out/exchanges.ndjson").read_text().count("\n") >= 1

@@ -146,6 +146,6 @@ def test_an_enormous_id_is_no_crash() -> None:
 def test_what_came_is_told_in_a_few_words() -> None:
     assert trigger({"UniqueId": "a"}).told() == "200 with 17 bytes"
     assert trigger(b"", 503).told() == "503 with an empty body"
-    assert Trigger(NONE, 0, 2, None, None, b"", "timeout").told() == "no answer: timeout after 2.0 s"
+    assert Trigger(NONE, 0, 2, None, None, b"", "timeout").told() == "no answer (timeout after 2.0 s)"
     assert Trigger(NONE, 0, 2, 200, None, b"", "timeout").told() == "200 with an empty body, then timeout"
     assert (trigger(b"", 404).refused, trigger(b"", 500).refused, trigger(b"", None).refused) == (True, False, False)
