@@ -122,7 +122,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         some = ("check", "--clause", "REQ-08", "--clause", "ROB-01", "--seed", "7")
         for name in ("seed", "seed again"):
             case(name, good, *some, extra='\n[result_destination]\nlisten = "127.0.0.1:0"\n')
-        quick = {"RINGBACK_TIMING__REQUEST": "100ms", "RINGBACK_BUDGET__CALLS": "12"}
+        quick = {
+            "RINGBACK_TIMING__REQUEST": "100ms",
+            "RINGBACK_TIMING__SETTLE": "1s",
+            "RINGBACK_BUDGET__CALLS": "12",
+        }
         for name, answer in HOSTILE.items():
             arguments = ("check", "--clause", "ACK", "--clause", "RES", "--clause", "STA", "--clause", "ROB-02")
             case(name, stack.enter_context(hostile(answer)), *arguments, extra=DIALECT, **quick)
