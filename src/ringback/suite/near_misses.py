@@ -12,8 +12,8 @@ def near_miss_tokens() -> dict[str, Callable[[str], str]]:
     return {
         "in another case": lambda token: token.swapcase() if token.swapcase() != token else token[::-1] + "x",
         "in capitals": lambda token: token.upper() if token.upper() != token else token.lower() + "x",
-        "without its last character": lambda token: token[:-1] or "x",
-        "without its first half": lambda token: token[len(token) // 2 :] if len(token) > 1 else "x",
+        "without its last character": lambda token: token[:-1] or token + "x",
+        "without its first half": lambda token: token[len(token) // 2 :] if len(token) > 1 else token + "x",
         "with a letter appended": lambda token: token + "x",
         "with a blank appended": lambda token: token + " ",
         "after a blank": lambda token: " " + token,
