@@ -239,6 +239,7 @@ def test_refused_in_other_encodings(encoding: str, number: str) -> None:
 
 def test_refused_in_an_encoding_whose_digits_are_escaped() -> None:
     refusal('{"_Destination": "%31%31%32"}'.encode("cp037"))
+    refusal('{ _Destination": "%35%35%35'.encode("cp037"), POLL)
     refusal(b'{"UniqueIds": ["1"], "_Dest%\x0069nation": "112"', POLL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 import zlib
 
 import pytest
@@ -123,6 +124,18 @@ def test_reading_stops_at_the_bound_and_not_before() -> None:
     assert not decoder.feed(b"x")
     assert decoder.problem is not None
     assert len(decoder.body) == MAX_BODY
+
+
+def test_a_bomb_is_not_unpacked_beyond_the_bound() -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join([*(packer.compress(b" " * 2**20) for _ in range(100)), packer.flush()])
+    decoder = BodyDecoder("gzip")
+    tracemalloc.start()
+    try:
+        assert not decoder.feed(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 6 * MAX_BODY
+    finally:
+        tracemalloc.stop()
 
 
 def test_nothing_at_all_is_a_whole_body_in_any_coding() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import time
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -136,6 +138,20 @@ def test_plain_http_behind_an_https_url_is_unreachable_over_tls() -> None:
                 with pytest.raises(Unreachable):
                     await client.trigger(body(), expect_call=True)
             assert server.requests == []
+
+    asyncio.run(main())
+
+
+def test_a_handshake_that_never_comes_ends_in_time() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            config = settings(f"https://127.0.0.1:{silent.getsockname()[1]}", timing={"request": "200ms"})
+            async with talking_to(config) as client:
+                began = time.monotonic()
+                with pytest.raises(Unreachable):
+                    await client.trigger(body(), expect_call=True)
+                assert time.monotonic() - began < 5
+                assert client.transport.budget.left == 50
 
     asyncio.run(main())
 

@@ -1,0 +1,136 @@
+"""429, however it is asked for: waited out, given up in time; and redirects, which are not followed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from ringback.deployment import RateLimited, Trigger
+
+from .hostile import Request, Script, accepts, body, http, serving, settings, talking_to
+
+OK = http(200, {"UniqueId": "call-one"})
+
+
+def limits_first(count: int, *headers: tuple[str, str], content: bytes = b"") -> Script:
+    async def script(request: Request) -> bytes | None:
+        return http(429, content, *headers) if request.nth <= count else OK
+
+    return script
+
+
+def http_date(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "at_least", "at_most"),
+    [
+        ([("Retry-After", "1")], 1.0, 3.0),
+        ([("Retry-After", "0")], 0.05, 2.0),
+        ([], 0.5, 2.5),
+        ([("Retry-After", "soon")], 0.5, 2.5),
+        ([("Retry-After", "-7")], 0.5, 2.5),
+        ([("Retry-After", http_date(101)), ("Date", http_date(100))], 0.9, 3.0),
+        ([("Retry-After", http_date(-3600))], 0.05, 2.0),
+    ],
+    ids=["seconds", "zero", "absent", "a word", "negative", "a date, by the server's clock", "a date gone by"],
+)
+def test_429_is_waited_out(headers: list[tuple[str, str]], at_least: float, at_most: float) -> None:
+    async def main() -> None:
+        async with serving(limits_first(1, *headers)) as server, talking_to(settings(server.base_url)) as client:
+            began = time.monotonic()
+            answer = await client.trigger(body(), expect_call=True)
+            assert at_least <= time.monotonic() - began < at_most
+            assert answer.accepted
+            assert answer.seconds < 1.0, "the wait is none of the deployment's"
+            assert len(server.requests) == 2
+            assert client.transport.patience.answers == 1
+            assert client.transport.budget.accepted == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("value", ["999999999", "9" * 400, http_date(10**6), http_date(10**9)])
+def test_an_absurd_retry_after_ends_at_once(value: str) -> None:
+    async def main() -> None:
+        async with (
+            serving(limits_first(99, ("Retry-After", value))) as server,
+            talking_to(settings(server.base_url)) as client,
+        ):
+            began = time.monotonic()
+            with pytest.raises(RateLimited):
+                await client.trigger(body(), expect_call=True)
+            assert time.monotonic() - began < 2
+            assert client.transport.budget.left == 50, "nothing was dialled, so the place is given back"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("headers", [[], [("Retry-After", "0")]], ids=["absent", "zero"])
+def test_429_forever_ends_when_patience_does(headers: list[tuple[str, str]]) -> None:
+    async def main() -> None:
+        async with serving(limits_first(10**6, *headers)) as server, talking_to(settings(server.base_url)) as client:
+            client.transport.patience.left = 0.6
+            began = time.monotonic()
+            with pytest.raises(RateLimited):
+                await client.trigger(body(), expect_call=True)
+            with pytest.raises(RateLimited):
+                await client.poll(["x"])
+            assert time.monotonic() - began < 5
+            assert len(server.requests) < 30
+
+    asyncio.run(main())
+
+
+def test_many_requests_limited_at_once_wait_together() -> None:
+    async def main() -> None:
+        async with (
+            serving(limits_first(16, ("Retry-After", "1"))) as server,
+            talking_to(settings(server.base_url)) as client,
+        ):
+            patience = client.transport.patience.left
+            began = time.monotonic()
+            sent = await asyncio.gather(*(client.trigger(body(), expect_call=True) for _ in range(16)))
+            assert all(isinstance(answer, Trigger) and answer.status == 200 for answer in sent)
+            assert time.monotonic() - began < 6
+            assert patience - client.transport.patience.left < 4, "one wait, not sixteen"
+
+    asyncio.run(main())
+
+
+def test_a_429_that_tells_of_a_call_is_not_followed_by_a_second_trigger() -> None:
+    async def main() -> None:
+        placed = limits_first(1, ("Retry-After", "0"), content=b'{"UniqueId": "call-of-the-limited"}')
+        async with serving(placed) as server, talking_to(settings(server.base_url)) as client:
+            answer = await client.trigger(body(), expect_call=True)
+            assert answer.status == 429
+            assert len(server.requests) == 1
+            assert client.transport.budget.accepted == 1
+
+    asyncio.run(main())
+
+
+# -- redirects --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(status: int) -> None:
+    async def main() -> None:
+        async with serving(accepts) as elsewhere:
+
+            async def redirects(request: Request) -> bytes | None:
+                return http(status, b"", ("Location", elsewhere.base_url + request.path))
+
+            async with serving(redirects) as server, talking_to(settings(server.base_url)) as client:
+                assert (await client.trigger(body(), expect_call=True)).status == status
+                assert (await client.poll(["x"])).status == status
+                assert (await client.poll_with(None, method="GET")).status == status
+                assert elsewhere.connections == 0
+                assert client.transport.budget.accepted == 0
+
+    asyncio.run(main())
