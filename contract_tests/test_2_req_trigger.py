@@ -347,7 +347,7 @@ def test_refusals_are_4xx_and_name_no_call(suite: Session) -> None:
 @pytest.mark.clause("REQ-16")
 @pytest.mark.at_end
 @pytest.mark.pool(1)
-@pytest.mark.sends(*LACKING)
+@pytest.mark.sends(*NEGATIVES)
 def test_refused_triggers_dial_nobody(suite: Session) -> None:
     """Refused triggers, watched for a result that shows that they dialled all the same."""
     suite.settled_calls()

@@ -9,6 +9,7 @@ import pytest
 
 from ringback.deployment import Poll
 from ringback.suite.calls import Call
+from ringback.suite.common_probes import LINE_CALLS
 from ringback.suite.history import is_near, polls
 from ringback.suite.lifecycle import is_steady
 from ringback.suite.near_misses import near_miss_ids
@@ -68,7 +69,7 @@ def call_words(call: Call) -> set[str]:
 
 
 @pytest.mark.clause("RES-01")
-@pytest.mark.pool(1)
+@pytest.mark.sends(*LINE_CALLS.values())
 @pytest.mark.after_final
 def test_a_poll_for_accepted_calls_is_answered_200(suite: Session) -> None:
     """The status of polls for one accepted call, in progress and final."""
@@ -90,7 +91,7 @@ def test_a_poll_for_accepted_calls_is_answered_200(suite: Session) -> None:
 
 
 @pytest.mark.clause("RES-02")
-@pytest.mark.pool(1)
+@pytest.mark.sends(*LINE_CALLS.values())
 @pytest.mark.after_final
 def test_the_answer_is_an_object_with_call_results(suite: Session) -> None:
     """The body of every 200 answer to a poll, in progress and final."""
@@ -111,7 +112,7 @@ def test_the_answer_is_an_object_with_call_results(suite: Session) -> None:
 
 
 @pytest.mark.clause("RES-03")
-@pytest.mark.pool(1)
+@pytest.mark.sends(*LINE_CALLS.values())
 @pytest.mark.after_final
 def test_each_entry_has_its_three_members_as_text(suite: Session) -> None:
     """Every entry of every 200 answer to a poll."""

@@ -145,10 +145,22 @@ def must_not_be_5xx(answer: Answer | None) -> None:
 
 
 @pytest.mark.clause("ROB-02")
+@pytest.mark.parametrize("what", ["bad JSON", "wrong types", "quotes and percent signs"])
+def test_a_malformed_poll_is_answered(suite: Session, what: str) -> None:
+    """Polls that may upset a parser."""
+    answer = suite.poll_with(MALFORMED_POLLS[what], f"poll with {what}")
+    if answer.failure is not None:
+        raise Deviation(f"{answer.exchange.purpose} was {answer.was()}", evidence=[answer])
+
+
+@pytest.mark.clause("ROB-02")
 @pytest.mark.at_end
-@pytest.mark.pool(1)
+@pytest.mark.pool(20)
+@pytest.mark.looks_back_on("REQ-14", "REQ-15", "ROB-01")
 def test_every_request_was_answered(suite: Session) -> None:
     """Every request of the run that reached the deployment."""
+    if suite.calls.watched:
+        suite.settled_calls()
     elsewhere = apart(suite, methods=False)
     seen = [answer for answer in suite.history if answer.exchange.id not in elsewhere]
     lost = [answer for answer in seen if answer.failure is not None]
@@ -237,6 +249,7 @@ def enough(suite: Session) -> None:
 @pytest.mark.clause("ROB-04")
 @pytest.mark.at_end
 @pytest.mark.pool(1)
+@pytest.mark.looks_back_on("REQ-10", "REQ-13", "REQ-15", "ROB-01")
 def test_no_answer_repeated_an_access_token(suite: Session) -> None:
     """Every answer of the run, headers and body, for tokens right and wrong."""
     for answer in suite.history:
@@ -249,6 +262,7 @@ def test_no_answer_repeated_an_access_token(suite: Session) -> None:
 @pytest.mark.clause("ROB-05")
 @pytest.mark.at_end
 @pytest.mark.pool(1)
+@pytest.mark.looks_back_on("REQ-10", "REQ-13", "REQ-14", "REQ-15", "ROB-01")
 def test_refusals_tell_nothing_of_the_inside(suite: Session) -> None:
     """The body of every refusal of the run."""
     refusals = [answer for answer in suite.history if answer.status is not None and answer.status >= 400]

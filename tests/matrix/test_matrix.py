@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +18,8 @@ import pytest
 
 from ringback.contract.clauses import CLAUSES
 from ringback.sandbox import DIALECTS, FAULTS
+
+from .forked import run
 
 pytestmark = pytest.mark.slow
 
@@ -34,10 +34,10 @@ WAITS = {
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What one run came to: exit code, standard error, and `verdict.json`."""
+    """What one run came to: exit code, what it printed, and `verdict.json`."""
 
     code: int
-    complaint: str
+    printed: str
     verdict: dict[str, Any]
 
     def clauses(self, *verdicts: str) -> list[str]:
@@ -50,7 +50,7 @@ class Checked:
             for c in self.verdict["clauses"]
             if c["verdict"] not in {"pass", "not-exercised"}
         ]
-        return "\n".join([f"exit code {self.code}", *told, self.complaint])
+        return "\n".join([f"exit code {self.code}", *told, self.printed])
 
 
 class Runner:
@@ -77,12 +77,11 @@ class Runner:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RINGBACK_")}
         environment |= {"RINGBACK_CONFIG": "", f"RINGBACK_SANDBOX__{kind}": name}
         environment |= {f"RINGBACK_TIMING__{key}": value for key, value in WAITS[kind].items()}
-        command = [sys.executable, "-m", "ringback", "check", "--quiet", "--seed", "1", "--out", str(out)]
-        command += [word for clause in clauses for word in ("--clause", clause)]
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=400, check=False, cwd=self._directory
-        )
-        return Checked(done.returncode, done.stderr, json.loads((out / "verdict.json").read_text()))
+        arguments = ["check", "--quiet", "--seed", "1", "--out", str(out)]
+        arguments += [word for clause in clauses for word in ("--clause", clause)]
+        printed = out.with_suffix(".txt")
+        code = run(arguments, environment, self._directory, printed, 400)
+        return Checked(code, printed.read_text(), json.loads((out / "verdict.json").read_text()))
 
 
 ADVISORY = {"TRN-01", "ACK-04", "DST-08", "ROB-05"}

@@ -101,15 +101,17 @@ def _read_line(stream: IO[bytes], seconds: float) -> bytes | None:
 
 
 def _stop(process: subprocess.Popen[bytes], running: RunningSandbox | None) -> None:
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
+    # Its standard output stays open while it may still have something to say: a broken pipe would be a traceback.
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
     if running is None:
         # It has not said yet where its files are: let it remove them.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
     process.kill()
     process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
     if running is not None and running.ca_bundle is not None:
         shutil.rmtree(running.ca_bundle.parent, ignore_errors=True)

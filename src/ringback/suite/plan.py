@@ -14,7 +14,7 @@ from ringback.suite.baseline import BASELINE
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.probes import Probe
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "make_plan", "probes_by_clause"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,24 @@ class Plan:
         return math.ceil(max(0.0, self.triggers - rate) / rate)
 
 
-def make_plan(items: Iterable[pytest.Item]) -> Plan:
-    """Gather what the collected tests declare by parameters and markers."""
+def probes_by_clause(items: Iterable[pytest.Item]) -> dict[str, list[Probe]]:
+    """The probes that tests of each clause have for parameters."""
+    found: dict[str, list[Probe]] = {}
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        probes = [v for v in callspec.params.values() if isinstance(v, Probe)] if callspec is not None else []
+        for marker in item.iter_markers("clause"):
+            for clause in marker.args:
+                found.setdefault(clause, []).extend(probes)
+    return found
+
+
+def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Probe]] | None = None) -> Plan:
+    """Gather what the selected tests declare by parameters and markers.
+
+    `everything` are the probes of all clauses, selected or not: tests that look back on what was sent for a clause have
+    it sent even if the clause itself is not selected.
+    """
     probes: dict[Probe, None] = {}
     burst, identical, pool, generated = False, 0, 0, 0
     clauses: dict[str, None] = {}
@@ -83,6 +99,9 @@ def make_plan(items: Iterable[pytest.Item]) -> Plan:
             clauses.update(dict.fromkeys(marker.args))
         for marker in item.iter_markers("sends"):
             probes.update(dict.fromkeys(marker.args))
+        for marker in item.iter_markers("looks_back_on"):
+            for clause in marker.args:
+                probes.update(dict.fromkeys((everything or {}).get(clause, ())))
         callspec = getattr(item, "callspec", None)
         for value in callspec.params.values() if callspec is not None else ():
             if isinstance(value, Probe):

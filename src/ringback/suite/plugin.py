@@ -24,7 +24,7 @@ from ringback.contract.waivers import waivers_in_force
 from ringback.deployment import ExchangeError
 from ringback.suite.findings import failed, finding_of
 from ringback.suite.outcomes import Inconclusive
-from ringback.suite.plan import Plan, make_plan
+from ringback.suite.plan import Plan, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
 from ringback.target import Target, resolve
@@ -34,6 +34,7 @@ __all__ = ["Handover", "Run", "pytest_addoption", "pytest_configure", "session_o
 _MARKERS = (
     "clause(id, ...): the clauses of the contract that the test decides",
     "sends(probe, ...): triggers that the campaign sends for the test",
+    "looks_back_on(clause, ...): the test reads about the triggers that are sent for these clauses",
     "burst: the test reads about the triggers and polls that are sent at once",
     "identical(n): the test reads about n byte-identical triggers",
     "pool(n): the test counts on n accepted calls",
@@ -110,6 +111,7 @@ class SuitePlugin:
         self.config = config
         self.handover: Handover | None = config.pluginmanager.get_plugin("ringback-handover")
         self.run: Run | None = None
+        self._probes: dict[str, list[Probe]] = {}
         self._resources = contextlib.ExitStack()
 
     # -- collection -----------------------------------------------------------------------------------------------
@@ -122,6 +124,7 @@ class SuitePlugin:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Keep the selected clauses' tests, and run first what needs no final calls."""
         ours = [item for item in items if item.get_closest_marker("clause")]
+        self._probes = probes_by_clause(ours)
         wanted = self._wanted_clauses()
         if wanted:
             dropped = [i for i in ours if not wanted & set(_clauses(i))]
@@ -146,7 +149,7 @@ class SuitePlugin:
         ours = [item for item in session.items if item.get_closest_marker("clause")]
         if self.config.getoption("collectonly") or not ours or session.testsfailed:
             return (yield)
-        plan = make_plan(ours)
+        plan = make_plan(ours, self._probes)
         if self.handover is not None:
             self.handover.on_plan(plan)
             if self.handover.plan_only:
