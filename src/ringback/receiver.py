@@ -75,6 +75,7 @@ class Receiver:
     on_delivery: Callable[[Delivery], Awaitable[None]] | None = None
     deliveries: list[Delivery] = field(default_factory=list)
     _addresses: dict[str, _Address] = field(default_factory=dict)
+    _looking: set[asyncio.Task[None]] = field(default_factory=set)
     _server: uvicorn.Server | None = None
     _task: asyncio.Task[None] | None = None
     _socket: socket.socket | None = None
@@ -129,6 +130,8 @@ class Receiver:
             self._server.should_exit = True
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await asyncio.wait_for(self._task, 3)
+        for looking in self._looking:
+            looking.cancel()
         for held in (self._socket, self._closed_port):
             if held is not None:
                 held.close()
@@ -197,12 +200,19 @@ class Receiver:
             delivery = Delivery(key, at, scope["method"], unquote(target), headers, bytes(body), status)
             self.deliveries.append(delivery)
             if self.on_delivery is not None:
-                await self.on_delivery(delivery)
+                # Beside the answer: what is made of a delivery must not hold its sender up.
+                looking = asyncio.create_task(_consumed(self.on_delivery(delivery)))
+                self._looking.add(looking)
+                looking.add_done_callback(self._looking.discard)
         if seconds:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), seconds)
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
+
+
+async def _consumed(looking: Awaitable[None]) -> None:
+    await looking
 
 
 def _word() -> str:

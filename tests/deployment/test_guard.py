@@ -237,6 +237,11 @@ def test_refused_in_other_encodings(encoding: str, number: str) -> None:
     )
 
 
+def test_refused_with_a_plus_sign_near_a_line() -> None:
+    refusal(f"{{'_Destination': '+}}{LINE}'}}")
+    refusal(f"{{'_Destination': '+ ({LINE}'}}")
+
+
 def test_refused_in_an_encoding_whose_digits_are_escaped() -> None:
     refusal('{"_Destination": "%31%31%32"}'.encode("cp037"))
     refusal('{ _Destination": "%35%35%35'.encode("cp037"), POLL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -24,8 +25,15 @@ GUARD = DialGuard(LINES, CALLER, HARMLESS)
 BATCH = 200
 
 
+EXPLORE = bool(os.environ.get("RINGBACK_EXPLORE"))
+"""Set, the bodies differ from run to run, to look for new holes; by default they are the same ones every time."""
+
+
 def examples(count: int) -> settings:
-    return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    return settings(
+        max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None,
+        derandomize=not EXPLORE,
+    )  # fmt: skip
 
 
 class Drawn:

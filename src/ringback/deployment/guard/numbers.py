@@ -34,6 +34,8 @@ _NEXT_ELEMENT = re.compile(r"""(?<!\\)["'][\s\]}]*,[\s\[{]*["']""")
 _LETTER = re.compile(r"[^\W\d_]")
 _BOUNDARY = re.compile(r"""(?<!\\)["'&<>]|(?<![\\=])\r?\n""")
 _JOINS = frozenset("_*#")
+_LOOSE_PLUS = re.compile(r"""\+[^\w"']{1,11}\Z""")
+"""A plus sign that a reader which drops punctuation takes for a part of what follows."""
 _OPENS_PLUS = frozenset("\"'>")
 """What stands before a plus sign that is part of a text; elsewhere it may be a blank, or the sign of a number."""
 _OPENS_ZERO = frozenset("\"'=>+ \t\r\n")
@@ -151,6 +153,8 @@ class Numbers:
         for match in _RUN.finditer(text):
             run, start = match[0], match.start()
             before, after = text[start - 1 : start], text[match.end() : match.end() + 1]
+            if run[0] != "+" and f"+{run}" not in self.lines and _LOOSE_PLUS.search(text, max(0, start - 12), start):
+                raise StrangerRefused("a plus sign that may belong to a line's digits", where)
             if run[0] == "+" and before and before not in _OPENS_PLUS and run[1:] not in self.lines:
                 raise StrangerRefused("a plus sign that may be read as a blank", where)
             if HIDDEN in {before, after} or HIDDEN in run:
