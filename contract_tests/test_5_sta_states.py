@@ -36,6 +36,7 @@ def test_reported_states_are_the_documented_ones(suite: Session) -> None:
 
 @pytest.mark.clause("STA-02")
 @pytest.mark.after_final
+@pytest.mark.pool(20)
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_every_call_becomes_final(suite: Session) -> None:
     """Every accepted call, watched for the settle time."""
@@ -86,6 +87,7 @@ def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
 
 @pytest.mark.clause("STA-04")
 @pytest.mark.at_end
+@pytest.mark.pool(20)
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_a_final_state_stays(suite: Session) -> None:
     """Final calls, polled again until the end of the run."""
@@ -111,6 +113,7 @@ def _seen_for(call: Call) -> float:
 
 @pytest.mark.clause("STA-05")
 @pytest.mark.at_end
+@pytest.mark.pool(20)
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_a_call_in_progress_is_not_reported_as_final(suite: Session) -> None:
     """Calls polled from their acceptance on: a final state that was not the end."""

@@ -48,6 +48,7 @@ MALFORMED = [
     refused("NaN for a project", changed(lambda _: b'{"Project": NaN}')),
 ]  # fmt: skip
 MALFORMED_POLLS: dict[str, bytes] = {
+    "no body": b"",
     "bad JSON": b'{"UniqueIds": [',
     "deep nesting": b'{"UniqueIds": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
     "an id that holds NUL": json.dumps({"UniqueIds": ["before\0after"]}).encode(),
@@ -119,6 +120,7 @@ def test_generated_polls_are_not_answered_5xx(suite: Session) -> None:
 @pytest.mark.clause("ROB-01")
 @pytest.mark.at_end
 @pytest.mark.pool(1)
+@pytest.mark.looks_back_on("REQ-13", "REQ-14")
 def test_nothing_was_answered_5xx(suite: Session) -> None:
     """Every answer of the run."""
     suite.accepted_calls()

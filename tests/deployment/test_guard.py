@@ -237,6 +237,11 @@ def test_refused_in_other_encodings(encoding: str, number: str) -> None:
     )
 
 
+def test_refused_as_a_number_that_may_be_read_as_octal() -> None:
+    octal = next(line for line in LINES if line.startswith("0"))
+    refusal(f'{{"Phone": {octal}}}', headers=(("Content-Type", "text/plain"),))
+
+
 def test_refused_with_a_plus_sign_near_a_line() -> None:
     refusal(f"{{'_Destination': '+}}{LINE}'}}")
     refusal(f"{{'_Destination': '+ ({LINE}'}}")

@@ -38,7 +38,7 @@ _LOOSE_PLUS = re.compile(r"""\+[^\w"']{1,11}\Z""")
 """A plus sign that a reader which drops punctuation takes for a part of what follows."""
 _OPENS_PLUS = frozenset("\"'>")
 """What stands before a plus sign that is part of a text; elsewhere it may be a blank, or the sign of a number."""
-_OPENS_ZERO = frozenset("\"'=>+ \t\r\n")
+_OPENS_ZERO = frozenset("\"'=>+")
 _WORD = re.compile(r"[^\W\d_]+(?:[_-]+[^\W\d_]+)*")
 _HARMLESS_MEMBERS = frozenset(
     {"project", "tenant", "conversationid", "accesstoken", "scenariopath", "orchestratorurl", "locale"}
