@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from ringback.deployment import Answer, Poll
+from ringback.suite.campaign import AT_ONCE
 from ringback.suite.drafts import Draft
 from ringback.suite.generated import CALLS, generated_polls, generated_triggers
 from ringback.suite.history import apart
@@ -161,6 +162,7 @@ def test_a_malformed_poll_is_answered(suite: Session, what: str) -> None:
 @pytest.mark.looks_back_on("REQ-14", "REQ-15", "ROB-01")
 def test_every_request_was_answered(suite: Session) -> None:
     """Every request of the run that reached the deployment."""
+    suite.placed()
     if suite.calls.watched:
         suite.settled_calls()
     elsewhere = apart(suite, methods=False)
@@ -210,6 +212,26 @@ def test_polls_at_once_are_answered_as_alone(suite: Session) -> None:
             raise Deviation(f"a poll at once with others was told of {crossed[0]}, another's call", evidence=[poll])
 
 
+@pytest.mark.clause("ROB-03")
+@pytest.mark.after_final
+@pytest.mark.pool(16)
+def test_polls_at_once_tell_of_their_own_call(suite: Session) -> None:
+    """Sixteen polls at once, each for another final call, three times over the same connections."""
+    calls = suite.steady_calls(2)[:AT_ONCE]
+    for _ in range(3):
+        together = suite.run(
+            suite.campaign.watch.polls_at_once([c.unique_id for c in calls], f"one of {len(calls)} polls at once")
+        )
+        for call, poll in zip(calls, together, strict=True):
+            if poll.failure is None and not poll.states(call.unique_id):
+                alone = suite.poll_alone([call.unique_id], "one of the polls at once, by itself")
+                if alone.states(call.unique_id):
+                    raise Deviation(
+                        f"a poll at once with others was {poll.was()} and does not tell of its call; by itself it does",
+                        evidence=[poll],
+                    )
+
+
 def foreign(poll: Poll) -> list[str]:
     """UniqueIds in a poll's answer that it did not ask for."""
     return [entry.unique_id for entry in poll.entries if entry.unique_id and entry.unique_id not in poll.asked]
@@ -254,6 +276,7 @@ def enough(suite: Session) -> None:
 @pytest.mark.looks_back_on("REQ-10", "REQ-13", "REQ-15", "ROB-01")
 def test_no_answer_repeated_an_access_token(suite: Session) -> None:
     """Every answer of the run, headers and body, for tokens right and wrong."""
+    suite.placed()
     for answer in suite.history:
         if answer.exchange.leaks:
             raise Deviation(f"an answer repeats {answer.exchange.leaks[0]}", evidence=[answer])
@@ -267,6 +290,7 @@ def test_no_answer_repeated_an_access_token(suite: Session) -> None:
 @pytest.mark.looks_back_on("REQ-10", "REQ-13", "REQ-14", "REQ-15", "ROB-01")
 def test_refusals_tell_nothing_of_the_inside(suite: Session) -> None:
     """The body of every refusal of the run."""
+    suite.placed()
     refusals = [answer for answer in suite.history if answer.status is not None and answer.status >= 400]
     if not refusals:
         raise Inconclusive("nothing was refused")

@@ -62,7 +62,7 @@ class Watch:
                     await self._tell()
                     return
             await self._tell()
-            busy = self._calls.ringing or time.monotonic() - started > self._interval
+            busy = self._calls.ringing or not self._calls.watched or time.monotonic() - started > self._interval
             pause = self._interval if busy else max(self._interval, min(_SLOWEST, 4 * self._interval))
             try:
                 await asyncio.wait_for(self._stopping.wait(), pause)
@@ -82,6 +82,11 @@ class Watch:
         """Poll once between two rounds."""
         async with self._turn:
             return await self._client.poll(ids, purpose=purpose)
+
+    async def polls_at_once(self, ids: Sequence[str], purpose: str) -> list[Poll]:
+        """One poll for each id, all at once, between two rounds."""
+        async with self._turn:
+            return list(await asyncio.gather(*(self._client.poll([one], purpose=purpose) for one in ids)))
 
     async def delivered(self, call: Call, delivery: Delivery) -> None:
         """A result arrived: note it, and ask at once whether the call is final."""
@@ -148,7 +153,9 @@ class Watch:
         earlier = [o.final for o in call.observations[:-2] if o.final is not None]
         if earlier and alone.final == earlier[-1] and batched.final != alone.final:
             poll = self._last_batch
-            if poll is not None:
+            # Once more: a call that comes and goes at every other poll would look like a batch that is wrong.
+            again = await self.ask_alone(call)
+            if poll is not None and again is not None and again.final == alone.final:
                 self.contradicted.append((poll, call, alone))
 
     _last_batch: Poll | None = None
