@@ -213,6 +213,15 @@ def test_a_poll_for_nobody_tells_of_nobody(suite: Session, what: str) -> None:
 
 
 @pytest.mark.clause("RES-05")
+@pytest.mark.pool(4)
+@pytest.mark.after_final
+def test_a_poll_for_one_call_tells_of_no_other(suite: Session) -> None:
+    """Polls for one call each, while others are there."""
+    for poll in suite.polls([[call.unique_id] for call in suite.settled_calls()[:6]], "poll for one call"):
+        must_name_only(suite, poll)
+
+
+@pytest.mark.clause("RES-05")
 @pytest.mark.pool(2)
 @pytest.mark.at_end
 def test_no_poll_told_of_a_call_not_asked_for(suite: Session) -> None:
