@@ -59,11 +59,11 @@ class Runner:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._pool = ThreadPoolExecutor(AT_A_TIME)
-        self._runs: dict[tuple[str, str, tuple[str, ...]], Future[Checked]] = {}
+        self._runs: dict[tuple[str, str, tuple[str, ...], int], Future[Checked]] = {}
 
-    def start(self, kind: str, name: str, clauses: tuple[str, ...] = ()) -> Future[Checked]:
+    def start(self, kind: str, name: str, clauses: tuple[str, ...] = (), attempt: int = 1) -> Future[Checked]:
         """Check a sandbox with one variation (`kind` is FAULTS or DIALECTS), all clauses or the given ones."""
-        key = (kind, name, clauses)
+        key = (kind, name, clauses, attempt)
         if key not in self._runs:
             self._runs[key] = self._pool.submit(self._run, *key)
         return self._runs[key]
@@ -72,8 +72,8 @@ class Runner:
         """Drop the runs that have not begun, and wait for the others."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _run(self, kind: str, name: str, clauses: tuple[str, ...]) -> Checked:
-        out = self._directory / f"{kind.lower()}-{name}-{'-'.join(clauses) or 'all'}"
+    def _run(self, kind: str, name: str, clauses: tuple[str, ...], attempt: int) -> Checked:
+        out = self._directory / f"{kind.lower()}-{name}-{'-'.join(clauses) or 'all'}-{attempt}"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RINGBACK_")}
         environment |= {"RINGBACK_CONFIG": "", f"RINGBACK_SANDBOX__{kind}": name}
         environment |= {f"RINGBACK_TIMING__{key}": value for key, value in WAITS[kind].items()}
@@ -85,8 +85,6 @@ class Runner:
 
 
 ADVISORY = {"TRN-01", "ACK-04", "DST-08", "ROB-05"}
-RARE = {"twentieth-poll-drops"}
-"""Faults that strike too seldom to be met in a run for one clause."""
 IN_FULL: dict[str, str] = {}
 for _name, _fault in FAULTS.items():
     IN_FULL.setdefault(_fault.clauses[0], _name)
@@ -94,7 +92,7 @@ for _name, _fault in FAULTS.items():
 
 def narrowed(name: str) -> tuple[str, ...]:
     """The clauses on which a fault is checked: none named means all."""
-    if os.environ.get("RINGBACK_MATRIX") == "full" or name in IN_FULL.values() or name in RARE:
+    if os.environ.get("RINGBACK_MATRIX") == "full" or name in IN_FULL.values():
         return ()
     return FAULTS[name].clauses
 
@@ -116,8 +114,11 @@ def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_found_on_its_clause(runner: Runner, name: str) -> None:
-    checked = runner.start("FAULTS", name, narrowed(name)).result()
     expected = set(FAULTS[name].clauses)
+    checked = runner.start("FAULTS", name, narrowed(name)).result()
+    if not expected & set(checked.clauses("fail", "warn")):
+        # What strikes by chance or seldom, a run for its clause alone may miss; a whole one must meet it.
+        checked = runner.start("FAULTS", name, attempt=2).result()
     assert expected & set(checked.clauses("fail", "warn")), str(checked)
     assert checked.code == (0 if expected <= ADVISORY else 1), str(checked)
     assert checked.verdict["calls"]["accepted"] <= 60
@@ -127,6 +128,9 @@ def test_a_fault_is_found_on_its_clause(runner: Runner, name: str) -> None:
 @pytest.mark.parametrize("name", DIALECTS)
 def test_a_dialect_passes(runner: Runner, name: str) -> None:
     checked = runner.start("DIALECTS", name).result()
+    if checked.code == 3:
+        # On a machine this busy something may be left undecided once. To accuse is not forgiven.
+        checked = runner.start("DIALECTS", name, attempt=2).result()
     assert checked.clauses("fail", "warn", "inconclusive") == [], str(checked)
     assert checked.code == 0, str(checked)
     assert checked.verdict["calls"]["accepted"] <= 60
