@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ringback.config import LINE_STATES
@@ -69,6 +71,7 @@ def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
     final = [call for call in calls if call.state is not None]
     if not final:
         raise Inconclusive(f"no call to the line {line} became final (see STA-02), or none was accepted")
+    wait_for_the_known_state(suite, final)
     steady = [call for call in final if is_steady(call)]
     if not steady:
         raise Inconclusive("the results of calls to this line come and go (see STA-04 and STA-05)")
@@ -85,6 +88,22 @@ def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
             )  # fmt: skip
 
 
+def wait_for_the_known_state(suite: Session, calls: list[Call]) -> None:
+    """Watch calls that are reported with another state than their line's: it may be that they are still in progress."""
+    settle = suite.config.timing.settle
+    oldest = min((call.trigger.ended for call in calls), default=0.0)
+    suite.wait_until(
+        lambda: all(call.state in {None, call.known_state} for call in calls) or time.monotonic() - oldest > settle,
+        settle,
+    )
+
+
+def watch_for_a_while(suite: Session, calls: list[Call]) -> None:
+    """Poll final calls on for some seconds."""
+    enough = lambda: all(_seen_for(call) >= STAYS_FOR for call in calls)  # noqa: E731 - asked again and again
+    suite.wait_until(enough, 2 * STAYS_FOR + 10 * suite.config.timing.poll_interval)
+
+
 @pytest.mark.clause("STA-04")
 @pytest.mark.at_end
 @pytest.mark.pool(20)
@@ -92,11 +111,7 @@ def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
 def test_a_final_state_stays(suite: Session) -> None:
     """Final calls, polled again until the end of the run."""
     calls = suite.settled_calls()
-
-    def watched_long_enough() -> bool:
-        return all(_seen_for(call) >= STAYS_FOR for call in calls)
-
-    suite.wait_until(watched_long_enough, 2 * STAYS_FOR + 10 * suite.config.timing.poll_interval)
+    watch_for_a_while(suite, calls)
     typical = suite.calls.typical_age()
     for call in calls:
         if found := lost_final(call, typical):
@@ -118,6 +133,8 @@ def _seen_for(call: Call) -> float:
 def test_a_call_in_progress_is_not_reported_as_final(suite: Session) -> None:
     """Calls polled from their acceptance on: a final state that was not the end."""
     calls = suite.settled_calls()
+    watch_for_a_while(suite, calls)
+    wait_for_the_known_state(suite, calls)
     typical = suite.calls.typical_age()
     for call in calls:
         if found := early_final(call, typical):
