@@ -20,6 +20,8 @@ from ringback.suite.session import Session
 
 HOLD = 4.0
 """Seconds for which a slow destination keeps its sender waiting."""
+LATE_AT_MOST = 2.0
+"""Seconds by which polls may tell of a result later than it is sent; more, or most of a call's life, is too early."""
 SLOW_TRIGGER = 2.5
 """Seconds longer than other triggers that count as being held up."""
 
@@ -153,16 +155,14 @@ def test_a_result_is_delivered_where_nothing_is_said_of_when(suite: Session) -> 
 def test_no_result_is_sent_before_the_call_is_final(suite: Session) -> None:
     """Every delivery, against polls that were sent after it came."""
     calls = final(suite, lambda _: True)
-    typical = suite.calls.typical_age() or 0.0
-    grace = max(0.1, min(1.0, 0.25 * typical))
     doubted = [call for _poll, call, _alone in suite.campaign.watch.contradicted]
     for call in calls:
         for delivery in (d for d in call.deliveries if names(d, call.unique_id)):
             # What is told after the first final state is STA-04's matter.
             before = call.observations[: call.observations.index(call.finals[0])]
             pending = [o for o in before if (o.alone or call not in doubted) and o.asked_at > delivery.at]
-            if pending and pending[-1].asked_at - delivery.at > grace:
-                early = pending[-1].asked_at - delivery.at
+            early = pending[-1].asked_at - delivery.at if pending else 0.0
+            if early > LATE_AT_MOST or (early > 0.1 and call.age(delivery.at) < 0.4 * call.age(pending[-1].asked_at)):
                 raise Deviation(
                     f"the result was sent at least {early:.2f} s before the call was final",
                     evidence=[pending[-1].exchange],
