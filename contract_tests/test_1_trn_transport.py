@@ -6,7 +6,7 @@ import pytest
 
 from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
 from ringback.suite.drafts import Draft
-from ringback.suite.history import dialled, regular_answers
+from ringback.suite.history import dialled, regular_answers, wait_for_the_run
 from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
 from ringback.suite.probes import Probe, refused
 from ringback.suite.session import Session
@@ -90,13 +90,6 @@ def test_a_trigger_by_another_method_dials_nobody(suite: Session) -> None:
             raise Deviation(
                 f"{outcome.draft.method} /v2/call dialled: its result was delivered", evidence=[outcome.answer]
             )
-
-
-def wait_for_the_run(suite: Session) -> None:
-    """Let calls become final, so that polls tell of them; answers are judged even if there is no call."""
-    suite.placed()
-    if suite.calls.watched:
-        suite.settled_calls()
 
 
 @pytest.mark.clause("TRN-04")

@@ -100,7 +100,10 @@ def wait_for_the_known_state(suite: Session, calls: list[Call]) -> None:
 
 def watch_for_a_while(suite: Session, calls: list[Call]) -> None:
     """Poll final calls on for some seconds."""
-    enough = lambda: all(_seen_for(call) >= STAYS_FOR for call in calls)  # noqa: E731 - asked again and again
+
+    def enough() -> bool:
+        return all(_seen_for(call) >= STAYS_FOR for call in calls)
+
     suite.wait_until(enough, 2 * STAYS_FOR + 10 * suite.config.timing.poll_interval)
 
 

@@ -12,7 +12,7 @@ from ringback.deployment import Answer, Poll
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.drafts import Draft
 from ringback.suite.generated import CALLS, generated_polls, generated_triggers
-from ringback.suite.history import apart
+from ringback.suite.history import apart, wait_for_the_run
 from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
 from ringback.suite.probes import Probe, either, refused
 from ringback.suite.session import Session
@@ -162,9 +162,7 @@ def test_a_malformed_poll_is_answered(suite: Session, what: str) -> None:
 @pytest.mark.looks_back_on("REQ-14", "REQ-15", "ROB-01")
 def test_every_request_was_answered(suite: Session) -> None:
     """Every request of the run that reached the deployment."""
-    suite.placed()
-    if suite.calls.watched:
-        suite.settled_calls()
+    wait_for_the_run(suite)
     elsewhere = apart(suite, methods=False)
     seen = [answer for answer in suite.history if answer.exchange.id not in elsewhere]
     lost = [answer for answer in seen if answer.failure is not None]

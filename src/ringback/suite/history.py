@@ -7,7 +7,7 @@ from ringback.suite.campaign import Outcome
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.session import Session
 
-__all__ = ["apart", "dialled", "is_near", "polls", "regular_answers"]
+__all__ = ["apart", "dialled", "is_near", "polls", "regular_answers", "wait_for_the_run"]
 
 
 def regular_answers(suite: Session) -> list[Answer]:
@@ -23,6 +23,13 @@ def regular_answers(suite: Session) -> list[Answer]:
     if not found:
         raise Inconclusive("no trigger and no poll was answered 200")
     return found
+
+
+def wait_for_the_run(suite: Session) -> None:
+    """Let calls become final, so that polls tell of them; answers are judged even if there is no call."""
+    suite.placed()
+    if suite.calls.watched:
+        suite.settled_calls()
 
 
 def polls(suite: Session) -> list[Poll]:

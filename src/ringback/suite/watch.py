@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ringback.config import Config
 from ringback.deployment import DeploymentClient, ExchangeError, Poll
@@ -44,6 +44,7 @@ class Watch:
         """Why watching ended early, if it did."""
         self._batches_work = True
         self._turn = asyncio.Lock()
+        self._last_batch: Poll | None = None
         self._changed = asyncio.Condition()
 
     async def run(self) -> None:
@@ -102,9 +103,8 @@ class Watch:
         """Return when each of these calls is final, has had the settle time, or can't be watched any more."""
         await self.until(lambda: all(c.settled or c.age(time.monotonic()) > self._settle for c in calls))
 
-    async def until(self, met: object, *, seconds: float | None = None) -> None:
+    async def until(self, met: Callable[[], bool], *, seconds: float | None = None) -> None:
         """Return when `met()` holds, after `seconds` at the latest, or when watching has ended."""
-        assert callable(met)  # noqa: S101
         deadline = time.monotonic() + seconds if seconds is not None else None
         async with self._changed:
             while not met() and self.trouble is None and not self._stopping.is_set():
@@ -157,8 +157,6 @@ class Watch:
             again = await self.ask_alone(call)
             if poll is not None and again is not None and again.final == alone.final:
                 self.contradicted.append((poll, call, alone))
-
-    _last_batch: Poll | None = None
 
     def _overdue(self, calls: Sequence[Call]) -> list[Call]:
         """Calls in progress for much longer than others were: perhaps batches do not tell of them."""
