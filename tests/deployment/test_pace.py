@@ -94,17 +94,12 @@ def test_more_at_once_than_a_second_holds_is_refused(clock: Clock) -> None:
 def test_triggers_leave_no_faster_than_configured() -> None:
     async def main() -> None:
         config = {"calls": 100, "triggers_per_second": 20}
-        arrivals: list[float] = []
-
-        async def noting(request: object) -> bytes:
-            arrivals.append(time.monotonic())
-            return await accepts(request)  # type: ignore[arg-type]  # the server hands over its own kind
-
-        async with serving(noting) as server, talking_to(settings(server.base_url, budget=config)) as client:
+        async with serving(accepts) as server, talking_to(settings(server.base_url, budget=config)) as client:
+            began = time.monotonic()
             await asyncio.gather(*(client.trigger(body(), expect_call=True) for _ in range(36)))
+            # 20 leave at once, 16 more at 20 a second: a slow machine makes it more, none makes it less.
+            assert time.monotonic() - began > 0.75
             assert len(server.requests) == 36
-        # 20 leave at once, 16 more at 20 a second.
-        assert arrivals[-1] - arrivals[0] > 0.7
 
     asyncio.run(main())
 
