@@ -14,13 +14,20 @@ from ringback.suite.outcomes import Deviation, NotExercised
 __all__ = ["failed", "finding_of"]
 
 
-def finding_of(clause: str, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Finding:
-    """What the end of a test says of a clause. Whatever is not a deviation is no reproach to the deployment."""
+def finding_of(
+    clause: str, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+) -> Finding | None:
+    """What the end of a test says of a clause. Whatever is not a deviation is no reproach to the deployment.
+
+    None if it says nothing: the test ended at a deviation from another of its clauses.
+    """
     name = _name(item)
     error = call.excinfo.value if call.excinfo is not None else None
     seconds = report.duration
     if error is None:
         return Finding(clause, Verdict.PASS, name, seconds=seconds)
+    if isinstance(error, Deviation) and error.clause not in {None, clause}:
+        return None
     if isinstance(error, Deviation):
         expected = error.expected or CLAUSES[clause].expects
         evidence = tuple(_shown(exchange) for exchange in error.evidence)

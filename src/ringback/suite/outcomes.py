@@ -16,10 +16,19 @@ _SHOWN = 3
 class Deviation(AssertionError):
     """The deployment broke the clause: what was expected, what came, and the exchanges that show it."""
 
-    def __init__(self, observed: str, *, expected: str = "", evidence: Iterable[Answer | Exchange] = ()) -> None:
+    def __init__(
+        self,
+        observed: str,
+        *,
+        expected: str = "",
+        evidence: Iterable[Answer | Exchange] = (),
+        clause: str | None = None,
+    ) -> None:
         super().__init__(observed)
         self.observed = observed
         self.expected = expected
+        self.clause = clause
+        """The clause that is broken, where a test looks at several; the others are then left as they were."""
         found = [item.exchange if isinstance(item, Answer) else item for item in evidence]
         # The smallest request shows a deviation best.
         self.evidence = tuple(sorted(dict.fromkeys(found), key=lambda e: e.request_bytes)[:_SHOWN])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,10 +174,8 @@ class SuitePlugin:
                 raise
             raise pytest.UsageError(str(error)) from None
         level = handed.level if handed else Level(self.config.getoption("--ringback-level"))
-        left: dict[str, int] = {}
-        for item in items:
-            for clause in _clauses(item):
-                left[clause] = left.get(clause, 0) + 1
+        wanted = self._wanted_clauses()
+        left = dict(Counter(c for item in items for c in _clauses(item) if not wanted or c in wanted))
         run = Run(target.config, seed, level, plan, machinery, tests_left=left)
         if handed:
             handed.run = run
@@ -220,9 +219,13 @@ class SuitePlugin:
             return report
         if call.when == "call" or (call.when == "setup" and not report.passed):
             for clause in _clauses(item):
-                finding = finding_of(clause, item, call, report)
-                self.run.findings.append(finding)
+                if clause not in self.run.tests_left:
+                    continue  # the run is not for this clause
                 self.run.tests_left[clause] -= 1
+                finding = finding_of(clause, item, call, report)
+                if finding is None:
+                    continue
+                self.run.findings.append(finding)
                 if finding.verdict is Verdict.FAIL and not self._fails(clause):
                     report.outcome = "skipped"
                     # This is how pytest marks an expected failure.
