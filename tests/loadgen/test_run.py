@@ -236,7 +236,7 @@ def test_an_unreachable_deployment_ends_early_and_undecided(tmp_path: Path) -> N
     begun = time.monotonic()
     outcome = run_load(config, plan(rate=200, duration=30), tmp_path, embedded=True)
     assert time.monotonic() - begun < 10
-    assert 20 <= outcome.section["trigger"]["errors"]["connect"] < 60
+    assert 20 <= outcome.section["trigger"]["errors"]["connect"] < 2000
     assert any("could not be reached" in question for question in outcome.open_questions)
     assert set(verdicts(outcome).values()) == {Verdict.INCONCLUSIVE}
 

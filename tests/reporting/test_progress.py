@@ -86,14 +86,16 @@ def test_a_narrow_terminal_still_sees_one_line(pty: Pty) -> None:
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_the_terminal_is_restored_whatever_happens(pty: Pty, error: type[BaseException]) -> None:
     screen = ReportConsole(file=pty.file)
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     with pytest.raises(error), Progress(screen) as progress:
         progress.update(1, 53, 1, 60, 1)
         pty.wait_for("1 of 53")
         raise error
     pty.wait_for(SHOW)
     assert screen.file is pty.file
-    assert threading.active_count() == threads
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(20)
+        assert not thread.is_alive(), "a thread that draws outlives the line"
 
 
 def test_at_most_eight_updates_a_second(pty: Pty) -> None:

