@@ -35,9 +35,21 @@ def with_variable(value: str) -> Callable[[Draft], None]:
     return lambda draft: draft.variables({"note": value})
 
 
+def under(content_type: str | None) -> Callable[[Draft], None]:
+    """The valid body but for a wrong access token, under another Content-Type or none."""
+
+    def change(draft: Draft) -> None:
+        draft.set("AccessToken", "wrong")
+        others = [(name, value) for name, value in draft.headers if name.lower() != "content-type"]
+        draft.headers = others + ([("content-type", content_type)] if content_type is not None else [])
+
+    return change
+
+
 MALFORMED = [
     either("a variable that holds NUL", with_variable("before\0after")),
     either("a variable of 64 KiB", with_variable("x" * LONG)),
+    either("a variable that holds a lone surrogate", with_variable("before\ud800after")),
     refused("an access token of 64 KiB", lambda draft: draft.set("AccessToken", "x" * LONG)),
     refused("a body of 1 MiB", changed(lambda _: json.dumps("x" * HUGE).encode())),
     refused("deep nesting", changed(lambda _: b'{"ScenarioInputParameters": ' + b"[" * 20_000 + b"]" * 20_000 + b"}")),
@@ -47,6 +59,10 @@ MALFORMED = [
     refused("a lone surrogate for an access token", lambda draft: draft.set("AccessToken", "\ud800")),
     refused("single quotes", changed(lambda _: b"{'Project': 'demo'}")),
     refused("NaN for a project", changed(lambda _: b'{"Project": NaN}')),
+    refused("Infinity for a project", changed(lambda _: b'{"Project": Infinity, "Tenant": -Infinity}')),
+    refused("no Content-Type, and a wrong access token", under(None)),
+    refused("Content-Type text/plain, and a wrong access token", under("text/plain")),
+    refused("Content-Type with a charset, and a wrong access token", under("Application/JSON;charset=UTF-8")),
 ]  # fmt: skip
 MALFORMED_POLLS: dict[str, bytes] = {
     "no body": b"",
@@ -61,6 +77,9 @@ MALFORMED_POLLS: dict[str, bytes] = {
     "bytes that are not UTF-8": b'{"UniqueIds": ["\xff\xfe\xc3"]}',
     "wrong types": b'{"UniqueIds": [[], {}, 5, true, null]}',
     "many ids": json.dumps({"UniqueIds": [f"no-such-call-{n}" for n in range(5000)]}).encode(),
+    "a number of five thousand digits": b'{"UniqueIds": [' + b"9" * 5000 + b"]}",
+    "a number beyond all bounds": b'{"UniqueIds": [1e9999, -1e9999, 1e-9999]}',
+    "NaN": b'{"UniqueIds": [NaN, Infinity]}',
     "quotes and percent signs": json.dumps({"UniqueIds": ["' \" %s %n ` ; -- \\"]}).encode(),
 }
 TELLTALES = re.compile(
@@ -99,6 +118,18 @@ def test_a_malformed_poll_is_not_answered_5xx(suite: Session, what: str) -> None
     if crashed(answer):
         answer = suite.poll_with(MALFORMED_POLLS[what], f"poll with {what}, once more")
     must_not_be_5xx(answer)
+
+
+@pytest.mark.clause("ROB-01")
+@pytest.mark.parametrize("content_type", [None, "text/plain", "Application/JSON;charset=UTF-8"])
+def test_a_poll_of_another_content_type_is_not_answered_5xx(suite: Session, content_type: str | None) -> None:
+    """Polls that say of their body what is not so."""
+    headers = [("accept", "application/json"), *([("content-type", content_type)] if content_type else [])]
+    must_not_be_5xx(
+        suite.poll_with(
+            {"UniqueIds": ["no-such-call"]}, f"poll under Content-Type {content_type or '(none)'}", headers=headers
+        )
+    )
 
 
 @pytest.mark.clause("ROB-01")

@@ -113,6 +113,8 @@ class Poll(Answer):
     """The answer to a poll."""
 
     asked: tuple[str, ...] = ()
+    valid: bool = False
+    """Whether what was sent is a poll as the documents show it."""
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:

@@ -93,7 +93,9 @@ class DeploymentClient:
         """Send a poll with any body; `asked` are the ids that its answer may speak of (None: any text in it)."""
         body = content if isinstance(content, bytes) else encode(content)
         got = await self._send(method, POLL_PATH, body, headers, Intent(purpose))
-        answer = Poll(**_fields(got), asked=strings_in(body) if asked is None else tuple(asked))
+        answer = Poll(
+            **_fields(got), asked=strings_in(body) if asked is None else tuple(asked), valid=asked is not None
+        )
         self.history.append(answer)
         return answer
 

@@ -17,7 +17,7 @@ def regular_answers(suite: Session) -> list[Answer]:
         if answer.status != 200 or answer.failure is not None or answer.exchange.method != "POST":
             continue
         if (isinstance(answer, Trigger) and (answer.valid or answer.names_a_call)) or (
-            isinstance(answer, Poll) and answer.asked
+            isinstance(answer, Poll) and answer.valid and answer.asked
         ):
             found.append(answer)
     if not found:
@@ -65,6 +65,11 @@ def apart(suite: Session, *, methods: bool = True) -> set[int]:
 
 
 def is_near(one: str, other: str) -> bool:
-    """Whether two ids differ only in case, blanks, or in one being the beginning of the other."""
-    a, b = one.strip().casefold(), other.strip().strip("%\0").casefold()
-    return a == b or (len(b) >= 4 and a.startswith(b)) or (len(a) >= 4 and b.startswith(a))
+    """Whether two ids differ only in case and punctuation, or in that one is the beginning or the end of the other."""
+    a, b = _core(one), _core(other)
+    short, long = sorted((a, b), key=len)
+    return a == b or (len(short) >= 4 and (long.startswith(short) or long.endswith(short)))
+
+
+def _core(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum()) or text.strip()

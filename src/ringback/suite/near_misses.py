@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-__all__ = ["near_miss_ids", "near_miss_tokens"]
+__all__ = ["near_miss_ids", "near_miss_tokens", "well_formed_strangers"]
+
+
+_SHUFFLED = 12
 
 
 def near_miss_tokens() -> dict[str, Callable[[str], str]]:
@@ -17,6 +20,9 @@ def near_miss_tokens() -> dict[str, Callable[[str], str]]:
         "with a letter appended": lambda token: token + "x",
         "with a blank appended": lambda token: token + " ",
         "after a blank": lambda token: " " + token,
+        "with a line break appended": lambda token: token + "\n",
+        "with a NUL and more appended": lambda token: token + "\0x",
+        "with another last character": lambda token: token[:-1] + ("x" if token[-1] != "x" else "y"),
         "twice": lambda token: token + token,
         "replaced by another of its length": lambda token: ("notthetokenatall" * len(token))[: max(6, len(token))],
         "replaced by a wildcard": lambda token: "*" if "%" in token else "%",
@@ -38,7 +44,30 @@ def near_miss_ids(unique_id: str) -> dict[str, str]:
         "after a blank": " " + unique_id,
         "with a line break appended": unique_id + "\n",
         "with another last character": unique_id[:-1] + other,
+        "without its first character": unique_id[1:],
+        "twice": unique_id + unique_id,
+        "in braces": "{" + unique_id + "}",
+        "without its dashes": unique_id.replace("-", ""),
+        "as a quoted text": f'"{unique_id}"',
         "with a wildcard in place of its end": unique_id[: max(1, len(unique_id) // 2)] + "%",
         "with a NUL appended": unique_id + "\0",
     }
     return {how: text for how, text in candidates.items() if text and text != unique_id}
+
+
+def well_formed_strangers(unique_id: str, known: Collection[str], count: int = 1) -> list[str]:
+    """UniqueIds that nobody was given, of the form of a real one: its last letters and digits in another order.
+
+    Length, alphabet and the place of every dash stay, so that a deployment that parses its ids takes these for ids.
+    Fewer than `count` if the form leaves no more.
+    """
+    places = [i for i, character in enumerate(unique_id) if character.isalnum()][-_SHUFFLED:]
+    found: dict[str, None] = {}
+    for shift in range(1, len(places)):
+        text = list(unique_id)
+        for index, place in enumerate(places):
+            text[place] = unique_id[places[(index + shift) % len(places)]]
+        stranger = "".join(text)
+        if stranger not in known and stranger != unique_id:
+            found[stranger] = None
+    return list(found)[:count]

@@ -18,6 +18,7 @@ import httpx
 
 from ringback.config import Config
 from ringback.deployment import Answer, CallBudget, DeploymentClient, Poll, Recorder, Redactor, Trigger
+from ringback.deployment.client import JSON_HEADERS
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.redaction import LONG_TOKEN
 from ringback.receiver import Receiver
@@ -244,9 +245,16 @@ class Session:
         """Poll once, with no other request of ours under way: the control for what is seen among others."""
         return self.run(self.campaign.watch.poll_alone(ids, purpose))
 
-    def poll_with(self, content: Any, purpose: str, *, method: str = "POST") -> Poll:
-        """Poll once with any body, by any method."""
-        return self.run(self.client.poll_with(content, method=method, purpose=purpose))
+    def poll_with(
+        self,
+        content: Any,
+        purpose: str,
+        *,
+        method: str = "POST",
+        headers: Iterable[tuple[str, str]] = JSON_HEADERS,
+    ) -> Poll:
+        """Poll once with any body, by any method, under any headers."""
+        return self.run(self.client.poll_with(content, method=method, headers=headers, purpose=purpose))
 
     def polls(self, batches: Sequence[Sequence[str]], purpose: str) -> list[Poll]:
         """Several polls, a few at a time, in order."""
