@@ -137,6 +137,7 @@ def delivery(body: bytes | object = b"", target: str = "/key") -> Delivery:
         delivery({"UniqueId": ID}),
         delivery(ID.encode()),
         delivery(json.dumps({"UniqueId": ID}).replace("/", "\\/").encode()),
+        delivery(b'{"UniqueId": "%s"}' % b"".join(b"\\u%04X" % ord(c) for c in ID)),
         delivery(f"UniqueId={quote(ID, safe='')}&CallState=Busy".encode()),
         delivery(f"<id>{ID.replace('&', '&amp;')}</id>".encode()),
         delivery(target=f"/key?id={ID}"),

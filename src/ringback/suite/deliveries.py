@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from ringback.contract.states import nearest_state
+from ringback.deployment.reading import strings_in
 from ringback.receiver import Delivery
 
 __all__ = ["foreign_ids", "names", "state_told"]
@@ -45,7 +46,8 @@ def state_told(delivery: Delivery, unique_id: str) -> str | None:
 
 def _forms(delivery: Delivery) -> list[str]:
     text = delivery.text
-    return [text, unquote_plus(text), text.replace("\\/", "/"), html.unescape(text)]
+    read = "\n".join(strings_in(delivery.body))  # JSON may escape what it likes
+    return [text, read, unquote_plus(text), text.replace("\\/", "/"), html.unescape(text)]
 
 
 def _members(delivery: Delivery) -> Iterator[tuple[str | None, str, str]]:

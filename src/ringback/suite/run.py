@@ -65,7 +65,9 @@ def run_check(
         problems = tuple(caught.problems) if not plan_only else ()
         if not plan_only and not problems:
             problems = ("Ringback's own fault: the suite did not start",)
-        return CheckOutcome((), plans[0] if plans else None, 0, target.config.budget.calls, code == 2, problems)
+        # pytest says "interrupted" of a suite that it can't collect, too.
+        stopped = code == pytest.ExitCode.INTERRUPTED and not caught.problems
+        return CheckOutcome((), plans[0] if plans else None, 0, target.config.budget.calls, stopped, problems)
     session = run.session
     trouble = session.campaign.watch.trouble
     waits = session.client.transport.patience.answers
