@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ringback.deployment import Answer
 from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
 from ringback.suite.drafts import Draft
 from ringback.suite.history import dialled, regular_answers, wait_for_the_run
@@ -11,7 +12,7 @@ from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
 from ringback.suite.probes import Probe, refused
 from ringback.suite.session import Session
 
-METHODS = ("GET", "PUT", "PATCH", "DELETE")
+METHODS = ("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE")
 
 
 def by_method(method: str) -> Probe:
@@ -62,8 +63,17 @@ def test_a_trigger_by_another_method_is_refused(suite: Session, probe: Probe) ->
     answer = outcome.answer
     if answer.status is None:
         raise Inconclusive(f"no answer to judge: {answer.told()} (see ROB-02)")
-    if answer.names_a_call or not (answer.refused or answer.status == 501):
+    if answer.names_a_call or not is_refusal(answer):
         raise Deviation(f"{answer.exchange.method} /v2/call was {answer.was()}", evidence=[answer])
+
+
+def is_refusal(answer: Answer) -> bool:
+    """Whether another method than POST was refused: by 4xx or 501; OPTIONS may be answered for what it is.
+
+    Many frameworks answer OPTIONS by themselves, with the methods that are allowed: that serves neither trigger nor poll.
+    """
+    about_itself = answer.exchange.method == "OPTIONS" and answer.status in {200, 204} and not answer.body.strip()
+    return answer.refused or answer.status == 501 or about_itself
 
 
 @pytest.mark.clause("TRN-03")
@@ -75,7 +85,7 @@ def test_a_poll_by_another_method_is_refused(suite: Session, method: str) -> Non
     answer = suite.poll_with({"UniqueIds": ids}, f"a poll sent by {method}", method=method)
     if answer.status is None:
         raise Inconclusive(f"no answer to judge: {answer.told()} (see ROB-02)")
-    if not (answer.refused or answer.status == 501):
+    if not is_refusal(answer):
         raise Deviation(f"{method} /v2/callresult was {answer.was()}", evidence=[answer])
 
 

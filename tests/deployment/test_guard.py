@@ -308,6 +308,7 @@ def test_refused_in_urls(url: str) -> None:
 def test_polls_carry_any_ids() -> None:
     ids = {"UniqueIds": [STRANGER, "+49 30 1234567", "call:tel/5551234567", "a%35", "+ADU-", "9" * 40]}
     check(ids, POLL)
+    check({"UniqueIds": ["ab+ADU-cd", 5, None, {}, ["+ADU-"]]}, POLL)
     check({"UniqueIds": 1234567890}, POLL)
     check('{"UniqueIds": ["1234567890", "4912345678"', POLL)
     check(b'{"UniqueIds": ["1234567890\xff"]}', POLL)

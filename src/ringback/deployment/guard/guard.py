@@ -146,7 +146,11 @@ def _is_free_of_trigger_names(body: bytes) -> bool:
 
 
 def _lists_ids(value: object) -> bool:
-    if not isinstance(value, dict) or list(value) != ["UniqueIds"]:
-        return False
-    ids = value["UniqueIds"]
-    return isinstance(ids, list) and all(type(element) is str for element in ids)
+    return isinstance(value, dict) and list(value) == ["UniqueIds"] and _names_nothing(value["UniqueIds"])
+
+
+def _names_nothing(value: object) -> bool:
+    """Whether a value holds no object with a member, so that what stands in it stands for nothing by name."""
+    if isinstance(value, list):
+        return all(_names_nothing(element) for element in value)
+    return not (isinstance(value, dict) and value)
