@@ -70,7 +70,7 @@ def test_a_trigger_by_another_method_is_refused(suite: Session, probe: Probe) ->
 def is_refusal(answer: Answer) -> bool:
     """Whether another method than POST was refused: by 4xx or 501; OPTIONS may be answered for what it is.
 
-    Many frameworks answer OPTIONS by themselves, with the methods that are allowed: that serves neither trigger nor poll.
+    Many frameworks answer OPTIONS by themselves, with the methods that are allowed: that serves no trigger and no poll.
     """
     about_itself = answer.exchange.method == "OPTIONS" and answer.status in {200, 204} and not answer.body.strip()
     return answer.refused or answer.status == 501 or about_itself
