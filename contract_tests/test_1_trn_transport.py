@@ -6,6 +6,7 @@ import pytest
 
 from ringback.deployment import Answer
 from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
+from ringback.suite.common_probes import LINE_CALLS
 from ringback.suite.drafts import Draft
 from ringback.suite.history import dialled, regular_answers, wait_for_the_run
 from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
@@ -91,15 +92,13 @@ def test_a_poll_by_another_method_is_refused(suite: Session, method: str) -> Non
 
 @pytest.mark.clause("TRN-03")
 @pytest.mark.at_end
+@pytest.mark.sends(LINE_CALLS["answered"])
 @pytest.mark.looks_back_on("TRN-03")
 def test_a_trigger_by_another_method_dials_nobody(suite: Session) -> None:
     """Refused triggers by other methods, watched for a result that shows that they dialled all the same."""
     suite.settled_calls()
-    for outcome in suite.run(suite.campaign.known_outcomes()):
-        if outcome.draft and outcome.answer and outcome.draft.method != "POST" and dialled(suite, outcome):
-            raise Deviation(
-                f"{outcome.draft.method} /v2/call dialled: its result was delivered", evidence=[outcome.answer]
-            )
+    for answer in dialled(suite, lambda draft: draft.method != "POST"):
+        raise Deviation(f"{answer.exchange.method} /v2/call dialled: its result was delivered", evidence=[answer])
 
 
 @pytest.mark.clause("TRN-04")
@@ -130,8 +129,10 @@ def test_answers_are_one_json_text(suite: Session) -> None:
 @pytest.mark.at_end
 @pytest.mark.pool(1)
 def test_answers_name_no_member_twice(suite: Session) -> None:
-    """The members of every object in every 200 answer of the run."""
+    """The members of every object in every answer of the run, refusals too."""
     wait_for_the_run(suite)
-    for answer in regular_answers(suite):
-        if answer.json.twice:
-            raise Deviation(f"a 200 answer names {answer.json.twice[0]} twice in one object", evidence=[answer])
+    regular_answers(suite)
+    for answer in suite.history:
+        if answer.status is not None and answer.json.twice:
+            told = f"an answer ({answer.status}) names {answer.json.twice[0]} twice in one object"
+            raise Deviation(told, evidence=[answer])

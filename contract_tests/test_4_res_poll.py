@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -34,6 +34,16 @@ NOT_A_POLL: dict[str, object] = {
     "an array in place of the object": ["no-such-call"],
     "a JSON string": '"UniqueIds"',
 }
+NOT_QUITE_A_POLL: dict[str, Callable[[str], object]] = {
+    "a number beside a real id": lambda real: {"UniqueIds": [real, 5]},
+    "null beside a real id": lambda real: {"UniqueIds": [real, None]},
+    "an object beside a real id": lambda real: {"UniqueIds": [real, {}]},
+    "an array beside a real id": lambda real: {"UniqueIds": [real, []]},
+    "a real id in place of the list": lambda real: {"UniqueIds": real},
+    "a real id in a list within the list": lambda real: {"UniqueIds": [[real]]},
+    "a real id in an object in place of the list": lambda real: {"UniqueIds": {"UniqueId": real}},
+    "a list in place of the object": lambda real: [real],
+}
 NOBODYS = (
     "no-such-call",
     "",
@@ -48,6 +58,10 @@ NOBODYS = (
     "null",
 )
 
+SHORT = 12
+"""Characters of a UniqueId below which near misses may well be other calls."""
+OFTEN = 3
+"""Batches that contradicted polls for one call, at which that is no chance, even if asked again they do not."""
 MANY = 300
 """Strangers in one poll: more than a batch may have to hold, so that it may be refused, but not answered in part."""
 
@@ -55,6 +69,11 @@ MANY = 300
 def body_of(content: object) -> bytes:
     """What is sent for an entry of NOT_A_POLL."""
     return content if isinstance(content, bytes) else json.dumps(content).encode()
+
+
+def foreign(poll: Poll) -> list[str]:
+    """UniqueIds in a poll's answer that it did not ask for."""
+    return [entry.unique_id for entry in poll.entries if entry.unique_id and entry.unique_id not in poll.asked]
 
 
 def told(poll: Poll, call: Call) -> list[str]:
@@ -77,12 +96,13 @@ def call_words(call: Call) -> set[str]:
 @pytest.mark.sends(*LINE_CALLS.values())
 @pytest.mark.after_final
 def test_a_poll_for_accepted_calls_is_answered_200(suite: Session) -> None:
-    """The status of polls for one accepted call, in progress and final."""
+    """The status of polls for accepted calls, in progress and final, one alone and several together."""
     calls = suite.accepted_calls()
     own = {call.unique_id for call in calls}
-    answers = [a for a in polls(suite) if a.valid and len(a.asked) == 1 and set(a.asked) <= own] + [
-        suite.poll([calls[0].unique_id], "poll for one call")
-    ]
+    suite.poll([calls[0].unique_id], "poll for one call")
+    asked = [a for a in polls(suite) if a.valid and a.asked and set(a.asked) <= own]
+    # A batch that is refused or crashes is RES-04's matter; what is said when it is answered is not.
+    answers = [a for a in asked if len(a.asked) == 1 or (a.status or 0) // 100 in {2, 3}]
     burst = {id(poll) for poll in suite.campaign.burst.polls}
     wrong = [a for a in answers if a.status is not None and a.status != 200 and id(a) not in burst]
     if wrong and wrong[0].status is not None and wrong[0].status >= 500:
@@ -90,7 +110,8 @@ def test_a_poll_for_accepted_calls_is_answered_200(suite: Session) -> None:
         if alone.status == 200:
             raise Inconclusive(f"a poll was {wrong[0].was()} among others, and {alone.was()} by itself (see ROB-03)")
     if wrong:
-        raise Deviation(f"a poll for an accepted call was {wrong[0].was()}", evidence=wrong)
+        what = "an accepted call" if len(wrong[0].asked) == 1 else f"{len(wrong[0].asked)} accepted calls"
+        raise Deviation(f"a poll for {what} was {wrong[0].was()}", evidence=wrong)
     if all(a.status is None for a in answers):
         raise Inconclusive(f"no poll was answered ({answers[0].told()}, see ROB-02)")
 
@@ -100,9 +121,13 @@ def test_a_poll_for_accepted_calls_is_answered_200(suite: Session) -> None:
 @pytest.mark.after_final
 def test_the_answer_is_an_object_with_call_results(suite: Session) -> None:
     """The body of every 200 answer to a poll, in progress and final."""
-    suite.settled_calls()
-    answers = [a for a in polls(suite) if a.status == 200 and a.valid and a.asked and not a.failure]
-    if not answers:
+    calls = suite.settled_calls()
+    # Polls that have nothing to tell, too.
+    suite.poll([], "poll with an empty list")
+    for stranger in well_formed_strangers(calls[0].unique_id, {call.unique_id for call in suite.calls}):
+        suite.poll([stranger], "poll for an unknown id")
+    answers = [a for a in polls(suite) if a.status == 200 and a.valid and not a.failure]
+    if not any(a.asked for a in answers):
         raise Inconclusive("no poll was answered 200")
     for answer in answers:
         value = answer.json.value if answer.json.readable else None
@@ -181,11 +206,14 @@ def test_a_batch_of_all_calls_is_answered_in_full_or_refused(suite: Session) -> 
 def test_batches_agreed_with_polls_for_one_call(suite: Session) -> None:
     """Every batch polled while calls were watched, against polls for one call at the same time."""
     suite.settled_calls()
+    only_once: dict[int, Poll] = {}
     for poll, call, alone in suite.campaign.watch.contradicted:
-        if not (call.regular and is_steady(call)):
-            continue  # the call itself came and went: STA-04 looks into that
+        if not (call.regular and is_steady(call)) or foreign(poll):
+            continue  # the call itself came and went, or the answer is another's: STA-04 and ROB-03 look into that
         if told(suite.poll(poll.asked, "the same batch again"), call):
-            continue  # it may have become final between the two polls
+            only_once[poll.exchange.id] = poll
+            if len(only_once) < OFTEN:
+                continue  # once is a glitch; often is a rule, such as that all calls of a batch must be final
         suite.results_must_stay()
         raise Deviation(
             f"a poll for {len(poll.asked)} calls said {told(poll, call) or 'nothing'} of a call; "
@@ -235,10 +263,13 @@ def test_a_poll_for_nobody_tells_of_nobody(suite: Session, what: str) -> None:
 
 @pytest.mark.clause("RES-05")
 @pytest.mark.pool(4)
+@pytest.mark.identical(2)
 @pytest.mark.after_final
 def test_a_poll_for_one_call_tells_of_no_other(suite: Session) -> None:
-    """Polls for one call each, while others are there."""
-    for poll in suite.polls([[call.unique_id] for call in suite.settled_calls()[:6]], "poll for one call"):
+    """Polls for one call each, while others are there, some of them in the same conversation."""
+    calls = suite.settled_calls()
+    chosen = dict.fromkeys([*calls[:6], *(call for call in calls if call.group == "identical")])
+    for poll in suite.polls([[call.unique_id] for call in chosen], "poll for one call"):
         must_name_only(suite, poll)
 
 
@@ -253,10 +284,10 @@ def test_no_poll_told_of_a_call_not_asked_for(suite: Session) -> None:
 
 
 def must_name_only(suite: Session, poll: Poll) -> None:
-    """No entry names a UniqueId that was not asked for; near misses are RES-06's matter, crossed answers ROB-03's."""
+    """No entry names a UniqueId that was not asked for; crossed answers are ROB-03's matter."""
     for entry in poll.entries:
         name = entry.unique_id
-        if name and name not in poll.asked and not any(is_near(name, asked) for asked in poll.asked):
+        if name and name not in poll.asked:
             own = {call.unique_id for call in suite.calls}
             if poll.asked and set(poll.asked) <= own:
                 alone = suite.poll_alone(poll.asked, "the same poll, with no other request under way")
@@ -274,10 +305,12 @@ def test_an_unknown_id_has_no_state(suite: Session) -> None:
     real = final[0].unique_id
     known = {call.unique_id for call in suite.calls}
     unknown = {how: text for how, text in near_miss_ids(real).items() if text not in known}
+    unknown |= dict(zip(["of the same form"], well_formed_strangers(real, known), strict=False))
     in_order = sorted(suite.calls.watched, key=lambda call: call.trigger.ended)
-    if len(in_order) < 4 or why_guessable([call.unique_id for call in in_order]):
-        # Where ids are counted, what comes near one may be another's call, of an earlier run or of somebody else.
-        unknown = {how: text for how, text in unknown.items() if not (real.isalnum() and text.isalnum())}
+    if len(real) < SHORT or why_guessable([call.unique_id for call in in_order]):
+        # What comes near an id that is counted may be another's call, of an earlier run or of somebody else.
+        plain = {how for how, text in unknown.items() if text.isalnum() and text.casefold() != real.casefold()}
+        unknown = {how: text for how, text in unknown.items() if how not in plain}
     unknown |= {f"made up ({text})": text for text in NOBODYS}
     for how, text in unknown.items():
         poll = suite.poll([text], f"poll for an unknown id: {how}")
@@ -286,19 +319,26 @@ def test_an_unknown_id_has_no_state(suite: Session) -> None:
         states = [e.state for e in mine if e.state and e.state not in suite.config.dialect.pending_states]
         if states:
             raise Deviation(f"an id that nobody was given ({how}) is reported as {states[0]}", evidence=[poll])
+    for stranger in well_formed_strangers(real, known):
+        for ids in ([real, stranger], [stranger, real]):
+            poll = suite.poll(ids, "poll for an unknown id beside a final call")
+            if told := [state for state in poll.states(stranger) if state not in suite.config.dialect.pending_states]:
+                raise Deviation(
+                    f"an id that nobody was given is reported as {told[0]} beside a real one", evidence=[poll]
+                )
 
 
 @pytest.mark.clause("RES-07")
 @pytest.mark.pool(3)
 @pytest.mark.after_final
-@pytest.mark.parametrize("place", ["first", "in the middle", "last"])
+@pytest.mark.parametrize("place", ["first", "in the middle", "last", "last, and of another form"])
 def test_an_unknown_id_costs_known_ones_nothing(suite: Session, place: str) -> None:
     """A poll for an unknown id beside final calls."""
     calls = suite.steady_calls(2)[:3]
     ids = [call.unique_id for call in calls]
-    at = {"first": 0, "in the middle": 1, "last": len(ids)}[place]
-    # Of the form of a real one: a deployment may refuse at once what could never be an id.
-    ids.insert(at, next(iter(well_formed_strangers(ids[0], {c.unique_id for c in suite.calls})), "no-such-call"))
+    at = {"first": 0, "in the middle": 1}.get(place, len(ids))
+    alike = well_formed_strangers(ids[0], {c.unique_id for c in suite.calls})
+    ids.insert(at, alike[0] if alike and "another form" not in place else "no-such-call")
     poll = suite.poll(ids, f"poll for final calls, an unknown id {place}")
     if poll.status is None:
         raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
@@ -330,11 +370,11 @@ def must_be_refused(poll: Poll) -> None:
 
 @pytest.mark.clause("RES-08")
 @pytest.mark.pool(1)
-@pytest.mark.parametrize("stranger", [5, None, {}, ["no-such-call"]], ids=["number", "null", "object", "array"])
-def test_a_wrong_type_beside_a_real_id_is_refused(suite: Session, stranger: object) -> None:
-    """A list of UniqueIds that begins well."""
+@pytest.mark.parametrize("what", list(NOT_QUITE_A_POLL))
+def test_a_real_id_makes_no_poll_of_what_is_none(suite: Session, what: str) -> None:
+    """Bodies that are not what the documents show, though they name an accepted call."""
     real = suite.accepted_calls()[0].unique_id
-    must_be_refused(suite.poll_with({"UniqueIds": [real, stranger]}, "poll with a wrong type beside a real id"))
+    must_be_refused(suite.poll_with(NOT_QUITE_A_POLL[what](real), f"poll with {what}"))
 
 
 @pytest.mark.clause("RES-08")

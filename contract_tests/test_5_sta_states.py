@@ -10,13 +10,15 @@ from ringback.config import LINE_STATES
 from ringback.contract.states import nearest_state
 from ringback.suite.calls import Call, misspelt
 from ringback.suite.common_probes import LINE_CALLS, ORDERS
-from ringback.suite.lifecycle import early_final, is_steady, lost_final
+from ringback.suite.lifecycle import early_final, early_in_a_batch, is_steady, lost_final
 from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
 from ringback.suite.session import Session
 from ringback.suite.watch import all_words
 
 STAYS_FOR = 2.5
 """Seconds for which a final state is watched at least."""
+READ_IN_A_ROW = 8
+"""Polls for the same final call, one after another."""
 
 
 @pytest.mark.clause("STA-01")
@@ -115,6 +117,9 @@ def test_a_final_state_stays(suite: Session) -> None:
     """Final calls, polled again until the end of the run."""
     calls = suite.settled_calls()
     watch_for_a_while(suite, calls)
+    for call in [c for c in calls if c.state is not None][:2]:
+        for _ in range(READ_IN_A_ROW):  # each time for this call alone: not every reading need be wrong
+            suite.run(suite.campaign.watch.ask_alone(call, "poll for one final call, once more"))
     typical = suite.calls.typical_age()
     for call in calls:
         if found := lost_final(call, typical):
@@ -143,3 +148,16 @@ def test_a_call_in_progress_is_not_reported_as_final(suite: Session) -> None:
         if found := early_final(call, typical):
             told, seen = found
             raise Deviation(f"a call in progress was given a final state: {told}", evidence=[seen.exchange])
+    told_early = [early_in_a_batch(call) for call in calls] if not suite.campaign.watch.contradicted else []
+    batched = [seen for seen in told_early if seen is not None]
+    if len(batched) > 1:
+        told = f"polls for several calls reported {len(batched)} of them {batched[0].final}, before they were final"
+        raise Deviation(f"calls in progress were given a final state: {told}", evidence=[batched[0].exchange])
+    for call in calls:
+        for seen in call.observations[: call.observations.index(call.finals[0])] if call.finals else []:
+            if word := next(iter(misspelt(seen.words, suite.config.dialect.pending_states)), None):
+                raise Deviation(
+                    f"a call in progress is reported as {word!r}; if that is the deployment's word for it, declare it "
+                    "in [dialect] pending_states",
+                    evidence=[seen.exchange],
+                )

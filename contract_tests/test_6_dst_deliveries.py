@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -23,13 +25,16 @@ HOLD = 4.0
 """Seconds for which a slow destination keeps its sender waiting."""
 LATE_AT_MOST = 2.0
 """Seconds by which polls may tell of a result later than it is sent; more, or most of a call's life, is too early."""
+GIVEN_UP = 1.0
+"""Seconds after a result is due in which a deployment tries to deliver it, in vain."""
 SLOW_TRIGGER = 2.5
 """Seconds longer than other triggers that count as being held up."""
 
 NOT_SAID = WITHOUT_SEND_RESULT_IMMEDIATELY
+SLOW = accepted("a ResultDestination that is slow", destination=Destination(True, Behaviour(seconds=HOLD)))
 TROUBLED = [
     accepted("a ResultDestination at which nobody listens", destination=Destination(True, dead=True)),
-    accepted("a ResultDestination that is slow", destination=Destination(True, Behaviour(seconds=HOLD))),
+    SLOW,
     accepted("a ResultDestination that answers 500", destination=Destination(True, Behaviour(statuses=(500,)))),
 ]
 ONCE_UNAVAILABLE = accepted(
@@ -64,8 +69,19 @@ def wait_for(suite: Session, calls: list[Call], seconds: float) -> list[Call]:
     def missing() -> list[Call]:
         return [call for call in calls if not any(names(d, call.unique_id) for d in call.deliveries)]
 
-    suite.wait_until(lambda: not missing(), seconds)
+    def over(call: Call) -> bool:
+        seen = call.settled or call.first_final
+        return seen is not None and time.monotonic() > seen.told_at + seconds
+
+    suite.wait_until(lambda: all(over(call) for call in missing()), seconds)
     return missing()
+
+
+def wait_for_all(suite: Session, calls: list[Call]) -> None:
+    """Wait for what is to be sent at once, and for what is queued, as long as the user allows each."""
+    timing = suite.config.timing
+    wait_for(suite, [call for call in calls if call.immediately], timing.delivery)
+    wait_for(suite, [call for call in calls if not call.immediately], timing.queued_delivery)
 
 
 def final(suite: Session, choose: Callable[[Call], bool]) -> list[Call]:
@@ -143,6 +159,23 @@ def test_a_queued_result_is_delivered(suite: Session) -> None:
 @pytest.mark.clause("DST-02")
 @pytest.mark.after_final
 @pytest.mark.usefixtures("receiver")
+@pytest.mark.identical(2)
+@pytest.mark.pool(2)
+def test_calls_that_share_an_address_are_all_delivered(suite: Session) -> None:
+    """Calls with one ResultDestination between them, as a client has it that gives all its calls the same."""
+    done = [call for call in suite.final_calls() if call.regular and call.state and call.delivery_key]
+    calls = [call for call in done if call.group == "identical"]
+    if len(calls) < 2:
+        raise Inconclusive("no two calls with the same ResultDestination became final")
+    alone = [call for call in done if call.line == calls[0].line and not call.immediately and call not in calls]
+    if wait_for(suite, alone[:1], suite.config.timing.queued_delivery):
+        return  # not a matter of the address
+    must_be_delivered(suite, calls, suite.config.timing.queued_delivery)
+
+
+@pytest.mark.clause("DST-02")
+@pytest.mark.after_final
+@pytest.mark.usefixtures("receiver")
 @pytest.mark.sends(NOT_SAID)
 def test_a_result_is_delivered_where_nothing_is_said_of_when(suite: Session) -> None:
     """A call without SendResultImmediately."""
@@ -163,7 +196,8 @@ def test_no_result_is_sent_before_the_call_is_final(suite: Session) -> None:
             before = call.observations[: call.observations.index(call.finals[0])]
             pending = [o for o in before if (o.alone or call not in doubted) and o.asked_at > delivery.at]
             early = pending[-1].asked_at - delivery.at if pending else 0.0
-            if early > LATE_AT_MOST or (early > 0.1 and call.age(delivery.at) < 0.4 * call.age(pending[-1].asked_at)):
+            share = call.age(delivery.at) / call.age(pending[-1].asked_at) if early > 0 else 1.0
+            if early > LATE_AT_MOST or (early > 0.1 and share < 0.4) or (early > 0.5 and share < 0.6):
                 raise Deviation(
                     f"the result was sent at least {early:.2f} s before the call was final",
                     evidence=[pending[-1].exchange],
@@ -204,10 +238,12 @@ def test_every_final_state_is_delivered(suite: Session) -> None:
 def test_a_delivered_state_is_the_polled_one(suite: Session) -> None:
     """The state in every delivery that carries one, against the polls."""
     calls = final(suite, lambda _: True)
+    wait_for_all(suite, calls)
     for call in calls:
+        polled = {word for seen in call.finals for word in (*seen.words, seen.final)}
         for delivery in call.deliveries:
             told = state_told(delivery, call.unique_id)
-            if told is not None and names(delivery, call.unique_id) and told not in {o.final for o in call.finals}:
+            if told is not None and names(delivery, call.unique_id) and told not in polled:
                 raise Deviation(
                     f"the delivery says {told}, polls say {call.state}",
                     evidence=[call.trigger, call.finals[-1].exchange],
@@ -222,6 +258,7 @@ def test_a_delivered_state_is_the_polled_one(suite: Session) -> None:
 def test_a_delivery_tells_of_its_own_call_only_and_no_token(suite: Session, receiver: Receiver) -> None:
     """Everything that reached the receiver."""
     calls = final(suite, lambda _: True)
+    wait_for_all(suite, calls)
     ids = {call.unique_id for call in suite.calls}
     if not receiver.deliveries:
         raise Inconclusive("nothing was delivered (see DST-01)")
@@ -262,11 +299,50 @@ def test_a_troubled_destination_troubles_neither_trigger_nor_result(suite: Sessi
     others = [c for c in suite.final_calls() if c.line == call.line and c.state == c.known_state and is_steady(c)]
     if not others:
         raise Inconclusive("calls with a good ResultDestination do not end as their line does either")
+    wait_for_an_attempt(suite, call)
     last = suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, its result undeliverable"))
     if last is not None and last.final != call.known_state:
         suite.results_must_stay()
         told = last.final or "no final state"
         raise Deviation(f"the call with {probe.title} is reported with {told}", evidence=[answer, last.exchange])
+
+
+def wait_for_an_attempt(suite: Session, call: Call) -> None:
+    """Let the deployment try to deliver, and find that it can't."""
+    assert suite.receiver is not None
+    receiver, ended = suite.receiver, call.settled.told_at if call.settled else time.monotonic()
+    usual = [d.at - c.settled.told_at for c in suite.calls if c.immediately and c.settled for d in c.deliveries[:1]]
+    after = max([0.0, *usual]) + GIVEN_UP
+    suite.wait_until(lambda: time.monotonic() > ended + after or len(receiver.to(call.delivery_key)) > 1, after)
+
+
+@pytest.mark.clause("DST-07")
+@pytest.mark.at_end
+@pytest.mark.usefixtures("receiver")
+@pytest.mark.sends(LINE_CALLS["answered"], SLOW)
+@pytest.mark.pool(4)
+def test_a_slow_destination_holds_up_nothing_else(suite: Session, receiver: Receiver) -> None:
+    """Every trigger and poll that was under way while a slow ResultDestination kept the deployment waiting."""
+    call = call_of(suite, SLOW, must_be_final=False)
+    wait_for_an_attempt(suite, call)
+    usual = statistics.median(answer.seconds for answer in suite.history)
+    came = receiver.to(call.delivery_key)
+    if not came:
+        return  # nothing was kept waiting: DST-01 looks into that
+    begun, over = came[0].at, came[0].at + HOLD
+    suite.wait_until(lambda: time.monotonic() > over, HOLD)
+    # Held up for most of that time, and let go when it was over.
+    waited = [
+        answer
+        for answer in suite.history
+        if answer.seconds > 2 * usual + HOLD / 2 and answer.begun > begun - 0.5 and abs(answer.ended - over) < 0.5
+    ]
+    if waited:
+        raise Deviation(
+            f"{len(waited)} requests were not answered while a ResultDestination kept its sender waiting, "
+            f"{waited[0].seconds:.1f} s in one case",
+            evidence=waited,
+        )
 
 
 def undecidable(outcome: Outcome) -> None:

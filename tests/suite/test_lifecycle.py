@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ringback.deployment import Exchange, Trigger
 from ringback.suite.calls import Call, Calls, Observation, misspelt
-from ringback.suite.lifecycle import early_final, lost_final
+from ringback.suite.lifecycle import early_final, early_in_a_batch, lost_final
 
 NONE = Exchange(0, "", "", 0, 0, "", "", (), "", 0)
 PENDING = ""
@@ -51,6 +51,20 @@ def test_a_sequence_of_observations_proves(told: list[tuple[float, str, str]], f
     call = observed(*told)
     early, lost = early_final(call, TYPICAL), lost_final(call, TYPICAL)
     assert (early is not None, lost is not None) == ("early" in finding, "lost" in finding)
+
+
+@pytest.mark.parametrize(
+    ("told", "early"),
+    [
+        ([(0.1, "batch", B), (0.2, "one", PENDING), (2, "one", A)], True),
+        ([(0.1, "batch", B), (0.2, "one", A)], False),
+        ([(0.1, "one", PENDING), (0.2, "batch", B), (2, "one", A)], False),
+        ([(0.1, "batch", A), (0.2, "one", PENDING), (2, "one", A)], False),
+        ([(0.1, "batch", B), (0.2, "one", PENDING), (2, "one", B)], False),
+    ],
+)
+def test_a_state_told_too_early_in_a_batch(told: list[tuple[float, str, str]], early: bool) -> None:
+    assert (early_in_a_batch(observed(*told)) is not None) == early
 
 
 def test_the_deviation_names_the_poll_that_shows_it() -> None:

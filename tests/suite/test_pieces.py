@@ -161,7 +161,8 @@ def test_others_ids_are_found_but_not_those_within_ones_own() -> None:
     ("body", "state"),
     [
         ({"UniqueId": ID, "CallState": "Busy"}, "Busy"),
-        ({"UniqueId": ID, "callState": "NO ANSWER"}, "No Answer"),
+        ({"UniqueId": ID, "callState": "NO ANSWER"}, "NO ANSWER"),
+        ({"UniqueId": ID, "status": "NO ANSWER"}, "No Answer"),
         ({"CallResults": [{"UniqueId": "x", "CallState": "Busy"}, {"UniqueId": ID, "CallState": "Error"}]}, "Error"),
         ({"UniqueId": "x", "CallState": "Busy"}, None),
         ({"UniqueId": ID, "CallState": "Completed"}, "Completed"),

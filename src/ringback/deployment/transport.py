@@ -104,6 +104,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self.budget = budget
         self.rate = TriggerRate(config.budget.triggers_per_second)
         self.patience = Patience(max(30.0, config.timing.settle))
+        self.limits_without_end: list[Exchange] = []
+        """The 429 answers that did not say, so that it could be read, how long to wait."""
         self._reached = False
         self._never_reached: Unreachable | None = None
         """Why no connection could be made, where none ever was: trying it for each request would take a run's time."""
@@ -150,6 +152,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             if response.status_code != 429 or intent.names_a_call(429, response.content):
                 return response
             asked = retry_after(response.headers.get("retry-after"), response.headers.get("date"))
+            if asked is None:
+                got = response.extensions["ringback"]
+                assert isinstance(got, Attempt)  # noqa: S101 - our own
+                self.limits_without_end.append(got.exchange)
             self.patience.note(endpoint, asked, attempt)
             attempt += 1
 

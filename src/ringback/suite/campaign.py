@@ -19,7 +19,7 @@ from ringback.receiver import Delivery, Receiver
 from ringback.suite.baseline import BASELINE, FALLBACKS, Fallback
 from ringback.suite.calls import Call, Calls
 from ringback.suite.drafts import Draft, DraftMaker
-from ringback.suite.probes import Destination, Probe, accepted, combined, unchanged
+from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
 from ringback.suite.watch import Watch
 
 __all__ = ["AT_ONCE", "Burst", "Campaign", "Outcome"]
@@ -92,6 +92,7 @@ class Campaign:
         self._dead: Unreachable | None = None
         self._gate = asyncio.Semaphore(_TOGETHER)
         self._families: dict[Probe, str] = {}
+        self._lines: dict[Probe, str] = {}
         self._wrongly_accepted: Counter[str] = Counter()
 
     # -- what tests ask for ---------------------------------------------------------------------------------------
@@ -125,6 +126,7 @@ class Campaign:
         """
         self._families = dict(families or {})
         planned = list(dict.fromkeys([BASELINE, *probes]))
+        self._lines = lines_in_turn(planned, list(self.config.lines.configured))
         for probe in planned:
             self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
         ended = "the campaign ended before it was sent"
@@ -197,7 +199,7 @@ class Campaign:
         wanted = probe.destination
         control = replace(
             probe, title=f"control for: {probe.title}", change=unchanged, parts=(), base="example", header=None,
-            line="answered", destination=Destination(wanted.immediately) if wanted and wanted.troubled else None,
+            line=self._line(probe), destination=Destination(wanted.immediately) if wanted and wanted.troubled else None,
         )  # fmt: skip
         outcome.control = (await self._attempt(control)).answer
         if outcome.control is None or not _placed(outcome.control):
@@ -242,9 +244,12 @@ class Campaign:
         with contextlib.suppress(ExchangeError):
             await self.watch.ask_alone(call, "poll for one call, as soon as it is accepted")
 
+    def _line(self, probe: Probe) -> str:
+        return self._lines.get(probe) or self.maker.line(probe.line or "answered")
+
     def draft(self, probe: Probe) -> Draft:
         """The trigger that a probe describes, on the baseline's form where it leaves the form open."""
-        line, fallback = self.maker.line(probe.line), self.fallback
+        line, fallback = self._line(probe), self.fallback
         form = probe.header or (fallback.header if fallback else "empty")
         if probe.base == "required" or (fallback and fallback.base == "required" and probe.expect != "accepted"):
             draft = self.maker.required(line, form)

@@ -17,14 +17,22 @@ WITHOUT_SEND_RESULT_IMMEDIATELY = accepted(
     "without SendResultImmediately",
     lambda draft: draft.drop("SendResultImmediately"),
     destination=Destination(immediately=None),
+    line=None,
 )
 
 ORDERS = (
-    accepted("the input parameters in reverse order", lambda draft: draft.order(lambda entries: entries[::-1])),
-    accepted("_Destination first", lambda draft: draft.order(lambda entries: [entries[1], entries[0], *entries[2:]])),
+    accepted(
+        "the input parameters in reverse order", lambda draft: draft.order(lambda entries: entries[::-1]), line=None
+    ),
+    accepted(
+        "_Destination first",
+        lambda draft: draft.order(lambda entries: [entries[1], entries[0], *entries[2:]]),
+        line=None,
+    ),
     accepted(
         "_DisplayNumber first and _Destination last",
         lambda draft: draft.order(lambda entries: [entries[0], *entries[2:], entries[1]]),
+        line=None,
     ),
 )
 """The input parameters in other orders than the documents' example has them."""

@@ -33,14 +33,18 @@ def foreign_ids(delivery: Delivery, own: str, others: set[str]) -> list[str]:
 
 
 def state_told(delivery: Delivery, unique_id: str) -> str | None:
-    """The state that a delivery tells of a call: a documented one, spelling aside, or any word given as CallState."""
+    """The state that a delivery tells of a call.
+
+    That is any word given as CallState, as it is written; of other members that may hold a state, a documented one,
+    spelling aside.
+    """
     for owner, member, value in _members(delivery):
         if owner not in {None, unique_id}:
             continue
-        if member in _STATE_MEMBERS and (state := nearest_state(value)):
-            return state
         if member == "callstate" and value:
             return value
+        if member in _STATE_MEMBERS and (state := nearest_state(value)):
+            return state
     return None
 
 

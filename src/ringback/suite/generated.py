@@ -1,97 +1,220 @@
-"""Requests that schemathesis makes from openapi.yaml, sent through our transport.
+"""Requests that schemathesis makes from openapi.yaml, with our strategies, sent through our transport and judged.
 
-What is generated never gets to choose a number, a token or a URL: wherever a generated part could hold one, the
-configured value stands in its place, and the dial guard refuses what slips through. Accepted calls are kept to a few.
+Valid triggers must be accepted, spoilt ones must not, and no poll may be told of a stranger. Calls cost money: valid
+triggers end after a few, a spoilt one ends the search once it is accepted, and smaller examples of it are found without
+sending any but the last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import random
+from typing import TYPE_CHECKING, Any
 
-from ringback.contract.description import load_description
-from ringback.deployment import Answer, NotSent
-from ringback.deployment.client import JSON_HEADERS, encode
+from ringback.deployment import ExchangeError, NotSent, Trigger
+from ringback.deployment.client import encode
 from ringback.suite.drafts import Draft
+from ringback.suite.generated_oracle import Defect, defects_of_poll, defects_of_trigger
+from ringback.suite.outcomes import Deviation, Inconclusive
+from ringback.suite.probes import accepted
 from ringback.suite.session import Session
 
-__all__ = ["CALLS", "generated_polls", "generated_triggers"]
+if TYPE_CHECKING:
+    from ringback.suite.generated_bodies import Variation
+    from ringback.suite.generated_runs import Stage
+
+__all__ = ["CALLS", "generated_polls", "spoilt_triggers", "valid_triggers"]
 
 CALLS = 2
-"""Generated triggers that may be accepted; further ones carry a wrong token."""
-_TRIGGERS = 20
-_POLLS = 20
+"""Valid triggers that are accepted where all is well; finding out what is wrong with one may take another."""
+_SPOILT = 18
+"""Spoilt triggers that are sent: each stands for another defect."""
+_EXAMPLES_EACH = 5
+"""Spoilt triggers that are made for each parameter."""
+_POLLS = 28
+_TRIGGER, _POLL = "/v2/call", "/v2/callresult"
 
-Judge = Callable[[Answer | None], None]
+
+def valid_triggers(suite: Session) -> None:
+    """Send valid triggers that vary in all that the contract leaves to the sender."""
+    from ringback.suite.generated_bodies import variations
+    from ringback.suite.generated_checks import CHECKS_OF_VALID, Heard, validate
+    from ringback.suite.generated_runs import Stage, falsify
+
+    plain = suite.campaign.draft(accepted("a valid trigger"))
+    operation = _operations()[_TRIGGER]["POST"]
+    sent: list[Trigger] = []
+    begun = False
+
+    def one(variation: Variation, stage: Stage) -> None:
+        nonlocal begun
+        if stage is not Stage.GENERATE or not begun or len(sent) >= CALLS:
+            # Hypothesis begins with the simplest one, of which the campaign has sent the like. A refused one is made
+            # smaller by its controls, since each that is accepted on the way costs a call.
+            begun = True
+            return
+        draft = variation.applied(plain)
+        answer = suite.trigger(draft, "valid, generated from openapi.yaml", expect_call=True)
+        sent.append(answer)
+        validate(operation.Case(body=draft.body), Heard(answer, told="a valid trigger"), CHECKS_OF_VALID)
+        if answer.refused and not answer.accepted:
+            _find_culprit(suite, plain, variation, answer)
+
+    try:
+        falsify(variations(), one, seed=suite.seed, examples=CALLS + 3, shrinking=0)
+    except ExchangeError as trouble:
+        if not any(answer.accepted for answer in sent):
+            raise Inconclusive(str(trouble)) from None
+    if sent and all(answer.status is None for answer in sent):
+        raise Inconclusive(f"no valid trigger was answered ({sent[0].told()}, see ROB-02)")
 
 
-def generated_triggers(suite: Session, judge: Judge) -> None:
-    """Send triggers with one part or another spoilt, and hold each answer against `judge`."""
-    valid = suite.maker.example(suite.maker.line("answered")).body
-    accepted = 0
+def _find_culprit(suite: Session, plain: Draft, variation: Variation, refusal: Trigger) -> None:
+    """Which aspect of a valid trigger is refused: the one without which it is accepted. Refusals cost nothing."""
+    from ringback.suite.generated_bodies import ASPECTS
 
-    def send(body: Any) -> None:
-        nonlocal accepted
-        content = _safe(body, valid)
-        if isinstance(content, dict) and accepted >= CALLS:
-            content = {**content, "AccessToken": "wrong"}
-        draft = Draft(
-            {},
-            list(JSON_HEADERS),
-            suite.maker.line("answered"),
-            content if isinstance(content, bytes) else encode(content),
-        )
+    def send(what: Variation, purpose: str) -> Trigger:
+        draft = what.applied(plain).in_conversation(suite.maker.word())
+        return suite.trigger(draft, f"{purpose}, generated from openapi.yaml", expect_call=True)
+
+    if send(variation, "the refused one once more").accepted:
+        raise Inconclusive(f"a valid trigger was {refusal.was()} at first, and accepted once more (see ROB-03)")
+    for clause in ASPECTS:
+        if not variation.differs_in(clause):
+            continue
+        if send(variation.without(clause), f"the refused one without what {clause} allows").accepted:
+            shown, blamed = refusal, variation.only(clause)
+            for less in (blamed, *variation.pieces(clause)):
+                answer = send(less, f"with what {clause} allows alone")
+                if answer.accepted:
+                    break  # one call is enough to learn that it is not this alone
+                if answer.refused:
+                    shown, blamed = answer, less
+            raise Deviation(
+                f"a valid trigger was {shown.was()}; without {_described(clause, blamed)} it is accepted",
+                evidence=[shown], clause=clause,
+            )  # fmt: skip
+    raise Inconclusive(f"a valid trigger was {refusal.was()}, and no one aspect of it is to blame")
+
+
+def _described(clause: str, variation: Variation) -> str:
+    from ringback.suite.generated_bodies import ASPECTS
+
+    parts = {name: getattr(variation, name) for name in ASPECTS[clause]}
+    return ", ".join(f"{name.replace('_', ' ')} {value!r}" for name, value in parts.items() if value not in (None, ()))
+
+
+def spoilt_triggers(suite: Session) -> None:
+    """Send triggers with one part or another spoilt; none with a defect that the contract names may be accepted."""
+    from schemathesis import GenerationMode
+
+    from ringback.suite.generated_bodies import made_safe
+    from ringback.suite.generated_checks import CHECKS_OF_SPOILT, Heard, validate
+    from ringback.suite.generated_runs import Stage, falsify
+
+    deployment = suite.config.deployment
+    plain = suite.campaign.draft(accepted("a valid trigger"))
+    tried: set[frozenset[Defect]] = set()
+    sought: tuple[frozenset[Defect], Deviation] | None = None
+
+    def one(case: Any, stage: Stage) -> None:
+        nonlocal sought
+        content, defects = _trigger_of(case.body, deployment.project, deployment.access_token.get_secret_value())
+        if stage is Stage.SHRINK and sought is not None:
+            if defects == sought[0]:
+                raise sought[1]  # as much as it takes, and no call: the last one is sent again
+            return
+        if stage is Stage.GENERATE and (defects in tried or len(tried) >= _SPOILT):
+            return
+        tried.add(defects)
+        told = " and ".join(sorted(defect.what for defect in defects)) or "what the contract leaves open"
         try:
-            answer = suite.trigger(draft, "generated from openapi.yaml, and spoilt")
+            draft = Draft({}, plain.headers, plain.line, content)
+            answer = suite.trigger(draft, f"generated from openapi.yaml, and spoilt: {told}")
         except NotSent:
             return
-        accepted += answer.accepted
-        judge(answer)
-
-    _each(suite, "/v2/call", ("negative",), _TRIGGERS, send)
-
-
-def generated_polls(suite: Session, judge: Judge) -> None:
-    """Send polls as described, and spoilt, and hold each answer against `judge`."""
-
-    def send(body: Any) -> None:
         try:
-            judge(suite.poll_with(_bytes(body), "poll generated from openapi.yaml"))
+            validate(case, Heard(answer, defects, f"a trigger in which {told}"), CHECKS_OF_SPOILT)
+        except Deviation as deviation:
+            sought = sought or (defects, deviation)
+            raise
+
+    parameters = list(plain.body)
+    random.Random(f"spoilt {suite.seed}").shuffle(parameters)
+    for parameter in parameters:
+
+        def safe(body: Any, parameter: str = parameter) -> Any:
+            return made_safe(body, plain.body, parameter)
+
+        schema = _operations(safe, parameter=parameter)
+        values = schema[_TRIGGER]["POST"].as_strategy(generation_mode=GenerationMode.NEGATIVE)
+        falsify(values, one, seed=suite.seed, examples=_EXAMPLES_EACH, shrinking=200)
+
+
+def _trigger_of(body: Any, project: str, token: str) -> tuple[bytes, frozenset[Defect]]:
+    """The bytes to send and their defects; what has none is given a wrong token, so that it costs no call."""
+    content = _bytes(body)
+    defects = defects_of_trigger(content, project=project, token=token)
+    if not defects:
+        content = encode({**body, "AccessToken": "wrong"})
+        defects = defects_of_trigger(content, project=project, token=token)
+    return content, defects
+
+
+def generated_polls(suite: Session) -> None:
+    """Send polls as described, for known and unknown ids, and spoilt ones."""
+    from hypothesis import strategies as st
+    from schemathesis import GenerationMode
+
+    from ringback.suite.generated_checks import CHECKS_OF_POLLS, Heard, validate
+    from ringback.suite.generated_runs import falsify
+
+    known = [call.unique_id for call in suite.accepted_calls()]
+    ids = st.one_of(st.sampled_from(known), st.sampled_from(["no-such-call", "nobody", "", "*", "مرحبا"]))
+    bodies = st.lists(ids, min_size=1, max_size=20).map(lambda some: {"UniqueIds": some})
+
+    def one(case: Any, _stage: Stage) -> None:
+        content = _bytes(case.body)
+        try:
+            poll = suite.poll_with(content, "poll generated from openapi.yaml")
         except NotSent:
             return
+        defects = defects_of_poll(content)
+        what = "; ".join(sorted(defect.what for defect in defects)) or "as described"
+        validate(case, Heard(poll, defects, f"a poll ({what})"), CHECKS_OF_POLLS)
 
-    _each(suite, "/v2/callresult", ("positive", "negative"), _POLLS, send)
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        schema = _operations(strategy=bodies if mode is GenerationMode.POSITIVE else None)
+        values = schema[_POLL]["POST"].as_strategy(generation_mode=mode)
+        falsify(values, one, seed=suite.seed, examples=_POLLS // 2, shrinking=60)
 
 
-def _each(suite: Session, path: str, modes: tuple[str, ...], count: int, send: Callable[[Any], None]) -> None:
-    # Both take most of a second to import, and only these two tests need them.
-    import hypothesis
+def _operations(change: Any = None, strategy: Any = None, parameter: str | None = None) -> Any:
+    """The description as schemathesis has it; `change` is made to each body, `strategy` makes the bodies instead.
+
+    With a `parameter`, triggers are described as having that one alone.
+    """
     import schemathesis
-    from hypothesis import HealthCheck, Phase
+    from schemathesis.config import SchemathesisConfig
 
-    operation = schemathesis.openapi.from_dict(load_description())[path]["POST"]
-    for mode in modes:
+    from ringback.suite.generated_bodies import strict_description
 
-        def one(case: Any) -> None:
-            send(case.body)
+    # No configuration of schemathesis's own that may lie about where the user works.
+    schema = schemathesis.openapi.from_dict(strict_description(parameter), config=SchemathesisConfig())
+    # To ask a codec for all the characters that it knows takes a second; `encode` copes with any.
+    schema.config.generation.codec = None
+    if change is not None:
 
-        test = hypothesis.given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))(one)
-        test = hypothesis.settings(
-            max_examples=count // len(modes), database=None, deadline=None, phases=(Phase.generate,),
-            suppress_health_check=list(HealthCheck), print_blob=False, report_multiple_bugs=False,
-        )(test)  # fmt: skip
-        hypothesis.seed(suite.seed)(test)()
+        def map_body(_context: Any, body: Any) -> Any:
+            return change(body)
 
+        schema.hook(map_body)
+    if strategy is not None:
 
-def _safe(body: Any, valid: dict[str, Any]) -> Any:
-    """A generated body with configured values wherever it holds a value of the right type."""
-    if not isinstance(body, dict):
-        return _bytes(body)
-    safe: dict[str, Any] = {}
-    for name, value in body.items():
-        right = valid.get(name)
-        safe[name] = right if right is not None and type(value) is type(right) else value
-    return safe
+        def before_generate_body(_context: Any, _strategy: Any) -> Any:
+            return strategy
+
+        schema.hook(before_generate_body)
+    return schema
 
 
 def _bytes(body: Any) -> bytes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from ringback.deployment import Answer, Poll, Trigger
-from ringback.suite.campaign import Outcome
+from ringback.suite.drafts import Draft
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.session import Session
 
@@ -37,14 +40,25 @@ def polls(suite: Session) -> list[Poll]:
     return [a for a in suite.history if isinstance(a, Poll) and a.exchange.method == "POST"]
 
 
-def dialled(suite: Session, outcome: Outcome) -> bool:
-    """Whether a result came for a trigger that was refused, after the refusal: it dialled all the same.
+def dialled(suite: Session, choose: Callable[[Draft], bool]) -> list[Trigger]:
+    """The answers to chosen triggers that were refused, and for which a result came all the same: they dialled.
 
-    What comes before is no result: a deployment may look whether a ResultDestination answers.
+    Waits for as long as a call and the delivery of its result took elsewhere. What comes before the refusal is no
+    result: a deployment may look whether a ResultDestination answers.
     """
-    if suite.receiver is None or outcome.draft is None or outcome.answer is None or not outcome.answer.refused:
-        return False
-    return any(d.at > outcome.answer.ended for d in suite.receiver.to(outcome.draft.delivery_key))
+    receiver = suite.receiver
+    if receiver is None:
+        return []
+    refusals = [
+        (outcome.draft.delivery_key, outcome.answer)
+        for outcome in suite.run(suite.campaign.known_outcomes())
+        if outcome.draft is not None and outcome.answer is not None and outcome.answer.refused and choose(outcome.draft)
+    ]
+    age = max((d.at - c.trigger.ended for c in suite.calls if c.immediately for d in c.deliveries[:1]), default=None)
+    if age is not None and refusals:
+        last = max(answer.ended for _, answer in refusals)
+        suite.wait_until(lambda: time.monotonic() > last + 1.5 * age + 0.5, 1.5 * age + 0.5)
+    return [answer for key, answer in refusals if any(d.at > answer.ended for d in receiver.to(key))]
 
 
 def apart(suite: Session, *, methods: bool = True) -> set[int]:

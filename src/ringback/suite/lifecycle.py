@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from ringback.suite.calls import Call, Observation
 
-__all__ = ["early_final", "is_steady", "lost_final"]
+__all__ = ["early_final", "early_in_a_batch", "is_steady", "lost_final"]
 
 
 def _controlled(call: Call) -> list[Observation]:
@@ -58,6 +58,20 @@ def early_final(call: Call, typical_age: float | None) -> tuple[str, Observation
     if typical_age is not None and shown < 0.6 * typical_age <= 1.5 * back:
         return f"it was reported {first.final} after {shown:.2f} s, then as in progress, then {again.final}", first
     return None
+
+
+def early_in_a_batch(call: Call) -> Observation | None:
+    """A batch that told of a state not the call's own, before a poll for the call alone found it in progress.
+
+    Where batches are wrong of final calls too, that is more likely another call's state (see RES-04).
+    """
+    alone = [o for o in call.observations if o.alone]
+    begun = next((i for i, o in enumerate(alone) if o.final is not None), len(alone))
+    pending = alone[:begun]
+    if not pending or call.state != call.known_state:
+        return None
+    wrong = (o for o in call.observations if not o.alone and o.final not in {None, call.known_state})
+    return next((o for o in wrong if o.told_at < pending[-1].asked_at), None)
 
 
 def lost_final(call: Call, typical_age: float | None) -> tuple[str, Observation] | None:

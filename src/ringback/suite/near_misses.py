@@ -23,10 +23,16 @@ def near_miss_tokens() -> dict[str, Callable[[str], str]]:
         "with a line break appended": lambda token: token + "\n",
         "with a NUL and more appended": lambda token: token + "\0x",
         "with another last character": lambda token: token[:-1] + ("x" if token[-1] != "x" else "y"),
+        "with another character in its middle": _with_another_middle,
         "twice": lambda token: token + token,
         "replaced by another of its length": lambda token: ("notthetokenatall" * len(token))[: max(6, len(token))],
         "replaced by a wildcard": lambda token: "*" if "%" in token else "%",
     }
+
+
+def _with_another_middle(token: str) -> str:
+    at = len(token) // 2
+    return token[:at] + ("x" if token[at] != "x" else "y") + token[at + 1 :]
 
 
 def near_miss_ids(unique_id: str) -> dict[str, str]:

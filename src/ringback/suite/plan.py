@@ -12,7 +12,7 @@ import pytest
 from ringback.config import Config
 from ringback.suite.baseline import BASELINE
 from ringback.suite.campaign import AT_ONCE
-from ringback.suite.probes import Probe
+from ringback.suite.probes import Probe, lines_in_turn
 
 __all__ = ["Plan", "make_plan", "probes_by_clause"]
 
@@ -57,9 +57,8 @@ class Plan:
         """How many of the placed calls dial each line."""
         lines = list(config.lines.configured)
         count: Counter[str] = Counter()
-        for probe in dict.fromkeys([BASELINE, *self.probes]):
-            if probe.expect != "refused":
-                count[probe.line if probe.line in lines else lines[0]] += 1
+        for probe, line in lines_in_turn([BASELINE, *self.probes], lines).items():
+            count[line] += probe.expect != "refused"
         for over_all_lines in (AT_ONCE if self.burst else 0, self.placed - self._before_filling):
             for index in range(over_all_lines):
                 count[lines[index % len(lines)]] += 1

@@ -6,14 +6,14 @@ hold of what became of it by the `outcome` fixture; the campaign learns of it by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ringback.receiver import Behaviour
 from ringback.suite.drafts import Draft, HeaderForm
 
-__all__ = ["Destination", "Probe", "accepted", "combined", "either", "refused", "unchanged"]
+__all__ = ["Destination", "Probe", "accepted", "combined", "either", "lines_in_turn", "refused", "unchanged"]
 
 Expectation = Literal["accepted", "refused", "either"]
 
@@ -46,7 +46,8 @@ class Probe:
     change: Callable[[Draft], None]
     expect: Expectation
     base: Literal["example", "required"] = "example"
-    line: str = "answered"
+    line: str | None = "answered"
+    """None: any line; they take turns, so that no one line has to take most of the calls."""
     header: HeaderForm | None = None
     """None: the form that the deployment was seen to accept."""
     destination: Destination | None = None
@@ -67,7 +68,7 @@ def accepted(
     change: Callable[[Draft], None] = unchanged,
     *,
     base: Literal["example", "required"] = "example",
-    line: str = "answered",
+    line: str | None = "answered",
     header: HeaderForm | None = None,
     destination: Destination | None = None,
     parts: tuple[Probe, ...] = (),
@@ -84,6 +85,19 @@ def combined(title: str, parts: tuple[Probe, ...]) -> Probe:
             part.change(draft)
 
     return accepted(title, change, parts=parts)
+
+
+def lines_in_turn(probes: Iterable[Probe], lines: Sequence[str]) -> dict[Probe, str]:
+    """The line that each probe dials, in the order in which they are sent: its own if that is configured, or any."""
+    found: dict[Probe, str] = {}
+    turn = 0
+    for probe in dict.fromkeys(probes):
+        if probe.line is None:
+            found[probe] = lines[turn % len(lines)]
+            turn += 1
+        else:
+            found[probe] = probe.line if probe.line in lines else lines[0]
+    return found
 
 
 def refused(title: str, change: Callable[[Draft], None]) -> Probe:

@@ -1,0 +1,174 @@
+"""What Ringback and plain schemathesis find in deployments with one fault each, and which conforming ones they accuse.
+
+    python benchmarks/detection.py [--per-clause 2] [--stacks sandbox,node] [--out detection.json] [--table]
+
+Both tools meet the same deployments, each run a deployment of its own. Ringback has found a fault when it says that a
+clause is broken, and is right when that is the clause which the fault was made to break; plain HTTP, where a deployment
+speaks nothing else, is no finding. Schemathesis, with a description filled in for each stack (see
+`plain_schemathesis`), its default phases and all its default checks, has found a fault when it ends with 1. A
+conforming deployment is accused when a tool finds anything in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import shlex
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.plain_schemathesis import drive, sink
+from benchmarks.rows import Row, Rows, add_options, files, run_all, sample, selected
+from tests.deployments.catalogue import Variation
+from tests.deployments.checking import check
+from tests.deployments.processes import anew
+from tests.deployments.running import deployed
+
+TOOLS = ("ringback", "schemathesis")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    add_options(parser)
+    parser.add_argument("--per-clause", type=int, metavar="N", help="N faults for each stack and clause, not all")
+    parser.add_argument("--tools", default=",".join(TOOLS), help="comma-separated [default: %(default)s]")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--table", action="store_true", help="print a table for the README, in Markdown")
+    options = parser.parse_args(arguments)
+    tools = [tool for tool in TOOLS if tool in options.tools.split(",")]
+    chosen = selected(options)
+    if options.per_clause is not None:
+        chosen = sample(chosen, options.per_clause)
+    rows = Rows(options.out, options.again)
+    with files(options.keep) as folder, sink() as destination:
+        work = [job for tool in tools for v in chosen for job in [_job(tool, v, options.seed, folder, destination)]]
+        lost = run_all(rows, work, options.jobs)
+    found = rows.of(key for key, _ in work)
+    summaries = [Summary(tool, [row for row in found if row["tool"] == tool]) for tool in tools]
+    print(
+        markdown(summaries, arguments if arguments is not None else sys.argv[1:]) if options.table else plain(summaries)
+    )
+    return 2 if lost else 0
+
+
+def _job(tool: str, variation: Variation, seed: int, folder: Path, destination: str) -> tuple[str, Callable[[], Row]]:
+    key = f"{tool} {variation.label} {seed}"
+    run = functools.partial(_ringback, variation, seed, folder / tool / variation.label)
+    if tool == "schemathesis":
+        run = functools.partial(_schemathesis, variation, seed, folder / tool / variation.label, destination)
+    return key, functools.partial(_row, key, tool, variation, run)
+
+
+def _row(key: str, tool: str, variation: Variation, run: Callable[[], Row]) -> Row:
+    known = {"key": key, "tool": tool, "variation": variation.label, "kind": variation.kind}
+    return known | {"clauses": list(variation.clauses)} | run()
+
+
+def _ringback(variation: Variation, seed: int, folder: Path) -> Row:
+    checked = check(variation, folder, seed=seed, run=anew)
+    broken = checked.broken
+    return {
+        "accused": bool(broken),
+        "broken": broken,
+        "undecided": checked.clauses("inconclusive"),
+        "code": checked.code,
+        "calls": checked.calls,
+        "seconds": round(checked.seconds, 2),
+        "strangers": len(checked.strangers),
+        "told": f"exit {checked.code}, broken: {' '.join(broken) or 'nothing'}",
+    }
+
+
+def _schemathesis(variation: Variation, seed: int, folder: Path, destination: str) -> Row:
+    with deployed(variation, folder) as deployment:
+        driven = drive(deployment, folder, seed, destination)
+        strangers = len(deployment.strangers())
+    if driven.code not in (0, 1):
+        raise RuntimeError(f"exit {driven.code}: {driven.printed[-2000:]}")
+    return {
+        "accused": driven.code == 1,
+        "broken": list(driven.findings),
+        "code": driven.code,
+        "calls": driven.calls,
+        "seconds": round(driven.seconds, 2),
+        "strangers": strangers,
+        "told": f"exit {driven.code}, {', '.join(driven.findings) or 'no failure'}",
+    }
+
+
+class Summary:
+    """What one tool came to, over all its runs."""
+
+    def __init__(self, tool: str, rows: list[Row]) -> None:
+        self.tool = tool
+        self.rows = rows
+        self.faults = [row for row in rows if row["kind"] == "fault"]
+        self.conforming = [row for row in rows if row["kind"] == "conforming"]
+        self.missed = [row for row in self.faults if not row["accused"]]
+        self.accused = [row for row in self.conforming if row["accused"]]
+        self.elsewhere = [row for row in self.faults if row["accused"] and row["clauses"][0] not in row["broken"]]
+        self.knows_clauses = tool == "ringback"
+
+    def cells(self) -> list[tuple[str, str]]:
+        """What a table shows: heading and value."""
+        faults, found = len(self.faults), len(self.faults) - len(self.missed)
+        right = _share(found - len(self.elsewhere), faults) if self.knows_clauses else "-"
+        failing = [len(row["broken"]) for row in self.faults if row["accused"]]
+        calls = [row["calls"] for row in self.rows]
+        seconds = [row["seconds"] for row in self.rows]
+        return [
+            ("tool", self.tool),
+            ("faults detected", _share(found, faults)),
+            ("on the right clause", right),
+            ("failing clauses, median", f"{statistics.median(failing):g}" if self.knows_clauses and failing else "-"),
+            ("conforming accused", _share(len(self.accused), len(self.conforming))),
+            ("accepted calls a run, median (most)", f"{statistics.median(calls):.0f} ({max(calls)})" if calls else "-"),
+            ("seconds a run, median", f"{statistics.median(seconds):.1f}" if seconds else "-"),
+        ]
+
+    def details(self) -> list[str]:
+        """The runs that went wrong, one a line."""
+        lines = [f"missed: {row['variation']} ({' '.join(row['clauses'])})" for row in self.missed]
+        lines += [f"accused: {row['variation']}: {', '.join(row['broken'])}" for row in self.accused]
+        if self.knows_clauses:
+            lines += [
+                f"on another clause: {row['variation']} ({' '.join(row['clauses'])}): {' '.join(row['broken'])}"
+                for row in self.elsewhere
+            ]
+            lines += [
+                f"undecided: {row['variation']}: {' '.join(row['undecided'])}"
+                for row in self.conforming
+                if row["undecided"]
+            ]
+        lines += [f"strangers dialled: {row['variation']}: {row['strangers']}" for row in self.rows if row["strangers"]]
+        return [f"  {line}" for line in lines]
+
+
+def plain(summaries: Sequence[Summary]) -> str:
+    """The summaries as text: figures, then each run that went wrong."""
+    lines: list[str] = []
+    for summary in summaries:
+        (_, tool), *figures = summary.cells()
+        lines += [tool, *(f"  {heading}: {value}" for heading, value in figures), *summary.details(), ""]
+    return "\n".join(lines)
+
+
+def markdown(summaries: Sequence[Summary], arguments: Sequence[str]) -> str:
+    """The summaries as a table, under the command that prints it."""
+    columns = [summary.cells() for summary in summaries]
+    header, *body = [(row[0][0], *(value for _, value in row)) for row in zip(*columns, strict=True)]
+    lines = [("", *header[1:]), ("---", *("---:" for _ in columns)), *body]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"```sh\npython benchmarks/detection.py {shlex.join(arguments)}\n```\n\n{table}"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole} ({100 * part / whole:.0f} %)" if whole else "-"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

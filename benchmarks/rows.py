@@ -1,0 +1,120 @@
+"""What the benchmarks over the catalogue share: which deployments, how many at a time, rows that outlive a stop."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.deployments.catalogue import STACKS, Variation, missing, variations
+
+__all__ = ["Row", "Rows", "add_options", "files", "run_all", "sample", "selected"]
+
+Row = dict[str, Any]
+"""Plain JSON; `key` names the run, so that it need not be made twice."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that all these benchmarks have."""
+    parser.add_argument("--stacks", default=",".join(STACKS), help="comma-separated [default: %(default)s]")
+    parser.add_argument("--only", default="", metavar="REGEX", help="deployments whose stack/name matches")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="runs at a time [default: %(default)s]")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON rows; those that it holds are not run again")
+    parser.add_argument("--again", metavar="REGEX", help="run these again, whatever --out holds of them")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the files of all runs there")
+
+
+def selected(options: argparse.Namespace) -> list[Variation]:
+    """The deployments that `--stacks` and `--only` name; says which stacks this machine cannot run."""
+    stacks = options.stacks.split(",")
+    if unknown := set(stacks) - set(STACKS):
+        raise SystemExit(f"no such stack: {', '.join(sorted(unknown))}; choose from {', '.join(STACKS)}")
+    for stack in stacks:
+        if reason := missing(stack):
+            print(f"left out: {stack} ({reason})", file=sys.stderr)
+    return [variation for variation in variations(stacks) if re.search(options.only, variation.label)]
+
+
+def sample(chosen: Iterable[Variation], per_clause: int) -> list[Variation]:
+    """Thin the faults out to so many for each stack and clause, always the same ones; conforming ones all stay."""
+    chosen = list(chosen)
+    alike: dict[tuple[str, str], list[Variation]] = {}
+    for variation in chosen:
+        if variation.kind == "fault":
+            alike.setdefault((variation.stack, variation.clauses[0]), []).append(variation)
+    kept = {fault for faults in alike.values() for fault in sorted(faults, key=_lot)[:per_clause]}
+    return [variation for variation in chosen if variation.kind == "conforming" or variation in kept]
+
+
+def _lot(variation: Variation) -> bytes:
+    return hashlib.sha256(variation.label.encode()).digest()
+
+
+class Rows:
+    """The rows of earlier runs and of this one, written to a file as they come; `again` matches keys to forget."""
+
+    def __init__(self, path: Path | None, again: str | None = None) -> None:
+        self._path = path
+        told = json.loads(path.read_text(encoding="utf-8")) if path is not None and path.exists() else []
+        self._rows: dict[str, Row] = {
+            row["key"]: row for row in told if again is None or not re.search(again, row["key"])
+        }
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+    def add(self, row: Row) -> None:
+        """Add a row, and write them all."""
+        self._rows[row["key"]] = row
+        if self._path is not None:
+            text = ",\n".join(json.dumps(row) for row in self._rows.values())
+            new = self._path.with_name(self._path.name + ".new")
+            new.write_text(f"[\n{text}\n]\n", encoding="utf-8")
+            new.replace(self._path)
+
+    def of(self, keys: Iterable[str]) -> list[Row]:
+        """The rows with these keys, where there are any."""
+        return [self._rows[key] for key in keys if key in self._rows]
+
+
+def run_all(rows: Rows, work: Sequence[tuple[str, Callable[[], Row]]], jobs: int) -> int:
+    """Make the runs that no row tells of; how many ended without one. `work` is keys and what makes their rows."""
+    due = {key: make for key, make in work if key not in rows}
+    lost = 0
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(make): key for key, make in due.items()}
+        try:
+            for done, future in enumerate(as_completed(running), start=1):
+                lost += not _take(rows, running[future], future.exception(), future, f"{done}/{len(due)}")
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return lost
+
+
+def _take(rows: Rows, key: str, error: BaseException | None, future: Any, progress: str) -> bool:
+    if error is not None:
+        print(f"{progress} {key}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        return False
+    row = future.result()
+    rows.add(row)
+    print(f"{progress} {key}: {row['told']}", file=sys.stderr, flush=True)
+    return True
+
+
+@contextmanager
+def files(keep: Path | None) -> Iterator[Path]:
+    """A folder for the files of all runs: `keep`, or one that is gone afterwards."""
+    if keep is not None:
+        yield keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="ringback-benchmark-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)

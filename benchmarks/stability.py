@@ -1,0 +1,108 @@
+"""Whether `ringback check` ever accuses a conforming deployment: many seeds, on a machine as busy as you like.
+
+    python benchmarks/stability.py [--seeds 20] [--hogs 2] [--jobs 2] [--stacks node] [--out stability.json]
+
+Each run is a deployment and a check of their own. `--hogs` starts so many processes that do nothing but burn a core.
+Ends with 1 if any deployment was accused, with 2 if a run came to no verdict at all; what stayed undecided is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.rows import Row, Rows, add_options, files, run_all, selected
+from tests.deployments.catalogue import Variation
+from tests.deployments.checking import check
+
+_HOG = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    add_options(parser)
+    parser.add_argument("--seeds", type=int, default=20, metavar="N", help="seeds 1 to N [default: %(default)s]")
+    parser.add_argument("--hogs", type=int, default=0, metavar="N", help="busy loops beside [default: %(default)s]")
+    options = parser.parse_args(arguments)
+    chosen = [variation for variation in selected(options) if variation.kind == "conforming"]
+    rows = Rows(options.out, options.again)
+    with files(options.keep) as folder, _hogs(options.hogs):
+        work = [
+            (key, functools.partial(_run, key, variation, seed, folder / variation.label / str(seed)))
+            for seed in range(1, options.seeds + 1)
+            for variation in chosen
+            for key in [f"{variation.label} {seed} beside {options.hogs}"]
+        ]
+        lost = run_all(rows, work, options.jobs)
+    found = rows.of(key for key, _ in work)
+    print("\n".join(report(found)))
+    if any(row["broken"] or row["strangers"] for row in found):
+        return 1
+    return 2 if lost else 0
+
+
+def _run(key: str, variation: Variation, seed: int, folder: Path) -> Row:
+    checked = check(variation, folder, seed=seed)
+    undecided = checked.clauses("inconclusive")
+    return {
+        "key": key,
+        "variation": variation.label,
+        "seed": seed,
+        "code": checked.code,
+        "broken": checked.broken,
+        "undecided": undecided,
+        "summaries": [
+            f"{clause['id']}: {clause['summary']}"
+            for clause in checked.verdict["clauses"]
+            if clause["id"] in {*checked.broken, *undecided}
+        ],
+        "calls": checked.calls,
+        "seconds": round(checked.seconds, 2),
+        "strangers": len(checked.strangers),
+        "told": f"exit {checked.code} {' '.join(checked.broken + undecided)}".rstrip(),
+    }
+
+
+def report(rows: Sequence[Row]) -> list[str]:
+    """The lines to print: whatever was not a pass, then the figures."""
+    lines = []
+    for word, column in (("accused", "broken"), ("undecided", "undecided")):
+        lines += [
+            f"{word}: {row['variation']}, seed {row['seed']}: {'; '.join(row['summaries'])}"
+            for row in rows
+            if row[column]
+        ]
+    codes = Counter(row["code"] for row in rows)
+    lines += [
+        f"{len(rows)} runs of {len({row['variation'] for row in rows})} deployments",
+        f"accused: {sum(bool(row['broken']) for row in rows)}",
+        f"with something undecided: {sum(bool(row['undecided']) for row in rows)}",
+        f"exit codes: {', '.join(f'{code}: {count}' for code, count in sorted(codes.items()))}",
+        f"accepted calls, most: {max((row['calls'] for row in rows), default=0)}",
+        f"seconds, most: {max((row['seconds'] for row in rows), default=0):.1f}",
+    ]
+    return lines
+
+
+@contextlib.contextmanager
+def _hogs(count: int) -> Iterator[None]:
+    """Keep so many cores busy for the length of a `with` block; they end with this process, however it ends."""
+    hogs = [subprocess.Popen([sys.executable, "-c", _HOG]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Every deployment that Ringback is tried on: which there are, what each breaks, whether this machine can run it.
+
+Starting one is `running`'s job, holding it against the contract `checking`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from ringback.sandbox import DIALECTS, FAULTS
+
+__all__ = ["ADVISORY", "STACKS", "Variation", "missing", "program", "variations"]
+
+ADVISORY = frozenset({"TRN-01", "ACK-04", "DST-08", "ROB-05"})
+"""The clauses whose deviations are warnings."""
+
+_HERE = Path(__file__).parent
+_LIST_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """An independent deployment: the interpreter that runs it (None: ours), and its file beside this one."""
+
+    interpreter: str | None
+    file: str
+
+    @property
+    def command(self) -> list[str]:
+        return [self.interpreter or sys.executable, str(_HERE / self.file)]
+
+
+_PROGRAMS = {
+    "threads": _Program(None, "threads/server.py"),
+    "node": _Program("node", "node/server.mjs"),
+    "wsgi": _Program(None, "wsgi/server.py"),
+}
+STACKS = ("sandbox", *_PROGRAMS)
+"""Ringback's own sandbox, and the independent programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """One deployment of a stack: conforming in its own way, or with one fault.
+
+    `clauses` are those that a fault breaks, the one it is made for first; a conforming one has none. `name` is
+    None for the deployment as it is when nothing else is asked of it.
+    """
+
+    stack: str
+    name: str | None
+    kind: Literal["conforming", "fault"]
+    clauses: tuple[str, ...]
+    summary: str
+
+    @property
+    def label(self) -> str:
+        """Its name among all: `stack/name`."""
+        return f"{self.stack}/{self.name or 'natural'}"
+
+    @property
+    def advisory(self) -> bool:
+        """Whether all that it breaks is good practice alone, so that a run still ends with 0."""
+        return self.kind == "fault" and set(self.clauses) <= ADVISORY
+
+
+def missing(stack: str) -> str | None:
+    """Why this machine cannot run a stack, or None if it can."""
+    if stack == "sandbox":
+        return None
+    program = _PROGRAMS[stack]
+    if program.interpreter is not None and shutil.which(program.interpreter) is None:
+        return f"{program.interpreter} is not installed"
+    return None
+
+
+def program(variation: Variation) -> list[str]:
+    """The command that starts an independent deployment, but for its settings."""
+    command = _PROGRAMS[variation.stack].command
+    if variation.name is not None:
+        command += ["--fault" if variation.kind == "fault" else "--taste", variation.name]
+    return command
+
+
+def variations(stacks: Iterable[str] = STACKS) -> list[Variation]:
+    """Every variation of the stacks that this machine can run, the natural one of each first."""
+    return [variation for stack in stacks if missing(stack) is None for variation in _of_stack(stack)]
+
+
+@cache
+def _of_stack(stack: str) -> tuple[Variation, ...]:
+    natural = Variation(stack, None, "conforming", (), "As it is when nothing else is asked of it.")
+    if stack == "sandbox":
+        dialects = [Variation(stack, d.name, "conforming", (), d.description) for d in DIALECTS.values()]
+        faults = [Variation(stack, f.name, "fault", f.clauses, f.description) for f in FAULTS.values()]
+        return natural, *dialects, *faults
+    told = _listed(stack)
+    tastes = [
+        Variation(stack, t["name"], "conforming", (), t["summary"]) for t in told["tastes"] if t["name"] != "natural"
+    ]
+    faults = [Variation(stack, f["name"], "fault", tuple(f["clauses"]), f["summary"]) for f in told["faults"]]
+    return natural, *tastes, *faults
+
+
+def _listed(stack: str) -> Any:
+    """What a program tells of itself."""
+    command = [*_PROGRAMS[stack].command, "--list"]
+    done = subprocess.run(
+        command, capture_output=True, stdin=subprocess.DEVNULL, text=True, timeout=_LIST_SECONDS, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{stack}: --list ended with {done.returncode}: {done.stderr.strip()}")
+    return json.loads(done.stdout)

@@ -1,0 +1,88 @@
+"""Holds one deployment of the catalogue against the contract, with `ringback check` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .catalogue import Variation
+from .processes import Run, forked
+from .running import TOKEN_VARIABLE, deployed
+
+__all__ = ["Checked", "check"]
+
+LONGEST_SECONDS = 400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What one run came to."""
+
+    variation: Variation
+    code: int
+    printed: str
+    verdict: dict[str, Any]
+    """`verdict.json`."""
+    seconds: float
+    """From the start of the process to its end."""
+    strangers: tuple[str, ...]
+    """What the deployment said of numbers that nobody allowed to be dialled."""
+
+    @property
+    def calls(self) -> int:
+        """Accepted calls."""
+        return int(self.verdict["calls"]["accepted"])
+
+    def clauses(self, *verdicts: str) -> list[str]:
+        """The clauses that ended so."""
+        return [c["id"] for c in self.verdict["clauses"] if c["verdict"] in verdicts]
+
+    @property
+    def broken(self) -> list[str]:
+        """The clauses that the deployment is told to break, but for plain HTTP where it speaks nothing else."""
+        accused = self.clauses("fail", "warn")
+        speaks_http = self.variation.stack != "sandbox"
+        return [clause for clause in accused if not (speaks_http and clause == "TRN-01")]
+
+    def __str__(self) -> str:
+        told = [
+            f"{c['id']} {c['verdict']}: {c['summary']}"
+            for c in self.verdict["clauses"]
+            if c["verdict"] not in {"pass", "not-exercised"}
+        ]
+        return "\n".join([f"{self.variation.label}: exit code {self.code}", *told, *self.strangers, self.printed])
+
+
+def check(
+    variation: Variation, folder: Path, *, seed: int = 1, clauses: tuple[str, ...] = (), run: Run = forked
+) -> Checked:
+    """Start a deployment, check all clauses or the given ones, and stop it. All files are left in `folder`.
+
+    Raises RuntimeError when the deployment does not start or no verdict is written, TimeoutError when the run takes
+    longer than `LONGEST_SECONDS`.
+    """
+    with deployed(variation, folder) as deployment:
+        out, printed = folder / "run", folder / "printed.txt"
+        variables = {k: v for k, v in os.environ.items() if not k.startswith("RINGBACK_")}
+        variables |= {TOKEN_VARIABLE: deployment.account.access_token}
+        arguments = ["check", "--quiet", "--config", str(deployment.config.resolve())]
+        arguments += ["--seed", str(seed), "--out", str(out.resolve())]
+        arguments += [word for clause in clauses for word in ("--clause", clause)]
+        began = time.monotonic()
+        code = run(arguments, variables, folder, printed, LONGEST_SECONDS)
+        seconds = time.monotonic() - began
+        verdict = out / "verdict.json"
+        if not verdict.is_file():
+            raise RuntimeError(f"{variation.label}: no verdict, exit code {code}: {printed.read_text()}")
+        return Checked(
+            variation,
+            code,
+            printed.read_text(),
+            json.loads(verdict.read_text()),
+            seconds,
+            tuple(deployment.strangers()),
+        )

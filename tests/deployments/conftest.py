@@ -1,0 +1,8 @@
+"""Lets tests name the catalogue as everybody else does."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))

@@ -1,0 +1,105 @@
+"""The catalogue is as large as it must be, names nothing twice, and what it starts is gone afterwards."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from tests.deployments.catalogue import ADVISORY, STACKS, Variation, missing, program, variations
+from tests.deployments.running import Account, deployed, settings_of
+
+from ringback.contract.clauses import CLAUSES, Level
+
+ALL = variations()
+INDEPENDENT = [stack for stack in STACKS if stack != "sandbox"]
+
+
+def natural(stack: str) -> Variation:
+    if reason := missing(stack):
+        pytest.skip(reason)
+    return variations([stack])[0]
+
+
+def trigger(account: Account, number: str) -> bytes:
+    inputs = [{"Name": "_DisplayNumber", "Value": account.display_number}, {"Name": "_Destination", "Value": number}]
+    return json.dumps(
+        {
+            "Project": account.project,
+            "Tenant": account.tenant,
+            "ConversationId": "conversation",
+            "AccessToken": account.access_token,
+            "ScenarioPath": account.scenario_path,
+            "OrchestratorUrl": account.orchestrator_url,
+            "ScenarioInputParameters": inputs,
+        }
+    ).encode()
+
+
+def post(url: str, body: bytes) -> tuple[int, bytes]:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, refusal.read()
+
+
+def test_nothing_is_named_twice() -> None:
+    labels = [(variation.kind, variation.label) for variation in ALL]
+    assert len(set(labels)) == len(labels)
+
+
+def test_faults_name_clauses_of_the_contract_and_conforming_ones_none() -> None:
+    for variation in ALL:
+        assert set(variation.clauses) <= set(CLAUSES), variation
+        assert bool(variation.clauses) == (variation.kind == "fault"), variation
+
+
+def test_advisory_clauses_are_those_of_the_contract() -> None:
+    assert {name for name, clause in CLAUSES.items() if clause.level is Level.ADVISORY} == ADVISORY
+
+
+def test_there_are_enough_of_each_kind() -> None:
+    assert sum(variation.kind == "fault" for variation in ALL) >= 120
+    assert sum(variation.kind == "conforming" for variation in ALL) >= 30
+
+
+@pytest.mark.parametrize("stack", INDEPENDENT)
+def test_each_program_has_tastes_and_faults_of_its_own(stack: str) -> None:
+    natural(stack)
+    of_stack = variations([stack])
+    assert sum(variation.kind == "conforming" for variation in of_stack) > 8
+    assert sum(variation.kind == "fault" for variation in of_stack) >= 45
+
+
+@pytest.mark.parametrize("stack", INDEPENDENT)
+def test_a_deployment_dials_its_lines_alone_and_ends_with_its_context(stack: str, tmp_path: Path) -> None:
+    with deployed(natural(stack), tmp_path) as deployment:
+        account, url = deployment.account, deployment.base_url
+        status, body = post(f"{url}/v2/call", trigger(account, account.lines["answered"]))
+        assert status == 200 and json.loads(body)["UniqueId"]
+        assert not deployment.strangers()
+        assert 400 <= post(f"{url}/v2/call", trigger(account, "5550199999"))[0] < 500
+        assert len(deployment.strangers()) == 1
+    with pytest.raises(urllib.error.URLError):
+        post(f"{url}/v2/call", b"{}")
+
+
+@pytest.mark.parametrize("stack", INDEPENDENT)
+def test_a_program_whose_starter_died_ends_by_itself(stack: str, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(settings_of(Account())))
+    command = [*program(natural(stack)), "--settings", str(settings)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdin is not None and process.stdout is not None
+            assert process.stdout.readline().startswith(b"listening on http://127.0.0.1:")
+            process.stdin.close()
+            process.wait(20)
+        finally:
+            process.kill()

@@ -1,0 +1,91 @@
+"""The runs of the matrix: each a process of its own, several at a time, begun before anybody waits for them.
+
+Conforming deployments are checked in full, and so is one fault of each clause and kind of deployment; the other faults
+are checked on their clause alone. `RINGBACK_MATRIX=full` checks all in full.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Container, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.deployments.catalogue import Variation
+from tests.deployments.checking import Checked, check
+
+AT_A_TIME = (os.cpu_count() or 1) + 1
+"""A run waits for calls for half its time."""
+
+
+class Runner:
+    """Starts runs ahead of who waits for them."""
+
+    def __init__(self, directory: Path, in_full: Container[Variation]) -> None:
+        self._directory = directory
+        self._in_full = in_full
+        self._pool = ThreadPoolExecutor(AT_A_TIME)
+        self._runs: dict[tuple[Variation, tuple[str, ...], int], Future[Checked]] = {}
+
+    def start(self, variation: Variation) -> Future[Checked]:
+        """Check a deployment, a fault that is not checked in full on its clause alone."""
+        whole = variation.kind == "conforming" or variation in self._in_full
+        return self._start(variation, () if whole else variation.clauses[:1], 1)
+
+    def conforming(self, variation: Variation) -> Checked:
+        """What a conforming deployment came to."""
+        checked = self.start(variation).result()
+        if checked.code == 3:
+            # On a machine this busy something may be left undecided once. To accuse is not forgiven.
+            checked = self._start(variation, (), 2).result()
+        return checked
+
+    def faulty(self, variation: Variation) -> Checked:
+        """What a faulty deployment came to."""
+        checked = self.start(variation).result()
+        if variation.clauses[0] not in checked.broken and variation not in self._in_full:
+            # What strikes by chance or seldom, a run for its clause alone may miss; a whole one must meet it.
+            checked = self._start(variation, (), 2).result()
+        return checked
+
+    def _start(self, variation: Variation, clauses: tuple[str, ...], attempt: int) -> Future[Checked]:
+        key = (variation, clauses, attempt)
+        if key not in self._runs:
+            self._runs[key] = self._pool.submit(self._run, *key)
+        return self._runs[key]
+
+    def close(self) -> None:
+        """Drop the runs that have not begun, and wait for the others."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _run(self, variation: Variation, clauses: tuple[str, ...], attempt: int) -> Checked:
+        name = f"{variation.kind}-{'-'.join(clauses) or 'all'}-{attempt}"
+        return check(variation, self._directory / variation.label / name, clauses=clauses)
+
+
+def one_of_each_clause(faults: Iterable[Variation]) -> set[Variation]:
+    """The first fault of each clause; all, where the environment asks for it."""
+    faults = list(faults)
+    if os.environ.get("RINGBACK_MATRIX") == "full":
+        return set(faults)
+    first: dict[str, Variation] = {}
+    for fault in faults:
+        first.setdefault(fault.clauses[0], fault)
+    return set(first.values())
+
+
+@pytest.fixture(scope="module")
+def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """A runner that has begun whatever the selected tests of this module will ask for."""
+    runner = Runner(tmp_path_factory.mktemp("matrix"), one_of_each_clause(request.module.FAULTS))
+    for item in request.session.items:
+        variation = item.callspec.params.get("variation") if hasattr(item, "callspec") else None
+        if item.path == request.path and isinstance(variation, Variation):
+            runner.start(variation)
+    yield runner
+    runner.close()

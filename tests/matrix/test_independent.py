@@ -1,0 +1,49 @@
+"""Verdicts on deployments that share no code with Ringback: each taste passes, each fault is found on its clause.
+
+They speak plain HTTP, so TRN-01 warns and TRN-02 is not exercised.
+"""
+
+from __future__ import annotations
+
+import pytest
+from tests.deployments.catalogue import STACKS, Variation, missing, variations
+
+from .conftest import Runner
+
+pytestmark = pytest.mark.slow
+
+INDEPENDENT = [stack for stack in STACKS if stack != "sandbox"]
+FAULTS = [v for v in variations(INDEPENDENT) if v.kind == "fault"]
+TASTES = [v for v in variations(INDEPENDENT) if v.kind == "conforming"]
+
+
+def label(variation: Variation) -> str:
+    return variation.label
+
+
+@pytest.mark.parametrize("stack", INDEPENDENT)
+def test_this_machine_can_run_the_stack(stack: str) -> None:
+    if reason := missing(stack):
+        pytest.skip(reason)
+
+
+@pytest.mark.parametrize("variation", TASTES, ids=label)
+def test_a_taste_passes(runner: Runner, variation: Variation) -> None:
+    checked = runner.conforming(variation)
+    assert checked.broken == [], str(checked)
+    assert checked.clauses("inconclusive") == [], str(checked)
+    assert checked.clauses("not-exercised") == ["TRN-02"], str(checked)
+    assert checked.clauses("warn") == ["TRN-01"], str(checked)
+    assert checked.code == 0, str(checked)
+    assert checked.calls <= 60
+    assert not checked.strangers, str(checked)
+
+
+@pytest.mark.parametrize("variation", FAULTS, ids=label)
+def test_a_fault_is_found_on_its_clause(runner: Runner, variation: Variation) -> None:
+    checked = runner.faulty(variation)
+    assert variation.clauses[0] in checked.broken, str(checked)
+    assert checked.code == (0 if variation.advisory else 1), str(checked)
+    assert checked.calls <= 60
+    assert len(checked.broken) <= 3, str(checked)
+    assert not checked.strangers, str(checked)
