@@ -9,7 +9,7 @@ import pytest
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Evidence, Finding, Verdict
 from ringback.deployment import Exchange, curl
-from ringback.suite.outcomes import Deviation, NotExercised
+from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
 
 __all__ = ["failed", "finding_of"]
 
@@ -19,11 +19,13 @@ def finding_of(
 ) -> Finding | None:
     """What the end of a test says of a clause. Whatever is not a deviation is no reproach to the deployment.
 
-    None if it says nothing: the test ended at a deviation from another of its clauses.
+    None if it says nothing: of several clauses that a test looks at, it ended at a deviation from another; or it could
+    not be decided, while each clause has tests of its own.
     """
     name = _name(item)
     error = call.excinfo.value if call.excinfo is not None else None
     seconds = report.duration
+    shared = sum(len(marker.args) for marker in item.iter_markers("clause")) > 1
     if error is None:
         return Finding(clause, Verdict.PASS, name, seconds=seconds)
     if isinstance(error, Deviation) and error.clause not in {None, clause}:
@@ -32,6 +34,8 @@ def finding_of(
         expected = error.expected or CLAUSES[clause].expects
         evidence = tuple(_shown(exchange) for exchange in error.evidence)
         return Finding(clause, Verdict.FAIL, name, error.observed, expected, error.observed, evidence, seconds)
+    if isinstance(error, Inconclusive | NotExercised) and shared:
+        return None
     if isinstance(error, NotExercised):
         return Finding(clause, Verdict.NOT_EXERCISED, name, str(error.msg), seconds=seconds)
     if isinstance(error, pytest.skip.Exception):

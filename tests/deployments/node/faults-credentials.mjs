@@ -34,14 +34,6 @@ const credentials = {
     summary: 'accepts the right AccessToken with another Project',
     projectMatches: () => true,
   },
-  'token-once-per-connection': {
-    clauses: ['REQ-15'],
-    summary: 'checks no AccessToken on a connection that has shown the right one before',
-    tokenMatches: (given, real, { socket }) => {
-      socket.trusted ||= given === real;
-      return socket.trusted;
-    },
-  },
 };
 
 const refusing = {

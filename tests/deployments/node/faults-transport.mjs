@@ -29,11 +29,6 @@ export const TRANSPORT_FAULTS = {
     methodStatus: ({ method, kind }) =>
       method === 'POST' || (method === 'GET' && kind === 'trigger') ? undefined : 405,
   },
-  'preflight-204': {
-    clauses: ['TRN-03'],
-    summary: 'answers every OPTIONS with 204, as its CORS layer comes before the routes',
-    intercept: ({ method }) => (method === 'OPTIONS' ? { status: 204, body: '' } : undefined),
-  },
   'head-200': {
     clauses: ['TRN-03'],
     summary: 'answers HEAD with 200 on the poll path, as a health check would like it',

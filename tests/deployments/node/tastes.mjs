@@ -116,6 +116,11 @@ export const TASTES = {
         : natural.refusal(refusal, exchange),
   },
 
+  preflight: {
+    summary: 'answers every OPTIONS with 204, as its CORS layer comes before the routes',
+    intercept: ({ method }) => (method === 'OPTIONS' ? { status: 204, body: '' } : undefined),
+  },
+
   'methods-varied': {
     summary: 'other methods are refused each with a status of its own, 400 to 501',
     methodStatus: ({ method }) =>

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 TABLE = """
 TRN-03 any-method | runs a trigger that comes by PUT as if it came by POST
 TRN-03 get-poll | answers GET on the poll's address with 200 and an empty list
-TRN-03 options-answered | answers OPTIONS with 204, as for a browser's preflight
 TRN-03 head-answered | answers HEAD with 200, as for a load balancer
 TRN-03 get-redirected | redirects GET to a page of documentation
 TRN-04 poll-as-text | says text/plain on polls

@@ -103,7 +103,7 @@ class Office:
             return results([], [], self.ways)
         if method == "GET" and self.ways.fault("get-redirected"):
             return Answer(302, headers={"Location": "/docs/"})
-        if method == "OPTIONS" and self.ways.fault("options-answered"):
+        if method == "OPTIONS" and self.ways.taste.preflight:
             return Answer(204, headers={"Allow": "POST", "Access-Control-Allow-Origin": "*"})
         if method == "HEAD" and self.ways.fault("head-answered"):
             return Answer(200)

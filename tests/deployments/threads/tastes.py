@@ -58,6 +58,7 @@ class Taste:
     refusal: Literal["html", "text", "empty", "problem"] = "html"
     statuses: Mapping[str, int] = field(default_factory=dict)
     methods: Mapping[str, int] = field(default_factory=dict)
+    preflight: bool = False
     phrase: str | None = None
     token_first: bool = False
     strict: bool = False
@@ -236,6 +237,11 @@ TASTES: Mapping[str, Taste] = {
         retry_after="date",
         refusal="empty",
         delivery="path",
+    ),
+    "preflight": replace(
+        NATURAL,
+        summary="OPTIONS is answered with 204 and what is allowed, as a browser asks before it posts.",
+        preflight=True,
     ),
     "methods": replace(
         NATURAL,

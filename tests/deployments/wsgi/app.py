@@ -37,6 +37,7 @@ class Service:
         self._renderer = Renderer(taste, fault)
         self._asked: list[str] = []
         self._bucket = Bucket(burst=12, per_second=40)
+        self.answers_options = taste.answers_options
 
     # the trigger
 
@@ -295,7 +296,7 @@ def create_app(service: Service, fault: Fault) -> Flask:
     """The application that serves the two endpoints."""
     app = Flask("deployment", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    automatic = None if fault("options-answered") else False  # None is the framework's own way
+    automatic = None if service.answers_options else False  # None is the framework's own way
     further = ["HEAD"] if fault("head-answered") else []
     put = ["PUT"] if fault("put-triggers") else []
     get = ["GET"] if fault("get-polls") else []

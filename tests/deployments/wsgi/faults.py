@@ -6,7 +6,6 @@ How each goes wrong stands where it acts; nothing here changes behaviour.
 FAULTS: dict[str, tuple[str, str]] = {
     # methods, types, JSON texts
     "put-triggers": ("TRN-03", "routes PUT to the trigger as if it were POST"),
-    "options-answered": ("TRN-03", "answers OPTIONS with 200, as the framework does by itself"),
     "head-answered": ("TRN-03", "answers HEAD on both endpoints with 200, for a load balancer's probe"),
     "get-redirects-to-manual": ("TRN-03", "sends a browser's GET to the manual with 302"),
     "get-polls": ("TRN-03", "answers a GET of the poll with the results of the UniqueIds in its query"),
@@ -45,7 +44,6 @@ FAULTS: dict[str, tuple[str, str]] = {
     "tenant-defaulted": ("REQ-10", "fills in a missing Tenant"),
     "orchestrator-not-required": ("REQ-10", "accepts a trigger without OrchestratorUrl"),
     "display-number-not-required": ("REQ-11", "accepts ScenarioInputParameters without _DisplayNumber"),
-    "reserved-names-of-any-case": ("REQ-11", "accepts _displaynumber for _DisplayNumber"),
     "empty-path-satisfies": ("REQ-12", "accepts an empty ScenarioPath"),
     "null-conversation-satisfies": ("REQ-12", "accepts null for ConversationId"),
     "empty-destination-dialled": ("REQ-12", "dials a default number for an empty _Destination"),

@@ -12,7 +12,6 @@ from .tastes import Taste
 
 REQUIRED_TEXTS = ("Project", "Tenant", "ConversationId", "AccessToken", "ScenarioPath", "OrchestratorUrl")
 OPTIONAL = ("EndUser", "Locale", "ResultDestination", "SendResultImmediately")
-RESERVED = {"_displaynumber": "_DisplayNumber"}
 ENTRIES = "ScenarioInputParameters"
 SHORTEST_PREFIX = 8  # characters of the token, for token-prefix-enough
 TOKEN_REMEMBERED = 3.0  # seconds
@@ -272,8 +271,6 @@ class Reader:
         for entry in entries:
             yield from (Problem(name, "type") for name in ("Name", "Value") if not isinstance(entry.get(name), str))
         values = {entry["Name"]: entry.get("Value") for entry in entries if isinstance(entry.get("Name"), str)}
-        if self._fault("reserved-names-of-any-case"):
-            values |= {RESERVED.get(name.lower(), name): value for name, value in values.items()}
         yield from (Problem(name, "missing") for name in ("_DisplayNumber", "_Destination") if name not in values)
         if values.get("_Destination") == "":
             yield Problem("_Destination", "empty")

@@ -18,6 +18,7 @@ class Taste:
     token_status: int = 401
     method_status: dict[str, int] = field(default_factory=dict)  # 405 but for these
     credentials_first: bool = False
+    answers_options: bool = False
     strict: bool = False  # wrong media type, unknown and null parameters, names given twice, foreign tenants: refused
     largest_batch: int = 1000
     empty_list_refused: bool = False
@@ -141,6 +142,7 @@ TASTES = {
         refusal="envelope",
         duplicates="once",
     ),
+    "framework-options": Taste("answers OPTIONS with 200, as the framework does by itself", answers_options=True),
     "credentials-first": Taste(
         "looks at the credentials before anything else, and refuses all with 403 in plain text",
         credentials_first=True,
