@@ -7,11 +7,12 @@ from tests.deployments.catalogue import Variation, variations
 
 from ringback.contract.clauses import CLAUSES
 
-from .conftest import Runner
+from .conftest import Runner, one_of_each_clause
 
 pytestmark = pytest.mark.slow
 
 FAULTS = [v for v in variations(["sandbox"]) if v.kind == "fault"]
+IN_FULL = one_of_each_clause(FAULTS)
 DIALECTS = [v for v in variations(["sandbox"]) if v.kind == "conforming"]
 
 
