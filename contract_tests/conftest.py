@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from ringback.suite.campaign import Outcome
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
 from ringback.suite.plugin import pytest_addoption, pytest_configure, session_of
 from ringback.suite.probes import Probe
+from ringback.suite.sendings import Outcome
 from ringback.suite.session import Session
 
 __all__ = ["accepts", "does_not_accept", "pytest_addoption", "pytest_configure", "suite"]

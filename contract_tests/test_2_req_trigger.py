@@ -9,7 +9,6 @@ from itertools import combinations
 import pytest
 
 from ringback.suite.baseline import BASELINE
-from ringback.suite.campaign import Outcome
 from ringback.suite.common_probes import LINE_CALLS, ORDERS, WITHOUT_SEND_RESULT_IMMEDIATELY
 from ringback.suite.drafts import OPTIONAL, REQUIRED, REQUIRED_TEXTS, Draft
 from ringback.suite.history import dialled
@@ -17,6 +16,7 @@ from ringback.suite.near_misses import near_miss_tokens
 from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.probes import Probe, accepted, combined, refused
 from ringback.suite.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
+from ringback.suite.sendings import Outcome
 from ringback.suite.session import Session
 
 Check = Callable[[Probe], Outcome]

@@ -12,13 +12,13 @@ import pytest
 
 from ringback.receiver import Behaviour, Receiver
 from ringback.suite.calls import Call
-from ringback.suite.campaign import Outcome
 from ringback.suite.common_probes import LINE_CALLS, WITHOUT_SEND_RESULT_IMMEDIATELY
 from ringback.suite.deliveries import foreign_ids, names, state_told
 from ringback.suite.expect import sent
 from ringback.suite.lifecycle import is_steady
 from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
 from ringback.suite.probes import Destination, Probe, accepted
+from ringback.suite.sendings import Outcome
 from ringback.suite.session import Session
 
 HOLD = 4.0

@@ -45,6 +45,15 @@ def test_a_faithful_deployment_meets_every_expectation() -> None:
 # -- the baseline -----------------------------------------------------------------------------------------------------
 
 
+def test_what_the_only_accepted_form_lacks_can_not_be_changed() -> None:
+    nameless = accepted("a nameless EndUser", lambda draft: draft.set("EndUser", {**draft.body["EndUser"], "Name": ""}))
+    with meeting(Tiny(lambda asked: 400 if "EndUser" in asked.body else 200), [nameless, NO_LOCALE], pool=3) as session:
+        with pytest.raises(Inconclusive, match="the only trigger that is accepted is one without EndUser"):
+            judged(session, nameless)
+        judged(session, NO_LOCALE)
+        assert len(session.accepted_calls()) == 3
+
+
 @pytest.mark.parametrize(
     ("decide", "form"),
     [

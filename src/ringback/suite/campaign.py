@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from ringback.config import Config
 from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
@@ -20,9 +20,10 @@ from ringback.suite.baseline import BASELINE, FALLBACKS, Fallback
 from ringback.suite.calls import Call, Calls
 from ringback.suite.drafts import Draft, DraftMaker
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
+from ringback.suite.sendings import Burst, Outcome
 from ringback.suite.watch import Watch
 
-__all__ = ["AT_ONCE", "Burst", "Campaign", "Outcome"]
+__all__ = ["AT_ONCE", "Campaign"]
 
 AT_ONCE = 16
 """Triggers, and polls, that the contract has a deployment take at once."""
@@ -30,36 +31,6 @@ _TOGETHER = 4
 """Probes under way at a time: few enough not to be a load."""
 _ENOUGH = 2
 """Triggers accepted that should not be, after which a clause is broken beyond doubt."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of one probe."""
-
-    probe: Probe
-    answer: Trigger | None = None
-    """None when nothing was sent or no connection was made; `trouble` then says why."""
-    trouble: ExchangeError | None = None
-    draft: Draft | None = None
-    control: Trigger | None = None
-    """The answer to the same trigger without the peculiarity, if the probe was not accepted as it should be."""
-    again: Trigger | None = None
-    """The answer to the probe sent once more by itself, if the control was accepted."""
-    culprit: Outcome | None = None
-    """Of a probe that combines several parts and was not accepted: what became of the part to which halving led."""
-    call: Call | None = None
-
-
-@dataclass(slots=True)
-class Burst:
-    """What became of the triggers and polls that were sent at once."""
-
-    triggers: list[Trigger] = field(default_factory=list)
-    alone: list[Trigger] = field(default_factory=list)
-    """Triggers like those that were not accepted, sent by themselves afterwards."""
-    polls: list[Poll] = field(default_factory=list)
-    trouble: ExchangeError | None = None
-    at_once: int = 0
 
 
 class Campaign:
@@ -223,7 +194,7 @@ class Campaign:
             outcome.trouble = self._dead
             return outcome
         try:
-            outcome.draft = draft = self.draft(probe)
+            outcome.draft = draft = self._drafted(probe)
             outcome.answer = await self.send(draft, probe.title, expect_call=probe.expect == "accepted")
         except Unreachable as trouble:
             outcome.trouble = trouble
@@ -246,6 +217,15 @@ class Campaign:
 
     def _line(self, probe: Probe) -> str:
         return self._lines.get(probe) or self.maker.line(probe.line or "answered")
+
+    def _drafted(self, probe: Probe) -> Draft:
+        try:
+            return self.draft(probe)
+        except (KeyError, StopIteration):
+            if self.fallback is None:
+                raise
+            told = f"the only trigger that is accepted is one {self.fallback.title}, which lacks what is to be changed"
+            raise ExchangeError(told) from None
 
     def draft(self, probe: Probe) -> Draft:
         """The trigger that a probe describes, on the baseline's form where it leaves the form open."""

@@ -6,8 +6,8 @@ deviation of this very trigger and a deployment that just now takes no trigger a
 
 from __future__ import annotations
 
-from ringback.suite.campaign import Outcome
 from ringback.suite.outcomes import Deviation, Inconclusive
+from ringback.suite.sendings import Outcome
 
 __all__ = ["must_be_accepted", "must_not_be_accepted", "sent"]
 

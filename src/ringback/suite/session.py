@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import traceback
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -24,13 +25,14 @@ from ringback.deployment.redaction import LONG_TOKEN
 from ringback.receiver import Receiver
 from ringback.suite.baseline import BASELINE
 from ringback.suite.calls import Call, Calls
-from ringback.suite.campaign import Campaign, Outcome
+from ringback.suite.campaign import Campaign
 from ringback.suite.drafts import Draft, DraftMaker
 from ringback.suite.lifecycle import is_steady
 from ringback.suite.near_misses import near_miss_tokens
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.plan import Plan
 from ringback.suite.probes import Probe
+from ringback.suite.sendings import Outcome
 
 __all__ = ["Session", "dial_guard"]
 
@@ -159,11 +161,13 @@ class Session:
         return self.run(self.campaign.outcome(probe))
 
     def placed(self) -> None:
-        """Wait until the whole campaign has been sent; raises what ended it if it failed."""
+        """Wait until the whole campaign has been sent; `Inconclusive` if it failed."""
         self.run(self.campaign.placed.wait())
         task = self._tasks[0]
         if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-            raise error
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+            raise Inconclusive(f"Ringback's own fault, please report it: {where}, and the campaign ended early")
 
     @property
     def calls(self) -> Calls:
