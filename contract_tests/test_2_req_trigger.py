@@ -258,7 +258,9 @@ def test_the_order_of_input_parameters_does_not_decide_who_is_called(suite: Sess
     """Calls with the input parameters in another order, watched to their end."""
     calls = suite.steady_calls()
     orders = {probe.title for probe in ORDERS}
-    usual = [c for c in calls if c.group not in orders and c.state == c.known_state]
+    usual = [c for c in calls if c.group not in orders and c.group != "burst"]
+    if any(c.state != c.known_state for c in usual):
+        raise Inconclusive("calls in the usual order do not all end as their lines do either (see STA-03)")
     for call in (c for c in calls if c.group in orders):
         if call.state is not None and call.state != call.known_state and any(c.line == call.line for c in usual):
             raise Deviation(

@@ -40,6 +40,8 @@ T = TypeVar("T")
 
 _STEADY_AFTER = 4
 """Polls, from the first that told of a final state, after which it is taken for settled."""
+_IN_A_ROW = 5
+"""Polls for one call, by which one whose result comes and goes is told from a batch that leaves it out."""
 _STEADY_WITHIN = 3.0
 """Seconds to wait for these."""
 
@@ -235,6 +237,13 @@ class Session:
         shaky = [call for call in self.calls.watched if call.regular and not is_steady(call)]
         if shaky:
             raise Inconclusive(f"the results of {len(shaky)} calls come and go (see STA-04 and STA-05)")
+
+    def tells_always(self, call: Call) -> bool:
+        """Whether polls for a final call alone, several in a row, all report the same state."""
+        ask = self.campaign.watch.ask_alone
+        told = [self.run(ask(call, "poll for one call, as a control")) for _ in range(_IN_A_ROW)]
+        states = {seen.final if seen is not None else None for seen in told}
+        return len(states) == 1 and None not in states
 
     def wait_until(self, met: Callable[[], bool], seconds: float) -> bool:
         """Wait until something holds, `seconds` at the most; whether it does."""

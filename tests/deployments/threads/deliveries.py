@@ -50,7 +50,7 @@ class Courier:
         if self.ways.fault("sent-at-trigger"):
             self._send(url, {"UniqueId": call.id})
         if self.ways.fault("sent-while-ringing"):
-            _sleep_until((call.placed + call.final_at) / 2)
+            _sleep_until((3 * call.placed + call.final_at) / 4)
             self._send(url, {"UniqueId": call.id})
         if call.final_at == float("inf"):
             return

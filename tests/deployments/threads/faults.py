@@ -163,7 +163,7 @@ DST-02 queued-never | does not send queued results
 DST-02 absent-never | does not send a result when SendResultImmediately is left out
 DST-02 queued-without-id | leaves the UniqueId out of queued results
 DST-03 sent-at-trigger | sends the UniqueId also at once when the trigger is accepted
-DST-03 sent-while-ringing | sends the UniqueId also half-way through the ringing
+DST-03 sent-while-ringing | sends the UniqueId also while the first quarter of the ringing ends
 DST-04 answered-only | sends results of answered calls alone
 DST-04 no-answer-unsent | does not send the results No Answer and Temporarily Unavailable
 DST-04 busy-immediate-unsent | does not send Busy when it is wanted immediately

@@ -45,7 +45,7 @@ class Courier:
 
     def _parcels(self, due: list[tuple[Call, int]]) -> list[list[tuple[Call, int]]]:
         """What goes into one request each: a call, and no other's id."""
-        if not self._fault("sent-in-batches"):
+        if not self._taste.one_request_an_address:
             return [[one] for one in due]
 
         def destination(item: tuple[Call, int]) -> str:

@@ -135,7 +135,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     "no-answer-at-first": ("STA-05", "tells a call as No Answer for the first part of the ringing"),
     # deliveries
     "immediate-not-sent": ("DST-01", "sends no result when SendResultImmediately is true"),
-    "one-result-an-address": ("DST-01 DST-02", "sends one result to an address and drops the later ones"),
+    "one-result-an-address": ("DST-02 DST-01", "sends one result to an address and drops the later ones"),
     "id-missing-from-delivery": ("DST-01 DST-02", "sends the state without the UniqueId"),
     "queued-not-sent": ("DST-02", "never sends a queued result"),
     "absent-not-sent": ("DST-02", "sends no result when SendResultImmediately is absent"),
@@ -147,7 +147,6 @@ FAULTS: dict[str, tuple[str, str]] = {
     "sent-in-one-word": ("DST-05", "sends states without their blanks"),
     "sent-with-token": ("DST-06", "sends the trigger's AccessToken in a header of the delivery"),
     "sent-with-trigger": ("DST-06", "sends the whole trigger, AccessToken included, with the result"),
-    "sent-in-batches": ("DST-06", "sends the results for one address in one request"),
     "destination-probed-first": ("DST-07", "asks ResultDestination for HEAD before it answers the trigger"),
     "unreachable-destination-refused": ("DST-07", "refuses a trigger whose ResultDestination can't be connected to"),
     "failed-delivery-costs-the-result": ("DST-07 STA-04", "forgets a result whose delivery failed"),

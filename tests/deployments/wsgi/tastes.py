@@ -19,6 +19,7 @@ class Taste:
     method_status: dict[str, int] = field(default_factory=dict)  # 405 but for these
     credentials_first: bool = False
     answers_options: bool = False
+    one_request_an_address: bool = False  # the results for one address that are due together
     strict: bool = False  # wrong media type, unknown and null parameters, names given twice, foreign tenants: refused
     largest_batch: int = 1000
     empty_list_refused: bool = False
@@ -142,6 +143,7 @@ TASTES = {
         refusal="envelope",
         duplicates="once",
     ),
+    "grouped": Taste("sends the results for one address in one request", one_request_an_address=True),
     "framework-options": Taste("answers OPTIONS with 200, as the framework does by itself", answers_options=True),
     "credentials-first": Taste(
         "looks at the credentials before anything else, and refuses all with 403 in plain text",
