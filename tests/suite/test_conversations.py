@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from ringback.suite import conversations_talk
-from ringback.suite.conversations import ALLOTMENT, converse
-from ringback.suite.conversations_script import letter
-from ringback.suite.conversations_talk import POLLS, SHRINKING_POLLS
+from ringback.suite.conversations import talk as conversations_talk
+from ringback.suite.conversations.converse import ALLOTMENT, converse
+from ringback.suite.conversations.script import letter
+from ringback.suite.conversations.talk import POLLS, SHRINKING_POLLS
 from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.session import Session
 

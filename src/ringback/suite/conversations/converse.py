@@ -8,8 +8,8 @@ needs, are calls of the campaign that the script takes over. Polls are bounded t
 from __future__ import annotations
 
 from ringback.deployment import ExchangeError
-from ringback.suite.conversations_steps import UNRELATED, Conversation
-from ringback.suite.conversations_talk import ALLOTMENT, SHRINKING_POLLS, Broken, Talk
+from ringback.suite.conversations.steps import UNRELATED, Conversation
+from ringback.suite.conversations.talk import ALLOTMENT, SHRINKING_POLLS, Broken, Talk
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.session import Session
 
@@ -20,7 +20,7 @@ def converse(suite: Session) -> None:
     """Hold conversations with the deployment; raises `Deviation` for what is wrong, `Inconclusive` where unsure."""
     talk = Talk(suite)
     # Hypothesis takes a moment to import, and only this needs it.
-    from ringback.suite.conversations_machine import run_conversations
+    from ringback.suite.conversations.machine import run_conversations
 
     try:
         run_conversations(talk, suite.seed)

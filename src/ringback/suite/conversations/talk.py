@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from ringback.contract.guessing import why_guessable
 from ringback.deployment import ExchangeError, Poll, Unreachable
 from ringback.suite.calls import Call
-from ringback.suite.conversations_model import Oddity
+from ringback.suite.conversations.model import Oddity
 from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.probes import accepted
 from ringback.suite.session import Session
 
 if TYPE_CHECKING:
-    from ringback.suite.conversations_steps import Conversation
+    from ringback.suite.conversations.steps import Conversation
 
 __all__ = ["ALLOTMENT", "POLLS", "SHRINKING_POLLS", "Broken", "Talk"]
 

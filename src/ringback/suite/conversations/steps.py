@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 
 from ringback.deployment import ExchangeError, Poll
 from ringback.suite.calls import Call
-from ringback.suite.conversations_controls import Controls
-from ringback.suite.conversations_model import Fault, Known, Oddity, final_told, first_oddity
-from ringback.suite.conversations_script import Script, letter
-from ringback.suite.conversations_talk import Broken, Talk
+from ringback.suite.conversations.controls import Controls
+from ringback.suite.conversations.model import Fault, Known, Oddity, final_told, first_oddity
+from ringback.suite.conversations.script import Script, letter
+from ringback.suite.conversations.talk import Broken, Talk
 from ringback.suite.near_misses import near_miss_ids
 
 __all__ = ["BATCH", "UNRELATED", "Conversation", "Step"]
