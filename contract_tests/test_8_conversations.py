@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ringback.suite.conversations.converse import ALLOTMENT, converse
-from ringback.suite.generated.requests import CALLS, generated_polls, spoilt_triggers, valid_triggers
+from ringback.suite.fuzzing.requests import CALLS, generated_polls, spoilt_triggers, valid_triggers
 from ringback.suite.session import Session
 
 

@@ -158,7 +158,7 @@ class Case:
 _FORKING = """\
 import gc, json, os, sys
 gc.disable()
-import pytest, ringback.cli, ringback.suite.generated.requests, ringback.suite.plugin
+import pytest, ringback.cli, ringback.suite.fuzzing.requests, ringback.suite.plugin
 from ringback.commands import check, gate, init, load, sandbox
 
 def run(case):

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from ringback.suite.conversations.steps import BATCH, Conversation
 from ringback.suite.conversations.talk import Broken, Talk
-from ringback.suite.generated.runs import kept_out_of_sight, quiet
+from ringback.suite.fuzzing.runs import kept_out_of_sight, quiet
 
 __all__ = ["run_conversations"]
 
