@@ -219,7 +219,7 @@ class Conversation:
             talk.suite.results_must_stay()
         for control in controls.telling:
             self.script.polled(control, "but poll" if control.status == 200 else "and poll")
-        broken = Broken(clause, self, odd, poll)
+        broken = Broken(clause, odd, poll, self.script, steps=self.steps, party=self.party, strangers=self.strangers)
         talk.broke(broken, replay=self.replay)
         raise broken
 

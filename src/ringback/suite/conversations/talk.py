@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ringback.contract.guessing import why_guessable
 from ringback.deployment import ExchangeError, Poll, Unreachable
 from ringback.suite.calls import Call
-from ringback.suite.conversations.model import Oddity
+from ringback.suite.conversations.model import Known, Oddity
+from ringback.suite.conversations.script import Script
 from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.probes import accepted
 from ringback.suite.session import Session
-
-if TYPE_CHECKING:
-    from ringback.suite.conversations.steps import Conversation
 
 __all__ = ["ALLOTMENT", "POLLS", "SHRINKING_POLLS", "Broken", "Talk"]
 
@@ -38,17 +36,28 @@ SHRINKING_SECONDS = 15.0
 class Broken(Exception):
     """A conversation came upon a deviation."""
 
-    def __init__(self, clause: str, conversation: Conversation, odd: Oddity, poll: Poll) -> None:
+    def __init__(
+        self,
+        clause: str,
+        odd: Oddity,
+        poll: Poll,
+        script: Script,
+        *,
+        steps: Iterable[Callable[[Any], None]],
+        party: Iterable[Known],
+        strangers: Mapping[str, str],
+    ) -> None:
         super().__init__(clause)
         self.clause = clause
         self.expected = odd.expected
-        self.steps = tuple(conversation.steps)
-        self.party = tuple(conversation.party)
-        self.strangers = dict(conversation.strangers)
+        self.steps = tuple(steps)
+        """What a conversation has to do to go the same way."""
+        self.party = tuple(party)
+        self.strangers = dict(strangers)
         self.asked = list(poll.asked)
-        self.told = conversation.script.text(odd.about)
-        self.evidence = (poll.exchange, *conversation.script.exchanges)
-        self.length = len(conversation.script.steps), sum(map(len, conversation.script.steps))
+        self.told = script.text(odd.about)
+        self.evidence = (poll.exchange, *script.exchanges)
+        self.length = len(script.steps), sum(map(len, script.steps))
         """How much there is to read."""
 
     def deviation(self) -> Deviation:
