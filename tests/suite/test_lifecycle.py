@@ -104,6 +104,15 @@ def test_a_call_is_settled_when_it_was_not_seen_in_progress_any_more() -> None:
     assert call.first_final.asked_at == 0.5
 
 
+def test_the_typical_age_is_that_of_calls_that_were_seen_in_progress() -> None:
+    calls = Calls()
+    too_soon = [observed((0.1, "one", A)) for _ in range(3)]
+    for index, call in enumerate([*too_soon, observed((0.1, "one", A), (1, "one", PENDING), (2, "one", A))]):
+        call.unique_id = f"call {index}"
+        calls.add(call)
+    assert calls.typical_age() == 2
+
+
 def test_declared_words_are_not_misspelt() -> None:
     words = ["Answered", "answered", "", "Ringing", "Dialling"]
     assert misspelt(words, ["Ringing"]) == ["answered", "Dialling"]

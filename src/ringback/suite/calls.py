@@ -134,8 +134,13 @@ class Calls:
         return [(self._by_id[c.unique_id], c) for c in self._calls if self._by_id[c.unique_id] is not c]
 
     def typical_age(self) -> float | None:
-        """The median age, in seconds, at which calls were first seen final; None while none was."""
-        ages = [call.age(seen.asked_at) for call in self.watched if (seen := call.settled) is not None]
+        """The median age, in seconds, at which calls were first seen final; None while none was.
+
+        Of calls that were seen in progress before, if there are any: of others it isn't known since when they are.
+        """
+        settled = [(call, seen) for call in self.watched if (seen := call.settled) is not None]
+        progressed = [(call, seen) for call, seen in settled if call.observations[0] is not seen]
+        ages = [call.age(seen.asked_at) for call, seen in progressed or settled]
         return statistics.median(ages) if ages else None
 
 
