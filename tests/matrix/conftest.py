@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.deployments.catalogue import Variation
 from tests.deployments.checking import Checked, check
 
-AT_A_TIME = (os.cpu_count() or 1) + 2
+AT_A_TIME = (os.cpu_count() or 1) + 3
 """A run waits for calls, and for its turn to trigger, for more than half its time."""
 
 
