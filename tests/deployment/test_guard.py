@@ -309,6 +309,8 @@ def test_polls_carry_any_ids() -> None:
     ids = {"UniqueIds": [STRANGER, "+49 30 1234567", "call:tel/5551234567", "a%35", "+ADU-", "9" * 40]}
     check(ids, POLL)
     check({"UniqueIds": ["ab+ADU-cd", 5, None, {}, ["+ADU-"]]}, POLL)
+    check(["ab+ADU-cd"], POLL)
+    check({"UniqueIds": {"UniqueId": "ab+ADU-cd"}}, POLL)
     check({"UniqueIds": 1234567890}, POLL)
     check('{"UniqueIds": ["1234567890", "4912345678"', POLL)
     check(b'{"UniqueIds": ["1234567890\xff"]}', POLL)
@@ -321,6 +323,13 @@ def test_polls_carry_any_ids() -> None:
         "/v2/callresult%3f",
     ):
         refusal(ids, BASE + path)
+
+
+@pytest.mark.parametrize(
+    "body", ['{"UniqueIds": ["+ADU-+ADU-+ADU-"', '{"UniqueIds": ["a"], "x": "+ADU-"}', "x=+ADU-+ADU-"]
+)
+def test_what_is_no_list_of_ids_may_not_hold_utf_7(body: str) -> None:
+    refusal(body, POLL)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def _is_packed(body: bytes) -> bool:
 def _is_free_of_trigger_names(body: bytes) -> bool:
     """Whether no reading of a poll's body holds a name that belongs to triggers.
 
-    In a list of ids, UTF-7 is not looked for: ids may well contain what looks like it, and they name nothing.
+    Where all that is named is ids, UTF-7 is not looked for: ids may well contain what looks like it.
     """
     try:
         value = parse(body.decode("utf-8"))
@@ -134,7 +134,7 @@ def _is_free_of_trigger_names(body: bytes) -> bool:
     try:
         if _is_packed(body) or not has_plain_names(value):
             return False
-        lists_ids = _lists_ids(value)
+        lists_ids = value is not None and _lists_ids(value)
         for reading in readings(body):
             if any(mentions_a_trigger(view) for view in unescaped(reading.text)):
                 return False
@@ -146,11 +146,7 @@ def _is_free_of_trigger_names(body: bytes) -> bool:
 
 
 def _lists_ids(value: object) -> bool:
-    return isinstance(value, dict) and list(value) == ["UniqueIds"] and _names_nothing(value["UniqueIds"])
-
-
-def _names_nothing(value: object) -> bool:
-    """Whether a value holds no object with a member, so that what stands in it stands for nothing by name."""
-    if isinstance(value, list):
-        return all(_names_nothing(element) for element in value)
-    return not (isinstance(value, dict) and value)
+    """Whether nothing in a value is named but ids, so that what stands in it stands for nothing else."""
+    if isinstance(value, dict):
+        return value.keys() <= {"UniqueIds", "UniqueId"} and all(map(_lists_ids, value.values()))
+    return all(map(_lists_ids, value)) if isinstance(value, list) else True
