@@ -71,11 +71,6 @@ def body_of(content: object) -> bytes:
     return content if isinstance(content, bytes) else json.dumps(content).encode()
 
 
-def foreign(poll: Poll) -> list[str]:
-    """UniqueIds in a poll's answer that it did not ask for."""
-    return [entry.unique_id for entry in poll.entries if entry.unique_id and entry.unique_id not in poll.asked]
-
-
 def told(poll: Poll, call: Call) -> list[str]:
     """What a poll's answer says of a call, spelling as it is."""
     return poll.states(call.unique_id)
@@ -211,7 +206,7 @@ def test_batches_agreed_with_polls_for_one_call(suite: Session) -> None:
     suite.settled_calls()
     only_once: dict[int, Poll] = {}
     for poll, call, alone in suite.campaign.watch.contradicted:
-        if not (call.regular and is_steady(call)) or foreign(poll):
+        if not (call.regular and is_steady(call)) or poll.foreign:
             continue  # the call itself came and went, or the answer is another's: STA-04 and ROB-03 look into that
         if told(suite.poll(poll.asked, "the same batch again"), call):
             only_once[poll.exchange.id] = poll
@@ -288,15 +283,13 @@ def test_no_poll_told_of_a_call_not_asked_for(suite: Session) -> None:
 
 def must_name_only(suite: Session, poll: Poll) -> None:
     """No entry names a UniqueId that was not asked for; crossed answers are ROB-03's matter."""
-    for entry in poll.entries:
-        name = entry.unique_id
-        if name and name not in poll.asked:
-            own = {call.unique_id for call in suite.calls}
-            if poll.asked and set(poll.asked) <= own:
-                alone = suite.poll_alone(poll.asked, "the same poll, with no other request under way")
-                if all(e.unique_id in poll.asked for e in alone.entries):
-                    continue
-            raise Deviation(f"an entry names {name}, which was not asked for", evidence=[poll])
+    for name in poll.foreign:
+        own = {call.unique_id for call in suite.calls}
+        if poll.asked and set(poll.asked) <= own:
+            alone = suite.poll_alone(poll.asked, "the same poll, with no other request under way")
+            if all(e.unique_id in poll.asked for e in alone.entries):
+                continue
+        raise Deviation(f"an entry names {name}, which was not asked for", evidence=[poll])
 
 
 @pytest.mark.clause("RES-06")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ringback.deployment import Answer, Poll
+from ringback.deployment import Answer
 from ringback.deployment.reading import strings_in
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.drafts import OPTIONAL, Draft
@@ -233,9 +233,10 @@ def test_polls_at_once_are_answered_as_alone(suite: Session) -> None:
             if alone.status is not None and alone.status // 100 == 2:
                 told = f"a poll at once with others was {poll.was()}; by itself {alone.status}"
                 raise Deviation(told, evidence=[poll])
-        crossed = foreign(poll)
-        if crossed and not foreign(suite.poll_alone(poll.asked, "one of the polls at once, by itself")):
-            raise Deviation(f"a poll at once with others was told of {crossed[0]}, another's call", evidence=[poll])
+        if poll.foreign and not suite.poll_alone(poll.asked, "one of the polls at once, by itself").foreign:
+            raise Deviation(
+                f"a poll at once with others was told of {poll.foreign[0]}, another's call", evidence=[poll]
+            )
 
 
 @pytest.mark.clause("ROB-03")
@@ -257,11 +258,6 @@ def test_polls_at_once_tell_of_their_own_call(suite: Session) -> None:
                         f"a poll at once with others was {poll.was()} and does not tell of its call; by itself it does",
                         evidence=[poll],
                     )
-
-
-def foreign(poll: Poll) -> list[str]:
-    """UniqueIds in a poll's answer that it did not ask for."""
-    return [entry.unique_id for entry in poll.entries if entry.unique_id and entry.unique_id not in poll.asked]
 
 
 @pytest.mark.clause("ROB-03")

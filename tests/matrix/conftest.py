@@ -72,6 +72,16 @@ class Runner:
 FULL = os.environ.get("RINGBACK_MATRIX") == "full"
 
 
+def must_be_found(checked: Checked) -> None:
+    """A fault was found on its clause, and hardly anywhere else, without spending or dialling more than was allowed."""
+    variation = checked.variation
+    assert variation.clauses[0] in checked.broken, str(checked)
+    assert checked.code == (0 if variation.advisory else 1), str(checked)
+    assert checked.calls <= 60
+    assert len(checked.broken) <= 3, str(checked)
+    assert not checked.strangers, str(checked)
+
+
 def one_of_each_clause(faults: Iterable[Variation]) -> list[Variation]:
     """A fault of each clause, from each stack in turn; all, where the environment asks for it."""
     faults = list(faults)

@@ -121,6 +121,11 @@ class Poll(Answer):
         """The entries, wherever a lenient reader finds them."""
         return tuple(_entries(self.json.value)) if self.status is not None and self.status < 300 else ()
 
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """The UniqueIds that the answer names, and that were not asked for."""
+        return tuple(e.unique_id for e in self.entries if e.unique_id and e.unique_id not in self.asked)
+
     def states(self, unique_id: str) -> list[str]:
         """The states, other than none and empty, that the answer reports of one call."""
         return [e.state for e in self.entries if e.unique_id == unique_id and e.state]

@@ -145,9 +145,8 @@ def _malformed(entries: Sequence[object]) -> Oddity | None:
 
 def _foreign(poll: Poll, strangers: Mapping[str, str]) -> Oddity | None:
     asked_strangers = [one for one in poll.asked if one in strangers]
-    for entry in poll.entries:
-        name = entry.unique_id
-        if name and name not in poll.asked and not any(is_near(name, one) for one in asked_strangers):
+    for name in poll.foreign:
+        if not any(is_near(name, one) for one in asked_strangers):
             return Oddity(Fault.FOREIGN, name, "no entry for an id that was not asked for")
     return None
 

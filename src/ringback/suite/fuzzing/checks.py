@@ -119,9 +119,8 @@ def ringback_poll_names_only_asked(_context: Any, heard: Any, _case: Any) -> Non
     poll = heard.answer
     if not isinstance(poll, Poll):
         return
-    for entry in poll.entries:
-        name = entry.unique_id
-        if name and name not in poll.asked and not any(is_near(name, one) for one in poll.asked):
+    for name in poll.foreign:
+        if not any(is_near(name, one) for one in poll.asked):
             raise Deviation(
                 f"an entry names {name}, which was not asked for ({heard.told})", evidence=[poll], clause="RES-05"
             )
