@@ -102,9 +102,11 @@ def test_ctrl_c_accounts_for_what_was_seen(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             _, told = process.communicate(timeout=20)
     assert process.returncode == 3
-    accounted = re.search(r"calls: accepted (\d+), final 0, lost 0.*unfinished (\d+)", told)
+    accounted = re.search(r"calls: accepted (\d+), final 0, lost 0.*unfinished (\d+), doubtful (\d+)", told)
     assert accounted
-    assert int(accounted[1]) == int(accounted[2]) == deployment.triggers
+    accepted, unfinished, doubtful = map(int, accounted.groups())
+    assert 0 < accepted == unfinished <= deployment.triggers
+    assert deployment.triggers <= accepted + doubtful, "what was cut off on its way may have placed a call, and is told"
     assert "Traceback" not in told
 
 

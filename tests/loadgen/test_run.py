@@ -317,7 +317,7 @@ def test_ctrl_c_ends_in_what_was_seen(tmp_path: Path) -> None:
         assert time.monotonic() - begun < 8
     interrupted, accepted, calls = json.loads(told.splitlines()[-1])["outcome"]
     assert interrupted
-    assert accepted == calls["unfinished"] == deployment.triggers >= 10
+    assert 10 <= accepted == calls["unfinished"] <= deployment.triggers <= accepted + calls["doubtful"]
     assert json.loads((tmp_path / LOAD_FILE).read_bytes())["calls"] == calls
 
 
