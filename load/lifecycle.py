@@ -6,15 +6,16 @@ from locust import tag, task
 
 from ringback.loadgen.users import LoadUser
 
+__all__ = ["LifecycleUser"]
+
 
 class LifecycleUser(LoadUser):
     """A stream of calls, one a second for each user."""
 
-    rate = 1.0
+    scenario = "lifecycle"
 
     @tag("trigger", "poll")
     @task
     def call(self) -> None:
         """When an arrival is due, place a call on the next line; the run's watch polls it until it is final."""
-        due = self.next_arrival()
-        self.place_call(due)
+        self.place_call()

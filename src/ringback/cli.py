@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,9 @@ from ringback.config import ConfigError
 from ringback.config.scalars import parse_duration
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
+
+if TYPE_CHECKING:
+    from ringback.loadgen.run import Meeting
 
 __all__ = ["app", "main"]
 
@@ -82,40 +85,57 @@ def check(
     raise typer.Exit(run(screen, options, clauses=tuple(clause or ()), level=level, plan_only=plan))
 
 
-@app.command(epilog="Example: ringback load --rate 50 --duration 1m")
+@app.command(epilog="Example: ringback load --scenario lifecycle --rate 50 --duration 1m")
 def load(
     config: ConfigFile = None,
     base_url: BaseUrl = None,
-    scenario: Annotated[Literal["lifecycle"], typer.Option("--scenario", help="What each arrival does.")] = "lifecycle",
+    scenario: Annotated[
+        Literal["trigger", "poll", "lifecycle", "delivery", "mixed", "capacity"],
+        typer.Option("--scenario", help="What each arrival does; capacity looks for the highest rate."),
+    ] = "lifecycle",
     rate: Annotated[
-        str, typer.Option("--rate", metavar="N|max", help="Arrivals a second, or max: back to back.")
-    ] = "20",
+        str | None,
+        typer.Option("--rate", metavar="N|max", help="Arrivals a second (20), or max: back to back."),
+    ] = None,
     connections: Annotated[
         int, typer.Option("--connections", metavar="N", min=1, help="Requesters with --rate max.")
     ] = 16,
     duration: Annotated[
-        str, typer.Option("--duration", metavar="T", help="How long calls are triggered, such as 30s.")
-    ] = "30s",
+        str | None, typer.Option("--duration", metavar="T", help="How long there are arrivals, such as 30s.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that share the load.")] = 1,
+    role: Annotated[
+        Literal["master", "worker"] | None,
+        typer.Option("--role", help="On several machines: one master, which waits for --workers workers."),
+    ] = None,
+    master: Annotated[str, typer.Option("--master", metavar="HOST[:PORT]", help="Where master and workers meet.")] = "",
     seed: Seed = None,
     out: Out = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
     """Load a deployment with calls, and account for every one."""
+    from ringback.commands.load import Wish, work
     from ringback.commands.load import load as run
     from ringback.commands.running import Options
-    from ringback.loadgen.run import LoadPlan
     from ringback.reporting import console
 
     options = Options(config, base_url, out, seed)
-    plan = LoadPlan(
+    screen = console(quiet=quiet, no_color=no_color)
+    meeting = _meeting(role, master)
+    if role == "worker" and meeting is not None:
+        raise typer.Exit(work(screen, options, meeting))
+    closed = rate == "max"
+    wish = Wish(
         scenario=scenario,
-        rate=_rate(rate),
+        rate=None if closed or rate is None else _rate(rate),
+        closed=closed,
         connections=connections,
-        duration=_duration(duration),
-        seed=options.chosen_seed(),
+        duration=None if duration is None else _duration(duration),
+        workers=workers,
+        meeting=meeting,
     )
-    raise typer.Exit(run(console(quiet=quiet, no_color=no_color), options, plan))
+    raise typer.Exit(run(screen, options, wish))
 
 
 @app.command(epilog="Example: ringback gate --config ringback.toml --out reports/release-candidate")
@@ -195,9 +215,106 @@ def init(
     raise typer.Exit(run(console(quiet=quiet, no_color=no_color), path, force=force))
 
 
-def _rate(text: str) -> float | None:
-    if text == "max":
-        return None
+@app.command(epilog="Example: ringback compare reports/last-release reports/candidate --json comparison.json")
+def compare(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A run's directory or verdict.json, a base URL, a .toml.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The same; a deployment is checked, then compared.")],
+    config: ConfigFile = None,
+    clause: Annotated[
+        list[str] | None, typer.Option("--clause", metavar="ID", help="Check deployments for this only; repeatable.")
+    ] = None,
+    level: Annotated[
+        Level, typer.Option("--level", help="The mildest level of clauses whose changes bear on the exit code.")
+    ] = Level.SHOULD,
+    min_change: Annotated[
+        float,
+        typer.Option("--min-change", metavar="PERCENT", min=0, max=1000, help="Smaller changes of load are none."),
+    ] = 5.0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the comparison for machines.")
+    ] = None,
+    seed: Seed = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Say what changed from one run to another: clauses, limits, load.
+
+    A load figure is worse if it is so beyond noise (a permutation test on blocks of steady windows, each block at least
+    3 windows and two correlation times long; for counts Fisher's exact test; p-values by Holm's method, 5 % in all) and
+    by at least --min-change. Fewer than 24 windows are too few to tell. It is assumed that nothing but the deployment
+    differs.
+
+    Exit code: 0 no regression, 1 a regression, 2 usage, 3 it can't be told.
+    """
+    from ringback.commands.compare import CompareOptions
+    from ringback.commands.compare import compare as run
+    from ringback.commands.running import Options
+    from ringback.reporting import console
+
+    asked = CompareOptions(
+        Options(config, None, out, seed), tuple(clause or ()), level, min_change / 100, json_file, no_color
+    )
+    raise typer.Exit(run(console(quiet=quiet, no_color=no_color), old, new, asked))
+
+
+@app.command(epilog="Example: ringback report --trend reports")
+def report(
+    path: Annotated[
+        Path, typer.Argument(metavar="[RUN]", help="A run's directory; with --trend, where runs are.")
+    ] = Path("reports"),
+    trend: Annotated[bool, typer.Option("--trend", help="The last runs of each deployment as one page.")] = False,
+    last: Annotated[
+        int, typer.Option("--last", metavar="N", min=1, max=1000, help="With --trend: runs of each deployment.")
+    ] = 30,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", metavar="NAME", help="Write only this report again; repeatable.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The page of --trend (default: trend.html beside the runs)."),
+    ] = None,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Write a run's reports again from its directory, or many runs as one page."""
+    from ringback.commands.report import report as run
+    from ringback.reporting import console
+
+    screen = console(quiet=quiet, no_color=no_color)
+    raise typer.Exit(run(screen, path, trend=trend, last=last, formats=tuple(formats or ()), out=out))
+
+
+@app.command(epilog="Example: ringback replay reports/last-release 17")
+def replay(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run's directory.")],
+    evidence: Annotated[
+        str, typer.Argument(metavar="EVIDENCE", help="The exchange's number, or the clause that it is evidence on.")
+    ],
+    config: ConfigFile = None,
+    base_url: BaseUrl = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Send a trigger without asking; it may place a call.")
+    ] = False,
+    out: Out = None,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Send one recorded exchange again, and show what was expected, what came then, and what comes now.
+
+    Exit code: 0 it is as expected now, 1 the deviation is still there, 2 usage (nothing was sent), 3 it can't be told.
+    """
+    from ringback.commands.replay import replay as send
+    from ringback.commands.running import Options
+    from ringback.reporting import console
+
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    options = Options(config, base_url, out, None)
+    screen = console(quiet=quiet, no_color=no_color)
+    raise typer.Exit(send(screen, run, evidence, options, yes=yes, ask=typer.confirm if interactive else None))
+
+
+def _rate(text: str) -> float:
     try:
         rate = float(text)
     except ValueError:
@@ -207,6 +324,23 @@ def _rate(text: str) -> float | None:
             "--rate", None, f"{text} is no number of arrivals a second", "write a number such as 50, or max"
         )
     return rate
+
+
+def _meeting(role: str | None, address: str) -> Meeting | None:
+    """Where a master and its workers meet; None if the run keeps to this machine."""
+    from ringback.loadgen.run import MASTER_PORT, Meeting
+
+    if role is None:
+        if address:
+            raise ConfigError("--master", None, "means nothing without --role", "add --role master or --role worker")
+        return None
+    host, _, port = address.rpartition(":") if address.rpartition(":")[2].isdigit() else (address, "", "")
+    if role == "worker" and not host:
+        raise ConfigError("--master", None, "missing, and a worker must know its master", "write --master HOST[:PORT]")
+    number = int(port) if port else MASTER_PORT
+    if not 0 < number < 65_536:
+        raise ConfigError("--master", None, f"{port} is no port", "write a number from 1 to 65535")
+    return Meeting(host.strip("[]") or "*", number)
 
 
 def _duration(text: str) -> float:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from ringback.commands.check import check_target
-from ringback.commands.load import load_target
+from ringback.commands.load import Wish, load_target
 from ringback.commands.running import Findings, Options, finish, new_directory, settle_sources
 from ringback.contract.clauses import Level
-from ringback.loadgen.run import LoadPlan, check_budget
+from ringback.loadgen.run import check_before
 from ringback.target import resolve
 
 __all__ = ["gate"]
@@ -23,7 +23,7 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         config = target.config
-        load_budget = check_budget(config, embedded=target.embedded)
+        load_budget = check_before(config, config.gate.scenario, embedded=target.embedded)
         directory = new_directory("gate", options.out)
         checked = check_target(console, target, directory, seed=seed, level=level)
         findings = checked
@@ -32,13 +32,8 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
                 checked, open_questions=(*checked.open_questions, "no load was run, since no call was accepted")
             )
         elif not checked.interrupted:
-            plan = LoadPlan(
-                scenario=config.gate.scenario,
-                rate=config.gate.rate,
-                connections=16,
-                duration=config.gate.duration,
-                seed=seed,
-            )
+            wish = Wish(config.gate.scenario, config.gate.rate, duration=config.gate.duration)
+            plan = wish.plan(config, seed)
             loaded = load_target(console, target, directory, plan)
             findings = _both(checked, loaded, load_budget)
         return finish(console, "gate", target, directory, started, seed, level, findings)

@@ -2,43 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from ringback.commands.running import Findings, Options, finish, new_directory, settle_sources
+from ringback.config import Config, ConfigError
 from ringback.contract.clauses import Level
-from ringback.loadgen.run import LoadPlan, check_budget, run_load
-from ringback.reporting import Progress, print_plan
+from ringback.contract.verdict import ExitCode
+from ringback.loadgen.plan import LoadPlan, plan_for
+from ringback.loadgen.run import Meeting, check_before, join_master, run_load
+from ringback.reporting import LoadProgress, print_plan
 from ringback.target import Target, resolve
 
-__all__ = ["load", "load_target"]
+__all__ = ["Wish", "load", "load_target", "work"]
 
 
-def load(console: Console, options: Options, plan: LoadPlan) -> int:
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks of a load run; None where it says nothing."""
+
+    scenario: str = "lifecycle"
+    rate: float | None = None
+    closed: bool = False
+    """Whether back-to-back requesters are wanted (`--rate max`)."""
+    connections: int = 16
+    duration: float | None = None
+    workers: int = 1
+    meeting: Meeting | None = None
+    """Where workers of other machines come to, if they do."""
+
+    def plan(self, config: Config, seed: int) -> LoadPlan:
+        """The plan, with what the configuration says. Raises `ConfigError`."""
+        return plan_for(
+            config, scenario=self.scenario, rate=self.rate, closed=self.closed, connections=self.connections,
+            duration=self.duration, seed=seed, workers=self.workers,
+        )  # fmt: skip
+
+
+def load(console: Console, options: Options, wish: Wish) -> int:
     """Run the command; returns the exit code, raises `ConfigError`."""
     started = datetime.now(UTC)
+    seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
-        check_budget(target.config, embedded=target.embedded)
+        plan = wish.plan(target.config, seed)
+        check_before(target.config, plan.scenario, embedded=target.embedded)
         directory = new_directory("load", options.out)
-        findings = load_target(console, target, directory, plan)
-        return finish(console, "load", target, directory, started, plan.seed, Level.SHOULD, findings)
+        findings = load_target(console, target, directory, plan, wish.meeting)
+        return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)
 
 
-def load_target(console: Console, target: Target, directory: Path, plan: LoadPlan) -> Findings:
-    """Load a deployment, with a plan before and a progress line meanwhile."""
-    budget = check_budget(target.config, embedded=target.embedded)
-    _tell_plan(console, target, plan, budget)
-    with Progress(console) as progress:
+def work(console: Console, options: Options, meeting: Meeting) -> int:
+    """Be a worker of another process's run; returns the exit code, raises `ConfigError`."""
+    sources = settle_sources(options)
+    if not sources.names_a_deployment:
+        raise ConfigError(
+            "configuration", "deployment", "missing, and a worker loads the deployment that its master does",
+            "give it the same configuration file as the master",
+        )  # fmt: skip
+    config = sources.build()
+    name = socket.gethostname()
+    console.print(f"{name}: waiting for the master at {meeting.host}:{meeting.port}", soft_wrap=True, highlight=False)
+    ended = join_master(config, meeting, name, Path.cwd())
+    if ended.interrupted:
+        return ExitCode.INTERRUPTED
+    if ended.failure is not None:
+        console.print(f"ended: {ended.failure}", soft_wrap=True, highlight=False, markup=False)
+        return ExitCode.INCONCLUSIVE
+    console.print("the master has ended the run and has the report", soft_wrap=True, highlight=False)
+    return ExitCode.OK
 
-        def on_progress(told: Mapping[str, Any]) -> None:
-            doing = f"{told.get('phase', 'load')} {told.get('seconds', 0):.0f} of {told.get('duration', 0):.0f} s"
-            progress.update(0, 0, int(told.get("accepted", 0)), budget or 0, int(told.get("in_flight", 0)), doing)
 
-        outcome = run_load(target.config, plan, directory, embedded=target.embedded, on_progress=on_progress)
+def load_target(
+    console: Console, target: Target, directory: Path, plan: LoadPlan, meeting: Meeting | None = None
+) -> Findings:
+    """Load a deployment, with a plan before and a live view meanwhile."""
+    budget = check_before(target.config, plan.scenario, embedded=target.embedded)
+    _tell_plan(console, target, plan, budget, meeting)
+    with LoadProgress(console, plan.text, budget, target.config.limits) as progress:
+        outcome = run_load(
+            target.config, plan, directory, embedded=target.embedded, meeting=meeting, on_progress=progress.update
+        )
     return Findings(
         limits=outcome.limits,
         accepted=outcome.accepted,
@@ -49,17 +96,14 @@ def load_target(console: Console, target: Target, directory: Path, plan: LoadPla
     )
 
 
-def _tell_plan(console: Console, target: Target, plan: LoadPlan, budget: int | None) -> None:
-    expected = plan.expected_calls()
-    rate = "as fast as it answers" if plan.rate is None else f"{plan.rate:g} arrivals a second"
+def _tell_plan(console: Console, target: Target, plan: LoadPlan, budget: int | None, meeting: Meeting | None) -> None:
+    expected = plan.expected_calls(target.config.load.population)
     where = target.config.deployment.base_url + (" (the embedded deployment)" if target.embedded else "")
     calls = "as many as it accepts" if expected is None else f"about {expected}"
     bound = "" if budget is None else f", at most {budget} (load.budget_calls)"
-    print_plan(
-        console,
-        [
-            ("deployment", where),
-            ("load", f"{plan.scenario}, {rate}, for {plan.duration:g} s"),
-            ("calls", f"{calls}{bound}"),
-        ],
-    )
+    rows = [("deployment", where), ("load", f"{plan.scenario}: {plan.text}"), ("calls", f"{calls}{bound}")]
+    if meeting is not None:
+        rows.append(("workers", f"{plan.workers}, awaited on {meeting.host or '*'}:{meeting.port}"))
+    elif plan.workers > 1:
+        rows.append(("workers", f"{plan.workers} on this machine"))
+    print_plan(console, rows)

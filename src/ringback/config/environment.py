@@ -38,9 +38,7 @@ def as_environment(config: Config) -> dict[str, str]:
             variables[f"{PREFIX}{section}__{key}".upper()] = _written(value, annotation)
     variables["RINGBACK_DEPLOYMENT__ACCESS_TOKEN_ENV"] = config.deployment.access_token_env
     for limit in config.limits:
-        variables[f"{PREFIX}LIMITS__{limit.metric.replace('.', '__')}".upper()] = (
-            f"{limit.operator} {_plain(limit.bound)}"
-        )
+        variables[f"{PREFIX}LIMITS__{limit.metric.replace('.', '__')}".upper()] = limit.expression
     if config.waivers:
         told = [
             f"{{clause = {_toml_text(w.clause)}, reason = {_toml_text(w.reason)}, expires = {w.expires.isoformat()}}}"

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
-__all__ = ["Limit"]
+__all__ = ["Limit", "check_baseline"]
 
 _PERCENTILE = r"p(?:\d{1,2}(?:_\d{1,3})?|100)"
-_LATENCY = rf"(?:latency_ms|service_ms)\.(?:{_PERCENTILE}|max|mean)"
+_TIMES = rf"(?:{_PERCENTILE}|max|mean)"
+_WORD = r"[a-z][a-z0-9_]*"
 _METRIC = re.compile(
-    rf"(?:trigger|poll)\.(?:count|error_rate|{_LATENCY})"
-    rf"|time_to_final_ms\.(?:{_PERCENTILE}|max|mean)"
-    r"|calls\.(?:accepted|final|lost|duplicate_ids|wrong_state|unfinished|unasked|undocumented_states|doubtful)"
-    r"|arrivals\.(?:scheduled|sent|rate)"
-    rf"|generator\.(?:cpu|lag_ms\.(?:{_PERCENTILE}|max|mean))"
+    rf"(?:trigger|poll)\.(?:count|error_rate|rate_limited|errors\.{_WORD}|own_faults\.{_WORD}"
+    rf"|whole\.(?:count|errors\.{_WORD})|(?:latency_ms|service_ms)\.{_TIMES})"
+    rf"|time_to_final_ms\.{_TIMES}"
+    r"|calls\.(?:accepted|final|lost|duplicate_ids|wrong_state|unfinished|unasked|undocumented_states|doubtful"
+    rf"|changed_state|by_state\.{_WORD}|deliveries\.(?:expected|arrived|missing|contradicting|unknown))"
+    r"|arrivals\.(?:scheduled|sent|withheld|rate)"
+    rf"|generator\.(?:cpu|limited_windows|windows|open_files|ports|lag_ms\.{_TIMES}"
+    r"|connections\.(?:opened|reused|tls_resumed|stale))"
+    r"|capacity\.(?:rate|low|high)"
 )
-_BOUND = re.compile(r"\s*(<=|>=|==|<|>)\s*(\d+(?:\.\d+)?)\s*")
+_BOUND = re.compile(r"\s*(<=|>=|==|<|>)\s*(\d+(?:\.\d+)?)(\s*x\s+baseline)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit: `metric` (dotted path into the load section), `operator`, `bound` (the metric's own unit)."""
+    """One limit: `metric` (dotted path into the load section), `operator`, `bound`.
+
+    The bound is in the metric's own unit, or, if `relative`, a factor by which the baseline run's figure is multiplied.
+    """
 
     metric: str
     operator: str
     bound: float
+    relative: bool = False
 
     @classmethod
     def parse(cls, metric: str, expression: object) -> Limit:
-        """Read a limit such as `"trigger.latency_ms.p99"`, `"< 500"`; ValueError says what is wrong and the mend."""
+        """Read a limit: `"trigger.latency_ms.p99"`, `"< 500"` or `"< 1.2x baseline"`.
+
+        ValueError says what is wrong, and the mend.
+        """
         if not _METRIC.fullmatch(metric):
             raise ValueError(
                 "no such metric; use one such as trigger.latency_ms.p99, trigger.error_rate, poll.service_ms.p50, "
@@ -37,22 +51,58 @@ class Limit:
             )
         match = _BOUND.fullmatch(expression) if isinstance(expression, str) else None
         if match is None:
-            raise ValueError('not a limit; write an operator (<, <=, >, >=, ==) and a number, such as "< 500"')
-        return cls(metric, match[1], float(match[2]))
+            raise ValueError(
+                'not a limit; write an operator (<, <=, >, >=, ==) and a number, such as "< 500", or what share of a '
+                'baseline run, such as "< 1.2x baseline"'
+            )
+        return cls(metric, match[1], float(match[2]), match[3] is not None)
 
-    def holds(self, value: float) -> bool:
-        """Whether a measured value keeps the limit."""
+    @property
+    def expression(self) -> str:
+        """The limit without its metric, exactly as `parse` would read it again."""
+        number = format(Decimal(repr(self.bound)), "f")
+        return f"{self.operator} {number}x baseline" if self.relative else f"{self.operator} {number}"
+
+    def holds(self, value: float, baseline: float | None = None) -> bool:
+        """Whether a measured value keeps the limit; a relative one needs the baseline's figure, else ValueError.
+
+        No factor makes a baseline of 0 more than 0. So a value that is 0 like the baseline keeps any limit that
+        leaves room on its side (`< 1.2x`, `> 0.9x`).
+        """
+        if not self.relative:
+            return self._holds(value, self.bound)
+        if baseline is None:
+            raise ValueError("a limit relative to a baseline can't be judged without one")
+        if value == 0 == baseline and self._leaves_room:
+            return True
+        return self._holds(value, self.bound * baseline)
+
+    @property
+    def _leaves_room(self) -> bool:
+        return self.bound > 1 if self.operator == "<" else self.bound < 1 if self.operator == ">" else True
+
+    def _holds(self, value: float, bound: float) -> bool:
         match self.operator:
             case "<":
-                return value < self.bound
+                return value < bound
             case "<=":
-                return value <= self.bound
+                return value <= bound
             case ">":
-                return value > self.bound
+                return value > bound
             case ">=":
-                return value >= self.bound
+                return value >= bound
             case _:
-                return value == self.bound
+                return value == bound
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.operator} {self.bound:g}"
+        return f"{self.metric} {self.operator} {self.bound:g}{'x baseline' if self.relative else ''}"
+
+
+def check_baseline(limits: Iterable[Limit], *, named: bool) -> None:
+    """ValueError if a limit is relative to a baseline and none is `named` (`load.baseline`)."""
+    relative = next((limit for limit in limits if limit.relative), None)
+    if relative is not None and not named:
+        raise ValueError(
+            f'load.baseline|missing, and limits."{relative.metric}" is relative to a baseline; '
+            "name the directory of the run to compare with, or write a bound of its own"
+        )

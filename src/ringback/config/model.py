@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from ringback.config.limits import Limit
+from ringback.config.limits import Limit, check_baseline
 from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, PhoneNumber, Seconds
 
 __all__ = [
@@ -63,6 +63,13 @@ def _existing_file(value: object) -> Path:
             return path
     except OSError as error:
         raise ValueError(f"unreadable ({error.strerror}); mend its permissions") from None
+
+
+def _existing(value: object) -> Path:
+    path = Path(_text(value)).expanduser()
+    if not path.exists():
+        raise ValueError("no such file or directory; name an earlier run, relative to the configuration file")
+    return path
 
 
 def _ca_bundle(value: object) -> Path:
@@ -195,24 +202,50 @@ class Dialect(_Section):
         return self
 
 
+def _steps(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
 class Load(_Section):
-    """What a load run may spend, and how it polls."""
+    """What a load run may spend, how its arrivals run over time, and how it polls."""
 
     budget_calls: Annotated[Count, Field(ge=1)] | None = None
     poll_batch: Annotated[Count, Field(ge=1, le=10_000)] = 20
     poll_interval: Seconds = 1.0
+    population: Annotated[Count, Field(ge=1, le=100_000)] = 500
+    """Calls of the standing population of the polling scenario."""
+    shape: Literal["constant", "ramp", "steps", "spike", "soak"] = "constant"
+    arrivals: Literal["uniform", "poisson"] = "uniform"
+    ramp_up: Seconds | None = None
+    from_rate: Annotated[Number, Field(ge=0)] | None = None
+    steps: Annotated[tuple[Text, ...], BeforeValidator(_steps)] = ()
+    """Such as `50 for 30s`."""
+    spike_rate: Annotated[Number, Field(gt=0)] | None = None
+    spike_at: Seconds | None = None
+    spike_for: Seconds | None = None
+    step: Seconds = 5.0
+    """How long each step of a capacity search lasts."""
+    baseline: Annotated[Path, BeforeValidator(_existing)] | None = None
+    """The run that relative limits are held against: its directory, or its verdict.json or load.json."""
+    abort_on_limit: bool = False
+    """Whether a limit that can't be kept any more ends the run."""
 
 
 class Gate(_Section):
     """The load that `ringback gate` adds to the check."""
 
-    scenario: Literal["lifecycle"] = "lifecycle"
+    scenario: Literal["trigger", "poll", "lifecycle", "delivery", "mixed"] = "lifecycle"
     rate: Annotated[Number, Field(gt=0, le=100_000)] = 20.0
     duration: Seconds = 30.0
 
 
+def _today() -> date:
+    """The day that it is in UTC: a waiver ends everywhere at once."""
+    return datetime.now(UTC).date()
+
+
 class Waiver(_Section):
-    """A known deviation that the user has accepted until a day."""
+    """A known deviation that the user has accepted until a day, on which it counts again."""
 
     clause: Text
     reason: Text
@@ -220,7 +253,7 @@ class Waiver(_Section):
 
     @model_validator(mode="after")
     def _in_force(self) -> Waiver:
-        if self.expires <= datetime.now(UTC).date():
+        if self.expires <= _today():
             raise ValueError(f"expires|expired on {self.expires}; remove the waiver, or set a later day and say why")
         return self
 
@@ -252,4 +285,5 @@ class Config(_Section):
     def _whole(self) -> Config:
         if not self.lines.configured:
             raise ValueError("lines|no line is configured; name at least one number that may be dialled")
+        check_baseline(self.limits, named=self.load.baseline is not None)
         return self

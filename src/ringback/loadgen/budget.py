@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 __all__ = ["CallBudget"]
 
 
@@ -11,40 +9,35 @@ class CallBudget:
     """Every trigger reserves a call before it is sent, and gives it back only when no call can have come of it.
 
     So a trigger whose fate is unknown (no answer, a broken answer, a 5xx) counts as a call: the deployment can never
-    have accepted more calls than `limit`. Thread-safe.
+    have accepted more calls than `limit`. Belongs to one thread: nothing here is interrupted between two steps.
     """
 
     def __init__(self, limit: int | None) -> None:
         self.limit = limit
-        self._lock = threading.Lock()
         self._reserved = 0
         self._accepted = 0
         self._doubtful = 0
 
     def reserve(self) -> bool:
         """Take one call out of the budget; False, and nothing is taken, when there is none left."""
-        with self._lock:
-            if self.limit is not None and self._reserved + self._accepted + self._doubtful >= self.limit:
-                return False
-            self._reserved += 1
-            return True
+        if self.limit is not None and self._reserved + self._accepted + self._doubtful >= self.limit:
+            return False
+        self._reserved += 1
+        return True
 
     def accept(self) -> None:
         """The reserved call was accepted."""
-        with self._lock:
-            self._reserved -= 1
-            self._accepted += 1
+        self._reserved -= 1
+        self._accepted += 1
 
     def doubt(self) -> None:
         """Nobody knows whether the reserved call was accepted: it is spent."""
-        with self._lock:
-            self._reserved -= 1
-            self._doubtful += 1
+        self._reserved -= 1
+        self._doubtful += 1
 
     def release(self) -> None:
         """The reserved call was certainly not accepted: it may be placed after all."""
-        with self._lock:
-            self._reserved -= 1
+        self._reserved -= 1
 
     @property
     def spent(self) -> bool:

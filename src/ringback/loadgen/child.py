@@ -1,17 +1,20 @@
-"""The process in which a load run happens: Locust's environment and local runner, without its command line.
+"""The processes in which a load run happens, without Locust's command line: alone, as a master, or as a worker.
 
-It is told its plan as an argument and its configuration by the environment. It tells its progress as lines of JSON on
-standard output, writes the load section to a file, and dies with its parent.
+Each is told its task as an argument and its configuration by the environment. The one that conducts tells its progress
+as lines of JSON on standard output and writes its findings to the run's directory. All die with their parents.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -20,88 +23,177 @@ from gevent import monkey
 from locust.env import Environment
 from locust.util.load_locustfile import load_locustfile
 
-from ringback.config import load_config
+from ringback.config import Config, ConfigError, load_config
+from ringback.loadgen.baseline import baseline_of
+from ringback.loadgen.conductor import Conductor
+from ringback.loadgen.crew import Crew, CrewError, LocalCrew, RemoteCrew, WorkerSide
 from ringback.loadgen.engine import LoadRun
+from ringback.loadgen.files import write_load
+from ringback.loadgen.gathering import Gathered
 from ringback.loadgen.guarding import guard_for
 from ringback.loadgen.plan import LoadPlan
-from ringback.loadgen.run import check_budget
+from ringback.loadgen.player import Player
+from ringback.loadgen.task import Task
 from ringback.loadgen.users import LoadUser
+from ringback.loadgen.windows import Windows
 from ringback.resources import load_path
 
 __all__ = ["main"]
 
-_TELL_EVERY = 0.5
+_PATIENCE = 60.0
+"""Seconds that a master waits for workers that it has started itself."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the plan `arguments[0]`, writing to the file `arguments[1]`; `arguments[2]` says whether it is embedded."""
+    """Do the task `arguments[0]`."""
     _die_with_parent()
     logging.basicConfig(level=logging.ERROR)
-    plan, target, embedded = LoadPlan.from_text(arguments[0]), Path(arguments[1]), arguments[2] == "embedded"
+    gc.set_threshold(50_000, 20, 100)
+    task = Task.from_text(arguments[0])
     config = load_config(environ=os.environ)
-    user = _scenario(plan)
-    environment = Environment(user_classes=[user], host=config.deployment.base_url)
-    run = LoadRun(
-        config, guard_for(config), environment, scenario=plan.scenario, seed=plan.seed,
-        budget=check_budget(config, embedded=embedded),
-    )  # fmt: skip
+    if task.role == "worker":
+        return _work(task, config)
+    return _conduct(task, config)
+
+
+def _conduct(task: Task, config: Config) -> int:
+    plan = task.plan
+    assert plan is not None  # noqa: S101 - only workers go without
+    environment = Environment(user_classes=[_user_class(plan)], host=config.deployment.base_url)
+    helpers: list[subprocess.Popen[bytes]] = []
+    try:
+        crew = _crew(task, config, plan, environment, helpers)
+    except (CrewError, ConfigError) as why:
+        _say({"event": "end", "interrupted": False, "open_questions": [], "failed": str(why)})
+        return 0
+    told = _Teller(plan)
+    conductor = Conductor(config, plan, crew, baseline=baseline_of(config), tell=told.tell)
     for number in (signal.SIGINT, signal.SIGTERM):
-        gevent.signal_handler(number, run.stop, "interrupted")
-    teller = gevent.spawn(_tell, run, plan)
-    _load(run, environment, plan)
-    interrupted = "interrupted" in run.open_questions()
-    if interrupted:
-        run.abandon()
-    else:
-        run.drain()
-    teller.kill()
-    _write(target, run.section())
-    _say({"event": "end", "interrupted": interrupted, "open_questions": run.open_questions()})
+        gevent.signal_handler(number, conductor.interrupt)
+    gathered = conductor.run()
+    write_load(Path(task.directory), gathered.section(), gathered.lines())
+    _say({"event": "end", "interrupted": conductor.interrupted, "open_questions": gathered.open_questions()})
+    for helper in helpers:
+        _let_go(helper)
     return 0
 
 
-def _scenario(plan: LoadPlan) -> type[LoadUser]:
-    """The user class of the plan's scenario, set to the plan's rate and duration."""
-    users, _shapes = load_locustfile(str(load_path() / f"{plan.scenario}.py"))
+def _crew(
+    task: Task, config: Config, plan: LoadPlan, environment: Environment, helpers: list[subprocess.Popen[bytes]]
+) -> Crew:
+    """Those who will play: this process, or workers, who are started here or come by themselves."""
+    if task.role == "alone":
+        run = _load_run(config, plan, environment, (0, 1), task.budget, "generator", relay=False)
+        gc.freeze()
+        return LocalCrew(Player(run), environment, plan.connections if plan.rate is None else 1)
+
+    def join(number: int) -> dict[str, Any]:
+        budget = None if task.budget is None else task.budget // plan.workers + (number < task.budget % plan.workers)
+        return {"plan": plan.to_plain(), "member": [number, plan.workers], "budget": budget}
+
+    def summon(port: int) -> None:
+        if task.role == "master":
+            _say({"event": "waiting", "workers": plan.workers, "port": port})
+            return
+        for number in range(plan.workers):
+            errand = Task("worker", host="127.0.0.1", port=port, name=f"worker-{number + 1}")
+            helpers.append(_start(errand))
+
+    return RemoteCrew(
+        environment, task.host or "127.0.0.1", task.port, plan.workers, join, _fingerprint(config),
+        windows=Windows(plan.steady), settle=config.timing.settle, patience=task.patience or _PATIENCE, summon=summon,
+    )  # fmt: skip
+
+
+def _work(task: Task, config: Config) -> int:
+    """Join a master, and do what it says until it says that it is over."""
+    environment = Environment(host=config.deployment.base_url)
+    runs: list[LoadRun] = []
+
+    def join(order: Mapping[str, Any]) -> Player:
+        plan = LoadPlan(**order["plan"])
+        number, members = order["member"]
+        environment.user_classes[:] = [_user_class(plan)]
+        runs.append(_load_run(config, plan, environment, (number, members), order["budget"], task.name, relay=True))
+        gc.freeze()
+        return Player(runs[0])
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Ctrl-C in a terminal reaches everybody; when a run ends is for the master to say. A worker that no master has
+        # called yet has nothing to wait for.
+        gevent.signal_handler(number, lambda: runs or os._exit(0))
+    side = WorkerSide(environment, task.host, task.port, name=task.name, fingerprint=_fingerprint(config), join=join)
+    while not side.over.wait(1.0):
+        if side.forsaken:
+            for run in runs:
+                run.stop()
+                run.abandon()
+            _say({"event": "end", "failed": "the master fell silent"})
+            return 0
+    _say({"event": "end", "failed": None})
+    return 0
+
+
+def _load_run(
+    config: Config, plan: LoadPlan, environment: Environment, member: tuple[int, int], budget: int | None, name: str,
+    *, relay: bool,
+) -> LoadRun:  # fmt: skip
+    return LoadRun(
+        config, guard_for(config), environment, scenario=plan.what, seed=plan.seed, budget=budget, member=member,
+        name=name, steady=plan.steady, relay=relay,
+    )  # fmt: skip
+
+
+def _user_class(plan: LoadPlan) -> type[LoadUser]:
+    """The user class of the plan's scenario."""
+    users, _shapes = load_locustfile(str(load_path() / f"{plan.what.module}.py"))
     (user,) = users.values()
     assert issubclass(user, LoadUser)  # noqa: S101 - the scenarios are ours
-    user.rate = plan.rate
-    user.duration = plan.duration
     return user
 
 
-def _load(run: LoadRun, environment: Environment, plan: LoadPlan) -> None:
-    """Have Locust run the users until all arrivals have been sent, or the run is stopped."""
-    runner = environment.create_local_runner()
-    users = 1 if plan.rate is not None else plan.connections
-    run.start()
-    runner.start(users, spawn_rate=users)
-    if runner.spawning_greenlet is not None:
-        runner.spawning_greenlet.join()
-    over = gevent.spawn(runner.user_greenlets.join)
-    gevent.wait([over, run.stopped], count=1)
-    run.stopped.set()
-    over.kill()
-    runner.quit()
+class _Teller:
+    """Tells the parent how far the run is, and all that is known so far, should this process be killed."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+
+    def tell(self, figures: dict[str, Any], gathered: Gathered) -> None:
+        section = gathered.section()
+        figures = {**figures, "duration": self._plan.duration, **gathered.progress(section)}
+        _say({"event": "progress", "figures": figures, "section": section})
 
 
-def _tell(run: LoadRun, plan: LoadPlan) -> None:
-    while True:
-        gevent.sleep(_TELL_EVERY)
-        phase = "draining" if run.stopped.is_set() else "sending"
-        figures = {"phase": phase, "duration": plan.duration, **run.progress()}
-        _say({"event": "progress", "figures": figures, "section": run.section()})
+def _start(task: Task) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", "ringback.loadgen", task.to_text()],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _let_go(helper: subprocess.Popen[bytes]) -> None:
+    if helper.stdin is not None:
+        helper.stdin.close()
+    try:
+        helper.wait(5)
+    except subprocess.TimeoutExpired:
+        helper.kill()
+        helper.wait()
+
+
+def _fingerprint(config: Config) -> str:
+    """What workers must agree upon, without telling any of it."""
+    deployment = config.deployment
+    facts = [
+        deployment.base_url, deployment.project, deployment.tenant, deployment.scenario_path,
+        deployment.display_number, *config.lines.configured.items(),
+    ]  # fmt: skip
+    return blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
 
 
 def _say(line: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
-
-
-def _write(target: Path, section: Mapping[str, Any]) -> None:
-    unfinished = target.with_suffix(".part")
-    unfinished.write_text(json.dumps(section, indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(target)
 
 
 def _die_with_parent() -> None:

@@ -1,199 +1,199 @@
 """The one door through which every request of a load run leaves: dial guard, call budget, rate limits, one sending.
 
 What lives here: the order of those, and what an outcome means for the budget. What does not: who sends when (users,
-watch), and what becomes of accepted calls (ledger).
+watch), and what becomes of accepted calls (ledger). Nothing here waits: who begins a request is told how it ended by a
+call from the event loop.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
-
-from gevent import sleep
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from ringback.config import Config
 from ringback.deployment.guard import StrangerRefused
 from ringback.deployment.pace import retry_after
 from ringback.loadgen.budget import CallBudget
-from ringback.loadgen.connection import ConnectionPool, Failed
+from ringback.loadgen.connection import Exchange, Failed, Outcome
 from ringback.loadgen.http_answer import HttpAnswer
-from ringback.loadgen.measures import Measures
-from ringback.loadgen.wire import Endpoint, RequestWriter, read_poll, read_trigger, refuses
+from ringback.loadgen.pool import ConnectionPool
+from ringback.loadgen.wire import RequestWriter, read_poll, read_trigger, refuses
 
-__all__ = ["BudgetSpent", "Door", "Guard", "Listener", "NotSent", "Polled", "Refused", "Triggered", "Withheld"]
+__all__ = ["BudgetSpent", "Door", "Listener", "NotSent", "Polled", "Triggered", "Withheld", "ignore"]
 
 UNREACHABLE_AFTER = 20
 """So many attempts in a row, from the first, that end without a connection: the deployment can't be reached."""
 PROMISED_BATCH = 20
 """Every deployment takes polls for so many calls; for more it may refuse, and that is no error."""
+WITHDRAWN = "withdrawn"
+"""The kind of failure of what still waited for a connection when the run ended: it never left."""
 _LONGEST_PAUSE = 60.0
 """Seconds that a 429 is obeyed at most; after that, asking again is fair."""
 _PAUSE = 1.0
 """Seconds to pause after a 429 that names no time."""
 
 
-class Guard(Protocol):
-    """What looks at each outgoing request; raises to refuse it."""
+class Listener(Protocol):
+    """Told of each request that ended."""
 
-    def check(self, url: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-        """Return if the request may be sent."""
-
-
-Listener = Callable[[str, float, int, str | None], None]
-"""Told of each request that ended: its name, latency in seconds, size of the answer in bytes, kind of error or None."""
+    def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
+        """`trigger` or `poll`; when it was due, begun and over (perf_counter seconds); bytes; kind of error or None."""
 
 
 class NotSent(Exception):
-    """A trigger was not sent."""
+    """A request was not sent."""
 
 
 class BudgetSpent(NotSent):
     """No call is left in the budget."""
 
 
-class Refused(NotSent):
-    """The dial guard saw a number in it that is not a configured line."""
-
-
 class Withheld(NotSent):
-    """The deployment asked for a pause (429) that is not over."""
+    """The deployment asked for a pause (429) that lasts for another `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Triggered:
-    """How a trigger ended: the UniqueId if a call was accepted, when it was begun (perf_counter seconds)."""
+class Triggered(NamedTuple):
+    """How a trigger ended: the UniqueId if a call was accepted, its line, word and beginning (perf_counter seconds)."""
 
     unique_id: str | None
+    kind: str | None
+    """The kind of error; None if all was well."""
+    line: int
+    word: bytes
     begun: float
 
 
-@dataclass(frozen=True, slots=True)
-class Polled:
+class Polled(NamedTuple):
     """How a poll ended: what it reported, if it was answered soundly (`kind` None), and when it was begun."""
 
+    asked: Sequence[str]
     results: Sequence[tuple[str, str]]
     kind: str | None
     begun: float
 
 
 class Door:
-    """Sends triggers, each once at most, and polls; counts and times them."""
+    """Sends triggers, each once at most, and polls."""
 
     def __init__(
         self,
         config: Config,
-        guard: Guard,
+        writer: RequestWriter,
         budget: CallBudget,
         pool: ConnectionPool,
-        on_request: Listener,
-        on_lag: Callable[[float], None],
+        listener: Listener,
     ) -> None:
-        self.trigger_measures = Measures()
-        self.poll_measures = Measures()
         self.budget = budget
         self.unreachable = False
         self.reached = False
-        self._writer = RequestWriter(config)
-        self._guard = guard
+        self.on_their_way = 0
+        """Triggers that have not ended yet."""
+        self.refused_polls = 0
+        """Polls that the dial guard did not let pass."""
+        self._writer = writer
         self._pool = pool
-        self._on_request = on_request
-        self._on_lag = on_lag
+        self._listener = listener
         self._pause_until = {"trigger": 0.0, "poll": 0.0}
         self._unconnected = 0
+        self._any_type = any(waiver.clause == "TRN-04" for waiver in config.waivers)
 
-    def trigger(self, number: str, due: float) -> Triggered:
-        """Place a call to `number` that was due at `due`; never sent again, whatever comes. Raises `NotSent`."""
-        if time.perf_counter() < self._pause_until["trigger"]:
-            raise Withheld
-        endpoint, body = self._writer.trigger_endpoint, self._writer.trigger(number)
-        if not self._passes(endpoint, body):
-            self.trigger_measures.take("guard", 0.0, 0.0)
-            raise Refused
+    def trigger(self, line: int, due: float, then: Callable[[Triggered], None], *, delivered: bool = False) -> bytes:
+        """Place a call on the `line`-th line, due at `due`; never sent again, whatever comes.
+
+        Returns the word by which it is known. `then` is told how it ended. Raises `NotSent`.
+        """
+        if (pause := self._pause_until["trigger"] - time.perf_counter()) > 0:
+            raise Withheld(pause)
         if not self.budget.reserve():
             raise BudgetSpent
-        settle = self.budget.doubt
-        try:
-            self._pool.wait_for_place()
-            begun = time.perf_counter()
-            self._on_lag(begun - due)
-            outcome = self._exchange("trigger", endpoint, body)
-            unique_id = None
-            if isinstance(outcome, Failed):
-                kind: str | None = outcome.kind
-                if not outcome.sent:
-                    settle = self.budget.release
-            else:
-                unique_id, kind = read_trigger(outcome.status, outcome.body)
-                if unique_id is not None:
-                    settle = self.budget.accept
-                elif refuses(outcome.status, outcome.body):
-                    settle = self.budget.release
-        finally:
-            settle()
-        self._told("trigger", outcome, kind, due, begun)
-        return Triggered(unique_id, begun)
+        request, word = self._writer.trigger(line, delivered=delivered)
+        self.on_their_way += 1
+        self._pool.begin(Exchange(request, self._on_trigger, due, (line, word, then)))
+        return word
 
-    def poll(self, unique_ids: Sequence[str]) -> Polled:
-        """Ask for the states of calls; waits out a pause that the deployment asked for."""
-        while (pause := self._pause_until["poll"] - time.perf_counter()) > 0:
-            sleep(pause)
-        endpoint, body = self._writer.poll_endpoint, self._writer.poll(unique_ids)
-        if not self._passes(endpoint, body):
-            self.poll_measures.take("guard", 0.0, 0.0)
-            return Polled((), "guard", time.perf_counter())
-        self._pool.wait_for_place()
-        begun = time.perf_counter()
-        outcome = self._exchange("poll", endpoint, body)
-        if isinstance(outcome, Failed) and outcome.kind == "stale":
-            self.poll_measures.take("stale", 0.0, 0.0)
-            self._pool.wait_for_place()
-            begun = time.perf_counter()
-            outcome = self._exchange("poll", endpoint, body, fresh=True)
-        results: list[tuple[str, str]] = []
+    def poll(self, unique_ids: Sequence[str], due: float, then: Callable[[Polled], None]) -> None:
+        """Ask for the states of calls. `then` is told what was answered. Raises `NotSent`."""
+        if (pause := self._pause_until["poll"] - time.perf_counter()) > 0:
+            raise Withheld(pause)
+        try:
+            request = self._writer.poll(unique_ids)
+        except StrangerRefused:
+            self.refused_polls += 1
+            raise NotSent from None
+        self._pool.begin(Exchange(request, self._on_poll, due, (unique_ids, then)))
+
+    def _on_trigger(self, exchange: Exchange, outcome: Outcome) -> None:
+        now = time.perf_counter()
+        line, word, then = exchange.tag
+        unique_id: str | None = None
+        self.on_their_way -= 1
         if isinstance(outcome, Failed):
             kind: str | None = outcome.kind
+            received = 0
+            self._failed(outcome)
+            if outcome.sent:
+                self.budget.doubt()
+            else:
+                self.budget.release()
         else:
-            results, kind = read_poll(outcome.status, outcome.body)
-            if kind is not None and kind.startswith("http_4") and len(unique_ids) > PROMISED_BATCH:
-                kind = "batch_refused"
-        self._told("poll", outcome, kind, begun, begun)
-        return Polled(results, kind, begun)
+            self.reached = True
+            received = outcome.received
+            unique_id, kind = read_trigger(outcome.status, outcome.headers.get("content-type", ""), outcome.body)
+            if unique_id is not None:
+                self.budget.accept()
+                if kind == "content_type" and self._any_type:
+                    kind = None
+            elif refuses(outcome.status, outcome.body):
+                self.budget.release()
+            else:
+                self.budget.doubt()
+            if kind == "rate_limited":
+                self._pause("trigger", outcome)
+        if kind != WITHDRAWN:
+            self._listener.take("trigger", exchange.due, exchange.begun, now, received, kind)
+        then(Triggered(unique_id, kind, line, word, exchange.begun))
 
-    def _passes(self, endpoint: Endpoint, body: bytes) -> bool:
-        try:
-            self._guard.check(endpoint.url, endpoint.headers, body)
-        except StrangerRefused:
-            return False
-        return True
-
-    def _exchange(self, name: str, endpoint: Endpoint, body: bytes, *, fresh: bool = False) -> HttpAnswer | Failed:
-        """Send once. The caller has taken a place in the pool; the pool gives it back."""
-        try:
-            answer = self._pool.exchange(endpoint.request(body), fresh=fresh)
-        except Failed as failed:
-            self._connected(yes=failed.sent, ours=failed.kind == "generator")
-            return failed
-        self._connected(yes=True)
-        if answer.status == 429:
-            self._pause(name, answer)
-        return answer
-
-    def _told(self, name: str, outcome: HttpAnswer | Failed, kind: str | None, due: float, begun: float) -> None:
+    def _on_poll(self, exchange: Exchange, outcome: Outcome) -> None:
         now = time.perf_counter()
-        measures = self.trigger_measures if name == "trigger" else self.poll_measures
-        measures.take(kind, now - due, now - begun)
-        self._on_request(name, now - due, 0 if isinstance(outcome, Failed) else outcome.received, kind)
+        asked, then = exchange.tag
+        results: list[tuple[str, str]] = []
+        received = 0
+        if isinstance(outcome, Failed):
+            kind: str | None = outcome.kind
+            self._failed(outcome)
+            if kind == "stale":  # asking again does no harm
+                self._listener.take("poll", exchange.due, exchange.begun, now, 0, kind)
+                self._pool.begin(Exchange(exchange.request, self._on_poll, exchange.due, exchange.tag, fresh=True))
+                return
+        else:
+            self.reached = True
+            received = outcome.received
+            results, kind = read_poll(outcome.status, outcome.body)
+            if kind is not None and kind.startswith("http_4") and len(asked) > PROMISED_BATCH:
+                kind = "batch_refused"
+            if kind == "rate_limited":
+                self._pause("poll", outcome)
+        if kind != WITHDRAWN:
+            self._listener.take("poll", exchange.due, exchange.begun, now, received, kind)
+        then(Polled(asked, results, kind, exchange.begun))
 
     def _pause(self, name: str, answer: HttpAnswer) -> None:
         asked = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
         pause = _PAUSE if asked is None else min(max(asked, 0.05), _LONGEST_PAUSE)
         self._pause_until[name] = max(self._pause_until[name], time.perf_counter() + pause)
 
-    def _connected(self, *, yes: bool, ours: bool = False) -> None:
-        if yes:
+    def _failed(self, failed: Failed) -> None:
+        if failed.sent:
             self.reached = True
-        elif not ours and not self.reached:
+        elif not self.reached and failed.kind not in {"generator", WITHDRAWN}:
             self._unconnected += 1
             self.unreachable = self._unconnected >= UNREACHABLE_AFTER
+
+
+def ignore(_: Any) -> None:
+    """For whoever does not want to know how it ended."""

@@ -1,78 +1,155 @@
-"""A histogram of durations in constant memory, after HdrHistogram (Gil Tene): log-linear buckets.
+"""A histogram of durations in bounded memory: buckets of equal ratio, after HdrHistogram (Gil Tene) and DDSketch.
 
-Each power of two is cut into 128 equal buckets and a bucket answers with its middle, so a percentile is within 0.5 %
-of the recorded value it stands for, from 10 microseconds to 10 minutes. Two histograms merge exactly.
+A bucket is a hundredth of a natural logarithm wide and answers with its middle, so a percentile is within 0.6 % of the
+recorded value it stands for, from a microsecond to 10 minutes, in at most 2,023 buckets. Two histograms merge exactly.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from math import log
+from typing import Any
 
-__all__ = ["PERCENTILES", "Histogram", "percentile_of_key"]
+__all__ = ["DISTRIBUTION", "OFFSET", "PERCENTILES", "SCALE", "Histogram", "percentile_of_key"]
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
 """The percentiles that are always told, as `verdict.json` names them."""
+DISTRIBUTION = (
+    0.0,
+    *(float(percent) for percent in range(5, 90, 5)),
+    *(float(percent) for percent in range(90, 99)),
+    *(99 + tenth / 10 for tenth in range(10)),
+    99.95,
+    99.99,
+    100.0,
+)
+"""The percentages at which a whole distribution is told: closer together where it matters."""
 
-_TICKS = 10_000_000
-"""Ticks a second: 100 ns, a hundredth of the shortest duration that must be told apart."""
-_SUB_BITS = 7
-_SUB = 1 << _SUB_BITS
-_LONGEST = 600 * _TICKS
-_BUCKETS = ((_LONGEST.bit_length() - _SUB_BITS) + 1) * _SUB
+SCALE = 100.0
+"""Buckets to a factor of e."""
+OFFSET = 1382.0
+"""What makes the number of a microsecond's bucket 0: a duration's bucket is `int(log(seconds) * SCALE + OFFSET)`."""
+_LONGEST = 600.0
+_LAST_BUCKET = int(log(_LONGEST) * SCALE + OFFSET)
 
 
 class Histogram:
-    """Durations, in seconds. Longer ones than 10 minutes count as 10 minutes; minimum, maximum and sum are exact."""
+    """Durations, in seconds. Longer ones than 10 minutes count as 10 minutes; maximum and sum are exact."""
 
-    __slots__ = ("_counts", "count", "longest", "shortest", "total")
+    __slots__ = ("counts", "longest", "total")
 
     def __init__(self) -> None:
-        self._counts = [0] * _BUCKETS
-        self.count = 0
+        self.counts: dict[int, int] = {}
+        """Bucket -> durations in it."""
         self.total = 0.0
         self.longest = 0.0
-        self.shortest = math.inf
+
+    @property
+    def count(self) -> int:
+        """How many durations were recorded."""
+        return sum(self.counts.values())
 
     def record(self, seconds: float) -> None:
         """Count one duration; a negative one (a clock's quirk) counts as 0."""
-        seconds = max(seconds, 0.0)
-        self._counts[_index(min(int(seconds * _TICKS), _LONGEST))] += 1
-        self.count += 1
+        try:
+            self.counts[int(log(seconds) * SCALE + OFFSET)] += 1
+        except (KeyError, ValueError, OverflowError):
+            self.record_first(seconds)
+        else:
+            self.total += seconds
+            if seconds > self.longest:
+                self.longest = seconds
+
+    def record_first(self, seconds: float) -> None:
+        """`record` for any duration: the first of its bucket, and those that no bucket is made for."""
+        if not seconds > 0:
+            seconds = 0.0
+        elif seconds == math.inf:
+            seconds = _LONGEST
+        bucket = 0 if seconds < 1e-6 else min(max(int(log(seconds) * SCALE + OFFSET), 0), _LAST_BUCKET)
+        self.counts[bucket] = self.counts.get(bucket, 0) + 1
         self.total += seconds
         self.longest = max(self.longest, seconds)
-        self.shortest = min(self.shortest, seconds)
 
     def merge(self, other: Histogram) -> None:
         """Add all that another histogram counted: as if both had recorded here."""
-        self._counts = [mine + theirs for mine, theirs in zip(self._counts, other._counts, strict=True)]
-        self.count += other.count
+        counts = self.counts
+        for bucket, count in other.counts.items():
+            counts[bucket] = counts.get(bucket, 0) + count
         self.total += other.total
         self.longest = max(self.longest, other.longest)
-        self.shortest = min(self.shortest, other.shortest)
+
+    def subtract(self, other: Histogram) -> None:
+        """Take away what was merged before. Counts stay exact; the maximum is then a bucket's, within 0.6 %."""
+        counts = self.counts
+        for bucket, count in other.counts.items():
+            left = counts.get(bucket, 0) - count
+            if left > 0:
+                counts[bucket] = left
+            else:
+                counts.pop(bucket, None)
+        self.total = max(self.total - other.total, 0.0) if counts else 0.0
+        if not counts:
+            self.longest = 0.0
+        elif other.longest >= self.longest:
+            self.longest = min(self.longest, _middle(max(counts)))
+
+    def above(self, seconds: float) -> int:
+        """How many durations were longer, to the bucket that `seconds` falls into, which is not counted."""
+        bound = int(log(seconds) * SCALE + OFFSET)
+        return sum(count for bucket, count in self.counts.items() if bucket > bound)
+
+    def percentiles(self, percents: Iterable[float]) -> list[float | None]:
+        """For each percentage, seconds that so many of the durations do not exceed (nearest rank).
+
+        None throughout when nothing was recorded.
+        """
+        buckets = sorted(self.counts)
+        passed = list(accumulate(self.counts[bucket] for bucket in buckets))
+        return [self._at(percent, buckets, passed) for percent in percents]
 
     def percentile(self, percent: float) -> float | None:
-        """Seconds that `percent` of the durations do not exceed (nearest rank); None when nothing was recorded."""
-        if not self.count:
-            return None
-        rank = max(1, math.ceil(self.count * percent / 100 - 1e-9))
-        if rank == self.count:
-            return self.longest
-        passed = 0
-        for index, count in enumerate(self._counts):
-            passed += count
-            if passed >= rank:
-                return min(max(_middle(index), self.shortest), self.longest)
-        return self.longest
+        """One of `percentiles`."""
+        return self.percentiles((percent,))[0]
+
+    def distribution(self, percents: Iterable[float] = DISTRIBUTION) -> list[tuple[float, float]]:
+        """Pairs of percentage and seconds; empty when nothing was recorded."""
+        told = tuple(percents)
+        return [(p, seconds) for p, seconds in zip(told, self.percentiles(told), strict=True) if seconds is not None]
 
     def summary_ms(self, keys: Iterable[str] = PERCENTILES) -> dict[str, float | None]:
         """Percentiles by key, maximum and mean, in milliseconds; None throughout when nothing was recorded."""
-        told = {key: _ms(self.percentile(percentile_of_key(key))) for key in keys}
+        names = tuple(keys)
+        told = self.percentiles(percentile_of_key(key) for key in names)
+        count = self.count
         return {
-            **told,
-            "max": _ms(self.longest if self.count else None),
-            "mean": _ms(self.total / self.count if self.count else None),
+            **{key: _ms(seconds) for key, seconds in zip(names, told, strict=True)},
+            "max": _ms(self.longest if count else None),
+            "mean": _ms(self.total / count if count else None),
         }
+
+    def to_plain(self) -> list[Any]:
+        """Lists and numbers only, for another process or a file."""
+        return [list(self.counts), list(self.counts.values()), self.total, self.longest]
+
+    @classmethod
+    def from_plain(cls, plain: Sequence[Any]) -> Histogram:
+        """The histogram that `to_plain` told."""
+        histogram = cls()
+        buckets, counts, histogram.total, histogram.longest = plain
+        histogram.counts = dict(zip(buckets, counts, strict=True))
+        return histogram
+
+    def _at(self, percent: float, buckets: Sequence[int], passed: Sequence[int]) -> float | None:
+        if not passed:
+            return None
+        rank = max(1, math.ceil(passed[-1] * percent / 100 - 1e-9))
+        if rank >= passed[-1]:
+            return self.longest
+        return min(_middle(buckets[bisect_left(passed, rank)]), self.longest)
 
 
 def percentile_of_key(key: str) -> float:
@@ -80,16 +157,9 @@ def percentile_of_key(key: str) -> float:
     return float(key.removeprefix("p").replace("_", "."))
 
 
-def _index(ticks: int) -> int:
-    shift = max(0, ticks.bit_length() - _SUB_BITS - 1)
-    return (shift << _SUB_BITS) + (ticks >> shift)
-
-
-def _middle(index: int) -> float:
-    """Seconds in the middle of a bucket."""
-    shift = max(0, (index >> _SUB_BITS) - 1)
-    lowest = (index - (shift << _SUB_BITS)) << shift
-    return (lowest + (1 << shift) / 2) / _TICKS
+def _middle(bucket: int) -> float:
+    """Seconds in the middle of a bucket; the first holds all that is shorter than a microsecond."""
+    return math.exp((bucket + 0.5 - OFFSET) / SCALE) if bucket else 0.0
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import httptools
 
 from ringback.deployment.reading import BodyDecoder
 
-__all__ = ["AnswerReader", "HttpAnswer", "Unreadable"]
+__all__ = ["AnswerReader", "HttpAnswer", "KnownHeads", "Unreadable"]
 
 MAX_HEADERS = 64 * 1024
 """Bytes of header names and values beyond which an answer is given up."""
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes on the wire beyond which an answer is given up; what they unpack to has a bound of its own."""
+_HEADS = 512
+_LONGEST_HEAD = 4096
+_HEAD_END = b"\r\n\r\n"
 
 
 class Unreadable(Exception):
@@ -25,13 +28,12 @@ class Unreadable(Exception):
         super().__init__(kind)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """A whole answer; names of headers are in lower case, and of a repeated header the last counts."""
 
     status: int
-    headers: dict[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
     """Decoded."""
     received: int
     """Bytes on the wire."""
@@ -40,7 +42,7 @@ class HttpAnswer:
 class AnswerReader:
     """Feed it what the socket gives until `answer` is there. Informational (1xx) answers are passed over."""
 
-    __slots__ = ("_body", "_coding", "_header_bytes", "_headers", "_parser", "_sized", "answer", "received", "reusable")
+    __slots__ = ("_body", "_header_bytes", "_headers", "_parser", "_sized", "answer", "received", "reusable")
 
     def __init__(self) -> None:
         self.answer: HttpAnswer | None = None
@@ -80,7 +82,6 @@ class AnswerReader:
         self._headers: dict[str, str] = {}
         self._header_bytes = 0
         self._sized = False
-        self._coding = ""
         self._body: BodyDecoder | None = None
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
@@ -110,3 +111,45 @@ class AnswerReader:
             raise Unreadable("malformed")
         status = int(self._parser.get_status_code())
         self.answer = HttpAnswer(status, self._headers, bytes(self._body.body), self.received)
+
+
+class KnownHeads:
+    """Status lines and headers that an `AnswerReader` has read before, byte by byte the same.
+
+    A server's answers have few heads within a second, so most need not be parsed: an answer that came in one piece,
+    under a known head, and is as long as that head says, is what the reader would have made of it. Whatever is
+    otherwise is left to a reader.
+    """
+
+    __slots__ = ("_heads",)
+
+    def __init__(self) -> None:
+        self._heads: dict[bytes, tuple[int, Mapping[str, str], int]] = {}
+
+    def read(self, piece: bytes) -> HttpAnswer | None:
+        """The answer that a piece is, if its head is known and the piece is the whole of it."""
+        end = piece.find(_HEAD_END) + 4
+        known = self._heads.get(piece[:end])
+        if known is None or known[2] != len(piece) - end:
+            return None
+        return HttpAnswer(known[0], known[1], piece[end:], len(piece))
+
+    def learn(self, piece: bytes, reader: AnswerReader) -> None:
+        """Remember the head of an answer that a reader has read, if `piece` is all of it and of the plainest kind."""
+        answer = reader.answer
+        end = piece.find(_HEAD_END) + 4
+        if (
+            answer is None
+            or not reader.reusable
+            or answer.received != len(piece)
+            or piece[end:] != answer.body
+            or answer.status < 200
+            or answer.status in {204, 304}
+            or answer.headers.get("content-length") != str(len(answer.body))
+            or not answer.headers.keys().isdisjoint({"transfer-encoding", "content-encoding"})
+            or end > _LONGEST_HEAD
+        ):
+            return
+        if len(self._heads) >= _HEADS:
+            self._heads.clear()
+        self._heads[piece[:end]] = (answer.status, answer.headers, len(answer.body))

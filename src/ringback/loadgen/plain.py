@@ -17,15 +17,19 @@ from locust.runners import MasterRunner
 from ringback.config import ConfigError
 from ringback.config.loading import gather
 from ringback.contract.verdict import Verdict
+from ringback.loadgen.baseline import baseline_of
 from ringback.loadgen.engine import LoadRun
+from ringback.loadgen.gathering import Gathered
 from ringback.loadgen.guarding import guard_for
 from ringback.loadgen.limits import evaluate
+from ringback.loadgen.plan import LoadPlan
 from ringback.loadgen.run import check_budget
+from ringback.loadgen.scenarios import SCENARIOS, Scenario
+from ringback.loadgen.users import LoadUser
 from ringback.target import Target, resolve
 
 __all__ = ["attach"]
 
-_SCENARIO = "lifecycle"
 _log = logging.getLogger("ringback")
 
 
@@ -67,7 +71,8 @@ class _LocustProcess:
             return
         budget = check_budget(target.config, embedded=target.embedded)
         guard = guard_for(target.config)
-        self._run = LoadRun(target.config, guard, environment, scenario=_SCENARIO, seed=0, budget=budget)
+        scenario = _scenario_of(environment)
+        self._run = LoadRun(target.config, guard, environment, scenario=scenario, seed=0, budget=budget)
         self._run.start()
 
     def on_test_stop(self, environment: Environment, **_: Any) -> None:
@@ -91,14 +96,15 @@ class _LocustProcess:
         self._rest.close()
 
     def _account(self, environment: Environment, run: LoadRun) -> None:
-        section = run.section()
+        gathered = gather_alone(run)
+        section = gathered.section()
         calls = ", ".join(f"{name} {count}" for name, count in section["calls"].items() if isinstance(count, int))
         _log.info("calls: %s", calls)
-        results = evaluate(run.config.limits, section)
+        results = evaluate(run.config.limits, section, baseline_of(run.config))
         broken = [result for result in results if result.verdict is Verdict.FAIL]
         for result in broken:
             _log.error("limit broken: %s %s, it was %g", result.metric, result.limit, result.value or 0)
-        questions = run.open_questions()
+        questions = gathered.open_questions()
         for question in questions:
             _log.warning("open question: %s", question)
         if broken:
@@ -107,6 +113,18 @@ class _LocustProcess:
             environment.process_exit_code = 3
         else:
             environment.process_exit_code = 0
+
+
+def gather_alone(run: LoadRun) -> Gathered:
+    """All that is known of a run under Locust's own command line, where users come and go as Locust says."""
+    plan = LoadPlan(run.scenario.name, None, 1, max(run.seconds, 1.0), 0)
+    return Gathered(run.config, plan, [run.parts()], run.account(), run.windows, lost={})
+
+
+def _scenario_of(environment: Environment) -> Scenario:
+    """What the users of a test do: one thing, or several, which is then a mixture."""
+    names = {user.scenario for user in environment.user_classes if issubclass(user, LoadUser)}
+    return SCENARIOS[names.pop() if len(names) == 1 else "mixed"]
 
 
 def _leave(message: str) -> NoReturn:

@@ -20,14 +20,14 @@ from typing import IO, Any
 from ringback.config import Config
 from ringback.config.loading import as_environment
 from ringback.deployment.redaction import Redactor
-from ringback.loadgen.plan import LoadPlan
+from ringback.loadgen.task import Task
 
 __all__ = ["Ended", "LoadProcess"]
 
 LOG_FILE = "load.log"
 """What the child had to say on standard error, redacted; written only if it said something."""
 
-_GRACE = 20.0
+_GRACE = 30.0
 """Seconds beyond a run's longest course that the child has to start and to end."""
 _INTERRUPT_GRACE = 10.0
 """Seconds that an interrupted child has to tell what it saw."""
@@ -45,22 +45,18 @@ class Ended:
 
 
 class LoadProcess:
-    """Runs a plan in a child process; the access token travels in its environment, never in its arguments."""
+    """Does a task in a child process; the access token travels in its environment, never in its arguments."""
 
-    def __init__(self, config: Config, plan: LoadPlan, target: Path, *, embedded: bool) -> None:
+    def __init__(self, config: Config, task: Task, directory: Path) -> None:
         self.config = config
-        self.plan = plan
-        self.target = target
-        self.embedded = embedded
+        self.task = task
+        self.directory = directory
         self._said: deque[str] = deque(maxlen=200)
 
     def follow(self, on_progress: Callable[[Mapping[str, Any]], None] | None) -> Ended:
         """Start the child and stay with it to its end; it is gone when this returns or raises."""
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [
-                sys.executable, "-m", "ringback.loadgen", self.plan.to_text(), str(self.target),
-                "embedded" if self.embedded else "deployment",
-            ],
+            [sys.executable, "-m", "ringback.loadgen", self.task.to_text()],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=self._environment(), start_new_session=True,
         )  # fmt: skip
@@ -92,9 +88,7 @@ class LoadProcess:
         lines: queue.Queue[bytes | None],
         on_progress: Callable[[Mapping[str, Any]], None] | None,
     ) -> Ended:
-        timing = self.config.timing
-        longest = self.plan.duration + timing.settle + 4 * timing.request + 2 * self.config.load.poll_interval
-        deadline = time.monotonic() + longest + _GRACE
+        deadline = time.monotonic() + self._longest()
         ended = Ended()
         told_the_end = False
         while True:
@@ -105,12 +99,13 @@ class LoadProcess:
                 message = json.loads(line)
                 if message["event"] == "end":
                     told_the_end = True
-                    ended.open_questions = tuple(message["open_questions"])
-                    ended.interrupted = ended.interrupted or message["interrupted"]
-                else:
+                    ended.open_questions = tuple(message.get("open_questions", ()))
+                    ended.interrupted = ended.interrupted or message.get("interrupted", False)
+                    ended.failure = message.get("failed")
+                elif message["event"] == "progress":
                     ended.last_section = message["section"]
                     if on_progress is not None:
-                        on_progress(message["figures"])
+                        on_progress({**message["figures"], "section": message["section"]})
             except queue.Empty:
                 ended.failure = "the load generator did not come to its end in time and was stopped"
                 return ended
@@ -126,6 +121,15 @@ class LoadProcess:
         if code != 0 or not told_the_end:
             ended.failure = self._cause(code)
         return ended
+
+    def _longest(self) -> float:
+        """Seconds that the child may take; a worker takes as long as its master."""
+        plan, timing = self.task.plan, self.config.timing
+        if plan is None:
+            return 365 * 86_400.0
+        course = plan.delay + plan.duration + timing.settle + timing.delivery + 4 * timing.request
+        searching = 20 * timing.request if plan.what.searches else 0.0
+        return course + 2 * self.config.load.poll_interval + searching + self.task.patience + _GRACE
 
     def _cause(self, code: int) -> str:
         cause = f"it was killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -144,7 +148,7 @@ class LoadProcess:
     def _write_log(self) -> None:
         if self._said:
             text = self._redactor().clean("\n".join(self._said)) + "\n"
-            (self.target.parent / LOG_FILE).write_text(text, encoding="utf-8", errors="replace")
+            (self.directory / LOG_FILE).write_text(text, encoding="utf-8", errors="replace")
 
     def _redactor(self) -> Redactor:
         token = self.config.deployment.access_token.get_secret_value()

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
 from ringback import __version__
 from ringback.config import Config
+from ringback.deployment.guard import LETTERS, DialGuard, RequestTemplate
 
 __all__ = ["Endpoint", "RequestWriter", "TriggerAnswer", "read_poll", "read_trigger", "refuses"]
 
 TRIGGER_PATH = "/v2/call"
 POLL_PATH = "/v2/callresult"
+_WORDS = [bytes(letters) for letters in product(LETTERS.encode(), repeat=4)]
+"""The numbers below 65,536 in letters, for digits in a body would have to be looked at as a telephone number."""
+_PAIRS = [bytes(letters) for letters in product(LETTERS.encode(), repeat=2)]
+_WORD = 16
+"""Letters of a word: half of them the run's, half of them the trigger's number."""
 
 Headers = tuple[tuple[str, str], ...]
 TriggerAnswer = tuple[str | None, str | None]
@@ -44,9 +52,13 @@ class Endpoint:
 
 
 class RequestWriter:
-    """Writes the requests of one run. The parts that stay the same are written once."""
+    """Writes the requests of one run, and has the guard look at them. What stays the same is written once.
 
-    def __init__(self, config: Config) -> None:
+    Raises `StrangerRefused` if a trigger would hold a number that is not a configured line.
+    """
+
+    def __init__(self, config: Config, guard: DialGuard, *, delivered_to: str | None = None) -> None:
+        """`delivered_to` is where results are delivered, if they are: below it, each call has an address."""
         deployment = config.deployment
         common: Headers = (
             ("Host", urlsplit(deployment.base_url).netloc),
@@ -55,55 +67,72 @@ class RequestWriter:
             ("Accept-Encoding", "identity"),
             ("Content-Type", "application/json"),
         )
-        self.trigger_endpoint = Endpoint.at(deployment.base_url, TRIGGER_PATH, (*common, ("Project", "")))
-        self.poll_endpoint = Endpoint.at(deployment.base_url, POLL_PATH, common)
         self._config = config
-        self._run = _letters(int.from_bytes(os.urandom(6)))
-        self._number = 0
-        self._bodies = {number: self._body(number) for number in config.lines.configured.values()}
+        self._guard = guard
+        self._trigger = Endpoint.at(deployment.base_url, TRIGGER_PATH, (*common, ("Project", "")))
+        self._poll = Endpoint.at(deployment.base_url, POLL_PATH, common)
+        self._run = b"".join(secrets.choice(_PAIRS) for _ in range(4))
+        self._number = secrets.randbelow(1 << 16)
+        lines = config.lines.configured.values()
+        self._templates = [self._template(number, None) for number in lines]
+        self._delivered = [self._template(number, delivered_to) for number in lines] if delivered_to else []
 
-    def trigger(self, number: str) -> bytes:
-        """The body of a trigger that dials `number`, with a ConversationId of its own, in letters: it is no number."""
-        self._number += 1
-        before, after = self._bodies[number]
-        return before + f"load-{self._run}-{_letters(self._number)}".encode() + after
+    @property
+    def can_deliver(self) -> bool:
+        """Whether there is somewhere to deliver results to."""
+        return bool(self._delivered)
+
+    def trigger(self, line: int, *, delivered: bool = False) -> tuple[bytes, bytes]:
+        """A trigger that dials the `line`-th configured line, and the word by which it is known, in letters.
+
+        The word stands in its ConversationId, and in the address to which its result is delivered.
+        """
+        self._number = number = (self._number + 1) & 0xFFFFFFFF
+        word = self._run + _WORDS[number >> 16] + _WORDS[number & 0xFFFF]
+        templates = self._delivered if delivered else self._templates
+        return templates[line].fill(word), word
 
     def poll(self, unique_ids: Iterable[str]) -> bytes:
-        """The body of a poll for these calls."""
+        """A poll for these calls. Raises `StrangerRefused` if it would hold anything but their ids."""
         ids = list(unique_ids)
         try:
-            return orjson.dumps({"UniqueIds": ids})
+            body = orjson.dumps({"UniqueIds": ids})
         except TypeError:  # a lone surrogate, which only the standard library writes
-            return json.dumps({"UniqueIds": ids}).encode()
+            body = json.dumps({"UniqueIds": ids}).encode()
+        self._guard.check(self._poll.url, self._poll.headers, body)
+        return self._poll.request(body)
 
-    def _body(self, number: str) -> tuple[bytes, bytes]:
+    def _template(self, number: str, delivered_to: str | None) -> RequestTemplate:
         deployment = self._config.deployment
-        mark = "\N{OBJECT REPLACEMENT CHARACTER}"
-        text = json.dumps(
-            {
-                "ConversationId": mark,
-                "Project": deployment.project,
-                "Tenant": deployment.tenant,
-                "AccessToken": deployment.access_token.get_secret_value(),
-                "ScenarioPath": deployment.scenario_path,
-                "OrchestratorUrl": deployment.orchestrator_url,
-                "Locale": deployment.locale,
-                "ScenarioInputParameters": [
-                    {"Name": "_DisplayNumber", "Value": deployment.display_number},
-                    {"Name": "_Destination", "Value": number},
-                ],
-            },
-            ensure_ascii=False,
-        )
-        before, _, after = text.partition(mark)
-        return before.encode(), after.encode()
+        gap = "\N{OBJECT REPLACEMENT CHARACTER}"
+        document: dict[str, Any] = {
+            "ConversationId": f"load-{gap}",
+            "Project": deployment.project,
+            "Tenant": deployment.tenant,
+            "AccessToken": deployment.access_token.get_secret_value(),
+            "ScenarioPath": deployment.scenario_path,
+            "OrchestratorUrl": deployment.orchestrator_url,
+            "Locale": deployment.locale,
+            "ScenarioInputParameters": [
+                {"Name": "_DisplayNumber", "Value": deployment.display_number},
+                {"Name": "_Destination", "Value": number},
+            ],
+        }
+        if delivered_to is not None:
+            document |= {"ResultDestination": f"{delivered_to}/{gap}", "SendResultImmediately": True}
+        pieces = tuple(piece.encode() for piece in json.dumps(document, ensure_ascii=False).split(gap))
+        length = sum(map(len, pieces)) + (len(pieces) - 1) * _WORD
+        head = self._trigger.head + b"Content-Length: %d\r\n\r\n" % length
+        return self._guard.approve(self._trigger.url, self._trigger.headers, head, pieces, _WORD)
 
 
-def read_trigger(status: int, body: bytes) -> TriggerAnswer:
+def read_trigger(status: int, content_type: str, body: bytes) -> TriggerAnswer:
     """The UniqueId and the kind of error in a trigger's answer; a faulty answer may have both."""
     unique_id = _unique_id(body)
     if status == 200:
-        return (unique_id, None) if unique_id else (None, "malformed")
+        if unique_id is None:
+            return None, "malformed"
+        return unique_id, None if content_type[:16].lower() == "application/json" else "content_type"
     if status == 429:
         return None, "rate_limited"
     return unique_id if 200 <= status < 300 else None, f"http_{status}"
@@ -135,8 +164,3 @@ def _unique_id(body: bytes) -> str | None:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
     return unique_id if isinstance(unique_id, str) and unique_id else None
-
-
-def _letters(number: int) -> str:
-    """A number in letters a to p: digits in a body would have to be looked at as a telephone number."""
-    return "".join(chr(ord("a") + int(digit, 16)) for digit in f"{number:x}")

@@ -6,6 +6,7 @@ Everything here reads a finished `RunReport`; nothing here decides, and nothing 
 from __future__ import annotations
 
 from ringback.reporting.junit import JUNIT_FILE, write_junit
+from ringback.reporting.load_progress import LoadProgress
 from ringback.reporting.progress import Progress
 from ringback.reporting.run import RunReport
 from ringback.reporting.safe import one_line, printable
@@ -16,6 +17,7 @@ __all__ = [
     "JUNIT_FILE",
     "SCHEMA_PATH",
     "VERDICT_FILE",
+    "LoadProgress",
     "Progress",
     "RunReport",
     "console",

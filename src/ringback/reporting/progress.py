@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self
+from typing import Self
 
 from rich.console import Console
 from rich.text import Text
 
+from ringback.reporting.live import UPDATES_PER_SECOND, LiveView
 from ringback.reporting.safe import one_line
-
-if TYPE_CHECKING:
-    from rich.live import Live
 
 __all__ = ["Progress"]
 
-_UPDATES_PER_SECOND = 8
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _ASCII_SPINNER = "|/-\\"
 
@@ -37,17 +32,14 @@ class Progress:
     """A single live line: clauses done, calls placed of the budget, calls still ringing, seconds.
 
     Shown on a terminal only, drawn at most 8 times a second, and wiped at the end, whatever ended it. `update` may be
-    called from any thread, as often as it likes. Meanwhile the console writes to the terminal itself, even if somebody
-    (pytest, for one) redirects standard output underneath it.
+    called from any thread, as often as it likes.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._state = _State()
         self._begun = time.monotonic()
-        self._live: Live | None = None
-        self._terminal: IO[str] | None = None
-        self._before: IO[str] = console.file
+        self._view = LiveView(console, self._line)
 
     def update(
         self, clauses_done: int, clauses_total: int, calls_placed: int, budget: int, ringing: int, doing: str = ""
@@ -57,50 +49,11 @@ class Progress:
 
     def __enter__(self) -> Self:
         self._begun = time.monotonic()
-        self._before = self._console.file
-        if _is_terminal(self._console):
-            try:
-                self._show()
-            except BaseException:
-                self._hide()
-                raise
+        self._view.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._hide()
-
-    def _show(self) -> None:
-        from rich.live import Live
-
-        self._terminal = os.fdopen(
-            os.dup(self._before.fileno()),
-            "w",
-            encoding=self._console.encoding,
-            errors=getattr(self._before, "errors", None) or "backslashreplace",
-        )
-        self._console.file = self._terminal
-        self._live = Live(
-            get_renderable=self._line,
-            console=self._console,
-            transient=True,
-            refresh_per_second=_UPDATES_PER_SECOND,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start()
-
-    def _hide(self) -> None:
-        try:
-            if self._live is not None:
-                self._live.stop()
-        finally:
-            self._live = None
-            self._console.file = self._before
-            if self._terminal is not None:
-                self._terminal.close()
-                self._terminal = None
+    def __exit__(self, *raised: object) -> None:
+        self._view.__exit__(*raised)
 
     def _line(self) -> Text:
         now, elapsed = self._state, time.monotonic() - self._begun
@@ -113,16 +66,6 @@ class Progress:
             one_line(now.doing, 200),
         ]
         text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(spinner[int(elapsed * _UPDATES_PER_SECOND) % len(spinner)] + " ", style="cyan")
+        text.append(spinner[int(elapsed * UPDATES_PER_SECOND) % len(spinner)] + " ", style="cyan")
         text.append(" · ".join(part for part in parts if part))
         return text
-
-
-def _is_terminal(console: Console) -> bool:
-    """Whether somebody is watching: colour that was forced into a pipe is not a terminal."""
-    if getattr(console, "terse", False) or console.quiet or console.is_dumb_terminal or not console.is_terminal:
-        return False
-    try:
-        return os.isatty(console.file.fileno())
-    except (OSError, ValueError):
-        return False

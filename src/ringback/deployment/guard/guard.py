@@ -11,6 +11,7 @@ from ringback.deployment.guard.names import Role, mentions_a_trigger, study
 from ringback.deployment.guard.numbers import Numbers
 from ringback.deployment.guard.refusal import StrangerRefused
 from ringback.deployment.guard.structure import NotCleanError, Structure, has_plain_names, parse
+from ringback.deployment.guard.template import LETTERS, RequestTemplate
 from ringback.deployment.guard.views import readings, unescaped, utf7_pieces
 
 __all__ = ["DialGuard"]
@@ -84,6 +85,18 @@ class DialGuard:
             self._numbers.check_utf7(text, "body")
             if _ESCAPED_DIGIT.search(body):
                 raise StrangerRefused("digits written as escapes", "body")
+
+    def approve(
+        self, url: str, headers: Iterable[tuple[str, str]], head: bytes, pieces: tuple[bytes, ...], length: int
+    ) -> RequestTemplate:
+        """Look at a request with gaps, for words of `length` letters, once for all that it will be filled with.
+
+        `head` is what stands on the wire before the body, whose `pieces` lie around the gaps. Raises `StrangerRefused`.
+        """
+        alphabet = (LETTERS * (length // len(LETTERS) + 1)).encode()
+        for word in (alphabet[:length], b"a" * length):
+            self.check(url, headers, word.join(pieces))
+        return RequestTemplate((head + pieces[0], *pieces[1:]), length)
 
     def _check_header_anew(self, name: str, value: str) -> None:
         where = f"header {name}" if name.replace("-", "").isalpha() and name.isascii() else "a header"

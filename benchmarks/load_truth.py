@@ -1,0 +1,305 @@
+"""Does `ringback load` tell the truth? Its figures against those of deployments whose right answers are known.
+
+    python benchmarks/load_truth.py [--cases freeze-short,freeze-long,slow,queue,faulty-1] [--shorten 0.2]
+
+For each figure: what it is known to be, what the test deployment's own clock saw where that can tell, what Ringback
+reported, and the deviation. Allowed are 5 % and the base latency (what a bare socket waits for an answer in the median,
+but at least 1 ms); counts must be exact. Exit 1 if a figure is further off, 3 if the generator or the machine was the
+limit in a case, or this version lacks something that a case needs. `load_answers` says how percentiles are calculated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.load_answers import frozen, latencies, percentile
+from benchmarks.load_runs import LoadRan, cores, figure, offers, ringback_load
+from benchmarks.servers.running import Known, environment_for, running
+
+TOLERANCE = 0.05
+LEAST_BASE = 0.001
+_YARDSTICK = 0.025
+"""The share by which a deployment may be off its own ideal, catching up, and still be a yardstick for 5 %."""
+_EDGE = 0.2
+"""A percentile this near to the share of requests that meet a freeze lies between two answers: it is not asked."""
+_PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p98": 0.98, "p99": 0.99, "p99_5": 0.995}
+_COUNTS = ("accepted", "final", "lost", "duplicate_ids", "wrong_state", "by_state")
+_BEYOND_SETTLING = 120.0
+"""Seconds that a run may take beyond its duration: to start, to follow calls to their end, to report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure. Milliseconds, calls, or calls a second."""
+
+    name: str
+    known: Any
+    reported: Any
+    allowed: float = 0.0
+    """How far off it may be; 0: not at all."""
+    ideal: float | None = None
+    """What it would be if the deployment took no time at all."""
+    saw: float | None = None
+    """What the deployment's own clock came to."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether what was reported is right."""
+        if not self.allowed:
+            return bool(self.known == self.reported)
+        return self.reported is not None and abs(self.reported - self.known) <= self.allowed
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it is what the deployment's own clock came to: right of what happened, not of what was meant."""
+        return None not in (self.saw, self.reported) and abs(self.reported - (self.saw or 0.0)) <= self.allowed
+
+    def cells(self) -> tuple[str, ...]:
+        """What the table shows."""
+        if isinstance(self.known, dict) or isinstance(self.reported, dict) or self.reported is None:
+            off = "none" if self.holds else "differs"
+        elif self.known and self.allowed:
+            off = f"{self.reported - self.known:+.2f} ({(self.reported - self.known) / self.known:+.1%})"
+        else:
+            off = f"{self.reported - self.known:+g}"
+        shown = (self.ideal, self.known, self.saw, self.reported)
+        return (self.name, *map(_shown, shown), off, "yes" if self.holds else "NO")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A deployment, the load on it, and how the run's figures are judged."""
+
+    server: tuple[str, ...]
+    rate: float
+    seconds: float
+    judge: Callable[[Case, LoadRan, Known, float], list[Row]]
+    period: float = 1.0
+    """Seconds of which the duration is a whole multiple."""
+    scenario: str = "trigger"
+    workers: int = 1
+    times: int = 1
+    """Runs in a row, each of which must be right."""
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def shortened(self, by: float) -> Case:
+        """The same for so much of the time, in whole periods."""
+        return replace(self, seconds=max(1, round(self.seconds * by / self.period)) * self.period)
+
+    def lacks(self) -> str | None:
+        """What this version of Ringback does not have and the case needs."""
+        if self.scenario == "capacity" and not offers("capacity"):
+            return "no scenario capacity"
+        return "no option --workers" if self.workers > 1 and not offers("--workers") else None
+
+    def arguments(self) -> list[str]:
+        """The command line, after `ringback load`."""
+        scenario = self.scenario if offers(self.scenario) else "lifecycle"
+        workers = ["--workers", str(self.workers)] if offers("--workers") else []
+        duration = [] if self.scenario == "capacity" else ["--duration", f"{self.seconds:g}s"]
+        return ["--scenario", scenario, "--rate", f"{self.rate:g}", *duration, *workers]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of one run."""
+
+    rows: list[Row]
+    doubt: str | None
+    """Why a figure that is off is not Ringback's fault; None: it is."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether each figure is right and nothing stands against believing it."""
+        return self.doubt is None and all(row.holds for row in self.rows)
+
+
+def freezes(case: Case, ran: LoadRan, known: Known, base: float) -> list[Row]:
+    """Percentiles over whole periods, and that no arrival is missing.
+
+    A deployment that sleeps has all to read when it wakes, which can't be calculated: its own clock says what is right.
+    """
+    truth = known.truth()
+    lasting, every = truth["for_s"], truth["every_s"]
+    full = [thaw["seconds"] for thaw in truth["thaws"] if thaw["held"] > 0.9 * lasting * case.rate]
+    catch_up = statistics.median(full) if full else 0.0
+    seen = latencies(*known.instants(), case.rate)
+    rows = []
+    for name in ("p50", "p90", "p95", "p99"):
+        share = _PERCENTILES[name]
+        if math.isclose(1 - share, lasting / every, rel_tol=_EDGE):
+            continue
+        ideal: float | None = frozen(share, lasting=lasting, every=every) or None
+        right, saw = frozen(share, lasting=lasting, every=every, catch_up=catch_up), percentile(seen, share)
+        if truth["block"]:
+            right, ideal = saw, None
+        rows.append(_time(name, max(base, right), ran, base, ideal=ideal, saw=saw))
+    return [*rows, *_arrivals(case, ran, known)]
+
+
+def slowed(case: Case, ran: LoadRan, known: Known, base: float) -> list[Row]:
+    """One in a hundred is late: the 98th percentile is not, to 5 % of the delay, and the 99.5th is."""
+    seen = latencies(*known.instants(), case.rate)
+    late = known.truth()["by_s"]
+    p98, p99_5 = (percentile(seen, _PERCENTILES[name]) for name in ("p98", "p99_5"))
+    small = replace(_time("p98", base, ran, base, saw=p98), allowed=(TOLERANCE * late + base) * 1000)
+    times = [small, _time("p99_5", late, ran, base, ideal=late, saw=p99_5)]
+    return [*times, *_arrivals(case, ran, known)]
+
+
+def capacity(case: Case, ran: LoadRan, known: Known, base: float) -> list[Row]:
+    """The rate that the deployment can serve."""
+    del case, base
+    rate = known.truth()["rate"]
+    low, high = figure(ran.section, "capacity.low"), figure(ran.section, "capacity.high")
+    told = figure(ran.section, "capacity.rate")
+    return [Row(f"calls a second, of {_shown(low)} to {_shown(high)}", rate, told, TOLERANCE * rate, ideal=rate)]
+
+
+def counted(case: Case, ran: LoadRan, known: Known, base: float) -> list[Row]:
+    """The account of all calls, to the call."""
+    del base
+    calls = known.truth()["calls"]
+    rows = [Row(name, calls[name], figure(ran.section, f"calls.{name}")) for name in _COUNTS]
+    return [*rows, Row("unfinished", 0, figure(ran.section, "calls.unfinished")), *_arrivals(case, ran, known)]
+
+
+_FAULTY = ("faulty", "--lose", "500", "--reuse", "700", "--wrong", "900", "--ring", "1s")
+_WATCHED = (("timing__settle", "5s"), ("load__poll_interval", "1s"))
+_CAPABLE = (("limits__trigger__latency_ms__p99", "< 100"),)
+CASES = {
+    "freeze-short": Case(("freeze", "--for", "100ms", "--every", "1s"), 1000, 20, freezes),
+    "freeze-long": Case(("freeze", "--for", "2s", "--every", "10s"), 1000, 30, freezes, period=10),
+    "freeze-block": Case(("freeze", "--for", "100ms", "--every", "1s", "--block"), 1000, 20, freezes),
+    "slow": Case(("slow", "--every", "100", "--by", "250ms"), 1000, 20, slowed),
+    "queue": Case(("queue", "--rate", "400"), 50, 5, capacity, scenario="capacity", times=3, settings=_CAPABLE),
+    "faulty-1": Case(_FAULTY, 500, 60, counted, scenario="lifecycle", settings=_WATCHED),
+    "faulty-2": Case(_FAULTY, 500, 60, counted, scenario="lifecycle", workers=2, settings=_WATCHED),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--cases", default=",".join(CASES), help="comma-separated [default: %(default)s]")
+    parser.add_argument("--shorten", type=float, default=1.0, metavar="F", help="so much of the time of each case")
+    parser.add_argument("--rate", type=float, metavar="N", help="arrivals a second, where a case says another number")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="leave the figures there, as JSON")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.cases.split(",")) - set(CASES):
+        parser.error(f"no such case: {', '.join(sorted(unknown))}; choose from {', '.join(CASES)}")
+    told: list[dict[str, Any]] = []
+    codes = {0}
+    for name in options.cases.split(","):
+        case = CASES[name].shortened(options.shorten)
+        if options.rate is not None and case.judge is not capacity:
+            case = replace(case, rate=options.rate)
+        if lacking := case.lacks():
+            print(f"{name}: not run: this version has {lacking}\n", flush=True)
+            codes.add(3)
+            continue
+        for judged in run(case):
+            print(table(name, case, judged), flush=True)
+            codes.add(0 if judged.holds else 3 if judged.doubt else 1)
+            told.append({"case": name, "doubt": judged.doubt, "rows": [row.cells() for row in judged.rows]})
+    if options.out is not None:
+        options.out.write_text(json.dumps(told, indent=1) + "\n")
+    return 1 if 1 in codes else max(codes)
+
+
+def run(case: Case) -> Iterator[Judged]:
+    """Run a case as often as it says, each time on a deployment of its own."""
+    for _ in range(case.times):
+        place, rest = cores()
+        with running(*case.server, core=place) as known:
+            base = max(LEAST_BASE, base_latency())
+            wanted = {f"limits__trigger__latency_ms__{name}": "< 600000" for name in ("p98", "p99_5")}
+            environment = environment_for(known.base_url, settings=wanted | dict(case.settings))
+            on = {place, rest} if case.workers > 1 else {rest}
+            ran = ringback_load(
+                environment, *case.arguments(), on=on, patience=_BEYOND_SETTLING + 30 * case.seconds
+            )  # fmt: skip
+            rows = case.judge(case, ran, known, base) if known.truth()["triggers"] else []
+        yield Judged(rows, ran.doubt or _unfit(rows) or (None if rows else "nothing was sent"))
+
+
+def base_latency(requests: int = 300) -> float:
+    """Seconds that a bare client waits for a trigger's answer, in the median, where nothing is frozen or queued."""
+    body = json.dumps({"ScenarioInputParameters": [{"Name": "_Destination", "Value": "5550000001"}]})
+    with running("calm", core=cores()[0]) as known:
+        connection = http.client.HTTPConnection(urlsplit(known.base_url).netloc, timeout=30)
+        waits = []
+        for _ in range(requests):
+            begun = time.perf_counter()
+            connection.request("POST", "/v2/call", body)
+            connection.getresponse().read()
+            waits.append(time.perf_counter() - begun)
+        connection.close()
+    return statistics.median(waits)
+
+
+def _time(
+    name: str, right: float, ran: LoadRan, base: float, *, ideal: float | None = None, saw: float | None = None
+) -> Row:
+    """A percentile of latency, told in milliseconds."""
+    return Row(
+        f"{name} ms",
+        right * 1000,
+        figure(ran.section, f"trigger.latency_ms.{name}"),
+        allowed=(TOLERANCE * right + base) * 1000,
+        ideal=None if ideal is None else ideal * 1000,
+        saw=None if saw is None else saw * 1000,
+    )
+
+
+def _arrivals(case: Case, ran: LoadRan, known: Known) -> list[Row]:
+    """Every arrival was sent, reached the deployment, and was answered without an error."""
+    due = round(case.rate * case.seconds)
+    return [
+        Row("arrivals sent", due, figure(ran.section, "arrivals.sent")),
+        Row("reached the deployment", due, known.truth()["triggers"]),
+        Row("errors", 0, sum(figure(ran.section, "trigger.errors").values())),
+    ]
+
+
+def _unfit(rows: Sequence[Row]) -> str | None:
+    """Why the deployment was no yardstick: it took too long to catch up. Its clock is believed, not its plan."""
+    for row in rows:
+        if row.ideal and abs(row.known - row.ideal) > _YARDSTICK * row.ideal:
+            return f"the test deployment itself was off: {row.name} {row.known:.1f}, not {row.ideal:.1f}"
+    return None
+
+
+def table(name: str, case: Case, judged: Judged) -> str:
+    """A run's figures, one a line, under what was run."""
+    header = ("figure", "ideal", "known", "server saw", "reported", "deviation", "right")
+    lines = [header, *(row.cells() for row in judged.rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    load = f"{' '.join(case.server)} | {' '.join(case.arguments())}"
+    shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    doubt = [f"inconclusive: {judged.doubt}"] if judged.doubt else []
+    return "\n".join([f"{name}: {load}", *(f"  {line}" for line in [*shown, *doubt]), ""])
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, dict):
+        return ",".join(str(count) for count in value.values())
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

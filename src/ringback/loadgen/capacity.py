@@ -1,0 +1,400 @@
+"""The search for capacity: the highest arrival rate that a deployment sustains within the limits.
+
+What lives here: `CapacitySearch`, which rate to try next, and `judge_step`, whether the deployment sustained it. Pure
+functions and values: who sends the load asks for a rate, runs a step at it, rests, and tells what came of it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from ringback.contract.verdict import LimitResult, Verdict
+
+__all__ = ["Capacity", "CapacitySearch", "Step", "judge_step"]
+
+Windows = Sequence[Mapping[str, Any]]
+
+_GROWTH = 0.01
+"""Seconds that the backlog may grow by in each second of a step: beyond this, arrivals outrun the deployment."""
+_ERRORS = 0.01
+"""Share of requests that may fail."""
+_KNEE_GROWTH, _KNEE_ERRORS = 0.2, 0.1
+"""Beyond these a deployment is not near its limit but far past it."""
+_WITHHELD = 0.01
+"""Share of a step's arrivals that may go unsent before the step says nothing about its rate."""
+_LIMITED = 0.1
+"""Share of a step's windows in which the generator may have been the limit."""
+_FEWEST_WINDOWS = 3
+_NEAR = 1.25
+"""A step that fails within this factor of a rate that held may have failed by chance."""
+_OF_THE_RUN = re.compile(r"(capacity|arrivals|generator)\.|calls\.(accepted|final|unfinished)$|(trigger|poll)\.count$")
+"""Metrics whose limits can't be held against a single step."""
+_LONGEST_REST = 30.0
+_HINTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of one step at one rate (arrivals a second)."""
+
+    rate: float
+    held: bool | None
+    """None: it could not be told, for a reason that is not the deployment's."""
+    why: str
+    knee: bool = False
+    """The deployment is clearly past what it can do."""
+    sustained: float | None = None
+    """Where it did not keep up: the rate at which it worked off requests meanwhile."""
+    seconds: float = 0.0
+    """How long it lasted."""
+    backlog: float = 0.0
+    """Seconds of work that were left over at its end."""
+    p99_ms: float | None = None
+    error_rate: float | None = None
+    arrived_rate: float | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """The step as `verdict.json` shows it."""
+        return {
+            "rate": round(self.rate, 3), "held": self.held, "why": self.why, "p99_ms": self.p99_ms,
+            "error_rate": self.error_rate, "arrived_rate": self.arrived_rate,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a search found. The capacity lies from `low` to `high`, as far as that is known."""
+
+    rate: float | None
+    """The highest rate that held, and held again whenever it was confirmed; None: no rate was confirmed."""
+    low: float | None
+    """The highest rate that held; None: none did."""
+    high: float | None
+    """The lowest rate that did not hold; None: none was found."""
+    steps: tuple[Step, ...]
+    reason: str
+    """Why the search ended, in words."""
+
+    def to_plain(self) -> dict[str, Any]:
+        """The member `capacity` of `verdict.json`'s load section."""
+        rate, low, high = (None if value is None else round(value, 3) for value in (self.rate, self.low, self.high))
+        steps = [step.to_plain() for step in self.steps]
+        return {"rate": rate, "low": low, "high": high, "reason": self.reason, "steps": steps}
+
+
+@dataclass(slots=True)
+class _Votes:
+    """How often a rate held, failed and could not be judged."""
+
+    held: int = 0
+    failed: int = 0
+    open: int = 0
+
+    @property
+    def verdict(self) -> bool | None:
+        """One step decides until another contradicts it; then two of three do, and later the second failure."""
+        if self.failed >= 2 or (self.failed and not self.held):
+            return False
+        return True if self.held > self.failed else None
+
+
+class CapacitySearch:
+    """Which rate to try next: up in coarse steps, then bisection, then confirmation. Rates are arrivals a second.
+
+    From `start` each rate is twice the last until one fails or `highest` holds; if `start` itself fails, half of it,
+    down to `lowest`. Between the highest rate that held and the lowest that failed, the search goes first to where a
+    failing step saw the deployment work, then to the geometric middle, until the two lie within `tolerance`. A failure
+    near a rate that held is repeated, and counts when two of three steps fail. At last the lower edge must hold
+    `confirm` more times; if it does not, the search goes one tolerance down and confirms again.
+
+    A step that decided nothing is repeated once; a second ends the search. So do `max_steps`, and `max_seconds` of
+    steps and rests. ValueError if a value makes no sense.
+    """
+
+    def __init__(
+        self,
+        start: float,
+        highest: float,
+        *,
+        lowest: float = 1.0,
+        tolerance: float = 0.02,
+        confirm: int = 2,
+        max_steps: int = 40,
+        max_seconds: float | None = None,
+    ) -> None:
+        if not 0 < start <= highest < math.inf:
+            raise ValueError("a search starts above 0 and not above its highest rate; mend start or highest")
+        if not 0 < tolerance < 1:
+            raise ValueError("a tolerance lies between 0 and 1; use one such as 0.02")
+        if confirm < 0 or max_steps < 1 or not lowest > 0:
+            raise ValueError("a search needs at least 1 step, 0 or more confirmations and a lowest rate above 0")
+        self._highest, self._lowest = highest, min(lowest, start)
+        self._tolerance, self._confirm = tolerance, confirm
+        self._max_steps, self._max_seconds = max_steps, max_seconds
+        self._next: float | None = start
+        self._steps: list[Step] = []
+        self._votes: dict[float, _Votes] = {}
+        self._hint: float | None = None
+        self._hints_left = _HINTS
+        self._spent = 0.0
+        self._confirmed = False
+        self._reason = "the search was cut short"
+
+    @property
+    def rest_seconds(self) -> float:
+        """How long to send nothing before the next step, so that what the last one piled up is worked off."""
+        if not self._steps or self._steps[-1].held:
+            return 0.0
+        return min(_LONGEST_REST, 0.5 + 1.5 * self._steps[-1].backlog)
+
+    def next_rate(self) -> float | None:
+        """The rate to run the next step at, the same until it is told; None when the search has ended."""
+        return self._next
+
+    def tell(self, step: Step) -> None:
+        """What came of the step at `next_rate()`; ValueError if it is of another rate, or none was asked for."""
+        if self._next is None or not math.isclose(step.rate, self._next):
+            raise ValueError(f"a step at {step.rate:g} was told, but {self._next} was asked for; run that one")
+        rate = self._next
+        self._steps.append(step)
+        votes = self._votes.setdefault(rate, _Votes())
+        votes.open += step.held is None
+        votes.held += step.held is True
+        votes.failed += step.held is False
+        self._take_hint(step)
+        self._spent += step.seconds + self.rest_seconds
+        self._next = self._choose(rate, step)
+
+    def result(self) -> Capacity:
+        """What has been found so far; whole when `next_rate()` is None."""
+        low = self._low
+        return Capacity(low if self._confirmed else None, low, self._high, tuple(self._steps), self._reason)
+
+    @property
+    def _high(self) -> float | None:
+        return min((rate for rate, votes in self._votes.items() if votes.verdict is False), default=None)
+
+    @property
+    def _low(self) -> float | None:
+        high = self._high or math.inf
+        return max((rate for rate, votes in self._votes.items() if votes.verdict and rate < high), default=None)
+
+    @property
+    def _best_seen(self) -> float:
+        return max((rate for rate, votes in self._votes.items() if votes.held), default=0.0)
+
+    def _choose(self, rate: float, step: Step) -> float | None:
+        """The next rate, or None and the reason."""
+        votes = self._votes[rate]
+        if step.held is None and votes.open > 1:
+            self._reason = f"nothing could be told at {rate:.4g} a second, twice: {step.why}"
+            return None
+        again = self._again(rate, step)
+        next_rate = rate if again else self._further()
+        if next_rate is None:
+            return None
+        if len(self._steps) >= self._max_steps:
+            self._reason = f"the search was given {self._max_steps} steps, and they are used up"
+            return None
+        if self._max_seconds is not None and self._spent >= self._max_seconds:
+            self._reason = f"the search was given {self._max_seconds:g} seconds, and they are used up"
+            return None
+        return next_rate
+
+    def _again(self, rate: float, step: Step) -> bool:
+        """Whether the step shall not decide alone."""
+        votes = self._votes[rate]
+        if step.held is None or votes.verdict is None:
+            return True
+        near = rate <= _NEAR * self._best_seen
+        return not step.held and not step.knee and near and votes.failed < 2
+
+    def _further(self) -> float | None:
+        low, high = self._low, self._high
+        if high is None:
+            assert low is not None  # noqa: S101 - a step that was judged either held or failed
+            if low < self._highest:
+                failed_once = any(votes.failed for votes in self._votes.values())
+                return min(low * (_NEAR if failed_once else 2.0), self._highest)
+        elif low is None:
+            return self._down(high)
+        elif high / low > (1 + self._tolerance) * (1 + 1e-9):
+            return self._between(low, high)
+        elif self._votes[high].failed < 2:
+            return high
+        if self._votes[low].held - 1 < self._confirm:
+            return low
+        self._confirmed = True
+        top = f"the highest rate that was allowed, {low:.4g} a second, held"
+        self._reason = top if high is None else f"{low:.4g} a second held each time, {high:.4g} did not"
+        return None
+
+    def _down(self, high: float) -> float | None:
+        if high <= self._lowest:
+            self._reason = f"not even {high:.4g} a second held"
+            return None
+        if self._best_seen >= high:
+            return max(high / (1 + self._tolerance), self._lowest)
+        if self._hint is not None and self._lowest <= self._hint < high / (1 + self._tolerance):
+            return self._hint / (1 + self._tolerance)
+        return max(high / 2, self._lowest)
+
+    def _between(self, low: float, high: float) -> float:
+        """Where in the gap to try: a tolerance below an edge that once held, or about the hint, or the middle."""
+        if self._best_seen >= high:
+            return max(high / (1 + self._tolerance), math.sqrt(low * high))
+        if self._hint is not None:
+            half, least = math.sqrt(1 + self._tolerance), 1 + self._tolerance / 4
+            for aim in (self._hint / half, self._hint * half):
+                if low * least < aim < high / least:
+                    return aim
+        return math.sqrt(low * high)
+
+    def _take_hint(self, step: Step) -> None:
+        """Where the deployment worked while it fell behind is about its capacity; it may be wrong, so few are taken."""
+        if step.held is not False or step.sustained is None or not self._hints_left:
+            return
+        low, high = self._low or 0.0, self._high or math.inf
+        if self._hint is None or not low <= self._hint <= high:
+            self._hint = step.sustained
+            self._hints_left -= 1
+
+
+def judge_step(
+    windows: Windows,
+    section: Mapping[str, Any],
+    limits: Iterable[LimitResult],
+    rate: float,
+    seconds: float | None = None,
+) -> Step:
+    """Whether a deployment sustained `rate` arrivals a second for a step of `seconds` (None: what the windows span).
+
+    `windows` are the step's lines of `load_windows.ndjson` (it may fill those at its edges in part), `section` the load
+    section over nothing but the step, `limits` the limits held against that. The step held if the limits did, fewer
+    than 1 % of the requests failed, and the backlog did not grow by more than 1 % of the time: a backlog shows as
+    latency that rises from window to window. Limits on the whole run's amounts (how many calls were placed, the
+    capacity itself) do not count, nor do those that only time can decide.
+
+    The step is undecided where it was not the deployment that decided it: the generator was the limit, arrivals were
+    withheld (a rate limit, the budget), or too little was measured.
+    """
+    kind = "poll" if _figure(section, "poll", "count") and not _figure(section, "trigger", "count") else "trigger"
+    whole = windows[1:-1] if seconds is None else windows
+    due = rate * (_span(whole) if seconds is None else seconds)
+    arrived = max(_total(whole, kind, "count"), _total(whole, "scheduled"))
+    seconds = _span(windows) if seconds is None else seconds
+    rates = [_figure(section, each, "error_rate") for each in ("trigger", "poll")]
+    errors = max((each for each in rates if each is not None), default=0.0)
+    growth = _growth(windows, kind, rate)
+    fell_behind = growth is not None and growth > _GROWTH
+    counted = [limit for limit in limits if not _OF_THE_RUN.match(limit.metric)]
+    reasons = [
+        f"{each.metric} was {each.value:g}, not {each.limit}" for each in counted if each.verdict is Verdict.FAIL
+    ]
+    if errors >= _ERRORS:
+        reasons.append(f"{errors:.1%} of the requests failed")
+    if growth is not None and fell_behind:
+        reasons.append(f"it fell behind by {growth:.1%} of the time, at about {rate / (1 + growth):.4g} a second")
+    undecided = _undecided(windows, section, failing=bool(reasons))
+    if undecided is None and arrived < due - 4 * math.sqrt(due) - 1:  # Poisson arrivals scatter by the root of `due`
+        undecided = f"the step was cut short: {arrived:g} of {due:.0f} arrivals fell due"
+    if undecided is None and not reasons:
+        undecided = _unknown(growth, counted)
+    failed = bool(reasons) and undecided is None
+    return Step(
+        rate=rate,
+        held=None if undecided is not None else not failed,
+        why=undecided or "; ".join(reasons) or "kept up, within the limits",
+        knee=failed and (errors > _KNEE_ERRORS or (growth or 0.0) > _KNEE_GROWTH),
+        sustained=rate * (1 - errors) / (1 + max(growth or 0.0, 0.0)) if failed and (errors or fell_behind) else None,
+        seconds=seconds,
+        backlog=_backlog(windows, kind),
+        p99_ms=_figure(section, kind, "latency_ms", "p99"),
+        error_rate=None if rates == [None, None] else errors,
+        arrived_rate=round(_total(windows, "scheduled") / seconds, 3) if seconds else None,
+    )
+
+
+def _undecided(windows: Windows, section: Mapping[str, Any], *, failing: bool) -> str | None:
+    """Why the step says nothing about the deployment, if so."""
+    if not section.get("reached", True):
+        return "the deployment could not be reached"
+    limited = sum(1 for window in windows if window.get("limited"))
+    often = limited > max(1, _LIMITED * len(windows))
+    if _figure(section, "generator", "limited") or often or (limited and failing):
+        told = (section.get("generator") or {}).get("limited_by") or []
+        told = told or [text for window in windows for text in window.get("limited_by") or []]
+        return "; ".join(("the load generator was itself the limit", *dict.fromkeys(told)))
+    scheduled, sent = _total(windows, "scheduled"), _total(windows, "sent")
+    refused = _figure(section, "trigger", "rate_limited") or 0.0
+    if refused > _WITHHELD * scheduled:
+        return f"a rate limit (429) met {refused:g} of {scheduled:g} requests"
+    if scheduled - sent > _WITHHELD * scheduled:
+        return f"{scheduled - sent:g} of {scheduled:g} arrivals were not sent"
+    return None
+
+
+def _unknown(growth: float | None, limits: Iterable[LimitResult]) -> str | None:
+    """Why a step in which nothing was amiss can't be said to have held, if so."""
+    if growth is None:
+        return "too little was measured to tell whether the deployment kept up; let steps last longer"
+    unmeasured = [each.metric for each in limits if each.verdict is Verdict.INCONCLUSIVE and each.value is None]
+    unmeasured = [metric for metric in unmeasured if not metric.endswith(".error_rate")]  # none made, none failed
+    return f"{unmeasured[0]} was not measured; let steps last longer" if unmeasured else None
+
+
+def _growth(windows: Windows, kind: str, rate: float) -> float | None:
+    """By how many seconds the backlog grows in each second at `rate`; None if too little was measured.
+
+    The median of the slopes between the windows' median latencies (Theil 1950, Sen 1968), for one odd window must
+    not decide; less two standard errors. While a queue never empties, requests that came in `t` seconds leave in
+    `t * (1 + slope)`: that gives the rate at which it is worked off, whatever number chance let arrive. So a queue
+    that grew only because more arrived than the rate says did not fall behind.
+    """
+    told = [(window, window[kind]) for window in windows if (window.get(kind) or {}).get("p50_ms") is not None]
+    if len(told) < _FEWEST_WINDOWS:
+        return None
+    points = [((window["from_s"] + window["to_s"]) / 2, figures["p50_ms"] / 1000) for window, figures in told]
+    slope: float = statistics.median((b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(points, 2))
+    middle = statistics.fmean(at for at, _ in points)
+    variance = statistics.fmean(_variance_of_median(figures) for _, figures in told)
+    slope -= 2 * math.sqrt(variance / math.fsum((at - middle) ** 2 for at, _ in points))
+    if kind != "trigger":
+        return slope
+    counts = [figures["count"] for _, figures in told]  # by when requests were due; `scheduled` is as of a clock's tick
+    arrived = math.fsum(counts) - (counts[0] + counts[-1]) / 2
+    due = rate * (points[-1][0] - points[0][0])
+    return float(min(slope, (1 + slope) * due / arrived - 1)) if arrived else slope
+
+
+def _variance_of_median(figures: Mapping[str, Any]) -> float:
+    """Of a window's median latency, in square seconds, were latencies normal about it: pi/2 of the mean's."""
+    spread = max(0.0, (figures.get("p90_ms") or figures["p50_ms"]) - figures["p50_ms"]) / 1000 / 1.2816
+    return float(math.pi / 2 * spread**2 / max(1, figures.get("count") or 1))
+
+
+def _backlog(windows: Windows, kind: str) -> float:
+    """Seconds for which the last requests waited at the most."""
+    told = [figures for window in windows if (figures := window.get(kind) or {}).get("p50_ms") is not None]
+    return float(told[-1].get("max_ms") or told[-1]["p50_ms"]) / 1000 if told else 0.0
+
+
+def _total(windows: Windows, *path: str) -> float:
+    return math.fsum(_figure(window, *path) or 0.0 for window in windows)
+
+
+def _span(windows: Windows) -> float:
+    return math.fsum(window["to_s"] - window["from_s"] for window in windows)
+
+
+def _figure(section: Mapping[str, Any], *path: str) -> float | None:
+    node: Any = section
+    for part in path:
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return float(node) if isinstance(node, int | float) else None

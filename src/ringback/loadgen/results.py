@@ -1,0 +1,118 @@
+"""The receiver behind ResultDestination in a load run: it tells the ledger what was delivered, and answers at once.
+
+gevent's own server does the work. In a run of several workers each has its own, on ports that follow on each other.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from gevent.pywsgi import WSGIServer
+
+from ringback.config import Config, ConfigError, ResultDestination
+
+__all__ = ["ResultListener", "read_delivery"]
+
+MAX_BODY = 256 * 1024
+"""Bytes of a delivery that are read."""
+_DEEPEST = 6
+
+OnResult = Callable[[bytes, str | None, str | None, float], None]
+"""Told of each delivery: the word in its address, the id and the state that it names, if any, and when it came."""
+
+
+class ResultListener:
+    """An HTTP(S) server for results. `on_result` may be set before `start`. Raises `ConfigError` if it can't listen."""
+
+    def __init__(self, config: Config, member: tuple[int, int]) -> None:
+        settings = config.result_destination
+        if settings is None:
+            raise ConfigError(
+                "configuration", "result_destination", "missing, and this scenario has results delivered",
+                "say where Ringback may listen for them",
+            )  # fmt: skip
+        self.on_result: OnResult = lambda *_: None
+        self.handled = 0
+        host, port = settings.listen
+        self._server = WSGIServer(
+            (host, port + member[0] if port else 0), self._app, log=None, error_log=None, backlog=4096,
+            **_tls(settings),
+        )  # fmt: skip
+        try:
+            self._server.start()
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                "receiver", "result_destination.listen", f"can't listen there ({getattr(error, 'strerror', error)})",
+                "choose a free port of this machine; with workers, as many as there are workers", f"{host}:{port}",
+            ) from None  # fmt: skip
+        self.url = self._public(settings, member[0])
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._server.stop(timeout=1)
+
+    def _public(self, settings: ResultDestination, offset: int) -> str:
+        if settings.public_url is None:
+            listening, scheme = settings.listen[0], "https" if settings.tls_cert else "http"
+            return f"{scheme}://{f'[{listening}]' if ':' in listening else listening}:{self._server.server_port}"
+        parts = urlsplit(settings.public_url.rstrip("/"))
+        if offset:
+            port = (parts.port or (443 if parts.scheme == "https" else 80)) + offset
+            host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+            parts = parts._replace(netloc=f"{host}:{port}")
+        return urlunsplit(parts)
+
+    def _app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        now = time.perf_counter()
+        try:
+            body = environ["wsgi.input"].read(MAX_BODY)
+        except OSError:
+            return []
+        target = f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
+        word = environ.get("PATH_INFO", "").strip("/").rpartition("/")[2].encode("latin-1", "replace")
+        self.handled += 1
+        named = read_delivery(target, body)
+        for unique_id, state in named:
+            self.on_result(word, unique_id, state, now)
+        if not named:
+            self.on_result(word, None, None, now)
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+
+def read_delivery(target: str, body: bytes) -> list[tuple[str, str | None]]:
+    """The ids that a delivery names, each with its state if one stands beside it: JSON, form, or query."""
+    try:
+        found = list(_named(json.loads(body), _DEEPEST))
+    except (ValueError, RecursionError):
+        found = []
+    if not found:
+        for text in (body.decode("utf-8", "replace"), target.partition("?")[2]):
+            fields = {name.lower(): value for name, value in parse_qsl(text)}
+            if fields.get("uniqueid"):
+                found.append((fields["uniqueid"], fields.get("callstate")))
+    return found
+
+
+def _named(value: Any, depth: int) -> Iterator[tuple[str, str | None]]:
+    if not depth:
+        return
+    if isinstance(value, dict):
+        members = {str(name).lower(): member for name, member in value.items()}
+        unique_id, state = members.get("uniqueid"), members.get("callstate")
+        if isinstance(unique_id, str) and unique_id:
+            yield unique_id, state if isinstance(state, str) and state else None
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _named(inner, depth - 1)
+
+
+def _tls(settings: ResultDestination) -> dict[str, str]:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return {}
+    return {"certfile": str(settings.tls_cert), "keyfile": str(settings.tls_key)}
