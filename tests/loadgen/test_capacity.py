@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from ringback.config import Limit
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.loadgen.arrivals import arrivals
-from ringback.loadgen.capacity import Capacity, CapacitySearch, Step, judge_step
+from ringback.loadgen.capacity import Capacity, CapacitySearch, Step
 from ringback.loadgen.limits import evaluate
 from ringback.loadgen.profiles import constant
+from ringback.loadgen.sustained import judge_step
 
 CAPACITY = 400.0
 """Calls a second that each simulated deployment can do."""
@@ -477,13 +478,13 @@ def test_whatever_the_answers_the_search_ends_and_tells_an_interval(answers: lis
         assert sum(step.rate == found.rate and bool(step.held) for step in found.steps) >= 3
 
 
-def test_a_step_that_decides_nothing_is_repeated_once_and_then_ends_the_search() -> None:
+def test_a_step_that_decides_nothing_is_repeated_and_ends_the_search_when_it_goes_on_like_that() -> None:
     search = CapacitySearch(100, 10_000)
     assert told(search, True, None, True, None) == [100, 200, 200, 400]
-    assert told(search, Step(400, None, "the load generator was itself the limit")) == [400]
+    assert told(search, None, None, Step(400, None, "the load generator was itself the limit")) == [400] * 3
     found = search.result()
     assert (search.next_rate(), found.rate, found.low, found.high) == (None, None, 200, None)
-    assert found.reason == "nothing could be told at 400 a second, twice: the load generator was itself the limit"
+    assert found.reason == "nothing could be told at 400 a second, 4 times: the load generator was itself the limit"
 
 
 def test_where_nothing_holds_no_capacity_is_told() -> None:

@@ -15,13 +15,14 @@ import gevent
 from gevent.event import Event
 
 from ringback.config import Config
-from ringback.loadgen.capacity import Capacity, CapacitySearch, judge_step
+from ringback.loadgen.capacity import Capacity, CapacitySearch
 from ringback.loadgen.crew import Crew
 from ringback.loadgen.engine import BUDGET_SPENT
 from ringback.loadgen.gathering import Gathered
 from ringback.loadgen.limits import AbortWatch, evaluate
 from ringback.loadgen.plan import LoadPlan
 from ringback.loadgen.profiles import constant
+from ringback.loadgen.sustained import judge_step
 
 __all__ = ["Conductor"]
 
@@ -29,6 +30,8 @@ _LOOK = 0.1
 _TELL_EVERY = 0.5
 _LIMITS_EVERY = 1.0
 _HIGHEST = 100_000.0
+_OF_REQUESTS = ("trigger.", "poll.")
+"""What a step is held to; calls come to their ends long after it."""
 _MARGIN = 0.5
 """Seconds of a step that are left out: the answers to what came last are still on their way."""
 
@@ -106,7 +109,7 @@ class Conductor:
         self._crew.order(
             {
                 "do": "play", "at": at, "profile": None if profile is None else dict(profile), "duration": duration,
-                "process": self.plan.arrivals, "seed": self.plan.seed,
+                "process": "uniform" if self.plan.what.searches else self.plan.arrivals, "seed": self.plan.seed,
             }
         )  # fmt: skip
         while not self._enough.is_set():
@@ -151,7 +154,8 @@ class Conductor:
             self._settle_step(begun + plan.step)
             step = self.gathered().between(start, start + plan.step)
             limits = evaluate(self.config.limits, step.section, self._baseline)
-            search.tell(judge_step(step.lines, step.section, limits, rate))
+            of_requests = [limit for limit in limits if limit.metric.startswith(_OF_REQUESTS)]
+            search.tell(judge_step(step.lines, step.section, of_requests, rate, plan.step))
             self._capacity = search.result()
         self._capacity = search.result()
 

@@ -278,7 +278,7 @@ class LoadRun:
         """No further call is placed: the time of sending is over."""
         self.stopped.set()
         if not self._ended and self._begun:
-            self._ended = self.seconds
+            self._ended = self.windows.sending_ended = self.seconds
 
     def close(self) -> None:
         """Stop at once: nothing is sent or listened for after this."""
