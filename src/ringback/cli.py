@@ -5,7 +5,9 @@ Exit codes: 0 all held, 1 a clause or limit is broken, 2 usage or configuration,
 
 from __future__ import annotations
 
+import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -357,6 +359,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 
 def main() -> None:
     """Run a command and exit. Whatever goes wrong ends in one line and an exit code, never in a traceback."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # pipelines cancel with it; a person presses Ctrl-C
     try:
         code = app(standalone_mode=False)
     except ConfigError as error:
@@ -373,8 +376,18 @@ def main() -> None:
         _complain(
             f"the operating system says: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
         )
-        sys.exit(ExitCode.USAGE)
+        sys.exit(ExitCode.INCONCLUSIVE)
+    except Exception as error:
+        _complain(f"a fault of its own: {_whereabouts(error)}; nothing is known of the deployment")
+        sys.exit(ExitCode.INCONCLUSIVE)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _whereabouts(error: Exception) -> str:
+    """What went wrong and where, without what the error says: that may hold what nobody should read."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((frame for frame in reversed(frames) if "ringback" in frame.filename), None)
+    return f"{type(error).__name__}{f' in {Path(last.filename).name}, line {last.lineno}' if last else ''}"
 
 
 def _complain(text: str) -> None:

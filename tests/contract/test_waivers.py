@@ -1,13 +1,16 @@
-"""Waivers are for clauses that exist."""
+"""Waivers are for clauses that exist, until a day, and as long as they are needed."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
-from ringback.config import ConfigError, Waiver
-from ringback.contract.waivers import waivers_in_force
+from ringback.config import ConfigError, Waiver, model
+from ringback.contract.clauses import CLAUSES
+from ringback.contract.verdict import Finding, Verdict, conclude, judge_all
+from ringback.contract.waivers import waiver_notes, waiver_uses, waivers_in_force
 
 LATER = datetime.now(UTC).date() + timedelta(days=30)
 
@@ -32,3 +35,74 @@ def test_a_waiver_for_no_clause_is_a_mistake(name: str) -> None:
 def test_the_nearest_clause_is_suggested() -> None:
     with pytest.raises(ConfigError, match=r"did you mean ROB-01\?"):
         waivers_in_force([waiver("ROB01")])
+
+
+@pytest.mark.parametrize(
+    ("today", "in_force"),
+    [("2027-01-29", True), ("2027-01-30", True), ("2027-01-31", False), ("2027-02-01", False), ("2028-01-30", False)],
+)
+def test_a_waiver_ends_on_the_day_it_names(monkeypatch: pytest.MonkeyPatch, today: str, in_force: bool) -> None:
+    monkeypatch.setattr(model, "_today", lambda: date.fromisoformat(today))
+    if in_force:
+        assert Waiver.model_validate({"clause": "ROB-01", "reason": "known", "expires": "2027-01-31"})
+    else:
+        with pytest.raises(ValidationError, match="expired on 2027-01-31"):
+            Waiver.model_validate({"clause": "ROB-01", "reason": "known", "expires": "2027-01-31"})
+
+
+def test_the_day_is_that_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute before midnight and a minute after, in a zone where it is another day."""
+
+    class Clock(datetime):
+        now_is = datetime(2027, 1, 30, 23, 59, tzinfo=UTC)
+
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            assert tz is UTC
+            return cls.now_is
+
+    monkeypatch.setattr(model, "datetime", Clock)
+    assert model._today() == date(2027, 1, 30)
+    Clock.now_is += timedelta(minutes=2)
+    assert model._today() == date(2027, 1, 31)
+
+
+def test_a_deviation_counts_again_without_its_waiver() -> None:
+    found = [Finding("ROB-01", Verdict.FAIL, "a test", "answered 500")]
+    waived = judge_all(found, ["ROB-01"], waivers=waivers_in_force([waiver("ROB-01")]))
+    assert ([r.verdict for r in waived], conclude(waived).exit_code) == ([Verdict.WAIVED], 0)
+    bare = judge_all(found, ["ROB-01"], waivers={})
+    assert ([r.verdict for r in bare], conclude(bare).exit_code) == ([Verdict.FAIL], 1)
+
+
+def test_only_a_waiver_whose_clause_passed_is_told_to_be_deleted() -> None:
+    found = [
+        Finding("ROB-01", Verdict.FAIL, "a test", "answered 500"),
+        Finding("ACK-03", Verdict.PASS, "a test"),
+        Finding("RES-01", Verdict.INCONCLUSIVE, "a test", "unreachable"),
+    ]
+    waivers = [waiver(name) for name in ("rob-01", "ACK-03", "RES-01", "DST-01", "STA-01")]
+    selected = [name for name in CLAUSES if name != "STA-01"]
+    uses = waiver_uses(waivers, judge_all(found, selected, waivers=waivers_in_force(waivers)))
+    assert [(use.clause, use.applied, use.needless) for use in uses] == [
+        ("ROB-01", True, False),
+        ("ACK-03", False, True),
+        ("RES-01", False, False),
+        ("DST-01", False, False),
+        ("STA-01", False, False),
+    ]
+    (note,) = waiver_notes(uses)
+    assert "waiver of ACK-03 (ticket 4711" in note
+    assert note.endswith("delete it")
+
+
+def test_of_two_waivers_of_a_clause_the_later_one_counts() -> None:
+    first = Waiver(clause="ROB-01", reason="the first", expires=LATER)
+    waivers = [first, waiver("ROB-01")]
+    results = judge_all(
+        [Finding("ROB-01", Verdict.FAIL, "a test", "500")], ["ROB-01"], waivers=waivers_in_force(waivers)
+    )
+    assert results[0].waiver == f"ticket 4711 (until {LATER})"
+    uses = waiver_uses(waivers, results)
+    assert [use.applied for use in uses] == [False, True]
+    assert len(waiver_notes(uses)) == 1

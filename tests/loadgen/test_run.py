@@ -22,14 +22,20 @@ import pytest
 from ringback.config import ConfigError
 from ringback.config.loading import as_environment
 from ringback.contract.verdict import Verdict
-from ringback.loadgen.run import LOAD_FILE, LoadOutcome, LoadPlan, run_load
+from ringback.loadgen.files import LOAD_FILE
+from ringback.loadgen.plan import LoadOutcome, LoadPlan, plan_for
+from ringback.loadgen.run import run_load
 from ringback.sandbox import SandboxSettings, launch
 
 from .deployments import LINES, TOKEN, TinyDeployment, config_for, http, serving, unused_port
 
 
 def plan(rate: float | None = 100, duration: float = 1.0, connections: int = 4) -> LoadPlan:
-    return LoadPlan("lifecycle", rate, connections, duration, seed=1)
+    """A steady load of calls that are followed to their ends; without a rate, back to back."""
+    return plan_for(
+        config_for("http://127.0.0.1:1"), scenario="lifecycle", rate=rate, connections=connections, duration=duration,
+        seed=1, closed=rate is None,
+    )  # fmt: skip
 
 
 def verdicts(outcome: LoadOutcome) -> dict[str, Verdict]:
@@ -279,13 +285,15 @@ SCRIPT = """
     import json, os, sys
     from pathlib import Path
     from ringback.config import load_config
-    from ringback.loadgen.run import LoadPlan, run_load
+    from ringback.loadgen.plan import plan_for
+    from ringback.loadgen.run import run_load
 
     def tell(figures):
         print(json.dumps(figures), flush=True)
 
-    plan = LoadPlan("lifecycle", 50, 1, 60, 1)
-    outcome = run_load(load_config(), plan, Path(sys.argv[1]), embedded=True, on_progress=tell)
+    config = load_config()
+    plan = plan_for(config, scenario="lifecycle", rate=50, connections=1, duration=60, seed=1)
+    outcome = run_load(config, plan, Path(sys.argv[1]), embedded=True, on_progress=tell)
     assert not {"gevent", "locust"} & set(sys.modules)
     print(json.dumps({"outcome": [outcome.interrupted, outcome.accepted, outcome.section["calls"]]}), flush=True)
 """

@@ -7,7 +7,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ringback.commands.running import Findings, Options, Ticker, finish, new_directory, selected, settle_sources
+from ringback.commands.running import (
+    Findings,
+    Options,
+    Ticker,
+    finish,
+    new_directory,
+    promise,
+    selected,
+    settle_sources,
+)
 from ringback.contract.clauses import Level
 from ringback.contract.waivers import waivers_in_force
 from ringback.reporting import Progress, print_plan
@@ -31,6 +40,7 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
             )
             return 0
         directory = new_directory("check", options.out)
+        promise("check", target, directory, started, seed, level)
         findings = check_target(console, target, directory, seed=seed, level=level, clauses=wanted)
         return finish(console, "check", target, directory, started, seed, level, findings)
 

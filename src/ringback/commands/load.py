@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ringback.commands.running import Findings, Options, finish, new_directory, settle_sources
+from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources
 from ringback.config import Config, ConfigError
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
@@ -51,6 +51,7 @@ def load(console: Console, options: Options, wish: Wish) -> int:
         plan = wish.plan(target.config, seed)
         check_before(target.config, plan.scenario, embedded=target.embedded)
         directory = new_directory("load", options.out)
+        promise("load", target, directory, started, seed, Level.SHOULD)
         findings = load_target(console, target, directory, plan, wish.meeting)
         return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,11 +19,18 @@ from ringback.config import ConfigError
 from ringback.config.loading import Sources, gather
 from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
 from ringback.contract.verdict import ClauseResult, Conclusion, LimitResult, conclude
-from ringback.reporting import Progress, RunReport, print_report, write_junit, write_verdict
+from ringback.contract.waivers import waiver_notes, waiver_uses
+from ringback.reporting import Progress, RunReport, print_report, verdict_document
+from ringback.reporting.artifacts import ARTIFACTS, write_all, write_promised
+from ringback.reporting.html import HTML_FILE, write_html
+from ringback.reporting.notify import notify
 from ringback.suite.plugin import Run
 from ringback.target import Target
 
-__all__ = ["Findings", "Options", "Ticker", "finish", "new_directory", "selected", "settle_sources"]
+_RECORDS = ("exchanges.ndjson", "load.json", "load_windows.ndjson", "timelines.ndjson", "load.log")
+"""What runs write as they go."""
+
+__all__ = ["Findings", "Options", "Ticker", "finish", "new_directory", "promise", "selected", "settle_sources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ def new_directory(command: str, out: Path | None) -> Path:
         directory = Path("reports") / f"{stamp}-{command}-{attempt}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for left_over in ("exchanges.ndjson", "verdict.json", "junit.xml", "load.json"):
+        for left_over in (*ARTIFACTS, HTML_FILE, *_RECORDS):
             (directory / left_over).unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(
@@ -109,11 +117,13 @@ def finish(
     conclusion: Conclusion = conclude(
         findings.results, findings.limits, interrupted=findings.interrupted, open_questions=findings.open_questions
     )
+    config = target.config
+    waivers = waiver_uses(config.waivers, findings.results)
     report = RunReport(
         command=command,
         started=started,
         seconds=(datetime.now(UTC) - started).total_seconds(),
-        base_url=target.config.deployment.base_url,
+        base_url=config.deployment.base_url,
         embedded=target.embedded,
         variation=target.variation,
         seed=seed,
@@ -124,12 +134,41 @@ def finish(
         calls_budget=findings.budget,
         conclusion=conclusion,
         load=findings.load,
-        notes=findings.notes,
+        notes=(*findings.notes, *waiver_notes(waivers)),
+        waivers=waivers,
     )
-    write_verdict(report, directory)
-    write_junit(report, directory)
+    notes = write_all(report, directory, more=[(HTML_FILE, write_html)])
     print_report(console, report, directory)
+    if config.notify is not None:
+        told = notify(
+            config.notify.webhook_url, config.notify.token(), verdict_document(report), timeout=config.notify.timeout
+        )
+        notes += [] if told is None else [told]
+    for note in notes:
+        sys.stderr.write(f"ringback: {note}\n")
     return conclusion.exit_code
+
+
+def promise(command: str, target: Target, directory: Path, started: datetime, seed: int, level: Level) -> None:
+    """Leave behind, before anything is sent, what a run that is killed could not write any more."""
+    unfinished = "the run did not come to its end"
+    report = RunReport(
+        command=command,
+        started=started,
+        seconds=0.0,
+        base_url=target.config.deployment.base_url,
+        embedded=target.embedded,
+        variation=target.variation,
+        seed=seed,
+        level=level,
+        results=(),
+        limits=(),
+        calls_accepted=0,
+        calls_budget=0,
+        conclusion=conclude((), (), open_questions=(unfinished,)),
+        notes=(unfinished,),
+    )
+    write_promised(report, directory)
 
 
 class Ticker:

@@ -21,6 +21,10 @@ FILE_VARIABLE = "RINGBACK_CONFIG"
 PREFIX = "RINGBACK_"
 
 
+_LEFT_OUT = frozenset({"notify"})
+"""Sections that no other process has business with."""
+
+
 def as_environment(config: Config) -> dict[str, str]:
     """The variables under which `load_config` in another process gives an equal configuration, token included."""
     variables = {
@@ -28,7 +32,7 @@ def as_environment(config: Config) -> dict[str, str]:
         config.deployment.access_token_env: config.deployment.access_token.get_secret_value(),
     }
     for section, table in config.model_dump(mode="python").items():
-        if not isinstance(table, dict):
+        if not isinstance(table, dict) or section in _LEFT_OUT:
             continue
         model = _section_model(section)
         for key, value in table.items():
@@ -77,7 +81,9 @@ def _written(value: object, info: Any) -> str:
 
 
 def _validators(info: Any) -> list[object]:
-    return [getattr(m, "func", None) for m in info.metadata]
+    """What a field's value passes through, be the field optional or not."""
+    metadata = [*info.metadata, *(m for inner in get_args(info.annotation) for m in getattr(inner, "__metadata__", ()))]
+    return [getattr(m, "func", None) for m in metadata]
 
 
 def toml_value(variable: str, text: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "Gate",
     "Lines",
     "Load",
+    "Notify",
     "ResultDestination",
     "SandboxOptions",
     "Timing",
@@ -258,6 +260,19 @@ class Waiver(_Section):
         return self
 
 
+class Notify(_Section):
+    """Who is told how a run ended."""
+
+    webhook_url: HttpUrl
+    token_env: Text | None = None
+    """The variable that holds the bearer token, if one is wanted."""
+    timeout: Seconds = 10.0
+
+    def token(self) -> str | None:
+        """The token as of now; None if none is wanted."""
+        return None if self.token_env is None else os.environ.get(self.token_env, "")
+
+
 class SandboxOptions(_Section):
     """How the embedded deployment behaves when a run is made against it."""
 
@@ -279,6 +294,7 @@ class Config(_Section):
     gate: Gate = Gate()
     limits: tuple[Limit, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    notify: Notify | None = None
     sandbox: SandboxOptions = SandboxOptions()
 
     @model_validator(mode="after")

@@ -95,8 +95,8 @@ class CapacitySearch:
     near a rate that held is repeated, and counts when two of three steps fail. At last the lower edge must hold
     `confirm` more times; if it does not, the search goes one tolerance down and confirms again.
 
-    A step that decided nothing (a hiccup of this machine, say) is repeated; a fourth ends the search. So do `max_steps`, and `max_seconds` of
-    steps and rests. ValueError if a value makes no sense.
+    A step that decided nothing (a hiccup of this machine, say) is repeated; a fourth ends the search. So do
+    `max_steps`, and `max_seconds` of steps and rests. ValueError if a value makes no sense.
     """
 
     def __init__(

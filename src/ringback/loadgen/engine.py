@@ -35,7 +35,7 @@ from ringback.loadgen.population import Population
 from ringback.loadgen.reconcile import Account
 from ringback.loadgen.results import ResultListener
 from ringback.loadgen.scenarios import Scenario
-from ringback.loadgen.streams import Stream
+from ringback.loadgen.streams import Stream, both
 from ringback.loadgen.watch import Watch
 from ringback.loadgen.windows import POLL, TRIGGER, Windows
 from ringback.loadgen.wire import RequestWriter
@@ -199,7 +199,7 @@ class LoadRun:
         `then` is told when another may be placed in its stead, in the closed model.
         """
         self.scheduled += 1
-        ended = self._on_triggered if then is None else _both(self._on_triggered, then)
+        ended = self._on_triggered if then is None else both(self._on_triggered, then)
         delivered = delivered and self._results is not None
         try:
             word = self._door.trigger(next(self._lines), due, ended, delivered=delivered)
@@ -221,7 +221,7 @@ class LoadRun:
         try:
             if not calls:
                 raise Withheld(_NOBODY_YET)
-            self._door.poll(calls, due, self._watch.take if then is None else _both(self._watch.take, then))
+            self._door.poll(calls, due, self._watch.take if then is None else both(self._watch.take, then))
         except NotSent as why:
             self.withheld += 1
             if then is not None:
@@ -394,11 +394,3 @@ class LoadRun:
         lines = list(range(count))
         self.chance.shuffle(lines)
         return itertools.cycle(lines)
-
-
-def _both(first: Callable[[Any], None], second: Callable[[Any], None]) -> Callable[[Any], None]:
-    def call(value: Any) -> None:
-        first(value)
-        second(value)
-
-    return call

@@ -1,11 +1,12 @@
-"""A schedule as a user plays it."""
+"""A schedule as a user plays it, and what is called when a part of it has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "both"]
 
 
 @dataclass(slots=True)
@@ -18,3 +19,13 @@ class Stream:
     begun: float
     offsets: Iterator[float] | None
     duration: float | None
+
+
+def both(first: Callable[[Any], None], second: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Call both, in this order."""
+
+    def call(value: Any) -> None:
+        first(value)
+        second(value)
+
+    return call

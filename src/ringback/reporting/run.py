@@ -13,6 +13,7 @@ from typing import Any
 
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Conclusion, LimitResult, Verdict
+from ringback.contract.waivers import WaiverUse
 
 __all__ = ["RunReport"]
 
@@ -45,6 +46,9 @@ class RunReport:
     """The load section of `verdict.json`; None if no load was run."""
     notes: tuple[str, ...] = ()
     """What a reader should know that is nobody's deviation, such as `17 triggers waited for a rate limit`."""
+
+    waivers: tuple[WaiverUse, ...] = ()
+    """The waivers of the configuration, and what became of each."""
 
     def counts(self) -> dict[Verdict, int]:
         """How many clauses ended in each verdict; every verdict is present."""

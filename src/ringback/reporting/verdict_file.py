@@ -51,6 +51,10 @@ def verdict_document(report: RunReport) -> dict[str, Any]:
             {"metric": held.metric, "limit": held.limit, "value": held.value, "verdict": held.verdict.value}
             for held in report.limits
         ],
+        "waivers": [
+            {"clause": use.clause, "reason": use.reason, "expires": use.expires.isoformat(), "applied": use.applied}
+            for use in report.waivers
+        ],
         "notes": list(report.notes),
     }
     if report.load is not None:

@@ -1,7 +1,8 @@
 """The dial guard: nothing that could ring a stranger's telephone leaves through any client.
 
 `DialGuard` looks at whole requests; `names`, `folding` and `views` say how names and bytes might be read by a lenient
-server; `numbers` judges digits; `structure` judges well-formed JSON; `template` is a request that has been looked at. What is sent, and when, is no business of theirs.
+server; `numbers` judges digits; `structure` judges well-formed JSON; `template` is a request that has been looked at,
+but for words. What is sent, and when, is no business of theirs.
 
 Errors::
 

@@ -1,8 +1,8 @@
 """A request whose words change and whose numbers can't: looked at once, and filled in as often as one likes.
 
 A load run sends the same trigger tens of thousands of times a second, but for an id in letters. The guard looks at the
-whole of it once; after that only the words need be looked at, and they may hold nothing but the letters a to p, which no
-reader takes for a digit, a quotation mark, or the end of anything.
+whole of it once; after that only the words need be looked at, and they may hold nothing but the letters a to p, which
+no reader takes for a digit, a quotation mark, or the end of anything.
 """
 
 from __future__ import annotations

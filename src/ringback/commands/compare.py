@@ -1,0 +1,131 @@
+"""`ringback compare`: what changed from one run to another, or from one deployment to another."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from ringback.commands.check import check_target
+from ringback.commands.running import Options, finish, new_directory, selected, settle_sources
+from ringback.comparison import NotARun, SavedRun, compare_runs, read_run
+from ringback.config import ConfigError
+from ringback.contract.clauses import Level
+from ringback.contract.verdict import ExitCode
+from ringback.reporting import console as make_console
+from ringback.reporting import print_plan
+from ringback.reporting.comparison import print_comparison, write_comparison
+from ringback.suite.run import run_check
+from ringback.target import Target, resolve
+
+__all__ = ["CompareOptions", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """What the user asked for."""
+
+    options: Options = field(default_factory=Options)
+    """Configuration, seed and directory, for sides that are deployments."""
+    clauses: tuple[str, ...] = ()
+    level: Level = Level.SHOULD
+    least_change: float = 0.05
+    """The share by which a load figure must differ to count."""
+    json_file: Path | None = None
+    no_color: bool = False
+
+
+def compare(console: Console, old: str, new: str, asked: CompareOptions) -> int:
+    """Run the command; returns the exit code, raises `ConfigError`.
+
+    Each side is a run's directory or `verdict.json`, or else a base URL or a configuration file: then that deployment
+    is checked first, with the seed of the other side's run if that is one.
+    """
+    sides = [_side(side, asked.options) for side in (old, new)]
+    saved = [side for side in sides if isinstance(side, SavedRun)]
+    out = asked.options.out
+    if out is not None and any(out.resolve() in {run.path.resolve(), run.path.resolve().parent} for run in saved):
+        raise ConfigError("--out", None, f"{out} holds a run that is to be compared", "name another folder")
+    seed = asked.options.seed
+    if seed is None:
+        seed = saved[0].seed if len(saved) == 1 else asked.options.chosen_seed()
+    if len(saved) == len(sides):
+        if asked.options.config or asked.options.base_url or asked.clauses:
+            raise ConfigError(
+                "command line", None, "--config and --clause say how deployments are checked, and both sides are runs",
+                "leave them out, or name a base URL in a run's place",
+            )  # fmt: skip
+        runs = saved
+    else:
+        found = _check_both(console, [side for side in sides if isinstance(side, Options)], asked, seed)
+        if found is None:
+            return ExitCode.INTERRUPTED
+        fresh = iter(found)
+        runs = [side if isinstance(side, SavedRun) else next(fresh) for side in sides]
+    comparison = compare_runs(runs[0], runs[1], level=asked.level, least_change=asked.least_change)
+    if asked.json_file is not None:
+        try:
+            write_comparison(comparison, asked.json_file)
+        except OSError as error:
+            raise ConfigError(
+                "--json", None, f"can't write {asked.json_file} ({error.strerror})", "name another file"
+            ) from None
+    print_comparison(console, comparison)
+    return comparison.exit_code
+
+
+def _side(named: str, options: Options) -> SavedRun | Options:
+    """What one side names: a finished run, or how to check a deployment."""
+    if named.startswith(("http://", "https://")):
+        return replace(options, base_url=named)
+    path = Path(named)
+    if path.suffix == ".toml":
+        return replace(options, config=path)
+    try:
+        return read_run(path)
+    except NotARun as why:
+        raise ConfigError(
+            named,
+            None,
+            f"no run to compare: {why}",
+            "name a run's directory, its verdict.json, a base URL or a .toml file",
+        ) from None
+
+
+def _check_both(
+    console: Console, sides: list[Options], asked: CompareOptions, seed: int
+) -> tuple[SavedRun, ...] | None:
+    """Check the deployments one after the other, with one seed; None if interrupted."""
+    wanted = selected(asked.clauses)
+    root = new_directory("compare", asked.options.out)
+    names = ("old", "new") if len(sides) == 2 else ("checked",)
+    with contextlib.ExitStack() as stack:
+        targets = [stack.enter_context(resolve(settle_sources(side))) for side in sides]
+        _tell_plan(console, targets, seed, wanted)
+        found = []
+        for name, target in zip(names, targets, strict=True):
+            started = datetime.now(UTC)
+            directory = new_directory("check", root / name)
+            terse = make_console(quiet=True, no_color=asked.no_color)
+            findings = check_target(terse, target, directory, seed=seed, level=asked.level, clauses=wanted)
+            code = finish(terse, "check", target, directory, started, seed, asked.level, findings)
+            if code == ExitCode.INTERRUPTED:
+                return None
+            found.append(read_run(directory))
+    return tuple(found)
+
+
+def _tell_plan(console: Console, targets: list[Target], seed: int, wanted: tuple[str, ...]) -> None:
+    rows = []
+    total = 0
+    for target in targets:
+        plan = run_check(target, seed=seed, clauses=wanted, plan_only=True).plan
+        calls = min(plan.calls, target.config.budget.calls) if plan else 0
+        total += calls
+        where = target.config.deployment.base_url + (" (the embedded deployment)" if target.embedded else "")
+        rows.append(("check", f"{where}: about {calls} calls, at most {target.config.budget.calls} (budget.calls)"))
+    rows += [("calls", f"about {total} in all"), ("seed", str(seed))]
+    print_plan(console, rows)

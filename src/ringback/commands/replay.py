@@ -1,0 +1,206 @@
+"""`ringback replay`: send one recorded exchange again, and see whether the deviation is still there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from ringback.commands.running import Options, new_directory, settle_sources
+from ringback.comparison import NotARun, read_run
+from ringback.config import ConfigError
+from ringback.config.loading import Sources
+from ringback.contract.verdict import ExitCode
+from ringback.deployment import Answer, Exchange, ExchangeError, NotSent, Trigger
+from ringback.replaying import (
+    CannotReplay,
+    Cited,
+    Judgement,
+    RecordedRun,
+    Restored,
+    Seen,
+    Standing,
+    judge_again,
+    read_recorded,
+    restore,
+    send_again,
+)
+from ringback.replaying.recorded import EXCHANGES_FILE, answer_of
+from ringback.reporting import print_plan
+from ringback.reporting.replay import ReplayedClause, ReplayReport, print_replay, write_replay
+from ringback.sandbox import DIALECTS, FAULTS
+from ringback.target import Target, resolve
+
+__all__ = ["replay"]
+
+
+def replay(
+    console: Console, run: Path, evidence: str, options: Options, *, yes: bool, ask: Callable[[str], bool] | None = None
+) -> int:
+    """Run the command; returns the exit code, raises `ConfigError` for all that keeps the request from being sent.
+
+    `ask` puts a question to the user and tells whether the answer was yes; None where nobody can be asked.
+    """
+    try:
+        saved = read_run(run, windows=False)
+        recorded = read_recorded(run if run.is_dir() else run.parent, saved.document)
+        exchange = recorded.find(evidence)
+        with resolve(_sources(options, recorded)) as target:
+            _same_deployment(recorded, target, options)
+            restored = restore(recorded, exchange, target.config)
+            _knows_its_calls(recorded, restored, exchange, target)
+            _tell_plan(console, target, exchange, restored)
+            _confirm(target, restored, yes=yes, ask=ask)
+            return _replay(console, run, evidence, recorded, exchange, restored, target, options)
+    except NotARun as why:
+        raise ConfigError(str(run), None, f"no run to replay from: {why}", "name a run's directory") from None
+    except CannotReplay as why:
+        problem, _, mend = str(why).partition("; ")
+        raise ConfigError(f"{run}, exchange {evidence}", None, problem, mend or "name another") from None
+
+
+def _sources(options: Options, recorded: RecordedRun) -> Sources:
+    """The configuration's sources; for a run on the embedded deployment, another one like it is started."""
+    sources = settle_sources(options)
+    if not recorded.embedded or options.base_url is not None:
+        return sources
+    sources.tree.pop("deployment", None)
+    for key, known in (("faults", FAULTS), ("dialects", DIALECTS)):
+        sources.put("sandbox", key, [name for name in recorded.variation if name in known], "the run")
+    strange = [name for name in recorded.variation if name not in FAULTS and name not in DIALECTS]
+    if strange:
+        raise CannotReplay(f"its sandbox was given {strange[0]}, which this version does not have; check it anew")
+    return sources
+
+
+def _same_deployment(recorded: RecordedRun, target: Target, options: Options) -> None:
+    if recorded.embedded and target.embedded:
+        return
+    base_url = target.config.deployment.base_url
+    if options.base_url is None and base_url != recorded.base_url:
+        here = "no deployment" if target.embedded else base_url
+        raise CannotReplay(
+            f"it was sent to {recorded.base_url}, and the configuration names {here}; give --config, or name the "
+            "deployment to send it to with --base-url"
+        )
+
+
+def _knows_its_calls(recorded: RecordedRun, restored: Restored, exchange: Exchange, target: Target) -> None:
+    if not (target.embedded and restored.is_poll):
+        return
+    ids = recorded.unique_ids()
+    if any(unique_id in exchange.request_body for unique_id in ids):
+        raise CannotReplay(
+            "it asks about calls that ended with the run's own sandbox; check its clause anew with --clause and the "
+            "run's --seed"
+        )
+
+
+def _tell_plan(console: Console, target: Target, exchange: Exchange, restored: Restored) -> None:
+    deployment = target.config.deployment
+    where = deployment.base_url + (" (an embedded deployment, started anew)" if target.embedded else "")
+    calls = "none: it is a poll" if restored.is_poll else "at most 1: a trigger that is accepted places a call"
+    rows = [
+        ("deployment", where),
+        ("request", f"{restored.method} {restored.path}, {exchange.purpose}"),
+        ("put back", ", ".join(restored.told)),
+        ("calls", calls),
+    ]
+    budget = target.config.budget
+    if not restored.is_poll and budget.cost_per_call is not None:
+        rows.append(("cost", f"at most {budget.cost_per_call:.2f} {budget.currency}"))
+    print_plan(console, [row for row in rows if row[1]])
+
+
+def _confirm(target: Target, restored: Restored, *, yes: bool, ask: Callable[[str], bool] | None) -> None:
+    if yes or target.embedded or restored.is_poll:
+        return
+    if ask is None:
+        raise ConfigError("--yes", None, "a trigger may place a call, and nobody is there to be asked", "add --yes")
+    sys.stdout.flush()
+    if not ask(f"Send this trigger to {target.config.deployment.base_url}? It may place a call."):
+        raise ConfigError("replay", None, "not confirmed, and nothing was sent", "add --yes, or answer y")
+
+
+def _replay(
+    console: Console,
+    run: Path,
+    evidence: str,
+    recorded: RecordedRun,
+    exchange: Exchange,
+    restored: Restored,
+    target: Target,
+    options: Options,
+) -> int:
+    if options.out is not None and options.out.resolve() == (run if run.is_dir() else run.parent).resolve():
+        raise CannotReplay("--out names the run itself, whose evidence would be lost; name another folder")
+    directory = new_directory("replay", options.out)
+    purpose = f"replay of exchange {exchange.id}: {exchange.purpose}"
+    calls, trouble, answer = 0, "", None
+    try:
+        answer, calls = send_again(target.config, restored, purpose, directory / EXCHANGES_FILE)
+    except NotSent as refused:
+        raise CannotReplay(f"not sent: {refused}; check its clause anew") from None
+    except ExchangeError as error:
+        trouble = str(error)
+    cited = recorded.cited.get(exchange.id, ())
+    if not evidence.isdigit():
+        cited = tuple(one for one in cited if one.clause.id == evidence.upper())
+    pending = target.config.dialect.pending_states
+    judgements: list[Judgement] = []
+    then_answer = answer_of(exchange, recorded.base_url)
+    if answer is not None:
+        then = Seen(then_answer, exchange.method, pending, recorded.unique_ids(but=exchange.id))
+        now = Seen(answer, restored.method, pending, recorded.unique_ids())
+        judgements = [judge_again(one, then, now, fresh=target.embedded) for one in cited]
+    else:
+        judgements = [Judgement(one, Standing.UNDECIDED, trouble) for one in cited]
+    code, reason = _conclude(judgements, then_answer, answer, trouble)
+    report = ReplayReport(
+        run=str(run),
+        exchange=exchange.id,
+        purpose=exchange.purpose,
+        request=exchange.request_text(),
+        then=exchange.response_text(),
+        now=answer.exchange.response_text() if answer is not None else f"no answer: {trouble}",
+        clauses=tuple(_told(one) for one in judgements),
+        exit_code=code,
+        reason=reason,
+        base_url=target.config.deployment.base_url,
+        calls=calls,
+        restored=restored.told,
+    )
+    write_replay(report, directory)
+    print_replay(console, report, directory)
+    return code
+
+
+def _conclude(judgements: Sequence[Judgement], then: Answer, now: Answer | None, trouble: str) -> tuple[int, str]:
+    """The exit code: 1 wins over 3; without a clause, an answer like the recorded one is as expected."""
+    if now is None:
+        return ExitCode.INCONCLUSIVE, trouble
+    standings = {one.standing for one in judgements}
+    if Standing.THERE in standings:
+        return ExitCode.BROKEN, ""
+    if Standing.UNDECIDED in standings:
+        return ExitCode.INCONCLUSIVE, next(one.reason for one in judgements if one.standing is Standing.UNDECIDED)
+    if judgements:
+        return ExitCode.OK, ""
+    if _kind(then) == _kind(now):
+        return ExitCode.OK, "no clause cites it, and the answer is like the recorded one"
+    return ExitCode.INCONCLUSIVE, f"no clause says which is right: then {then.told()}, now {now.told()}"
+
+
+def _kind(answer: Answer) -> tuple[object, ...]:
+    """What two answers have in common that are alike to a client."""
+    accepted = answer.accepted if isinstance(answer, Trigger) else None
+    return answer.status, answer.failure, accepted, answer.json.problem is None, bool(answer.exchange.leaks)
+
+
+def _told(judgement: Judgement) -> ReplayedClause:
+    cited: Cited = judgement.cited
+    return ReplayedClause(
+        cited.clause.id, cited.test, cited.expected, cited.observed, judgement.standing.value, judgement.reason
+    )

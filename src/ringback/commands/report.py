@@ -1,0 +1,96 @@
+"""`ringback report`: a finished run's reports again, or the last runs of a deployment as one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from ringback.config import ConfigError
+from ringback.reporting import JUNIT_FILE, RunReport, write_junit
+from ringback.reporting.badge import BADGE_FILE, write_badge
+from ringback.reporting.har import HAR_FILE, write_har
+from ringback.reporting.html import HTML_FILE, RunUnreadable, load_report, rewrite_html
+from ringback.reporting.layout import hanging, line
+from ringback.reporting.markdown import SUMMARY_FILE, write_summary
+from ringback.reporting.safe import one_line
+from ringback.reporting.sarif import SARIF_FILE, write_sarif
+from ringback.reporting.screen import ReportConsole
+from ringback.reporting.tables import WINDOWS_CSV_FILE, write_windows
+from ringback.reporting.trend import TREND_FILE, find_runs, write_trend
+
+__all__ = ["FORMATS", "report"]
+
+FORMATS: Final[Mapping[str, tuple[str, Callable[[RunReport, Path], Path | None]]]] = {
+    "html": (HTML_FILE, lambda _, directory: rewrite_html(directory)),
+    "junit": (JUNIT_FILE, write_junit),
+    "summary": (SUMMARY_FILE, write_summary),
+    "sarif": (SARIF_FILE, write_sarif),
+    "csv": (WINDOWS_CSV_FILE, lambda _, directory: write_windows(directory)),
+    "har": (HAR_FILE, write_har),
+    "badge": (BADGE_FILE, write_badge),
+}
+"""Name of a report -> its file, and what writes it; a writer gives None where the run has nothing for it.
+
+`verdict.json` is not among them: it is what the others are made from.
+"""
+_SHOWN = 300
+
+
+def report(
+    console: Console, path: Path, *, trend: bool, last: int, formats: tuple[str, ...] = (), out: Path | None = None
+) -> int:
+    """Run the command; returns the exit code, raises `ConfigError`, or OSError where a report can't be written."""
+    if trend:
+        if formats:
+            raise ConfigError("--format", None, "goes with a run, not with --trend", "leave out one of the two")
+        return _trend(console, path, last, out)
+    if out is not None:
+        raise ConfigError("--out", None, "goes with --trend; a run's reports stay in its directory", "leave it out")
+    return _rewrite(console, path, formats)
+
+
+def _rewrite(console: Console, directory: Path, formats: tuple[str, ...]) -> int:
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ConfigError("--format", None, f"there is no report {unknown[0]}", f"known: {', '.join(FORMATS)}")
+    try:
+        stored = load_report(directory)
+    except RunUnreadable as why:
+        raise ConfigError(str(directory), None, f"no run: {why}", "name a run's directory, or use --trend") from None
+    written: list[str] = []
+    without: list[str] = []
+    for name in formats or FORMATS:
+        file, write = FORMATS[name]
+        (written if write(stored.report, directory) is not None else without).append(file)
+    if without and not _terse(console):
+        line(console, f"The run has nothing for {', '.join(without)}.", "dim")
+    line(console, f"Wrote {', '.join(written) or 'nothing'} in {one_line(str(directory), _SHOWN)}")
+    return 0
+
+
+def _trend(console: Console, directory: Path, last: int, out: Path | None) -> int:
+    try:
+        found = find_runs(directory, last)
+    except OSError as error:
+        raise ConfigError(
+            str(directory), None, f"can't be read ({error.strerror})", "name the folder that holds the runs"
+        ) from None
+    if not found.runs:
+        raise ConfigError(str(directory), None, "holds no run", "name the folder that holds the runs, such as reports")
+    page = write_trend(found, out if out is not None else directory / TREND_FILE)
+    if not _terse(console):
+        for name, why in found.skipped:
+            hanging(console, Text("  "), Text(f"passed over {one_line(name, _SHOWN)}: {one_line(why, _SHOWN)}"))
+    count = sum(len(runs) for runs in found.runs.values())
+    passed_over = f", {len(found.skipped)} passed over" if found.skipped else ""
+    deployments = "1 deployment" if len(found.runs) == 1 else f"{len(found.runs)} deployments"
+    line(console, f"Wrote {one_line(str(page), _SHOWN)}: {count} runs of {deployments}{passed_over}")
+    return 0
+
+
+def _terse(console: Console) -> bool:
+    return isinstance(console, ReportConsole) and console.terse

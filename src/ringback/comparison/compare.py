@@ -1,0 +1,210 @@
+"""The comparison of two runs as a whole: what follows from it, and its document, `ringback/comparison/1`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ringback import __version__
+from ringback.comparison.clauses import Change, ClauseChange, LimitChange, compare_clauses, compare_limits
+from ringback.comparison.load import ALPHA, LEAST_CHANGE, LEAST_MILLISECONDS, LoadComparison, Metric, compare_load
+from ringback.comparison.noise import LEAST_BLOCK, LEAST_BLOCKS, LEAST_WINDOWS, PERMUTATIONS
+from ringback.comparison.saved import SavedRun
+from ringback.contract.clauses import Level
+from ringback.contract.verdict import ExitCode, Verdict
+
+__all__ = ["COMPARISON_SCHEMA_PATH", "SCHEMA_ID", "Comparison", "compare_runs", "comparison_document"]
+
+SCHEMA_ID: Final = "ringback/comparison/1"
+COMPARISON_SCHEMA_PATH: Final = Path(__file__).with_name("comparison.schema.json")
+"""The JSON Schema (2020-12) that every document of this module fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs, and what changed from the older to the newer."""
+
+    old: SavedRun
+    new: SavedRun
+    level: Level
+    """The mildest level of clauses whose changes bear on the exit code."""
+    clauses: tuple[ClauseChange, ...]
+    limits: tuple[LimitChange, ...]
+    load: LoadComparison | None
+    notes: tuple[str, ...] = ()
+    least_change: float = LEAST_CHANGE
+
+    def of(self, change: Change) -> tuple[ClauseChange, ...]:
+        """The clauses of one kind of change that bear on the exit code."""
+        return tuple(clause for clause in self.clauses if clause.change is change and clause.counts)
+
+    @property
+    def regressions(self) -> tuple[str, ...]:
+        """What is worse: ids of clauses, names of limits and of metrics."""
+        limits = [f"{held.metric} {held.limit}" for held in self.limits if held.change is Change.REGRESSION]
+        metrics = [metric.name for metric in self.load.regressions] if self.load else []
+        return (*(clause.id for clause in self.of(Change.REGRESSION)), *limits, *metrics)
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Why a regression can't be ruled out, a sentence each; empty if it can."""
+        told = [f"{c.id} was {_word(c.old)}, and is {_word(c.new)} now" for c in self.of(Change.UNDECIDED)]
+        told += [
+            f"the limit {held.metric} {held.limit} was {_word(held.old)}, and is {_word(held.new)} now"
+            for held in self.limits
+            if held.change is Change.UNDECIDED
+        ]
+        if self.load is not None and self.load.undecided:
+            told.append(self.load.undecided)
+        if not self.clauses and self.load is None:
+            told.append("the two runs have neither clauses nor a load in common")
+        return tuple(told)
+
+    @property
+    def exit_code(self) -> int:
+        """1 if anything is worse; else 3 if that can't be told; else 0."""
+        if self.regressions:
+            return ExitCode.BROKEN
+        return ExitCode.INCONCLUSIVE if self.undecided else ExitCode.OK
+
+
+def compare_runs(
+    old: SavedRun, new: SavedRun, *, level: Level = Level.SHOULD, least_change: float = LEAST_CHANGE
+) -> Comparison:
+    """Hold the newer run against the older one."""
+    both = bool(old.clauses) and bool(new.clauses)
+    return Comparison(
+        old=old,
+        new=new,
+        level=level,
+        clauses=compare_clauses(old.clauses, new.clauses, level) if both else (),
+        limits=compare_limits(old.limits, new.limits),
+        load=compare_load(old, new, least_change),
+        notes=tuple(_notes(old, new)),
+        least_change=least_change,
+    )
+
+
+def _notes(old: SavedRun, new: SavedRun) -> list[str]:
+    notes = []
+    if old.deployment != new.deployment:
+        notes.append(f"the runs are of two deployments: {old.deployment}, and {new.deployment}")
+    if old.seed != new.seed:
+        notes.append(f"the seeds differ ({old.seed} and {new.seed}), so not all that was sent is the same")
+    if old.started > new.started:
+        notes.append("the run named as the older one is the later one")
+    versions = [str(run.document.get("ringback")) for run in (old, new)]
+    if versions[0] != versions[1]:
+        notes.append(f"the runs were made by two versions of Ringback: {versions[0]} and {versions[1]}")
+    if bool(old.clauses) != bool(new.clauses):
+        notes.append(f"only the {'older' if old.clauses else 'newer'} run has clauses, so none was compared")
+    if (old.load is None) != (new.load is None):
+        notes.append(f"only the {'newer' if old.load is None else 'older'} run has a load, so none was compared")
+    for name, run in (("older", old), ("newer", new)):
+        if run.document.get("exit_code") == ExitCode.INTERRUPTED:
+            notes.append(f"the {name} run was interrupted")
+        if run.broken_windows:
+            notes.append(f"{run.broken_windows} lines of the {name} run's load windows can't be read")
+    return notes
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as plain JSON values, as `comparison.schema.json` beside this module documents it."""
+    load = comparison.load
+    return {
+        "schema": SCHEMA_ID,
+        "ringback": __version__,
+        "exit_code": comparison.exit_code,
+        "regressions": list(comparison.regressions),
+        "undecided": list(comparison.undecided),
+        "level": comparison.level.value,
+        "old": _run(comparison.old),
+        "new": _run(comparison.new),
+        "clauses": [_clause(clause) for clause in comparison.clauses],
+        "limits": [_limit(held) for held in comparison.limits],
+        "load": None if load is None else _load(load, comparison.least_change),
+        "notes": list(comparison.notes),
+    }
+
+
+def _run(run: SavedRun) -> dict[str, Any]:
+    return {
+        "path": str(run.path),
+        "base_url": run.base_url,
+        "embedded": run.embedded,
+        "variation": list(run.variation),
+        "started": run.started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "command": run.command,
+        "verdict": run.verdict.value,
+        "seed": run.seed,
+    }
+
+
+def _clause(change: ClauseChange) -> dict[str, Any]:
+    return {
+        "id": change.id,
+        "level": change.level.value,
+        "old": _value(change.old),
+        "new": _value(change.new),
+        "change": change.change.value,
+        "counts": change.counts,
+        "summary": change.summary,
+    }
+
+
+def _limit(held: LimitChange) -> dict[str, Any]:
+    return {
+        "metric": held.metric,
+        "limit": held.limit,
+        "old": _value(held.old),
+        "new": _value(held.new),
+        "old_value": held.old_value,
+        "new_value": held.new_value,
+        "change": held.change.value,
+    }
+
+
+def _load(load: LoadComparison, least_change: float) -> Mapping[str, Any]:
+    return {
+        "not_comparable": load.not_comparable or None,
+        "windows": {"old": load.windows[0], "new": load.windows[1]},
+        "limited_windows": {"old": load.limited_windows[0], "new": load.limited_windows[1]},
+        "test": {
+            "windows": "two-sided permutation of blocks of windows, on the blocks' medians",
+            "counts": "two-sided Fisher's exact test",
+            "adjusted": "Holm",
+            "alpha": ALPHA,
+            "least_change": least_change,
+            "least_ms": LEAST_MILLISECONDS,
+            "least_windows": LEAST_WINDOWS,
+            "least_block": LEAST_BLOCK,
+            "least_blocks": LEAST_BLOCKS,
+            "permutations": PERMUTATIONS,
+        },
+        "metrics": [_metric(metric) for metric in load.metrics],
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "unit": metric.unit,
+        "old": metric.old,
+        "new": metric.new,
+        "change": metric.change,
+        "standing": metric.standing.value,
+        "test": metric.test or None,
+        "p": metric.p,
+        "samples": {"old": metric.samples[0], "new": metric.samples[1]},
+        "block": metric.shift.block if metric.shift else None,
+    }
+
+
+def _value(verdict: Verdict | None) -> str | None:
+    return None if verdict is None else verdict.value
+
+
+def _word(verdict: Verdict | None) -> str:
+    return "not looked at" if verdict is None else verdict.value.replace("-", " ")

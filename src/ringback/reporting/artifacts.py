@@ -1,0 +1,87 @@
+"""All that a run leaves behind for machines and pipelines, written so that no report takes another with it.
+
+What lives here: the order, and the guard around each writer. `verdict.json` and `junit.xml` come first, since a gate
+promises them; then the rest. A writer that fails (a full disk, a fault of its own) becomes a note.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from ringback.reporting.badge import BADGE_FILE, write_badge
+from ringback.reporting.har import HAR_FILE, write_har
+from ringback.reporting.junit import JUNIT_FILE, write_junit
+from ringback.reporting.markdown import SUMMARY_FILE, append_summary, summary_page, write_summary
+from ringback.reporting.run import RunReport
+from ringback.reporting.safe import one_line
+from ringback.reporting.sarif import SARIF_FILE, write_sarif
+from ringback.reporting.tables import WINDOWS_CSV_FILE, write_windows
+from ringback.reporting.verdict_file import VERDICT_FILE, write_verdict
+
+__all__ = ["ARTIFACTS", "PROMISED", "STEP_SUMMARY", "Writer", "write_all", "write_promised"]
+
+Writer = Callable[[RunReport, Path], object]
+"""Writes one file into a run's directory."""
+
+STEP_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
+"""The variable that names the file of a job's summary at GitHub."""
+
+_WRITERS: Final[tuple[tuple[str, Writer], ...]] = (
+    (VERDICT_FILE, write_verdict),
+    (JUNIT_FILE, write_junit),
+    (SUMMARY_FILE, write_summary),
+    (SARIF_FILE, write_sarif),
+    (WINDOWS_CSV_FILE, lambda _, directory: write_windows(directory)),
+    (BADGE_FILE, write_badge),
+    (HAR_FILE, write_har),
+)
+ARTIFACTS: Final = tuple(name for name, _ in _WRITERS)
+"""Names of the files that `write_all` may write, in the order in which it does."""
+PROMISED: Final = ARTIFACTS[:3]
+"""What a gate leaves behind however it ends: a machine's answer, a pipeline's, and a page for a person."""
+
+
+def write_all(
+    report: RunReport,
+    directory: Path,
+    *,
+    more: Iterable[tuple[str, Writer]] = (),
+    environment: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Write every report of a run into its directory, and return a note for each that could not be written.
+
+    `more` are further files and their writers, written last. Where `environment` (by default the process's) names a
+    job's summary in GITHUB_STEP_SUMMARY, the Markdown page is added to it. Raises nothing but what ends the process.
+    """
+    notes = [note for name, writer in (*_WRITERS, *more) if (note := _guarded(name, writer, report, directory))]
+    if named := (os.environ if environment is None else environment).get(STEP_SUMMARY):
+        shown: list[str] = []
+
+        def show(report: RunReport, _: Path) -> None:
+            shown.append(append_summary(summary_page(report), Path(named)))
+
+        notes += [note for note in (_guarded("the job's summary", show, report, directory), *shown) if note]
+    return notes
+
+
+def write_promised(report: RunReport, directory: Path) -> list[str]:
+    """Write the promised files alone, and return notes as `write_all` does.
+
+    For the beginning of a run, with a report that says that the run did not end: what a run that is killed leaves.
+    """
+    return [
+        note for name, writer in _WRITERS if name in PROMISED and (note := _guarded(name, writer, report, directory))
+    ]
+
+
+def _guarded(name: str, writer: Writer, report: RunReport, directory: Path) -> str:
+    try:
+        writer(report, directory)
+    except OSError as error:
+        return f"{name} was not written: {one_line(error.strerror or type(error).__name__, 200)}"
+    except Exception as error:
+        return f"{name} was not written, by a fault of Ringback's own: {type(error).__name__}"
+    return ""

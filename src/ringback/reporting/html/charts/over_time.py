@@ -1,0 +1,207 @@
+"""A load run over time: throughput, latency from the due instant, and how the load generator itself fared."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from ringback.reporting.html.charts.ink import Ink
+from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, log_axis, time_axis, upward
+from ringback.reporting.html.figures import amount, count, members, milliseconds, number
+from ringback.reporting.html.windows import Window
+from ringback.reporting.safe import one_line
+
+__all__ = ["draw_over_time"]
+
+_OPERATIONS = (("trigger", "Trigger"), ("poll", "Poll"))
+_PERCENTILES = (("p50_ms", Ink.P50), ("p95_ms", Ink.P95), ("p99_ms", Ink.P99))
+_STEEP = 25.0
+"""Highest p99 by median p50 beyond which a linear axis would show one of the two only."""
+_PANEL, _LOW_PANEL, _TOP, _GAP, _BOTTOM = 172, 92, 44, 44, 46
+
+
+def draw_over_time(windows: Sequence[Window], load: Mapping[str, Any]) -> Picture | None:
+    """The windows of a run as panels over one axis of time; None if the run left no windows."""
+    if not windows:
+        return None
+    measured = [
+        entry for entry in _OPERATIONS if any(window.value(entry[0], "p50_ms") is not None for window in windows)
+    ]
+    steady = members(load, "steady")
+    span = (number(steady.get("from_s")), number(steady.get("to_s")))
+    limited = sum(window.limited for window in windows)
+
+    def draw(width: int) -> Sheet:
+        return _draw(width, windows, measured, span)
+
+    return drawn(
+        draw,
+        key="over-time",
+        title="Throughput and latency over time",
+        caption=_caption(windows, limited, span),
+        legend=_legend(windows, bool(measured), limited, span),
+        table=_table(windows, measured),
+    )
+
+
+def _caption(windows: Sequence[Window], limited: int, span: tuple[float | None, float | None]) -> str:
+    told = [
+        "Each window holds the requests that were due in it.",
+        "Latency counts from that instant, so a deployment that stalls is charged for every request that had to wait.",
+    ]
+    if span[0] is not None and span[1] is not None:
+        told.append(
+            f"Limits and summary figures are over what was due from second {amount(span[0])} to {amount(span[1])}."
+        )
+    if limited:
+        reasons = sorted({reason for window in windows for reason in window.limited_by})
+        why = f" ({one_line(', '.join(reasons[:4]), 200)})" if reasons else ""
+        told.append(
+            f"In {count(limited)} of {count(len(windows))} windows the load generator itself was the limit{why}: what"
+            " they show is not the deployment's."
+        )
+    return " ".join(told)
+
+
+def _legend(
+    windows: Sequence[Window], latency: bool, limited: int, span: tuple[float | None, float | None]
+) -> list[Key]:
+    keys = [Key("dash", "accent", "due"), Key("line", "ink", "sent"), Key("line", "final", "calls final")]
+    keys.append(Key("box", "bad", "errors"))
+    if latency:
+        keys += [Key("line", "p50", "p50"), Key("line", "p95", "p95"), Key("line", "p99", "p99")]
+        if any(window.value(name, "service_p99_ms") is not None for window in windows for name, _ in _OPERATIONS):
+            keys.append(Key("dots", "service", "p99 from the sending"))
+    if None not in span:
+        keys.append(Key("box", "shade", "steady: what counts"))
+    if limited:
+        keys.append(Key("hatch", "hatch", "generator was the limit"))
+    return keys
+
+
+# -- drawing ------------------------------------------------------------------------------------------------------
+
+
+def _draw(
+    width: int,
+    windows: Sequence[Window],
+    measured: Sequence[tuple[str, str]],
+    span: tuple[float | None, float | None],
+) -> Sheet:
+    heights = [_PANEL, *[_PANEL] * len(measured), _LOW_PANEL]
+    sheet = Sheet(width, _TOP + sum(heights) + _GAP * (len(heights) - 1) + _BOTTOM)
+    left, right = (46, 8) if sheet.narrow else (58, 12)
+    top = _TOP - 18
+    panels: list[Axes] = []
+    for height in heights:
+        panels.append(sheet.axes(left, top, width - left - right, height, share=panels[0] if panels else None))
+        top += height + _GAP
+    _throughput(panels[0], windows)
+    for axes, (name, title) in zip(panels[1:-1], measured, strict=True):
+        _latency(axes, windows, name, title)
+    _generator(panels[-1], windows)
+    for axes in panels:
+        _shade(axes, windows, span)
+    for axes in panels[:-1]:
+        time_axis(axes, windows[0].from_s, windows[-1].to_s, ticks=5 if sheet.narrow else 12, labels=False)
+    label = time_axis(panels[-1], windows[0].from_s, windows[-1].to_s, ticks=5 if sheet.narrow else 12)
+    panels[-1].set_xlabel(label, labelpad=6)
+    return sheet
+
+
+def _steps(windows: Sequence[Window], values: Sequence[float | None]) -> tuple[list[float], list[float]]:
+    """A line that is level within each window, and absent where nothing was measured."""
+    xs: list[float] = []
+    ys: list[float] = []
+    for window, value in zip(windows, values, strict=True):
+        told = math.nan if value is None else float(value)
+        xs += [window.from_s, window.to_s]
+        ys += [told, told]
+    return xs, ys
+
+
+def _throughput(axes: Axes, windows: Sequence[Window]) -> None:
+    axes.set_title("Requests and calls a second", pad=8)
+    due = [window.rate("scheduled") for window in windows]
+    sent = [window.rate("sent") for window in windows]
+    final = [window.rate("final") for window in windows]
+    errors = [_errors(window) for window in windows]
+    xs, ys = _steps(windows, [error or 0.0 for error in errors])
+    if any(errors):
+        axes.fill_between(xs, ys, color=Ink.BAD, linewidth=0)
+    axes.plot(*_steps(windows, final), color=Ink.FINAL)
+    axes.plot(*_steps(windows, sent), color=Ink.INK, linewidth=1.5)
+    axes.plot(*_steps(windows, due), color=Ink.ACCENT, linestyle=(0, (4, 3)), linewidth=1.25)
+    upward(axes, max((rate for rate in [*due, *sent, *final, *errors] if rate is not None), default=0))
+
+
+def _errors(window: Window) -> float | None:
+    told = [window.rate(name, "errors") for name, _ in _OPERATIONS]
+    known = [rate for rate in told if rate is not None]
+    return sum(known) if known else None
+
+
+def _latency(axes: Axes, windows: Sequence[Window], name: str, title: str) -> None:
+    columns = {key: [window.value(name, key) for window in windows] for key, _ in _PERCENTILES}
+    service = [window.value(name, "service_p99_ms") for window in windows]
+    known = [value for column in [*columns.values(), service] for value in column if value is not None and value > 0]
+    usual = [value for value in columns["p50_ms"] if value]
+    steep = bool(usual) and max(known) > _STEEP * statistics.median(usual)
+    axes.plot(*_steps(windows, service), color=Ink.SERVICE, linestyle=(0, (1, 2)), linewidth=1.5)
+    for key, ink in reversed(_PERCENTILES):
+        axes.plot(*_steps(windows, columns[key]), color=ink)
+    if steep:
+        log_axis(axes, min(known), max(known))
+    else:
+        upward(axes, max(known, default=0))
+    axes.set_title(f"{title} latency, ms{' (logarithmic)' if steep else ''}", pad=8)
+
+
+def _generator(axes: Axes, windows: Sequence[Window]) -> None:
+    lag = [window.value("lag_ms", "p99") for window in windows]
+    known = [value for value in lag if value is not None]
+    axes.plot(*_steps(windows, lag), color=Ink.INK, linewidth=1.25)
+    upward(axes, max(known, default=0), ticks=2)
+    axes.set_title("Generator lag, p99, ms", pad=8)
+
+
+def _shade(axes: Axes, windows: Sequence[Window], span: tuple[float | None, float | None]) -> None:
+    if span[0] is not None and span[1] is not None:
+        axes.axvspan(span[0], span[1], color=Ink.SHADE, zorder=0, linewidth=0)
+    for from_s, to_s in _stretches(windows):
+        axes.axvspan(from_s, to_s, fill=False, hatch="////", edgecolor=Ink.HATCH, linewidth=0, zorder=0.5)
+
+
+def _stretches(windows: Sequence[Window]) -> list[tuple[float, float]]:
+    """Limited windows that follow on each other, as one stretch each."""
+    found: list[tuple[float, float]] = []
+    for window in windows:
+        if not window.limited:
+            continue
+        if found and found[-1][1] == window.from_s:
+            found[-1] = (found[-1][0], window.to_s)
+        else:
+            found.append((window.from_s, window.to_s))
+    return found
+
+
+# -- the table ----------------------------------------------------------------------------------------------------
+
+
+def _table(windows: Sequence[Window], measured: Sequence[tuple[str, str]]) -> Table:
+    head = ["from, s", "phase", "due", "sent", "accepted", "final", "errors"]
+    head += [f"{name} {key}, ms" for name, _ in measured for key in ("p50", "p95", "p99")]
+    head += ["lag p99, ms"]
+    rows = []
+    for window in windows:
+        errors = [told for name, _ in _OPERATIONS if (told := window.value(name, "errors")) is not None]
+        row = [amount(window.from_s), f"{one_line(window.phase, 20)}{', limited' if window.limited else ''}"]
+        row += [count(window.value(name)) for name in ("scheduled", "sent", "accepted", "final")]
+        row += [count(sum(errors)) if errors else "–"]
+        row += [milliseconds(window.value(name, key)) for name, _ in measured for key, _ in _PERCENTILES]
+        rows.append((*row, milliseconds(window.value("lag_ms", "p99"))))
+    return Table(tuple(head), tuple(rows), labels=2)

@@ -1,0 +1,90 @@
+"""Numbers out of files and mappings that may lack them, and numbers as a reader sees them.
+
+A run may have been interrupted, and what it left may come from another version: nothing here raises for a member that
+is missing or of another kind, it is then simply not told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["amount", "count", "duration", "members", "milliseconds", "number", "percent", "share"]
+
+_LARGEST = 1e18
+
+
+def number(value: Any) -> float | None:
+    """A finite number; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if abs(value) <= _LARGEST else None
+
+
+def members(mapping: Any, *path: str) -> Mapping[str, Any]:
+    """The mapping at a path; an empty one if there is none."""
+    found: Any = mapping
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def count(value: Any) -> str:
+    """A whole number with its thousands apart; a dash for what was not counted."""
+    told = number(value)
+    return "–" if told is None else f"{told:,.0f}"
+
+
+def amount(value: Any) -> str:
+    """A number to three or four significant digits: 0.0213, 19.97, 1,204."""
+    told = number(value)
+    if told is None:
+        return "–"
+    if told == 0 or abs(told) >= 1_000 or float(told).is_integer():
+        return f"{told:,.0f}"
+    digits = max(0, 2 - math.floor(math.log10(abs(told))))
+    return f"{told:.{min(digits, 9)}f}".rstrip("0").rstrip(".")
+
+
+def milliseconds(value: Any) -> str:
+    """Milliseconds to the digits that mean something, without the unit."""
+    told = number(value)
+    if told is None:
+        return "–"
+    return f"{told:,.0f}" if abs(told) >= 100 else f"{told:.1f}" if abs(told) >= 10 else f"{told:.2f}"
+
+
+def percent(value: Any) -> str:
+    """A share of one as per cent, with as many digits as it takes to see that it is not nothing."""
+    told = number(value)
+    if told is None:
+        return "–"
+    hundredths = told * 100
+    if hundredths in (0, 100):
+        return f"{hundredths:.0f} %"
+    if abs(hundredths) >= 10:
+        near = f"{hundredths:.1f}"
+        return f"{'99.9' if near == '100.0' and hundredths < 100 else near} %"
+    return f"{amount(hundredths)} %"
+
+
+def share(part: Any, whole: Any) -> float | None:
+    """`part` of `whole`; None where there is no whole."""
+    mine, all_of_it = number(part), number(whole)
+    return None if mine is None or not all_of_it else mine / all_of_it
+
+
+def duration(seconds: Any) -> str:
+    """A length of time: `4.1 s`, `3 min 20 s`, `2 h 05 min`."""
+    told = number(seconds)
+    if told is None:
+        return "–"
+    if told < 120:
+        return f"{told:.1f} s"
+    whole = round(told)
+    if whole < 7_200:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,282 @@
+"""The top of the page: the verdict, why, on what, when, at what cost, and how to run it again."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from datetime import UTC
+from urllib.parse import urlsplit
+
+from ringback.contract.clauses import CLAUSES, SECTIONS, Level
+from ringback.contract.verdict import ClauseResult, ExitCode, LimitResult, RunVerdict, Verdict
+from ringback.reporting.html.figures import count, duration, members, number
+from ringback.reporting.html.limits import metric_words
+from ringback.reporting.layout import MARKS
+from ringback.reporting.run import RunReport
+from ringback.reporting.safe import one_line, shell_line
+
+__all__ = ["Glance", "again_line", "glance", "why"]
+
+_WORDS = {RunVerdict.PASS: "Pass", RunVerdict.FAIL: "Fail", RunVerdict.INCONCLUSIVE: "Inconclusive"}
+_MARKS = {RunVerdict.PASS: "✓", RunVerdict.FAIL: "✗", RunVerdict.INCONCLUSIVE: "?"}
+_ORDER = (
+    Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.WAIVED, Verdict.NOT_EXERCISED, Verdict.PASS,
+)  # fmt: skip
+_NAMED = 4
+_REASON, _LONG, _LINE = 200, 400, 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A clause in the overview."""
+
+    id: str
+    title: str
+    verdict: str
+    word: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A section in the overview."""
+
+    section: str
+    title: str
+    squares: tuple[Square, ...]
+    passed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the head of the page says."""
+
+    title: str
+    verdict: str
+    word: str
+    mark: str
+    why: str
+    deployment: str
+    host: str
+    aside: str
+    """What kind of deployment it was, where that needs saying."""
+    facts: tuple[tuple[str, str, str], ...]
+    """Name, value, and a word on it."""
+    again: str
+    again_aside: str
+    counts: tuple[tuple[str, str, str, int], ...]
+    """Verdict, mark, word, number: those that occurred."""
+    rows: tuple[Row, ...]
+    exit_code: int
+
+
+def glance(report: RunReport, version: str, again: str | None) -> Glance:
+    """The head of the page of a run that `version` of Ringback made; `again` is the command line, if it is known."""
+    verdict = report.conclusion.verdict
+    started = report.started.astimezone(UTC)
+    host = one_line(urlsplit(_url(report)).netloc or report.base_url, 100)
+    counts = report.counts()
+    return Glance(
+        title=f"{_WORDS[verdict]} · ringback {report.command} · {host} · {started:%Y-%m-%d}",
+        verdict=verdict.value,
+        word=_WORDS[verdict],
+        mark=_MARKS[verdict],
+        why=why(report),
+        deployment=one_line(report.base_url, _LONG),
+        host=host,
+        aside=_aside(report),
+        facts=_facts(report, version),
+        again=shell_line(again or again_line(report))[:_LINE],
+        again_aside=_again_aside(report),
+        counts=tuple((v.value, MARKS[v], v.value.replace("-", " "), counts[v]) for v in _ORDER if counts[v]),
+        rows=tuple(_rows(report)),
+        exit_code=report.conclusion.exit_code,
+    )
+
+
+def _url(report: RunReport) -> str:
+    try:
+        urlsplit(report.base_url)
+    except ValueError:
+        return ""
+    return report.base_url
+
+
+# -- why ----------------------------------------------------------------------------------------------------------
+
+
+def why(report: RunReport) -> str:
+    """The verdict's reason, in a sentence or two."""
+    broken = [result for result in report.results if result.verdict is Verdict.FAIL]
+    exceeded = [held for held in report.limits if held.verdict is Verdict.FAIL]
+    match report.conclusion.verdict:
+        case RunVerdict.FAIL:
+            told = _sentences([_broken(broken, len(report.results)), _exceeded(exceeded, len(report.limits))])
+        case RunVerdict.PASS:
+            told = _sentences([_kept(report), _held(report)])
+        case _:
+            told = _undecided(report)
+    if report.conclusion.exit_code == ExitCode.INTERRUPTED:
+        told = f"The run was interrupted; this is what had been observed by then. {told}"
+    return told
+
+
+def _broken(broken: list[ClauseResult], of: int) -> str:
+    if not broken:
+        return ""
+    verb = "is" if len(broken) == 1 else "are"
+    broken = sorted(broken, key=lambda result: result.clause.level is not Level.MUST)
+    ids = _listed([result.clause.id for result in broken])
+    told = f"{count(len(broken))} of {count(of)} clauses {verb} broken ({ids})"
+    seen = one_line(broken[0].summary, _REASON).removesuffix(".")
+    if not seen:
+        return told
+    return f"{told}: {seen}" if len(broken) == 1 else f"{told}; first of all, {seen}"
+
+
+def _exceeded(exceeded: list[LimitResult], of: int) -> str:
+    if not exceeded:
+        return ""
+    verb = "does" if len(exceeded) == 1 else "do"
+    names = _listed([metric_words(held.metric) for held in exceeded], "; ")
+    return f"{count(len(exceeded))} of {count(of)} limits {verb} not hold ({names})"
+
+
+def _kept(report: RunReport) -> str:
+    total, counts = len(report.results), report.counts()
+    if not total:
+        return ""
+    if counts[Verdict.PASS] == total:
+        return "the one clause holds" if total == 1 else f"all {count(total)} clauses hold"
+    words = (
+        (Verdict.WARN, "with a warning"),
+        (Verdict.WAIVED, "waived by you"),
+        (Verdict.NOT_EXERCISED, "not exercised"),
+    )
+    aside = ", ".join(f"{count(counts[verdict])} {word}" for verdict, word in words if counts[verdict])
+    return f"{count(counts[Verdict.PASS])} of {count(total)} clauses hold; none is broken ({aside})"
+
+
+def _held(report: RunReport) -> str:
+    total = len(report.limits)
+    if not total:
+        return ""
+    return "the one limit holds" if total == 1 else f"all {count(total)} limits hold"
+
+
+def _undecided(report: RunReport) -> str:
+    reasons = [one_line(reason, _REASON) for reason in report.conclusion.reasons if reason != "interrupted"]
+    if not reasons:
+        return "Nothing was decided."
+    more = f" (and {count(len(reasons) - 1)} more)" if len(reasons) > 1 else ""
+    first = reasons[0].removesuffix(".")
+    return f"Nothing was seen to be broken, but not everything could be decided: {first}{more}."
+
+
+def _listed(names: list[str], separator: str = ", ") -> str:
+    more = f" and {count(len(names) - _NAMED)} more" if len(names) > _NAMED else ""
+    return separator.join(names[:_NAMED]) + more
+
+
+def _sentences(parts: list[str]) -> str:
+    told = [f"{part[0].upper()}{part[1:]}." for part in parts if part]
+    return " ".join(told) or "No more is known."
+
+
+# -- facts --------------------------------------------------------------------------------------------------------
+
+
+def _aside(report: RunReport) -> str:
+    if not report.embedded:
+        return ""
+    if report.variation:
+        return f"the embedded sandbox, with {one_line(', '.join(report.variation), _LONG)}"
+    return "the embedded sandbox"
+
+
+def _facts(report: RunReport, version: str) -> tuple[tuple[str, str, str], ...]:
+    started = report.started.astimezone(UTC)
+    budget = f"of at most {count(report.calls_budget)}" if report.calls_budget else "no bound was set"
+    levels = {
+        Level.MUST: "only MUST fails",
+        Level.SHOULD: "MUST and SHOULD fail",
+        Level.ADVISORY: "MUST and SHOULD fail",
+    }
+    facts = [
+        ("Started", f"{started:%Y-%m-%d %H:%M:%S}", "UTC"),
+        ("Took", duration(report.seconds), ""),
+        ("Calls placed", count(report.calls_accepted), budget),
+        ("Command", f"ringback {report.command}", f"version {one_line(version, 40)}"),
+    ]
+    if report.results:
+        facts.append(("Level", report.level.value, levels[report.level]))
+    facts.append(("Seed", str(report.seed), ""))
+    return tuple(facts)
+
+
+def _rows(report: RunReport) -> list[Row]:
+    rows = []
+    for section, title in SECTIONS.items():
+        results = [result for result in report.results if result.clause.section == section]
+        if results:
+            squares = tuple(
+                Square(
+                    r.clause.id, r.clause.title, r.verdict.value, r.verdict.value.replace("-", " "), MARKS[r.verdict]
+                )
+                for r in results
+            )
+            rows.append(Row(section, title, squares, sum(r.verdict is Verdict.PASS for r in results)))
+    return rows
+
+
+# -- again --------------------------------------------------------------------------------------------------------
+
+
+def again_line(report: RunReport) -> str:
+    """A command line that makes the run again, as far as the run itself tells."""
+    words = [f"RINGBACK_SANDBOX__FAULTS={shlex.quote(','.join(report.variation))}"] if report.variation else []
+    words += ["ringback", report.command]
+    if not report.embedded:
+        words += ["--config", "ringback.toml", "--base-url", shlex.quote(report.base_url)]
+    words += _clauses(report)
+    if report.command == "load":
+        words += _load(report)
+    if report.results and report.level is not Level.SHOULD:
+        words += ["--level", report.level.value]
+    return " ".join([*words, "--seed", str(report.seed)])
+
+
+def _clauses(report: RunReport) -> list[str]:
+    asked = {result.clause.id for result in report.results}
+    if report.command != "check" or not asked or asked >= set(CLAUSES):
+        return []
+    words: list[str] = []
+    for section in SECTIONS:
+        ids = [clause.id for clause in CLAUSES.values() if clause.section == section]
+        mine = [clause_id for clause_id in ids if clause_id in asked]
+        names = [section] if mine == ids else mine
+        words += [word for name in names for word in ("--clause", name)]
+    return words
+
+
+def _load(report: RunReport) -> list[str]:
+    load = members({"load": report.load}, "load")
+    words = []
+    if isinstance(scenario := load.get("scenario"), str):
+        words += ["--scenario", shlex.quote(scenario)]
+    seconds, shape = number(load.get("seconds")), members(load, "profile").get("shape", "constant")
+    expected = number(members(load, "profile").get("expected")) or number(members(load, "arrivals").get("scheduled"))
+    if shape == "closed":
+        words += ["--rate", "max"]
+    elif shape == "constant" and expected and seconds:
+        words += ["--rate", f"{expected / seconds:.6g}"]
+    if seconds:
+        words += ["--duration", f"{round(seconds, 1):g}s"]
+    return words
+
+
+def _again_aside(report: RunReport) -> str:
+    if report.embedded:
+        return "The sandbox is started and stopped by the command itself; no telephone rings."
+    told = "With the configuration of this run, and the project's token in the variable that it names."
+    return f"{told} It places up to {count(report.calls_budget)} calls." if report.calls_budget else told

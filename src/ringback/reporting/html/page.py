@@ -1,0 +1,130 @@
+"""The page put together: views into templates, style and script inlined, and a security policy that allows no more.
+
+A browser that follows the policy runs nothing but the one script, whose hash it is told, and fetches nothing at all:
+even markup that slipped through the templates' escaping would stay inert.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from markupsafe import Markup, escape
+
+from ringback import __version__
+from ringback.reporting.files import write_whole
+from ringback.reporting.html.conformance import ALLOWANCES, Allowance, opened, sections, to_mend, waivers
+from ringback.reporting.html.glance import glance
+from ringback.reporting.html.limits import limit_rows
+from ringback.reporting.html.load import load_view
+from ringback.reporting.html.pictures import Pictures, pictures_of
+from ringback.reporting.html.reading import load_report
+from ringback.reporting.run import RunReport
+from ringback.reporting.safe import one_line
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["HTML_FILE", "MOST_BYTES", "rewrite_html", "write_html"]
+
+HTML_FILE: Final = "report.html"
+MOST_BYTES: Final = 1_000_000
+"""What the page may weigh; evidence is cut, and told to be, until it does."""
+_TEMPLATES: Final = Path(__file__).with_name("templates")
+_NOTE = 500
+_OPEN_CARDS = 3
+"""Broken clauses whose evidence is unfolded from the start."""
+
+
+def write_html(report: RunReport, directory: Path, *, again: str | None = None, version: str = __version__) -> Path:
+    """Write `report.html` into the run's directory, whole or not at all, and return its path. Raises OSError.
+
+    Reads `load_windows.ndjson` and `timelines.ndjson` (or else `exchanges.ndjson`) there. `again` is the command line
+    that makes the run again; without it, one is made up from what the run tells.
+    """
+    pictures = pictures_of(report, directory)
+    page = b""
+    for allowance in ALLOWANCES:
+        page = _page(report, pictures, allowance, again, version)
+        if len(page) <= MOST_BYTES:
+            break
+    return write_whole(directory / HTML_FILE, page)
+
+
+def rewrite_html(directory: Path) -> Path:
+    """Make the page of a finished run again. Raises `RunUnreadable` if it can't be read, OSError if not written."""
+    stored = load_report(directory)
+    return write_html(stored.report, directory, again=stored.again, version=stored.version)
+
+
+def _page(report: RunReport, pictures: Pictures, allowance: Allowance, again: str | None, version: str) -> bytes:
+    head, limits = glance(report, version, again), limit_rows(report.limits)
+    style, script = _asset("page.css"), _asset("page.js")
+    html = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            glance=head,
+            report=report,
+            mend=to_mend(report, allowance),
+            open_cards=_OPEN_CARDS,
+            rows=allowance.rows,
+            broken_limits=[row for row in limits if row.verdict == "fail"],
+            opened=opened(report),
+            sections=sections(report, allowance),
+            waivers=waivers(report),
+            load=load_view(report),
+            limits=limits,
+            pictures=pictures,
+            notes=[one_line(note, _NOTE) for note in report.notes],
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            policy=_policy(style, script),
+        )
+    )
+    return html.encode("utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["foreign"] = _foreign
+    environment.filters["drawn"] = _drawn
+    return environment
+
+
+def _foreign(text: Any) -> Markup:
+    """Text that a deployment may have had a hand in: whichever way it runs, it does not turn what stands around it."""
+    return Markup("<bdi>{}</bdi>").format(escape(text))
+
+
+def _drawn(svg: str) -> Markup:
+    """An `svg` element of ours; its texts were escaped when it was written."""
+    return Markup(svg)  # noqa: S704

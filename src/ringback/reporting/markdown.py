@@ -1,0 +1,283 @@
+"""`summary.md`: the run on one page, for a pull-request comment or a job's summary.
+
+The verdict comes first, then what is broken, the limits, the load, and how to see it again. Whatever came from outside
+stands inside HTML blocks, in `code` or `pre` elements, on one line, with every character that Markdown, HTML, a forge's
+mentions and references or a runner's log commands could read written as a character reference: no renderer looks for
+syntax there, and no forge for names to notify. The page is built of whole blocks; one that does not fit is left out and
+told, so that a cut never leaves an element open.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import Any, Final
+
+from ringback.contract.clauses import Level
+from ringback.contract.verdict import ClauseResult, Evidence, Finding, RunVerdict, Verdict
+from ringback.reporting.files import write_whole
+from ringback.reporting.layout import spans
+from ringback.reporting.load_page import load_rows
+from ringback.reporting.run import RunReport
+from ringback.reporting.safe import one_line, printable, shell_line
+from ringback.reporting.telling import clean_text, headline, smallest
+
+__all__ = ["MOST_CHARACTERS", "SUMMARY_FILE", "append_summary", "code", "summary_page", "write_summary"]
+
+SUMMARY_FILE: Final = "summary.md"
+MOST_CHARACTERS: Final = 65_536
+"""What a comment on a pull request may have at GitHub."""
+_ROOM = 60_000
+"""Characters of the whole page, with what a forge may add left free."""
+_EASY = 10_000
+"""Characters up to which evidence is unfolded beneath the table; a longer page is not read in a comment."""
+_CELL, _ENTRY, _BLOCK, _CURL = 300, 200, 1_200, 3_000
+_LISTED = 10
+_MARKS: Final = {RunVerdict.PASS: "✅", RunVerdict.FAIL: "❌", RunVerdict.INCONCLUSIVE: "⚠️"}
+_WORDS: Final = {Level.MUST: "must", Level.SHOULD: "should", Level.ADVISORY: "advisory"}
+_REFERENCES: Final = {ord(c): f"&#{ord(c)};" for c in "&<>`[]{}*_~|\\@#:$\n"}
+
+
+def write_summary(report: RunReport, directory: Path) -> Path:
+    """Write `summary.md` into the run's directory, whole or not at all, and return its path. Raises OSError."""
+    return write_whole(directory / SUMMARY_FILE, summary_page(report).encode())
+
+
+def append_summary(page: str, path: Path) -> str:
+    """Add the page to a job's summary (the file that `GITHUB_STEP_SUMMARY` names); returns a note if it can't be.
+
+    Never raises: a summary that is not shown changes no verdict.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(page + "\n")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        return f"the job's summary was not written: {one_line(why or type(error).__name__, _ENTRY)}"
+    return ""
+
+
+def summary_page(report: RunReport) -> str:
+    """The page, in GitHub Flavored Markdown, at most 60,000 characters."""
+    failed = [result for result in report.results if result.verdict is Verdict.FAIL]
+    page = _Page()
+    page.add(_title(report))
+    page.add(f"<p>{_inert(headline(report))}</p>")
+    page.add(_facts(report))
+    if failed:
+        page.add("### Broken clauses")
+        cell = _CELL if len(failed) <= _LISTED else _CELL // 3
+        shown = _fitting([_failure_row(result, cell) for result in failed], _ROOM // 2)
+        page.add(_table(("clause", "expected", "observed"), shown))
+        if left := failed[len(shown) :]:
+            page.add(f"<p>{len(left)} more, in verdict.json: {spans([result.clause.id for result in left])}</p>")
+    if report.limits:
+        page.add("### Limits")
+        held = _fitting(_limit_rows(report), _ROOM // 6)
+        page.add(_table(("limit", "measured", ""), held))
+        if len(held) < len(report.limits):
+            page.add(f"<p>{len(report.limits) - len(held)} more, in verdict.json</p>")
+    if report.load is not None and (rows := load_rows(report.load)):
+        page.add("### Load")
+        page.add(_table((), [(_inert(label), code(text, _CELL)) for label, text in rows]))
+    page.add("### See it again")
+    page.add(_again(report, failed))
+    for index, result in enumerate(failed):
+        page.add(_evidence(result, embedded=report.embedded), if_easy=index > 0)
+    if page.skipped:
+        page.add(f"<p>verdict.json has request, answer and curl line of {page.skipped} more.</p>")
+    for title, verdict in (
+        ("Could not be decided", Verdict.INCONCLUSIVE),
+        ("Warnings", Verdict.WARN),
+        ("Waived", Verdict.WAIVED),
+        ("Not exercised", Verdict.NOT_EXERCISED),
+    ):
+        page.add(_folded(title, [r for r in report.results if r.verdict is verdict]))
+    page.add(_remarks(report))
+    return page.text()
+
+
+def code(text: str, limit: int) -> str:
+    """Foreign text as an HTML `code` element on one line, nothing in it to be read as syntax by anyone."""
+    return f"<code>{_inert(one_line(text, limit))}</code>" if text else ""
+
+
+def _inert(shown: str) -> str:
+    return clean_text(shown).translate(_REFERENCES)
+
+
+def _block(text: str) -> str:
+    """Text with its line breaks kept, on one line of the page."""
+    return f"<pre><code>{_inert(text)}</code></pre>"
+
+
+class _Page:
+    """Blocks with an empty line between them, never more than the room there is."""
+
+    def __init__(self) -> None:
+        self._blocks: list[str] = []
+        self._length = 0
+        self.skipped = 0
+        """Evidence that was left out for the reader's ease."""
+        self._cut = False
+
+    @property
+    def left(self) -> int:
+        """Characters that still fit."""
+        return _ROOM - self._length - 500
+
+    def add(self, block: str, *, if_easy: bool = False) -> None:
+        if not block:
+            return
+        if if_easy and self._length + len(block) > _EASY:
+            self.skipped += 1
+            return
+        if len(block) > self.left:
+            self._cut = True
+            return
+        self._blocks.append(block)
+        self._length += len(block) + 2
+
+    def text(self) -> str:
+        if self._cut:
+            self._blocks.append("<p>This page was cut to its greatest size; verdict.json has everything.</p>")
+        return "\n\n".join(self._blocks) + "\n"
+
+
+def _title(report: RunReport) -> str:
+    verdict = report.conclusion.verdict
+    return f"## {_MARKS[verdict]} Ringback {_word(report.command)}: {verdict.value}"
+
+
+def _word(command: str) -> str:
+    return command if command.isascii() and command.isalpha() else "run"
+
+
+def _facts(report: RunReport) -> str:
+    where = code(report.base_url, _CELL)
+    if report.embedded:
+        where += " (the embedded sandbox)"
+    if report.variation:
+        where += f"<br>{code(', '.join(report.variation), _CELL)}"
+    when = f"{report.started.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {report.seconds:.1f} s"
+    bound = f" of at most {report.calls_budget:,}" if report.calls_budget else ""
+    rows = [
+        ("deployment", where),
+        ("when", _inert(when)),
+        ("calls placed", f"{report.calls_accepted:,}{bound}"),
+        ("level, seed", f"{_WORDS[report.level]}, {report.seed}"),
+    ]
+    if report.results:
+        told = [f"{count} {verdict.value}" for verdict, count in report.counts().items() if count]
+        rows.insert(1, ("clauses", ", ".join(told)))
+    return _table((), rows)
+
+
+def _fitting(rows: Iterable[Sequence[str]], room: int) -> list[Sequence[str]]:
+    """The first rows, as many as `room` characters hold."""
+    shown: list[Sequence[str]] = []
+    for row in rows:
+        room -= sum(map(len, row)) + 10 * len(row)
+        if room < 0:
+            break
+        shown.append(row)
+    return shown
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are HTML already."""
+    lines = ["<table>"]
+    if head:
+        lines.append(f"<tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr>")
+    lines += [f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows]
+    return "\n".join([*lines, "</table>"])
+
+
+def _failure_row(result: ClauseResult, cell: int) -> tuple[str, str, str]:
+    finding, _ = smallest(result)
+    name = f"<b>{result.clause.id}</b> {_WORDS[result.clause.level]}<br>{_inert(result.clause.title)}"
+    return name, code(_expected(result, finding), cell), code(_observed(result, finding), cell)
+
+
+def _expected(result: ClauseResult, finding: Finding | None) -> str:
+    return (finding.expected if finding else "") or result.clause.expects
+
+
+def _observed(result: ClauseResult, finding: Finding | None) -> str:
+    return (finding and (finding.observed or finding.summary)) or result.summary or "see verdict.json"
+
+
+def _limit_rows(report: RunReport) -> Iterator[tuple[str, str, str]]:
+    words = {Verdict.PASS: "held", Verdict.FAIL: "<b>broken</b>"}
+    for held in sorted(report.limits, key=lambda held: held.verdict is Verdict.PASS):
+        measured = "not measured" if held.value is None else f"{held.value:g}"
+        yield code(f"{held.metric} {held.limit}", _CELL), measured, words.get(held.verdict, "undecided")
+
+
+def _again(report: RunReport, failed: Sequence[ClauseResult]) -> str:
+    words = ["ringback", _word(report.command)]
+    if not report.embedded:
+        words += ["--base-url", shell_line(shlex.quote(one_line(report.base_url, _CELL)))]
+    if report.command == "check" and 0 < len(failed) <= _LISTED:
+        words += [word for result in failed for word in ("--clause", result.clause.id)]
+    if report.level is not Level.SHOULD:
+        words += ["--level", report.level.value]
+    words += ["--seed", str(report.seed)]
+    return _block(" ".join(words))
+
+
+def _evidence(result: ClauseResult, *, embedded: bool) -> str:
+    finding, evidence = smallest(result)
+    parts = [f"<details><summary><b>{result.clause.id}</b>: request, answer, and how to mend it</summary>"]
+    if finding is not None:
+        parts.append(f"<p>{code(finding.test, _ENTRY)}</p>")
+    if evidence is not None:
+        parts += [_block(printable(evidence.request, _BLOCK)), _block(printable(evidence.response, _BLOCK))]
+        parts.append(_curl(evidence, embedded=embedded))
+    parts.append(f"<p>To mend: {_inert(result.clause.mend)}</p>")
+    return "\n".join([*(part for part in parts if part), "</details>"])
+
+
+def _curl(evidence: Evidence, *, embedded: bool) -> str:
+    pasted = shell_line(evidence.curl)
+    if not pasted or "\0" in evidence.curl:
+        return ""
+    if len(pasted) > _CURL:
+        return f"<p>The curl line has {len(pasted):,} characters; it is in verdict.json.</p>"
+    aside = "to a sandbox of your own: that of the run has ended" if embedded else "a trigger places a call"
+    return f"<p>Again ({aside}):</p>\n{_block(pasted)}"
+
+
+def _folded(title: str, results: Sequence[ClauseResult]) -> str:
+    if not results:
+        return ""
+    by_story: dict[str, list[ClauseResult]] = {}
+    for result in results:
+        by_story.setdefault(result.waiver or result.summary, []).append(result)
+    items = [
+        f"<li>{spans([r.clause.id for r in told])} {code(story, _ENTRY)}</li>"
+        for story, told in list(by_story.items())[:_LISTED]
+    ]
+    if len(by_story) > _LISTED:
+        items.append(f"<li>{len(by_story) - _LISTED} more in verdict.json</li>")
+    lines = [f"<details><summary>{title}: {len(results)}</summary>", "<ul>", *items, "</ul>", "</details>"]
+    return "\n".join(lines)
+
+
+def _remarks(report: RunReport) -> str:
+    results = tuple(f"{result.clause.id}: " for result in report.results)
+    limits = {f"{held.metric} {held.limit}" for held in report.limits}
+    reasons = [
+        reason
+        for reason in report.conclusion.reasons
+        if not reason.startswith(results) and reason.removesuffix(": not measured") not in limits
+    ]
+    told: list[Any] = [*dict.fromkeys([*reasons, *report.notes])]
+    if not told:
+        return ""
+    items = [f"<li>{code(text, _ENTRY)}</li>" for text in told[:_LISTED]]
+    if len(told) > _LISTED:
+        items.append(f"<li>{len(told) - _LISTED} more in verdict.json</li>")
+    return "\n".join(["<ul>", *items, "</ul>"])

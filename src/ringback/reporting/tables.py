@@ -1,0 +1,90 @@
+"""`load_windows.csv`: the windows of a load run as a flat table (RFC 4180), for spreadsheets and data frames.
+
+The same rows as `load_windows.ndjson`, a column for each member, its unit at the end of its name; an empty cell is what
+was not measured. A text that a spreadsheet would take for a formula gets an apostrophe in front.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ringback.reporting.files import write_whole
+from ringback.reporting.safe import one_line
+from ringback.reporting.telling import clean_text, members, number
+
+__all__ = ["WINDOWS_CSV_FILE", "WINDOWS_FILE", "windows_table", "write_windows"]
+
+WINDOWS_FILE: Final = "load_windows.ndjson"
+WINDOWS_CSV_FILE: Final = "load_windows.csv"
+_MOST_ROWS = 10_000
+"""A run leaves at most 1,200."""
+_LONGEST_LINE = 1024 * 1024
+_CELL = 500
+_OPERATION = (
+    *("count", "errors", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms", "mean_ms"),
+    *("service_p50_ms", "service_p99_ms"),
+)
+_COLUMNS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    *((name, (name,)) for name in ("from_s", "to_s", "phase", "scheduled", "sent", "accepted", "final", "in_flight")),
+    *((f"{operation}_{name}", (operation, name)) for operation in ("trigger", "poll") for name in _OPERATION),
+    *((f"lag_{name}_ms", ("lag_ms", name)) for name in ("p50", "p99", "max")),
+    ("cpu_cores", ("cpu",)),
+    ("limited", ("limited",)),
+    ("limited_by", ("limited_by",)),
+)
+"""Column and the path of its member in a window."""
+_TEXTS = ("phase", "limited_by")
+"""Columns whose cells are not numbers."""
+
+
+def write_windows(directory: Path) -> Path | None:
+    """Write `load_windows.csv` beside `load_windows.ndjson`; None if there was no load run. Raises OSError."""
+    recorded = directory / WINDOWS_FILE
+    if not recorded.is_file():
+        return None
+    return write_whole(directory / WINDOWS_CSV_FILE, windows_table(recorded).encode())
+
+
+def windows_table(recorded: Path) -> str:
+    """The table, its header first, lines ended by CR LF; lines of the record that are no window are passed over."""
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\r\n")
+    writer.writerow([column for column, _ in _COLUMNS])
+    for window in _windows(recorded):
+        writer.writerow([_cell(column, _member(window, path)) for column, path in _COLUMNS])
+    return table.getvalue()
+
+
+def _windows(recorded: Path) -> Iterator[Mapping[str, Any]]:
+    with recorded.open("rb") as file:
+        for _ in range(_MOST_ROWS):
+            line = file.readline(_LONGEST_LINE)
+            if not line:
+                return
+            try:
+                window = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(window, dict):
+                yield window
+
+
+def _member(window: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    return members(window, *path[:-1]).get(path[-1])
+
+
+def _cell(column: str, value: Any) -> str:
+    if column == "limited":
+        return str(value).lower() if isinstance(value, bool) else ""
+    if column not in _TEXTS:
+        measured = number(value)
+        return "" if measured is None else str(measured)
+    if isinstance(value, list):
+        value = "; ".join(part for part in value if isinstance(part, str))
+    text = clean_text(one_line(value, _CELL)) if isinstance(value, str) else ""
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "|", "%")) else text

@@ -1,0 +1,206 @@
+"""The last runs of each deployment as one page: what changed when, and how the load figures went.
+
+The page is one file that needs no network and no script. What lives here: choosing runs, and what the page shows of
+them. Its looks are in `trend.html.j2` beside this module; its charts are drawn by `ringback.reporting.trend_chart`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from ringback.comparison import NotARun, SavedRun, read_run
+from ringback.contract.clauses import CLAUSES
+from ringback.contract.verdict import Verdict
+from ringback.reporting.files import write_whole
+from ringback.reporting.layout import MARKS
+from ringback.reporting.safe import one_line
+from ringback.reporting.trend_chart import Series, draw
+
+__all__ = ["TREND_FILE", "FoundRuns", "find_runs", "trend_page", "write_trend"]
+
+TREND_FILE: Final = "trend.html"
+_SHORT = 200
+_LONG = 400
+_NOT_RUNS = frozenset({"replay.json", "comparison.json"})
+_MOST_CLAUSES = 60
+_FIGURES: Final = (
+    ("Trigger latency", "ms", ("trigger.latency_ms.p50", "trigger.latency_ms.p95", "trigger.latency_ms.p99")),
+    ("Poll latency", "ms", ("poll.latency_ms.p50", "poll.latency_ms.p95", "poll.latency_ms.p99")),
+    ("Time to the final state", "ms", ("time_to_final_ms.p50", "time_to_final_ms.p99")),
+    ("Arrivals", "a second", ("arrivals.rate",)),
+    ("Error rate", "%", ("trigger.error_rate", "poll.error_rate")),
+    ("Calls gone wrong", "calls", ("calls.lost", "calls.wrong_state", "calls.duplicate_ids")),
+    ("Capacity", "calls a second", ("capacity.rate",)),
+)
+_LABELS = {
+    "trigger.error_rate": "trigger",
+    "poll.error_rate": "poll",
+    "arrivals.rate": "rate",
+    "capacity.rate": "rate",
+    "calls.lost": "lost",
+    "calls.wrong_state": "wrong state",
+    "calls.duplicate_ids": "shared ids",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRuns:
+    """The runs beneath a directory, oldest first, by deployment; and what was passed over, with the reason."""
+
+    runs: Mapping[str, Sequence[SavedRun]]
+    skipped: tuple[tuple[str, str], ...]
+
+
+def find_runs(directory: Path, last: int) -> FoundRuns:
+    """Read the runs in the folders of `directory`, the last `last` of each deployment. Raises OSError.
+
+    A folder that holds no run is passed over, and told; files and hidden folders are passed over in silence.
+    """
+    runs: list[SavedRun] = []
+    skipped: list[tuple[str, str]] = []
+    for folder in sorted(entry for entry in directory.iterdir() if entry.is_dir() and entry.name[0] != "."):
+        if any((folder / name).is_file() for name in _NOT_RUNS):
+            continue
+        try:
+            runs.append(read_run(folder, windows=False))
+        except NotARun as why:
+            skipped.append((folder.name, str(why)))
+    grouped: dict[str, list[SavedRun]] = {}
+    for run in sorted(runs, key=lambda run: (run.started, run.path.name)):
+        grouped.setdefault(run.deployment, []).append(run)
+    latest = sorted(grouped.items(), key=lambda item: item[1][-1].started, reverse=True)
+    return FoundRuns({name: tuple(found[-last:]) for name, found in latest}, tuple(skipped))
+
+
+def write_trend(found: FoundRuns, path: Path) -> Path:
+    """Write the page, whole or not at all, and return its path. Raises OSError."""
+    return write_whole(path, trend_page(found).encode("utf-8", "backslashreplace"))
+
+
+def trend_page(found: FoundRuns) -> str:
+    """The page as HTML; everything that came from outside is escaped and harmless."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("ringback.reporting", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    style = Path(__file__).with_name("trend.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    return environment.get_template("trend.html.j2").render(
+        style=Markup(style),  # noqa: S704 - our own file
+        style_hash=f"sha256-{digest}",
+        groups=[_group(number, name, runs) for number, (name, runs) in enumerate(found.runs.items())],
+        skipped=[(one_line(name, _SHORT), one_line(why, _LONG)) for name, why in found.skipped],
+        marks={verdict.value: mark for verdict, mark in MARKS.items()},
+        verdicts=[verdict.value for verdict in Verdict],
+    )
+
+
+def _group(number: int, name: str, runs: Sequence[SavedRun]) -> dict[str, Any]:
+    return {
+        "id": f"deployment-{number}",
+        "name": one_line(name, _LONG),
+        "runs": [_run(run, older) for run, older in zip(runs, [None, *runs], strict=False)],
+        "clauses": list(_clauses(runs))[:_MOST_CLAUSES],
+        "steady": _steady(runs),
+        "charts": list(_charts(f"deployment-{number}", runs)),
+    }
+
+
+def _run(run: SavedRun, older: SavedRun | None) -> dict[str, Any]:
+    counts = dict.fromkeys(Verdict, 0)
+    for clause in run.clauses.values():
+        counts[clause.verdict] += 1
+    limits = sum(held.verdict is Verdict.FAIL for held in run.limits)
+    told = [f"{counts[verdict]} {verdict.value.replace('-', ' ')}" for verdict in Verdict if counts[verdict]]
+    return {
+        "when": f"{run.started:%Y-%m-%d %H:%M}",
+        "day": f"{run.started:%d %b}" if older is None or older.started.date() != run.started.date() else "",
+        "name": one_line(run.path.name, _SHORT),
+        "command": one_line(run.command, 20),
+        "verdict": run.verdict.value,
+        "counts": ", ".join(told) + (f"; {limits} limits broken" if limits else ""),
+        "seconds": f"{run.seconds:,.0f}",
+        "version": one_line(str(run.document.get("ringback", "")), 40),
+    }
+
+
+def _clauses(runs: Sequence[SavedRun]) -> Iterator[dict[str, Any]]:
+    """The clauses whose verdict was not the same in all runs that were asked about them, or is no pass in the last."""
+    for name, clause in CLAUSES.items():
+        verdicts = [run.clauses[name].verdict if name in run.clauses else None for run in runs]
+        seen = [verdict for verdict in verdicts if verdict is not None]
+        if len(set(seen)) > 1 or (seen and seen[-1] in {Verdict.FAIL, Verdict.WARN, Verdict.WAIVED}):
+            cells = []
+            before: Verdict | None = None
+            for run, verdict in zip(runs, verdicts, strict=True):
+                summary = run.clauses[name].summary if name in run.clauses else ""
+                moved = verdict is not None and before is not None and verdict is not before
+                cells.append(
+                    {
+                        "verdict": "" if verdict is None else verdict.value,
+                        "changed": moved,
+                        "told": one_line(summary, _LONG),
+                        "when": f"{run.started:%Y-%m-%d %H:%M}",
+                    }
+                )
+                before = verdict or before
+            yield {"id": name, "title": clause.title, "level": clause.level.value, "cells": cells}
+
+
+def _steady(runs: Sequence[SavedRun]) -> str:
+    """How many clauses passed in every run that was asked about them."""
+    asked = [name for name in CLAUSES if any(name in run.clauses for run in runs)]
+    passed = [
+        name for name in asked if all(run.clauses[name].verdict is Verdict.PASS for run in runs if name in run.clauses)
+    ]
+    return f"{len(passed)} of {len(asked)} clauses passed in every run" if asked else ""
+
+
+def _charts(group: str, runs: Sequence[SavedRun]) -> Iterator[dict[str, Any]]:
+    loaded = [run for run in runs if run.load is not None]
+    for number, (title, unit, names) in enumerate(_FIGURES):
+        series = []
+        for name in names:
+            values = [_scaled(_at(run.load, name), unit) for run in loaded]
+            if any(value is not None for value in values):
+                series.append(Series(_LABELS.get(name, name.rpartition(".")[2]), values))
+        if not series:
+            continue
+        instants = [f"{run.started:%Y-%m-%d %H:%M}" for run in loaded]
+        limited = [_at(run.load, "generator.limited") is True for run in loaded]
+        yield {
+            "title": title,
+            "unit": unit,
+            "svg": Markup(draw(f"{group}-chart-{number}", title, unit, instants, series, limited)),  # noqa: S704 - drawn and escaped by us
+            "labels": [one.label for one in series],
+            "rows": list(_rows(instants, series, limited)),
+            "limited": any(limited),
+        }
+
+
+def _rows(instants: Sequence[str], series: Sequence[Series], limited: Iterable[bool]) -> Iterator[dict[str, Any]]:
+    for index, (instant, mark) in enumerate(zip(instants, limited, strict=True)):
+        values = [one.values[index] for one in series]
+        told = ["–" if value is None else f"{value:,.4g}" for value in values]
+        yield {"when": instant, "values": told, "limited": mark}
+
+
+def _scaled(value: object, unit: str) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
+        return None
+    return 100.0 * value if unit == "%" else float(value)
+
+
+def _at(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value

@@ -1,0 +1,147 @@
+"""The page in a real browser, Debian's Chromium: by keyboard, without script, by day, by night and on paper.
+
+`tests/browser` is the npm project that opens the pages; what it saw is judged here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringback.reporting import RunReport
+from ringback.reporting.html import write_html
+from ringback.reporting.timelines import write_timelines
+
+from .conftest import CALLS, FROZEN, LIMITS
+from .load_runs import MadeUp, write_load_run
+from .test_hostile import HOSTILE
+
+pytestmark = pytest.mark.slow
+
+VISITOR = Path(__file__).parents[2] / "browser"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LARGEST_WAIT = 600
+PAGES = ("gate", "hostile", "load", "empty", "passing")
+
+
+@pytest.fixture(scope="session")
+def seen(
+    tmp_path_factory: pytest.TempPathFactory,
+    of_every_kind: Callable[..., RunReport],
+    make_report: Callable[..., RunReport],
+) -> dict[str, Any]:
+    """What a browser saw of each page."""
+    if CHROMIUM is None or shutil.which("npm") is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs chromium and npm")
+        pytest.skip("needs chromium and npm")
+    root = tmp_path_factory.mktemp("pages")
+    folders = {name: root / name for name in PAGES}
+    gate, load = write_load_run(folders["gate"], FROZEN), write_load_run(folders["load"], MadeUp(seconds=600, rate=5))
+    hostile = write_load_run(folders["hostile"])
+    hostile["calls"]["by_state"] = dict.fromkeys(HOSTILE, 2)
+    write_timelines(CALLS, folders["gate"])
+    reports = {
+        "gate": of_every_kind(load=gate, limits=LIMITS),
+        "hostile": of_every_kind("\n".join(HOSTILE), load=hostile),
+        "load": make_report(clauses=(), command="load", load=load, limits=LIMITS[-2:]),
+        "empty": make_report(clauses=()),
+        "passing": make_report(),
+    }
+    pages = {name: write_html(report, folders[name]) for name, report in reports.items()}
+    if not (VISITOR / "node_modules" / "playwright-core").is_dir():
+        subprocess.run(
+            ["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=VISITOR, check=True, timeout=LARGEST_WAIT
+        )
+    done = subprocess.run(
+        ["node", "visit.mjs", CHROMIUM, *map(str, pages.values())],
+        cwd=VISITOR, stdout=subprocess.PIPE, text=True, check=True, timeout=LARGEST_WAIT,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    return {name: told[str(path)] for name, path in pages.items()}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_it_opens_without_a_complaint_and_without_a_request(seen: dict[str, Any], name: str) -> None:
+    visits = [*seen[name]["looks"], seen[name]["withoutScript"]]
+    for visit in visits:
+        assert visit["console"] == []
+        assert visit["dialogs"] == []
+        assert len(visit["requests"]) == 1, "the page itself, and nothing else"
+        assert visit["requests"][0].startswith("file:")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(seen: dict[str, Any], name: str) -> None:
+    looks = seen[name]["looks"]
+    assert {(look["colorScheme"], look["width"]) for look in looks} == {
+        (scheme, width) for scheme in ("light", "dark") for width in (1280, 390)
+    }
+    for look in looks:
+        assert look["violations"] == [], f"{look['colorScheme']}, {look['width']} px"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_spills_over_the_edge(seen: dict[str, Any], name: str) -> None:
+    for look in seen[name]["looks"]:
+        assert look["spilled"] == [], f"{look['width']} px"
+
+
+@pytest.mark.parametrize("name", ["gate", "hostile", "passing"])
+def test_the_keyboard_goes_everywhere(seen: dict[str, Any], name: str) -> None:
+    told = seen[name]["keyboard"]
+    assert told["skipped"]
+    assert told["landed"] == "main"
+    assert told["all"] == 53
+    assert told["reachedText"]
+    assert told["byText"] >= 1
+    assert told["shown"] == f"{told['byText']} of 53 shown"
+    assert told["reachedCell"]
+    assert told["opened"]
+    assert told["closed"]
+    assert told["outline"] != "none", "where the keyboard is can be seen"
+    assert told["linkOpens"] == 1
+    assert told["console"] == []
+
+
+def test_a_filter_leaves_what_it_names(seen: dict[str, Any]) -> None:
+    told = seen["gate"]["keyboard"]
+    assert told["reachedFilter"]
+    assert told["failing"] == 1
+    assert told["kinds"] == ["fail"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_it_works_without_script(seen: dict[str, Any], name: str) -> None:
+    told = seen[name]["withoutScript"]
+    assert not told["filters"], "no filter that does nothing"
+    assert told["opened"] in {True, None}
+
+
+def test_pictures_are_seen_without_script(seen: dict[str, Any]) -> None:
+    assert seen["gate"]["withoutScript"]["pictures"] == 6
+    assert seen["gate"]["withoutScript"]["cells"] == 53
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_hostile_evidence_does_nothing(seen: dict[str, Any], name: str) -> None:
+    told = seen[name]["inert"]
+    assert told["dialogs"] == []
+    assert told["scripts"] == 1
+    assert told["strange"] == 0
+    assert told["ran"] is False, "the policy stops a script that the page did not bring"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_paper_is_white(seen: dict[str, Any], name: str) -> None:
+    told = seen[name]["paper"]
+    assert told["ground"] == "rgb(255, 255, 255)"
+    assert told["ink"] == "rgb(20, 24, 31)"
+    assert told["bytes"] > 1_000
