@@ -21,6 +21,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ringback.contract.places import description_text
 from ringback.reporting.verdict_file import SCHEMA_PATH
 from ringback.sandbox import SandboxSettings, launch
 
@@ -242,6 +243,8 @@ def test_what_a_hostile_deployment_sends_never_steers_the_terminal(runs: Runs) -
 def test_neither_token_nor_line_is_written_anywhere(runs: Runs) -> None:
     for name, (end, directory) in runs.items():
         texts = {file.name: file.read_text() for file in directory.iterdir()} | {"output": end.out + end.err}
+        if "results.sarif" in texts:  # it carries openapi.yaml, whose examples are these very lines
+            texts["results.sarif"] = texts["results.sarif"].replace(json.dumps(description_text())[1:-1], "")
         assert {"verdict.json", "junit.xml", "exchanges.ndjson"} <= set(texts), name
         for file, text in texts.items():
             assert TOKEN.lower() not in text.lower(), (name, file)

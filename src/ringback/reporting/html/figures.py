@@ -46,7 +46,8 @@ def amount(value: Any) -> str:
     if told == 0 or abs(told) >= 1_000 or float(told).is_integer():
         return f"{told:,.0f}"
     digits = max(0, 2 - math.floor(math.log10(abs(told))))
-    return f"{told:.{min(digits, 9)}f}".rstrip("0").rstrip(".")
+    text = f"{told:.{min(digits, 9)}f}"
+    return text.rstrip("0").rstrip(".") if digits else text
 
 
 def milliseconds(value: Any) -> str:
