@@ -10,13 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ringback.reporting.html.charts.ink import Ink
-from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, log_axis, plain, upward
+from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis, plain, upward
 from ringback.reporting.html.figures import amount, members, milliseconds, number, percent
 from ringback.reporting.safe import one_line
 
 __all__ = ["draw_capacity"]
 
-_STEEP = 25.0
 _WHY = 300
 
 
@@ -126,13 +125,8 @@ def _draw(width: int, steps: Sequence[_Step], found: Sequence[float | None]) -> 
     arrived = [step.arrived for step in steps if step.arrived is not None]
     upward(first, max([*arrived, furthest]) / 1.08)
     first.set_title("Arrived a second", pad=8)
-    late = [step.p99_ms for step in steps if step.p99_ms]
-    steep = bool(late) and max(late) > _STEEP * min(late)
     _points(second, [(step, step.p99_ms) for step in steps])
-    if steep:
-        log_axis(second, min(late), max(late))
-    else:
-        upward(second, max(late, default=0))
+    steep = latency_axis(second, [step.p99_ms for step in steps if step.p99_ms is not None])
     second.set_title(f"Latency, p99, ms{' (logarithmic)' if steep else ''}", pad=8)
     for axes in (first, second):
         axes.set_xlim(0, furthest)

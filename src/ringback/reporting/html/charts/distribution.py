@@ -14,14 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from ringback.reporting.html.charts.ink import Ink
-from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, log_axis, upward
+from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis
 from ringback.reporting.html.figures import count, members, milliseconds, number
 
 __all__ = ["draw_distribution"]
 
 _TICKS = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)
 _BY_KEY = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99}
-_STEEP = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +110,10 @@ def _plot(axes: Axes, curve: _Curve) -> None:
     shown = shown or list(curve.points[:1])
     due = [(_tail(at), value) for at, value, _ in shown if value is not None]
     service = [(_tail(at), value) for at, _, value in shown if value is not None]
-    values = [value for _, value in (*due, *service) if value > 0]
-    steep = bool(values) and max(values) > _STEEP * min(values)
     if service:
         axes.plot(*zip(*service, strict=True), color=Ink.SERVICE, linestyle=(0, (1, 2)), linewidth=2)
     axes.plot(*zip(*due, strict=True), color=Ink.P99, linewidth=2.25)
-    if steep:
-        log_axis(axes, min(values), max(values))
-    else:
-        upward(axes, max(values, default=0))
+    steep = latency_axis(axes, [value for _, value in (*due, *service)])
     axes.set_xlim(0, _tail(_TICKS[-1]))
     axes.xaxis.set_major_locator(FixedLocator([_tail(tick) for tick in _TICKS]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda _, at: f"{_TICKS[at or 0]:g}"))

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from ringback.reporting.html.charts.ink import Ink
-from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, log_axis, time_axis, upward
+from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis, time_axis, upward
 from ringback.reporting.html.figures import amount, count, members, milliseconds, number
 from ringback.reporting.html.windows import Window
 from ringback.reporting.safe import one_line
@@ -19,8 +19,6 @@ __all__ = ["draw_over_time"]
 
 _OPERATIONS = (("trigger", "Trigger"), ("poll", "Poll"))
 _PERCENTILES = (("p50_ms", Ink.P50), ("p95_ms", Ink.P95), ("p99_ms", Ink.P99))
-_STEEP = 25.0
-"""Highest p99 by median p50 beyond which a linear axis would show one of the two only."""
 _PANEL, _LOW_PANEL, _TOP, _GAP, _BOTTOM = 172, 92, 44, 44, 46
 
 
@@ -71,7 +69,8 @@ def _legend(
     windows: Sequence[Window], latency: bool, limited: int, span: tuple[float | None, float | None]
 ) -> list[Key]:
     keys = [Key("dash", "accent", "due"), Key("line", "ink", "sent"), Key("line", "final", "calls final")]
-    keys.append(Key("box", "bad", "errors"))
+    if any(_errors(window) for window in windows):
+        keys.append(Key("box", "bad", "errors"))
     if latency:
         keys += [Key("line", "p50", "p50"), Key("line", "p95", "p95"), Key("line", "p99", "p99")]
         if any(window.value(name, "service_p99_ms") is not None for window in windows for name, _ in _OPERATIONS):
@@ -148,16 +147,12 @@ def _errors(window: Window) -> float | None:
 def _latency(axes: Axes, windows: Sequence[Window], name: str, title: str) -> None:
     columns = {key: [window.value(name, key) for window in windows] for key, _ in _PERCENTILES}
     service = [window.value(name, "service_p99_ms") for window in windows]
-    known = [value for column in [*columns.values(), service] for value in column if value is not None and value > 0]
-    usual = [value for value in columns["p50_ms"] if value]
-    steep = bool(usual) and max(known) > _STEEP * statistics.median(usual)
+    usual = [value for value in columns["p50_ms"] if value is not None and value > 0]
     axes.plot(*_steps(windows, service), color=Ink.SERVICE, linestyle=(0, (1, 2)), linewidth=1.5)
     for key, ink in reversed(_PERCENTILES):
         axes.plot(*_steps(windows, columns[key]), color=ink)
-    if steep:
-        log_axis(axes, min(known), max(known))
-    else:
-        upward(axes, max(known, default=0))
+    values = [value for column in [*columns.values(), service] for value in column if value is not None]
+    steep = latency_axis(axes, values, statistics.median(usual) if usual else None)
     axes.set_title(f"{title} latency, ms{' (logarithmic)' if steep else ''}", pad=8)
 
 

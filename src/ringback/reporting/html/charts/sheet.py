@@ -10,7 +10,7 @@ import contextlib
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,11 +22,24 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from ringback.reporting.html.charts.ink import Ink
 from ringback.reporting.html.charts.svg import picture_svg
 
-__all__ = ["NARROW", "WIDE", "Key", "Picture", "Sheet", "Table", "drawn", "log_axis", "plain", "time_axis", "upward"]
+__all__ = [
+    "NARROW",
+    "WIDE",
+    "Key",
+    "Picture",
+    "Sheet",
+    "Table",
+    "drawn",
+    "latency_axis",
+    "plain",
+    "time_axis",
+    "upward",
+]
 
 WIDE: Final = 1120
 NARROW: Final = 350
 _FONT: Final = 12.5
+_STEEP: Final = 25.0
 _SETTINGS: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ringback",
@@ -171,8 +184,21 @@ def upward(axes: Axes, highest: float, *, ticks: int = 4, whole: bool = False) -
     axes.spines["left"].set_visible(False)
 
 
-def log_axis(axes: Axes, lowest: float, highest: float) -> None:
-    """A logarithmic upright axis over whole powers of ten, or nearly."""
+def latency_axis(axes: Axes, values: Iterable[float], usual: float | None = None) -> bool:
+    """An upright axis for latencies: linear from 0, but logarithmic where it would show only the largest.
+
+    That is where the largest is 25 times the usual one (the smallest, if none is given). Returns whether it is so.
+    """
+    known = [value for value in values if value > 0]
+    steep = bool(known) and max(known) > _STEEP * (usual or min(known))
+    if steep:
+        _log_axis(axes, min(known), max(known))
+    else:
+        upward(axes, max(known, default=0))
+    return steep
+
+
+def _log_axis(axes: Axes, lowest: float, highest: float) -> None:
     low = 10 ** math.floor(math.log10(lowest))
     axes.set_yscale("log")
     axes.set_ylim(low if lowest < 3 * low else 3 * low, highest * 1.3)
