@@ -20,6 +20,8 @@ from ringback.commands.running import (
 from ringback.contract.clauses import Level
 from ringback.contract.waivers import waivers_in_force
 from ringback.reporting import Progress, print_plan
+from ringback.reporting.timelines import CallTimeline, write_timelines
+from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Run
 from ringback.suite.run import run_check
@@ -67,6 +69,7 @@ def check_target(
             on_plan=on_plan,
             on_progress=on_progress,
         )
+    write_timelines([_timeline(call) for call in outcome.calls], directory)
     return Findings(
         results=outcome.results,
         accepted=outcome.accepted,
@@ -74,6 +77,25 @@ def check_target(
         open_questions=outcome.open_questions,
         notes=outcome.notes,
         interrupted=outcome.interrupted,
+    )
+
+
+def _timeline(call: Call) -> CallTimeline:
+    """A call's course, in seconds of the run's evidence."""
+    trigger, seen = call.trigger, call.observations
+    zero = trigger.begun - trigger.exchange.at
+    pending = next((seen for seen in call.observations if seen.final is None), None)
+    first = call.first_final
+    return CallTimeline(
+        label=trigger.sent,
+        line=call.line,
+        triggered_s=trigger.begun - zero,
+        answered_s=trigger.ended - zero,
+        first_pending_s=None if pending is None else pending.told_at - zero,
+        final_s=None if first is None else first.told_at - zero,
+        state=call.state,
+        deliveries=tuple((delivery.at - zero, delivery.status) for delivery in call.deliveries),
+        watched_until_s=seen[-1].told_at - zero if seen else None,
     )
 
 

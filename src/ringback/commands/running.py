@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from ringback.config import ConfigError
+from ringback.config import Config, ConfigError
 from ringback.config.loading import Sources, gather
 from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
 from ringback.contract.verdict import ClauseResult, Conclusion, LimitResult, conclude
@@ -136,6 +137,7 @@ def finish(
         load=findings.load,
         notes=(*findings.notes, *waiver_notes(waivers)),
         waivers=waivers,
+        again=_again(config, seed) if Path(sys.argv[0]).name == "ringback" else "",
     )
     notes = write_all(report, directory, more=[(HTML_FILE, write_html)])
     print_report(console, report, directory)
@@ -147,6 +149,21 @@ def finish(
     for note in notes:
         sys.stderr.write(f"ringback: {note}\n")
     return conclusion.exit_code
+
+
+def _again(config: Config, seed: int) -> str:
+    """The command line that was given, with the seed, and the faults and dialects of an embedded deployment."""
+    words = [
+        f"RINGBACK_SANDBOX__{name}={shlex.quote(','.join(chosen))}"
+        for name, chosen in (("FAULTS", config.sandbox.faults), ("DIALECTS", config.sandbox.dialects))
+        if chosen
+    ]
+    given = list(sys.argv[1:])
+    for flag in ("--out", "--seed"):
+        while flag in given:
+            del given[given.index(flag) : given.index(flag) + 2]
+    given = [word for word in given if not word.startswith(("--out=", "--seed="))]
+    return " ".join([*words, shlex.join(["ringback", *given, "--seed", str(seed)])])
 
 
 def promise(command: str, target: Target, directory: Path, started: datetime, seed: int, level: Level) -> None:

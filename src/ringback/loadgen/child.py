@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from locust.util.load_locustfile import load_locustfile
 from ringback.config import Config, ConfigError, load_config
 from ringback.loadgen.baseline import baseline_of
 from ringback.loadgen.conductor import Conductor
-from ringback.loadgen.crew import Crew, CrewError, LocalCrew, RemoteCrew, WorkerSide
+from ringback.loadgen.crew import Crew, CrewError, LocalCrew, RemoteCrew, WorkerSide, fingerprint
 from ringback.loadgen.engine import LoadRun
 from ringback.loadgen.files import write_load
 from ringback.loadgen.gathering import Gathered
@@ -61,6 +60,17 @@ def _conduct(task: Task, config: Config) -> int:
     assert plan is not None  # noqa: S101 - only workers go without
     environment = Environment(user_classes=[_user_class(plan)], host=config.deployment.base_url)
     helpers: list[subprocess.Popen[bytes]] = []
+    conductors: list[Conductor] = []
+
+    def interrupt() -> None:
+        if conductors:
+            conductors[0].interrupt()
+            return
+        _say({"event": "end", "interrupted": True, "open_questions": [], "failed": "interrupted before the run began"})
+        os._exit(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, interrupt)
     try:
         crew = _crew(task, config, plan, environment, helpers)
     except (CrewError, ConfigError) as why:
@@ -68,8 +78,7 @@ def _conduct(task: Task, config: Config) -> int:
         return 0
     told = _Teller(plan)
     conductor = Conductor(config, plan, crew, baseline=baseline_of(config), tell=told.tell)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        gevent.signal_handler(number, conductor.interrupt)
+    conductors.append(conductor)
     gathered = conductor.run()
     write_load(Path(task.directory), gathered.section(), gathered.lines())
     _say({"event": "end", "interrupted": conductor.interrupted, "open_questions": gathered.open_questions()})
@@ -100,7 +109,7 @@ def _crew(
             helpers.append(_start(errand))
 
     return RemoteCrew(
-        environment, task.host or "127.0.0.1", task.port, plan.workers, join, _fingerprint(config),
+        environment, task.host or "127.0.0.1", task.port, plan.workers, join, fingerprint(config),
         windows=Windows(plan.steady), settle=config.timing.settle, patience=task.patience or _PATIENCE, summon=summon,
     )  # fmt: skip
 
@@ -122,7 +131,7 @@ def _work(task: Task, config: Config) -> int:
         # Ctrl-C in a terminal reaches everybody; when a run ends is for the master to say. A worker that no master has
         # called yet has nothing to wait for.
         gevent.signal_handler(number, lambda: runs or os._exit(0))
-    side = WorkerSide(environment, task.host, task.port, name=task.name, fingerprint=_fingerprint(config), join=join)
+    side = WorkerSide(environment, task.host, task.port, name=task.name, fingerprint=fingerprint(config), join=join)
     while not side.over.wait(1.0):
         if side.forsaken:
             for run in runs:
@@ -130,7 +139,7 @@ def _work(task: Task, config: Config) -> int:
                 run.abandon()
             _say({"event": "end", "failed": "the master fell silent"})
             return 0
-    _say({"event": "end", "failed": None})
+    _say({"event": "end", "failed": side.sent_home_for})
     return 0
 
 
@@ -179,16 +188,6 @@ def _let_go(helper: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         helper.kill()
         helper.wait()
-
-
-def _fingerprint(config: Config) -> str:
-    """What workers must agree upon, without telling any of it."""
-    deployment = config.deployment
-    facts = [
-        deployment.base_url, deployment.project, deployment.tenant, deployment.scenario_path,
-        deployment.display_number, *config.lines.configured.items(),
-    ]  # fmt: skip
-    return blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
 
 
 def _say(line: Mapping[str, Any]) -> None:

@@ -66,7 +66,7 @@ class Exchange:
     `begun` is when it was handed to a connection (perf_counter seconds); connecting is part of what it takes.
     """
 
-    __slots__ = ("begun", "done", "due", "fresh", "request", "tag")
+    __slots__ = ("address", "begun", "done", "due", "fresh", "request", "tag", "tries")
 
     def __init__(
         self, request: bytes, done: Callable[[Exchange, Outcome], None], due: float, tag: Any = None,
@@ -79,6 +79,8 @@ class Exchange:
         self.fresh = fresh
         """Whether it insists on a new connection."""
         self.begun = 0.0
+        self.address = self.tries = 0
+        """Which of the deployment's addresses it was last to be sent to, and how many have been tried for it."""
 
 
 class Keeper(Protocol):
@@ -94,9 +96,6 @@ class Keeper(Protocol):
 
     def closed(self, connection: Connection) -> None:
         """It is gone."""
-
-    def unsent(self, exchange: Exchange) -> None:
-        """The connection had ended before anything of the request left; it needs another one."""
 
     def crossed(self, idle: float) -> None:
         """A request crossed the closing of a connection that had been idle for so many seconds."""
@@ -150,28 +149,28 @@ class Connection:
         """The TLS session that another connection may resume."""
         return None if self._tls is None else self._tls.session
 
-    def carry(self, exchange: Exchange) -> None:
-        """Send a request; the connection must be free."""
+    def carry(self, exchange: Exchange) -> bool:
+        """Send a request; the connection must be free. False if it had ended before anything of the request left."""
         self._exchange = exchange
         request = exchange.request
         try:
             if self._tls is not None:
                 self._tls.write(request)
-                request = self._outgoing.read()
+                request = self._unsent + self._outgoing.read()
             sent = self._socket.send(request)
         except BlockingIOError:
             sent = 0
         except OSError:
             if not self._used:  # it has just been opened: another one would fare no better
                 self._fail("connect", sent=False)
-                return
+                return True
             self._exchange = None
             self.close()
-            self._keeper.unsent(exchange)
-            return
-        if sent < len(request):
-            self._unsent = request[sent:]
+            return False
+        self._unsent = request[sent:]
+        if self._unsent:
             self._writable.start(self._on_writable)
+        return True
 
     def expire(self) -> None:
         """The exchange has taken too long."""
@@ -274,8 +273,13 @@ class Connection:
             over = True
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLEOFError:
+            over = True
         except ssl.SSLError:
             over = True
+            if not self._used and not pieces and self._reader is None:  # with TLS 1.3, a certificate is refused late
+                self._fail("tls", sent=True)
+                return
         if pieces:
             self._on_piece(b"".join(pieces))
         if over:
@@ -290,7 +294,7 @@ class Connection:
             self.close()
             return
         if self._reader is None:
-            answer = self._keeper.heads.read(piece)
+            answer = None if self._unsent else self._keeper.heads.read(piece)
             if answer is not None:
                 self._exchange = None
                 self._used = True

@@ -6,8 +6,10 @@ sums up their statistics. What is ours travels beside that in messages of our ow
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
 from typing import Any, Protocol
 
 import gevent
@@ -15,12 +17,13 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from ringback.config import Config
 from ringback.loadgen.clocks import ClockOffset
 from ringback.loadgen.player import Player
 from ringback.loadgen.reconcile import Account, Fate, Reconciler
 from ringback.loadgen.windows import Windows
 
-__all__ = ["MESSAGE", "Crew", "CrewError", "LocalCrew", "RemoteCrew", "WorkerSide"]
+__all__ = ["MESSAGE", "Crew", "CrewError", "LocalCrew", "RemoteCrew", "WorkerSide", "fingerprint"]
 
 MESSAGE = "ringback"
 """The type of our messages in Locust's protocol."""
@@ -31,6 +34,16 @@ _FORSAKEN = 20.0
 """Seconds without a word after which a worker gives its master up."""
 _ASKED = 5.0
 """Seconds in which a worker answers a question at the end."""
+
+
+def fingerprint(config: Config) -> str:
+    """What workers must agree upon, without telling any of it."""
+    deployment = config.deployment
+    facts = [
+        deployment.base_url, deployment.project, deployment.tenant, deployment.scenario_path,
+        deployment.display_number, *config.lines.configured.items(),
+    ]  # fmt: skip
+    return blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
 
 
 class Crew(Protocol):
@@ -129,6 +142,8 @@ class _Worker:
         self.parts: dict[str, Any] = {}
         self.fates: list[Any] | None = None
         self.fingerprint = ""
+        self.carried_out = 0
+        """The number of the order that it carried out last."""
 
 
 class RemoteCrew:
@@ -145,17 +160,27 @@ class RemoteCrew:
         self._workers: dict[str, _Worker] = {}
         self._lost: dict[str, str] = {}
         self._begun: float | None = None
+        self._orders = 0
         self._reconciler = Reconciler(settle)
         self._runner: MasterRunner = environment.create_master_runner(host, port)
         self._runner.register_message(MESSAGE, self._on_message)
         summon(self._runner.server.port)
+        try:
+            self._meet(join, patience)
+        except CrewError as why:
+            for worker in self._workers.values():
+                self._send(worker, {"do": "go home", "why": f"the run did not begin: {why}"})
+            self._runner.quit()
+            raise
+
+    def _meet(self, join: Callable[[int], Mapping[str, Any]], patience: float) -> None:
         self._gather(patience)
         self._synchronise()
         for number, worker in enumerate(self._workers.values()):
             worker.number = number
             self._send(worker, {"do": "join", "order": dict(join(number))})
         self._until(lambda: all(worker.parts for worker in self._workers.values()), patience, "did not get ready")
-        self._runner.start(size, spawn_rate=size)
+        self._runner.start(self.size, spawn_rate=self.size)
         self._until(
             lambda: all(worker.parts.get("users") for worker in self._workers.values()), patience, "did not get ready"
         )
@@ -170,21 +195,23 @@ class RemoteCrew:
         return time.perf_counter()
 
     def order(self, order: Mapping[str, Any]) -> None:
-        """Sent to each worker that is there, with instants translated to its clock."""
+        """Sent to each worker, with instants translated to its clock."""
         if order["do"] == "start":
             self._begun = order["at"]
-        for worker in self._here():
+        self._orders += 1
+        for worker in self._workers.values():  # a lost one that is alive after all shall not go on by itself
             told = dict(order)
             if "at" in told:
                 told["at"] += worker.clock.offset
-            if told["do"] in {"drain", "abandon", "play"}:
-                worker.parts["state"] = "ordered"
-            self._send(worker, {"do": "carry out", "order": told})
+            self._send(worker, {"do": "carry out", "order": told, "number": self._orders})
 
     @property
     def states(self) -> list[str]:
-        """Of the workers that are there."""
-        return [str(worker.parts.get("state", "ready")) for worker in self._here()]
+        """Of the workers that are there: `ordered`, if one has not yet told how it is since the last order."""
+        return [
+            str(worker.parts.get("state", "ready")) if worker.carried_out == self._orders else "ordered"
+            for worker in self._here()
+        ]
 
     @property
     def lost(self) -> Mapping[str, str]:
@@ -211,7 +238,7 @@ class RemoteCrew:
 
     def close(self) -> None:
         """Send the workers home."""
-        for worker in self._here():
+        for worker in self._workers.values():
             self._send(worker, {"do": "go home"})
         self._runner.quit()
 
@@ -272,7 +299,7 @@ class RemoteCrew:
             case "pong":
                 worker.clock.take(data["sent"], data["clock"], now)
             case "parts":
-                worker.parts = data["parts"]
+                worker.parts, worker.carried_out = data["parts"], data["carried_out"]
                 self._reconciler.take(worker.node, data["digests"])
                 self.windows.merge(data["windows"])
             case "fates":
@@ -292,10 +319,13 @@ class WorkerSide:
     ) -> None:  # fmt: skip
         self._join = join
         self._player: Player | None = None
+        self._carried_out = 0
         self._name = name
         self._fingerprint = fingerprint
         self.over = Event()
         """Set when the worker has been sent home."""
+        self.sent_home_for: str | None = None
+        """Why, if the run did not begin."""
         self._runner: WorkerRunner = environment.create_worker_runner(host, port)
         self._runner.register_message(MESSAGE, self._on_message)
         self._teller = gevent.spawn(self._tell)
@@ -317,8 +347,10 @@ class WorkerSide:
                 self._tell_parts(self._player)
             case "carry out" if self._player is not None:
                 self._player.carry_out(data["order"])
+                self._carried_out = data["number"]
                 self._tell_parts(self._player)
             case "go home":
+                self.sent_home_for = data.get("why")
                 self._teller.kill()
                 self.over.set()
             case "fates" if self._player is not None:
@@ -333,7 +365,7 @@ class WorkerSide:
             gevent.sleep(_TELL_EVERY)
 
     def _tell_parts(self, player: Player) -> None:
-        self._say({"what": "parts", "parts": player.parts(), **player.run.news()})
+        self._say({"what": "parts", "parts": player.parts(), "carried_out": self._carried_out, **player.run.news()})
 
     def _say(self, data: Mapping[str, Any]) -> None:
         self._runner.send_message(MESSAGE, dict(data))

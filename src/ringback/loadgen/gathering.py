@@ -80,7 +80,8 @@ class Gathered:
     def open_questions(self) -> tuple[str, ...]:
         """Why the run cannot be called passed, whatever its figures say."""
         told = [*self.reasons, *(reason for part in self.parts for reason in part["reasons"])]
-        if not self._reached and not any("reach" in reason for reason in told):
+        untried = told and not self._sum("scheduled")
+        if not self._reached and not untried and not any("reach" in reason for reason in told):
             told.append(
                 f"the deployment could not be reached at {self.config.deployment.base_url}: no request could be sent"
             )

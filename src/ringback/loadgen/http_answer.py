@@ -107,6 +107,8 @@ class AnswerReader:
         self._body = None
 
     def _finish(self) -> None:
+        if self._body is not None:
+            self._body.end()
         if self._body is None or self._body.problem is not None:
             raise Unreadable("malformed")
         status = int(self._parser.get_status_code())

@@ -32,7 +32,8 @@ class ConnectionPool:
     connecting and, from there, the answer. A deployment may close idle connections at any time, and a request can cross
     such a close on its way: that is `stale`, no failure of the deployment. The pool learns from it and keeps no
     connection idle for that long again, so a deployment that drops connections in mid-request can't hide behind it for
-    long. The name is looked up once; where it has several addresses, one that refuses makes way for the next.
+    long. The name is looked up once; where it has several addresses, one that refuses makes way for the next, and a
+    request has failed to connect when all have refused.
     """
 
     def __init__(self, base_url: str, context: ssl.SSLContext | None, timeout: float, most: int) -> None:
@@ -78,6 +79,9 @@ class ConnectionPool:
 
     def begin(self, exchange: Exchange) -> None:
         """Send a request on some connection, or as soon as there is a place for one. `done` is called later."""
+        if self._closed:
+            self._loop.run_callback(exchange.done, exchange, Failed("withdrawn", sent=False))
+            return
         if self._waiting:
             self._waiting.append(exchange)
             return
@@ -119,18 +123,21 @@ class ConnectionPool:
                 connection = idle.pop()
                 if now - connection.idle_since < self._longest_idle:
                     self._busy[connection] = now + self._timeout
-                    self.carried_count += 1
-                    connection.carry(exchange)
-                    return
-                connection.close()
+                    if connection.carry(exchange):
+                        self.carried_count += 1
+                        return
+                else:
+                    connection.close()
         if len(self._busy) + len(self._connecting) >= self._most:
             self._waiting.append(exchange)
             return
         if len(idle) + len(self._busy) + len(self._connecting) >= self._most:
             idle.pop(0).close()
-        self._open(exchange, now)
+        self._open(exchange)
 
-    def _open(self, exchange: Exchange, now: float) -> None:
+    def _open(self, exchange: Exchange) -> None:
+        exchange.address = self._address
+        exchange.tries += 1
         try:
             if not self._addresses:
                 raise OSError("no address")
@@ -141,8 +148,7 @@ class ConnectionPool:
             return
         if self._context is not None:
             connection.secure(self._context, self._host, self._session)
-        self.carried_count += 1
-        self._connecting[connection] = now + self._timeout
+        self._connecting[connection] = exchange.begun + self._timeout
 
     def _expire(self) -> None:
         now = time.perf_counter()
@@ -158,6 +164,7 @@ class ConnectionPool:
         self._connecting.pop(connection, None)
         self._busy[connection] = time.perf_counter() + self._timeout
         self.opened_count += 1
+        self.carried_count += 1
         self.resumed_count += resumed
         if self._context is not None:
             self._without_session.add(connection)
@@ -173,16 +180,14 @@ class ConnectionPool:
 
     def closed(self, connection: Connection) -> None:
         """A connection is gone."""
-        self._without_session.discard(connection)
+        if connection in self._without_session:
+            self._without_session.remove(connection)
+            session = connection.session
+            if session is not None and session.has_ticket:
+                self._session = session
         if self._busy.pop(connection, None) is None and self._connecting.pop(connection, None) is None:
             with contextlib.suppress(ValueError):
                 self._idle.remove(connection)
-
-    def unsent(self, exchange: Exchange) -> None:
-        """Nothing of a request has left, for its connection had ended before: it takes another one."""
-        self.carried_count -= 1
-        if not self._closed:
-            self._start(exchange, exchange.begun)
 
     def crossed(self, idle: float) -> None:
         """A request crossed the closing of a connection that had been idle for so many seconds."""
@@ -190,9 +195,13 @@ class ConnectionPool:
         self._longest_idle = min(self._longest_idle, idle) / 2
 
     def ended(self, exchange: Exchange, outcome: Outcome) -> None:
-        """Tell whoever began it, then let in what waits."""
-        if isinstance(outcome, Failed) and not outcome.sent and outcome.kind == "connect" and self._addresses:
-            self._address += 1
+        """Tell whoever began it, then let in what waits; but what an address refused is tried on the next."""
+        if isinstance(outcome, Failed) and not outcome.sent and outcome.kind in {"connect", "timeout"}:
+            if exchange.address == self._address:
+                self._address += 1
+            if outcome.kind == "connect" and exchange.tries < len(self._addresses) and not self._closed:
+                self._open(exchange)
+                return
         exchange.done(exchange, outcome)
         while self._waiting and len(self._busy) + len(self._connecting) < self._most and not self._closed:
             self._start(self._waiting.popleft(), time.perf_counter())

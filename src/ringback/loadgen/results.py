@@ -70,7 +70,8 @@ class ResultListener:
         now = time.perf_counter()
         try:
             body = environ["wsgi.input"].read(MAX_BODY)
-        except OSError:
+        except OSError:  # it broke off
+            start_response("400 Bad Request", [("Content-Length", "0"), ("Connection", "close")])
             return []
         target = f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
         word = environ.get("PATH_INFO", "").strip("/").rpartition("/")[2].encode("latin-1", "replace")

@@ -138,6 +138,11 @@ class LoadUser(User):
 
     def _act(self) -> None:
         tasks: Any = self.tasks
+        if not tasks:
+            self.load.stop(
+                f"{type(self).__name__} had nothing to do: none of its tasks has the tags that were asked for"
+            )
+            return
         task = tasks[0] if len(tasks) == 1 else self.load.chance.choice(tasks)
         try:
             task(self)

@@ -48,9 +48,12 @@ class Watch:
         self._tick = max(0.005, min(interval / 10, 0.25))
         self._on_final = on_final
         self._new: list[str] = []
+        self._unanswered: list[str] = []
+        """Calls to ask for again of which no poll has been answered soundly yet."""
         self._old: list[str] = []
-        self._later: dict[bool, deque[tuple[float, list[str]]]] = {True: deque(), False: deque()}
-        """By whether it will be the first time: when calls are due, and which."""
+        self._first_time: deque[tuple[float, bool, list[str]]] = deque()
+        self._again: deque[tuple[float, bool, list[str]]] = deque()
+        """When calls are due, whether nothing has been answered of them yet, and which they are."""
         self._ready: deque[tuple[bool, list[str]]] = deque()
         self._on_their_way = 0
         self._quiet_until = 0.0
@@ -76,8 +79,8 @@ class Watch:
     def hurry(self) -> None:
         """Ask now for the calls that were to be asked for the first time later, and from now on without that delay."""
         self._first = self._interval
-        for new, waiting in self._later.items():
-            self._ready.extend((new, calls) for _, calls in waiting)
+        for waiting in (self._first_time, self._again):
+            self._ready.extend((new, calls) for _, new, calls in waiting)
             waiting.clear()
 
     def take(self, polled: Polled) -> None:
@@ -100,13 +103,15 @@ class Watch:
         while True:
             gevent.sleep(self._tick)
             now = time.perf_counter()
-            for new, delay, calls in ((True, self._first, self._new), (False, self._interval, self._old)):
+            if self._new:
+                self._first_time.append((now + self._first, True, self._new))
+            for new, calls in ((True, self._unanswered), (False, self._old)):
                 if calls:
-                    self._later[new].append((now + delay, calls))
-            self._new, self._old = [], []
-            for new, waiting in self._later.items():
+                    self._again.append((now + self._interval, new, calls))
+            self._new, self._unanswered, self._old = [], [], []
+            for waiting in (self._first_time, self._again):
                 while waiting and waiting[0][0] <= now + self._tick / 2:
-                    self._ready.append((new, waiting.popleft()[1]))
+                    self._ready.append(waiting.popleft()[1:])
             self._poll(now)
 
     def _poll(self, now: float) -> None:
@@ -118,12 +123,12 @@ class Watch:
                 self._door.poll(batch, time.perf_counter(), self._on_first_poll if new else self._on_poll)
             except NotSent as why:
                 self._quiet_until = now + (why.seconds if isinstance(why, Withheld) else _AFTER_NOTHING)
-                self._old.extend(batch)
+                (self._unanswered if new else self._old).extend(batch)
             else:
                 self._on_their_way += 1
 
     def _next_batch(self) -> tuple[bool, list[str]]:
-        """The next calls that are due and have not ended, each once, and whether it is the first time for them."""
+        """The next calls that are due and have not ended, each once, and whether nothing has been answered of them."""
         batch: dict[str, None] = {}
         new = bool(self._ready) and self._ready[0][0]
         while self._ready and len(batch) < self._batch and (not batch or self._ready[0][0] == new):
@@ -136,19 +141,28 @@ class Watch:
 
     def _on_first_poll(self, polled: Polled) -> None:
         """A call that is asked for too late may have had its result, and lost it again: that tells nothing of it."""
-        if polled.kind is None:
+        if polled.kind is not None:
+            self._on_answer(polled, self._unanswered)
+        else:
             told = {unique_id for unique_id, state in polled.results if state}
             late = {each for each in polled.asked if each not in told and self._ledger.overdue(each, polled.begun)}
             if late:
                 self.asked_too_late += len(late)
-                polled = polled._replace(asked=[unique_id for unique_id in polled.asked if unique_id not in late])
-        self._on_poll(polled)
+                polled = polled._replace(
+                    asked=[unique_id for unique_id in polled.asked if unique_id not in late],
+                    results=[result for result in polled.results if result[0] not in late],
+                )
+            self._on_poll(polled)
 
     def _on_poll(self, polled: Polled) -> None:
+        self._on_answer(polled, self._old)
+
+    def _on_answer(self, polled: Polled, again: list[str]) -> None:
+        """Take what a poll was answered; calls that have not ended are put into `again`."""
         self._on_their_way -= 1
         if polled.kind == "batch_refused":
             self._batch = PROMISED_BATCH
         self.take(polled)
-        self._old.extend(unique_id for unique_id in polled.asked if self._ledger.follows(unique_id))
+        again.extend(unique_id for unique_id in polled.asked if self._ledger.follows(unique_id))
         if self._ready:
             self._poll(time.perf_counter())

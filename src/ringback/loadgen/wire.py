@@ -132,7 +132,10 @@ def read_trigger(status: int, content_type: str, body: bytes) -> TriggerAnswer:
     if status == 200:
         if unique_id is None:
             return None, "malformed"
-        return unique_id, None if content_type[:16].lower() == "application/json" else "content_type"
+        if content_type == "application/json":
+            return unique_id, None
+        sound = content_type.partition(";")[0].strip().lower() == "application/json"
+        return unique_id, None if sound else "content_type"
     if status == 429:
         return None, "rate_limited"
     return unique_id if 200 <= status < 300 else None, f"http_{status}"

@@ -50,6 +50,9 @@ class RunReport:
     waivers: tuple[WaiverUse, ...] = ()
     """The waivers of the configuration, and what became of each."""
 
+    again: str = ""
+    """The command line that makes the run again; empty if it is not known."""
+
     def counts(self) -> dict[Verdict, int]:
         """How many clauses ended in each verdict; every verdict is present."""
         counts = dict.fromkeys(Verdict, 0)

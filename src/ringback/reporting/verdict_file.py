@@ -57,6 +57,8 @@ def verdict_document(report: RunReport) -> dict[str, Any]:
         ],
         "notes": list(report.notes),
     }
+    if report.again:
+        document["again"] = report.again
     if report.load is not None:
         document["load"] = _sorted(report.load)
     plain: dict[str, Any] = _plain(document)

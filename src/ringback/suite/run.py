@@ -14,6 +14,7 @@ import pytest
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult
 from ringback.resources import contract_tests_path
+from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Handover, Run
 from ringback.target import Target
@@ -32,6 +33,8 @@ class CheckOutcome:
     interrupted: bool = False
     open_questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+    """The calls that were placed, each with what was seen of it."""
 
 
 def run_check(
@@ -84,6 +87,7 @@ def run_check(
         interrupted=code == pytest.ExitCode.INTERRUPTED,
         open_questions=(*caught.problems, *([f"watching the calls ended early: {trouble}"] if trouble else [])),
         notes=tuple(notes),
+        calls=tuple(session.calls),
     )
 
 

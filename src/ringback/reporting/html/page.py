@@ -48,7 +48,7 @@ def write_html(report: RunReport, directory: Path, *, again: str | None = None, 
     pictures = pictures_of(report, directory)
     page = b""
     for allowance in ALLOWANCES:
-        page = _page(report, pictures, allowance, again, version)
+        page = _page(report, pictures, allowance, again or report.again or None, version)
         if len(page) <= MOST_BYTES:
             break
     return write_whole(directory / HTML_FILE, page)
