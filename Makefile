@@ -22,7 +22,7 @@ gate: $(READY)  ## check, then load, the embedded deployment: one verdict
 	$(BIN)/ringback gate
 
 test: $(READY)  ## Ringback's own tests, but for the slow ones
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n auto --dist loadfile
 
 test-all: $(READY)  ## all of Ringback's own tests, the fault and dialect matrix among them
 	$(BIN)/python -m pytest -q
