@@ -129,15 +129,16 @@ class _LocustProcess:
             run = LoadRun(config, guard, environment, scenario=_scenario_of(environment), seed=0, budget=budget)
         else:
             order = self._worker.order or {}
+            ours = order.get("fingerprint") == self._fingerprint
             number, members = order.get("member", (0, 1))
             run = LoadRun(
                 config, guard, environment, scenario=SCENARIOS[order.get("scenario", "lifecycle")], seed=0,
-                budget=order.get("budget", 0), member=(number, members), relay=True,
+                budget=order["budget"] if ours else 0, member=(number, members), relay=True,
                 name=f"{socket.gethostname()} {number + 1}",
             )  # fmt: skip
             if not order:
                 run.stop("a worker came after the test had begun: it has placed no calls")
-            elif order["fingerprint"] != self._fingerprint:
+            elif not ours:
                 run.stop(f"worker {run.name} is configured for another deployment, or other lines; it placed no calls")
             self._worker.begin(run)
         run.start()

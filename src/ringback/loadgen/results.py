@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from gevent import socket
 from gevent.pywsgi import WSGIServer
+from gevent.ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 from ringback.config import Config, ConfigError, ResultDestination
 
@@ -20,6 +22,8 @@ __all__ = ["ResultListener", "read_delivery"]
 MAX_BODY = 256 * 1024
 """Bytes of a delivery that are read."""
 _DEEPEST = 6
+_BACKLOG = 4096
+"""Connections of deliveries that may wait to be taken."""
 
 OnResult = Callable[[bytes, str | None, str | None, float], None]
 """Told of each delivery: the word in its address, the id and the state that it names, if any, and when it came."""
@@ -37,18 +41,11 @@ class ResultListener:
             )  # fmt: skip
         self.on_result: OnResult = lambda *_: None
         self.handled = 0
+        tls = _tls(settings)
         host, port = settings.listen
-        self._server = WSGIServer(
-            (host, port + member[0] if port else 0), self._app, log=None, error_log=None, backlog=4096,
-            **_tls(settings),
-        )  # fmt: skip
-        try:
-            self._server.start()
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                "receiver", "result_destination.listen", f"can't listen there ({getattr(error, 'strerror', error)})",
-                "choose a free port of this machine; with workers, as many as there are workers", f"{host}:{port}",
-            ) from None  # fmt: skip
+        listening = _listening(host, port + member[0] if port else 0)
+        self._server = WSGIServer(listening, self._app, log=None, error_log=None, **tls)
+        self._server.start()
         self.url = self._public(settings, member[0])
 
     def stop(self) -> None:
@@ -113,7 +110,31 @@ def _named(value: Any, depth: int) -> Iterator[tuple[str, str | None]]:
             yield from _named(inner, depth - 1)
 
 
-def _tls(settings: ResultDestination) -> dict[str, str]:
+def _listening(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            "receiver", "result_destination.listen", f"can't listen there ({why})",
+            "choose a free port of this machine; with workers, as many as there are workers", f"{host}:{port}",
+        ) from None  # fmt: skip
+    return listening
+
+
+def _tls(settings: ResultDestination) -> dict[str, SSLContext]:
     if settings.tls_cert is None or settings.tls_key is None:
         return {}
-    return {"certfile": str(settings.tls_cert), "keyfile": str(settings.tls_key)}
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError:  # ssl.SSLError is one
+        raise ConfigError(
+            "receiver", "result_destination.tls_cert", "not a certificate with its key", "export both as PEM",
+            str(settings.tls_cert),
+        ) from None  # fmt: skip
+    return {"ssl_context": context}

@@ -103,6 +103,8 @@ class LoadUser(User):
             if now < due or at_a_stretch >= _AT_A_STRETCH:
                 at_a_stretch = 0
                 self._wait_until(due)
+            elif self.load.stopped.is_set():
+                raise StopUser
             at_a_stretch += 1
             if end is not None and now > end:
                 self.load.drop(1 + sum(1 for _ in offsets))
@@ -139,9 +141,7 @@ class LoadUser(User):
     def _act(self) -> None:
         tasks: Any = self.tasks
         if not tasks:
-            self.load.stop(
-                f"{type(self).__name__} had nothing to do: none of its tasks has the tags that were asked for"
-            )
+            self.load.stop(f"{type(self).__name__} has no task with the tags that were asked for")
             return
         task = tasks[0] if len(tasks) == 1 else self.load.chance.choice(tasks)
         try:

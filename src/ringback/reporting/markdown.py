@@ -217,6 +217,8 @@ def _limit_rows(report: RunReport) -> Iterator[tuple[str, str, str]]:
 
 
 def _again(report: RunReport, failed: Sequence[ClauseResult]) -> str:
+    if report.again:
+        return _block(one_line(report.again, _BLOCK))
     words = ["ringback", _word(report.command)]
     if not report.embedded:
         words += ["--base-url", shell_line(shlex.quote(one_line(report.base_url, _CELL)))]

@@ -1,0 +1,133 @@
+"""`ringback load` as its users type it: each scenario against the embedded deployment, workers, roles, and typos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from ringback.commands.load import Wish, load
+from ringback.commands.running import Options
+from ringback.loadgen.run import Meeting
+from ringback.reporting import SCHEMA_PATH, console
+
+from .commands import CONFIG, TOKEN, Case, Ended, Listener, listening, run_all
+
+FILE = "[load]\nbudget_calls = 50\n"
+RUNS = {
+    "trigger": ("--scenario", "trigger"),
+    "poll": ("--scenario", "poll"),
+    "lifecycle": (),
+    "delivery": ("--scenario", "delivery"),
+    "mixed": ("--scenario", "mixed"),
+    "two workers": ("--workers", "2"),
+    "back to back": ("--rate", "max", "--connections", "2"),
+}
+TYPOS = {
+    "no such role": (("--role", "boss"), "--role"),
+    "a master without a role": (("--master", "10.0.0.1"), "--role master"),
+    "a worker without a master": (("--role", "worker"), "--master HOST"),
+    "no port": (("--role", "worker", "--master", "10.0.0.1:70000"), "70000 is no port"),
+    "no port at all": (("--role", "master", "--master", "10.0.0.1:0"), "0 is no port"),
+    "no workers": (("--workers", "0"), "--workers"),
+    "more workers than connections": (("--workers", "3", "--rate", "max", "--connections", "2"), "connection"),
+    "no such scenario": (("--scenario", "storm"), "--scenario"),
+    "a rate for steps": (("--rate", "5"), "steps have rates"),
+    "results for nobody": (("--scenario", "delivery"), "result_destination"),
+}
+"""What is typed, and a word of the one line that is told. The fourth but last has a shape that names its own rates."""
+
+
+@dataclass
+class Ends:
+    runs: dict[str, Ended]
+    typos: dict[str, Ended]
+    listener: Listener
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ends]:
+    """All commands run together, for they mostly wait."""
+    runs = {
+        name: Case(
+            ("load", "--rate", "30", "--duration", "1s", "--out", "run", "--quiet", *arguments),
+            {"ringback.toml": '[load]\npopulation = 30\n[sandbox]\nring_time = "10ms"\n'},
+        )
+        for name, arguments in RUNS.items()
+    }
+    with listening() as listener:
+        good = CONFIG.format(port=listener.port) + FILE
+        typos = {
+            name: Case(
+                ("load", "--config", "my.toml", *arguments),
+                {"my.toml": good + ('shape = "steps"\nsteps = ["5 for 1s"]\n' if name == "a rate for steps" else "")},
+                {"RINGBACK_ACCESS_TOKEN": TOKEN},
+            )
+            for name, (arguments, _) in TYPOS.items()
+        }
+        done = run_all({**runs, **{f"typo: {name}": case for name, case in typos.items()}},
+                       tmp_path_factory.mktemp("load"), at_once=5)  # fmt: skip
+        yield Ends({n: done[n] for n in runs}, {n: done[f"typo: {n}"] for n in typos}, listener)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_each_scenario_runs_against_the_embedded_deployment(ends: Ends, name: str) -> None:
+    end = ends.runs[name]
+    assert end.code in {0, 3}, end.out + end.err
+    verdict: dict[str, Any] = json.loads((end.folder / "run/verdict.json").read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text())).validate(verdict)
+    calls = verdict["load"]["calls"]
+    assert calls["accepted"] == calls["final"] > 0
+    assert not any(calls[each] for each in ("lost", "duplicate_ids", "wrong_state", "unfinished", "unasked"))
+    assert not [limit for limit in verdict["limits"] if limit["verdict"] == "fail"]
+    if name == "delivery":
+        deliveries = calls["deliveries"]
+        assert deliveries["expected"] == deliveries["arrived"] == calls["accepted"]
+    if name == "two workers":
+        assert [worker["accepted"] for worker in verdict["load"]["workers"]] == [15, 15]
+    if name not in {"poll", "mixed", "back to back"}:
+        assert calls["accepted"] == 30
+
+
+@pytest.mark.parametrize("name", TYPOS)
+def test_a_typo_is_one_line_and_exit_code_2(ends: Ends, name: str) -> None:
+    end, (_, told) = ends.typos[name], TYPOS[name]
+    assert end.code == 2
+    assert told in end.complaint()
+    assert TOKEN not in end.err
+
+
+def test_no_typo_sent_anything(ends: Ends) -> None:
+    assert len(ends.typos) == len(TYPOS)
+    assert ends.listener.connections() == 0
+
+
+def test_a_master_without_workers_ends_with_3_and_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RINGBACK_ACCESS_TOKEN", TOKEN)
+    with listening() as listener, listening() as port:
+        port.socket.close()
+        (tmp_path / "my.toml").write_text(CONFIG.format(port=listener.port) + FILE)
+        options = Options(tmp_path / "my.toml", None, tmp_path / "run", None)
+        wish = Wish(rate=5, duration=1, workers=2, meeting=Meeting("127.0.0.1", port.port, patience=0.5))
+        code = load(console(quiet=False, no_color=True), options, wish)
+        assert listener.connections() == 0
+    assert code == 3
+    assert "0 of 2 workers came" in " ".join(capsys.readouterr().out.split())
+    verdict = json.loads((tmp_path / "run/verdict.json").read_text())
+    assert verdict["verdict"] == "inconclusive"
+    assert "0 of 2 workers came" in json.dumps(verdict)
+
+
+def test_a_worker_needs_a_deployment_of_its_masters(tmp_path: Path) -> None:
+    end = run_all(
+        {"worker": Case(("load", "--role", "worker", "--master", "127.0.0.1"))}, tmp_path
+    )["worker"]  # fmt: skip
+    assert end.code == 2
+    assert "a worker loads the deployment that its master does" in end.complaint()

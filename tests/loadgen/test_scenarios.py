@@ -1,0 +1,206 @@
+"""Each scenario from end to end: what it sends, and what it accounts for."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from ringback.contract.verdict import Verdict
+
+from .deployments import TinyDeployment
+from .deployments import http as answer_with
+from .scenes import Played, Scene, playing, verdicts
+
+RECEIVER = {"result_destination__listen": "127.0.0.1:0", "timing__settle": "5s", "timing__delivery": "3s"}
+
+
+@dataclass
+class Delivering(TinyDeployment):
+    """Also sends results to where they are wanted, but for some, and now and then a wrong one."""
+
+    miss_every: int = 0
+    contradict_every: int = 0
+    wanted: int = 0
+    delivered: dict[str, int] = field(default_factory=lambda: {"missing": 0, "contradicting": 0})
+    """What is wrong with deliveries, by this deployment's own count."""
+
+    def answer(self, path: str, body: bytes) -> bytes | None:
+        answered = super().answer(path, body)
+        document = json.loads(body)
+        where = document.get("ResultDestination")
+        if answered is None or not where:
+            return answered
+        unique_id = json.loads(answered.partition(b"\r\n\r\n")[2])["UniqueId"]
+        with self._lock:
+            self.wanted += 1
+            number = self.wanted
+            if self.miss_every and number % self.miss_every == 0:
+                self.delivered["missing"] += 1
+                return answered
+            state = self._calls[unique_id][1]
+            if self.contradict_every and number % self.contradict_every == 0:
+                self.delivered["contradicting"] += 1
+                state = "Rejected"
+        threading.Timer(self.ring, deliver, (where, unique_id, state)).start()
+        return answered
+
+
+def deliver(where: str, unique_id: str, state: str | None) -> None:
+    target = urlsplit(where)
+    connection = http.client.HTTPConnection(target.netloc, timeout=30)
+    try:
+        connection.request("POST", target.path or "/", json.dumps({"UniqueId": unique_id, "CallState": state}))
+        connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+@dataclass
+class Queue(TinyDeployment):
+    """One server: triggers are worked off one after another, so many a second."""
+
+    rate: float = 60.0
+    _free: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.trigger_script = self.work
+
+    def work(self, _n: int) -> bytes:
+        with self._lock:
+            self._free = done = max(self._free, time.monotonic()) + 1 / self.rate
+        time.sleep(max(0.0, done - time.monotonic()))
+        return b""
+
+
+def changing(after: int) -> Callable[[list[str]], bytes]:
+    """From so many polls on, each call is told to have been rejected."""
+    polls = iter(range(1_000_000))
+
+    def script(ids: list[str]) -> bytes:
+        if next(polls) < after:
+            return b""
+        entries = [{"UniqueId": each, "CallRequestId": "", "CallState": "Rejected"} for each in ids]
+        return answer_with(200, {"CallResults": entries})
+
+    return script
+
+
+def scenes() -> dict[str, Scene]:
+    quick = {"load__population": 60, "load__poll_batch": 20}
+    capacity = {
+        "load__step": "1s", "limits__trigger.latency_ms.p95": "< 300", "limits__trigger.error_rate": "< 0.01",
+        "timing__request": "3s", "timing__settle": "20s",
+    }  # fmt: skip
+    return {
+        "capacity": Scene(Queue(), 20, 60, capacity, scenario="capacity"),
+        "trigger": Scene(TinyDeployment(), scenario="trigger", flags={"timing__settle": "2s"}),
+        "poll": Scene(TinyDeployment(), 40, scenario="poll", flags=quick),
+        "changing": Scene(TinyDeployment(poll_script=changing(20)), 40, scenario="poll", flags=quick),
+        "lifecycle": Scene(TinyDeployment()),
+        "delivery": Scene(Delivering(), scenario="delivery", flags=RECEIVER),
+        "bad delivery": Scene(Delivering(miss_every=10, contradict_every=7), scenario="delivery", flags=RECEIVER),
+        "two receivers": Scene(Delivering(), scenario="delivery", flags=RECEIVER, workers=2),
+        "mixed": Scene(Delivering(), scenario="mixed", flags=RECEIVER),
+        "mixed without a receiver": Scene(Delivering(), scenario="mixed"),
+    }
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    with playing(scenes(), tmp_path_factory) as played:
+        yield played
+
+
+def sound(scene: Scene) -> dict[str, Any]:
+    """What its calls came to, after a look at what no sound run may tell."""
+    calls = scene.calls
+    assert calls["accepted"] == calls["final"] == scene.deployment.triggers == scene.outcome.accepted
+    assert not any(calls[name] for name in ("lost", "duplicate_ids", "wrong_state", "unfinished", "changed_state"))
+    assert Verdict.FAIL not in verdicts(scene.outcome).values()
+    assert not scene.about_the_deployment
+    assert scene.section["scenario"] == scene.scenario
+    return calls
+
+
+def test_a_trigger_storm_polls_only_when_calls_must_be_over(played: Played) -> None:
+    scene = played("trigger")
+    assert sound(scene)["accepted"] == 100
+    assert scene.section["trigger"]["count"] == 100
+    assert scene.deployment.polls <= 100 / 20 + 10, "each call is asked for once, in batches"
+    assert scene.section["time_to_final_ms"]["p50"] is None, "so nothing is known of when calls ended"
+
+
+def test_polling_asks_for_a_standing_population(played: Played) -> None:
+    scene = played("poll")
+    assert sound(scene)["accepted"] == 60
+    assert scene.section["arrivals"]["scheduled"] == 40 + 60
+    assert scene.section["poll"]["count"] >= 40
+    assert scene.section["steady"]["from_s"] == 5, "the population is placed first"
+    assert scene.deployment.largest_batch == 20
+
+
+def test_polling_notices_states_that_change_after_the_end(played: Played) -> None:
+    calls = played("changing").calls
+    assert calls["accepted"] == 60
+    assert calls["changed_state"] > 0
+
+
+def test_lifecycle_follows_each_call_to_its_end(played: Played) -> None:
+    scene = played("lifecycle")
+    assert sound(scene)["accepted"] == 100
+    assert scene.section["time_to_final_ms"]["p50"] > 0
+
+
+def test_deliveries_are_held_against_the_calls(played: Played) -> None:
+    calls = sound(played("delivery"))
+    expected = {"expected": 100, "arrived": 100, "missing": 0, "contradicting": 0, "unknown": 0}
+    assert calls["deliveries"] == expected
+
+
+def test_missing_and_contradicting_deliveries_are_counted_exactly(played: Played) -> None:
+    scene = played("bad delivery")
+    assert isinstance(scene.deployment, Delivering)
+    told = scene.calls["deliveries"]
+    assert {name: told[name] for name in scene.deployment.delivered} == scene.deployment.delivered
+    assert scene.deployment.delivered == {"missing": 10, "contradicting": 13}
+    assert told["arrived"] == told["expected"] - told["missing"] == 90
+
+
+def test_each_worker_has_a_receiver_of_its_own(played: Played) -> None:
+    calls = sound(played("two receivers"))
+    assert calls["deliveries"]["arrived"] == 100
+    assert calls["deliveries"]["missing"] == 0
+
+
+def test_mixed_places_calls_with_and_without_delivery_and_asks_again(played: Played) -> None:
+    scene = played("mixed")
+    calls = sound(scene)
+    assert isinstance(scene.deployment, Delivering)
+    assert calls["deliveries"]["expected"] == calls["deliveries"]["arrived"] == scene.deployment.wanted
+    assert 0 < calls["deliveries"]["expected"] < calls["accepted"] < 100
+
+
+def test_mixed_goes_without_deliveries_where_there_is_no_receiver(played: Played) -> None:
+    scene = played("mixed without a receiver")
+    assert "deliveries" not in sound(scene)
+    assert isinstance(scene.deployment, Delivering)
+    assert scene.deployment.wanted == 0
+
+
+def test_capacity_finds_about_what_a_queue_can_do(played: Played) -> None:
+    scene = played("capacity")
+    found = scene.section["capacity"]
+    if found["rate"] is None:  # a busy machine may have been the limit, and then that is what is told
+        assert any("no capacity" in question for question in scene.outcome.open_questions)
+        return
+    assert 20 <= found["low"] <= found["rate"]
+    assert found["rate"] < 90, "the queue works off 60 a second"
+    assert found["steps"]

@@ -1,0 +1,128 @@
+"""Load that changes over a run, and limits: what a configuration asks for is what is sent and judged."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+
+from ringback.contract.verdict import Verdict
+from ringback.loadgen.arrivals import arrivals
+from ringback.loadgen.files import WINDOWS_FILE
+
+from .deployments import TinyDeployment, http
+from .scenes import Played, Scene, playing, verdicts
+
+
+def slow_at_first(seconds: float) -> Callable[[int], bytes]:
+    """So long after the first trigger, each takes a moment; later ones are answered at once."""
+    begun: list[float] = []
+
+    def script(_n: int) -> bytes:
+        begun.append(time.monotonic())
+        if time.monotonic() - begun[0] < seconds:
+            time.sleep(0.3)
+        return b""
+
+    return script
+
+
+def always_failing(_n: int) -> bytes:
+    return http(500, {})
+
+
+def scenes() -> dict[str, Scene]:
+    def shaped(rate: float | None, duration: float | None, **load: object) -> Scene:
+        flags = {f"load__{name}": value for name, value in load.items()}
+        return Scene(TinyDeployment(), rate, duration, {"timing__settle": "3s", **flags})
+
+    return {
+        "ramp": shaped(80, 3, shape="ramp", from_rate=20, ramp_up="2s"),
+        "steps": shaped(None, None, shape="steps", steps=["30 for 1s", "90 for 1s", "10 for 1s"]),
+        "spike": shaped(20, 3, shape="spike", spike_rate=120, spike_at="1s", spike_for="500ms"),
+        "soak": shaped(50, 2, shape="soak"),
+        "poisson": shaped(60, 2, arrivals="poisson"),
+        "ramp-up": Scene(
+            TinyDeployment(trigger_script=slow_at_first(1.5)), 40, 4,
+            {"load__ramp_up": "2s", "limits__trigger.latency_ms.p50": "< 200", "timing__settle": "5s"},
+        ),
+        "abort": Scene(
+            TinyDeployment(trigger_script=always_failing), 60, 120, {"load__abort_on_limit": True}
+        ),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    with playing(scenes(), tmp_path_factory) as played:
+        yield played
+
+
+@pytest.mark.parametrize(("name", "count"), [("ramp", 180), ("steps", 130), ("spike", 110), ("soak", 100)], ids=str)
+def test_a_shape_places_exactly_the_calls_under_its_curve(played: Played, name: str, count: int) -> None:
+    scene = played(name)
+    assert scene.section["arrivals"]["scheduled"] == scene.section["arrivals"]["sent"] == count
+    assert scene.calls["accepted"] == scene.calls["final"] == scene.deployment.triggers == count
+    assert scene.section["profile"]["shape"] == name
+    assert scene.section["profile"]["expected"] == count
+    assert not scene.about_the_deployment
+
+
+def test_poisson_arrivals_are_those_of_the_seed(played: Played) -> None:
+    scene = played("poisson")
+    course = scene.plan.course
+    assert course is not None
+    due = list(arrivals(course, "poisson", 1))
+    assert scene.section["arrivals"]["scheduled"] == scene.deployment.triggers == len(due)
+    assert len({round(later - earlier, 6) for earlier, later in pairwise(due)}) > len(due) // 2, "no two gaps alike"
+
+
+def test_a_steps_course_is_told_in_its_windows(played: Played) -> None:
+    """Requests are counted in the window in which they were due, however late they were sent."""
+    scene = played("steps")
+    lines = [json.loads(line) for line in (scene.directory / WINDOWS_FILE).read_text().splitlines()]
+    counts = [line["trigger"]["count"] for line in lines if line["trigger"]["count"]]
+    assert counts == [30, 90, 10]
+
+
+def test_limits_are_held_against_the_steady_part(played: Played) -> None:
+    """All triggers of the ramp-up are slow, and none of the rest: the limit holds."""
+    scene = played("ramp-up")
+    trigger = scene.section["trigger"]
+    assert scene.section["steady"] == {"from_s": 2.0, "to_s": pytest.approx(scene.section["seconds"], abs=0.01)}
+    assert trigger["count"] == 80
+    assert trigger["whole"]["count"] == 120 == scene.calls["accepted"]
+    slow = max(json.loads(line)["trigger"]["p50_ms"] or 0 for line in lines_of(scene))
+    assert slow > 290
+    assert verdicts(scene.outcome)["trigger.latency_ms.p50"] is not Verdict.FAIL
+
+
+def test_a_limit_that_cant_be_kept_any_more_ends_the_run(played: Played) -> None:
+    scene = played("abort")
+    assert verdicts(scene.outcome)["trigger.error_rate"] is Verdict.FAIL
+    assert 100 <= scene.section["trigger"]["count"] < 7200, "it was to last for two minutes"
+    assert scene.section["seconds"] < 120
+
+
+def lines_of(scene: Scene) -> list[str]:
+    return (scene.directory / WINDOWS_FILE).read_text().splitlines()
+
+
+def test_a_limit_is_held_against_a_baseline(tmp_path_factory: pytest.TempPathFactory, played: Played) -> None:
+    before = played("soak")
+    limits = {
+        "load__baseline": str(before.directory),
+        "limits__trigger.count": ">= 1x baseline",
+        "limits__calls.accepted": "< 0.5x baseline",
+    }
+    again = {**before.flags, **limits}
+    scene = Scene(TinyDeployment(), 50, 2, again).play(tmp_path_factory.mktemp("again"))
+    held = verdicts(scene.outcome)
+    assert held["trigger.count"] is Verdict.PASS
+    assert held["calls.accepted"] is Verdict.FAIL
+    texts = {limit.metric: limit.limit for limit in scene.outcome.limits}
+    assert texts["calls.accepted"] == "< 0.5x baseline (= 50)"
+    assert not scene.about_the_deployment
