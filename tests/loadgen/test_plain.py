@@ -126,9 +126,8 @@ def sessions() -> dict[str, Session]:
     return {
         "embedded": Session("-u 10 -r 10 -t 2s --json", None),
         "broken limit": Session("-u 9 -r 9 -t 2s", tiny(wrong_every=2)),
-        "named": Session("-u 10 -r 10 -t 2s TriggerUser", flags={"timing__settle": "2s"}),
+        "named, shaped": Session("TriggerUser", flags={"timing__settle": "2s"}, shape=SHAPE),
         "tags": Session("-u 9 -r 9 -t 2s TriggerUser --tags poll"),
-        "shape": Session("--loglevel INFO", shape=SHAPE),
         "workers": Session("-u 20 -r 20 -t 3s", tiny(reuse_every=3), workers=True),
         "budget": Session("-u 40 -r 40 -t 3s", flags={"load__budget_calls": 15}, workers=True),
     }
@@ -164,12 +163,14 @@ def test_a_broken_limit_is_named_and_ends_locust_with_1(played: Played) -> None:
     assert "Traceback" not in session.log
 
 
-def test_scenarios_run_by_their_name(played: Played) -> None:
-    session = played("named")
+def test_scenarios_run_by_their_name_and_locusts_shapes_set_the_rate(played: Played) -> None:
+    session = played("named, shaped")
     assert session.deployment is not None
-    assert '"TriggerUser": 10}' in session.log
-    assert session.calls["accepted"] == session.calls["final"] == session.deployment.triggers >= 10
-    assert session.deployment.polls < 10, "a trigger storm asks late, and in batches"
+    assert '"TriggerUser": 4}' in session.log
+    assert "Shape test updating to 4 users" in session.log
+    assert "Shape test updating to 12 users" in session.log
+    assert 16 <= session.calls["accepted"] == session.calls["final"] == session.deployment.triggers
+    assert session.deployment.polls < 12, "a trigger storm asks late, and in batches"
 
 
 def test_tags_choose_among_tasks(played: Played) -> None:
@@ -179,14 +180,6 @@ def test_tags_choose_among_tasks(played: Played) -> None:
     assert "open question: TriggerUser has no task with the tags that were asked for" in session.log
     assert "could not be reached" not in session.log
     assert session.deployment.triggers == 0
-
-
-def test_shapes_of_locusts_set_the_rate(played: Played) -> None:
-    session = played("shape")
-    assert session.deployment is not None
-    assert "Shape test updating to 4 users" in session.log
-    assert "Shape test updating to 12 users" in session.log
-    assert 16 <= session.calls["accepted"] == session.calls["final"] == session.deployment.triggers
 
 
 def test_workers_account_each_for_itself_and_the_master_for_all(played: Played) -> None:
@@ -356,6 +349,7 @@ def test_the_web_page_starts_tests_and_accounts_for_their_calls(tmp_path: Path) 
     assert "Traceback" not in log
 
 
+@pytest.mark.slow
 def test_the_web_page_of_a_master_accounts_for_all_workers(tmp_path: Path) -> None:
     port = unused_port()
     page = f"http://127.0.0.1:{port}/under"

@@ -28,6 +28,10 @@ class Delivering(TinyDeployment):
 
     miss_every: int = 0
     contradict_every: int = 0
+    early: bool = False
+    """Whether results are delivered before the trigger is answered."""
+    named: bool = True
+    """Whether a delivery names the id; the address tells for which call it is, too."""
     wanted: int = 0
     delivered: dict[str, int] = field(default_factory=lambda: {"missing": 0, "contradicting": 0})
     """What is wrong with deliveries, by this deployment's own count."""
@@ -49,15 +53,19 @@ class Delivering(TinyDeployment):
             if self.contradict_every and number % self.contradict_every == 0:
                 self.delivered["contradicting"] += 1
                 state = "Rejected"
-        threading.Timer(self.ring, deliver, (where, unique_id, state)).start()
+        told = {"CallState": state, **({"UniqueId": unique_id} if self.named else {})}
+        if self.early:
+            deliver(where, told)
+        else:
+            threading.Timer(self.ring, deliver, (where, told)).start()
         return answered
 
 
-def deliver(where: str, unique_id: str, state: str | None) -> None:
+def deliver(where: str, told: dict[str, str | None]) -> None:
     target = urlsplit(where)
     connection = http.client.HTTPConnection(target.netloc, timeout=30)
     try:
-        connection.request("POST", target.path or "/", json.dumps({"UniqueId": unique_id, "CallState": state}))
+        connection.request("POST", target.path or "/", json.dumps(told))
         connection.getresponse().read()
     finally:
         connection.close()
@@ -108,6 +116,8 @@ def scenes() -> dict[str, Scene]:
         "delivery": Scene(Delivering(), scenario="delivery", flags=RECEIVER),
         "bad delivery": Scene(Delivering(miss_every=10, contradict_every=7), scenario="delivery", flags=RECEIVER),
         "two receivers": Scene(Delivering(), scenario="delivery", flags=RECEIVER, workers=2),
+        "early": Scene(Delivering(ring=0, early=True), scenario="delivery", flags=RECEIVER),
+        "early, nameless": Scene(Delivering(ring=0, early=True, named=False), scenario="delivery", flags=RECEIVER),
         "mixed": Scene(Delivering(), scenario="mixed", flags=RECEIVER),
         "mixed without a receiver": Scene(Delivering(), scenario="mixed"),
     }
@@ -163,6 +173,12 @@ def test_deliveries_are_held_against_the_calls(played: Played) -> None:
     calls = sound(played("delivery"))
     expected = {"expected": 100, "arrived": 100, "missing": 0, "contradicting": 0, "unknown": 0}
     assert calls["deliveries"] == expected
+
+
+@pytest.mark.parametrize("name", ["early", "early, nameless"])
+def test_a_result_may_come_before_the_triggers_own_answer(played: Played, name: str) -> None:
+    told = sound(played(name))["deliveries"]
+    assert told == {"expected": 100, "arrived": 100, "missing": 0, "contradicting": 0, "unknown": 0}
 
 
 def test_missing_and_contradicting_deliveries_are_counted_exactly(played: Played) -> None:

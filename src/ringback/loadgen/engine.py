@@ -111,7 +111,7 @@ class LoadRun:
         self._tick: gevent.Greenlet | None = None
         self._setting_up: gevent.Greenlet | None = None
         self._awaited: dict[bytes, str | None] = {}
-        self._early: dict[bytes, tuple[str | None, float]] = {}
+        self._early: dict[bytes, list[tuple[str | None, str | None, float]]] = {}  # before the triggers' answers
         self._processor = 0.0
         self._begun = 0.0
         self._ended = 0.0
@@ -350,6 +350,7 @@ class LoadRun:
         unique_id = triggered.unique_id
         if unique_id is None:
             self._awaited.pop(triggered.word, None)
+            self._early.pop(triggered.word, None)
             return
         if self._ledger.accept(unique_id, triggered.line, triggered.begun):
             self._watch.follow(unique_id)
@@ -358,8 +359,10 @@ class LoadRun:
         if triggered.word in self._awaited:
             self._awaited[triggered.word] = unique_id
             self._ledger.expect_delivery(unique_id)
-            if triggered.word in self._early:
-                self._on_result(triggered.word, unique_id, *self._early.pop(triggered.word))
+            for named, state, at in self._early.pop(triggered.word, ()):
+                if named is None:
+                    self._ledger.delivered(unique_id, state, at)
+                self._awaited.pop(triggered.word, None)
 
     def _on_final(self, _unique_id: str, seconds: float) -> None:
         if not self.scenario.asks_late:
@@ -370,9 +373,10 @@ class LoadRun:
         named = unique_id or self._awaited.get(word)
         if named is not None:
             self._ledger.delivered(named, state, at)
+        if word in self._awaited and self._awaited[word] is None:
+            self._early.setdefault(word, []).append((unique_id, state, at))
+        else:
             self._awaited.pop(word, None)
-        elif word in self._awaited:
-            self._early[word] = (state, at)
 
     def _tick_on(self) -> None:
         while True:
