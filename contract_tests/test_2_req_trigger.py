@@ -58,11 +58,7 @@ def also_named(name: str) -> Change:
 
 def raw(make: Callable[[bytes], bytes]) -> Change:
     """A body made of the valid one's bytes."""
-
-    def change(draft: Draft) -> None:
-        draft.content = make(draft.bytes)
-
-    return change
+    return lambda draft: draft.malformed(make)
 
 
 def input_value(name: str, make: Callable[[str], object]) -> Change:
@@ -195,7 +191,7 @@ NOT_AN_OBJECT = [
     refused("the trigger as text, in a JSON string", raw(lambda body: json.dumps(body.decode()).encode())),
     refused("the trigger with another brace behind it", raw(lambda body: body + b"}")),
     refused("the trigger with words behind it", raw(lambda body: body + b" and so on")),
-    refused("the trigger twice", raw(lambda body: body + body)),
+    refused("the trigger with another object behind it", raw(lambda body: body + b"{}")),
     refused("the JSON value null", raw(lambda _: b"null")),
     refused("the JSON value true", raw(lambda _: b"true")),
 ]  # fmt: skip

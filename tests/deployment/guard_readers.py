@@ -5,6 +5,7 @@ Each reader is small, careless in its own way, and knows nothing of the guard. `
 
 from __future__ import annotations
 
+import base64
 import codecs
 import html
 import json
@@ -79,7 +80,13 @@ def _coerced(value: Any) -> Iterator[str]:
             if unicodedata.category(c) not in {"Cf", "Cc", "Mn"}
         )
         plus = "+" if plain.startswith("+") else ""
-        yield plus + "".join(c for c in plain if c in "0123456789")
+        digits = "".join(c for c in plain if c in "0123456789")
+        yield plus + digits
+        if digits and "+" in plain.partition(digits[0])[0]:
+            yield "+" + digits  # a reader that strips all but digits and plus signs
+        yield from _in_base64(plain)
+        if plain.lower().startswith(("sip:", "sips:")):
+            yield plain.partition(":")[2]
         if match := re.match(r"[0-9 ().-]+", plain.removeprefix("+")):
             yield plus + re.sub(r"\D", "", match[0])
     elif isinstance(value, list):
@@ -91,9 +98,19 @@ def _coerced(value: Any) -> Iterator[str]:
             yield from _coerced(key)
 
 
+def _in_base64(text: str) -> Iterator[str]:
+    try:
+        plain = base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        return
+    if re.fullmatch(r"\+?[0-9 ().-]+", plain):
+        yield re.sub(r"[^0-9+]", "", plain)
+
+
 def _name(text: Any) -> str:
     if not isinstance(text, str):
         return ""
+    text = text.partition("\0")[0] or text  # as a reader in C has it
     plain = unicodedata.normalize("NFKC", html.unescape(text[:200]))
     return "".join(c for c in plain if unicodedata.category(c) not in {"Cf", "Cc", "Mn"}).strip().casefold()
 

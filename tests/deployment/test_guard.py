@@ -13,6 +13,7 @@ from ringback.deployment.errors import NotSent
 from ringback.deployment.guard import DialGuard, StrangerRefused
 
 from .guard_bodies import BASE, CALLER, HARMLESS, LINES
+from .guard_readers import dialled
 
 LINE = LINES[0]
 STRANGER = "5559998877"
@@ -173,9 +174,8 @@ def test_the_caller_id_belongs_to_its_entry() -> None:
     check({"Name": "CallerId", "Value": int(CALLER)})
     refusal({"_DisplayNumber": "112"})
     unclosed = '{"ScenarioInputParameters": [{"Name": "%s", "Value": "200"}'
-    check(unclosed % "_DisplayNumber")
-    refusal(unclosed % "_Destination")
-    refusal(unclosed % "variable")
+    for name in ("_DisplayNumber", "_Destination", "variable"):
+        refusal(unclosed % name)
     refusal('{"Name": "_DisplayNumber", "Value": "200", "Name": "_Destination"')
 
 
@@ -209,12 +209,26 @@ def test_refused_in_other_bodies(body: str) -> None:
     refusal(body)
 
 
+def malformed(**changes: Any) -> bytes:
+    """A trigger that is not clean JSON, as the suite sends it: no digit but those of lines and of configured texts."""
+    whole = trigger(EndUser={"Name": "Jane Doe", "Phone": LINE}, **changes)
+    whole["ScenarioInputParameters"][0]["Value"] = LINE
+    return json.dumps(whole, ensure_ascii=False).encode()
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b"\xef\xbb\xbf" + json.dumps(trigger()).encode(),
-        json.dumps(trigger()).encode() + b"}",
-        json.dumps(trigger(x="\xff\n"), ensure_ascii=False).encode("latin-1"),
+        malformed() + b"}",
+        malformed() + b" and so on",
+        malformed() + b"{}",
+        malformed()[:-1],
+        malformed().replace(b'{"Project"', b'{"Tenant": "x", "Tenant": "y", "Project"', 1),
+        malformed(x="\xff\n").replace("\xff".encode(), b"\xff"),
+        malformed(x="y").replace(b'"y"', b'"\0"'),
+        b"AccessToken=" + HARMLESS[1].encode() + b"&_DisplayNumber=5550000001&_Destination=5550000002",
+        b"<c><_DisplayNumber>5550000001</_DisplayNumber><_Destination>5550000002</_Destination></c>",
         f"_Destination={LINE}".encode(),
         f'["{LINES[2]}", "{LINES[3]}",]'.encode(),
         b"",
@@ -235,6 +249,53 @@ def test_refused_in_other_encodings(encoding: str, number: str) -> None:
     refusal(
         text.encode(encoding, "replace") if encoding != "cp037" else text.replace("５", "5").encode(encoding, "ignore")
     )
+
+
+ABROAD = "+4930123456"
+"""A caller id that is a telephone number itself."""
+NAMED_TWICE = [
+    '{"p":[{"Name":"_DisplayNumber","Value":"CALLER","x":{},"Name":"_Destination"}]}',
+    '{"p":[{"Name":"_DisplayNumber","Value":"CALLER","x":"&","Name":"_Destination"}]}',
+    '{"p":[{"Name":"_DisplayNumber","Value":"CALLER","x":"}","Name":"_Destination"}]}',
+    '{"p":[{"Name":"_DisplayNumber","Value":"CALLER",' + " " * 520 + '"Name":"_Destination"}]}',
+    '{"p":[{"Name":"_DisplayNumber","Value":"CALLER","x":{},"name":"_Destination"}]}',
+    '{"p":[{"Name":"_Destination","x":{},"Value":"CALLER","Name":"_DisplayNumber"}]}',
+    '{"p":[{"Name":"_Destination","x":"}","Value":"CALLER","name":"_DisplayNumber"}]}',
+]
+
+
+@pytest.mark.parametrize("body", NAMED_TWICE)
+def test_the_caller_id_is_no_destination_whichever_name_counts(body: str) -> None:
+    body = body.replace("CALLER", ABROAD)
+    assert ABROAD in dialled(body.encode())
+    with pytest.raises(StrangerRefused):
+        DialGuard([LINE], ABROAD, HARMLESS).check(CALL, JSON, body.encode())
+
+
+@pytest.mark.parametrize(
+    ("value", "rung"),
+    [
+        (f'+\\"{LINE}', f"+{LINE}"),
+        (f"+ tel {LINE}", f"+{LINE}"),
+        (f"AccessToken {HARMLESS[1]}", "8847362910"),
+        (f"{LINE}','{LINES[1]}", LINE + LINES[1]),
+        (f'{LINE}\\",\\"x\\":\\"{LINES[1]}', LINE + LINES[1]),
+        ("sip:somebody@elsewhere.example", "somebody@elsewhere.example"),
+        ("MTEy", "112"),
+        ("KzQ5MzAxMjM0NTY=", ABROAD),
+    ],
+)
+def test_a_value_that_a_reader_makes_a_number_of_is_refused(value: str, rung: str) -> None:
+    body = f'{{"_Destination":"{value}","a":"","a":""}}'
+    assert rung in dialled(body.encode())
+    refusal(body)
+    refusal(body.replace(',"a":"","a":""', ""))
+
+
+def test_a_name_that_is_cut_at_nul_is_the_destination() -> None:
+    body = '{"Name":"_Destination\\u0000' + "x" * 54 + '","Value":"112"}'
+    assert "112" in dialled(body.encode())
+    refusal(body)
 
 
 def test_refused_as_a_number_that_may_be_read_as_octal() -> None:
@@ -353,7 +414,7 @@ def test_a_trigger_is_one_at_any_path(body: Any) -> None:
 
 def test_a_refusal_tells_the_place_and_never_the_number() -> None:
     message = refusal(trigger(STRANGER))
-    assert message == "not sent: a number that is no configured line, in body.ScenarioInputParameters[1].Value"
+    assert message == "not sent: digits that are no configured line, in body.ScenarioInputParameters[1].Value"
     assert issubclass(StrangerRefused, NotSent)
     for body in ({STRANGER: {STRANGER: STRANGER}}, f"_Destination={STRANGER}", {"_Destination": {"Jane Doe": "112"}}):
         told = refusal(body)

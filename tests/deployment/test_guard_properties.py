@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import unicodedata
 from collections import Counter
@@ -18,11 +17,10 @@ from hypothesis import strategies as st
 from ringback.deployment.guard import DialGuard, StrangerRefused
 
 from .guard_bodies import BASE, CALLER, HARMLESS, LINES, Hostile, hostile, mutated
-from .guard_readers import dialled
+from .guard_volume import strangers, tally
 
 T = TypeVar("T")
 GUARD = DialGuard(LINES, CALLER, HARMLESS)
-BATCH = 200
 
 
 EXPLORE = bool(os.environ.get("RINGBACK_EXPLORE"))
@@ -57,10 +55,6 @@ def passes(request: Hostile) -> bool:
     return True
 
 
-def strangers(body: bytes) -> set[str]:
-    return dialled(body) - set(LINES)
-
-
 def judge(request: Hostile) -> str:
     """`refused` or `passed`; what passes must be certain to ring nobody but a line."""
     if not passes(request):
@@ -70,24 +64,10 @@ def judge(request: Hostile) -> str:
     return "passed"
 
 
-def tally(seed: int, bodies: int, *, damaged: bool) -> Counter[str]:
-    """Judge many bodies, and let the oracle read some of them all, so that it would show if it were blind."""
-    choose = random.Random(seed)
-    counts: Counter[str] = Counter()
-    for number in range(bodies):
-        request = hostile(choose)
-        if damaged:
-            request = mutated(choose, request)
-        counts[judge(request)] += 1
-        if number % 16 == 0:
-            counts["read"] += 1
-            counts["strangers seen"] += bool(strangers(request.body))
-    return counts
-
-
 @examples(300)
 @given(st.data())
 def test_no_constructed_stranger_passes(data: st.DataObject) -> None:
+    """Whatever Hypothesis finds, it makes small; volume comes from seeds, below."""
     judge(hostile(Drawn(data)))
 
 
@@ -100,22 +80,13 @@ def test_no_damaged_body_passes_that_a_reader_would_dial_from(data: st.DataObjec
 
 @pytest.mark.parametrize(("seed", "damaged"), [(20, False), (21, True)])
 def test_thousands_of_bodies(seed: int, damaged: bool) -> None:
-    assert_telling(tally(seed, 3_000, damaged=damaged), damaged=damaged)
+    assert_telling(tally(GUARD, seed, 3_000, damaged=damaged), damaged=damaged)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damaged", [False, True])
-def test_hundreds_of_thousands_of_bodies(damaged: bool) -> None:
-    total: Counter[str] = Counter()
-
-    @examples(750)
-    @given(st.integers(0, 2**64 - 1))
-    def batch(seed: int) -> None:
-        total.update(tally(seed, BATCH, damaged=damaged))
-
-    batch()
-    assert sum(total[outcome] for outcome in ("refused", "passed")) >= 100_000
-    assert_telling(total, damaged=damaged)
+@pytest.mark.parametrize(("seed", "damaged"), [(22, False), (23, True)])
+def test_a_hundred_thousand_bodies(seed: int, damaged: bool) -> None:
+    assert_telling(tally(GUARD, seed, 100_000, damaged=damaged), damaged=damaged)
 
 
 def assert_telling(counts: Counter[str], *, damaged: bool) -> None:
@@ -130,9 +101,14 @@ _TELLING = re.compile(r"destinat|phone|telefon|msisdn|callee|display|caller|call
 
 
 def is_ordinary(text: str) -> bool:
-    """Text as a project's variables hold it: no long number, no word for one, nothing that could be an escape."""
+    """Text as a project's variables hold it: no long number, no word for one, no escape, no JSON."""
     digits = sum(map(str.isdigit, unicodedata.normalize("NFKC", text)))
-    return digits < 7 and not {"\\", "%", "&", "+"} & set(text) and not _TELLING.search(text)
+    return (
+        digits < 7
+        and text.lstrip()[:1] not in {*"{[<'", '"'}
+        and not {"\\", "%", "&", "+"} & set(text)
+        and not _TELLING.search(text)
+    )
 
 
 names = st.sampled_from(["John Doe", "王小明", "Αλέξανδρος Παπαδόπουλος", "محمد", "Zoë 🎉", "Tô Lan", 'O\'Neil "Jo"'])
@@ -197,14 +173,19 @@ def test_polls_pass_whatever_their_ids(asked: list[str], ascii_only: bool) -> No
 
 
 @examples(200)
-@given(lines, names, st.sampled_from(["whole", "bom", "no end", "no comma", "twice", "broken", "garbage", "nul"]))
+@given(
+    lines,
+    names.filter(str.isprintable).filter(lambda name: "'" not in name),
+    st.sampled_from(["whole", "bom", "no end", "no comma", "twice", "broken", "garbage", "nul"]),
+)
 def test_malformed_triggers_of_lines_pass(line: str, name: str, damage: str) -> None:
-    entries = [{"Name": "_DisplayNumber", "Value": CALLER}, {"Name": "_Destination", "Value": line}]
+    entries = [{"Name": "_DisplayNumber", "Value": line}, {"Name": "_Destination", "Value": line}]
     text = json.dumps(
         {
             "Project": HARMLESS[0], "AccessToken": HARMLESS[1], "ScenarioPath": HARMLESS[2],
-            "OrchestratorUrl": HARMLESS[3], "ConversationId": "rb-qwertyuiop", "EndUser": {"Name": name, "Phone": line},
-            "ScenarioInputParameters": entries, "ResultDestination": HARMLESS[4] + "/results",
+            "OrchestratorUrl": "https://orchestrator.invalid", "ConversationId": "rb-qwertyuiop",
+            "EndUser": {"Name": name, "Phone": line},
+            "ScenarioInputParameters": entries,
         },
         ensure_ascii=False,
     )  # fmt: skip
@@ -213,7 +194,7 @@ def test_malformed_triggers_of_lines_pass(line: str, name: str, damage: str) -> 
         "whole": body,
         "bom": b"\xef\xbb\xbf" + body,
         "no end": body[: body.rindex(b"]")],
-        "no comma": body.replace(b", ", b" ", 1),
+        "no comma": body.replace(b', "ScenarioInput', b' "ScenarioInput'),
         "twice": body.replace(b'{"Project"', b'{"Project": "x", "Project"'),
         "broken": body.replace(b"rb-", b"rb-\xff"),
         "garbage": body + b"]",

@@ -27,6 +27,8 @@ HeaderForm = Literal["empty", "absent", "named"]
 
 HEADER_FORMS: tuple[HeaderForm, ...] = ("empty", "absent", "named")
 
+WITHOUT_DIGITS = "https://orchestrator.invalid"
+"""An OrchestratorUrl for bodies in which the configured one might be read as a number."""
 NOWHERE = "https://results.invalid/ringback"
 """A ResultDestination that no name server knows, for runs without a receiver."""
 
@@ -70,6 +72,23 @@ class Draft:
         """Put these project variables, and no others, after the two required entries."""
         entries = [self.input("_DisplayNumber"), self.input("_Destination")]
         self.body["ScenarioInputParameters"] = entries + [{"Name": n, "Value": v} for n, v in values.items()]
+
+    def malformed(self, make: Callable[[bytes], bytes]) -> None:
+        """Send in its place what `make` makes of this trigger's bytes: a body that may be read in more than one way.
+
+        In such a body no number but a line may stand, so it is made of a trigger that has no other: a line is the
+        display number, and what is optional or ours and holds digits is left out or replaced by words.
+        """
+        number = next((e["Value"] for e in self.body["ScenarioInputParameters"] if e["Name"] == "_Destination"), "")
+        for entry in self.body["ScenarioInputParameters"]:
+            if entry["Name"] == "_DisplayNumber":
+                entry["Value"] = number
+        self.drop("ResultDestination")
+        self.delivery_key = None
+        for parameter, words in (("OrchestratorUrl", WITHOUT_DIGITS), ("Locale", "en-US")):
+            if any(map(str.isdigit, str(self.body.get(parameter, "")))):
+                self.body[parameter] = words
+        self.content = make(self.bytes)
 
     def order(self, arrange: Callable[[list[Any]], list[Any]]) -> None:
         """Rearrange the entries of ScenarioInputParameters."""

@@ -30,9 +30,9 @@ from ringback.suite.probes import Probe
 from ringback.suite.session import Session
 from ringback.target import Target, resolve
 
-__all__ = ["Handover", "Run", "pytest_addoption", "pytest_configure", "session_of"]
+__all__ = ["MARKERS", "Handover", "Run", "pytest_addoption", "pytest_configure", "session_of"]
 
-_MARKERS = (
+MARKERS = (
     "clause(id, ...): the clauses of the contract that the test decides",
     "sends(probe, ...): triggers that the campaign sends for the test",
     "looks_back_on(clause, ...): the test reads about the triggers that are sent for these clauses",
@@ -100,7 +100,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and the suite's hooks."""
-    for marker in _MARKERS:
+    for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(SuitePlugin(config), "ringback-suite")
 

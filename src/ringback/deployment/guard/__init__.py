@@ -1,8 +1,12 @@
 """The dial guard: nothing that could ring a stranger's telephone leaves through any client.
 
-`DialGuard` looks at whole requests; `names`, `folding` and `views` say how names and bytes might be read by a lenient
-server; `numbers` judges digits; `structure` judges well-formed JSON; `template` is a request that has been looked at,
-but for words. What is sent, and when, is no business of theirs.
+- `guard`: `DialGuard`, which looks at whole requests;
+- `structure`: judges a body that is one clean JSON text;
+- `only_lines`: judges any other text, in which no number may stand but lines;
+- `names`, `folding`: what a name, or a character, may mean to a lenient server;
+- `template`: a request that has been looked at, but for words.
+
+What is sent, and when, is decided elsewhere.
 
 Errors::
 

@@ -1,4 +1,4 @@
-"""What characters look like to a lenient reader: every digit as ASCII, look-alike letters as Latin."""
+"""What characters look like to a lenient reader: digits of any script, look-alikes of Latin letters."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["HIDDEN", "decimals", "fold", "has_foreign_digits", "letters"]
+__all__ = ["count_digits", "has_foreign_digits", "letters", "plain"]
 
-HIDDEN = "\x01"
-"""Stands for a character that cannot be seen: a reader may drop it, stop at it or take it for a gap."""
-
-_HANGUL_FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
-_ASCII_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NOT_A_LETTER = re.compile(r"[^a-z]+")
+_ASCII_DIGIT = re.compile(r"[0-9]")
 _LOOK_ALIKES = {
     ord(alike): latin
     for latin, alikes in {
@@ -26,57 +22,41 @@ _LOOK_ALIKES = {
 """Cyrillic, Greek and Armenian letters (lower case) that pass for Latin ones."""
 
 
-def fold(text: str) -> str:
-    """Text with each digit of any script as its ASCII digit, blanks as spaces, dashes as `-`, unseen ones `HIDDEN`.
-
-    Characters are folded one by one: normalising whole texts costs quadratic time on long runs of marks.
-    """
-    if not text.isascii():
-        return text.translate({ord(c): _folded(c) for c in set(text) if c >= "\x7f" or c < " "})
-    return _ASCII_CONTROL.sub(HIDDEN, text) if not text.isprintable() else text
+def count_digits(text: str) -> int:
+    """How many digits a text holds, in whatever script or style."""
+    count = len(_ASCII_DIGIT.findall(text))
+    return count if text.isascii() else count + sum(map(_is_foreign_digit, text))
 
 
 def has_foreign_digits(text: str) -> bool:
-    """Whether text has digits that some readers take for digits and others do not."""
-    return not text.isascii() and any(any(map(str.isdigit, _folded(c))) for c in set(text) if c > "\x7f")
-
-
-def decimals(text: str) -> str:
-    """Text with the decimal digits of any script as ASCII, and nothing else changed.
-
-    For speculative readings, in which a superscript is a likelier sign of a wrong guess than of a number.
-    """
-    if text.isascii():
-        return text
-    return text.translate({ord(c): str(unicodedata.decimal(c)) for c in set(text) if c > "\x7f" and c.isdecimal()})
+    """Whether a text has digits that some readers take for digits and others do not."""
+    return not text.isascii() and any(map(_is_foreign_digit, set(text)))
 
 
 def letters(text: str) -> str:
     """The Latin letters of a name, in lower case: punctuation, digits, accents and what can't be seen are left out."""
     if text.isascii():
         return _NOT_A_LETTER.sub("", text.lower())
-    plain = text.translate({ord(c): _latin(c) for c in set(text) if c >= "\x7f"})
-    return _NOT_A_LETTER.sub("", plain.lower())
+    return _NOT_A_LETTER.sub("", "".join(map(_latin, text)).lower())
+
+
+def plain(text: str) -> str:
+    """The form in which names that a careless server takes for one are equal."""
+    if text.isascii():
+        return text.strip().casefold()
+    return "".join(map(_visible, text)).strip().casefold()
 
 
 @lru_cache(maxsize=16384)
-def _folded(char: str) -> str:
-    if char in "\t\n\r":
-        return char
-    category = unicodedata.category(char)
-    if category in {"Cc", "Cf", "Mn", "Me"} or char in _HANGUL_FILLERS:
-        return HIDDEN
-    return "".join(map(_plain, unicodedata.normalize("NFKC", char)))
-
-
-def _plain(char: str) -> str:
-    if char.isascii():
-        return char
-    if char.isdigit():
-        return str(unicodedata.digit(char))
-    return {"Zs": " ", "Zl": "\n", "Zp": "\n", "Pd": "-"}.get(unicodedata.category(char), char)
+def _is_foreign_digit(char: str) -> bool:
+    return char > "\x7f" and any(c.isdigit() for c in (char, *unicodedata.normalize("NFKC", char)))
 
 
 @lru_cache(maxsize=16384)
 def _latin(char: str) -> str:
     return unicodedata.normalize("NFKD", char).casefold().translate(_LOOK_ALIKES)
+
+
+@lru_cache(maxsize=16384)
+def _visible(char: str) -> str:
+    return "" if unicodedata.category(char) in {"Cc", "Cf", "Mn", "Me"} else unicodedata.normalize("NFKC", char)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple
 
-from ringback.deployment.guard.folding import HIDDEN, fold, letters
-from ringback.deployment.guard.views import unescaped
+from ringback.deployment.guard.folding import letters
 
-__all__ = ["Name", "Role", "canonical", "mentions_a_number", "mentions_a_trigger", "study"]
+__all__ = ["Name", "Role", "mentions_a_number", "mentions_a_trigger", "study"]
 
-_LONGEST_NAME = 128
+_LONGEST_NAME = 96
+"""Letters of a text that may be a name; a reader may cut there, and what follows is prose."""
+_REMEMBERED = 128
+"""Characters of a text whose meaning is remembered."""
+_CUT = re.compile(r"[\x00-\x1f\x7f]")
+"""Characters at which a reader may end a name."""
+_ESCAPE = re.compile(r"[%\\&+]")
+"""Characters by which a name may be written so that only some readers know it."""
 
 
 class Role(Enum):
@@ -34,6 +40,8 @@ class Name(NamedTuple):
     """As a member's name it announces that its value is a name: `Name`, `Key`, `Field`."""
     carries: bool
     """As a member's name it announces the value that a name elsewhere stands for: `Value`, `Data`."""
+    escaped: bool
+    """Whether it may be an escaped form of another name."""
 
 
 _DESTINATION = "destinat"
@@ -66,40 +74,32 @@ _TRIGGER = (
 
 
 def study(name: str) -> Name:
-    """What a name stands for, however it is written: any case, script look-alikes, escapes, punctuation."""
-    return _study(name) if len(name) <= _LONGEST_NAME else _study_anew(name)
+    """What a name stands for, however it is written: any case, look-alikes, punctuation; also if a reader cuts it."""
+    return _study(name) if len(name) <= _REMEMBERED else _study_anew(name)
 
 
 def mentions_a_number(text: str) -> bool:
-    """Whether unescaped text speaks of a destination, a telephone or a caller id."""
+    """Whether a text speaks of a destination, a telephone or a caller id."""
     plain = letters(text)
     return any(part in plain for part in _PROSE)
 
 
 def mentions_a_trigger(text: str) -> bool:
-    """Whether unescaped text holds a name that belongs to triggers, and so is no mere poll."""
+    """Whether a text holds a name that belongs to triggers, and so is no mere poll."""
     plain = letters(text)
     return any(part in plain for part in _TRIGGER)
 
 
-@lru_cache(maxsize=8192)
-def canonical(name: str) -> str:
-    """The form in which names that a careless server takes for one are equal."""
-    if name.isascii():
-        return name.strip().casefold()
-    return fold(unicodedata.normalize("NFKC", name[:1024]) + name[1024:]).replace(HIDDEN, "").strip().casefold()
-
-
 def _study_anew(name: str) -> Name:
-    plain = max((letters(view) for view in unescaped(name)), key=_weight)
-    return Name(_role(plain), "name" in plain or plain in _NAMING, "value" in plain or plain in _CARRYING)
+    whole = letters(name)[:_LONGEST_NAME]
+    cut = letters(_CUT.split(name.lstrip(), maxsplit=1)[0])
+    role = next((role for role in (_role(whole), _role(cut)) if role is not Role.PLAIN), Role.PLAIN)
+    return Name(
+        role, "name" in whole or whole in _NAMING, "value" in whole or whole in _CARRYING, bool(_ESCAPE.search(name))
+    )
 
 
 _study = lru_cache(maxsize=8192)(_study_anew)
-
-
-def _weight(plain: str) -> int:
-    return 1 if _role(plain) in {Role.PLAIN, Role.RESULT_DESTINATION} else 2
 
 
 def _role(plain: str) -> Role:

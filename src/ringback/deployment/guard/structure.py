@@ -1,29 +1,43 @@
-"""Judging well-formed JSON: each place that a server might dial from holds a line, exactly, or nothing.
+"""Judging one clean JSON text: each place that a server might dial from holds a line, exactly, or nothing.
 
-Text that is JSON by the letter is read in one way by everybody, so its ordinary values may hold digits (an amount, a
-postcode); anything less is the business of `Numbers.check_bytes`.
+Such a text is read in one way by everybody, so its ordinary values may hold a few digits (an amount, a postcode), but
+never enough for a telephone number. Anything less than clean is judged by `OnlyLines`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
-from ringback.deployment.guard.folding import fold, letters
-from ringback.deployment.guard.names import Role, canonical, study
-from ringback.deployment.guard.numbers import Numbers, Numeral
+from ringback.deployment.guard.folding import count_digits, plain
+from ringback.deployment.guard.names import Role, mentions_a_number, study
+from ringback.deployment.guard.only_lines import OnlyLines
 from ringback.deployment.guard.refusal import StrangerRefused, Where
-from ringback.deployment.guard.views import unescaped
 
 __all__ = ["NotCleanError", "Structure", "has_plain_names", "parse"]
 
 _DEEPEST = 64
-_LONGEST_TOLD = 64
-"""Letters of a value that may still be a name; longer ones are prose."""
+_MOST_DIGITS = 6
+"""Digits, however far apart, that an ordinary text or number may hold: fewer than any subscriber's number has."""
+_LONGEST_NAME = 64
+"""Characters of a text that may still be the name of something that is dialled."""
 _SHORTEST_NUMBER = 3
 """Digits from which on a text such as `tel:...` is a number rather than the name of one."""
 _RUNG = frozenset({Role.DESTINATION, Role.NUMBER})
+_OPENING = frozenset("{[\"'<")
+"""What a text that is JSON or markup itself begins with."""
+_SEVEN_BIT = re.compile(r"\+[A-Za-z0-9+/]{3,}")
+"""What UTF-7 takes for encoded."""
+
+
+class Numeral(str):
+    """A JSON number as it was written."""
+
+    __slots__ = ()
 
 
 class NotCleanError(ValueError):
@@ -31,7 +45,7 @@ class NotCleanError(ValueError):
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({canonical(name) for name, _ in pairs}) < len(pairs):
+    if len({plain(name) for name, _ in pairs}) < len(pairs):
         raise NotCleanError
     return dict(pairs)
 
@@ -53,15 +67,65 @@ def parse(text: str) -> Any:
         raise NotCleanError from error
 
 
+def _split(url: str) -> tuple[str, str, str | None] | None:
+    """Scheme, authority and host of a URL; None if it is none."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.netloc, parts.hostname
+    except ValueError:
+        return None
+
+
 class Structure:
-    """Walks a parsed body; its methods raise `StrangerRefused`, or `NotCleanError` for what is nested too deep."""
+    """Walks a parsed body; its methods raise `StrangerRefused`, or `NotCleanError` for what is nested too deep.
 
-    def __init__(self, numbers: Numbers) -> None:
-        self._numbers = numbers
+    lines:
+        The numbers that may be dialled.
+    display_number:
+        The caller id, allowed where a caller id belongs.
+    harmless:
+        Configured texts, whose digits are no number to dial. URLs among them stand for whatever lies below them, too.
+    """
 
-    def check(self, value: Any, where: Where = "body") -> None:
-        """A whole body, or a text within one that is JSON itself."""
-        self._walk(value, where, 0)
+    def __init__(self, lines: Iterable[str], display_number: str, harmless: Iterable[str], other: OnlyLines) -> None:
+        self._lines = frozenset(lines)
+        self._callers = self._lines | {display_number}
+        self._harmless = frozenset(harmless)
+        self._urls = tuple(text for text in self._harmless if text.startswith(("http://", "https://")))
+        self._with_plus = [text for text in (*self._callers, *self._harmless) if "+" in text]
+        self._other = other
+
+    def check(self, value: Any) -> None:
+        """Judge a whole body."""
+        self._walk(value, "body", 0)
+
+    def check_text(self, text: str, where: Where) -> None:
+        """Judge ordinary text: a configured one, one with too few digits for a number, or one with none but lines."""
+        if text in self._callers or text in self._harmless or not (digits := count_digits(text)):
+            return
+        if self._is_ours(text):
+            return
+        structured = text.lstrip()[:1] in _OPENING
+        if structured or mentions_a_number(text) or digits > _MOST_DIGITS:
+            self._other.check(text, where)
+
+    def check_seven_bit(self, text: str) -> None:
+        """Judge a whole body, as text: nothing in it may be read as UTF-7, digits and names included."""
+        if "+" not in text:
+            return
+        for known in self._with_plus:
+            text = text.replace(known, "")
+        if _SEVEN_BIT.search(text):
+            raise StrangerRefused("letters or digits in UTF-7", "body")
+
+    def _is_ours(self, text: str) -> bool:
+        """Whether a text is a URL on a configured server, with no digits of its own to speak of."""
+        url = next((url for url in self._urls if text.startswith(url)), None)
+        if url is None and text.startswith(("http://", "https://")):
+            hosts = {urlsplit(known).hostname for known in self._urls}
+            parts = _split(text)
+            url = f"{parts[0]}://{parts[1]}" if parts and parts[2] in hosts else None
+        return url is not None and count_digits(text[len(url) :]) < _SHORTEST_NUMBER
 
     def _walk(self, node: Any, where: Where, depth: int) -> bool:
         """Check a value; whether anything in it speaks of a destination."""
@@ -69,35 +133,39 @@ class Structure:
             raise NotCleanError
         kind = type(node)
         if kind is str:
-            return self._text(node, where, depth) in _RUNG
+            return self._text(node, where) in _RUNG
         if kind is dict:
             return self._object(node, where, depth)
         if kind is list:
             return self._array(node, where, depth)
         if kind is Numeral:
-            self._numbers.check_numeral(node, where)
+            self._numeral(node, where)
         return False
 
     def _object(self, node: dict[str, Any], where: Where, depth: int) -> bool:
         speaking: set[str] = set()
-        told: list[tuple[str, Role]] = []
+        named: list[tuple[str, Role]] = []
         carrying: list[str] = []
         for key, value in node.items():
             name = study(key)
             role = name.role
+            if role is Role.PLAIN and name.escaped:
+                role = Role.NUMBER
             if role is Role.PLAIN:
                 inner = (where, key)
                 if name.carries:
                     carrying.append(key)
                 if type(value) is str:
-                    says = self._text(value, inner, depth)
+                    says = self._text(value, inner)
                     if says is Role.DESTINATION or (name.names and says is not Role.PLAIN):
-                        told.append((key, says))
+                        named.append((key, says))
+                    elif name.names and study(value).escaped and value not in self._harmless:
+                        named.append((key, Role.NUMBER))
                 else:
                     if self._walk(value, inner, depth + 1):
                         speaking.add(key)
                     if name.names and _names_a_number(value):
-                        told.append((key, Role.NUMBER))
+                        named.append((key, Role.NUMBER))
             elif role is Role.RESULT_DESTINATION:
                 self._address(value, (where, key))
             else:
@@ -105,10 +173,10 @@ class Structure:
                 if role is Role.DESTINATION:
                     speaking.add(key)
             if not key.isalpha():
-                self._numbers.check_text(key, (where, "name"))
-        for telling, role in told:
+                self.check_text(key, (where, "name"))
+        for naming, role in named:
             for key, value in node.items():
-                if key != telling:
+                if key != naming:
                     if role is Role.RESULT_DESTINATION:
                         self._address(value, (where, key))
                     else:
@@ -117,50 +185,55 @@ class Structure:
             for key, value in node.items():
                 if key not in speaking and (key in carrying or type(value) is list):
                     self._no_other_digits(value, (where, key))
-        return bool(speaking) or any(role in _RUNG for _, role in told)
+        return bool(speaking) or any(role in _RUNG for _, role in named)
 
     def _array(self, node: list[Any], where: Where, depth: int) -> bool:
-        told: list[int] = []
+        named: list[int] = []
         speaking: set[int] = set()
         for index, value in enumerate(node):
             inner = (where, index)
             if type(value) is str:
-                says = self._text(value, inner, depth)
+                says = self._text(value, inner)
                 if says is Role.DESTINATION:
-                    told.append(index)
+                    named.append(index)
                 elif says is Role.NUMBER:
                     speaking.add(index)
             elif self._walk(value, inner, depth + 1):
                 speaking.add(index)
-        if told:
+        if named:
             for index, value in enumerate(node):
-                if index != told[0]:
+                if index != named[0]:
                     self._dialled(value, (where, index), caller=False)
         if speaking:
             for index, value in enumerate(node):
                 if index not in speaking and not _is_named(value):
                     self._no_other_digits(value, (where, index))
-        return bool(told or speaking)
+        return bool(named or speaking)
 
-    def _text(self, text: str, where: Where, depth: int) -> Role:
+    def _text(self, text: str, where: Where) -> Role:
         """Check a text; what it means if it serves as a name."""
-        numbers = self._numbers
-        numbers.check_text(text, where)
-        if len(text) > 1 and ("{" in text or "[" in text or '"' in text or "%" in text or "&" in text):
-            for nested in _nested(text):
-                self._walk(nested, where, depth + 1)
-        if text in numbers.harmless or (len(text) > _LONGEST_TOLD and len(letters(text)) > _LONGEST_TOLD):
+        self.check_text(text, where)
+        if text in self._harmless:
             return Role.PLAIN
         role = study(text).role
         if role is Role.PLAIN or role is Role.DESTINATION:
             return role
-        return role if sum(map(str.isdigit, text)) < _SHORTEST_NUMBER else Role.PLAIN
+        return role if count_digits(text) < _SHORTEST_NUMBER else Role.PLAIN
+
+    def _numeral(self, numeral: Numeral, where: Where) -> None:
+        """Judge a JSON number in a place of no special meaning."""
+        if numeral in self._lines:
+            return
+        if count_digits(numeral) > _MOST_DIGITS or (
+            "e" in numeral.lower() and abs(Decimal(numeral).adjusted()) >= _MOST_DIGITS
+        ):
+            raise StrangerRefused("a number that is no configured line", where)
 
     def _dialled(self, value: Any, where: Where, *, caller: bool) -> None:
         """What stands where a number is dialled from: a line, exactly, or nothing."""
         kind = type(value)
         if kind is str or kind is Numeral:
-            allowed = self._numbers.callers if caller else self._numbers.lines
+            allowed = self._callers if caller else self._lines
             if value not in allowed and (kind is Numeral or value.strip()):
                 raise StrangerRefused("something other than a configured line", where)
         elif kind is list:
@@ -168,8 +241,8 @@ class Structure:
                 self._dialled(element, (where, index), caller=caller)
         elif kind is dict:
             for key, element in value.items():
-                if key not in self._numbers.lines:
-                    self._no_digits(key, (where, "name"))
+                if key not in self._lines and count_digits(key):
+                    raise StrangerRefused("digits that are no configured line", (where, "name"))
                 self._dialled(element, (where, key), caller=caller)
 
     def _address(self, value: Any, where: Where) -> None:
@@ -178,52 +251,41 @@ class Structure:
             return
         if type(value) is not str or not value.startswith(("http://", "https://")):
             raise StrangerRefused("something other than an http or https URL", where)
-        self._numbers.check_text(value, where)
+        if not self._is_ours(value):
+            self.check_text(value, where)
 
     def _no_other_digits(self, value: Any, where: Where) -> None:
         """A value that may belong to a destination named elsewhere: words do no harm, digits must be a line's."""
         kind = type(value)
         if kind is str:
-            if not (value in self._numbers.harmless and any(map(str.isalpha, value))):
-                self._numbers.check_strictly(value, where)
+            if value not in self._harmless or value.isdigit():
+                self._other.check(value, where)
         elif kind is Numeral:
-            if value not in self._numbers.lines:
+            if value not in self._lines:
                 raise StrangerRefused("a number that is no configured line", where)
         elif kind is list:
             for index, element in enumerate(value):
                 self._no_other_digits(element, (where, index))
         elif kind is dict:
             for key, element in value.items():
-                self._numbers.check_strictly(key, (where, "name"))
+                self._other.check(key, (where, "name"))
                 self._no_other_digits(element, (where, key))
-
-    def _no_digits(self, text: str, where: Where) -> None:
-        if any(char.isdigit() for view in unescaped(text) for char in fold(view)):
-            raise StrangerRefused("digits that are no configured line", where)
-
-
-def _nested(text: str) -> Iterator[Any]:
-    """The JSON values that a text holds as text, with its outermost escapes and without."""
-    for view in unescaped(text):
-        stripped = view.strip()
-        if stripped[:1] in {"{", "[", '"'}:
-            try:
-                yield parse(stripped)
-            except NotCleanError:
-                continue
 
 
 def has_plain_names(value: Any) -> bool:
     """Whether no member of a value, at any depth, has a name that numbers are dialled from."""
     if type(value) is dict:
-        return all(study(key).role is Role.PLAIN and has_plain_names(element) for key, element in value.items())
+        return all(
+            (name := study(key)).role is Role.PLAIN and not name.escaped and has_plain_names(element)
+            for key, element in value.items()
+        )
     return all(map(has_plain_names, value)) if type(value) is list else True
 
 
 def _names_a_number(value: Any) -> bool:
     """Whether a text at any depth is the name of something that is dialled."""
     if type(value) is str:
-        return len(value) <= _LONGEST_TOLD and study(value).role in _RUNG
+        return len(value) <= _LONGEST_NAME and study(value).role in _RUNG
     inner = value.values() if type(value) is dict else value if type(value) is list else ()
     return any(map(_names_a_number, inner))
 

@@ -1,0 +1,148 @@
+"""Judging text that may be read in more than one way: it holds no number at all but lines, so any reading is harmless.
+
+A body that is not one clean JSON text has no structure to go by. So nothing in it is decoded, and nothing guessed:
+
+- each digit belongs to a line, written whole and in ASCII; what could hide others (escapes hold digits themselves, but
+  for named entities; base64; other encodings of characters) is refused;
+- two lines stand in one body only where each reader has to take them apart: each in double quotes of its own in a text
+  that begins as JSON does, in fields of a form, or in elements of markup;
+- no address leads to a stranger: no `sip:` or `tel:`, no `@` but of a host that is nobody's.
+
+The one exception are the flat text members with which a trigger begins, where they hold the configured text: a valid
+trigger carries the same text in the same place.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
+
+from ringback.deployment.guard.folding import has_foreign_digits, letters
+from ringback.deployment.guard.refusal import StrangerRefused, Where
+
+__all__ = ["OnlyLines"]
+
+_ODD = 2
+"""Bytes that are not UTF-8, or NUL, that a body may hold: three would be enough to write 112 in another encoding."""
+_RUN = re.compile(r"\+?[0-9]+")
+_BEFORE, _AFTER = frozenset("\"'=>:,[({ \t\r\n"), frozenset("\"'<&:,])}; \t\r\n")
+"""What may stand beside a line."""
+_BEFORE_PLUS, _BEFORE_ZERO = frozenset('"'), frozenset('"=>')
+"""What keeps a plus sign from being read as a blank, and a zero from beginning an octal number."""
+_ADDRESS = re.compile(
+    r"(?:sips?|tel|callto|h323|im|xmpp|wtai|skype|facetime)\s*:(?!\s*\")|@(?!example\.(?:com|org|net)\b)", re.IGNORECASE
+)
+_HIDING = re.compile(
+    r"base64|quoted-printable|transfer-encoding|<!(?:doctype|entity)|&#?\w+;|\\(?:\r?\n|[uUxX])", re.IGNORECASE
+)
+_WORD = re.compile(r"[A-Za-z/_-]{4,}")
+_PART = re.compile(r"[A-Za-z]{4,}")
+_NUMBER = re.compile(rb"[0-9][ ().-]?[0-9]")
+_FORM_TOKEN = re.compile(r"(?<![^&])AccessToken=([^&]*)(?![^&])")
+_FLAT = re.compile(
+    r"\s*\{(?:\s*\"(?:Project|ConversationId|AccessToken|ScenarioPath|OrchestratorUrl|Tenant|Locale)\"\s*:"
+    r"\s*\"(?:[^\"\\{}\[\]]|\\.)*+\"\s*,)+"
+)
+"""The text members with which a trigger begins."""
+_CONFIGURED = re.compile(r"(\"(?:Project|AccessToken|ScenarioPath|Tenant)\"\s*:\s*)\"((?:[^\"\\]|\\.)*+)\"")
+_ENTRY = re.compile(r"\{\s*\"Name\"\s*:\s*\"_Destination\"\s*[,}]")
+_SEPARATE = {
+    "json": (re.compile(r"[:,\[]\s*\"\Z"), re.compile(r"\"\s*(?:[,}\]]|\Z)")),
+    "form": (re.compile(r"=\Z"), re.compile(r"&|\Z")),
+    "markup": (re.compile(r">\Z"), re.compile(r"</")),
+}
+"""What stands before and behind each of several lines, so that nobody takes two for one value."""
+_BESIDE = 64
+"""Characters before a line that are looked at."""
+
+
+class OnlyLines:
+    """Judges such text. `configured` are texts that the flat members of a trigger may hold, digits or not."""
+
+    def __init__(self, lines: Iterable[str], configured: Iterable[str]) -> None:
+        self._lines = frozenset(lines)
+        configured = [text for text in configured if any(map(str.isalpha, text))]  # digits alone might be a number
+        self._in_json = {json.dumps(text, ensure_ascii=form)[1:-1] for text in configured for form in (True, False)}
+        self._in_forms = {quote(text, safe="") for text in configured}
+
+    def check_bytes(self, body: bytes, where: Where) -> None:
+        """Judge a body. Raises `StrangerRefused`."""
+        text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+        if text.count("\0") + text.count("\ufffd") > _ODD:
+            raise StrangerRefused("an encoding other than UTF-8", where)
+        self.check(text, where)
+
+    def check(self, text: str, where: Where) -> None:
+        """Judge text. Raises `StrangerRefused`."""
+        text = self._without_configured(text)
+        if has_foreign_digits(text):
+            raise StrangerRefused("digits of another script", where)
+        if _ADDRESS.search(text):
+            raise StrangerRefused("an address that may be dialled", where)
+        if _HIDING.search(text) or any(map(_is_base64_of_a_number, _words(text))):
+            raise StrangerRefused("an encoding that may hide a number", where)
+        if "+" in _RUN.sub("", text):
+            raise StrangerRefused("a plus sign that belongs to no line", where)
+        runs = list(_RUN.finditer(text))
+        for run in runs:
+            self._check_run(run, where)
+        if len(runs) > 1 and not any(_are_apart(runs, *sides) for sides in _family(text)):
+            raise StrangerRefused("two lines that may be read as one number", where)
+
+    def _check_run(self, run: re.Match[str], where: Where) -> None:
+        number, text = run[0], run.string
+        before, after = text[max(0, run.start() - 1) : run.start()], text[run.end() : run.end() + 1]
+        if number not in self._lines:
+            raise StrangerRefused("digits that are no configured line", where)
+        if (before and before not in _BEFORE) or (after and after not in _AFTER):
+            raise StrangerRefused("digits joined to something else", where)
+        if number[0] == "+" and (before not in _BEFORE_PLUS or "&" in text or "=" in text):
+            raise StrangerRefused("a plus sign that may be read as a blank", where)
+        if number[0] == "0" and before not in _BEFORE_ZERO:
+            raise StrangerRefused("a line that may be read as an octal number", where)
+
+    def _without_configured(self, text: str) -> str:
+        """The text less the configured texts that stand where each valid trigger has them."""
+        if '"' not in text and "<" not in text:
+            return _FORM_TOKEN.sub(lambda found: "" if found[1] in self._in_forms else found[0], text)
+        flat = _FLAT.match(text)
+        if flat is None or letters(text).count("destinat") != len(_ENTRY.findall(text)):
+            return text  # a destination that is no entry of its own might take its value from anywhere
+        return _CONFIGURED.sub(self._emptied, flat[0]) + text[flat.end() :]
+
+    def _emptied(self, member: re.Match[str]) -> str:
+        return f'{member[1]}""' if member[2] in self._in_json else member[0]
+
+
+def _family(text: str) -> Iterator[tuple[re.Pattern[str], re.Pattern[str]]]:
+    """What keeps lines apart in a text of this form; nothing where readers may differ on the form."""
+    marks = {mark for mark in "\"'`<=&" if mark in text}
+    if marks == {'"'} and text.lstrip()[:1] in {"{", "["}:
+        yield _SEPARATE["json"]
+    elif marks == {"=", "&"} and not any(map(str.isspace, text)):
+        yield _SEPARATE["form"]
+    elif marks == {"<"}:
+        yield _SEPARATE["markup"]
+
+
+def _are_apart(runs: list[re.Match[str]], before: re.Pattern[str], after: re.Pattern[str]) -> bool:
+    return all(
+        before.search(run.string[max(0, run.start() - _BESIDE) : run.start()]) and after.match(run.string, run.end())
+        for run in runs
+    )
+
+
+def _words(text: str) -> Iterator[str]:
+    for word in _WORD.findall(text):
+        yield word
+        if not word.isalpha():
+            yield from _PART.findall(word)
+
+
+def _is_base64_of_a_number(word: str) -> bool:
+    coded = word.replace("/", "_")
+    raw = base64.urlsafe_b64decode(coded + "A" * (-len(coded) % 4))[: len(coded) * 6 // 8]
+    return bool(_NUMBER.search(raw)) and raw.isascii() and raw.decode().isprintable()
