@@ -15,7 +15,8 @@ from typing import Any
 
 from ringback.config import Config
 from ringback.config.loading import gather
-from ringback.deployment import CallBudget, DeploymentClient, Recorder, Redactor
+from ringback.deployment import DeploymentClient, Recorder, Redactor
+from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.guard import DialGuard
 
 LINE, BUSY, STRANGER = "5550000001", "5550000002", "5559998877"
@@ -63,9 +64,15 @@ async def talking_to(config: Config, path: Path | None = None) -> AsyncIterator[
     """A client of that deployment, with guard, budget and recorder of its own."""
     deployment = config.deployment
     recorder = Recorder(Redactor(TOKEN, config.lines.configured), path)
-    harmless = [deployment.base_url, deployment.base_url.partition("//")[2], TOKEN, deployment.orchestrator_url]
+    harmless = [
+        deployment.base_url,
+        deployment.base_url.partition("//")[2],
+        TOKEN,
+        deployment.project,
+        deployment.orchestrator_url,
+    ]
     guard = DialGuard(config.lines.configured.values(), deployment.display_number, harmless)
-    async with DeploymentClient(config, guard, CallBudget(config.budget.calls), recorder) as client:
+    async with DeploymentClient(config, guard, WaitingBudget(config.budget.calls), recorder) as client:
         yield client
     recorder.close()
 

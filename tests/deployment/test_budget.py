@@ -1,4 +1,4 @@
-"""The budget of accepted calls: never one over, given back on refusals, kept where a call may have been placed."""
+"""The call budget: never one over; a place is free again only if nothing was sent, or for a 4xx without an id."""
 
 from __future__ import annotations
 
@@ -9,87 +9,248 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ringback.config import ConfigError
 from ringback.deployment import BudgetSpent, CallBudget, Trigger
+from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
+from ringback.loadgen.run import check_budget
 
 from .hostile import Request, Script, body, http, serving, talking_to
 from .hostile import settings as settings_of
 
-OUTCOMES = st.lists(st.sampled_from(["accepted", "possible", "both", "refused"]), min_size=1, max_size=40)
+STEPS = st.lists(st.sampled_from(["reserve", *Fate]), max_size=300)
+ID = "7e57ca11"
 
 
-@given(limit=st.integers(1, 12), outcomes=OUTCOMES, seed=st.integers(0, 999))
+# -- the rule ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "unique_id", "fate"),
+    [
+        (200, '{"UniqueId": "7e57ca11"}', ID, Fate.ACCEPTED),
+        (202, '{"UniqueId": "7e57ca11"}', ID, Fate.ACCEPTED),
+        (200, "{}", None, Fate.MAY_HAVE_DIALLED),
+        (200, "", None, Fate.MAY_HAVE_DIALLED),
+        (204, "", None, Fate.MAY_HAVE_DIALLED),
+        (None, "", None, Fate.MAY_HAVE_DIALLED),
+        (302, "", None, Fate.MAY_HAVE_DIALLED),
+        (101, "", None, Fate.MAY_HAVE_DIALLED),
+        (500, '{"error": "no"}', None, Fate.MAY_HAVE_DIALLED),
+        (502, "", None, Fate.MAY_HAVE_DIALLED),
+        (504, "<html>", None, Fate.MAY_HAVE_DIALLED),
+        (500, '{"UniqueId": "7e57ca11"}', ID, Fate.MAY_HAVE_DIALLED),
+        (409, '{"UniqueId": "7e57ca11"}', ID, Fate.MAY_HAVE_DIALLED),
+        (409, '{"UniqueId": 12345}', None, Fate.MAY_HAVE_DIALLED),
+        (409, '{"uniqueId": "7e57ca11"}', None, Fate.MAY_HAVE_DIALLED),
+        (409, '{"error": {"unique_id": "7e57ca11"}}', None, Fate.MAY_HAVE_DIALLED),
+        (409, '{"callId": 5}', None, Fate.MAY_HAVE_DIALLED),
+        (409, "<e><UniqueId>7e57ca11</UniqueId></e>", None, Fate.MAY_HAVE_DIALLED),
+        (409, "Unique-Id: 7e57ca11", None, Fate.MAY_HAVE_DIALLED),
+        (409, "call id 7e57ca11 exists", None, Fate.MAY_HAVE_DIALLED),
+        (400, "", None, Fate.FREE),
+        (404, "<html>not found</html>", None, Fate.FREE),
+        (400, '{"type": "about:blank", "traceId": "00-0af7", "requestId": 17}', None, Fate.FREE),
+        (400, '{"UniqueId": null, "error": "AccessToken"}', None, Fate.FREE),
+        (400, '{"UniqueId": "", "error": "AccessToken"}', None, Fate.FREE),
+        (400, "<e><UniqueId/><UniqueId></UniqueId></e>", None, Fate.FREE),
+        (400, '{"error": "recall identity"}', None, Fate.FREE),
+        (429, "", None, Fate.FREE),
+    ],
+)
+def test_what_an_answer_means_for_the_budget(
+    status: int | None, content: str, unique_id: str | None, fate: Fate
+) -> None:
+    assert fate_of(status, content.encode(), unique_id) is fate
+
+
+def test_a_refusal_that_broke_off_may_have_held_an_id() -> None:
+    assert fate_of(400, b"{", None, whole=False) is Fate.MAY_HAVE_DIALLED
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        (b"", 1),
+        (b"{}", 1),
+        (b'[{"Name": "_Destination", "Value": "5550000001"}]', 1),
+        (b'{"p": [{"Name": "_Destination"}], "ResultDestination": "x"}', 1),
+        (b'{"p": [{"Name": "_Destination"}]}{"p": [{"Name": "_destination"}]}', 2),
+        (b'[{"_Destination": ""}, {"_Destination": ""}, {"_Destination": ""}]', 3),
+    ],
+)
+def test_a_body_may_be_several_triggers(content: bytes, count: int) -> None:
+    assert places(content) == count
+
+
+@given(st.integers(0, 12), STEPS)
+def test_whatever_comes_of_triggers_there_is_never_one_call_over(limit: int, steps: list[str | Fate]) -> None:
+    """Held against a count of our own: what was reserved and is not free again is a call, or may be one."""
+    budget = CallBudget(limit)
+    on_their_way = calls = indeterminate = 0
+    for step in steps:
+        if isinstance(step, str):
+            room = on_their_way + calls < limit
+            assert budget.reserve() is room
+            on_their_way += room
+        elif on_their_way:
+            budget.settle(step)
+            on_their_way -= 1
+            calls += step is not Fate.FREE
+            indeterminate += step is Fate.MAY_HAVE_DIALLED
+        assert calls + on_their_way <= limit
+        assert budget.left == limit - calls - on_their_way
+        assert budget.indeterminate == indeterminate + on_their_way
+
+
+def test_a_body_of_two_triggers_takes_two_places_and_may_have_dialled_twice() -> None:
+    budget = CallBudget(3)
+    assert budget.reserve(2)
+    assert not budget.reserve(2)
+    budget.settle(Fate.ACCEPTED, 2)
+    assert (budget.accepted, budget.may_have_dialled, budget.left) == (1, 1, 1)
+
+
+def test_without_a_limit_there_is_always_room() -> None:
+    budget = CallBudget(None)
+    for _ in range(1000):
+        assert budget.reserve()
+        budget.settle(Fate.ACCEPTED)
+    assert budget.left > 0
+    assert budget.indeterminate == 0
+
+
+def test_a_deployment_of_somebodys_wants_a_budget() -> None:
+    config = settings_of("http://127.0.0.1:1")
+    assert check_budget(config, embedded=True) is None
+    with pytest.raises(ConfigError, match=r"load\.budget_calls: missing.*; set the number"):
+        check_budget(config, embedded=False)
+    assert check_budget(settings_of("http://127.0.0.1:1", load={"budget_calls": 7}), embedded=False) == 7
+
+
+# -- spending in the dark ---------------------------------------------------------------------------------------------
+
+
+def settled(*fates: Fate, valid: bool = True) -> CallBudget:
+    budget = CallBudget(60)
+    for fate in fates:
+        assert budget.reserve()
+        budget.settle(fate, valid=valid)
+    return budget
+
+
+def test_three_valid_triggers_that_end_in_the_dark_are_enough() -> None:
+    budget = settled(*[Fate.MAY_HAVE_DIALLED] * 3)
+    assert budget.in_the_dark
+    assert not budget.reserve()
+    assert "stopped after 3 valid triggers" in budget.why_spent
+
+
+@pytest.mark.parametrize("readable", [Fate.ACCEPTED, Fate.FREE])
+def test_one_answer_that_can_be_read_is_light(readable: Fate) -> None:
+    assert not settled(Fate.MAY_HAVE_DIALLED, Fate.MAY_HAVE_DIALLED, readable, *[Fate.MAY_HAVE_DIALLED] * 9).in_the_dark
+
+
+def test_what_no_deployment_must_accept_says_nothing_of_valid_triggers() -> None:
+    assert not settled(*[Fate.MAY_HAVE_DIALLED] * 9, valid=False).in_the_dark
+
+
+def test_what_was_never_sent_is_no_answer() -> None:
+    budget = settled(Fate.MAY_HAVE_DIALLED, Fate.MAY_HAVE_DIALLED)
+    budget.reserve()
+    budget.settle(Fate.FREE, valid=True, sent=False)
+    budget.reserve()
+    budget.settle(Fate.MAY_HAVE_DIALLED, valid=True)
+    assert budget.in_the_dark
+
+
+# -- waiting for a place ----------------------------------------------------------------------------------------------
+
+
+@given(
+    limit=st.integers(1, 12),
+    outcomes=st.lists(st.sampled_from(Fate), min_size=1, max_size=40),
+    seed=st.integers(0, 999),
+)
 @settings(max_examples=150, deadline=None)
-def test_whatever_happens_at_once_the_limit_holds(limit: int, outcomes: list[str], seed: int) -> None:
+def test_whatever_happens_at_once_the_limit_holds(limit: int, outcomes: list[Fate], seed: int) -> None:
     async def main() -> None:
-        budget = CallBudget(limit)
+        budget = WaitingBudget(limit)
         order = random.Random(seed)
         under_way = most = spent = refused = 0
 
-        async def place(outcome: str) -> None:
+        async def place(fate: Fate) -> None:
             nonlocal under_way, most, spent, refused
             try:
-                await budget.reserve()
+                await budget.take()
             except BudgetSpent:
                 refused += 1
                 return
             under_way += 1
             most = max(most, under_way + spent)
             for _ in range(order.randrange(4)):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # lets the others have their turn
             under_way -= 1
-            spent += outcome != "refused"
-            await budget.settle(accepted=outcome in {"accepted", "both"}, possible=outcome in {"possible", "both"})
+            spent += fate is not Fate.FREE
+            await budget.give(fate, valid=False, sent=True)
 
-        await asyncio.wait_for(asyncio.gather(*(place(outcome) for outcome in outcomes)), 10)
-        dialled = sum(outcome != "refused" for outcome in outcomes)
+        await asyncio.wait_for(asyncio.gather(*(place(fate) for fate in outcomes)), 10)
+        dialled = sum(fate is not Fate.FREE for fate in outcomes)
         assert most <= limit
-        assert budget.accepted + budget.possible == spent <= limit
+        assert budget.accepted + budget.may_have_dialled == spent <= limit
         assert budget.left == limit - spent
         assert (refused > 0) <= (dialled >= limit), "refused although places were left"
 
     asyncio.run(main())
 
 
+async def waiting_for(budget: WaitingBudget) -> asyncio.Task[None]:
+    """A task that has asked for a place and waits for it."""
+    task = asyncio.create_task(budget.take())
+    for _ in range(5):
+        await asyncio.sleep(0)  # lets it come as far as it can
+    assert not task.done(), "what is reserved may yet be given back"
+    return task
+
+
 def test_who_waits_for_a_place_gets_it_when_another_is_given_back() -> None:
     async def main() -> None:
-        budget = CallBudget(1)
-        await budget.reserve()
-        waiting = asyncio.create_task(budget.reserve())
-        await asyncio.sleep(0.01)
-        assert not waiting.done(), "what is reserved may yet be given back"
-        await budget.settle(accepted=False)
-        await asyncio.wait_for(waiting, 2)
+        budget = WaitingBudget(1)
+        await budget.take()
+        waiting = await waiting_for(budget)
+        await budget.give(Fate.FREE, valid=True, sent=True)
+        await asyncio.wait_for(waiting, 10)
         assert budget.left == 0
 
     asyncio.run(main())
 
 
-def test_who_waits_for_a_place_is_told_when_the_last_one_is_spent() -> None:
+def test_who_waits_for_a_place_is_refused_when_the_last_one_is_spent() -> None:
     async def main() -> None:
-        budget = CallBudget(1)
-        await budget.reserve()
-        waiting = [asyncio.create_task(budget.reserve()) for _ in range(3)]
-        await asyncio.sleep(0.01)
-        await budget.settle(accepted=False, possible=True)
-        ends = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 2)
+        budget = WaitingBudget(1)
+        await budget.take()
+        waiting = [await waiting_for(budget) for _ in range(3)]
+        await budget.give(Fate.MAY_HAVE_DIALLED, valid=True, sent=True)
+        ends = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10)
         assert all(isinstance(end, BudgetSpent) for end in ends)
-        assert "1 accepted calls" in str(ends[0]) or "budget of 1" in str(ends[0])
+        assert str(ends[0]) == "the budget of 1 calls is spent"
 
     asyncio.run(main())
 
 
 def test_who_stops_waiting_takes_no_place() -> None:
     async def main() -> None:
-        budget = CallBudget(1)
-        await budget.reserve()
-        waiting = asyncio.create_task(budget.reserve())
-        await asyncio.sleep(0.01)
+        budget = WaitingBudget(1)
+        await budget.take()
+        waiting = await waiting_for(budget)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        await budget.settle(accepted=False)
+        await budget.give(Fate.FREE, valid=True, sent=True)
         assert budget.left == 1
 
     asyncio.run(main())
+
+
+# -- through the transport --------------------------------------------------------------------------------------------
 
 
 async def _slow_answer(request: Request, status: int) -> bytes:
@@ -128,10 +289,10 @@ def test_triggers_at_once_never_place_one_call_too_many(pattern: str) -> None:
                 assert all(isinstance(one, Trigger | BudgetSpent) for one in sent)
                 dialled = sum(pattern[i % len(pattern)] != "r" for i in range(len(server.requests)))
                 budget = client.transport.budget
-                assert dialled == budget.accepted + budget.possible <= limit
+                assert dialled == budget.accepted + budget.may_have_dialled <= limit
                 assert budget.accepted == sum(a.accepted for a in answers)
                 assert len(answers) == len(server.requests)
-                assert len(answers) == 24 or dialled == limit
+                assert len(answers) == 24 or dialled == limit or budget.in_the_dark
 
     asyncio.run(main())
 

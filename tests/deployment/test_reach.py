@@ -223,7 +223,8 @@ def test_any_project_name_can_travel_in_the_header(project: str) -> None:
         async with serving(accepts) as server:
             config = settings(server.base_url)
             named = config.deployment.model_copy(update={"project": project})
-            maker = DraftMaker(config.model_copy(update={"deployment": named}), 1)
+            config = config.model_copy(update={"deployment": named})
+            maker = DraftMaker(config, 1)
             async with talking_to(config) as client:
                 answer = await client.trigger(body(), headers=maker.header("named"), expect_call=True)
                 assert answer.status == 200
@@ -240,6 +241,6 @@ def test_an_interrupted_trigger_counts_as_one_that_may_have_dialled() -> None:
                 await asyncio.sleep(0.01)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            assert (client.transport.budget.possible, client.transport.budget.left) == (1, 49)
+            assert (client.transport.budget.may_have_dialled, client.transport.budget.left) == (1, 49)
 
     asyncio.run(main())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ringback.deployment.guard import LETTERS
 from ringback.loadgen.guarding import guard_for
-from ringback.loadgen.wire import RequestWriter, read_poll, read_trigger, refuses
+from ringback.loadgen.wire import RequestWriter, read_poll, read_trigger
 
 from .deployments import LINES, TOKEN, config_for
 
@@ -120,14 +120,6 @@ def test_what_a_trigger_was_answered(
     assert read_trigger(status, content_type, body) == meaning
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "certain"),
-    [(400, b"", True), (429, b"{}", True), (400, b'{"UniqueId": "a"}', False), (500, b"", False), (302, b"", False)],
-)
-def test_which_answers_are_certain_refusals(status: int, body: bytes, certain: bool) -> None:
-    assert refuses(status, body) is certain
-
-
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -144,7 +136,6 @@ def test_whatever_is_answered_has_a_meaning(status: int, content_type: str, body
     unique_id, kind = read_trigger(status, content_type, body)
     assert kind is not None or (status == 200 and unique_id)
     assert unique_id is None or 200 <= status < 300
-    refuses(status, body)
     pairs, problem = read_poll(status, body)
     assert problem is None or not pairs
     assert all(isinstance(unique_id, str) and isinstance(state, str) for unique_id, state in pairs)

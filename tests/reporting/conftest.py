@@ -79,6 +79,7 @@ def make_report() -> Callable[..., RunReport]:
             "level": Level.SHOULD,
             "calls_accepted": 53,
             "calls_budget": 60,
+            "calls_may_have_dialled": 0,
         }
         return RunReport(
             **{**facts, **changed},

@@ -92,7 +92,7 @@ def test_what_is_told(of_every_kind: MakeReport) -> None:
     told = notification(verdict_document(of_every_kind("what a deployment said", embedded=True)))
     assert told["schema"] == "ringback/notification/1"
     assert (told["verdict"], told["exit_code"], told["command"]) == ("fail", 1, "gate")
-    assert told["calls"] == {"accepted": 53, "budget": 60}
+    assert told["calls"] == {"accepted": 53, "may_have_dialled": 0, "budget": 60}
     assert told["deployment"] == {"base_url": "https://ivr.example.com:22222", "embedded": True}
     assert (told["failing"], told["undecided"], told["waived"]) == (["ACK-03"], ["STA-02"], ["RES-04"])
     assert told["broken_limits"] == [{"metric": "trigger.latency_ms.p99", "limit": "< 500", "value": 512.3}]

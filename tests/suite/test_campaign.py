@@ -107,7 +107,7 @@ def test_a_200_without_an_id_ends_the_campaign_before_it_spends_more() -> None:
     tiny = Tiny(id_of=lambda _n: None)
     with meeting(tiny, [NO_LOCALE, NO_TENANT], burst=True, identical=3, pool=12) as session:
         assert len(tiny.triggers) == 1
-        assert (session.budget.accepted, session.budget.possible) == (0, 1)
+        assert (session.budget.accepted, session.budget.may_have_dialled) == (0, 1)
         with pytest.raises(Inconclusive, match="ACK-02"):
             judged(session, NO_LOCALE)
 

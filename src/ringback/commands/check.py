@@ -74,6 +74,7 @@ def check_target(
         results=outcome.results,
         accepted=outcome.accepted,
         budget=outcome.budget,
+        may_have_dialled=outcome.may_have_dialled,
         open_questions=outcome.open_questions,
         notes=outcome.notes,
         interrupted=outcome.interrupted,

@@ -51,6 +51,7 @@ def _both(checked: Findings, loaded: Findings, load_budget: int | None) -> Findi
         limits=loaded.limits,
         accepted=checked.accepted + loaded.accepted,
         budget=0 if load_budget is None else checked.budget + load_budget,
+        may_have_dialled=checked.may_have_dialled + loaded.may_have_dialled,
         load=loaded.load,
         open_questions=(*checked.open_questions, *loaded.open_questions),
         notes=(*checked.notes, *loaded.notes),

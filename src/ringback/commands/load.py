@@ -91,6 +91,7 @@ def load_target(
         limits=outcome.limits,
         accepted=outcome.accepted,
         budget=budget or 0,
+        may_have_dialled=int(outcome.section.get("calls", {}).get("doubtful", 0)),
         load=outcome.section,
         open_questions=outcome.open_questions,
         interrupted=outcome.interrupted,

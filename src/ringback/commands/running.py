@@ -19,7 +19,7 @@ from rich.console import Console
 from ringback.config import Config, ConfigError
 from ringback.config.loading import Sources, gather
 from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
-from ringback.contract.verdict import ClauseResult, Conclusion, LimitResult, conclude
+from ringback.contract.verdict import ClauseResult, Conclusion, ExitCode, LimitResult, conclude
 from ringback.contract.waivers import waiver_notes, waiver_uses
 from ringback.reporting import Progress, RunReport, print_report, verdict_document
 from ringback.reporting.artifacts import ARTIFACTS, write_all, write_promised
@@ -58,6 +58,7 @@ class Findings:
     limits: tuple[LimitResult, ...] = ()
     accepted: int = 0
     budget: int = 0
+    may_have_dialled: int = 0
     load: Mapping[str, Any] | None = None
     open_questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -118,6 +119,8 @@ def finish(
     conclusion: Conclusion = conclude(
         findings.results, findings.limits, interrupted=findings.interrupted, open_questions=findings.open_questions
     )
+    # A run that fails says why it does; what else is open must not be lost beside it.
+    also_open = findings.open_questions if conclusion.exit_code == ExitCode.BROKEN else ()
     config = target.config
     waivers = waiver_uses(config.waivers, findings.results)
     report = RunReport(
@@ -133,9 +136,10 @@ def finish(
         limits=findings.limits,
         calls_accepted=findings.accepted,
         calls_budget=findings.budget,
+        calls_may_have_dialled=findings.may_have_dialled,
         conclusion=conclusion,
         load=findings.load,
-        notes=(*findings.notes, *waiver_notes(waivers)),
+        notes=(*findings.notes, *also_open, *waiver_notes(waivers)),
         waivers=waivers,
         again=_again(config, seed) if Path(sys.argv[0]).name == "ringback" else "",
     )
@@ -182,6 +186,7 @@ def promise(command: str, target: Target, directory: Path, started: datetime, se
         limits=(),
         calls_accepted=0,
         calls_budget=0,
+        calls_may_have_dialled=0,
         conclusion=conclude((), (), open_questions=(unfinished,)),
         notes=(unfinished,),
     )
@@ -216,5 +221,10 @@ class Ticker:
             if (run := self._run) is not None:
                 budget = run.session.budget
                 self._progress.update(
-                    run.clauses_done, len(run.tests_left), budget.accepted, budget.limit, run.session.calls.ringing
+                    run.clauses_done,
+                    len(run.tests_left),
+                    budget.accepted,
+                    budget.limit,
+                    run.session.calls.ringing,
+                    may_have_dialled=budget.may_have_dialled,
                 )

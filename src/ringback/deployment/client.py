@@ -15,7 +15,7 @@ import httpx
 
 from ringback.config import Config
 from ringback.deployment.answers import Answer, Poll, Trigger
-from ringback.deployment.budget import CallBudget
+from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.reading import strings_in
@@ -29,7 +29,7 @@ JSON_HEADERS = (("Content-Type", "application/json"),)
 class DeploymentClient:
     """An async client of one deployment. Use it as an async context manager, in one event loop."""
 
-    def __init__(self, config: Config, guard: DialGuard, budget: CallBudget, recorder: Recorder) -> None:
+    def __init__(self, config: Config, guard: DialGuard, budget: WaitingBudget, recorder: Recorder) -> None:
         self.config = config
         self.recorder = recorder
         self.history: list[Answer] = []
@@ -63,7 +63,7 @@ class DeploymentClient:
         paced: bool = True,
     ) -> Trigger:
         """Send one trigger, once. Failures to answer are part of the `Trigger`; raises `ExchangeError` otherwise."""
-        intent = Intent(purpose, places_a_call=expect_call, names_a_call=_names_a_call, paced=paced)
+        intent = Intent(purpose, places_a_call=expect_call, id_in=_id_in, paced=paced)
         got = await self._send(method, TRIGGER_PATH, content, headers, intent)
         answer = Trigger(**_fields(got), sent=purpose, line=line, valid=expect_call)
         self.history.append(answer)
@@ -129,8 +129,8 @@ def encode(content: object) -> bytes:
         return json.dumps(content).encode()
 
 
-def _names_a_call(status: int, body: bytes) -> bool:
-    return Trigger(_NO_EXCHANGE, 0, 0, status, None, body).names_a_call
+def _id_in(status: int, body: bytes) -> str | None:
+    return Trigger(_NO_EXCHANGE, 0, 0, status, None, body).found_id
 
 
 def _fields(answer: Answer) -> dict[str, Any]:

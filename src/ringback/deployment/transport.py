@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 
 from ringback.config import Config
-from ringback.deployment.budget import CallBudget
+from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
 from ringback.deployment.errors import NotSent, Unreachable
 from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
@@ -47,9 +47,9 @@ class Intent:
 
     purpose: str = ""
     places_a_call: bool = False
-    """Whether a deployment that works would dial for it."""
-    names_a_call: Callable[[int, bytes], bool] = field(default=lambda _status, _body: False)
-    """Reads status and body of an answer: does it tell of an accepted call?"""
+    """Whether a deployment that keeps the contract accepts it."""
+    id_in: Callable[[int, bytes], str | None] = field(default=lambda _status, _body: None)
+    """Reads status and body of a trigger's answer: the id of a call, in any spelling."""
     paced: bool = True
     """False when the sender has waited for the trigger rate itself, to send several at once."""
 
@@ -93,7 +93,7 @@ class _Trace:
 class GuardedTransport(httpx.AsyncBaseTransport):
     """See the module. Belongs to one event loop."""
 
-    def __init__(self, config: Config, guard: DialGuard, budget: CallBudget, recorder: Recorder) -> None:
+    def __init__(self, config: Config, guard: DialGuard, budget: WaitingBudget, recorder: Recorder) -> None:
         self._guard = guard
         self._recorder = recorder
         self._timeout = config.timing.request
@@ -127,18 +127,24 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         endpoint = request.url.path.removeprefix(self._prefix)
         if endpoint.rstrip("/") == POLL_PATH:
             return await self._patiently(request, body, intent, endpoint)
-        await self.budget.reserve()
-        accepted = possible = False
+        count = places(body)
+        await self.budget.take(count, valid=intent.places_a_call)
+        sent, fate = False, Fate.FREE
         try:
             response = await self._patiently(request, body, intent, endpoint)
-            accepted = intent.names_a_call(response.status_code, response.content)
-            possible = intent.places_a_call and response.is_success
+            sent, fate = True, self._fate(response.status_code, response.content, intent)
             return response
-        except (NoAnswer, _CutOff):
-            possible = intent.places_a_call
+        except NoAnswer as lost:
+            sent, fate = True, self._fate(lost.status, lost.attempt.body, intent, whole=False)
+            raise
+        except _CutOff:
+            sent, fate = True, Fate.MAY_HAVE_DIALLED
             raise
         finally:
-            await asyncio.shield(self.budget.settle(accepted=accepted, possible=possible))
+            await asyncio.shield(self.budget.give(fate, count, valid=intent.places_a_call, sent=sent))
+
+    def _fate(self, status: int | None, body: bytes, intent: Intent, *, whole: bool = True) -> Fate:
+        return fate_of(status, body, None if status is None else intent.id_in(status, body), whole=whole)
 
     async def _patiently(self, request: httpx.Request, body: bytes, intent: Intent, endpoint: str) -> httpx.Response:
         attempt = 0
@@ -149,7 +155,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             if endpoint.rstrip("/") != POLL_PATH and (intent.paced or attempt):
                 await self.rate.wait()
             response = await self._sent(request, body, intent)
-            if response.status_code != 429 or intent.names_a_call(429, response.content):
+            if response.status_code != 429 or self._fate(429, response.content, intent) is not Fate.FREE:
                 return response
             asked = retry_after(response.headers.get("retry-after"), response.headers.get("date"))
             if asked is None:

@@ -23,6 +23,7 @@ from locust.env import Environment
 from locust.util.load_locustfile import load_locustfile
 
 from ringback.config import Config, ConfigError, load_config
+from ringback.deployment.budget import CallBudget
 from ringback.loadgen.baseline import baseline_of
 from ringback.loadgen.conductor import Conductor
 from ringback.loadgen.crew import Crew, CrewError, LocalCrew, RemoteCrew, WorkerSide, fingerprint
@@ -148,8 +149,8 @@ def _load_run(
     *, relay: bool,
 ) -> LoadRun:  # fmt: skip
     return LoadRun(
-        config, guard_for(config), environment, scenario=plan.what, seed=plan.seed, budget=budget, member=member,
-        name=name, steady=plan.steady, relay=relay,
+        config, guard_for(config), environment, scenario=plan.what, seed=plan.seed, budget=CallBudget(budget),
+        member=member, name=name, steady=plan.steady, relay=relay,
     )  # fmt: skip
 
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ringback.config import Config
+from ringback.deployment.budget import CallBudget, Fate, fate_of
 from ringback.deployment.guard import StrangerRefused
 from ringback.deployment.pace import retry_after
-from ringback.loadgen.budget import CallBudget
 from ringback.loadgen.connection import Exchange, Failed, Outcome
 from ringback.loadgen.http_answer import HttpAnswer
 from ringback.loadgen.pool import ConnectionPool
-from ringback.loadgen.wire import RequestWriter, read_poll, read_trigger, refuses
+from ringback.loadgen.wire import RequestWriter, read_poll, read_trigger
 
 __all__ = ["BudgetSpent", "Door", "Listener", "NotSent", "Polled", "Triggered", "Withheld", "ignore"]
 
@@ -46,7 +46,7 @@ class NotSent(Exception):
 
 
 class BudgetSpent(NotSent):
-    """No call is left in the budget."""
+    """No call may be placed any more; the message says why."""
 
 
 class Withheld(NotSent):
@@ -110,7 +110,7 @@ class Door:
         if (pause := self._pause_until["trigger"] - time.perf_counter()) > 0:
             raise Withheld(pause)
         if not self.budget.reserve():
-            raise BudgetSpent
+            raise BudgetSpent(self.budget.why_spent)
         request, word = self._writer.trigger(line, delivered=delivered)
         self.on_their_way += 1
         self._pool.begin(Exchange(request, self._on_trigger, due, (line, word, then)))
@@ -136,22 +136,15 @@ class Door:
             kind: str | None = outcome.kind
             received = 0
             self._failed(outcome)
-            if outcome.sent:
-                self.budget.doubt()
-            else:
-                self.budget.release()
+            fate = fate_of(None, b"", None) if outcome.sent else Fate.FREE
+            self.budget.settle(fate, valid=True, sent=outcome.sent)
         else:
             self.reached = True
             received = outcome.received
             unique_id, kind = read_trigger(outcome.status, outcome.headers.get("content-type", ""), outcome.body)
-            if unique_id is not None:
-                self.budget.accept()
-                if kind == "content_type" and self._any_type:
-                    kind = None
-            elif refuses(outcome.status, outcome.body):
-                self.budget.release()
-            else:
-                self.budget.doubt()
+            self.budget.settle(fate_of(outcome.status, outcome.body, unique_id), valid=outcome.status != 429)
+            if kind == "content_type" and self._any_type:
+                kind = None
             if kind == "rate_limited":
                 self._pause("trigger", outcome)
         if kind != WITHDRAWN:

@@ -21,9 +21,9 @@ from gevent.queue import Queue
 from locust.env import Environment
 
 from ringback.config import LINE_STATES, Config
+from ringback.deployment.budget import CallBudget
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.transport import client_ssl_context
-from ringback.loadgen.budget import CallBudget
 from ringback.loadgen.client import WITHDRAWN, BudgetSpent, Door, NotSent, Triggered, Withheld
 from ringback.loadgen.histogram import Histogram
 from ringback.loadgen.ledger import Ledger
@@ -59,7 +59,7 @@ BUDGET_SPENT = "the budget of calls (load.budget_calls) ended before the planned
 class LoadRun:
     """A run's state in this process. Users place calls through it; `parts` tells what came of them.
 
-    `member` is this process's number and how many there are; `budget` is its share of the calls.
+    `member` is this process's number and how many there are; `budget` its share of the calls, for all its runs.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class LoadRun:
         *,
         scenario: Scenario,
         seed: int,
-        budget: int | None,
+        budget: CallBudget,
         member: tuple[int, int] = (0, 1),
         name: str = "generator",
         steady: tuple[float, float] = (0.0, math.inf),
@@ -89,7 +89,7 @@ class LoadRun:
         self._queues: list[Queue[Any]] | None = None
         self._playing = 0
         self._users = 0
-        self._budget = CallBudget(budget)
+        self._budget, self._dialled_before = budget, budget.may_have_dialled
         self._results = ResultListener(config, member) if scenario.delivers(config) else None
         lines = [LINE_STATES[line] for line in config.lines.configured]
         self._ledger = Ledger(config.timing.settle, lines, config.dialect.pending_states)
@@ -207,8 +207,8 @@ class LoadRun:
             self.withheld += 1
             if then is not None:
                 gevent.spawn_later(why.seconds, then, None)
-        except BudgetSpent:
-            self.stop(BUDGET_SPENT)
+        except BudgetSpent as why:
+            self.stop(str(why) if self._budget.in_the_dark else BUDGET_SPENT)
         else:
             self.sent += 1
             if delivered:
@@ -325,7 +325,7 @@ class LoadRun:
             "dropped": self.dropped,
             "on_their_way": self._door.on_their_way,
             "reached": self._door.reached,
-            "doubtful": self._budget.doubtful,
+            "doubtful": self._budget.indeterminate - self._dialled_before,
             "refused_polls": self._door.refused_polls,
             "asked_too_late": self._watch.asked_too_late,
             "reasons": list(self.reasons),

@@ -20,6 +20,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from ringback.config import Config, ConfigError
 from ringback.config.loading import gather
 from ringback.contract.verdict import Verdict
+from ringback.deployment.budget import CallBudget
 from ringback.loadgen.baseline import baseline_of
 from ringback.loadgen.crew import fingerprint
 from ringback.loadgen.engine import LoadRun
@@ -59,6 +60,8 @@ class _LocustProcess:
         self._run: LoadRun | None = None
         self._master: PlainMaster | None = None
         self._worker: PlainWorker | None = None
+        self._budget: CallBudget | None = None
+        """The calls that this process may place by itself, in all of its tests together."""
         self._ready = Event()
         """Set when the configuration has been read: an embedded deployment takes a moment."""
         self._on = False
@@ -95,8 +98,9 @@ class _LocustProcess:
         if self._master is not None:
             self._master.begin(_scenario_of(environment).name, budget)
             return
+        self._budget = self._budget or CallBudget(budget)
         try:
-            self._run = self._begin(environment, target.config, budget)
+            self._run = self._begin(environment, target.config, self._budget)
         except ConfigError as mistake:
             _log.error("%s", mistake)
             environment.process_exit_code = 2
@@ -122,7 +126,7 @@ class _LocustProcess:
             chosen = [user for user in environment.user_classes if user not in self._unless_named]
             environment.user_classes[:] = chosen or environment.user_classes
 
-    def _begin(self, environment: Environment, config: Config, budget: int | None) -> LoadRun:
+    def _begin(self, environment: Environment, config: Config, budget: CallBudget) -> LoadRun:
         """A run in this process: by itself, or as its master has ordered."""
         guard = guard_for(config)
         if self._worker is None:
@@ -133,7 +137,7 @@ class _LocustProcess:
             number, members = order.get("member", (0, 1))
             run = LoadRun(
                 config, guard, environment, scenario=SCENARIOS[order.get("scenario", "lifecycle")], seed=0,
-                budget=order["budget"] if ours else 0, member=(number, members), relay=True,
+                budget=CallBudget(order["budget"] if ours else 0), member=(number, members), relay=True,
                 name=f"{socket.gethostname()} {number + 1}",
             )  # fmt: skip
             if not order:

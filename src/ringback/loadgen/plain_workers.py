@@ -40,15 +40,24 @@ Order = Mapping[str, Any]
 class _Hand:
     """What the master knows of a worker in one test."""
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, share: int | None) -> None:
         self.node = node
         self.name = node
+        self.share = share
+        """Calls that it may place in this test; None for no limit."""
         self.clock = ClockOffset()
         self.heard = time.perf_counter()
         self.parts: dict[str, Any] = {}
         self.over = False
         self.fates: list[Any] | None = None
         self.lost = False
+
+    @property
+    def spent(self) -> int:
+        """Calls that it may have placed: as it said at the end, or all that it was allowed if it never did."""
+        if not self.over:
+            return self.share or 0
+        return int(self.parts["account"]["accepted"]) + int(self.parts["doubtful"])
 
 
 class PlainMaster:
@@ -64,18 +73,23 @@ class PlainMaster:
         self._begun = 0.0
         self._hands: dict[str, _Hand] = {}
         self._scenario = ""
+        self._spent = 0
+        """Calls that earlier tests may have placed."""
         self._windows = Windows()
         self._reconciler = Reconciler(config.timing.settle)
         runner.register_message(MESSAGE, self._on_message)
 
     def begin(self, scenario: str, budget: int | None) -> None:
-        """A test begins: share out the budget among the workers that are there."""
+        """A test begins: share out what earlier tests left of the budget among the workers that are there."""
+        self._spent += sum(hand.spent for hand in self._hands.values())
         self._scenario, self._begun = scenario, time.perf_counter()
         self._windows, self._reconciler = Windows(), Reconciler(self._config.timing.settle)
         nodes = [client.id for client in self._runner.clients.all]
-        self._hands = {node: _Hand(node) for node in nodes}
+        left = None if budget is None else max(0, budget - self._spent)
+        self._hands = {}
         for number, node in enumerate(nodes):
-            share = None if budget is None else budget // len(nodes) + (number < budget % len(nodes))
+            share = None if left is None else left // len(nodes) + (number < left % len(nodes))
+            self._hands[node] = _Hand(node, share)
             self._send(
                 node, do="begin", scenario=scenario, member=[number, len(nodes)], budget=share,
                 fingerprint=self._fingerprint,

@@ -16,7 +16,7 @@ from ringback import __version__
 from ringback.config import Config
 from ringback.deployment.guard import LETTERS, DialGuard, RequestTemplate
 
-__all__ = ["Endpoint", "RequestWriter", "TriggerAnswer", "read_poll", "read_trigger", "refuses"]
+__all__ = ["Endpoint", "RequestWriter", "TriggerAnswer", "read_poll", "read_trigger"]
 
 TRIGGER_PATH = "/v2/call"
 POLL_PATH = "/v2/callresult"
@@ -139,11 +139,6 @@ def read_trigger(status: int, content_type: str, body: bytes) -> TriggerAnswer:
     if status == 429:
         return None, "rate_limited"
     return unique_id if 200 <= status < 300 else None, f"http_{status}"
-
-
-def refuses(status: int, body: bytes) -> bool:
-    """Whether an answer means that certainly no call was accepted: a 4xx without a UniqueId."""
-    return 400 <= status < 500 and _unique_id(body) is None
 
 
 def read_poll(status: int, body: bytes) -> tuple[list[tuple[str, str]], str | None]:

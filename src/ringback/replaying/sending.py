@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 
 from ringback.config import Config
-from ringback.deployment import Answer, CallBudget, DeploymentClient, Recorder, Redactor
+from ringback.deployment import Answer, DeploymentClient, Recorder, Redactor
+from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.reading import strings_in
 from ringback.deployment.redaction import LONG_TOKEN
 from ringback.replaying.restoring import Restored
@@ -30,7 +31,7 @@ def send_again(config: Config, restored: Restored, purpose: str, file: Path) -> 
 
 async def _send(config: Config, restored: Restored, purpose: str, file: Path) -> tuple[Answer, int]:
     recorder = Recorder(_redactor(config), file)
-    budget = CallBudget(min(_CALLS, config.budget.calls))
+    budget = WaitingBudget(min(_CALLS, config.budget.calls))
     try:
         async with DeploymentClient(config, dial_guard(config, None), budget, recorder) as client:
             answer: Answer
@@ -45,7 +46,7 @@ async def _send(config: Config, restored: Restored, purpose: str, file: Path) ->
                 )
     finally:
         recorder.close()
-    return answer, budget.accepted + budget.possible
+    return answer, budget.accepted + budget.may_have_dialled
 
 
 def _redactor(config: Config) -> Redactor:

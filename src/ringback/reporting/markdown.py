@@ -163,10 +163,11 @@ def _facts(report: RunReport) -> str:
         where += f"<br>{code(', '.join(report.variation), _CELL)}"
     when = f"{report.started.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {report.seconds:.1f} s"
     bound = f" of at most {report.calls_budget:,}" if report.calls_budget else ""
+    more = f", {report.calls_may_have_dialled:,} more may have dialled" if report.calls_may_have_dialled else ""
     rows = [
         ("deployment", where),
         ("when", _inert(when)),
-        ("calls placed", f"{report.calls_accepted:,}{bound}"),
+        ("calls placed", f"{report.calls_accepted:,}{bound}{more}"),
         ("level, seed", f"{_WORDS[report.level]}, {report.seed}"),
     ]
     if report.results:

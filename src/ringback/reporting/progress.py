@@ -24,6 +24,7 @@ class _State:
     clauses_total: int = 0
     calls_placed: int = 0
     budget: int = 0
+    may_have_dialled: int = 0
     ringing: int = 0
     doing: str = ""
 
@@ -42,10 +43,17 @@ class Progress:
         self._view = LiveView(console, self._line)
 
     def update(
-        self, clauses_done: int, clauses_total: int, calls_placed: int, budget: int, ringing: int, doing: str = ""
+        self,
+        clauses_done: int,
+        clauses_total: int,
+        calls_placed: int,
+        budget: int,
+        ringing: int,
+        doing: str = "",
+        may_have_dialled: int = 0,
     ) -> None:
         """Say how far the run is; `doing` is a few words, `budget` 0 means that there is none."""
-        self._state = _State(clauses_done, clauses_total, calls_placed, budget, ringing, doing)
+        self._state = _State(clauses_done, clauses_total, calls_placed, budget, may_have_dialled, ringing, doing)
 
     def __enter__(self) -> Self:
         self._begun = time.monotonic()
@@ -61,6 +69,7 @@ class Progress:
         parts = [
             f"{now.clauses_done} of {now.clauses_total} clauses" if now.clauses_total else "",
             f"{now.calls_placed} of {now.budget} calls placed" if now.budget else f"{now.calls_placed} calls placed",
+            f"{now.may_have_dialled} more may have dialled" if now.may_have_dialled else "",
             f"{now.ringing} ringing" if now.ringing else "",
             f"{elapsed:.0f} s",
             one_line(now.doing, 200),

@@ -41,6 +41,8 @@ class RunReport:
     calls_accepted: int
     calls_budget: int
     """The most calls that the run might have placed; 0 if there was no bound (an embedded sandbox under load)."""
+    calls_may_have_dialled: int
+    """Triggers beyond the accepted ones that may have placed a call without saying so."""
     conclusion: Conclusion
     load: Mapping[str, Any] | None = None
     """The load section of `verdict.json`; None if no load was run."""
@@ -52,6 +54,12 @@ class RunReport:
 
     again: str = ""
     """The command line that makes the run again; empty if it is not known."""
+
+    def calls_placed(self) -> str:
+        """The calls of the run, in a few words: `3 of 70 calls placed, 2 more may have dialled`."""
+        budget = f" of {self.calls_budget:,}" if self.calls_budget else ""
+        more = f", {self.calls_may_have_dialled:,} more may have dialled" if self.calls_may_have_dialled else ""
+        return f"{self.calls_accepted:,}{budget} calls placed{more}"
 
     def counts(self) -> dict[Verdict, int]:
         """How many clauses ended in each verdict; every verdict is present."""

@@ -184,11 +184,10 @@ def _print_notes(console: Console, report: RunReport) -> None:
 
 def _print_last_line(console: Console, report: RunReport, directory: Path) -> None:
     code = report.conclusion.exit_code
-    budget = f" of {report.calls_budget:,}" if report.calls_budget else ""
     parts = [
         _broken(report),
         _counted(report),
-        f"{report.calls_accepted:,}{budget} calls placed",
+        report.calls_placed(),
         f"{report.seconds:.1f} s",
         f"reports in {one_line(str(directory), 1_000)}",
         f"exit {code}: {_EXITS.get(code, 'not a verdict')}",

@@ -44,7 +44,11 @@ def verdict_document(report: RunReport) -> dict[str, Any]:
         },
         "seed": report.seed,
         "level": report.level.value,
-        "calls": {"accepted": report.calls_accepted, "budget": report.calls_budget},
+        "calls": {
+            "accepted": report.calls_accepted,
+            "may_have_dialled": report.calls_may_have_dialled,
+            "budget": report.calls_budget,
+        },
         "counts": {verdict.value: count for verdict, count in report.counts().items()},
         "clauses": [_clause(result) for result in report.results],
         "limits": [

@@ -349,7 +349,7 @@ class Campaign:
 
         async def once(purpose: str) -> None:
             try:
-                self.identical.append(await self.place(same, purpose, group="identical", expect_call=False))
+                self.identical.append(await self.place(same, purpose, group="identical"))
             except ExchangeError:
                 return
 

@@ -263,7 +263,8 @@ class SuitePlugin:
             return
         budget = self.run.session.budget
         terminalreporter.section("ringback")
-        terminalreporter.line(f"seed {self.run.seed}; {budget.accepted} of {budget.limit} calls placed")
+        more = f", {budget.may_have_dialled} more may have dialled" if budget.may_have_dialled else ""
+        terminalreporter.line(f"seed {self.run.seed}; {budget.accepted} of {budget.limit} calls placed{more}")
         for result in self.run.results():
             if result.verdict in {Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED, Verdict.WARN, Verdict.WAIVED}:
                 terminalreporter.line(f"{result.clause.id} {result.verdict}: {result.summary}")

@@ -30,6 +30,7 @@ class CheckOutcome:
     plan: Plan | None
     accepted: int
     budget: int
+    may_have_dialled: int = 0
     interrupted: bool = False
     open_questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -70,22 +71,27 @@ def run_check(
             problems = ("Ringback's own fault: the suite did not start",)
         # pytest says "interrupted" of a suite that it can't collect, too.
         stopped = code == pytest.ExitCode.INTERRUPTED and not caught.problems
-        return CheckOutcome((), plans[0] if plans else None, 0, target.config.budget.calls, stopped, problems)
+        return CheckOutcome(
+            (), plans[0] if plans else None, 0, target.config.budget.calls, interrupted=stopped, open_questions=problems
+        )
     session = run.session
     trouble = session.campaign.watch.trouble
     waits = session.client.transport.patience.answers
-    notes = []
-    if waits:
-        notes.append(f"the deployment answered 429 {waits} times; Ringback waited, and went on")
-    if session.budget.possible:
-        notes.append(f"{session.budget.possible} more triggers may have dialled: they got no answer, or no UniqueId")
+    notes = [f"the deployment answered 429 {waits} times; Ringback waited, and went on"] if waits else []
+    budget = session.budget
+    open_questions = list(caught.problems)
+    if trouble:
+        open_questions.append(f"watching the calls ended early: {trouble}")
+    if budget.in_the_dark:
+        open_questions.append(budget.why_spent)
     return CheckOutcome(
         results=tuple(run.results()),
         plan=run.plan,
-        accepted=session.budget.accepted,
-        budget=session.budget.limit,
+        accepted=budget.accepted,
+        may_have_dialled=budget.may_have_dialled,
+        budget=budget.limit,
         interrupted=code == pytest.ExitCode.INTERRUPTED,
-        open_questions=(*caught.problems, *([f"watching the calls ended early: {trouble}"] if trouble else [])),
+        open_questions=tuple(open_questions),
         notes=tuple(notes),
         calls=tuple(session.calls),
     )

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from ringback.config import Config
-from ringback.deployment import Answer, CallBudget, DeploymentClient, Poll, Recorder, Redactor, Trigger
+from ringback.deployment import Answer, DeploymentClient, Poll, Recorder, Redactor, Trigger
+from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.client import JSON_HEADERS
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.redaction import LONG_TOKEN
@@ -56,7 +57,7 @@ class Session:
         self._add_wrong_tokens()
         self.recorder = Recorder(self.redactor, directory / "exchanges.ndjson" if directory else None)
         self.maker = DraftMaker(config, seed)
-        self.budget: CallBudget
+        self.budget: WaitingBudget
         self.client: DeploymentClient
         self.campaign: Campaign
         self.receiver: Receiver | None = None
@@ -96,7 +97,7 @@ class Session:
             self.receiver = Receiver(self.config.result_destination)
             await self.receiver.start()
         guard = dial_guard(self.config, self.receiver.public_url if self.receiver else None)
-        self.budget = CallBudget(self.config.budget.calls)
+        self.budget = WaitingBudget(self.config.budget.calls)
         self.client = DeploymentClient(self.config, guard, self.budget, self.recorder)
         self.campaign = Campaign(self.config, self.client, self.maker, self.receiver, self.budget)
         if self.receiver is not None:

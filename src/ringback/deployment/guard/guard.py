@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -10,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from ringback.deployment.guard.folding import count_digits
 from ringback.deployment.guard.names import Role, mentions_a_trigger, study
-from ringback.deployment.guard.only_lines import OnlyLines
+from ringback.deployment.guard.only_lines import ODD, OnlyLines
 from ringback.deployment.guard.refusal import StrangerRefused
 from ringback.deployment.guard.structure import NotCleanError, Structure, has_plain_names, parse
 from ringback.deployment.guard.template import LETTERS, RequestTemplate
@@ -58,7 +59,7 @@ class DialGuard:
         harmless = frozenset(text for text in harmless if text)
         lines = frozenset(lines)
         urls = [text for text in harmless if text.startswith(("http://", "https://"))]
-        self._harmless = harmless
+        self._escaped = frozenset(json.dumps(text)[1:-1] for text in harmless)
         self._hosts = frozenset(host for url in map(urlsplit, urls) for host in (url.netloc, url.hostname))
         self._urls = sorted(urls, key=len, reverse=True)
         self._other = OnlyLines(lines, harmless.difference(urls))
@@ -113,7 +114,7 @@ class DialGuard:
                 raise StrangerRefused("a charset other than UTF-8", where)
             if not _MEDIA_TYPE.fullmatch(value):
                 raise StrangerRefused("a content type that this guard can't read", where)
-        elif lowered == "host" and value in self._hosts:
+        elif (lowered == "host" and value in self._hosts) or (lowered == "project" and value in self._escaped):
             return
         elif study(name).role not in {Role.PLAIN, Role.RESULT_DESTINATION}:
             self._other.check(value, where)
@@ -141,6 +142,8 @@ def _names_nothing_of_a_trigger(body: bytes) -> bool:
     Ids may look like anything; so where nothing but ids is named, a few escapes in them stand for themselves.
     """
     text = body.decode("utf-8", "replace")
+    if text.count("\ufffd") > ODD:
+        return False
     may_hide = bool(_ESCAPE.search(text)) or "\0" in text or "\ufffd" in text
     try:
         value = parse(text)

@@ -23,9 +23,9 @@ from urllib.parse import quote
 from ringback.deployment.guard.folding import has_foreign_digits, letters
 from ringback.deployment.guard.refusal import StrangerRefused, Where
 
-__all__ = ["OnlyLines"]
+__all__ = ["ODD", "OnlyLines"]
 
-_ODD = 2
+ODD = 2
 """Bytes that are not UTF-8, or NUL, that a body may hold: three would be enough to write 112 in another encoding."""
 _RUN = re.compile(r"\+?[0-9]+")
 _BEFORE, _AFTER = frozenset("\"'=>:,[({ \t\r\n"), frozenset("\"'<&:,])}; \t\r\n")
@@ -33,7 +33,7 @@ _BEFORE, _AFTER = frozenset("\"'=>:,[({ \t\r\n"), frozenset("\"'<&:,])}; \t\r\n"
 _BEFORE_PLUS, _BEFORE_ZERO = frozenset('"'), frozenset('"=>')
 """What keeps a plus sign from being read as a blank, and a zero from beginning an octal number."""
 _ADDRESS = re.compile(
-    r"(?:sips?|tel|callto|h323|im|xmpp|wtai|skype|facetime)\s*:(?!\s*\")|@(?!example\.(?:com|org|net)\b)", re.IGNORECASE
+    r"(?:sips?|tel|callto|h323|im|xmpp|wtai|skype|facetime)\s*:|@(?!example\.(?:com|org|net)\b)", re.IGNORECASE
 )
 _HIDING = re.compile(
     r"base64|quoted-printable|transfer-encoding|<!(?:doctype|entity)|&#?\w+;|\\(?:\r?\n|[uUxX])", re.IGNORECASE
@@ -71,7 +71,7 @@ class OnlyLines:
     def check_bytes(self, body: bytes, where: Where) -> None:
         """Judge a body. Raises `StrangerRefused`."""
         text = body.decode("utf-8", "replace").removeprefix("\ufeff")
-        if text.count("\0") + text.count("\ufffd") > _ODD:
+        if text.count("\0") + text.count("\ufffd") > ODD:
             raise StrangerRefused("an encoding other than UTF-8", where)
         self.check(text, where)
 

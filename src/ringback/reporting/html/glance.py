@@ -197,6 +197,7 @@ def _aside(report: RunReport) -> str:
 def _facts(report: RunReport, version: str) -> tuple[tuple[str, str, str], ...]:
     started = report.started.astimezone(UTC)
     budget = f"of at most {count(report.calls_budget)}" if report.calls_budget else "no bound was set"
+    more = f"; {count(report.calls_may_have_dialled)} more may have dialled" if report.calls_may_have_dialled else ""
     levels = {
         Level.MUST: "only MUST fails",
         Level.SHOULD: "MUST and SHOULD fail",
@@ -205,7 +206,7 @@ def _facts(report: RunReport, version: str) -> tuple[tuple[str, str, str], ...]:
     facts = [
         ("Started", f"{started:%Y-%m-%d %H:%M:%S}", "UTC"),
         ("Took", duration(report.seconds), ""),
-        ("Calls placed", count(report.calls_accepted), budget),
+        ("Calls placed", count(report.calls_accepted), f"{budget}{more}"),
         ("Command", f"ringback {report.command}", f"version {one_line(version, 40)}"),
     ]
     if report.results:

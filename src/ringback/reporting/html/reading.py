@@ -87,6 +87,7 @@ def _run(told: Mapping[str, Any]) -> StoredRun:
         ),
         calls_accepted=int(calls["accepted"]),
         calls_budget=int(calls["budget"]),
+        calls_may_have_dialled=int(calls.get("may_have_dialled", 0)),
         conclusion=Conclusion(
             RunVerdict(told["verdict"]),
             _exit_code(told["exit_code"]),
