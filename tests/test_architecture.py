@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +13,16 @@ SOURCE = Path(__file__).parents[1] / "src" / "ringback"
 MAY_IMPORT = {
     "config": set(),
     "contract": {"config", "resources"},
-    "deployment": {"config", "contract"},
+    "rundir": set(),
+    "deployment": {"config", "contract", "rundir"},
     "receiver": {"config"},
     "sandbox": set(),
-    "target": {"config", "sandbox"},
-    "suite": {"config", "contract", "deployment", "receiver", "resources", "target"},
-    "loadgen": {"config", "contract", "deployment", "resources", "target", "receiver"},
+    "target": {"config", "deployment", "sandbox"},
+    "suite": {"config", "contract", "deployment", "receiver", "resources", "rundir", "target"},
+    "loadgen": {"config", "contract", "deployment", "resources", "rundir", "target", "receiver"},
     "comparison": {"contract"},
     "replaying": {"config", "contract", "deployment", "suite"},
-    "reporting": {"contract", "config", "comparison"},
+    "reporting": {"contract", "config", "comparison", "rundir"},
     "commands": {
         "config",
         "contract",
@@ -29,11 +31,12 @@ MAY_IMPORT = {
         "replaying",
         "loadgen",
         "reporting",
+        "rundir",
         "suite",
         "target",
         "sandbox",
     },
-    "cli": {"commands", "config", "contract", "reporting", "loadgen", "sandbox"},
+    "cli": {"commands", "config", "contract", "reporting", "rundir", "loadgen", "sandbox"},
     "resources": set(),
     "__main__": {"cli"},
 }
@@ -69,3 +72,49 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_no_module_has_grown_past_one_job() -> None:
     long = {str(p.relative_to(SOURCE)): n for p in MODULES if (n := len(p.read_text().splitlines())) > 400}
     assert not long, f"split these: {long}"
+
+
+OUTLETS = {
+    "rundir/files.py": "writes files",
+    "rundir/streams.py": "writes to standard output and standard error",
+    "reporting/screen.py": "makes the console, whose stream is behind the sink",
+    "reporting/live.py": "opens the terminal anew, behind the sink",
+    "reporting/markdown.py": "appends to the file of a pipeline's job summary",
+    "loadgen/child.py": "talks to its parent over a pipe",
+    "commands/init.py": "writes a template that knows no secret",
+    "commands/sandbox.py": "writes the sandbox's own settings",
+    "contract/reference.py": "prints the catalogue when run as a program",
+    "commands/replay.py": "flushes standard output before it asks",
+    "cli.py": "asks whether a person is there; help and version are the library's own",
+    "sandbox/__main__.py": "the sandbox as a program of its own, which knows no secret",
+}
+"""The modules that may write, and why."""
+
+
+def written_to(path: Path) -> Iterator[str]:
+    """What a module does that lets text leave the process."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sys":
+            if node.attr in {"stdout", "stderr", "__stdout__", "__stderr__"}:
+                yield f"sys.{node.attr}"
+        elif isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            given = (*node.args, *(keyword.value for keyword in node.keywords))
+            modes = [c.value for argument in given for c in ast.walk(argument) if isinstance(c, ast.Constant)]
+            if name in {"print", "echo", "Console", "write_text", "write_bytes", "fdopen", "FileHandler"}:
+                # Printing on a console that was handed over is printing behind the sink.
+                if not (name == "print" and isinstance(node.func, ast.Attribute)):
+                    yield name
+            elif name == "open" and any(isinstance(m, str) and re.fullmatch(r"[rbt+]*[wax+][rbt+]*", m) for m in modes):
+                yield "open for writing"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_text_leaves_the_process_through_the_sink_alone(path: Path) -> None:
+    outlets = set(written_to(path))
+    if str(path.relative_to(SOURCE)) not in OUTLETS:
+        assert not outlets, "write by ringback.rundir"
+
+
+def test_no_outlet_is_allowed_for_nothing() -> None:
+    assert {str(p.relative_to(SOURCE)) for p in MODULES if any(written_to(p))} == OUTLETS.keys()

@@ -18,6 +18,7 @@ from ringback.config import ConfigError
 from ringback.config.scalars import parse_duration
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
+from ringback.rundir import complain, put_output_behind_sink
 
 if TYPE_CHECKING:
     from ringback.loadgen.run import Meeting
@@ -359,26 +360,27 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 
 def main() -> None:
     """Run a command and exit. Whatever goes wrong ends in one line and an exit code, never in a traceback."""
+    put_output_behind_sink()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # pipelines cancel with it; a person presses Ctrl-C
     try:
         code = app(standalone_mode=False)
     except ConfigError as error:
-        _complain(str(error))
+        complain(str(error))
         sys.exit(ExitCode.USAGE)
     except _UsageError as error:
         command = error.ctx.command_path if error.ctx else "ringback"
-        _complain(f"{' '.join(error.format_message().split())} (see: {command} --help)")
+        complain(f"{' '.join(error.format_message().split())} (see: {command} --help)")
         sys.exit(ExitCode.USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted")
+        complain("interrupted")
         sys.exit(ExitCode.INTERRUPTED)
     except OSError as error:
-        _complain(
+        complain(
             f"the operating system says: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
         )
         sys.exit(ExitCode.INCONCLUSIVE)
     except Exception as error:
-        _complain(f"a fault of its own: {_whereabouts(error)}; nothing is known of the deployment")
+        complain(f"a fault of its own: {_whereabouts(error)}; nothing is known of the deployment")
         sys.exit(ExitCode.INCONCLUSIVE)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
@@ -388,7 +390,3 @@ def _whereabouts(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     last = next((frame for frame in reversed(frames) if "ringback" in frame.filename), None)
     return f"{type(error).__name__}{f' in {Path(last.filename).name}, line {last.lineno}' if last else ''}"
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write(f"ringback: {text}\n")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ringback.config import Config, ConfigError
 from ringback.config.loading import Sources
+from ringback.deployment.access import protect
 from ringback.sandbox import SandboxError, SandboxSettings, launch
 
 __all__ = ["Target", "resolve"]
@@ -28,10 +29,14 @@ class Target:
 def resolve(sources: Sources) -> Iterator[Target]:
     """Check the configuration, start the embedded deployment if no other is named, and stop it afterwards.
 
+    The configuration's secrets are known to the sink from then on.
+
     Raises `ConfigError` before anything is started or sent.
     """
     if sources.names_a_deployment:
-        yield Target(sources.build(), embedded=False)
+        config = sources.build()
+        protect(config)
+        yield Target(config, embedded=False)
         return
     demo = SandboxSettings(port=0)
     wanted = sources.build(_defaults(demo, "https://127.0.0.1:22222"), demo.access_token)
@@ -51,6 +56,7 @@ def resolve(sources: Sources) -> Iterator[Target]:
             if running.ca_bundle is not None:
                 defaults["deployment"]["ca_bundle"] = str(running.ca_bundle)
             config = sources.build(defaults, settings.access_token)
+            protect(config)
             yield Target(config, embedded=True, variation=(*options.faults, *options.dialects))
     except SandboxError as error:
         raise ConfigError("sandbox", None, str(error), "see: ringback sandbox --help") from None

@@ -10,10 +10,10 @@ import gevent
 import pytest
 
 from ringback.config import Config, Waiver
+from ringback.deployment.access import dial_guard
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.guard import StrangerRefused
 from ringback.loadgen.client import WITHDRAWN, BudgetSpent, Door, NotSent, Polled, Triggered, Withheld, ignore
-from ringback.loadgen.guarding import guard_for
 from ringback.loadgen.measures import Measures
 from ringback.loadgen.pool import ConnectionPool
 from ringback.loadgen.wire import RequestWriter
@@ -32,7 +32,7 @@ class House:
         self.pool = ConnectionPool(config.deployment.base_url, None, config.timing.request, most)
         self.pool.look_up()
         self.budget = CallBudget(config.load.budget_calls)
-        self.door = Door(config, RequestWriter(config, guard_for(config)), self.budget, self.pool, self)
+        self.door = Door(config, RequestWriter(config, dial_guard(config)), self.budget, self.pool, self)
 
     def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
         assert due <= begun <= now
@@ -313,9 +313,9 @@ def test_a_stranger_is_never_dialled(houses: Houses) -> None:
     ours = config_for("http://127.0.0.1:1")
     strange = ours.model_copy(update={"lines": ours.lines.model_copy(update={"answered": "5559999999"})})
     with pytest.raises(StrangerRefused):
-        RequestWriter(strange, guard_for(ours))
+        RequestWriter(strange, dial_guard(ours))
     with pytest.raises(StrangerRefused):
-        RequestWriter(strange, guard_for(ours), delivered_to="http://127.0.0.1:2")
+        RequestWriter(strange, dial_guard(ours), delivered_to="http://127.0.0.1:2")
 
 
 def test_what_had_not_left_at_the_end_gives_its_call_back_and_is_no_request(houses: Houses) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ringback.deployment.access import dial_guard
 from ringback.deployment.guard import LETTERS
-from ringback.loadgen.guarding import guard_for
 from ringback.loadgen.wire import RequestWriter, read_poll, read_trigger
 
 from .deployments import LINES, TOKEN, config_for
@@ -22,7 +22,7 @@ NUMBERS = list(LINES.values())
 
 
 def writer_for(config: Any = CONFIG, **flags: Any) -> RequestWriter:
-    return RequestWriter(config, guard_for(config), **flags)
+    return RequestWriter(config, dial_guard(config), **flags)
 
 
 def taken_apart(request: bytes) -> tuple[bytes, dict[str, str], bytes]:
@@ -36,7 +36,7 @@ def taken_apart(request: bytes) -> tuple[bytes, dict[str, str], bytes]:
 
 
 def test_a_trigger_is_complete_dials_the_line_and_passes_the_guard() -> None:
-    writer, guard = writer_for(), guard_for(CONFIG)
+    writer, guard = writer_for(), dial_guard(CONFIG)
     for n in range(300):
         request, word = writer.trigger(n % 3)
         first, headers, body = taken_apart(request)
@@ -75,13 +75,13 @@ def test_a_delivered_trigger_names_an_address_of_its_own() -> None:
         assert document["SendResultImmediately"] is True
         assert document["ConversationId"] == f"load-{word.decode()}"
         assert document["ScenarioInputParameters"][1]["Value"] == NUMBERS[line]
-        guard_for(CONFIG).check(f"{BASE}/v2/call", tuple(headers.items()), body)
+        dial_guard(CONFIG).check(f"{BASE}/v2/call", tuple(headers.items()), body)
         assert "ResultDestination" not in json.loads(taken_apart(writer.trigger(line)[0])[2])
 
 
 def test_texts_of_every_script_are_sent_as_they_are_and_measured_in_bytes() -> None:
     config = config_for(BASE, deployment__project="Über 王小明 🎉", deployment__scenario_path='/ivr/"quoted"\\')
-    request, _ = RequestWriter(config, guard_for(config)).trigger(0)
+    request, _ = RequestWriter(config, dial_guard(config)).trigger(0)
     _, _, body = taken_apart(request)
     document = json.loads(body)
     assert (document["Project"], document["ScenarioPath"]) == ("Über 王小明 🎉", '/ivr/"quoted"\\')
@@ -92,7 +92,7 @@ def test_a_poll_asks_for_any_id_that_a_deployment_may_have_given(unique_id: str)
     first, headers, body = taken_apart(writer_for().poll([unique_id, "second"]))
     assert first == b"POST /tenants/blue/v2/callresult HTTP/1.1"
     assert "Project" not in headers
-    guard_for(CONFIG).check(f"{BASE}/v2/callresult", tuple(headers.items()), body)
+    dial_guard(CONFIG).check(f"{BASE}/v2/callresult", tuple(headers.items()), body)
     assert json.loads(body) == {"UniqueIds": [unique_id, "second"]}
 
 

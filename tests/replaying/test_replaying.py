@@ -13,11 +13,11 @@ from ringback.config import Config
 from ringback.config.loading import Sources
 from ringback.contract.clauses import CLAUSES
 from ringback.deployment import Exchange, Recorder, Redactor
+from ringback.deployment.near_misses import near_miss_tokens
 from ringback.replaying import CannotReplay, Cited, RecordedRun, Seen, Standing, judge_again, read_recorded, restore
 from ringback.replaying.judging import RULES
 from ringback.replaying.recorded import answer_of
 from ringback.suite.drafts import DraftMaker
-from ringback.suite.near_misses import near_miss_tokens
 
 TOKEN = "rb-replayed-token-SECRET"
 BASE = "https://ivr.example.com:22222"

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ringback.deployment.access import dial_guard
+from ringback.deployment.near_misses import near_miss_ids, near_miss_tokens, well_formed_strangers
 from ringback.receiver import Delivery
 from ringback.suite.deliveries import foreign_ids, names, state_told
 from ringback.suite.drafts import OPTIONAL, REQUIRED, Draft, DraftMaker
 from ringback.suite.history import is_near, regular_answers
-from ringback.suite.near_misses import near_miss_ids, near_miss_tokens, well_formed_strangers
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
-from ringback.suite.session import dial_guard
 
 from .tiny import LINES, TOKEN, Tiny, meeting, settings
 

@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 
 from ringback.config.loading import gather
+from ringback.deployment.access import dial_guard
 from ringback.deployment.guard import StrangerRefused
 from ringback.resources import contract_tests_path
 from ringback.suite.campaign import Campaign
 from ringback.suite.drafts import DraftMaker
 from ringback.suite.plugin import MARKERS
 from ringback.suite.probes import Probe
-from ringback.suite.session import dial_guard
 
 from .tiny import LINES
 

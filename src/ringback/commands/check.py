@@ -20,7 +20,8 @@ from ringback.commands.running import (
 from ringback.contract.clauses import Level
 from ringback.contract.waivers import waivers_in_force
 from ringback.reporting import Progress, print_plan
-from ringback.reporting.timelines import CallTimeline, write_timelines
+from ringback.reporting.artifacts import unless_written
+from ringback.reporting.timelines import TIMELINES_FILE, CallTimeline, write_timelines
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Run
@@ -69,14 +70,14 @@ def check_target(
             on_plan=on_plan,
             on_progress=on_progress,
         )
-    write_timelines([_timeline(call) for call in outcome.calls], directory)
+    unwritten = unless_written(TIMELINES_FILE, lambda: write_timelines(map(_timeline, outcome.calls), directory))
     return Findings(
         results=outcome.results,
         accepted=outcome.accepted,
         budget=outcome.budget,
         may_have_dialled=outcome.may_have_dialled,
         open_questions=outcome.open_questions,
-        notes=outcome.notes,
+        notes=(*outcome.notes, *unwritten),
         interrupted=outcome.interrupted,
     )
 

@@ -13,6 +13,7 @@ from ringback.commands.running import Findings, Options, finish, new_directory, 
 from ringback.config import Config, ConfigError
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
+from ringback.deployment.access import protect
 from ringback.loadgen.plan import LoadPlan, plan_for
 from ringback.loadgen.run import Meeting, check_before, join_master, run_load
 from ringback.reporting import LoadProgress, print_plan
@@ -65,6 +66,7 @@ def work(console: Console, options: Options, meeting: Meeting) -> int:
             "give it the same configuration file as the master",
         )  # fmt: skip
     config = sources.build()
+    protect(config)
     name = socket.gethostname()
     console.print(f"{name}: waiting for the master at {meeting.host}:{meeting.port}", soft_wrap=True, highlight=False)
     ended = join_master(config, meeting, name, Path.cwd())
@@ -93,6 +95,7 @@ def load_target(
         budget=budget or 0,
         may_have_dialled=int(outcome.section.get("calls", {}).get("doubtful", 0)),
         load=outcome.section,
+        notes=outcome.notes,
         open_questions=outcome.open_questions,
         interrupted=outcome.interrupted,
     )

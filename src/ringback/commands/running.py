@@ -25,6 +25,7 @@ from ringback.reporting import Progress, RunReport, print_report, verdict_docume
 from ringback.reporting.artifacts import ARTIFACTS, write_all, write_promised
 from ringback.reporting.html import HTML_FILE, write_html
 from ringback.reporting.notify import notify
+from ringback.rundir import complain, make_room, reserve_room
 from ringback.suite.plugin import Run
 from ringback.target import Target
 
@@ -143,6 +144,7 @@ def finish(
         waivers=waivers,
         again=_again(config, seed) if Path(sys.argv[0]).name == "ringback" else "",
     )
+    make_room(directory)
     notes = write_all(report, directory, more=[(HTML_FILE, write_html)])
     print_report(console, report, directory)
     if config.notify is not None:
@@ -151,7 +153,7 @@ def finish(
         )
         notes += [] if told is None else [told]
     for note in notes:
-        sys.stderr.write(f"ringback: {note}\n")
+        complain(note)
     return conclusion.exit_code
 
 
@@ -191,6 +193,7 @@ def promise(command: str, target: Target, directory: Path, started: datetime, se
         notes=(unfinished,),
     )
     write_promised(report, directory)
+    reserve_room(directory)
 
 
 class Ticker:

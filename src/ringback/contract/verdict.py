@@ -6,8 +6,8 @@ the clause's result, and all results with all limits make the run's verdict and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ringback.contract.clauses import CLAUSES, Clause, Level
@@ -80,6 +80,10 @@ class Finding:
     observed: str = ""
     evidence: tuple[Evidence, ...] = ()
     seconds: float = 0.0
+
+    def cleaned(self, clean: Callable[[str], str]) -> Finding:
+        """The same with its sentences cleaned: they may quote what a deployment sent. Evidence is clean already."""
+        return replace(self, summary=clean(self.summary), expected=clean(self.expected), observed=clean(self.observed))
 
 
 @dataclass(frozen=True, slots=True)

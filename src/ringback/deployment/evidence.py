@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 import re
 import shlex
 import threading
@@ -17,10 +16,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ringback.config import LINE_STATES
 from ringback.deployment.redaction import Redactor
+from ringback.rundir import SINK, LineFile
 
 __all__ = ["Exchange", "Recorder", "curl"]
 
@@ -115,7 +115,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._exchanges: list[Exchange] = []
-        self._file: IO[str] | None = path.open("a", encoding="utf-8") if path else None
+        self._file = LineFile(path) if path else None
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -169,17 +169,19 @@ class Recorder:
         )
         with self._lock:
             self._exchanges.append(exchange)
-            if self._file is not None:
-                self._file.write(json.dumps(exchange.as_json(), ensure_ascii=True) + "\n")
-                self._file.flush()
+        if self._file is not None:
+            self._file.append(SINK.json(exchange.as_json()))
         return exchange
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the file lacks exchanges from some point on; None while all is well."""
+        return self._file.trouble if self._file is not None else None
 
     def close(self) -> None:
         """End the file; what is in memory stays."""
-        with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+        if self._file is not None:
+            self._file.close()
 
     def _kept(self, body: bytes) -> str:
         # Cut after redaction, or a secret across the cut would be half a secret; the same goes for the first cut.

@@ -112,6 +112,16 @@ class Redactor:
         text = _PHONE_LIKE.sub(self._number, text)
         return text.translate({ord(mark): label for label, mark in self._labels.copy().items()})
 
+    def clean_secrets(self, text: str) -> str:
+        """Text without tokens and lines; personal data is removed where it is recorded."""
+        with self._lock:
+            pattern, order = self._pattern, self._order
+        if pattern is not None:
+            text = pattern.sub(lambda match: order[(match.lastindex or 1) - 1], text)
+        for line, label in self._lines:
+            text = line.sub(label, text)
+        return text
+
     def _mark(self, label: str) -> str:
         mark = self._labels.get(label)
         if mark is None:

@@ -23,6 +23,7 @@ from locust.env import Environment
 from locust.util.load_locustfile import load_locustfile
 
 from ringback.config import Config, ConfigError, load_config
+from ringback.deployment.access import dial_guard, protect
 from ringback.deployment.budget import CallBudget
 from ringback.loadgen.baseline import baseline_of
 from ringback.loadgen.conductor import Conductor
@@ -30,13 +31,13 @@ from ringback.loadgen.crew import Crew, CrewError, LocalCrew, RemoteCrew, Worker
 from ringback.loadgen.engine import LoadRun
 from ringback.loadgen.files import write_load
 from ringback.loadgen.gathering import Gathered
-from ringback.loadgen.guarding import guard_for
 from ringback.loadgen.plan import LoadPlan
 from ringback.loadgen.player import Player
 from ringback.loadgen.task import Task
 from ringback.loadgen.users import LoadUser
 from ringback.loadgen.windows import Windows
 from ringback.resources import load_path
+from ringback.rundir import put_output_behind_sink
 
 __all__ = ["main"]
 
@@ -47,10 +48,12 @@ _PATIENCE = 60.0
 def main(arguments: list[str]) -> int:
     """Do the task `arguments[0]`."""
     _die_with_parent()
+    put_output_behind_sink()
     logging.basicConfig(level=logging.ERROR)
     gc.set_threshold(50_000, 20, 100)
     task = Task.from_text(arguments[0])
     config = load_config(environ=os.environ)
+    protect(config)
     if task.role == "worker":
         return _work(task, config)
     return _conduct(task, config)
@@ -81,8 +84,14 @@ def _conduct(task: Task, config: Config) -> int:
     conductor = Conductor(config, plan, crew, baseline=baseline_of(config), tell=told.tell)
     conductors.append(conductor)
     gathered = conductor.run()
-    write_load(Path(task.directory), gathered.section(), gathered.lines())
-    _say({"event": "end", "interrupted": conductor.interrupted, "open_questions": gathered.open_questions()})
+    section = gathered.section()
+    end = {"event": "end", "interrupted": conductor.interrupted, "open_questions": gathered.open_questions()}
+    try:
+        write_load(Path(task.directory), section, gathered.lines())
+    except OSError as error:
+        _say({**end, "section": section, "unwritten": error.strerror or type(error).__name__})
+    else:
+        _say({**end, "section": section})
     for helper in helpers:
         _let_go(helper)
     return 0
@@ -149,7 +158,7 @@ def _load_run(
     *, relay: bool,
 ) -> LoadRun:  # fmt: skip
     return LoadRun(
-        config, guard_for(config), environment, scenario=plan.what, seed=plan.seed, budget=CallBudget(budget),
+        config, dial_guard(config), environment, scenario=plan.what, seed=plan.seed, budget=CallBudget(budget),
         member=member, name=name, steady=plan.steady, relay=relay,
     )  # fmt: skip
 
@@ -192,8 +201,10 @@ def _let_go(helper: subprocess.Popen[bytes]) -> None:
 
 
 def _say(line: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    """Send the parent a line; what it does with it goes through its own sink."""
+    assert sys.__stdout__ is not None  # noqa: S101 - the parent's pipe
+    sys.__stdout__.write(json.dumps(line) + "\n")
+    sys.__stdout__.flush()
 
 
 def _die_with_parent() -> None:

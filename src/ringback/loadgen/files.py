@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["LOAD_FILE", "WINDOWS_FILE", "write_load"]
 
@@ -16,12 +17,6 @@ WINDOWS_FILE = "load_windows.ndjson"
 
 
 def write_load(directory: Path, section: Mapping[str, Any], lines: Iterable[Mapping[str, Any]] = ()) -> None:
-    """Write both files, each at once: there is never half of one."""
-    _write(directory / WINDOWS_FILE, "".join(json.dumps(line) + "\n" for line in lines))
-    _write(directory / LOAD_FILE, json.dumps(section, indent=2) + "\n")
-
-
-def _write(target: Path, text: str) -> None:
-    unfinished = target.with_name(target.name + ".part")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(target)
+    """Write both files, each in one step, the section first. Raises OSError."""
+    write_whole(directory / LOAD_FILE, SINK.json(section, indent=2))
+    write_whole(directory / WINDOWS_FILE, SINK.json_lines(lines))

@@ -20,12 +20,12 @@ from locust.runners import MasterRunner, WorkerRunner
 from ringback.config import Config, ConfigError
 from ringback.config.loading import gather
 from ringback.contract.verdict import Verdict
+from ringback.deployment.access import dial_guard
 from ringback.deployment.budget import CallBudget
 from ringback.loadgen.baseline import baseline_of
 from ringback.loadgen.crew import fingerprint
 from ringback.loadgen.engine import LoadRun
 from ringback.loadgen.gathering import Gathered
-from ringback.loadgen.guarding import guard_for
 from ringback.loadgen.limits import evaluate
 from ringback.loadgen.plain_workers import PlainMaster, PlainWorker
 from ringback.loadgen.plan import LoadPlan
@@ -33,6 +33,7 @@ from ringback.loadgen.run import check_before, check_budget
 from ringback.loadgen.scenarios import SCENARIOS, Scenario
 from ringback.loadgen.users import LoadUser
 from ringback.loadgen.web import show_calls
+from ringback.rundir import complain, put_output_behind_sink
 from ringback.target import Target, resolve
 
 __all__ = ["attach"]
@@ -70,6 +71,7 @@ class _LocustProcess:
 
     def on_init(self, environment: Environment, **_: Any) -> None:
         """Read the configuration, once Locust knows its own; a mistake in it ends Locust."""
+        put_output_behind_sink()
         atexit.register(self._rest.close)
         self._choose_users(environment)
         if isinstance(environment.runner, WorkerRunner):
@@ -128,7 +130,7 @@ class _LocustProcess:
 
     def _begin(self, environment: Environment, config: Config, budget: CallBudget) -> LoadRun:
         """A run in this process: by itself, or as its master has ordered."""
-        guard = guard_for(config)
+        guard = dial_guard(config)
         if self._worker is None:
             run = LoadRun(config, guard, environment, scenario=_scenario_of(environment), seed=0, budget=budget)
         else:
@@ -232,5 +234,5 @@ def _scenario_of(environment: Environment) -> Scenario:
 
 def _leave(message: str) -> NoReturn:
     """End the process as every command does on a mistake: one line, exit code 2, nothing sent."""
-    sys.stderr.write(message + "\n")
+    complain(message)
     sys.exit(2)

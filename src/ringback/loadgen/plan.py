@@ -180,3 +180,4 @@ class LoadOutcome:
     interrupted: bool
     accepted: int
     """Calls that the deployment accepted."""
+    notes: tuple[str, ...] = ()

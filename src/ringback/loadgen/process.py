@@ -19,8 +19,9 @@ from typing import IO, Any
 
 from ringback.config import Config
 from ringback.config.loading import as_environment
-from ringback.deployment.redaction import Redactor
+from ringback.deployment.access import redactor_for
 from ringback.loadgen.task import Task
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["Ended", "LoadProcess"]
 
@@ -42,6 +43,8 @@ class Ended:
     """Why there is no result of its own; None if there is one."""
     open_questions: tuple[str, ...] = ()
     last_section: dict[str, Any] | None = None
+    unwritten: str | None = None
+    """Why the child could not leave its files in the run's directory; None if it did."""
 
 
 class LoadProcess:
@@ -102,6 +105,8 @@ class LoadProcess:
                     ended.open_questions = tuple(message.get("open_questions", ()))
                     ended.interrupted = ended.interrupted or message.get("interrupted", False)
                     ended.failure = message.get("failed")
+                    ended.last_section = message.get("section", ended.last_section)
+                    ended.unwritten = message.get("unwritten")
                 elif message["event"] == "progress":
                     ended.last_section = message["section"]
                     if on_progress is not None:
@@ -133,7 +138,7 @@ class LoadProcess:
 
     def _cause(self, code: int) -> str:
         cause = f"it was killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        last = self._redactor().clean(self._said[-1])[:200] if self._said else ""
+        last = redactor_for(self.config).clean(self._said[-1])[:200] if self._said else ""
         return f"the load generator died ({cause}){': ' + last if last else ''}"
 
     def _environment(self) -> dict[str, str]:
@@ -147,12 +152,9 @@ class LoadProcess:
 
     def _write_log(self) -> None:
         if self._said:
-            text = self._redactor().clean("\n".join(self._said)) + "\n"
-            (self.directory / LOG_FILE).write_text(text, encoding="utf-8", errors="replace")
-
-    def _redactor(self) -> Redactor:
-        token = self.config.deployment.access_token.get_secret_value()
-        return Redactor(token, self.config.lines.configured)
+            text = redactor_for(self.config).clean("\n".join(self._said))
+            with contextlib.suppress(OSError):  # a log that finds no room must not cost the run's result
+                write_whole(self.directory / LOG_FILE, SINK.document(text + "\n"))
 
 
 def _changes_a_run(name: str) -> bool:

@@ -5,7 +5,6 @@ What lives here: checks before anything is sent, and what is made of the child's
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +100,7 @@ def run_load(
         open_questions=questions,
         interrupted=ended.interrupted,
         accepted=int(section["calls"]["accepted"]),
+        notes=(f"{LOAD_FILE} and {WINDOWS_FILE} were not written: {ended.unwritten}",) if ended.unwritten else (),
     )
 
 
@@ -111,12 +111,13 @@ def join_master(config: Config, meeting: Meeting, name: str, directory: Path) ->
 
 
 def _settled(plan: LoadPlan, directory: Path, ended: Ended) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The child's section, or the last that it told if it did not live to write one."""
-    target = directory / LOAD_FILE
-    if ended.failure is None and target.is_file():
-        section: dict[str, Any] = json.loads(target.read_bytes())
-        return section, ended.open_questions
+    """The child's section, or the last that it told if it did not come to its end."""
     section = ended.last_section or empty_section(plan)
-    write_load(directory, section)
+    if ended.failure is None and ended.last_section is not None:
+        return section, ended.open_questions
+    try:
+        write_load(directory, section)
+    except OSError as error:
+        ended.unwritten = error.strerror or type(error).__name__
     reason = ended.failure or "the load generator ended without a result"
     return section, (f"{reason}; what is told is what was known before", *ended.open_questions)

@@ -18,6 +18,7 @@ from ringback.contract.verdict import Verdict
 from ringback.loadgen.baseline import baseline_of
 from ringback.loadgen.gathering import Gathered
 from ringback.loadgen.limits import evaluate
+from ringback.rundir import SINK
 
 __all__ = ["call_rows", "show_calls"]
 
@@ -59,6 +60,12 @@ def show_calls(environment: Environment, known: Callable[[], Gathered | None]) -
             response.set_data(page.app.json.dumps(told) if page.app is not None else b"")
         return response
 
+    def cleaned(response: Response) -> Response:
+        if response.is_json or (response.mimetype or "").startswith("text/"):
+            response.direct_passthrough = False
+            response.set_data(SINK.document(response.get_data(as_text=True)))
+        return response
+
     def as_csv() -> Response:
         text = io.StringIO()
         writer = csv.writer(text)
@@ -70,6 +77,7 @@ def show_calls(environment: Environment, known: Callable[[], Gathered | None]) -
 
     pages = Blueprint("ringback", __name__, url_prefix=base or None)
     pages.add_url_rule(f"/{_CSV}", view_func=page.auth_required_if_enabled(as_csv))
+    page.app.after_request(cleaned)
     page.app.after_request(with_calls)
     page.app.register_blueprint(pages)
 

@@ -6,13 +6,11 @@ import asyncio
 from pathlib import Path
 
 from ringback.config import Config
-from ringback.deployment import Answer, DeploymentClient, Recorder, Redactor
+from ringback.deployment import Answer, DeploymentClient, Recorder
+from ringback.deployment.access import dial_guard, redactor_for
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.reading import strings_in
-from ringback.deployment.redaction import LONG_TOKEN
 from ringback.replaying.restoring import Restored
-from ringback.suite.near_misses import near_miss_tokens
-from ringback.suite.session import dial_guard
 
 __all__ = ["send_again"]
 
@@ -30,10 +28,10 @@ def send_again(config: Config, restored: Restored, purpose: str, file: Path) -> 
 
 
 async def _send(config: Config, restored: Restored, purpose: str, file: Path) -> tuple[Answer, int]:
-    recorder = Recorder(_redactor(config), file)
+    recorder = Recorder(redactor_for(config), file)
     budget = WaitingBudget(min(_CALLS, config.budget.calls))
     try:
-        async with DeploymentClient(config, dial_guard(config, None), budget, recorder) as client:
+        async with DeploymentClient(config, dial_guard(config), budget, recorder) as client:
             answer: Answer
             if restored.is_poll:
                 answer = await client.poll_with(
@@ -47,15 +45,3 @@ async def _send(config: Config, restored: Restored, purpose: str, file: Path) ->
     finally:
         recorder.close()
     return answer, budget.accepted + budget.may_have_dialled
-
-
-def _redactor(config: Config) -> Redactor:
-    """What hides the token, and whatever comes near it."""
-    token = config.deployment.access_token.get_secret_value()
-    redactor = Redactor(token, config.lines.configured)
-    for how, make in near_miss_tokens().items():
-        wrong = make(token)
-        part = len(token) >= LONG_TOKEN and wrong in token
-        if len(wrong) > 3 and not part and token.casefold() not in wrong.casefold():
-            redactor.add_secret(wrong, f"<the access token {how}>")
-    return redactor

@@ -21,7 +21,7 @@ from ringback.reporting.sarif import SARIF_FILE, write_sarif
 from ringback.reporting.tables import WINDOWS_CSV_FILE, write_windows
 from ringback.reporting.verdict_file import VERDICT_FILE, write_verdict
 
-__all__ = ["ARTIFACTS", "PROMISED", "STEP_SUMMARY", "Writer", "write_all", "write_promised"]
+__all__ = ["ARTIFACTS", "PROMISED", "STEP_SUMMARY", "Writer", "unless_written", "write_all", "write_promised"]
 
 Writer = Callable[[RunReport, Path], object]
 """Writes one file into a run's directory."""
@@ -77,11 +77,16 @@ def write_promised(report: RunReport, directory: Path) -> list[str]:
     ]
 
 
-def _guarded(name: str, writer: Writer, report: RunReport, directory: Path) -> str:
+def unless_written(name: str, write: Callable[[], object]) -> list[str]:
+    """Write a file, and return a note if it could not be written; raises nothing but what ends the process."""
     try:
-        writer(report, directory)
+        write()
     except OSError as error:
-        return f"{name} was not written: {one_line(error.strerror or type(error).__name__, 200)}"
+        return [f"{name} was not written: {one_line(error.strerror or type(error).__name__, 200)}"]
     except Exception as error:
-        return f"{name} was not written, by a fault of Ringback's own: {type(error).__name__}"
-    return ""
+        return [f"{name} was not written, by a fault of Ringback's own: {type(error).__name__}"]
+    return []
+
+
+def _guarded(name: str, writer: Writer, report: RunReport, directory: Path) -> str:
+    return "".join(unless_written(name, lambda: writer(report, directory)))

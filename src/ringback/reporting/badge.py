@@ -10,9 +10,9 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from ringback.contract.verdict import RunVerdict, Verdict
-from ringback.reporting.files import write_whole
 from ringback.reporting.run import RunReport
 from ringback.reporting.telling import headline
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["BADGE_FILE", "badge", "write_badge"]
 
@@ -26,7 +26,7 @@ _NARROW, _WIDE = frozenset("fijlrt1 ,.:/()"), frozenset("mwMW")
 
 def write_badge(report: RunReport, directory: Path) -> Path:
     """Write `badge.svg` into the run's directory, whole or not at all, and return its path. Raises OSError."""
-    return write_whole(directory / BADGE_FILE, badge(report).encode())
+    return write_whole(directory / BADGE_FILE, SINK.document(badge(report)))
 
 
 def badge(report: RunReport) -> str:

@@ -5,7 +5,6 @@ The report ends in one line that says it all, which is the line that `--quiet` l
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,10 +23,10 @@ from ringback.comparison import (
     comparison_document,
 )
 from ringback.contract.verdict import ExitCode, Verdict
-from ringback.reporting.files import write_whole
 from ringback.reporting.layout import MARKS, STYLES, hanging, heading, joined, line
 from ringback.reporting.safe import one_line
 from ringback.reporting.screen import ReportConsole
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["print_comparison", "write_comparison"]
 
@@ -62,8 +61,7 @@ _NAMED = 5
 
 def write_comparison(comparison: Comparison, path: Path) -> Path:
     """Write the document `ringback/comparison/1`, whole or not at all, and return its path. Raises OSError."""
-    text = json.dumps(comparison_document(comparison), ensure_ascii=True, allow_nan=False, indent=2)
-    return write_whole(path, text.encode("ascii") + b"\n")
+    return write_whole(path, SINK.json(comparison_document(comparison), indent=2))
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:

@@ -16,9 +16,9 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from ringback import __version__
 from ringback.contract.verdict import Verdict
-from ringback.reporting.files import write_whole
 from ringback.reporting.run import RunReport
 from ringback.reporting.telling import clean_text, members, number
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["EXCHANGES_FILE", "HAR_FILE", "har_document", "write_har"]
 
@@ -39,8 +39,8 @@ def write_har(report: RunReport, directory: Path) -> Path | None:
     recorded = directory / EXCHANGES_FILE
     if not recorded.is_file():
         return None
-    text = json.dumps(har_document(report, recorded), ensure_ascii=True, allow_nan=False)
-    return write_whole(directory / HAR_FILE, text.encode("ascii") + b"\n")
+    text = SINK.json(har_document(report, recorded))
+    return write_whole(directory / HAR_FILE, text)
 
 
 def har_document(

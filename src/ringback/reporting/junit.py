@@ -14,9 +14,9 @@ from typing import Final
 
 from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, Finding, LimitResult, Verdict
-from ringback.reporting.files import write_whole
 from ringback.reporting.run import RunReport
 from ringback.reporting.safe import one_line, printable, shell_line
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["JUNIT_FILE", "write_junit"]
 
@@ -40,8 +40,8 @@ def write_junit(report: RunReport, directory: Path) -> Path:
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in suites)))
     root.extend(suites)
     ET.indent(root)
-    content = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return write_whole(directory / JUNIT_FILE, content + b"\n")
+    content = ET.tostring(root, encoding="utf-8", xml_declaration=True).decode()
+    return write_whole(directory / JUNIT_FILE, SINK.document(content + "\n"))
 
 
 def _suite(name: str, cases: Sequence[ET.Element], report: RunReport) -> ET.Element:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self, cast
 
 from rich.console import Console, RenderableType
+
+from ringback.rundir import CleaningStream
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -52,7 +54,7 @@ class LiveView:
             encoding=self._console.encoding,
             errors=getattr(self._before, "errors", None) or "backslashreplace",
         )
-        self._console.file = self._terminal
+        self._console.file = cast("IO[str]", CleaningStream(self._terminal))
         self._live = Live(
             get_renderable=self._render,
             console=self._console,

@@ -17,12 +17,12 @@ from typing import Any, Final
 
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, RunVerdict, Verdict
-from ringback.reporting.files import write_whole
 from ringback.reporting.layout import spans
 from ringback.reporting.load_page import load_rows
 from ringback.reporting.run import RunReport
 from ringback.reporting.safe import one_line, printable, shell_line
 from ringback.reporting.telling import clean_text, headline, smallest
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["MOST_CHARACTERS", "SUMMARY_FILE", "append_summary", "code", "summary_page", "write_summary"]
 
@@ -42,7 +42,7 @@ _REFERENCES: Final = {ord(c): f"&#{ord(c)};" for c in "&<>`[]{}*_~|\\@#:$\n"}
 
 def write_summary(report: RunReport, directory: Path) -> Path:
     """Write `summary.md` into the run's directory, whole or not at all, and return its path. Raises OSError."""
-    return write_whole(directory / SUMMARY_FILE, summary_page(report).encode())
+    return write_whole(directory / SUMMARY_FILE, SINK.document(summary_page(report)))
 
 
 def append_summary(page: str, path: Path) -> str:
@@ -52,7 +52,7 @@ def append_summary(page: str, path: Path) -> str:
     """
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(page + "\n")
+            file.write(SINK.document(page + "\n"))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else None
         return f"the job's summary was not written: {one_line(why or type(error).__name__, _ENTRY)}"

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ringback.reporting.safe import one_line
 from ringback.reporting.telling import members, number
+from ringback.rundir import SINK
 
 __all__ = ["notification", "notify"]
 
@@ -137,7 +138,7 @@ def _tried(url: str, token: str | None, message: Mapping[str, Any], timeout: flo
             if left <= 0:
                 break
             try:
-                with client.stream("POST", url, json=message, timeout=left) as answer:
+                with client.stream("POST", url, json=SINK.values(message), timeout=left) as answer:
                     status = answer.status_code
             except httpx.TimeoutException:
                 break

@@ -16,11 +16,11 @@ from rich.text import Text
 from ringback import __version__
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import ExitCode
-from ringback.reporting.files import write_whole
 from ringback.reporting.layout import field as labelled
 from ringback.reporting.layout import hanging, heading, joined, line, quotation
 from ringback.reporting.safe import one_line, printable
 from ringback.reporting.screen import ReportConsole
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["REPLAY_FILE", "ReplayReport", "ReplayedClause", "differences", "print_replay", "write_replay"]
 
@@ -110,7 +110,7 @@ def write_replay(report: ReplayReport, directory: Path) -> Path:
         "now": report.now,
         "differences": differences(report.then, report.now),
     }
-    return write_whole(directory / REPLAY_FILE, json.dumps(document, ensure_ascii=True, indent=2).encode() + b"\n")
+    return write_whole(directory / REPLAY_FILE, SINK.json(document, indent=2))
 
 
 def print_replay(console: Console, report: ReplayReport, directory: Path) -> None:

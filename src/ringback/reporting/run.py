@@ -14,6 +14,7 @@ from typing import Any
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Conclusion, LimitResult, Verdict
 from ringback.contract.waivers import WaiverUse
+from ringback.rundir import SINK
 
 __all__ = ["RunReport"]
 
@@ -54,6 +55,11 @@ class RunReport:
 
     again: str = ""
     """The command line that makes the run again; empty if it is not known."""
+
+    def __post_init__(self) -> None:
+        """Whatever a report is made of is clean before anything is made of it."""
+        for name in ("base_url", "variation", "results", "limits", "conclusion", "load", "notes", "waivers", "again"):
+            object.__setattr__(self, name, SINK.values(getattr(self, name)))
 
     def calls_placed(self) -> str:
         """The calls of the run, in a few words: `3 of 70 calls placed, 2 more may have dialled`."""

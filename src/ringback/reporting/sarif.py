@@ -9,7 +9,6 @@ has it. Rules hold their help themselves and have no `helpUri`: the format wants
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,10 +20,10 @@ from ringback import __version__
 from ringback.contract.clauses import CLAUSES, SECTIONS, Clause, Level
 from ringback.contract.places import clause_lines, description_text
 from ringback.contract.verdict import ClauseResult, ExitCode, LimitResult, Verdict
-from ringback.reporting.files import write_whole
 from ringback.reporting.run import RunReport
 from ringback.reporting.safe import one_line, shell_line
 from ringback.reporting.telling import smallest
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["SARIF_FILE", "sarif_document", "write_sarif"]
 
@@ -40,8 +39,8 @@ _SENTENCE, _CURL, _REASONS = 600, 8_000, 100
 
 def write_sarif(report: RunReport, directory: Path) -> Path:
     """Write `results.sarif` into the run's directory, whole or not at all, and return its path. Raises OSError."""
-    text = json.dumps(sarif_document(report), ensure_ascii=True, allow_nan=False, indent=1)
-    return write_whole(directory / SARIF_FILE, text.encode("ascii") + b"\n")
+    text = SINK.json(sarif_document(report), indent=1)
+    return write_whole(directory / SARIF_FILE, text)
 
 
 def sarif_document(report: RunReport) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ringback.reporting.files import write_whole
 from ringback.reporting.safe import one_line
 from ringback.reporting.telling import clean_text, members, number
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["WINDOWS_CSV_FILE", "WINDOWS_FILE", "windows_table", "write_windows"]
 
@@ -47,7 +47,7 @@ def write_windows(directory: Path) -> Path | None:
     recorded = directory / WINDOWS_FILE
     if not recorded.is_file():
         return None
-    return write_whole(directory / WINDOWS_CSV_FILE, windows_table(recorded).encode())
+    return write_whole(directory / WINDOWS_CSV_FILE, SINK.document(windows_table(recorded)))
 
 
 def windows_table(recorded: Path) -> str:

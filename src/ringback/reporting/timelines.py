@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ringback.config import LINE_STATES
 from ringback.contract.states import nearest_state
-from ringback.reporting.files import write_whole
+from ringback.rundir import SINK, write_whole
 
 __all__ = [
     "TIMELINES_FILE",
@@ -80,8 +80,7 @@ class CallTimeline:
 
 def write_timelines(timelines: Iterable[CallTimeline], directory: Path) -> Path:
     """Write `timelines.ndjson`, a call a line, and return its path. Raises OSError."""
-    lines = [json.dumps(asdict(timeline), ensure_ascii=True, allow_nan=False) for timeline in timelines]
-    return write_whole(directory / TIMELINES_FILE, "".join(f"{line}\n" for line in lines).encode("ascii"))
+    return write_whole(directory / TIMELINES_FILE, SINK.json_lines(asdict(timeline) for timeline in timelines))
 
 
 def timelines_of_run(directory: Path) -> tuple[CallTimeline, ...]:

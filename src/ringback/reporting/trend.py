@@ -18,10 +18,10 @@ from markupsafe import Markup
 from ringback.comparison import NotARun, SavedRun, read_run
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Verdict
-from ringback.reporting.files import write_whole
 from ringback.reporting.layout import MARKS
 from ringback.reporting.safe import one_line
 from ringback.reporting.trend_chart import Series, draw
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["TREND_FILE", "FoundRuns", "find_runs", "trend_page", "write_trend"]
 
@@ -81,7 +81,7 @@ def find_runs(directory: Path, last: int) -> FoundRuns:
 
 def write_trend(found: FoundRuns, path: Path) -> Path:
     """Write the page, whole or not at all, and return its path. Raises OSError."""
-    return write_whole(path, trend_page(found).encode("utf-8", "backslashreplace"))
+    return write_whole(path, SINK.document(trend_page(found)))
 
 
 def trend_page(found: FoundRuns) -> str:

@@ -6,7 +6,6 @@ meaning takes a new id.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC
@@ -15,8 +14,8 @@ from typing import Any, Final
 
 from ringback import __version__
 from ringback.contract.verdict import ClauseResult, Finding, Verdict
-from ringback.reporting.files import write_whole
 from ringback.reporting.run import RunReport
+from ringback.rundir import SINK, write_whole
 
 __all__ = ["SCHEMA_ID", "SCHEMA_PATH", "VERDICT_FILE", "verdict_document", "write_verdict"]
 
@@ -71,8 +70,7 @@ def verdict_document(report: RunReport) -> dict[str, Any]:
 
 def write_verdict(report: RunReport, directory: Path) -> Path:
     """Write `verdict.json` into the run's directory, whole or not at all, and return its path. Raises OSError."""
-    text = json.dumps(verdict_document(report), ensure_ascii=True, allow_nan=False, indent=2)
-    return write_whole(directory / VERDICT_FILE, text.encode("ascii") + b"\n")
+    return write_whole(directory / VERDICT_FILE, SINK.json(verdict_document(report), indent=2))
 
 
 def _clause(result: ClauseResult) -> dict[str, Any]:

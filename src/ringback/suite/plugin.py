@@ -23,6 +23,7 @@ from ringback.contract.clauses import CLAUSES, Level
 from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
 from ringback.contract.waivers import waivers_in_force
 from ringback.deployment import ExchangeError
+from ringback.rundir import SINK, CleaningStream
 from ringback.suite.findings import failed, finding_of
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.plan import Plan, make_plan, probes_by_clause
@@ -103,6 +104,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(SuitePlugin(config), "ringback-suite")
+    writer = config.get_terminal_writer() if config.pluginmanager.has_plugin("terminalreporter") else None
+    if writer is not None:
+        writer._file = CleaningStream(writer._file)  # pytest has no other way in
 
 
 class SuitePlugin:
@@ -221,7 +225,7 @@ class SuitePlugin:
         """Turn the outcome of a test into findings on its clauses; mild deviations don't fail plain pytest either."""
         report = yield
         if self.run is None or not _clauses(item):
-            return report
+            return _clean(report)
         if call.when == "call" or (call.when == "setup" and not report.passed):
             for clause in _clauses(item):
                 if clause not in self.run.tests_left:
@@ -230,6 +234,7 @@ class SuitePlugin:
                 finding = finding_of(clause, item, call, report)
                 if finding is None:
                     continue
+                finding = finding.cleaned(self.run.session.redactor.clean)
                 self.run.findings.append(finding)
                 if finding.verdict is Verdict.FAIL and not self._fails(clause):
                     report.outcome = "skipped"
@@ -239,7 +244,7 @@ class SuitePlugin:
                     report.longrepr = failed(finding)
             if self.handover is not None:
                 self.handover.on_progress(self.run)
-        return report
+        return _clean(report)
 
     def _fails(self, clause: str) -> bool:
         assert self.run is not None  # noqa: S101
@@ -268,6 +273,16 @@ class SuitePlugin:
         for result in self.run.results():
             if result.verdict in {Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED, Verdict.WARN, Verdict.WAIVED}:
                 terminalreporter.line(f"{result.clause.id} {result.verdict}: {result.summary}")
+
+
+def _clean(report: pytest.TestReport) -> pytest.TestReport:
+    """A report as it may be printed or written by whatever plugins the user has."""
+    report.sections = SINK.values(report.sections)
+    if isinstance(report.longrepr, tuple | str):
+        report.longrepr = SINK.values(report.longrepr)
+    elif report.longrepr is not None:
+        report.longrepr = SINK.clean(str(report.longrepr))
+    return report
 
 
 def session_of(config: pytest.Config) -> Session:

@@ -79,6 +79,8 @@ def run_check(
     waits = session.client.transport.patience.answers
     notes = [f"the deployment answered 429 {waits} times; Ringback waited, and went on"] if waits else []
     budget = session.budget
+    if session.recorder.trouble is not None:
+        notes.append(session.recorder.trouble)
     open_questions = list(caught.problems)
     if trouble:
         open_questions.append(f"watching the calls ended early: {trouble}")

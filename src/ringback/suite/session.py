@@ -13,29 +13,26 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 
 from ringback.config import Config
-from ringback.deployment import Answer, DeploymentClient, Poll, Recorder, Redactor, Trigger
+from ringback.deployment import Answer, DeploymentClient, Poll, Recorder, Trigger
+from ringback.deployment.access import dial_guard, redactor_for
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.client import JSON_HEADERS
-from ringback.deployment.guard import DialGuard
-from ringback.deployment.redaction import LONG_TOKEN
 from ringback.receiver import Receiver
 from ringback.suite.baseline import BASELINE
 from ringback.suite.calls import Call, Calls
 from ringback.suite.campaign import Campaign
 from ringback.suite.drafts import Draft, DraftMaker
 from ringback.suite.lifecycle import is_steady
-from ringback.suite.near_misses import near_miss_tokens
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.plan import Plan
 from ringback.suite.probes import Probe
 from ringback.suite.sendings import Outcome
 
-__all__ = ["Session", "dial_guard"]
+__all__ = ["Session"]
 
 T = TypeVar("T")
 
@@ -53,8 +50,7 @@ class Session:
     def __init__(self, config: Config, seed: int, directory: Path | None) -> None:
         self.config = config
         self.seed = seed
-        self.redactor = Redactor(config.deployment.access_token.get_secret_value(), config.lines.configured)
-        self._add_wrong_tokens()
+        self.redactor = redactor_for(config)
         self.recorder = Recorder(self.redactor, directory / "exchanges.ndjson" if directory else None)
         self.maker = DraftMaker(config, seed)
         self.budget: WaitingBudget
@@ -67,18 +63,6 @@ class Session:
         self._thread = threading.Thread(target=self._serve, name="ringback-loop", daemon=True)
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
-
-    def _add_wrong_tokens(self) -> None:
-        """What comes near the token gives it away, so it is as secret.
-
-        The redactor finds the token within other text, in any case, and parts of a long one; only the rest is told.
-        """
-        token = self.config.deployment.access_token.get_secret_value()
-        for how, make in near_miss_tokens().items():
-            wrong = make(token)
-            part = len(token) >= LONG_TOKEN and wrong in token
-            if len(wrong) > 3 and not part and token.casefold() not in wrong.casefold():
-                self.redactor.add_secret(wrong, f"<the access token {how}>")
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -287,18 +271,6 @@ class Session:
     def trigger(self, draft: Draft, purpose: str, *, expect_call: bool = False) -> Trigger:
         """Send one trigger, and watch the call if one comes of it."""
         return self.run(self.campaign.place(draft, purpose, expect_call=expect_call))
-
-
-def dial_guard(config: Config, receiver_url: str | None) -> DialGuard:
-    """The guard that a configuration asks for."""
-    deployment = config.deployment
-    token = deployment.access_token.get_secret_value()
-    harmless = [
-        deployment.base_url, urlsplit(deployment.base_url).netloc, deployment.project, deployment.tenant,
-        deployment.scenario_path, deployment.orchestrator_url, deployment.locale, token,
-        *(make(token) for make in near_miss_tokens().values()), *([receiver_url] if receiver_url else []),
-    ]  # fmt: skip
-    return DialGuard(config.lines.configured.values(), deployment.display_number, harmless)
 
 
 async def _reaches(receiver: Receiver) -> bool:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup, escape
 
 from ringback import __version__
-from ringback.reporting.files import write_whole
 from ringback.reporting.html.conformance import ALLOWANCES, Allowance, opened, sections, to_mend, waivers
 from ringback.reporting.html.glance import glance
 from ringback.reporting.html.limits import limit_rows
@@ -24,6 +23,7 @@ from ringback.reporting.html.pictures import Pictures, pictures_of
 from ringback.reporting.html.reading import load_report
 from ringback.reporting.run import RunReport
 from ringback.reporting.safe import one_line
+from ringback.rundir import SINK, write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -51,7 +51,7 @@ def write_html(report: RunReport, directory: Path, *, again: str | None = None, 
         page = _page(report, pictures, allowance, again or report.again or None, version)
         if len(page) <= MOST_BYTES:
             break
-    return write_whole(directory / HTML_FILE, page)
+    return write_whole(directory / HTML_FILE, SINK.document(page.decode()))
 
 
 def rewrite_html(directory: Path) -> Path:
