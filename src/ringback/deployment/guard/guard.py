@@ -180,13 +180,17 @@ def _lists_ids(value: object) -> bool:
 def _hides_a_trigger(text: str) -> bool:
     """Whether a text holds a name of a trigger, under up to `_LAYERS` layers of escapes; more count as hiding one."""
     for _ in range(_LAYERS):
-        if mentions_a_trigger(text):
+        if mentions_a_trigger(text) or ("+" in text and mentions_a_trigger(_from_seven_bit(text))):
             return True
         plain = html.unescape(unquote(_BACKSLASH.sub(_character, text)))
         if plain == text:
             return False
         text = plain
     return True
+
+
+def _from_seven_bit(text: str) -> str:
+    return text.encode("ascii", "replace").decode("utf-7", "replace")
 
 
 def _character(escape: re.Match[str]) -> str:
