@@ -7,7 +7,7 @@ Known are JSON (also cut off, and within a JSON text), forms, XML, YAML, and the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ringback.deployment.personal import Span
 
@@ -52,8 +52,12 @@ _VALUE_OF_FORM = re.compile(r"[^&;\"'<>\\\n(){}\[\],]{1,4096}")
 _LINES = re.compile(r"(?:[ \t]*\n[ \t]+\w{1,64}:[^\n]*)+")
 
 
-def end_users(text: str) -> Iterator[Span]:
-    """Where a text says something of a person."""
+def end_users(text: str, source: Callable[[int], int], seen: set[int]) -> Iterator[Span]:
+    """Where a text says something of a person.
+
+    `source` says where a character of this reading comes from, and `seen` holds where an EndUser was read already: a
+    JSON text within another is read with its quotes escaped, which says better where its texts end.
+    """
     lowered = text.lower()
     if "user" in lowered:
         for found in _PATH.finditer(text):
@@ -61,8 +65,10 @@ def end_users(text: str) -> Iterator[Span]:
         for pattern, inside in ((_KEY, _after), (_TAG, _element)):
             done = 0  # what has been gone through is not gone through again
             for found in pattern.finditer(text):
-                if found.start() >= done:
+                if found.start() >= done and (origin := source(found.start())) not in seen:
                     spans, done = inside(text, found)
+                    if spans:
+                        seen.add(origin)
                     yield from spans
     if "name" in lowered and ("phone" in lowered or "mail" in lowered):
         for found in _BESIDE.finditer(text):

@@ -1,4 +1,4 @@
-"""What is personal in a text that a deployment sent: telephone numbers, e-mail addresses, and values known from requests.
+"""What is personal in a text that a deployment sent: telephone numbers, e-mail addresses, known values.
 
 Each function yields spans of the text with the label that stands for them. What makes evidence useful stays legible:
 UUIDs, dates and times, IP addresses, hexadecimal ids. Texts are as `spelling` reads them. What an EndUser holds is
@@ -7,6 +7,7 @@ found by `end_user`.
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -26,20 +27,20 @@ DIGITS = re.compile(rf"[0-9](?:{_GAP}[0-9]){{6,}}+")
 _NUMBER = re.compile(rf"(?<![0-9])\+?[0-9](?:{_GAP}[0-9]){{8,14}}(?![0-9])")
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 _KEPT = re.compile(
-    "|".join([
-        r"(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])",
-        r"(?<![0-9a-z])(?=[0-9]*[a-f])[0-9a-f]{16,}+(?![0-9a-z])",
-        r"(?<![0-9])(?:19|20)[0-9]{2}([-/.])(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12][0-9]|3[01])(?![0-9])"
-        r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?(?![0-9]))?",
-        r"(?<![0-9])[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?![0-9])",
-        rf"(?<![0-9.])(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9]|\.[0-9])",
-        r"(?<![0-9.])(?:0\.[0-9]+|[0-9]{1,3}\.[0-9]{11,})(?![0-9.])",
-        r"(?:time|stamp|date|expires|epoch|iat|exp|nbf)[a-z_-]{0,12}\\*[\"']?\s{0,3}[:=]\s{0,3}(?:1[5-9]|2[01])[0-9]{8}"
-        r"(?:[0-9]{3})?(?![0-9])",
-    ]),
+    r"(?<![0-9a-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{16,}+)(?![0-9a-z])"
+    r"|(?<![0-9])(?=[0-9]{1,4}[-/.:])(?:"
+    r"(?:19|20)[0-9]{2}(?P<sep>[-/.])(?:0[1-9]|1[0-2])(?P=sep)(?:0[1-9]|[12][0-9]|3[01])(?![0-9])"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?(?![0-9]))?"
+    r"|[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?![0-9])"
+    rf"|(?<!\.)(?:(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9]|\.[0-9])|(?:0\.[0-9]+|[0-9]{{1,3}}\.[0-9]{{11,}})(?![0-9.])))",
     re.IGNORECASE,
-)  # fmt: skip
-"""Digits that are no telephone number: UUIDs, hexadecimal ids, dates and times, IP addresses, fractions, epochs."""
+)
+"""Digits that are no telephone number: UUIDs, hexadecimal ids, dates and times, IP addresses, fractions."""
+_EPOCH = re.compile(r"(?:1[5-9]|2[01])[0-9]{8}(?:[0-9]{3})?")
+_TIME_BEFORE = re.compile(
+    r"(?:time|stamp|date|expires|epoch|iat|exp|nbf)[a-z_-]{0,12}\\*[\"']?\s*[:=]\s*$", re.IGNORECASE
+)
+_KEY_LENGTH = 40
 _NO_NUMBER = "\ue000"
 _EMAIL = re.compile(
     r"(?:\"[^\"\n@]{1,64}\"|(?<![\w.+!#$~-])(?<!\\(?=[nrtbfv]))[\w.+!#$~-]++)@"
@@ -56,12 +57,14 @@ _SHORTEST = 5
 
 def numbers(text: str, is_known: Callable[[str, int, int], bool]) -> Iterator[Span]:
     """Telephone numbers; `is_known` says of a span of the text that it is an id that the deployment gave us."""
-    if not DIGITS.search(text):
+    if not _NUMBER.search(text):
         return
     plain = _KEPT.sub(lambda match: _NO_NUMBER * len(match[0]), text)
     for match in _NUMBER.finditer(plain):
-        if not is_known(text, *match.span()):
-            yield *match.span(), NUMBER
+        start, end = match.span()
+        since_1970 = _EPOCH.fullmatch(match[0]) and _TIME_BEFORE.search(text[max(0, start - _KEY_LENGTH) : start])
+        if not since_1970 and not is_known(text, start, end):
+            yield start, end, NUMBER
 
 
 def emails(text: str) -> Iterator[Span]:
@@ -104,7 +107,7 @@ class PersonalValues:
             for value, label in known.get(word, ()):
                 found = words[at : at + len(value)]
                 if tuple(w for w, _, _ in found) == value and all(
-                    right[1] - left[2] <= _NO_WORD for left, right in zip(found, found[1:], strict=False)
+                    right[1] - left[2] <= _NO_WORD for left, right in itertools.pairwise(found)
                 ):
                     yield start, found[-1][2], label
                     break

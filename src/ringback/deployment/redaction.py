@@ -80,6 +80,8 @@ class Redactor:
 
     def __init__(self, token: str, lines: Mapping[str, str]) -> None:
         self._lock = threading.Lock()
+        self.version = 0
+        """Changes whenever a text may be cleaned otherwise than before, known ids aside."""
         self._known_ids: set[str] = set()
         self._personal = PersonalValues()
         self._token = _lower(fold(token))
@@ -93,7 +95,13 @@ class Redactor:
             lines=tuple(line for line in made if line.word is None),
             short_lines=tuple(line for line in made if line.word is not None),
         )
-        labels = [NUMBER, EMAIL, "<personal>", PART_LABEL, *(label for line in made for label in (line.label, line.bare_label))]
+        labels = [
+            NUMBER,
+            EMAIL,
+            "<personal>",
+            PART_LABEL,
+            *(label for line in made for label in (line.label, line.bare_label)),
+        ]
         self._learn((), labels)
         self.add_secret(token, TOKEN_LABEL)
 
@@ -102,6 +110,7 @@ class Redactor:
         if not secret.strip() or any(secret == known.text for known in self._known.secrets):
             return
         self._learn([_secret(secret, label)], [label])
+        self.version += 1
         self.longest_secret = max(self.longest_secret, 64 * len(secret))
 
     def _learn(self, secrets: Iterable[_Secret], labels: Iterable[str]) -> None:
@@ -124,7 +133,8 @@ class Redactor:
 
     def add_personal(self, value: str, label: str) -> None:
         """A name or address that a request carried: from now on it is replaced wherever it stands."""
-        self._personal.add(value, label)
+        if self._personal.add(value, label):
+            self.version += 1
 
     def leaked(self, text: str) -> tuple[str, ...]:
         """The labels of the tokens that text gives away, whole; empty when it gives away none."""
@@ -149,16 +159,18 @@ class Redactor:
         if known.protected is not None and ("$" in text or "<" in text):
             text = known.protected.sub(lambda match: known.labels[match[0]], text)
         for _ in range(_ROUNDS):
-            before = text
-            text = self._replaced(known, text, self._secret_spans(known, text, personal=personal))
+            before, readings = text, list(layers(text))
+            text = self._replaced(text, self._secret_spans(known, text, readings, personal=personal))
             if personal:
-                text = self._replaced(known, text, self._personal_spans(text))
+                if text != before:
+                    readings = list(layers(text))
+                text = self._replaced(text, self._personal_spans(readings))
             if text == before:
                 break
         names = {ord(mark): label for label, mark in self._known.labels.items()}
         return text.translate(names) if _MARKS.search(text) else text
 
-    def _replaced(self, known: _Known, text: str, spans: Iterable[Span]) -> str:
+    def _replaced(self, text: str, spans: Iterable[Span]) -> str:
         """The text with what the spans cover replaced: those that overlap by the label of the first and longest."""
         ordered = sorted(spans, key=lambda span: (span[0], -span[1]))
         if not ordered:
@@ -177,10 +189,10 @@ class Redactor:
             mark = self._known.labels[label]
         return mark
 
-    def _secret_spans(self, known: _Known, text: str, *, personal: bool) -> list[Span]:
+    def _secret_spans(self, known: _Known, text: str, readings: list[Layer], *, personal: bool) -> list[Span]:
         fragments = self._fragments if personal else self._large_fragments
         spans: list[Span] = []
-        for layer in layers(text):
+        for layer in readings:
             lowered = _lower(layer.text)
             found = itertools.chain(
                 _secrets(known, layer, lowered), _parts(fragments, lowered), _lines(known, layer, short=personal)
@@ -190,19 +202,16 @@ class Redactor:
             spans += self._tail(text)
         return spans
 
-    def _personal_spans(self, text: str) -> list[Span]:
-        spans = list(end_users(text))
-        seen = {start for start, _, _ in spans}
-        first = True
-        for layer in layers(text):
-            lowered = _lower(layer.text)
-            found = [
-                *self._personal.spans(lowered),
-                *emails(layer.text),
-                *numbers(layer.text, self._is_known_id),
-                *(() if first else end_users(layer.text)),
-            ]
-            first = False
+    def _personal_spans(self, readings: list[Layer]) -> list[Span]:
+        spans: list[Span] = []
+        seen: set[int] = set()
+        for layer in readings:
+            found = itertools.chain(
+                end_users(layer.text, lambda at, layer=layer: layer.origin(at, at + 1)[0], seen),  # type: ignore[misc]
+                self._personal.spans(_lower(layer.text)),
+                emails(layer.text),
+                numbers(layer.text, self._is_known_id),
+            )
             spans += ((*layer.origin(start, end), label) for start, end, label in found)
         return spans
 

@@ -99,6 +99,7 @@ def _fold_match(match: re.Match[str]) -> str:
 
 # -- escapes ----------------------------------------------------------------------------------------------------------
 
+
 def _bytes(first: str, further: str | None = None) -> str:
     """A pattern for one byte in hexadecimal, or for the several bytes of one character in UTF-8."""
     more = first if further is None else further
@@ -123,7 +124,7 @@ _KINDS = {
     "%": re.compile(_PERCENT, re.IGNORECASE),
     "&": re.compile(_ENTITY, re.IGNORECASE),
 }
-_ALL = re.compile("|".join([_BACKSLASH, _PERCENT, _ENTITY]), re.IGNORECASE)
+_ALL = re.compile(f"{_BACKSLASH}|{_PERCENT}|{_ENTITY}", re.IGNORECASE)
 _QP = re.compile(_QUOTED, re.IGNORECASE)
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t", "b": "", "f": "\f", "v": "\v", "0": ""}
 _HEX_PAIR = re.compile(r"[0-9a-f]{2}(?=[^0-9a-f]|$)", re.IGNORECASE)
@@ -223,10 +224,12 @@ def _replaced(layer: Layer, pattern: re.Pattern[str], undo: Callable[[re.Match[s
 
 _BLANKS = b" \t\n\r\f\v"
 _BASE64 = bytes(
-    b if chr(b).isalnum() and b < 128 else {ord("-"): ord("+"), ord("_"): ord("/"), ord("+"): b, ord("/"): b}.get(b, ord("/"))
+    b
+    if chr(b).isalnum() and b < 128
+    else {ord("-"): ord("+"), ord("_"): ord("/"), ord("+"): b, ord("/"): b}.get(b, ord("/"))
     for b in range(256)
 )
-_RUN = re.compile("[^\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]{%d,}" % _SHORTEST_TEXT)
+_RUN = re.compile(rf"[^\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]{{{_SHORTEST_TEXT},}}")
 _UTF16_SIGN = re.compile(rb"(?P<le>(?:[ -~]\x00){3})|(?P<be>(?:\x00[ -~]){3})")
 _HEX_RUN = re.compile(r"(?:0x|\\x)?+[0-9a-f](?:[ \t\r\n:,;.\-]{0,3}+(?:0x|\\x)?+[0-9a-f]){11,}+", re.IGNORECASE)
 _NO_HEX_DIGIT = re.compile(r"0x|[^0-9a-f]", re.IGNORECASE)
