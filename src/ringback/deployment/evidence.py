@@ -12,7 +12,7 @@ import re
 import shlex
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,9 @@ KEPT_BODY = 16 * 1024
 """Characters of a body that are kept as evidence; the rest is counted."""
 
 _READ_BODY = 4 * KEPT_BODY
+_TRIGGERS = "/v2/call"
+_UNIQUE_ID = re.compile(r'"UniqueId"\s{0,64}:\s{0,64}(?:"([^"\\\s+]{1,256})"|([0-9]{1,256}))')
+"""An id as a trigger's answer gives it; what begins with a plus is a telephone number."""
 _VARIABLE = re.compile(rf"\$(RINGBACK_(?:ACCESS_TOKEN|LINES__(?:{'|'.join(name.upper() for name in LINE_STATES)})))")
 _OF_CURL = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent"})
 """Headers that curl sets itself."""
@@ -110,8 +113,8 @@ class Recorder:
     def __init__(self, redactor: Redactor, path: Path | None = None) -> None:
         self.redactor = redactor
         self._ids = itertools.count(1)
-        # The same names, values and URLs come again and again; secrets are made known before a run sends anything.
-        self._clean_short = functools.lru_cache(4096)(redactor.clean)
+        # The same names, values and URLs come again and again.
+        self._cleaned = functools.lru_cache(4096)(lambda text, _version: redactor.clean(text))
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._exchanges: list[Exchange] = []
@@ -143,7 +146,8 @@ class Recorder:
         failure: str | None = None,
     ) -> Exchange:
         """Redact and keep one exchange; `begun` and `ended` are readings of `time.monotonic`."""
-        clean = self._clean_short
+        self._learn(request_body, url, status, response_body)
+        clean = self._clean
         headers = tuple(response_headers)
         answer = response_body.decode("utf-8", "backslashreplace")
         told = "\n".join([*(f"{name}: {value}" for name, value in headers), answer])
@@ -178,6 +182,17 @@ class Recorder:
         """Why the file lacks exchanges from some point on; None while all is well."""
         return self._file.trouble if self._file is not None else None
 
+    def _learn(self, request: bytes, url: str, status: int | None, answer: bytes) -> None:
+        """Make known what this exchange itself says: the person named in the request, the id given in the answer."""
+        for value, label in _person_in(request):
+            self.redactor.add_personal(value, label)
+        if status is not None and 200 <= status < 300 and url.endswith(_TRIGGERS):
+            for found in _UNIQUE_ID.finditer(answer[:_READ_BODY].decode("utf-8", "replace")):
+                self.redactor.add_known_id(found[1] or found[2])
+
+    def _clean(self, text: str) -> str:
+        return self._cleaned(text, self.redactor.version)
+
     def close(self) -> None:
         """End the file; what is in memory stays."""
         if self._file is not None:
@@ -191,6 +206,26 @@ class Recorder:
         if len(body) <= KEPT_BODY and len(text) <= 2 * KEPT_BODY:
             return text
         return f"{text[:KEPT_BODY]}… [{len(body)} bytes in all]"
+
+
+def _person_in(body: bytes) -> Iterator[tuple[str, str]]:
+    """Names and addresses in the EndUser of a request, with their labels."""
+    if b"EndUser" not in body or len(body) > _READ_BODY:
+        return
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    person = content.get("EndUser") if isinstance(content, dict) else None
+    if isinstance(person, str):
+        yield person, "<name>"
+    for inner in person if isinstance(person, list) else [person]:
+        if isinstance(inner, dict):
+            for member, label in (("Name", "<name>"), ("Email", "<e-mail>")):
+                values = inner.get(member)
+                for value in values if isinstance(values, list) else [values]:
+                    if isinstance(value, str):
+                        yield value, label
 
 
 def curl(exchange: Exchange) -> str:

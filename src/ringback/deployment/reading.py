@@ -27,7 +27,7 @@ class BodyDecoder:
         self._inflate = zlib.decompressobj(47) if coding in {"gzip", "x-gzip", "deflate"} else None
         self.body = bytearray()
         self._fed = False
-        self.problem: str | None = f"the content coding {coding[:40]!r} was not asked for" if self.unknown else None
+        self.problem: str | None = f"the content coding {coding!r} was not asked for" if self.unknown else None
 
     def feed(self, piece: bytes) -> bool:
         """Take a piece as it came; False when the bound is reached and reading should stop."""

@@ -1,21 +1,27 @@
-"""Redaction: what may never be written down is replaced here, before evidence is recorded.
+"""Redaction: what may never be written down is replaced here by a label.
 
-Secrets are the access token (and the near misses made from it), the configured telephone numbers, and personal data
-in what a deployment sends. `Redactor.clean` is the only way from a deployment's bytes to an artifact. It takes linear
-time, whatever the text. How a secret may be spelt is `spelling`'s matter.
+Secrets are the access token (with the near misses made from it, and other secret values made known) and the configured
+telephone numbers; they are found in every spelling that `spelling` can undo. Personal data is what `personal` and
+`end_user` find. `Redactor.clean` removes both, and is for what a deployment sent; `Redactor.clean_secrets` removes the
+secrets alone, and is for any text that leaves the process. Both take linear time, and change nothing the second time.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from ringback.deployment.spelling import any_spelling, base64_forms
+from ringback.deployment.end_user import end_users
+from ringback.deployment.personal import DIGITS, EMAIL, NUMBER, PersonalValues, Span, emails, numbers
+from ringback.deployment.spelling import FIRST_MARK, Layer, fold, layers
 
 __all__ = ["LONG_TOKEN", "TOKEN_LABEL", "Redactor"]
 
 TOKEN_LABEL = "$RINGBACK_ACCESS_TOKEN"  # noqa: S105 - what stands in for the token
+PART_LABEL = f"<part of {TOKEN_LABEL}>"
 _FRAGMENT = 8
 """A token's fragment of this many characters gives too much of it away, and is redacted too."""
 LONG_TOKEN = 2 * _FRAGMENT
@@ -26,201 +32,297 @@ _SHORT_LINE = 7
 """Shorter numbers are matched as a whole run of digits only."""
 _TAIL = 4
 """Characters of a token that a text which was cut off may end with, before they are redacted."""
-_FIRST_LABEL = 0xF0000
-_LABELS = re.compile("[\U000f0000-\U000ffffd]")
-_AT = r"(?:@|%40|\\{1,8}u0040|&#0?64;|&#x40;|&commat;)"
-_EMAIL = re.compile(
-    rf"(?<![\w.+-])[\w.+-]++{_AT}(?:[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}|\[[\w.:]{{2,45}}\])", re.IGNORECASE
-)
-_END_USER = re.compile(r"""(\\{0,8}["'])EndUser\1\s{0,64}:\s{0,64}(?=\{)""", re.IGNORECASE)
-_NAME_FOLLOWS = re.compile(r"\s{0,64}:")
-_PHONE_LIKE = re.compile(r"(?<![\w.:+-])\+?\d(?:[ ().-]{0,2}\d){8,14}(?![\w:-]|\.\d)")
-_PERSONAL = frozenset({"name", "phone", "email"})
+_ROUNDS = 4
+_MARKS = re.compile("[\U000f0000-\U000ffffd]")
 _WORD_BREAK = frozenset(" \t\r\n\"'<>[]{},\\")
 _LONGEST_ID = 256
+_AS_TEXT = re.compile(r"\+|[^0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """One text that may not be written down, with what is looked for."""
+
+    text: str
+    label: str
+    spelt: tuple[str, ...]
+    """How it reads in a layer."""
+    word: re.Pattern[str] | None
+    """How a short one is found."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One line: its digits, and whether a `+` belongs to it."""
+
+    digits: str
+    plus: bool
+    label: str
+    bare_label: str
+    word: re.Pattern[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """All that is secret at one time; replaced as a whole when something is added."""
+
+    secrets: tuple[_Secret, ...] = ()
+    """The longest first."""
+    lines: tuple[_Line, ...] = ()
+    short_lines: tuple[_Line, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    """The mark of each label: a private character, so that no rule takes what has been replaced for text."""
+    protected: re.Pattern[str] | None = None
 
 
 class Redactor:
-    """Replaces secrets in text. Thread-safe; secrets and known ids may be added while a run goes on."""
+    """Replaces secrets in text. Thread-safe; secrets, ids and personal values may be added while a run goes on."""
 
     def __init__(self, token: str, lines: Mapping[str, str]) -> None:
         self._lock = threading.Lock()
-        self._secrets: list[tuple[str, str, str]] = []
-        """Pattern, secret and label of each."""
-        self._pattern: re.Pattern[str] | None = None
-        self._order: list[str] = []
+        self.version = 0
+        """Changes whenever a text may be cleaned otherwise than before, known ids aside."""
         self._known_ids: set[str] = set()
-        self._token = token
-        self._fragments: frozenset[str] = frozenset()
-        self._labels = {"<number>": chr(_FIRST_LABEL), "<e-mail>": chr(_FIRST_LABEL + 1)}
-        self.longest_secret = 0
+        self._personal = PersonalValues()
+        self._token = _lower(fold(token))
+        self.longest_secret = 64 * max((len(number) for number in lines.values()), default=0)
         """Characters that the longest spelling of a secret may take."""
-        self.add_secret(token, TOKEN_LABEL)
-        if len(token) >= LONG_TOKEN:
-            lowered = _lower(token)
-            self._fragments = frozenset(lowered[i : i + _FRAGMENT] for i in range(len(lowered) - _FRAGMENT + 1))
-        self._lines = [(_line(number), f"$RINGBACK_LINES__{name.upper()}") for name, number in lines.items()]
-        self._lines += [
-            (_line(number[1:]), f"<line {name} without +>") for name, number in lines.items() if number[0] == "+"
+        long = len(token) >= LONG_TOKEN
+        self._fragments = _fragments(self._token, _FRAGMENT) if long else frozenset()
+        self._large_fragments = _fragments(self._token, max(_FRAGMENT, len(self._token) // 2)) if long else frozenset()
+        made = sorted((_line(name, number) for name, number in lines.items()), key=lambda line: -len(line.digits))
+        self._known = _Known(
+            lines=tuple(line for line in made if line.word is None),
+            short_lines=tuple(line for line in made if line.word is not None),
+        )
+        labels = [
+            NUMBER,
+            EMAIL,
+            "<personal>",
+            PART_LABEL,
+            *(label for line in made for label in (line.label, line.bare_label)),
         ]
+        self._learn((), labels)
+        self.add_secret(token, TOKEN_LABEL)
 
     def add_secret(self, secret: str, label: str) -> None:
-        """Never let `secret` be written down again, in any of its usual encodings: `label` stands in for it."""
-        if not secret.strip():
+        """Never let `secret` be written down again, in any spelling: `label` stands in for it."""
+        if not secret.strip() or any(secret == known.text for known in self._known.secrets):
             return
-        pattern = any_spelling(secret)
-        if len(secret) < _SHORT_TOKEN:
-            pattern = rf"(?<!\w){pattern}(?!\w)"
-        else:
-            pattern = "|".join([pattern, *base64_forms(secret)])
+        self._learn([_secret(secret, label)], [label])
+        self.version += 1
+        self.longest_secret = max(self.longest_secret, 64 * len(secret))
+
+    def _learn(self, secrets: Iterable[_Secret], labels: Iterable[str]) -> None:
         with self._lock:
-            if any(secret == known for _, known, _ in self._secrets):
-                return
-            self._secrets.append((pattern, secret, label))
-            self._secrets.sort(key=lambda entry: len(entry[1]), reverse=True)
-            self.longest_secret = max(self.longest_secret, 32 * len(secret))
-            self._order = [label for _, _, label in self._secrets]
-            self._pattern = re.compile("|".join(f"({pattern})" for pattern, _, _ in self._secrets), re.IGNORECASE)
+            known = self._known
+            marks = {**known.labels}
+            for label in labels:
+                marks.setdefault(label, chr(FIRST_MARK + len(marks)))
+            texts = sorted(marks, key=len, reverse=True)
+            self._known = replace(
+                known,
+                secrets=tuple(sorted([*known.secrets, *secrets], key=lambda secret: -len(secret.text))),
+                labels=marks,
+                protected=re.compile("|".join(map(re.escape, texts))),
+            )
 
     def add_known_id(self, unique_id: str) -> None:
         """A UniqueId that the deployment gave us: kept legible even where it looks like a telephone number."""
         self._known_ids.add(unique_id)
 
+    def add_personal(self, value: str, label: str) -> None:
+        """A name or address that a request carried: from now on it is replaced wherever it stands."""
+        if self._personal.add(value, label):
+            self.version += 1
+
     def leaked(self, text: str) -> tuple[str, ...]:
         """The labels of the tokens that text gives away, whole; empty when it gives away none."""
-        with self._lock:
-            pattern, order = self._pattern, self._order
-        if pattern is None:
-            return ()
-        return tuple(sorted({order[(match.lastindex or 1) - 1] for match in pattern.finditer(text)}))
+        known = self._known
+        found = (span for layer in layers(text) for span in _secrets(known, layer, _lower(layer.text)))
+        return tuple(sorted({label for _, _, label in found}))
 
     def clean(self, text: str) -> str:
-        """Text fit to be written down: tokens, lines, e-mail addresses and foreign numbers replaced by labels."""
-        with self._lock:
-            pattern, order = self._pattern, self._order
-        # What has been replaced is one private character until the end, so that no later rule takes it for text.
-        text = _LABELS.sub("\ufffd", text)
-        if pattern is not None:
-            text = pattern.sub(lambda match: self._mark(order[(match.lastindex or 1) - 1]), text)
-        if self._fragments:
-            text = self._mask_fragments(text)
-        text = self._mask_tail(text)
-        for line, label in self._lines:
-            text = line.sub(self._mark(label), text)
-        text = self._mask_end_users(text)
-        text = _EMAIL.sub(self._mark("<e-mail>"), text)
-        text = _PHONE_LIKE.sub(self._number, text)
-        return text.translate({ord(mark): label for label, mark in self._labels.copy().items()})
+        """Text fit to be written down: secrets, lines, personal data replaced by labels."""
+        return self._cleaned(text, personal=True)
 
     def clean_secrets(self, text: str) -> str:
-        """Text without tokens and lines; personal data is removed where it is recorded."""
-        with self._lock:
-            pattern, order = self._pattern, self._order
-        if pattern is not None:
-            text = pattern.sub(lambda match: order[(match.lastindex or 1) - 1], text)
-        for line, label in self._lines:
-            text = line.sub(label, text)
-        return text
+        """Any text, fit to leave the process: secrets and lines replaced by labels, and nothing else.
+
+        Lines of fewer than seven digits stay: as numbers they say nothing, and a report is full of them.
+        """
+        return self._cleaned(text, personal=False)
+
+    def _cleaned(self, text: str, *, personal: bool) -> str:
+        known = self._known
+        text = _MARKS.sub("\ufffd", text)
+        if known.protected is not None and ("$" in text or "<" in text):
+            text = known.protected.sub(lambda match: known.labels[match[0]], text)
+        for _ in range(_ROUNDS):
+            before, readings = text, list(layers(text))
+            text = self._replaced(text, self._secret_spans(known, text, readings, personal=personal))
+            if personal:
+                if text != before:
+                    readings = list(layers(text))
+                text = self._replaced(text, self._personal_spans(readings))
+            if text == before:
+                break
+        names = {ord(mark): label for label, mark in self._known.labels.items()}
+        return text.translate(names) if _MARKS.search(text) else text
+
+    def _replaced(self, text: str, spans: Iterable[Span]) -> str:
+        """The text with what the spans cover replaced: those that overlap by the label of the first and longest."""
+        ordered = sorted(spans, key=lambda span: (span[0], -span[1]))
+        if not ordered:
+            return text
+        pieces, done = list[str](), 0
+        for start, end, label in ordered:
+            if start >= done or not pieces:
+                pieces += [text[done:start], self._mark(label)]
+            done = max(done, end)
+        return "".join([*pieces, text[done:]])
 
     def _mark(self, label: str) -> str:
-        mark = self._labels.get(label)
+        mark = self._known.labels.get(label)
         if mark is None:
-            with self._lock:
-                mark = self._labels.setdefault(label, chr(_FIRST_LABEL + len(self._labels)))
+            self._learn((), [label])
+            mark = self._known.labels[label]
         return mark
 
-    def _number(self, match: re.Match[str]) -> str:
-        text, start, end = match.string, match.start(), match.end()
-        while start > 0 and text[start - 1] not in _WORD_BREAK and match.start() - start < _LONGEST_ID:
-            start -= 1
-        while end < len(text) and text[end] not in _WORD_BREAK and end - match.end() < _LONGEST_ID:
-            end += 1
-        if match[0] in self._known_ids or text[start:end] in self._known_ids:
-            return match[0]
-        return self._mark("<number>")
+    def _secret_spans(self, known: _Known, text: str, readings: list[Layer], *, personal: bool) -> list[Span]:
+        fragments = self._fragments if personal else self._large_fragments
+        spans: list[Span] = []
+        for layer in readings:
+            lowered = _lower(layer.text)
+            found = itertools.chain(
+                _secrets(known, layer, lowered), _parts(fragments, lowered), _lines(known, layer, short=personal)
+            )
+            spans += ((*layer.origin(start, end), label) for start, end, label in found)
+        if personal:
+            spans += self._tail(text)
+        return spans
 
-    def _mask_fragments(self, text: str) -> str:
-        lowered, label = _lower(text), self._mark(f"<part of {TOKEN_LABEL}>")
-        if not any(fragment in lowered for fragment in self._fragments):
-            return text
-        kept: list[str] = []
-        done = start = 0
-        while start <= len(lowered) - _FRAGMENT:
-            if lowered[start : start + _FRAGMENT] not in self._fragments:
-                start += 1
-                continue
-            end = start + _FRAGMENT
-            while lowered[end - _FRAGMENT + 1 : end + 1] in self._fragments and end < len(lowered):
-                end += 1
-            kept += [text[done:start], label]
-            done = start = end
-        return "".join([*kept, text[done:]])
+    def _personal_spans(self, readings: list[Layer]) -> list[Span]:
+        spans: list[Span] = []
+        seen: set[int] = set()
+        for layer in readings:
+            found = itertools.chain(
+                end_users(layer.text, lambda at, layer=layer: layer.origin(at, at + 1)[0], seen),  # type: ignore[misc]
+                self._personal.spans(_lower(layer.text)),
+                emails(layer.text),
+                numbers(layer.text, self._is_known_id),
+            )
+            spans += ((*layer.origin(start, end), label) for start, end, label in found)
+        return spans
 
-    def _mask_tail(self, text: str) -> str:
-        """A text that was cut off may end in the beginning of the token."""
-        lowered, token = _lower(text[-len(self._token) :]), _lower(self._token)
-        for length in range(len(token) - 1, _TAIL - 1, -1):
-            if lowered.endswith(token[:length]):
-                return text[:-length] + self._mark(f"<part of {TOKEN_LABEL}>")
-        return text
-
-    def _mask_end_users(self, text: str) -> str:
-        """Whatever text an EndUser holds is personal, even where the object is cut off or stands in a text itself."""
-        kept: list[str] = []
-        done = 0
-        while found := _END_USER.search(text, done):
-            kept.append(text[done : found.end()])
-            done, depth, member = found.end(), 0, ""
-            quote = found[1]
-            item = re.compile(rf"[{{}}]|{re.escape(quote)}")
-            while at := item.search(text, done):
-                kept.append(text[done : at.end()])
-                done = at.end()
-                if at[0] in "{}":
-                    depth += 1 if at[0] == "{" else -1
-                    if depth == 0:
-                        break
-                    continue
-                end = _end_of_text(text, done, quote)
-                inside = text[done:end]
-                done = min(len(text), end + len(quote))
-                if _NAME_FOLLOWS.match(text, done):
-                    member = inside.lower()
-                elif inside and not _LABELS.fullmatch(inside):
-                    inside = self._mark(f"<{member}>" if member in _PERSONAL else "<personal>")
-                kept += [inside, text[end:done]]
-            else:
-                break
-        return "".join([*kept, text[done:]])
-
-
-def _end_of_text(text: str, start: int, quote: str) -> int:
-    """Where a quoted text ends: at the next quote that is not itself escaped, or with the whole text.
-
-    In a JSON text that is within a JSON text, quotes have a backslash, and escaped ones three.
-    """
-    level = len(quote)
-    at = text.find(quote[-1], start)
-    while at >= 0:
-        first = at
-        while first > start and text[first - 1] == "\\":
+    def _is_known_id(self, text: str, start: int, end: int) -> bool:
+        number = text[start:end]
+        first, last = start, end
+        while first > 0 and text[first - 1] not in _WORD_BREAK and start - first < _LONGEST_ID:
             first -= 1
-        if (at - first - (level - 1)) // level % 2 == 0:
-            return max(start, at - (level - 1))
-        at = text.find(quote[-1], at + 1)
-    return len(text)
+        while last < len(text) and text[last] not in _WORD_BREAK and last - end < _LONGEST_ID:
+            last += 1
+        return number in self._known_ids or text[first:last] in self._known_ids
+
+    def _tail(self, text: str) -> Iterator[Span]:
+        """A text that was cut off may end in the beginning of the token."""
+        lowered = _lower(text[-len(self._token) :])
+        for length in range(len(self._token) - 1, _TAIL - 1, -1):
+            if lowered.endswith(self._token[:length]):
+                yield len(text) - length, len(text), PART_LABEL
+                return
 
 
-def _line(number: str) -> re.Pattern[str]:
-    spelt = any_spelling(number, gap=r"[ ().\-/\u00a0\u00ad\u200b]{0,2}")
-    if len(number) < _SHORT_LINE:
-        spelt = rf"(?<![0-9]){spelt}(?![0-9])"
-    return re.compile(spelt, re.IGNORECASE)
+# -- what is looked for -----------------------------------------------------------------------------------------------
+
+
+def _secret(text: str, label: str) -> _Secret:
+    cases = (text, text.upper(), text.lower(), text.casefold())
+    readings = {_lower(layer.text) for cased in cases for layer in layers(cased) if not layer.coded}
+    spelt = tuple(sorted(reading for reading in readings if reading.strip()))
+    word = None
+    if len(text) < _SHORT_TOKEN:
+        word = re.compile("|".join(rf"(?<!\w){re.escape(reading)}(?!\w)" for reading in spelt) or r"(?!)")
+    return _Secret(text, label, spelt, word)
+
+
+def _line(name: str, number: str) -> _Line:
+    digits = _AS_TEXT.sub("", fold(number))
+    word = re.compile(rf"(?<![0-9]){digits}(?![0-9])") if len(digits) < _SHORT_LINE else None
+    label = f"$RINGBACK_LINES__{name.upper()}"
+    plus = number.startswith("+")
+    return _Line(digits, plus, label, f"<line {name} without +>" if plus else label, word)
+
+
+def _fragments(token: str, length: int) -> frozenset[str]:
+    return frozenset(token[i : i + length] for i in range(len(token) - length + 1))
+
+
+def _secrets(known: _Known, layer: Layer, lowered: str) -> Iterator[Span]:
+    for secret in known.secrets:
+        for spelt in secret.spelt:
+            if spelt not in lowered:
+                continue
+            if secret.word is None:
+                at = lowered.find(spelt)
+                while at >= 0:
+                    yield at, at + len(spelt), secret.label
+                    at = lowered.find(spelt, at + len(spelt))
+            elif layer.sure:
+                for match in secret.word.finditer(lowered):
+                    yield *match.span(), secret.label
+
+
+def _parts(fragments: frozenset[str], lowered: str) -> Iterator[Span]:
+    """Where parts of a token stand that are at least as long as a fragment."""
+    if not any(fragment in lowered for fragment in fragments):
+        return
+    length = len(next(iter(fragments)))
+    start = 0
+    while start <= len(lowered) - length:
+        end = start + length
+        if lowered[start:end] not in fragments:
+            start += 1
+            continue
+        while end < len(lowered) and lowered[end - length + 1 : end + 1] in fragments:
+            end += 1
+        yield start, end, PART_LABEL
+        start = end
+
+
+def _lines(known: _Known, layer: Layer, *, short: bool) -> Iterator[Span]:
+    text = layer.text
+    if known.lines:
+        for run in DIGITS.finditer(text):
+            digits = "".join(filter(str.isdigit, run[0]))
+            for line in known.lines:
+                if line.digits in digits:
+                    yield from _line_in(text, run, digits, line)
+    if short and layer.sure:
+        for line in known.short_lines:
+            if line.digits in text and line.word is not None:
+                for match in line.word.finditer(text):
+                    yield from _labelled(text, line, *match.span())
+
+
+def _line_in(text: str, run: re.Match[str], digits: str, line: _Line) -> Iterator[Span]:
+    places = [at for at in range(*run.span()) if text[at].isdigit()]
+    at = digits.find(line.digits)
+    while at >= 0:
+        yield from _labelled(text, line, places[at], places[at + len(line.digits) - 1] + 1)
+        at = digits.find(line.digits, at + len(line.digits))
+
+
+def _labelled(text: str, line: _Line, start: int, end: int) -> Iterator[Span]:
+    if line.plus and start and text[start - 1] == "+":
+        yield start - 1, end, line.label
+    else:
+        yield start, end, line.bare_label
 
 
 def _lower(text: str) -> str:
-    """Lower case, character by character, so that positions agree."""
+    """Lower case, character by character, so that positions agree; a form's `+` for a blank."""
     lowered = text.lower()
-    if len(lowered) == len(text):
-        return lowered
-    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    if len(lowered) != len(text):
+        lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    return lowered.replace("+", " ")

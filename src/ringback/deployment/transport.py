@@ -40,6 +40,9 @@ _SILENT_FOR_GOOD = 5
 _SILENCE_SPARES = 3
 """Request timeouts for which it is then spared: a run must end, also against a server that never answers."""
 
+_LONGEST_MESSAGE = 200
+"""Characters of what is said about a failure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Intent:
@@ -205,8 +208,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 self._record(request, body, intent, trace.sent_at, time.monotonic(), failure="interrupted")
                 raise _CutOff from None
             except httpx.LocalProtocolError as error:
-                raise NotSent(f"not sent: no HTTP request can be made of it ({_told(error)})") from None
+                raise NotSent(self._said(f"not sent: no HTTP request can be made of it ({_told(error)})")) from None
             except _Failed as failed:
+                failure = self._said(failed.failure)
                 if kept_alive and not trace.new and failed.failure == "connection closed":
                     raise _StaleConnection from None
                 ended = time.monotonic()
@@ -215,10 +219,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 sent = trace.sent_at or begun
                 exchange = self._record(
                     request, body, intent, sent, ended, status=failed.status, headers=failed.headers,
-                    answer=failed.body, failure=failed.failure,
+                    answer=failed.body, failure=failure,
                 )  # fmt: skip
                 answer = Attempt(exchange, sent, ended, failed.body)
-                raise NoAnswer(failed.failure, answer, failed.status, failed.headers) from None
+                raise NoAnswer(failure, answer, failed.status, failed.headers) from None
         raise AssertionError("unreachable code")
 
     async def _exchange(
@@ -273,10 +277,15 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         return httpx.Response(status, headers=plain, content=answer, extensions={"ringback": attempt}, request=request)
 
     def _unreachable(self, told: str, *, tls: bool = False) -> Unreachable:
-        error = Unreachable(told, tls=tls)
+        error = Unreachable(self._said(told), tls=tls)
         if not self._reached:
             self._never_reached = error
         return error
+
+    def _said(self, text: str) -> str:
+        """A message in which the deployment may have had a say, cleaned and then cut: all our messages pass here."""
+        clean = self._recorder.redactor.clean(text)
+        return clean if len(clean) <= _LONGEST_MESSAGE else f"{clean[:_LONGEST_MESSAGE]}…"
 
     def _record(
         self, request: httpx.Request, body: bytes, intent: Intent, begun: float, ended: float, *,
@@ -332,7 +341,7 @@ def _failure(error: httpx.TransportError, status: int | None) -> str:
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected without" not in text:
         if "incomplete" in text or "closed connection without sending complete" in text:
             return "connection closed in the middle of the answer"
-        return f"not HTTP/1.1: {text[:120]}"
+        return f"not HTTP/1.1: {text}"
     return "connection closed" if status is None else "connection closed in the middle of the answer"
 
 

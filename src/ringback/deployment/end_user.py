@@ -1,0 +1,188 @@
+"""What a text says of the person called, by its structure: whatever an EndUser holds is personal.
+
+Known are JSON (also cut off, and within a JSON text), forms, XML, YAML, and the way in which programs print objects
+(`EndUser(Name=Given Family)`); beside them, a name next to a telephone number or an e-mail address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from ringback.deployment.personal import Span
+
+__all__ = ["end_users"]
+
+_USER = r"end[_ -]?user"
+_KEY = re.compile(
+    rf"(?P<quote>\\{{0,8}}[\"'])?(?<![a-z]){_USER}(?(quote)(?P=quote))(?P<colon>\s{{0,64}}[:=]>?\s{{0,64}})?",
+    re.IGNORECASE,
+)
+_PATH = re.compile(
+    rf"(?<![a-z]){_USER}(?:\]?[.\[:/_-])(?P<member>name|phone|email)\]?\\{{0,8}}[\"']?\s{{0,8}}[=:]\s{{0,8}}\\{{0,8}}[\"']?"
+    r"(?P<value>[^&\"'<>\\\n;,}]{1,4096})",
+    re.IGNORECASE,
+)
+_TAG = re.compile(rf"<(?:[\w-]{{1,64}}:)?{_USER}(?P<attributes>\s[^<>]{{0,4096}})?>", re.IGNORECASE)
+_TAG_END = re.compile(rf"</(?:[\w-]{{1,64}}:)?{_USER}\s{{0,8}}>", re.IGNORECASE)
+_ELEMENT = re.compile(r"<(?:[\w-]{1,64}:)?(?P<member>[\w-]{1,64})[^<>]{0,256}>(?P<value>[^<]*)|>(?P<bare>[^<]*)")
+_MEMBER = re.compile(
+    r"(?:(?<![\w.])(?P<member>[\w.]{1,64})[\"']?\s{0,8}[=:]>?\s{0,8})(?:\"(?P<double>[^\"\n]*)\"?|'(?P<single>[^'\n]*)'?"
+    r"|(?P<bare>[^\s\"',;&()\[\]{}<>][^\"',;&)\]}<>\n]*))"
+)
+_BESIDE = re.compile(
+    r"(?<![\w.])name=(?P<value>[^&\s\"'<>;_=][^&\s\"'<>;=]{0,4096})(?=[&;](?:[^\s\"'<>]{0,512}[&;])?(?:phone|e?mail)=)"
+    r"|(?<![\w.])(?:phone|e?mail)=[^\s\"'<>]{0,512}?[&;]name=(?P<after>[^&\s\"'<>;_=][^&\s\"'<>;=]{0,4096})"
+    r"|(?P<quote>\\{0,8}\")name(?P=quote)\s{0,8}:\s{0,8}(?P=quote)(?P<json>[^\"\\_][^\"\\]{0,4096})(?P=quote)"
+    r"(?=\s{0,8},\s{0,8}(?P=quote)(?:phone|e?mail)(?P=quote))"
+    r"|<name>(?P<xml>[^<>_][^<>]{0,4096})</name>(?=\s{0,64}<(?:phone|e?mail)>)",
+    re.IGNORECASE,
+)
+_Part = tuple[list[Span], int]
+"""What was found, and up to where was looked."""
+_CLOSES = {"(": ")", "{": "}", "[": "]"}
+_LONGEST = 16 * 1024
+"""Characters of an EndUser that is printed as text."""
+_LITERALS = frozenset({"", "null", "none", "nil", "true", "false", "undefined"})
+_MARK = re.compile("[\U000f0000-\U000ffffd]+|<(?:name|phone|email|e-mail|number|personal)>")
+_NAME_FOLLOWS = re.compile(r"\s{0,64}:")
+_SCALAR = re.compile(r"[^\s,;&}\])<>\"'\\]+")
+_TITLED = re.compile(r"[^\W\d_a-z][\w'.-]*(?: [^\W\d_a-z][\w'.-]*)+")
+_VALUE_OF_FORM = re.compile(r"[^&;\"'<>\\\n(){}\[\],]{1,4096}")
+_LINES = re.compile(r"(?:[ \t]*\n[ \t]+\w{1,64}:[^\n]*)+")
+
+
+def end_users(text: str, source: Callable[[int], int], seen: set[int]) -> Iterator[Span]:
+    """Where a text says something of a person.
+
+    `source` says where a character of this reading comes from, and `seen` holds where an EndUser was read already: a
+    JSON text within another is read with its quotes escaped, which says better where its texts end.
+    """
+    lowered = text.lower()
+    if "user" in lowered:
+        for found in _PATH.finditer(text):
+            yield from _span(text, *found.span("value"), found["member"])
+        for pattern, inside in ((_KEY, _after), (_TAG, _element)):
+            done = 0  # what has been gone through is not gone through again
+            for found in pattern.finditer(text):
+                if found.start() >= done and (origin := source(found.start())) not in seen:
+                    spans, done = inside(text, found)
+                    if spans:
+                        seen.add(origin)
+                    yield from spans
+    if "name" in lowered and ("phone" in lowered or "mail" in lowered):
+        for found in _BESIDE.finditer(text):
+            for group in ("value", "after", "json", "xml"):
+                if found[group]:
+                    yield from _span(text, *found.span(group), "name")
+
+
+def _span(text: str, start: int, end: int, member: str) -> Iterator[Span]:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    inside = text[start:end]
+    if inside.lower() not in _LITERALS and not _MARK.fullmatch(inside):
+        member = member.rpartition(".")[2].lower()
+        yield start, end, f"<{member}>" if member in {"name", "phone", "email"} else "<personal>"
+
+
+def _after(text: str, key: re.Match[str]) -> _Part:
+    """What follows the name EndUser, however it is written there."""
+    at, quote, colon = key.end(), key["quote"], key["colon"]
+    next_char = text[at : at + 1]
+    value: re.Match[str] | None = None
+    member = "name"
+    if quote and colon:
+        if next_char in {"{", "["}:
+            return _json(text, at, quote)
+        if text.startswith(quote, at):
+            at += len(quote)
+            end = _end_of_text(text, at, quote)
+            return list(_span(text, at, end, member)), end
+        value, member = _SCALAR.match(text, at), "personal"
+    elif next_char in _CLOSES:
+        return _printed(text, at, _CLOSES[next_char])
+    elif colon and "=" in colon:
+        value = _VALUE_OF_FORM.match(text, at + (next_char in {"'", '"'}))
+    elif colon:
+        if lines := _LINES.match(text, key.start("colon") + 1):
+            return _members(text, *lines.span()), lines.end()
+        value = _TITLED.match(text, at)
+    return ([], key.end()) if value is None else (list(_span(text, *value.span(), member)), value.end())
+
+
+def _json(text: str, at: int, quote: str) -> _Part:
+    """The texts and numbers within an object or array whose texts stand between such quotes."""
+    spans, depth, member = list[Span](), 0, ""
+    item = re.compile(rf"[{{}}\[\]]|{re.escape(quote)}|(?<![\w.])-?\d[\d.eE+-]*")
+    while found := item.search(text, at):
+        at = found.end()
+        if found[0] in {"{", "["}:
+            depth += 1
+        elif found[0] in {"}", "]"}:
+            depth -= 1
+            if depth <= 0:
+                return spans, at
+        elif found[0] != quote:
+            spans += _span(text, *found.span(), member)
+        else:
+            end = _end_of_text(text, at, quote)
+            start, at = at, min(len(text), end + len(quote))
+            if _NAME_FOLLOWS.match(text, at):
+                member = text[start:end]
+            else:
+                spans += _span(text, start, end, member)
+    return spans, len(text)
+
+
+def _printed(text: str, at: int, closing: str) -> _Part:
+    """`(Name=Given Family, Phone=…)`, or the bare values."""
+    opening, depth, end = text[at], 0, min(len(text), at + _LONGEST)
+    for found in re.compile(rf"[{re.escape(opening + closing)}]").finditer(text, at, end):
+        depth += 1 if found[0] == opening else -1
+        if depth == 0:
+            end = found.start()
+            break
+    return _members(text, at + 1, end) or list(_span(text, at + 1, end, "personal")), end
+
+
+def _members(text: str, start: int, end: int) -> list[Span]:
+    """The values of what looks like `name=value` or `name: value`."""
+    spans: list[Span] = []
+    for found in _MEMBER.finditer(text, start, end):
+        for group in ("double", "single", "bare"):
+            if found[group]:
+                spans += _span(text, *found.span(group), found["member"])
+    return spans
+
+
+def _element(text: str, tag: re.Match[str]) -> _Part:
+    """Attributes and contents of an XML element."""
+    spans = _members(text, *tag.span("attributes")) if tag["attributes"] else []
+    if (tag["attributes"] or "").endswith("/"):
+        return spans, tag.end()
+    limit = min(len(text), tag.end() + _LONGEST)
+    last = _TAG_END.search(text, tag.end(), limit)
+    end = last.start() if last else limit
+    for found in _ELEMENT.finditer(text, tag.end() - 1, end):
+        spans += _span(text, *found.span("value" if found["member"] else "bare"), found["member"] or "personal")
+    return spans, end
+
+
+def _end_of_text(text: str, start: int, quote: str) -> int:
+    """Where a quoted text ends: at the next quote that is not itself escaped, or with the whole text.
+
+    In a JSON text that is within a JSON text, quotes have a backslash, and escaped ones three.
+    """
+    level = len(quote)
+    at = text.find(quote[-1], start)
+    while at >= 0:
+        first = at
+        while first > start and text[first - 1] == "\\":
+            first -= 1
+        if (at - first - (level - 1)) // level % 2 == 0:
+            return max(start, at - (level - 1))
+        at = text.find(quote[-1], at + 1)
+    return len(text)

@@ -1,0 +1,113 @@
+"""What is personal in a text that a deployment sent: telephone numbers, e-mail addresses, known values.
+
+Each function yields spans of the text with the label that stands for them. What makes evidence useful stays legible:
+UUIDs, dates and times, IP addresses, hexadecimal ids. Texts are as `spelling` reads them. What an EndUser holds is
+found by `end_user`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from collections.abc import Callable, Iterator
+
+from ringback.deployment.spelling import fold
+
+__all__ = ["DIGITS", "EMAIL", "NUMBER", "PersonalValues", "Span", "emails", "numbers"]
+
+Span = tuple[int, int, str]
+"""From where to where, and the label."""
+
+NUMBER, EMAIL = "<number>", "<e-mail>"
+_GAP = r"[ \t()./_\-]{0,3}+"
+DIGITS = re.compile(rf"[0-9](?:{_GAP}[0-9]){{6,}}+")
+"""Seven digits or more that may be one number."""
+
+_NUMBER = re.compile(rf"(?<![0-9])\+?[0-9](?:{_GAP}[0-9]){{8,14}}(?![0-9])")
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+_KEPT = re.compile(
+    r"(?<![0-9a-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{16,}+)(?![0-9a-z])"
+    r"|(?<![0-9])(?=[0-9]{1,4}[-/.:])(?:"
+    r"(?:19|20)[0-9]{2}(?P<sep>[-/.])(?:0[1-9]|1[0-2])(?P=sep)(?:0[1-9]|[12][0-9]|3[01])(?![0-9])"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?(?![0-9]))?"
+    r"|[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?![0-9])"
+    rf"|(?<!\.)(?:(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9]|\.[0-9])|(?:0\.[0-9]+|[0-9]{{1,3}}\.[0-9]{{11,}})(?![0-9.])))",
+    re.IGNORECASE,
+)
+"""Digits that are no telephone number: UUIDs, hexadecimal ids, dates and times, IP addresses, fractions."""
+_EPOCH = re.compile(r"(?:1[5-9]|2[01])[0-9]{8}(?:[0-9]{3})?")
+_TIME_BEFORE = re.compile(
+    r"(?:time|stamp|date|expires|epoch|iat|exp|nbf)[a-z_-]{0,12}\\*[\"']?\s*[:=]\s*$", re.IGNORECASE
+)
+_KEY_LENGTH = 40
+_NO_NUMBER = "\ue000"
+_EMAIL = re.compile(
+    r"(?:\"[^\"\n@]{1,64}\"|(?<![\w.+!#$~-])(?<!\\(?=[nrtbfv]))[\w.+!#$~-]++)@"
+    r"(?:\[[\w.:]{2,45}\]|(?=[\w.-]{0,253}[^\W\d_]|\d{1,3}(?:\.\d{1,3}){3})[\w-]{1,63}(?:\.[\w-]{1,63}){0,8})"
+)
+_WORD = re.compile(r"\w+")
+_NO_WORD = 3
+"""Characters that may stand between the words of a known value."""
+_MOST_VALUES = 4096
+_MOST_ALIKE = 64
+_SHORTEST = 5
+"""Letters of a known value that is one word; a shorter one would be any word."""
+
+
+def numbers(text: str, is_known: Callable[[str, int, int], bool]) -> Iterator[Span]:
+    """Telephone numbers; `is_known` says of a span of the text that it is an id that the deployment gave us."""
+    if not _NUMBER.search(text):
+        return
+    plain = _KEPT.sub(lambda match: _NO_NUMBER * len(match[0]), text)
+    for match in _NUMBER.finditer(plain):
+        start, end = match.span()
+        since_1970 = _EPOCH.fullmatch(match[0]) and _TIME_BEFORE.search(text[max(0, start - _KEY_LENGTH) : start])
+        if not since_1970 and not is_known(text, start, end):
+            yield start, end, NUMBER
+
+
+def emails(text: str) -> Iterator[Span]:
+    """E-mail addresses: also with a quoted name, at a host without a domain, at an address literal."""
+    if "@" in text:
+        for match in _EMAIL.finditer(text):
+            yield *match.span(), EMAIL
+
+
+class PersonalValues:
+    """Names and addresses that requests carried, found again wherever an answer repeats them. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {}
+        """By their first word: the words of each value and its label, the longest first."""
+        self._count = 0
+
+    def add(self, value: str, label: str) -> bool:
+        """Make a value known; whether it is new. Too short a one is not taken."""
+        words = tuple(_WORD.findall(fold(value).lower()))
+        if not words or (len(words) == 1 and len(words[0]) < _SHORTEST):
+            return False
+        with self._lock:
+            alike = self._known.get(words[0], ())
+            full = self._count >= _MOST_VALUES or len(alike) >= _MOST_ALIKE
+            if full or any(words == known for known, _ in alike):
+                return False
+            self._known[words[0]] = tuple(sorted([*alike, (words, label)], key=lambda entry: -len(entry[0])))
+            self._count += 1
+        return True
+
+    def spans(self, lowered: str) -> Iterator[Span]:
+        """Where known values stand in a text in lower case."""
+        known = self._known
+        if not known or (len(known) < _MOST_ALIKE and not any(first in lowered for first in list(known))):
+            return
+        words = [(match[0], *match.span()) for match in _WORD.finditer(lowered)]
+        for at, (word, start, _) in enumerate(words):
+            for value, label in known.get(word, ()):
+                found = words[at : at + len(value)]
+                if tuple(w for w, _, _ in found) == value and all(
+                    right[1] - left[2] <= _NO_WORD for left, right in itertools.pairwise(found)
+                ):
+                    yield start, found[-1][2], label
+                    break
