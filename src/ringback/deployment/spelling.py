@@ -232,7 +232,7 @@ _BASE64 = bytes(
     for b in range(256)
 )
 _RUN = re.compile(rf"[^\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]{{{_SHORTEST_TEXT},}}")
-_UTF16_SIGN = re.compile(rb"(?P<le>(?:[ -~]\x00){3})|(?P<be>(?:\x00[ -~]){3})")
+_UTF16_SIGN = re.compile(rb"(?P<le>(?:[ -~]\x00(?:..)??){3})|(?P<be>(?:\x00[ -~](?:..)??){3})", re.DOTALL)
 _HEX_RUN = re.compile(r"(?:0x|\\x)?+[0-9a-f](?:[ \t\r\n:,;.\-]{0,3}+(?:0x|\\x)?+[0-9a-f]){11,}+", re.IGNORECASE)
 _NO_HEX_DIGIT = re.compile(r"0x|[^0-9a-f]", re.IGNORECASE)
 _HEX_DIGIT = re.compile(r"(?:0x)?+([0-9a-f])", re.IGNORECASE)
