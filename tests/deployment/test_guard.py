@@ -374,7 +374,8 @@ def test_polls_carry_any_ids() -> None:
     check({"UniqueIds": {"UniqueId": "ab+ADU-cd"}}, POLL)
     check({"UniqueIds": 1234567890}, POLL)
     check('{"UniqueIds": ["1234567890", "4912345678"', POLL)
-    check(b'{"UniqueIds": ["1234567890\xff"]}', POLL)
+    check(b'{"UniqueIds": ["\xff\xc3"]}', POLL)
+    refusal(b'{"UniqueIds": ["1234567890\xff"]}', POLL)
     for path in (
         "/v2/call",
         "/v2/",

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from ringback.deployment.guard.folding import count_digits
 from ringback.deployment.guard.names import Role, mentions_a_trigger, study
-from ringback.deployment.guard.only_lines import ODD, OnlyLines
+from ringback.deployment.guard.only_lines import OnlyLines
 from ringback.deployment.guard.refusal import StrangerRefused
 from ringback.deployment.guard.structure import NotCleanError, Structure, has_plain_names, parse
 from ringback.deployment.guard.template import LETTERS, RequestTemplate
@@ -141,10 +141,11 @@ def _names_nothing_of_a_trigger(body: bytes) -> bool:
 
     Ids may look like anything; so where nothing but ids is named, a few escapes in them stand for themselves.
     """
-    text = body.decode("utf-8", "replace")
-    if text.count("\ufffd") > ODD:
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
         return False
-    may_hide = bool(_ESCAPE.search(text)) or "\0" in text or "\ufffd" in text
+    may_hide = bool(_ESCAPE.search(text)) or "\0" in text
     try:
         value = parse(text)
     except NotCleanError:

@@ -23,9 +23,9 @@ from urllib.parse import quote
 from ringback.deployment.guard.folding import has_foreign_digits, letters
 from ringback.deployment.guard.refusal import StrangerRefused, Where
 
-__all__ = ["ODD", "OnlyLines"]
+__all__ = ["OnlyLines"]
 
-ODD = 2
+_ODD = 2
 """Bytes that are not UTF-8, or NUL, that a body may hold: three would be enough to write 112 in another encoding."""
 _RUN = re.compile(r"\+?[0-9]+")
 _BEFORE, _AFTER = frozenset("\"'=>:,[({ \t\r\n"), frozenset("\"'<&:,])}; \t\r\n")
@@ -71,7 +71,7 @@ class OnlyLines:
     def check_bytes(self, body: bytes, where: Where) -> None:
         """Judge a body. Raises `StrangerRefused`."""
         text = body.decode("utf-8", "replace").removeprefix("\ufeff")
-        if text.count("\0") + text.count("\ufffd") > ODD:
+        if text.count("\0") + text.count("\ufffd") > _ODD:
             raise StrangerRefused("an encoding other than UTF-8", where)
         self.check(text, where)
 
