@@ -70,7 +70,7 @@ def verdict_document(report: RunReport) -> dict[str, Any]:
 
 def write_verdict(report: RunReport, directory: Path) -> Path:
     """Write `verdict.json` into the run's directory, whole or not at all, and return its path. Raises OSError."""
-    return write_whole(directory / VERDICT_FILE, SINK.json(verdict_document(report), indent=2))
+    return write_whole(directory / VERDICT_FILE, SINK.json_document(verdict_document(report), indent=2))
 
 
 def _clause(result: ClauseResult) -> dict[str, Any]:
