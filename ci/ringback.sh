@@ -47,7 +47,7 @@ if [ "${GITHUB_ACTIONS:-}" = true ]; then
 fi
 
 code=0
-"$ringback" "$command" --no-color --out "$directory" "$@" || code=$?
+"$ringback" "$command" --no-color --force --out "$directory" "$@" || code=$?
 
 if [ "$code" -ne 2 ]; then
   for promised in verdict.json junit.xml summary.md; do

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "sandbox": set(),
     "target": {"config", "deployment", "sandbox"},
     "suite": {"config", "contract", "deployment", "receiver", "resources", "rundir", "target"},
-    "loadgen": {"config", "contract", "deployment", "resources", "rundir", "target", "receiver"},
+    "loadgen": {"config", "entry", "contract", "deployment", "resources", "rundir", "target", "receiver"},
     "comparison": {"contract"},
     "replaying": {"config", "contract", "deployment", "suite"},
     "reporting": {"contract", "config", "comparison", "rundir"},
@@ -38,7 +38,8 @@ MAY_IMPORT = {
     },
     "cli": {"commands", "config", "contract", "reporting", "rundir", "loadgen", "sandbox"},
     "resources": set(),
-    "__main__": {"cli"},
+    "entry": {"cli"},
+    "__main__": {"entry"},
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ringback.cli import main
+from ringback.entry import main
 
 if __name__ == "__main__":
     main()

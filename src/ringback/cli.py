@@ -41,6 +41,7 @@ BaseUrl = Annotated[str | None, typer.Option("--base-url", metavar="URL", help="
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run's directory (default: a new one in reports/).")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace a run that --out holds.")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Makes what is generated reproducible.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict line only.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours (NO_COLOR works too).")]
@@ -75,6 +76,7 @@ def check(
     ] = False,
     seed: Seed = None,
     out: Out = None,
+    force: Force = False,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
@@ -83,7 +85,7 @@ def check(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed)
+    options = Options(config, base_url, out, seed, force=force)
     screen = console(quiet=quiet, no_color=no_color)
     raise typer.Exit(run(screen, options, clauses=tuple(clause or ()), level=level, plan_only=plan))
 
@@ -114,6 +116,7 @@ def load(
     master: Annotated[str, typer.Option("--master", metavar="HOST[:PORT]", help="Where master and workers meet.")] = "",
     seed: Seed = None,
     out: Out = None,
+    force: Force = False,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
@@ -123,7 +126,7 @@ def load(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed)
+    options = Options(config, base_url, out, seed, force=force)
     screen = console(quiet=quiet, no_color=no_color)
     meeting = _meeting(role, master)
     if role == "worker" and meeting is not None:
@@ -148,6 +151,7 @@ def gate(
     level: LevelOption = Level.SHOULD,
     seed: Seed = None,
     out: Out = None,
+    force: Force = False,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
@@ -156,7 +160,9 @@ def gate(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    raise typer.Exit(run(console(quiet=quiet, no_color=no_color), Options(config, base_url, out, seed), level=level))
+    raise typer.Exit(
+        run(console(quiet=quiet, no_color=no_color), Options(config, base_url, out, seed, force=force), level=level)
+    )
 
 
 @app.command(epilog="Example: ringback sandbox --ring-time 10s --fault same-id-for-same-body")
@@ -363,6 +369,7 @@ def main() -> None:
     put_output_behind_sink()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # pipelines cancel with it; a person presses Ctrl-C
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         code = app(standalone_mode=False)
     except ConfigError as error:
         complain(str(error))

@@ -7,7 +7,9 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
@@ -15,7 +17,7 @@ import pytest
 
 from ringback.reporting.verdict_file import SCHEMA_PATH
 
-from .commands import eventually, started, still_alive
+from .commands import environment, eventually, started, still_alive
 
 
 @pytest.fixture
@@ -53,11 +55,77 @@ def test_ctrl_c_in_the_middle_of_a_check_leaves_an_honest_report(tmp_path: Path,
     assert (document["verdict"], document["exit_code"]) == ("inconclusive", 130)
     assert "interrupted" in document["reasons"]
     assert document["calls"]["accepted"] > 0
-    assert "fail" not in {clause["verdict"] for clause in document["clauses"]}
+    by_verdict = Counter(clause["verdict"] for clause in document["clauses"])
+    assert by_verdict.keys() == {"pass", "inconclusive"}, "what was answered is judged, and nothing was left untried"
+    assert by_verdict["pass"] >= 5
+    assert {c["summary"] for c in document["clauses"] if c["verdict"] == "inconclusive"} >= {"interrupted"}
     assert (tmp_path / "run/junit.xml").exists()
     assert "interrupted" in out
     for line in (tmp_path / "run/exchanges.ndjson").read_text().splitlines():
         json.loads(line)
+
+
+@pytest.mark.parametrize("exchanges", [1, 8, 30, 200])
+def test_ctrl_c_never_accuses_a_conforming_deployment(tmp_path: Path, exchanges: int) -> None:
+    with started("check", "--out", "run", folder=tmp_path, RINGBACK_SANDBOX__RING_TIME="500ms") as process:
+        assert eventually(lambda: lines_of(tmp_path / "run/exchanges.ndjson") >= exchanges, 60)
+        out, err, _seconds = interrupt(process)
+        assert (process.returncode, err) == (130, ""), out
+    clauses = json.loads((tmp_path / "run/verdict.json").read_text())["clauses"]
+    assert len(clauses) == 53
+    assert {clause["verdict"] for clause in clauses} <= {"pass", "inconclusive"}
+
+
+def test_ctrl_c_after_a_deviation_still_reports_it(tmp_path: Path) -> None:
+    """The triggers are answered 201 and ring for a minute: the first answer is enough to fail ACK-01."""
+    faulty = {"RINGBACK_SANDBOX__RING_TIME": "60s", "RINGBACK_SANDBOX__FAULTS": "created-201"}
+    with started("check", "--out", "run", folder=tmp_path, **faulty) as process:
+        assert eventually(lambda: lines_of(tmp_path / "run/exchanges.ndjson") > 100, 60)
+        _out, err, _seconds = interrupt(process)
+        assert (process.returncode, err) == (130, "")
+    clauses = {c["id"]: c["verdict"] for c in json.loads((tmp_path / "run/verdict.json").read_text())["clauses"]}
+    assert clauses["ACK-01"] == "fail"
+
+
+def test_a_second_ctrl_c_ends_it_at_once_and_reports(tmp_path: Path) -> None:
+    with started("check", "--out", "run", folder=tmp_path, RINGBACK_SANDBOX__RING_TIME="60s") as process:
+        assert eventually(lambda: lines_of(tmp_path / "run/exchanges.ndjson") > 30, 60)
+        os.killpg(process.pid, signal.SIGINT)
+        _out, err, seconds = interrupt(process)
+        assert process.returncode == 130
+        assert "Traceback" not in err
+        assert seconds < 20
+    assert len(json.loads((tmp_path / "run/verdict.json").read_text())["clauses"]) == 53
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_that_ask_for_an_end_are_like_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
+    with started("check", "--out", "run", folder=tmp_path, RINGBACK_SANDBOX__RING_TIME="60s") as process:
+        assert eventually(lambda: lines_of(tmp_path / "run/exchanges.ndjson") > 30, 60)
+        os.kill(process.pid, number)
+        _out, err = process.communicate(timeout=40)
+        assert (process.returncode, err) == (130, "")
+    assert json.loads((tmp_path / "run/verdict.json").read_text())["exit_code"] == 130
+
+
+@pytest.mark.parametrize("milliseconds", range(20, 320, 20))
+def test_ctrl_c_is_quiet_from_the_beginning(tmp_path: Path, milliseconds: int) -> None:
+    """Whenever it comes once Python runs code of ours; before that nothing of ours can hear it."""
+    arguments = [sys.executable, "-c", f"{_SIGNAL_SOON.format(milliseconds / 1000)}", "check", "--plan"]
+    done = subprocess.run(
+        arguments, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode in {0, 130}
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 1
+
+
+_SIGNAL_SOON = """
+import os, signal, threading
+from ringback.entry import main
+threading.Timer({}, os.kill, (os.getpid(), signal.SIGINT)).start()
+main()
+"""
 
 
 def test_ctrl_c_while_the_sandbox_starts_ends_quietly(tmp_path: Path, mark: str) -> None:

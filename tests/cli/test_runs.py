@@ -294,3 +294,19 @@ def test_a_reader_that_goes_away_is_no_trouble(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (3, "")
     assert len(done.stdout.splitlines()) == 1
     assert verdict(tmp_path / "run")["verdict"] == "inconclusive"
+
+
+def test_a_run_is_not_written_over_but_by_force(tmp_path: Path) -> None:
+    check = ("check", "--clause", "TRN-01", "--out", "run", "-q")
+    assert ringback(*check, folder=tmp_path).code == 0
+    before = (tmp_path / "run/verdict.json").read_bytes()
+    for command in (check, ("load", "--out", "run"), ("gate", "--out", "run")):
+        end = ringback(*command, folder=tmp_path)
+        assert end.code == 2
+        assert (
+            end.complaint()
+            == "ringback: --out: run holds a run already (verdict.json); name another folder, or replace it with --force"
+        )
+    assert (tmp_path / "run/verdict.json").read_bytes() == before
+    assert ringback(*check, "--force", folder=tmp_path).code == 0
+    assert (tmp_path / "run/verdict.json").read_bytes() != before

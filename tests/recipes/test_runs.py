@@ -61,7 +61,7 @@ def arguments(folder: Path) -> list[str]:
 def test_the_plain_script_passes_the_exit_code_on(folder: Path, ends: int, code: int) -> None:
     done = run([str(SCRIPT), "out", "gate", "--base-url", "a b"], folder, environment(folder, ENDS=str(ends)))
     assert (done.returncode, done.stderr) == (code, "")
-    assert arguments(folder) == ["gate", "--no-color", "--out", "out", "--base-url", "a b"]
+    assert arguments(folder) == ["gate", "--no-color", "--force", "--out", "out", "--base-url", "a b"]
 
 
 @pytest.mark.parametrize(("ends", "code"), [(0, 3), (1, 3), (3, 3), (130, 130)])
@@ -135,7 +135,7 @@ def test_the_actions_inputs_become_options_and_the_token_a_variable(folder: Path
     )
     assert done.returncode == 0, done.stderr
     assert arguments(folder) == [
-        "gate", "--no-color", "--out", "out", "--base-url", evil,
+        "gate", "--no-color", "--force", "--out", "out", "--base-url", evil,
         "--config", "c.toml", "--level", "must", "--seed", "7",
     ]  # fmt: skip
     assert (folder / "token").read_text() == "t\n"
@@ -159,7 +159,7 @@ def test_the_component_for_gitlab(folder: Path, ends: int, leaves: str, inconclu
     done = run(["sh", "-e", "-c", job["ringback"]["script"][-1]], folder, variables)
     assert done.returncode == code
     assert arguments(folder) == [
-        "gate", "--no-color", "--out", "out", "--base-url", "https://h:1", "--config", "c.toml",
+        "gate", "--no-color", "--force", "--out", "out", "--base-url", "https://h:1", "--config", "c.toml",
     ]  # fmt: skip
     assert job["ringback"]["allow_failure"] == {"exit_codes": 67}
 
@@ -170,7 +170,7 @@ def test_the_script_for_jenkins(folder: Path, ends: int, code: int) -> None:
     variables = environment(folder, ENDS=str(ends), GATE_COMMAND="gate", GATE_BASE_URL="", GATE_CONFIG="c.toml")
     script = jenkins_scripts()[1].replace("ringback-run", "out")
     assert run(["sh", "-xe", "-c", script], folder, variables).returncode == code
-    assert arguments(folder) == ["gate", "--no-color", "--out", "out", "--config", "c.toml"]
+    assert arguments(folder) == ["gate", "--no-color", "--force", "--out", "out", "--config", "c.toml"]
 
 
 def real(folder: Path, **more: str) -> dict[str, str]:

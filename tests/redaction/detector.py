@@ -1,8 +1,8 @@
 """A search for secrets in files and output, written without a look at how redaction works, and over-eager.
 
 It makes of the data every reading that it can think of, with the standard library's decoders: escapes undone (HTML,
-URLs, JSON, octal, quoted-printable), Base64 and hexadecimal decoded, UTF-16 read, invisible characters left out, look-alikes
-made plain; each again, to a depth of `DEPTH`. What it finds in any of them is a leak.
+URLs, JSON, octal, quoted-printable), Base64 and hexadecimal decoded, UTF-16 read, invisible characters left out,
+look-alikes made plain; each again, to a depth of `DEPTH`. What it finds in any of them is a leak.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import quopri
 import re
 import sys
 import unicodedata
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -21,6 +22,8 @@ __all__ = ["Leak", "find_secrets", "readings"]
 
 DEPTH = 5
 """Decodings on top of one another."""
+LARGE = 20_000
+"""Characters of a text that takes long."""
 
 
 class Leak(NamedTuple):
@@ -47,28 +50,31 @@ def find_secrets(data: bytes, token: str, lines: Iterable[str] = (), personal: I
 
 def readings(data: bytes) -> Iterator[tuple[str, str]]:
     """All that the data may say, with how it was read."""
-    todo = [("as it is", data.decode("utf-8", "replace"), DEPTH)]
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = _sensible([data])
+    todo = deque([("as it is", text, DEPTH)])
     if b"\0" in data:
-        todo += [
-            (codec, data[at:].decode(codec, "replace"), DEPTH) for codec in ("utf-16-le", "utf-16-be") for at in (0, 1)
-        ]
+        todo.append(("pieces", _sensible([data]), DEPTH))
     seen: set[int] = set()
     while todo:
-        how, text, depth = todo.pop()
+        how, text, depth = todo.popleft()
         if hash(text) in seen:
             continue
         seen.add(hash(text))
         yield how, text
-        if depth:
-            for name, decode in DECODERS.items():
-                read = decode(text)
-                if read and read != text:
-                    todo.append((f"{how}, {name}", read, depth - 1))
+        # Of a large text that was decoded already, not every order of decodings is tried.
+        decoders = DECODERS if depth == DEPTH or len(text) < LARGE else DECODERS_OF_LARGE
+        for name, decode in decoders.items() if depth else ():
+            read = decode(text)
+            if read and read != text:
+                todo.append((f"{how}, {name}", read, depth - 1))
 
 
 # -- what is looked for -----------------------------------------------------------------------------------------------
 
-_GAP = r"[\s().\-/]{0,3}"
+_GAP = r"[\s().\-\u2010-\u2015/]{0,3}"
 
 
 def _pattern(secret: str) -> re.Pattern[str]:
@@ -83,7 +89,9 @@ def _pattern(secret: str) -> re.Pattern[str]:
 _INVISIBLE = dict.fromkeys(
     code
     for code in range(sys.maxunicode + 1)
-    if (unicodedata.category(chr(code)) in {"Cc", "Cf"} and chr(code) not in "\t\n\r") or 0xFE00 <= code <= 0xFE0F
+    if (unicodedata.category(chr(code)) in {"Cc", "Cf"} and chr(code) not in "\t\n\r")
+    or 0xFE00 <= code <= 0xFE0F
+    or code == 0x34F
 )
 _DIGITS = {
     code: str(unicodedata.digit(chr(code))) for code in range(0x80, 0x20000) if unicodedata.category(chr(code)) == "Nd"
@@ -112,23 +120,19 @@ def _sensible(chunks: Iterable[bytes]) -> str:
     """What reads as text among decoded bytes, one piece a line."""
     found: list[str] = []
     for chunk in chunks:
-        found += (match[0].decode() for match in _ASCII.finditer(chunk))
-        if not chunk.isascii():
-            read = chunk.decode("utf-8", "replace")
-            found += (piece for piece in read.split("\ufffd") if len(piece) > 4)
-        if chunk.count(0) > 3:
-            found += (
-                piece
-                for codec in ("utf-16-le", "utf-16-be")
-                for at in (0, 1)
-                for piece in re.findall(
-                    r"[\x20-\x7e\u00a0-\u06ff\u2000-\u206f\ufe00-\uffef]{4,}", chunk[at:].decode(codec, "replace")
-                )
-            )
+        found += (match[0].decode("utf-8", "replace") for match in _TEXT.finditer(chunk))
+        if b"\0" in chunk:
+            found += (match[0].decode("utf-16-le", "replace") for match in _LITTLE.finditer(chunk))
+            found += (match[0].decode("utf-16-be", "replace") for match in _BIG.finditer(chunk))
     return "\n".join(dict.fromkeys(found))
 
 
-_ASCII = re.compile(rb"[\t\n\r\x20-\x7e]{5,}")
+_TEXT = re.compile(
+    rb"(?:[\t\n\r\x20-\x7e]|[\xc2\xc3\xcd\xd8\xd9][\x80-\xbf]|\xe0\xa5[\x80-\xbf]|\xe1\xa0[\x80-\xbf]"
+    rb"|\xe2[\x80-\x82][\x80-\xbf]|\xef[\xb8-\xbf][\x80-\xbf]|\xf3\xa0[\x80-\xbf]{2}){8,}"
+)
+_LITTLE = re.compile(rb"(?:[\t\n\r\x20-\xff]\x00|[\x00-\xff][\x03-\x06\x20\xfe\xff]){6,}")
+_BIG = re.compile(rb"(?:\x00[\t\n\r\x20-\xff]|[\x03-\x06\x20\xfe\xff][\x00-\xff]){6,}")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{8,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_-]{2,})*")
 _STANDARD = str.maketrans("-_", "+/", " \t\r\n")
 _HEX = re.compile(r"(?:(?:0[xX]|\\x)?[0-9a-fA-F][\s:,;.-]{0,3}){12,}")
@@ -199,6 +203,21 @@ DECODERS: dict[str, Callable[[str], str]] = {
     "URL": lambda text: unquote(text) if "%" in text else "",
     "URL in Latin-1": _latin_percent,
     "backslashes": _backslashes,
+    "quoted-printable": _quoted_printable,
+    "soft breaks": lambda text: re.sub(r"=[ \t]*\r?\n", "", text) if "=" in text else "",
+    "Base64": _base64,
+    "hexadecimal": _hexadecimal,
+}
+
+
+def _all_escapes(text: str) -> str:
+    for decode in list(DECODERS.values())[:5]:
+        text = decode(text) or text
+    return text
+
+
+DECODERS_OF_LARGE = {
+    "all escapes": _all_escapes,
     "quoted-printable": _quoted_printable,
     "Base64": _base64,
     "hexadecimal": _hexadecimal,

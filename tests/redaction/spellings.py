@@ -37,7 +37,7 @@ def each_byte(form: str, between: str = "") -> Spell:
 
 
 def with_within(char: str) -> Spell:
-    return lambda text: char.join(text)
+    return char.join
 
 
 ESCAPES: Mapping[str, Spell] = {

@@ -42,7 +42,7 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
                 target, seed=seed, clauses=wanted, plan_only=True, on_plan=lambda p: tell_plan(console, target, p)
             )
             return 0
-        directory = new_directory("check", options.out)
+        directory = new_directory("check", options.out, force=options.force)
         promise("check", target, directory, started, seed, level)
         findings = check_target(console, target, directory, seed=seed, level=level, clauses=wanted)
         return finish(console, "check", target, directory, started, seed, level, findings)

@@ -24,7 +24,7 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
     with resolve(settle_sources(options)) as target:
         config = target.config
         load_budget = check_before(config, config.gate.scenario, embedded=target.embedded)
-        directory = new_directory("gate", options.out)
+        directory = new_directory("gate", options.out, force=options.force)
         promise("gate", target, directory, started, seed, level)
         checked = check_target(console, target, directory, seed=seed, level=level)
         findings = checked

@@ -51,7 +51,7 @@ def load(console: Console, options: Options, wish: Wish) -> int:
     with resolve(settle_sources(options)) as target:
         plan = wish.plan(target.config, seed)
         check_before(target.config, plan.scenario, embedded=target.embedded)
-        directory = new_directory("load", options.out)
+        directory = new_directory("load", options.out, force=options.force)
         promise("load", target, directory, started, seed, Level.SHOULD)
         findings = load_target(console, target, directory, plan, wish.meeting)
         return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)

@@ -30,6 +30,7 @@ from ringback.replaying import (
 from ringback.replaying.recorded import EXCHANGES_FILE, answer_of
 from ringback.reporting import print_plan
 from ringback.reporting.replay import ReplayedClause, ReplayReport, print_replay, write_replay
+from ringback.reporting.verdict_file import VERDICT_FILE
 from ringback.sandbox import DIALECTS, FAULTS
 from ringback.target import Target, resolve
 
@@ -136,7 +137,8 @@ def _replay(
 ) -> int:
     if options.out is not None and options.out.resolve() == (run if run.is_dir() else run.parent).resolve():
         raise CannotReplay("--out names the run itself, whose evidence would be lost; name another folder")
-    directory = new_directory("replay", options.out)
+    is_a_run = options.out is not None and (options.out / VERDICT_FILE).exists()
+    directory = new_directory("replay", options.out, force=not is_a_run)  # an earlier replay may be replaced
     purpose = f"replay of exchange {exchange.id}: {exchange.purpose}"
     calls, trouble, answer = 0, "", None
     try:

@@ -45,6 +45,8 @@ class Options:
     seed: int | None = None
     flags: Mapping[str, object] = field(default_factory=dict)
     """Further configuration by flag: `section.key` -> value."""
+    force: bool = False
+    """Whether a run that `out` holds may be replaced."""
 
     def chosen_seed(self) -> int:
         """The seed that was asked for, or a fresh one."""
@@ -87,8 +89,11 @@ def selected(ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def new_directory(command: str, out: Path | None) -> Path:
-    """Make the run's directory: the one asked for, or a new one under `reports`. Raises `ConfigError`."""
+def new_directory(command: str, out: Path | None, *, force: bool = False) -> Path:
+    """Make the run's directory: the one asked for, or a new one under `reports`.
+
+    Raises `ConfigError`, also where the directory that was asked for holds a run, unless it is to be replaced by force.
+    """
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     directory = out if out is not None else Path("reports") / f"{stamp}-{command}"
     attempt = 1
@@ -97,6 +102,14 @@ def new_directory(command: str, out: Path | None) -> Path:
         directory = Path("reports") / f"{stamp}-{command}-{attempt}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        held = next((name for name in (*ARTIFACTS, HTML_FILE, *_RECORDS) if (directory / name).exists()), None)
+        if held is not None and not force:
+            raise ConfigError(
+                "--out",
+                None,
+                f"{directory} holds a run already ({held})",
+                "name another folder, or replace it with --force",
+            )
         for left_over in (*ARTIFACTS, HTML_FILE, *_RECORDS):
             (directory / left_over).unlink(missing_ok=True)
     except OSError as error:

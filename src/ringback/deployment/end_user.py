@@ -35,12 +35,16 @@ _BESIDE = re.compile(
     r"|(?<![\w.])(?:phone|e?mail)=[^\s\"'<>]{0,512}?[&;]name=(?P<after>[^&\s\"'<>;_=][^&\s\"'<>;=]{0,4096})"
     r"|(?P<quote>\\{0,8}\")name(?P=quote)\s{0,8}:\s{0,8}(?P=quote)(?P<json>[^\"\\_][^\"\\]{0,4096})(?P=quote)"
     r"(?=\s{0,8},\s{0,8}(?P=quote)(?:phone|e?mail)(?P=quote))"
+    r"|(?P<other>\\{0,8}\")(?:phone|e?mail)(?P=other)\s{0,8}:\s{0,8}(?P=other)[^\"\\]{0,512}(?P=other)\s{0,8},\s{0,8}(?P=other)name"
+    r"(?P=other)\s{0,8}:\s{0,8}(?P=other)(?P<last>[^\"\\_][^\"\\]{0,4096})(?P=other)"
     r"|<name>(?P<xml>[^<>_][^<>]{0,4096})</name>(?=\s{0,64}<(?:phone|e?mail)>)",
     re.IGNORECASE,
 )
 _Part = tuple[list[Span], int]
 """What was found, and up to where was looked."""
 _CLOSES = {"(": ")", "{": "}", "[": "]"}
+_OPENING = re.compile(r"(?:[\w.]{1,64})?(?:[(\[{]|[ \t]{1,4}[(\[{](?=[ \t]{0,4}[\w.]{1,64}[ \t]{0,4}[=:]))")
+"""A bracket, perhaps after a type's name; after blanks only if a member follows it."""
 _LONGEST = 16 * 1024
 """Characters of an EndUser that is printed as text."""
 _LITERALS = frozenset({"", "null", "none", "nil", "true", "false", "undefined"})
@@ -72,7 +76,7 @@ def end_users(text: str, source: Callable[[int], int], seen: set[int]) -> Iterat
                     yield from spans
     if "name" in lowered and ("phone" in lowered or "mail" in lowered):
         for found in _BESIDE.finditer(text):
-            for group in ("value", "after", "json", "xml"):
+            for group in ("value", "after", "json", "last", "xml"):
                 if found[group]:
                     yield from _span(text, *found.span(group), "name")
 
@@ -102,8 +106,10 @@ def _after(text: str, key: re.Match[str]) -> _Part:
             end = _end_of_text(text, at, quote)
             return list(_span(text, at, end, member)), end
         value, member = _SCALAR.match(text, at), "personal"
-    elif next_char in _CLOSES:
-        return _printed(text, at, _CLOSES[next_char])
+    elif _PATH.match(text, key.start()):
+        return [], key.end()
+    elif opening := _OPENING.match(text, at):
+        return _printed(text, opening.end() - 1)
     elif colon and "=" in colon:
         value = _VALUE_OF_FORM.match(text, at + (next_char in {"'", '"'}))
     elif colon:
@@ -116,7 +122,8 @@ def _after(text: str, key: re.Match[str]) -> _Part:
 def _json(text: str, at: int, quote: str) -> _Part:
     """The texts and numbers within an object or array whose texts stand between such quotes."""
     spans, depth, member = list[Span](), 0, ""
-    item = re.compile(rf"[{{}}\[\]]|{re.escape(quote)}|(?<![\w.])-?\d[\d.eE+-]*")
+    quotes = "[\"']" if len(quote) == 1 else re.escape(quote)  # Python prints texts with an apostrophe in the other
+    item = re.compile(rf"[{{}}\[\]]|{quotes}|(?<![\w.])-?\d[\d.eE+-]*")
     while found := item.search(text, at):
         at = found.end()
         if found[0] in {"{", "["}:
@@ -125,10 +132,10 @@ def _json(text: str, at: int, quote: str) -> _Part:
             depth -= 1
             if depth <= 0:
                 return spans, at
-        elif found[0] != quote:
+        elif found[0][-1] not in {'"', "'"}:
             spans += _span(text, *found.span(), member)
         else:
-            end = _end_of_text(text, at, quote)
+            end = _end_of_text(text, at, found[0])
             start, at = at, min(len(text), end + len(quote))
             if _NAME_FOLLOWS.match(text, at):
                 member = text[start:end]
@@ -137,15 +144,18 @@ def _json(text: str, at: int, quote: str) -> _Part:
     return spans, len(text)
 
 
-def _printed(text: str, at: int, closing: str) -> _Part:
+def _printed(text: str, at: int) -> _Part:
     """`(Name=Given Family, Phone=…)`, or the bare values."""
+    closing = _CLOSES[text[at]]
     opening, depth, end = text[at], 0, min(len(text), at + _LONGEST)
     for found in re.compile(rf"[{re.escape(opening + closing)}]").finditer(text, at, end):
         depth += 1 if found[0] == opening else -1
         if depth == 0:
             end = found.start()
             break
-    return _members(text, at + 1, end) or list(_span(text, at + 1, end, "personal")), end
+    if _MEMBER.search(text, at + 1, end):
+        return _members(text, at + 1, end), end
+    return list(_span(text, at + 1, end, "personal")), end
 
 
 def _members(text: str, start: int, end: int) -> list[Span]:

@@ -5,12 +5,13 @@ ExchangeError                 the request has no answer that a clause could be j
 │   ├── BudgetSpent           the user's budget of accepted calls is used up
 │   └── StrangerRefused       the dial guard saw a number that is not a line (defined beside the guard)
 ├── Unreachable               no connection: name, network, TLS
+├── Interrupted               the user ended the run: nothing more is sent, and no answer is waited for
 └── RateLimited               the deployment kept answering 429 for longer than a run waits
 """
 
 from __future__ import annotations
 
-__all__ = ["BudgetSpent", "ExchangeError", "NotSent", "RateLimited", "Unreachable"]
+__all__ = ["BudgetSpent", "ExchangeError", "Interrupted", "NotSent", "RateLimited", "Unreachable"]
 
 
 class ExchangeError(Exception):
@@ -31,6 +32,13 @@ class Unreachable(ExchangeError):
     def __init__(self, message: str, *, tls: bool = False) -> None:
         self.tls = tls
         super().__init__(message)
+
+
+class Interrupted(ExchangeError):
+    """The run was interrupted; what was sent may have arrived."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
 
 
 class RateLimited(ExchangeError):

@@ -46,9 +46,11 @@ _EMAIL = re.compile(
     r"(?:\"[^\"\n@]{1,64}\"|(?<![\w.+!#$~-])(?<!\\(?=[nrtbfv]))[\w.+!#$~-]++)@"
     r"(?:\[[\w.:]{2,45}\]|(?=[\w.-]{0,253}[^\W\d_]|\d{1,3}(?:\.\d{1,3}){3})[\w-]{1,63}(?:\.[\w-]{1,63}){0,8})"
 )
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
 _NO_WORD = 3
 """Characters that may stand between the words of a known value."""
+_END = 3
+"""Letters at the end of a value's first word by which it is looked up."""
 _MOST_VALUES = 4096
 _MOST_ALIKE = 64
 _SHORTEST = 5
@@ -80,7 +82,7 @@ class PersonalValues:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {}
-        """By their first word: the words of each value and its label, the longest first."""
+        """By the end of their first word: the words of each value and its label, the longest first."""
         self._count = 0
 
     def add(self, value: str, label: str) -> bool:
@@ -89,25 +91,37 @@ class PersonalValues:
         if not words or (len(words) == 1 and len(words[0]) < _SHORTEST):
             return False
         with self._lock:
-            alike = self._known.get(words[0], ())
+            alike = self._known.get(words[0][-_END:], ())
             full = self._count >= _MOST_VALUES or len(alike) >= _MOST_ALIKE
             if full or any(words == known for known, _ in alike):
                 return False
-            self._known[words[0]] = tuple(sorted([*alike, (words, label)], key=lambda entry: -len(entry[0])))
+            self._known[words[0][-_END:]] = tuple(sorted([*alike, (words, label)], key=lambda entry: -len(entry[0])))
             self._count += 1
         return True
 
     def spans(self, lowered: str) -> Iterator[Span]:
-        """Where known values stand in a text in lower case."""
+        """Where known values stand in a text in lower case; other letters may adhere to one of several words."""
         known = self._known
-        if not known or (len(known) < _MOST_ALIKE and not any(first in lowered for first in list(known))):
+        if not known or (len(known) < _MOST_ALIKE and not any(end in lowered for end in list(known))):
             return
-        words = [(match[0], *match.span()) for match in _WORD.finditer(lowered)]
-        for at, (word, start, _) in enumerate(words):
-            for value, label in known.get(word, ()):
+        words = list(_WORD.finditer(lowered))
+        for at, first in enumerate(words):
+            for value, label in known.get(first[0][-_END:], ()):
                 found = words[at : at + len(value)]
-                if tuple(w for w, _, _ in found) == value and all(
-                    right[1] - left[2] <= _NO_WORD for left, right in itertools.pairwise(found)
-                ):
-                    yield start, found[-1][2], label
+                if _are(found, value):
+                    yield first.end() - len(value[0]), found[-1].start() + len(value[-1]), label
                     break
+
+
+def _are(found: list[re.Match[str]], value: tuple[str, ...]) -> bool:
+    """Whether words of a text, close to one another, are those of a value."""
+    if len(found) < len(value):
+        return False
+    if len(value) == 1:
+        return found[0][0] == value[0]
+    return (
+        found[0][0].endswith(value[0])
+        and found[-1][0].startswith(value[-1])
+        and all(word[0] == known for word, known in zip(found[1:-1], value[1:-1], strict=True))
+        and all(right.start() - left.end() <= _NO_WORD for left, right in itertools.pairwise(found))
+    )

@@ -22,7 +22,7 @@ __all__ = ["FIRST_MARK", "Layer", "fold", "layers"]
 FIRST_MARK = 0xF0000
 """From here on, private characters are marks of the redactor; folding leaves them as they are."""
 
-_DEPTH = 3
+_DEPTH = 6
 """Codings within codings that are undone."""
 _LEVELS = 6
 """Kinds of escapes within one another that are undone."""
@@ -118,14 +118,15 @@ _ENTITY = (
     r"&(?:amp;)*+(?:#0*+(?P<decimal>[0-9]{1,7});?|#x0*+(?P<hex>[0-9a-f]{1,6});?|(?P<name>[a-z][a-z0-9]{1,31});"
     r"|(?<=;)(?P<and>))"
 )
-_QUOTED = rf"(?P<soft>=[ \t]{{0,8}}\r?\n)|(?P<quoted>{_bytes('=')})"
+_SOFT_BREAK = r"(?P<soft>=[ \t]{0,8}\r?\n)"
 _KINDS = {
     "\\": re.compile(_BACKSLASH, re.IGNORECASE),
     "%": re.compile(_PERCENT, re.IGNORECASE),
     "&": re.compile(_ENTITY, re.IGNORECASE),
 }
 _ALL = re.compile(f"{_BACKSLASH}|{_PERCENT}|{_ENTITY}", re.IGNORECASE)
-_QP = re.compile(_QUOTED, re.IGNORECASE)
+_QP = re.compile(rf"{_SOFT_BREAK}|(?P<quoted>{_bytes('=')})", re.IGNORECASE)
+_SOFT = re.compile(_SOFT_BREAK)
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t", "b": "", "f": "\f", "v": "\v", "0": ""}
 _HEX_PAIR = re.compile(r"[0-9a-f]{2}(?=[^0-9a-f]|$)", re.IGNORECASE)
 
@@ -139,10 +140,11 @@ def _unescaped(layer: Layer) -> Iterator[Layer]:
         yield from (_replaced(layer, kind, _undo) for kind in kinds)
     if kinds:
         yield from _again(layer)
-    if "=" in text and _QP.search(text):
-        plain = _replaced(layer, _QP, _undo)
-        yield plain
-        yield from _again(plain)
+    for quoted in (_QP, _SOFT) if "=" in text else ():
+        if quoted.search(text):
+            plain = _replaced(layer, quoted, _undo)
+            yield plain
+            yield from _again(plain)
 
 
 def _again(layer: Layer) -> Iterator[Layer]:
@@ -230,7 +232,7 @@ _BASE64 = bytes(
     for b in range(256)
 )
 _RUN = re.compile(rf"[^\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]{{{_SHORTEST_TEXT},}}")
-_UTF16_SIGN = re.compile(rb"(?P<le>(?:[ -~]\x00){3})|(?P<be>(?:\x00[ -~]){3})")
+_UTF16_SIGN = re.compile(rb"(?P<le>(?:[ -~]\x00(?:..)??){3})|(?P<be>(?:\x00[ -~](?:..)??){3})", re.DOTALL)
 _HEX_RUN = re.compile(r"(?:0x|\\x)?+[0-9a-f](?:[ \t\r\n:,;.\-]{0,3}+(?:0x|\\x)?+[0-9a-f]){11,}+", re.IGNORECASE)
 _NO_HEX_DIGIT = re.compile(r"0x|[^0-9a-f]", re.IGNORECASE)
 _HEX_DIGIT = re.compile(r"(?:0x)?+([0-9a-f])", re.IGNORECASE)

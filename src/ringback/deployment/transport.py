@@ -13,7 +13,7 @@ import contextlib
 import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ import httpx
 
 from ringback.config import Config
 from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
-from ringback.deployment.errors import NotSent, Unreachable
+from ringback.deployment.errors import Interrupted, NotSent, Unreachable
 from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.pace import Patience, TriggerRate, retry_after
@@ -109,6 +109,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self.patience = Patience(max(30.0, config.timing.settle))
         self.limits_without_end: list[Exchange] = []
         """The 429 answers that did not say, so that it could be read, how long to wait."""
+        self._closed = asyncio.Event()
+        self._deadlines: set[asyncio.Timeout] = set()
         self._reached = False
         self._never_reached: Unreachable | None = None
         """Why no connection could be made, where none ever was: trying it for each request would take a run's time."""
@@ -125,13 +127,15 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         intent: Intent = request.extensions.get("ringback", Intent())
         body = await request.aread()
         self._guard.check(str(request.url), request.headers.multi_items(), body)
+        if self._closed.is_set():
+            raise Interrupted
         if self._never_reached is not None:
             raise Unreachable(str(self._never_reached), tls=self._never_reached.tls)
         endpoint = request.url.path.removeprefix(self._prefix)
         if endpoint.rstrip("/") == POLL_PATH:
             return await self._patiently(request, body, intent, endpoint)
         count = places(body)
-        await self.budget.take(count, valid=intent.places_a_call)
+        await self._unless_closed(self.budget.take(count, valid=intent.places_a_call))
         sent, fate = False, Fate.FREE
         try:
             response = await self._patiently(request, body, intent, endpoint)
@@ -140,7 +144,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         except NoAnswer as lost:
             sent, fate = True, self._fate(lost.status, lost.attempt.body, intent, whole=False)
             raise
-        except _CutOff:
+        except (_CutOff, _CutShort):
             sent, fate = True, Fate.MAY_HAVE_DIALLED
             raise
         finally:
@@ -154,9 +158,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         if self._silent >= _SILENT_FOR_GOOD and time.monotonic() - self._silent_since < _SILENCE_SPARES * self._timeout:
             raise Unreachable(f"the deployment has stopped answering: {self._silent} requests in a row timed out")
         while True:
-            await self.patience.open(endpoint)
+            await self._unless_closed(self.patience.open(endpoint))
             if endpoint.rstrip("/") != POLL_PATH and (intent.paced or attempt):
-                await self.rate.wait()
+                await self._unless_closed(self.rate.wait())
             response = await self._sent(request, body, intent)
             if response.status_code != 429 or self._fate(429, response.content, intent) is not Fate.FREE:
                 return response
@@ -243,6 +247,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         decoder = BodyDecoder("")
         try:
             async with asyncio.timeout(2 * self._timeout) as deadline:
+                self._deadlines.add(deadline)
                 watch = asyncio.get_running_loop().create_task(_deadline_from_sending(trace, deadline, self._timeout))
                 try:
                     response = await transport.handle_async_request(outgoing)
@@ -256,7 +261,13 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                         await response.aclose()
                 finally:
                     watch.cancel()
+                    self._deadlines.discard(deadline)
         except TimeoutError:
+            if self._closed.is_set():
+                if trace.sent_at is None:
+                    raise Interrupted from None
+                self._record(request, body, intent, trace.sent_at, time.monotonic(), failure="interrupted")
+                raise _CutShort from None
             if trace.sent_at is None:
                 raise httpx.ConnectTimeout(f"no connection within {self._timeout:g} s") from None
             raise _Failed("timeout", status, headers, bytes(decoder.body)) from None
@@ -299,6 +310,28 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             failure=failure,
         )  # fmt: skip
 
+    def interrupt(self) -> None:
+        """Send nothing from now on, and wait for nothing: what is under way ends in `Interrupted`."""
+        self._closed.set()
+        now = asyncio.get_running_loop().time()
+        for deadline in self._deadlines:
+            if not deadline.expired():
+                deadline.reschedule(now)
+
+    async def _unless_closed(self, wait: Coroutine[Any, Any, None]) -> None:
+        """Wait for something; `Interrupted` if the transport is closed first."""
+        waiting, closed = asyncio.ensure_future(wait), asyncio.ensure_future(self._closed.wait())
+        try:
+            await asyncio.wait({waiting, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                raise Interrupted
+            waiting.result()
+        finally:
+            closed.cancel()
+            if not waiting.done():
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self._fresh.aclose()
@@ -311,6 +344,10 @@ class _StaleConnection(Exception):
 
 class _CutOff(asyncio.CancelledError):
     """We were interrupted after the sending, and before the answer."""
+
+
+class _CutShort(Interrupted):
+    """The run was interrupted after the sending, and before the answer."""
 
 
 class _Failed(Exception):

@@ -1,6 +1,10 @@
 """`python -m ringback.loadgen PLAN FILE embedded|deployment`: started by `run_load`, not by people."""
 
-from gevent import monkey
+from ringback.entry import leave_quietly_until_ready
+
+leave_quietly_until_ready()
+
+from gevent import monkey  # noqa: E402 - an interrupt is as quiet here as it is later
 
 monkey.patch_all()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ringback.config import Config
+from ringback.deployment.access import redactor_for
 from ringback.loadgen.capacity import Capacity
 from ringback.loadgen.histogram import Histogram
 from ringback.loadgen.plan import LoadPlan
@@ -165,8 +166,17 @@ class Gathered:
             del told["deliveries"]
         told["doubtful"] = self._sum("doubtful")
         told["by_state"] = dict(sorted(told["by_state"].items()))
-        unfinished = [unique_id for part in self.parts for unique_id in part["unfinished_ids"]]
+        unfinished = self._legible(unique_id for part in self.parts for unique_id in part["unfinished_ids"])
         return {**told, "unfinished_ids": unfinished} if unfinished else told
+
+    def _legible(self, unique_ids: Iterable[str]) -> list[str]:
+        """Ids as they may be written down: whatever else a deployment put into them is removed."""
+        redactor = redactor_for(self.config)
+        told = []
+        for unique_id in unique_ids:
+            redactor.add_known_id(unique_id)
+            told.append(redactor.clean(unique_id))
+        return told
 
     def _worker(self, part: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from ringback.config import Config
 from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
+from ringback.deployment.errors import Interrupted
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.baseline import BASELINE, FALLBACKS, Fallback
 from ringback.suite.calls import Call, Calls
@@ -100,13 +101,13 @@ class Campaign:
         self._lines = lines_in_turn(planned, list(self.config.lines.configured))
         for probe in planned:
             self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
-        ended = "the campaign ended before it was sent"
+        ended: ExchangeError = ExchangeError("the campaign ended before it was sent")
         try:
             await self._find_baseline()
             if self.baseline is not None and self.baseline.call is None:
                 # Calls that nobody can name can't be watched: to place more of them would be spending in the dark.
                 told = self.baseline.answer.was() if self.baseline.answer else "not sent"
-                ended = f"a valid trigger was {told}, without a UniqueId to go on with (see ACK-02)"
+                ended = ExchangeError(f"a valid trigger was {told}, without a UniqueId to go on with (see ACK-02)")
                 return
             await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
             if self.baseline is not None:
@@ -115,11 +116,14 @@ class Campaign:
                 await self._identical(identical)
                 await self._fill(pool)
             await self._all(p for p in planned if p.expect != "accepted")
+        except asyncio.CancelledError:
+            ended = Interrupted()
+            raise
         finally:
             self.placed.set()
             for probe in planned:
                 if not self._outcomes[probe].done():
-                    trouble = self._dead or ExchangeError(ended)
+                    trouble = self._dead or ended
                     self._outcomes[probe].set_result(Outcome(probe, trouble=trouble))
 
     async def _all(self, probes: Iterable[Probe]) -> None:

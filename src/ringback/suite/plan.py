@@ -14,7 +14,7 @@ from ringback.suite.baseline import BASELINE
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.probes import Probe, lines_in_turn
 
-__all__ = ["Plan", "make_plan", "probes_by_clause"]
+__all__ = ["Plan", "make_plan", "probes_by_clause", "probes_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,13 @@ class Plan:
         """How many seconds sending takes at the configured trigger rate."""
         rate = config.budget.triggers_per_second
         return math.ceil(max(0.0, self.triggers - rate) / rate)
+
+
+def probes_of(item: pytest.Item) -> list[Probe]:
+    """The probes that a test has for parameters, or says that it sends."""
+    callspec = getattr(item, "callspec", None)
+    probes = [v for v in callspec.params.values() if isinstance(v, Probe)] if callspec is not None else []
+    return [*probes, *(probe for marker in item.iter_markers("sends") for probe in marker.args)]
 
 
 def probes_by_clause(items: Iterable[pytest.Item]) -> dict[str, list[Probe]]:

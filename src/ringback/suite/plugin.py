@@ -25,6 +25,7 @@ from ringback.contract.waivers import waivers_in_force
 from ringback.deployment import ExchangeError
 from ringback.rundir import SINK, CleaningStream
 from ringback.suite.findings import failed, finding_of
+from ringback.suite.interrupts import ending_early, judged_early, needs_more_calls
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.plan import Plan, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
@@ -82,10 +83,12 @@ class Run:
         return sum(1 for left in self.tests_left.values() if left == 0)
 
     def results(self) -> list[ClauseResult]:
-        """The verdict on each selected clause so far."""
-        return judge_all(
-            self.findings, self.tests_left, mildest=self.level, waivers=waivers_in_force(self.config.waivers)
-        )
+        """The verdict on each selected clause so far; what an interrupt left out of the run is open, not untried."""
+        findings = self.findings
+        if self.session.interrupted:
+            unfinished = [clause for clause, left in self.tests_left.items() if left > 0]
+            findings = [*findings, *(Finding(c, Verdict.INCONCLUSIVE, "", "interrupted") for c in unfinished)]
+        return judge_all(findings, self.tests_left, mildest=self.level, waivers=waivers_in_force(self.config.waivers))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -176,6 +179,7 @@ class SuitePlugin:
             machinery = Session(target.config, seed, handed.directory if handed else self._directory())
             self._resources.callback(machinery.close)
             machinery.open()
+            self._resources.enter_context(ending_early(machinery.interrupt))
         except ConfigError as error:
             if handed:
                 raise
@@ -211,8 +215,10 @@ class SuitePlugin:
     # -- tests ----------------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_pyfunc_call(self) -> Generator[None, object, object]:
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """What kept a request from having an answer is an open question, never the deployment's failure."""
+        if self.run is not None and self.run.session.interrupted and needs_more_calls(pyfuncitem):
+            raise Inconclusive("interrupted")
         try:
             return (yield)
         except ExchangeError as trouble:
@@ -235,6 +241,8 @@ class SuitePlugin:
                 if finding is None:
                     continue
                 finding = finding.cleaned(self.run.session.redactor.clean)
+                if self.run.session.interrupted:
+                    finding = judged_early(finding, item, self.run.session)
                 self.run.findings.append(finding)
                 if finding.verdict is Verdict.FAIL and not self._fails(clause):
                     report.outcome = "skipped"
@@ -257,7 +265,11 @@ class SuitePlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """A plain run that decided nothing against the deployment, but left a clause open, does not end in 0."""
-        if self.run is None or self.handover is not None or exitstatus != pytest.ExitCode.OK:
+        if self.run is None or self.handover is not None:
+            return
+        if self.run.session.interrupted and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        if exitstatus != pytest.ExitCode.OK:
             return
         if any(r.verdict is Verdict.INCONCLUSIVE for r in self.run.results()):
             session.exitstatus = 3

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ringback.contract.clauses import Level
-from ringback.contract.verdict import ClauseResult
+from ringback.contract.clauses import CLAUSES, Level
+from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
 from ringback.resources import contract_tests_path
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
@@ -71,10 +71,18 @@ def run_check(
             problems = ("Ringback's own fault: the suite did not start",)
         # pytest says "interrupted" of a suite that it can't collect, too.
         stopped = code == pytest.ExitCode.INTERRUPTED and not caught.problems
+        wanted = clauses or tuple(CLAUSES)
+        unjudged = [Finding(clause, Verdict.INCONCLUSIVE, "", "interrupted") for clause in wanted] if stopped else []
         return CheckOutcome(
-            (), plans[0] if plans else None, 0, target.config.budget.calls, interrupted=stopped, open_questions=problems
+            tuple(judge_all(unjudged, wanted if stopped else ())),
+            plans[0] if plans else None,
+            0,
+            target.config.budget.calls,
+            interrupted=stopped,
+            open_questions=problems,
         )
     session = run.session
+    session.interrupted = session.interrupted or code == pytest.ExitCode.INTERRUPTED
     trouble = session.campaign.watch.trouble
     waits = session.client.transport.patience.answers
     notes = [f"the deployment answered 429 {waits} times; Ringback waited, and went on"] if waits else []
@@ -92,7 +100,7 @@ def run_check(
         accepted=budget.accepted,
         may_have_dialled=budget.may_have_dialled,
         budget=budget.limit,
-        interrupted=code == pytest.ExitCode.INTERRUPTED,
+        interrupted=session.interrupted,
         open_questions=tuple(open_questions),
         notes=tuple(notes),
         calls=tuple(session.calls),

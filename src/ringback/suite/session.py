@@ -63,6 +63,8 @@ class Session:
         self._thread = threading.Thread(target=self._serve, name="ringback-loop", daemon=True)
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
+        self.interrupted = False
+        """Whether the user ended the run before its end."""
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -102,6 +104,18 @@ class Session:
             self._tasks.append(asyncio.create_task(self.campaign.watch.run()))
 
         self.run(both())
+
+    def interrupt(self) -> None:
+        """Send nothing from now on, and wait for nothing: what was recorded can still be judged. Any thread."""
+        self.interrupted = True
+        if self._open:
+            asyncio.run_coroutine_threadsafe(self._interrupt(), self._loop)
+
+    async def _interrupt(self) -> None:
+        self.client.transport.interrupt()
+        for task in self._tasks[:1]:
+            task.cancel()
+        await self.campaign.watch.interrupt()
 
     def close(self) -> None:
         """Stop everything and keep what was recorded. Safe to call twice."""
@@ -183,6 +197,11 @@ class Session:
             return str(first.trouble)
         told = first.answer.was() if first.answer else "not sent"
         return f"no trigger was accepted, so there is no call to look at (a valid one was {told})"
+
+    def was_answered(self, probe: Probe) -> bool:
+        """Whether a probe was sent and had a whole answer."""
+        answer = self.outcome(probe).answer
+        return answer is not None and answer.status is not None and answer.failure is None
 
     def outcome_of_baseline(self) -> Outcome:
         """What became of the first valid trigger."""

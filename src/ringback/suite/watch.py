@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ringback.config import Config
 from ringback.deployment import DeploymentClient, ExchangeError, Poll
+from ringback.deployment.errors import Interrupted
 from ringback.receiver import Delivery
 from ringback.suite.calls import Call, Calls, Observation
 
@@ -35,6 +36,7 @@ class Watch:
         self._interval = config.timing.poll_interval
         self._settle = config.timing.settle
         self._stopping = asyncio.Event()
+        self._interrupted = False
         self.rounds = 0
         self.contradicted: list[tuple[Poll, Call, Observation]] = []
         """Batches that left out, or told otherwise of, a final call of which the poll alone told the same as before."""
@@ -56,6 +58,8 @@ class Watch:
                 async with self._turn:
                     await self._round()
                 misses = 0
+            except Interrupted:
+                return
             except ExchangeError as trouble:
                 misses += 1
                 if misses >= 5:
@@ -108,6 +112,8 @@ class Watch:
         deadline = time.monotonic() + seconds if seconds is not None else None
         async with self._changed:
             while not met() and self.trouble is None and not self._stopping.is_set():
+                if self._interrupted:
+                    raise Interrupted
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     return
@@ -115,6 +121,11 @@ class Watch:
                     await asyncio.wait_for(self._changed.wait(), min(0.5, left if left is not None else 0.5))
                 except TimeoutError:
                     continue
+
+    async def interrupt(self) -> None:
+        """Wait for nothing from now on: whoever waits for what has not come gets `Interrupted`."""
+        self._interrupted = True
+        await self._tell()
 
     async def _tell(self) -> None:
         async with self._changed:
