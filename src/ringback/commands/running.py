@@ -65,6 +65,8 @@ class Findings:
     load: Mapping[str, Any] | None = None
     open_questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unwritten: tuple[str, ...] = ()
+    """Files of evidence that could not be written, or end early, each with its reason."""
     interrupted: bool = False
 
 
@@ -153,7 +155,7 @@ def finish(
         calls_may_have_dialled=findings.may_have_dialled,
         conclusion=conclusion,
         load=findings.load,
-        notes=(*findings.notes, *also_open, *waiver_notes(waivers)),
+        notes=(*findings.notes, *findings.unwritten, *also_open, *waiver_notes(waivers)),
         waivers=waivers,
         again=_again(config, seed) if Path(sys.argv[0]).name == "ringback" else "",
     )
@@ -165,7 +167,7 @@ def finish(
             config.notify.webhook_url, config.notify.token(), verdict_document(report), timeout=config.notify.timeout
         )
         notes += [] if told is None else [told]
-    for note in notes:
+    for note in (*findings.unwritten, *notes):
         complain(note)
     return conclusion.exit_code
 
