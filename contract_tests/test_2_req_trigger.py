@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from ringback.deployment.near_misses import near_miss_tokens
 from ringback.suite.baseline import BASELINE
 from ringback.suite.common_probes import LINE_CALLS, ORDERS, WITHOUT_SEND_RESULT_IMMEDIATELY
 from ringback.suite.drafts import OPTIONAL, REQUIRED, REQUIRED_TEXTS, Draft
 from ringback.suite.history import dialled
-from ringback.deployment.near_misses import near_miss_tokens
 from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.probes import Probe, accepted, combined, refused
 from ringback.suite.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS

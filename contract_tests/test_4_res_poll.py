@@ -9,11 +9,11 @@ import pytest
 
 from ringback.contract.guessing import why_guessable
 from ringback.deployment import Poll
+from ringback.deployment.near_misses import near_miss_ids, well_formed_strangers
 from ringback.suite.calls import Call
 from ringback.suite.common_probes import LINE_CALLS
 from ringback.suite.history import is_near, polls
 from ringback.suite.lifecycle import is_steady
-from ringback.deployment.near_misses import near_miss_ids, well_formed_strangers
 from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.session import Session
 

@@ -179,13 +179,14 @@ def _lists_ids(value: object) -> bool:
 
 def _hides_a_trigger(text: str) -> bool:
     """Whether a text holds a name of a trigger, under up to `_LAYERS` layers of escapes; more count as hiding one."""
+    readings = {text, _from_seven_bit(text)} if "+" in text else {text}
     for _ in range(_LAYERS):
-        if mentions_a_trigger(text) or ("+" in text and mentions_a_trigger(_from_seven_bit(text))):
+        if any(map(mentions_a_trigger, readings)):
             return True
-        plain = html.unescape(unquote(_BACKSLASH.sub(_character, text)))
-        if plain == text:
+        plain = {html.unescape(unquote(_BACKSLASH.sub(_character, reading))) for reading in readings}
+        if plain == readings:
             return False
-        text = plain
+        readings = plain
     return True
 
 
