@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback.commands.check import check_target
-from ringback.commands.running import Options, finish, new_directory, selected, settle_sources
+from ringback.commands.running import Options, finish, know_secrets, new_directory, selected, settle_sources
 from ringback.comparison import NotARun, SavedRun, compare_runs, read_run
 from ringback.config import ConfigError
 from ringback.contract.clauses import Level
@@ -45,6 +45,7 @@ def compare(console: Console, old: str, new: str, asked: CompareOptions) -> int:
     Each side is a run's directory or `verdict.json`, or else a base URL or a configuration file: then that deployment
     is checked first, with the seed of the other side's run if that is one.
     """
+    know_secrets()
     sides = [_side(side, asked.options) for side in (old, new)]
     saved = [side for side in sides if isinstance(side, SavedRun)]
     out = asked.options.out
