@@ -140,7 +140,7 @@ class _CleanRecords:
         try:
             record.msg, record.args = SINK.clean(record.getMessage()), None
         except (TypeError, ValueError, KeyError):
-            record.msg, record.args = SINK.clean(str(record.msg)), None
+            record.msg, record.args = SINK.clean(f"{record.msg} {record.args}"), None
         if record.exc_info:
             record.exc_text = SINK.clean(self._formatter.formatException(record.exc_info))
         return record
