@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ringback.deployment.end_user import end_users
@@ -207,7 +207,7 @@ class Redactor:
         seen: set[int] = set()
         for layer in readings:
             found = itertools.chain(
-                end_users(layer.text, lambda at, layer=layer: layer.origin(at, at + 1)[0], seen),  # type: ignore[misc]
+                end_users(layer.text, _source(layer), seen),
                 self._personal.spans(_lower(layer.text)),
                 emails(layer.text),
                 numbers(layer.text, self._is_known_id),
@@ -318,6 +318,10 @@ def _labelled(text: str, line: _Line, start: int, end: int) -> Iterator[Span]:
         yield start - 1, end, line.label
     else:
         yield start, end, line.bare_label
+
+
+def _source(layer: Layer) -> Callable[[int], int]:
+    return lambda at: layer.origin(at, at + 1)[0]
 
 
 def _lower(text: str) -> str:

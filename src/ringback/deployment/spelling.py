@@ -107,11 +107,11 @@ def _bytes(first: str, further: str | None = None) -> str:
 
 
 _BACKSLASH = (
-    r"(?<!\\)\\++(?:u\{0*+(?P<braced>[0-9a-f]{1,6})\}"
-    r"|u(?P<unit>d[89ab][0-9a-f]{2}\\++ud[c-f][0-9a-f]{2}|[0-9a-f]{4})"
-    rf"|(?P<bytes>{_bytes('x', chr(92) * 2 + '++x')})"
-    r"|(?P<octal>[0-3][0-7]{2}(?:\\++[0-3][0-7]{2}){0,3})"
-    r"|(?P<letter>[nrtbfv0\"'/`])|(?P<slash>))"
+    r"\\(?:u\{0*+(?P<braced>[0-9a-f]{1,6})\}"
+    r"|u(?P<unit>d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|[0-9a-f]{4})"
+    rf"|(?P<bytes>{_bytes('x', chr(92) * 2 + 'x')})"
+    r"|(?P<octal>[0-3][0-7]{2}(?:\\[0-3][0-7]{2}){0,3})"
+    r"|(?P<letter>[nrtbfv0\"'/`])|(?P<slash>\\))"
 )
 _PERCENT = rf"(?P<percent>{_bytes('%(?:25)*+')})|%(?:25)++"
 _ENTITY = (

@@ -34,7 +34,7 @@ _MARK: Final = re.compile(
 )
 _PERSON = {"<name>": "Ada Tester", "<email>": "ada.tester@example.com"}
 """What the suite's own triggers say of the person called, and what redaction leaves of it."""
-_PERSON_MARK = re.compile(r'("(?:Name|Email)":\s?")(<name>|<email>)(?=")')
+_PERSON_MARK = re.compile(r'("(?:EndUser|Name|Email)":\s?")(<name>|<email>)(?=")')
 _PHONE_MARK = re.compile(r'"Phone":\s?"<phone>"')
 _TOKEN_VALUE = re.compile(r'("AccessToken":\s?)"(?:[^"\\]|\\.)*"')
 _WRONG_TOKEN = re.compile(r"\bthe access token (.+?)(?:, once more|, as a control)?$")
