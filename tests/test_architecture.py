@@ -117,5 +117,33 @@ def test_text_leaves_the_process_through_the_sink_alone(path: Path) -> None:
         assert not outlets, "write by ringback.rundir"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_the_sink_alone_makes_clean_text(path: Path) -> None:
+    """A writer's argument is what the sink has cleaned: nothing else may call a text clean, by a call or by a cast."""
+    if path == SOURCE / "rundir" / "sink.py":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            named = [getattr(node.func, "id", ""), getattr(node.func, "attr", "")]
+            cast_to = ast.unparse(node.args[0]) if "cast" in named and node.args else ""
+            assert "CleanText" not in named
+            assert "CleanText" not in cast_to
+
+
+SHORTENERS = {"textwrap", "reprlib"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_nothing_shortens_texts_but_what_cleans_them_first(path: Path) -> None:
+    """`reporting.safe` shortens, `reporting.layout` wraps; the standard library's ways would cut a secret in two."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        assert not SHORTENERS & set(names)
+        if isinstance(node, ast.Attribute) and node.attr == "wrap":
+            assert path == SOURCE / "reporting" / "layout.py"
+
+
 def test_no_outlet_is_allowed_for_nothing() -> None:
     assert {str(p.relative_to(SOURCE)) for p in MODULES if any(written_to(p))} == OUTLETS.keys()

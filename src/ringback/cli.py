@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -371,29 +370,27 @@ def main() -> None:
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         code = app(standalone_mode=False)
-    except ConfigError as error:
-        complain(str(error))
-        sys.exit(ExitCode.USAGE)
-    except _UsageError as error:
-        command = error.ctx.command_path if error.ctx else "ringback"
-        complain(f"{' '.join(error.format_message().split())} (see: {command} --help)")
-        sys.exit(ExitCode.USAGE)
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         sys.exit(ExitCode.INTERRUPTED)
-    except OSError as error:
-        complain(
-            f"the operating system says: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
-        )
-        sys.exit(ExitCode.INCONCLUSIVE)
     except Exception as error:
-        complain(f"a fault of its own: {_whereabouts(error)}; nothing is known of the deployment")
-        sys.exit(ExitCode.INCONCLUSIVE)
+        from ringback.commands.running import know_secrets
+
+        know_secrets()  # what is wrong may be that one of them stands in the wrong place
+        complain(_message(error))
+        sys.exit(ExitCode.USAGE if isinstance(error, (ConfigError, _UsageError)) else ExitCode.INCONCLUSIVE)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
 
-def _whereabouts(error: Exception) -> str:
-    """What went wrong and where, without what the error says: that may hold what nobody should read."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = next((frame for frame in reversed(frames) if "ringback" in frame.filename), None)
-    return f"{type(error).__name__}{f' in {Path(last.filename).name}, line {last.lineno}' if last else ''}"
+def _message(error: Exception) -> str:
+    if isinstance(error, ConfigError):
+        return str(error)
+    if isinstance(error, _UsageError):
+        command = error.ctx.command_path if error.ctx else "ringback"
+        return f"{' '.join(error.format_message().split())} (see: {command} --help)"
+    if isinstance(error, OSError):
+        file = f" ({error.filename})" if error.filename else ""
+        return f"the operating system says: {error.strerror or error}{file}"
+    from ringback.commands.running import whereabouts
+
+    return f"a fault of its own: {whereabouts(error)}; nothing is known of the deployment"

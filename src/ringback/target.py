@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ringback.config import Config, ConfigError
 from ringback.config.loading import Sources
-from ringback.deployment.access import protect
+from ringback.deployment.access import protect, protect_known
 from ringback.sandbox import SandboxError, SandboxSettings, launch
 
 __all__ = ["Target", "resolve"]
@@ -33,6 +33,7 @@ def resolve(sources: Sources) -> Iterator[Target]:
 
     Raises `ConfigError` before anything is started or sent.
     """
+    protect_known(sources)
     if sources.names_a_deployment:
         config = sources.build()
         protect(config)

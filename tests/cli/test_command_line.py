@@ -141,6 +141,6 @@ def test_a_terminal_gets_colours_unless_it_wants_none(tmp_path: Path) -> None:
     arguments = ("check", "--clause", "TRN-01", "--out", "run")
     base = {"RINGBACK_SANDBOX__RING_TIME": "100ms"}
     assert coloured.search(in_a_terminal(*arguments, folder=tmp_path, **base))
-    plain = in_a_terminal(*arguments, "--quiet", folder=tmp_path, NO_COLOR="1", **base)
+    plain = in_a_terminal(*arguments, "--quiet", "--force", folder=tmp_path, NO_COLOR="1", **base)
     assert "PASS" in plain
     assert not coloured.search(plain)

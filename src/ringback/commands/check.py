@@ -77,7 +77,8 @@ def check_target(
         budget=outcome.budget,
         may_have_dialled=outcome.may_have_dialled,
         open_questions=outcome.open_questions,
-        notes=(*outcome.notes, *unwritten),
+        notes=outcome.notes,
+        unwritten=(*outcome.unwritten, *unwritten),
         interrupted=outcome.interrupted,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback.commands.check import check_target
-from ringback.commands.running import Options, finish, new_directory, selected, settle_sources
+from ringback.commands.running import Options, finish, know_secrets, new_directory, selected, settle_sources
 from ringback.comparison import NotARun, SavedRun, compare_runs, read_run
 from ringback.config import ConfigError
 from ringback.contract.clauses import Level
@@ -18,6 +18,7 @@ from ringback.contract.verdict import ExitCode
 from ringback.reporting import console as make_console
 from ringback.reporting import print_plan
 from ringback.reporting.comparison import print_comparison, write_comparison
+from ringback.rundir import complain
 from ringback.suite.run import run_check
 from ringback.target import Target, resolve
 
@@ -44,6 +45,7 @@ def compare(console: Console, old: str, new: str, asked: CompareOptions) -> int:
     Each side is a run's directory or `verdict.json`, or else a base URL or a configuration file: then that deployment
     is checked first, with the seed of the other side's run if that is one.
     """
+    know_secrets()
     sides = [_side(side, asked.options) for side in (old, new)]
     saved = [side for side in sides if isinstance(side, SavedRun)]
     out = asked.options.out
@@ -66,14 +68,15 @@ def compare(console: Console, old: str, new: str, asked: CompareOptions) -> int:
         fresh = iter(found)
         runs = [side if isinstance(side, SavedRun) else next(fresh) for side in sides]
     comparison = compare_runs(runs[0], runs[1], level=asked.level, least_change=asked.least_change)
+    print_comparison(console, comparison)
     if asked.json_file is not None:
         try:
             write_comparison(comparison, asked.json_file)
         except OSError as error:
-            raise ConfigError(
-                "--json", None, f"can't write {asked.json_file} ({error.strerror})", "name another file"
-            ) from None
-    print_comparison(console, comparison)
+            problem = f"can't write {asked.json_file} ({error.strerror})"
+            if len(saved) == len(sides):
+                raise ConfigError("--json", None, problem, "name another file") from None
+            complain(problem)  # deployments were checked for it, and calls paid for: the result stands
     return comparison.exit_code
 
 

@@ -55,5 +55,6 @@ def _both(checked: Findings, loaded: Findings, load_budget: int | None) -> Findi
         load=loaded.load,
         open_questions=(*checked.open_questions, *loaded.open_questions),
         notes=(*checked.notes, *loaded.notes),
+        unwritten=(*checked.unwritten, *loaded.unwritten),
         interrupted=loaded.interrupted,
     )

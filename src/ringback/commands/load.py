@@ -95,7 +95,7 @@ def load_target(
         budget=budget or 0,
         may_have_dialled=int(outcome.section.get("calls", {}).get("doubtful", 0)),
         load=outcome.section,
-        notes=outcome.notes,
+        unwritten=outcome.unwritten,
         open_questions=outcome.open_questions,
         interrupted=outcome.interrupted,
     )

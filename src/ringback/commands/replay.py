@@ -29,8 +29,10 @@ from ringback.replaying import (
 )
 from ringback.replaying.recorded import EXCHANGES_FILE, answer_of
 from ringback.reporting import print_plan
-from ringback.reporting.replay import ReplayedClause, ReplayReport, print_replay, write_replay
+from ringback.reporting.artifacts import unless_written
+from ringback.reporting.replay import REPLAY_FILE, ReplayedClause, ReplayReport, print_replay, write_replay
 from ringback.reporting.verdict_file import VERDICT_FILE
+from ringback.rundir import complain
 from ringback.sandbox import DIALECTS, FAULTS
 from ringback.target import Target, resolve
 
@@ -174,8 +176,10 @@ def _replay(
         calls=calls,
         restored=restored.told,
     )
-    write_replay(report, directory)
+    unwritten = unless_written(REPLAY_FILE, lambda: write_replay(report, directory))
     print_replay(console, report, directory)
+    for note in unwritten:
+        complain(note)
     return code
 
 

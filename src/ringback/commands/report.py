@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from ringback.commands.running import know_secrets
 from ringback.config import ConfigError
 from ringback.reporting import JUNIT_FILE, RunReport, write_junit
 from ringback.reporting.badge import BADGE_FILE, write_badge
@@ -44,6 +45,7 @@ def report(
     console: Console, path: Path, *, trend: bool, last: int, formats: tuple[str, ...] = (), out: Path | None = None
 ) -> int:
     """Run the command; returns the exit code, raises `ConfigError`, or OSError where a report can't be written."""
+    know_secrets()
     if trend:
         if formats:
             raise ConfigError("--format", None, "goes with a run, not with --trend", "leave out one of the two")

@@ -7,6 +7,7 @@ import random
 import shlex
 import sys
 import threading
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from ringback.config.loading import Sources, gather
 from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
 from ringback.contract.verdict import ClauseResult, Conclusion, ExitCode, LimitResult, conclude
 from ringback.contract.waivers import waiver_notes, waiver_uses
+from ringback.deployment.access import protect_known
 from ringback.reporting import Progress, RunReport, print_report, verdict_document
 from ringback.reporting.artifacts import ARTIFACTS, write_all, write_promised
 from ringback.reporting.html import HTML_FILE, write_html
@@ -32,7 +34,18 @@ from ringback.target import Target
 _RECORDS = ("exchanges.ndjson", "load.json", "load_windows.ndjson", "timelines.ndjson", "load.log")
 """What runs write as they go."""
 
-__all__ = ["Findings", "Options", "Ticker", "finish", "new_directory", "promise", "selected", "settle_sources"]
+__all__ = [
+    "Findings",
+    "Options",
+    "Ticker",
+    "finish",
+    "know_secrets",
+    "new_directory",
+    "promise",
+    "selected",
+    "settle_sources",
+    "whereabouts",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +78,32 @@ class Findings:
     load: Mapping[str, Any] | None = None
     open_questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unwritten: tuple[str, ...] = ()
+    """Files of evidence that could not be written, or end early, each with its reason."""
     interrupted: bool = False
 
 
 def settle_sources(options: Options) -> Sources:
     """Read the configuration's sources; raises `ConfigError`."""
     return gather(options.config, os.environ, {"deployment.base_url": options.base_url, **options.flags})
+
+
+def know_secrets() -> None:
+    """Let the sink know the secrets of the configuration at hand, if there is one, whatever else is wrong with it.
+
+    For what is printed without a deployment: complaints, and runs that were read back and may hold anything.
+    """
+    try:
+        protect_known(settle_sources(Options()))
+    except ConfigError:
+        protect_known(Sources("environment", environ=os.environ))
+
+
+def whereabouts(error: Exception) -> str:
+    """What went wrong and where, without what the error says: that may hold what nobody should read."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((frame for frame in reversed(frames) if "ringback" in frame.filename), None)
+    return f"{type(error).__name__}{f' in {Path(last.filename).name}, line {last.lineno}' if last else ''}"
 
 
 def selected(ids: Iterable[str]) -> tuple[str, ...]:
@@ -153,7 +186,7 @@ def finish(
         calls_may_have_dialled=findings.may_have_dialled,
         conclusion=conclusion,
         load=findings.load,
-        notes=(*findings.notes, *also_open, *waiver_notes(waivers)),
+        notes=(*findings.notes, *findings.unwritten, *also_open, *waiver_notes(waivers)),
         waivers=waivers,
         again=_again(config, seed) if Path(sys.argv[0]).name == "ringback" else "",
     )
@@ -165,7 +198,7 @@ def finish(
             config.notify.webhook_url, config.notify.token(), verdict_document(report), timeout=config.notify.timeout
         )
         notes += [] if told is None else [told]
-    for note in notes:
+    for note in (*findings.unwritten, *notes):
         complain(note)
     return conclusion.exit_code
 

@@ -6,6 +6,7 @@ import re
 
 __all__ = ["ConfigError"]
 
+_LONGEST = 80
 _CREDENTIALS = re.compile(r"//[^/?#]*@")
 _QUERY = re.compile(r"([?#]).*", re.DOTALL)
 
@@ -22,16 +23,17 @@ class ConfigError(Exception):
         self.key = key
         self.problem = problem
         self.mend = mend
-        shown = "" if value is None else f" = {_shorten(value)}"
+        shown = "" if value is None else f" = {_shown(value)}"
         where = f"{source}: {key}{shown}" if key else source
         super().__init__(_one_line(f"{where}: {problem}; {mend}"))
 
 
-def _shorten(value: object) -> str:
+def _shown(value: object) -> str:
+    """The value, whole or not at all: a part of a secret would not be recognised as one any more."""
     if isinstance(value, str) and "//" in value:
         value = _QUERY.sub(r"\1...", _CREDENTIALS.sub("//...@", value))
     text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= _LONGEST else f"{len(text)} characters"
 
 
 def _one_line(text: str) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 __all__ = ["CLAUSES", "SECTIONS", "Clause", "Level", "UnknownClause", "clause"]
 
@@ -37,6 +37,9 @@ class Level(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Clause:
     """One requirement on a deployment."""
+
+    our_own: ClassVar[bool] = True
+    """No deployment has a say in these texts: nothing has to be removed from them."""
 
     id: str
     """Section and number, such as ``ACK-03``; stable, never reused."""

@@ -180,4 +180,5 @@ class LoadOutcome:
     interrupted: bool
     accepted: int
     """Calls that the deployment accepted."""
-    notes: tuple[str, ...] = ()
+    unwritten: tuple[str, ...] = ()
+    """Files of the run's directory that could not be written, with the reason."""

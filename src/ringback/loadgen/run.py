@@ -100,7 +100,7 @@ def run_load(
         open_questions=questions,
         interrupted=ended.interrupted,
         accepted=int(section["calls"]["accepted"]),
-        notes=(f"{LOAD_FILE} and {WINDOWS_FILE} were not written: {ended.unwritten}",) if ended.unwritten else (),
+        unwritten=(f"{LOAD_FILE} and {WINDOWS_FILE} were not written: {ended.unwritten}",) if ended.unwritten else (),
     )
 
 

@@ -61,7 +61,9 @@ def show_calls(environment: Environment, known: Callable[[], Gathered | None]) -
         return response
 
     def cleaned(response: Response) -> Response:
-        if response.is_json or (response.mimetype or "").startswith("text/"):
+        # Locust's own scripts hold nothing of ours, and are large: reading them would hold up the load.
+        ours = not (request.endpoint or "").endswith("send_assets")
+        if ours and (response.is_json or (response.mimetype or "").startswith("text/")):
             response.direct_passthrough = False
             response.set_data(SINK.document(response.get_data(as_text=True)))
         return response

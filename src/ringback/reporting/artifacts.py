@@ -1,11 +1,14 @@
 """All that a run leaves behind for machines and pipelines, written so that no report takes another with it.
 
 What lives here: the order, and the guard around each writer. `verdict.json` and `junit.xml` come first, since a gate
-promises them; then the rest. A writer that fails (a full disk, a fault of its own) becomes a note.
+promises them; then the rest. A writer that fails (a full disk, a fault of its own) becomes a note. On a full disk, the
+verdict is written without its evidence.
 """
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,7 +22,7 @@ from ringback.reporting.run import RunReport
 from ringback.reporting.safe import one_line
 from ringback.reporting.sarif import SARIF_FILE, write_sarif
 from ringback.reporting.tables import WINDOWS_CSV_FILE, write_windows
-from ringback.reporting.verdict_file import VERDICT_FILE, write_verdict
+from ringback.reporting.verdict_file import VERDICT_FILE, write_bare_verdict, write_verdict
 
 __all__ = ["ARTIFACTS", "PROMISED", "STEP_SUMMARY", "Writer", "unless_written", "write_all", "write_promised"]
 
@@ -38,6 +41,7 @@ _WRITERS: Final[tuple[tuple[str, Writer], ...]] = (
     (BADGE_FILE, write_badge),
     (HAR_FILE, write_har),
 )
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 ARTIFACTS: Final = tuple(name for name, _ in _WRITERS)
 """Names of the files that `write_all` may write, in the order in which it does."""
 PROMISED: Final = ARTIFACTS[:3]
@@ -77,16 +81,23 @@ def write_promised(report: RunReport, directory: Path) -> list[str]:
     ]
 
 
-def unless_written(name: str, write: Callable[[], object]) -> list[str]:
-    """Write a file, and return a note if it could not be written; raises nothing but what ends the process."""
+def unless_written(name: str, write: Callable[[], object], bare: Callable[[], object] | None = None) -> list[str]:
+    """Write a file, and return a note if it could not be written; raises nothing but what ends the process.
+
+    Where the disk is full, `bare` writes what matters most of it.
+    """
     try:
         write()
     except OSError as error:
-        return [f"{name} was not written: {one_line(error.strerror or type(error).__name__, 200)}"]
+        why = one_line(error.strerror or type(error).__name__, 200)
+        if bare is not None and error.errno in _FULL and not unless_written(name, bare):
+            return [f"{name} was written without exchanges and load figures: {why}"]
+        return [f"{name} was not written: {why}"]
     except Exception as error:
         return [f"{name} was not written, by a fault of Ringback's own: {type(error).__name__}"]
     return []
 
 
 def _guarded(name: str, writer: Writer, report: RunReport, directory: Path) -> str:
-    return "".join(unless_written(name, lambda: writer(report, directory)))
+    bare = functools.partial(write_bare_verdict, report, directory) if writer is write_verdict else None
+    return "".join(unless_written(name, lambda: writer(report, directory), bare))

@@ -6,6 +6,7 @@ The report ends in one line that says it all, which is the line that `--quiet` l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -61,7 +62,13 @@ _NAMED = 5
 
 def write_comparison(comparison: Comparison, path: Path) -> Path:
     """Write the document `ringback/comparison/1`, whole or not at all, and return its path. Raises OSError."""
-    return write_whole(path, SINK.json(comparison_document(comparison), indent=2))
+    without_files = replace(
+        comparison,
+        old=replace(comparison.old, document={}, windows=()),
+        new=replace(comparison.new, document={}, windows=()),
+    )
+    document = comparison_document(SINK.values(without_files))
+    return write_whole(path, SINK.json_document(document, indent=2))
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:

@@ -195,4 +195,6 @@ def _size(message: Mapping[str, Any]) -> int:
 
 def _text(value: Any) -> str:
     text = clean_text(value) if isinstance(value, str) else ""
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… [{len(text):,} characters in all]"
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    return f"{SINK.clean(text)[:_LONGEST_TEXT]}… [{len(text):,} characters in all]"

@@ -1,7 +1,8 @@
 """How printed reports are laid out: indentation, wrapping, marks and colours.
 
 What lives here: the shape of a line. What does not: any fact about a run. Text that came from outside is made inert
-before it gets here; nothing here reads markup.
+before it gets here; nothing here reads markup. What is wrapped or folded is cleaned first: a secret that is broken over
+two lines would not be found afterwards.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ringback.contract.verdict import RunVerdict, Verdict
+from ringback.rundir import SINK
 
 __all__ = [
     "MARKS",
@@ -64,7 +66,7 @@ def page_width(console: Console) -> int:
 
 def line(console: Console, text: str | Text = "", style: str = "") -> None:
     """Print one line as it is, however long: no wrapping, no padding, no markup."""
-    console.print(Text(text, style) if isinstance(text, str) else text, soft_wrap=True)
+    console.print(_clean(Text(text, style) if isinstance(text, str) else text), soft_wrap=True)
 
 
 def heading(console: Console, title: str, aside: str = "") -> None:
@@ -79,7 +81,7 @@ def hanging(console: Console, lead: Text, body: Text) -> None:
     """Print `lead`, then `body` beside it, wrapped, each further line indented to where `body` began."""
     room = max(page_width(console) - lead.cell_len, 16)
     indent = Text(" " * lead.cell_len)
-    for index, part in enumerate(body.wrap(console, room, overflow="fold")):
+    for index, part in enumerate(_clean(body).wrap(console, room, overflow="fold")):
         part.rstrip()
         whole = Text.assemble(lead if index == 0 else indent, part)
         whole.rstrip()
@@ -95,7 +97,7 @@ def field(console: Console, label: str, body: str | Text, style: str = "") -> No
 def quotation(console: Console, label: str, text: str, lines: int) -> None:
     """Print a labelled quotation: line breaks and spaces kept, long lines broken, no more than `lines` lines of it."""
     room = max(page_width(console) - 2 - _LABEL, 16)
-    folded = [part for row in text.split("\n") for part in _folded(row, room)]
+    folded = [part for row in SINK.clean(text).split("\n") for part in _folded(row, room)]
     if len(folded) > lines:
         left = sum(map(len, folded[lines - 1 :]))
         folded[lines - 1 :] = [f"… [{left:,} more characters]"]
@@ -104,6 +106,12 @@ def quotation(console: Console, label: str, text: str, lines: int) -> None:
         whole = Text.assemble("  ", (lead, "dim"), part)
         whole.rstrip()
         line(console, whole)
+
+
+def _clean(text: Text) -> Text:
+    """The text; where something has to be removed from it, without its styles."""
+    clean = SINK.clean(text.plain)
+    return text if clean == text.plain else Text(clean, text.style)
 
 
 def _folded(row: str, room: int) -> Iterator[str]:

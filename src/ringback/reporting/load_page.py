@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ringback.reporting.safe import one_line
 from ringback.reporting.telling import members, number
 
 __all__ = ["load_rows"]
@@ -76,7 +77,10 @@ def _latency(measured: Mapping[str, Any]) -> str:
 
 def _errors(operation: Mapping[str, Any]) -> str:
     kinds = {str(kind): count for kind, value in members(operation, "errors").items() if (count := number(value))}
-    told = [f"{kind} {kinds[kind]:,.0f}" for kind in sorted(kinds, key=lambda kind: -kinds[kind])[:_MOST_KINDS]]
+    told = [
+        f"{one_line(kind, 60)} {kinds[kind]:,.0f}"
+        for kind in sorted(kinds, key=lambda kind: -kinds[kind])[:_MOST_KINDS]
+    ]
     if len(kinds) > _MOST_KINDS:
         told.append(f"and {len(kinds) - _MOST_KINDS} more kinds")
     if limited := number(operation.get("rate_limited")):

@@ -96,7 +96,9 @@ class LoadProgress:
         text = Text(" · ".join(told), no_wrap=True, overflow="ellipsis")
         states = calls.get("by_state") or {}
         if states:
-            text.append(" (" + ", ".join(f"{name} {count:,}" for name, count in states.items()) + ")", style="dim")
+            text.append(
+                " (" + ", ".join(f"{one_line(name, 60)} {count:,}" for name, count in states.items()) + ")", style="dim"
+            )
         for name, word in (("lost", "lost"), ("duplicate_ids", "duplicate ids"), ("wrong_state", "wrong state")):
             if calls.get(name):
                 text.append(f" · {calls[name]:,} {word}", style="red")

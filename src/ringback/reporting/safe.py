@@ -1,14 +1,17 @@
 """Hostile text made inert, for a terminal and for XML alike.
 
 Whatever a deployment sends may hold escape sequences that repaint a terminal, marks that reverse reading order, or
-code points that no encoding carries. Here they become visible text. Hiding secrets is not done here: that happens
-before evidence is recorded.
+code points that no encoding carries. Here they become visible text.
+
+Whatever shortens a text has the sink remove secrets from it first: what is cut off one can't be recognised any more.
 """
 
 from __future__ import annotations
 
 import itertools
 import unicodedata
+
+from ringback.rundir import SINK
 
 __all__ = ["one_line", "printable", "shell_line"]
 
@@ -24,12 +27,12 @@ def printable(text: str, limit: int) -> str:
     controls, zero-width marks, unusual spaces, what Unicode has not assigned) as `<U+202E>`. A text that would need
     more than `limit` characters is cut there, and an ending says how many of its own characters are left out.
     """
-    return _inert(text, limit, keep="\n", tab="    ", told=True)
+    return _inert(SINK.clean(text), limit, keep="\n", tab="    ", told=True)
 
 
 def one_line(text: str, limit: int) -> str:
     r"""Like `printable`, but on one line: line feeds and tabs appear as `\n` and `\t`, a cut as an ellipsis."""
-    return _inert(text, limit, keep="", tab="\\t", told=False)
+    return _inert(SINK.clean(text), limit, keep="", tab="\\t", told=False)
 
 
 def shell_line(command: str) -> str:

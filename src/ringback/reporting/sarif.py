@@ -39,7 +39,7 @@ _SENTENCE, _CURL, _REASONS = 600, 8_000, 100
 
 def write_sarif(report: RunReport, directory: Path) -> Path:
     """Write `results.sarif` into the run's directory, whole or not at all, and return its path. Raises OSError."""
-    text = SINK.json(sarif_document(report), indent=1)
+    text = SINK.json_document(sarif_document(report), indent=1)
     return write_whole(directory / SARIF_FILE, text)
 
 

@@ -15,12 +15,15 @@ from typing import Any, Final
 from ringback import __version__
 from ringback.contract.verdict import ClauseResult, Finding, Verdict
 from ringback.reporting.run import RunReport
+from ringback.reporting.safe import one_line
 from ringback.rundir import SINK, write_whole
 
-__all__ = ["SCHEMA_ID", "SCHEMA_PATH", "VERDICT_FILE", "verdict_document", "write_verdict"]
+__all__ = ["SCHEMA_ID", "SCHEMA_PATH", "VERDICT_FILE", "verdict_document", "write_bare_verdict", "write_verdict"]
 
 VERDICT_FILE: Final = "verdict.json"
 SCHEMA_ID: Final = "ringback/verdict/1"
+_BARE = 200
+"""Characters of a sentence where there is no room for more."""
 SCHEMA_PATH: Final = Path(__file__).with_name("verdict.schema.json")
 """The JSON Schema (2020-12) that every document of this module fits."""
 
@@ -70,7 +73,22 @@ def verdict_document(report: RunReport) -> dict[str, Any]:
 
 def write_verdict(report: RunReport, directory: Path) -> Path:
     """Write `verdict.json` into the run's directory, whole or not at all, and return its path. Raises OSError."""
-    return write_whole(directory / VERDICT_FILE, SINK.json(verdict_document(report), indent=2))
+    return write_whole(directory / VERDICT_FILE, SINK.json_document(verdict_document(report), indent=2))
+
+
+def write_bare_verdict(report: RunReport, directory: Path) -> Path:
+    """The same without exchanges and load figures, for a disk that has no room for them. Raises OSError."""
+    document = verdict_document(report)
+    document.pop("load", None)
+    for clause in document["clauses"]:
+        clause["evidence"] = [_bare(shown) for shown in clause["evidence"][:1]]
+    document["notes"].append("the disk had no room for exchanges and load figures")
+    return write_whole(directory / VERDICT_FILE, SINK.json_document(document))
+
+
+def _bare(shown: dict[str, Any]) -> dict[str, Any]:
+    told = {name: one_line(shown[name], _BARE) for name in ("test", "expected", "observed")}
+    return {**told, "exchange": None, "request": None, "response": None, "curl": None}
 
 
 def _clause(result: ClauseResult) -> dict[str, Any]:

@@ -1,12 +1,19 @@
-"""Standard output, standard error and logs behind the sink: whatever a process prints, tracebacks included."""
+"""Standard output, standard error and logs behind the sink: whatever a process prints, tracebacks included.
+
+Exceptions that nobody catches (in threads, in event loops, in greenlets) and warnings are printed on standard error, so
+they are behind the sink too. A reader that goes away, or a disk that is full, ends the output and not the run.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
+import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import IO, Any
 
 from ringback.rundir.sink import SINK
@@ -15,12 +22,17 @@ __all__ = ["CleaningStream", "complain", "put_output_behind_sink"]
 
 
 class CleaningStream(io.TextIOBase):
-    """A text stream before another one: what is written is cleaned in whole lines, or as far as it was flushed."""
+    """A text stream before another one: what is written is cleaned in whole lines, or as far as it was flushed.
 
-    def __init__(self, stream: IO[str]) -> None:
+    Writing never raises OSError: where the stream behind can't be written any more, what follows is dropped.
+    """
+
+    def __init__(self, stream: IO[str], on_trouble: Callable[[OSError], None] = lambda _: None) -> None:
         super().__init__()
         self._stream = stream
+        self._on_trouble = on_trouble
         self._pending = ""
+        self._silent = False
         self._lock = threading.RLock()
 
     def write(self, text: str) -> int:
@@ -29,16 +41,27 @@ class CleaningStream(io.TextIOBase):
             whole, feed, rest = (self._pending + text).rpartition("\n")
             self._pending = rest
             if feed:
-                self._stream.write(SINK.clean(whole + feed))
+                self._pass_on(whole + feed)
         return len(text)
 
     def flush(self) -> None:
         """Pass on everything."""
         with self._lock:
             pending, self._pending = self._pending, ""
-            if pending:
-                self._stream.write(SINK.clean(pending))
-            self._stream.flush()
+            self._pass_on(pending, flush=True)
+
+    def _pass_on(self, text: str, *, flush: bool = False) -> None:
+        if self._silent:
+            return
+        try:
+            if text:
+                self._stream.write(SINK.clean(text))
+            if flush:
+                self._stream.flush()
+        except OSError as error:
+            self._silent = True
+            _divert(self._stream)
+            self._on_trouble(error)
 
     def close(self) -> None:
         """Flush; the stream behind belongs to somebody else."""
@@ -75,10 +98,10 @@ class CleaningStream(io.TextIOBase):
 
 def put_output_behind_sink() -> None:
     """Put standard output, standard error and all log records of this process behind the sink; twice does no harm."""
-    if not isinstance(sys.stdout, CleaningStream):
-        sys.stdout = CleaningStream(sys.stdout)
     if not isinstance(sys.stderr, CleaningStream):
         sys.stderr = CleaningStream(sys.stderr)
+    if not isinstance(sys.stdout, CleaningStream):
+        sys.stdout = CleaningStream(sys.stdout, functools.partial(_say_why, sys.stderr))
     if not isinstance(logging.getLogRecordFactory(), _CleanRecords):
         logging.setLogRecordFactory(_CleanRecords(logging.getLogRecordFactory()))
 
@@ -86,6 +109,23 @@ def put_output_behind_sink() -> None:
 def complain(text: str) -> None:
     """Say something beside a command's output: one line on standard error."""
     sys.stderr.write(f"ringback: {SINK.clean(text)}\n")
+
+
+def _say_why(stream: CleaningStream, error: OSError) -> None:
+    """Say on a stream why standard output ends; a reader who went away wants no more."""
+    if not isinstance(error, BrokenPipeError):
+        why = error.strerror or type(error).__name__
+        stream.write(f"ringback: standard output could not be written: {why}\n")
+
+
+def _divert(stream: IO[str]) -> None:
+    """Let what a stream still holds vanish: Python would fail on it at its end, with an exit code of its own."""
+    with contextlib.suppress(OSError, ValueError):
+        silence = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(silence, stream.fileno())
+        finally:
+            os.close(silence)
 
 
 class _CleanRecords:
@@ -100,7 +140,7 @@ class _CleanRecords:
         try:
             record.msg, record.args = SINK.clean(record.getMessage()), None
         except (TypeError, ValueError, KeyError):
-            record.msg, record.args = SINK.clean(str(record.msg)), None
+            record.msg, record.args = SINK.clean(f"{record.msg} {record.args}"), None
         if record.exc_info:
             record.exc_text = SINK.clean(self._formatter.formatException(record.exc_info))
         return record

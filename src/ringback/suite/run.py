@@ -34,6 +34,8 @@ class CheckOutcome:
     interrupted: bool = False
     open_questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unwritten: tuple[str, ...] = ()
+    """Why the record of exchanges ends early, if it does."""
     calls: tuple[Call, ...] = ()
     """The calls that were placed, each with what was seen of it."""
 
@@ -87,8 +89,6 @@ def run_check(
     waits = session.client.transport.patience.answers
     notes = [f"the deployment answered 429 {waits} times; Ringback waited, and went on"] if waits else []
     budget = session.budget
-    if session.recorder.trouble is not None:
-        notes.append(session.recorder.trouble)
     open_questions = list(caught.problems)
     if trouble:
         open_questions.append(f"watching the calls ended early: {trouble}")
@@ -103,6 +103,7 @@ def run_check(
         interrupted=session.interrupted,
         open_questions=tuple(open_questions),
         notes=tuple(notes),
+        unwritten=(session.recorder.trouble,) if session.recorder.trouble is not None else (),
         calls=tuple(session.calls),
     )
 

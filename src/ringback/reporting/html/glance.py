@@ -14,6 +14,7 @@ from ringback.reporting.html.limits import metric_words
 from ringback.reporting.layout import MARKS
 from ringback.reporting.run import RunReport
 from ringback.reporting.safe import one_line, shell_line
+from ringback.rundir import SINK
 
 __all__ = ["Glance", "again_line", "glance", "why"]
 
@@ -86,7 +87,7 @@ def glance(report: RunReport, version: str, again: str | None) -> Glance:
         host=host,
         aside=_aside(report),
         facts=_facts(report, version),
-        again=shell_line(again or again_line(report))[:_LINE],
+        again=shell_line(SINK.clean(again or again_line(report)))[:_LINE],
         again_aside=_again_aside(report),
         counts=tuple((v.value, MARKS[v], v.value.replace("-", " "), counts[v]) for v in _ORDER if counts[v]),
         rows=tuple(_rows(report)),

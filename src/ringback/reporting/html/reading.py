@@ -28,6 +28,7 @@ from ringback.contract.verdict import (
 from ringback.contract.waivers import WaiverUse
 from ringback.reporting.run import RunReport
 from ringback.reporting.verdict_file import SCHEMA_ID, VERDICT_FILE
+from ringback.rundir import SINK
 
 __all__ = ["RunUnreadable", "StoredRun", "load_report"]
 
@@ -98,7 +99,8 @@ def _run(told: Mapping[str, Any]) -> StoredRun:
         waivers=tuple(_waiver(entry, told["clauses"]) for entry in told.get("waivers") or ()),
     )
     again = told.get("again")
-    return StoredRun(report, str(told["ringback"]), again if isinstance(again, str) and again else None)
+    again = SINK.clean(again) if isinstance(again, str) and again else None
+    return StoredRun(report, SINK.clean(str(told["ringback"])), again)
 
 
 def _exit_code(value: Any) -> int:
@@ -129,7 +131,8 @@ def _clause(told: Mapping[str, Any]) -> Clause:
     section, title = str(told["section"]), str(told["title"])
     if section not in SECTIONS:
         raise ValueError(f"no section {section!r}")
-    return Clause(str(told["id"]), Level(told["level"]), section, title, title, "", "", "")
+    title = SINK.clean(title)
+    return Clause(SINK.clean(str(told["id"])), Level(told["level"]), section, title, title, "", "", "")
 
 
 def _findings(told: Mapping[str, Any], verdict: Verdict) -> Iterator[Finding]:

@@ -1,0 +1,160 @@
+"""A disk that has no room costs evidence, never a verdict: the result of a run always reaches the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from ringback.reporting.verdict_file import SCHEMA_PATH
+from ringback.sandbox import SandboxSettings, launch
+
+from .commands import CONFIG, LINES, TOKEN, Ended, environment
+
+GOOD = SandboxSettings(
+    port=0, tls=False, access_token=TOKEN, project="Collections", scenario_path="/ivr/collections", lines=LINES,
+    ring_seconds=0.1, queued_delivery_seconds=0.2,
+)  # fmt: skip
+FAULTY = replace(GOOD, faults=("html-content-type",))
+CHECK = ("check", "--clause", "ACK", "--clause", "TRN-04", "--seed", "1", "--out", "run")
+LOAD = ("load", "--rate", "20", "--duration", "1s", "--out", "run")
+MORE = "[load]\nbudget_calls = 100\n"
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[dict[str, int]]:
+    with launch(GOOD) as good, launch(FAULTY) as faulty:
+        yield {"good": good.settings.port, "faulty": faulty.settings.port}
+
+
+def run(folder: Path, port: int, *arguments: str, largest: int | None = None, out: int | None = None) -> Ended:
+    """Run a command whose files may have no more than `largest` bytes, as on a disk that is full."""
+    (folder / "ringback.toml").write_text(CONFIG.format(port=port) + MORE)
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest}))\n"
+    program = (limited if largest is not None else "") + "from ringback.cli import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=folder, env=environment(RINGBACK_ACCESS_TOKEN=TOKEN),
+        stdout=subprocess.PIPE if out is None else out, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        timeout=90, check=False,
+    )  # fmt: skip
+    return Ended(ended.returncode, (ended.stdout or b"").decode(), ended.stderr.decode(), folder)
+
+
+def verdict_of(folder: Path) -> dict[str, object]:
+    document = json.loads((folder / "run/verdict.json").read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text())).validate(document)
+    assert isinstance(document, dict)
+    return document
+
+
+def whole_lines(path: Path) -> int:
+    text = path.read_text()
+    assert text == "" or text.endswith("\n")
+    return len([json.loads(line) for line in text.splitlines()])
+
+
+@pytest.mark.parametrize(("where", "code"), [("good", 0), ("faulty", 1)])
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_a_check_that_finds_no_room_keeps_its_verdict(
+    tmp_path: Path, ports: dict[str, int], where: str, code: int, quiet: tuple[str, ...]
+) -> None:
+    end = run(tmp_path, ports[where], *CHECK, *quiet, largest=2500)
+    assert end.code == code, end.out + end.err
+    assert f"exit {code}:" in end.out
+    assert verdict_of(tmp_path)["exit_code"] == code
+    ET.parse(tmp_path / "run/junit.xml")
+    assert 0 < whole_lines(tmp_path / "run/exchanges.ndjson") < 10
+    for name in ("exchanges.ndjson ends early", "timelines.ndjson was not written", "report.html was not written"):
+        assert end.err.count(f"ringback: {name}: File too large\n") == 1, end.err
+    assert "Traceback" not in end.out + end.err
+    assert not [path.name for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(("where", "code"), [("good", 0), ("faulty", 1)])
+def test_a_verdict_without_room_for_evidence_is_written_bare(
+    tmp_path: Path, ports: dict[str, int], where: str, code: int
+) -> None:
+    run(tmp_path, ports[where], *CHECK, "--quiet")
+    room = (tmp_path / "run/verdict.json").stat().st_size - 100
+    end = run(tmp_path, ports[where], *CHECK, "--quiet", "--force", largest=room)
+    assert end.code == code, end.out + end.err
+    document = verdict_of(tmp_path)
+    assert document["exit_code"] == code
+    assert "the disk had no room for exchanges and load figures" in json.dumps(document["notes"])
+    assert "ringback: verdict.json was written without exchanges and load figures: File too large" in end.err
+
+
+def test_a_load_run_that_finds_no_room_keeps_its_verdict(tmp_path: Path, ports: dict[str, int]) -> None:
+    end = run(tmp_path, ports["good"], *LOAD, largest=2000)
+    assert end.code in {0, 3}, end.out + end.err
+    assert f"exit {end.code}:" in end.out
+    document = verdict_of(tmp_path)
+    assert document["exit_code"] == end.code
+    assert "20 of 100 calls placed" in end.out
+    assert "ringback: load.json and load_windows.ndjson were not written: File too large\n" in end.err
+    assert "Traceback" not in end.out + end.err
+
+
+def test_a_terminal_that_takes_nothing_any_more_changes_no_exit_code(tmp_path: Path, ports: dict[str, int]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        end = run(tmp_path, ports["faulty"], *CHECK, out=full.fileno())
+    assert end.code == 1
+    assert end.err == "ringback: standard output could not be written: No space left on device\n"
+    assert verdict_of(tmp_path)["exit_code"] == 1
+
+
+def test_a_directory_that_vanishes_is_made_again(tmp_path: Path, ports: dict[str, int]) -> None:
+    """As far as that goes: the record of exchanges is gone, the verdict is there."""
+    out = tmp_path / "run"
+    hook = (
+        "import shutil, ringback.suite.run as r, ringback.commands.check as c\n"
+        "def check(*a, _run=c.run_check, **n):\n"
+        f"    found = _run(*a, **n); shutil.rmtree({str(out)!r}); return found\n"
+        "c.run_check = check\n"
+    )
+    (tmp_path / "ringback.toml").write_text(CONFIG.format(port=ports["faulty"]))
+    end = subprocess.run(
+        [sys.executable, "-c", hook + "from ringback.cli import main; main()", *CHECK], cwd=tmp_path, timeout=90,
+        env=environment(RINGBACK_ACCESS_TOKEN=TOKEN), capture_output=True, check=False,
+    )  # fmt: skip
+    assert end.returncode == 1, end.stderr
+    assert verdict_of(tmp_path)["exit_code"] == 1
+
+
+@contextlib.contextmanager
+def small_disk(at: Path, size: int) -> Iterator[Path]:
+    """A file system of so many bytes; the test is skipped where none can be mounted."""
+    at.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(at)]
+    made = subprocess.run(mount, capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip(f"no file system can be mounted here: {made.stderr.decode().strip()}")
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", "-l", str(at)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+def test_room_is_kept_on_a_disk_that_fills_up_during_the_run(tmp_path: Path, ports: dict[str, int]) -> None:
+    with small_disk(tmp_path / "disk", 1_100_000) as disk:
+        end = run(disk, ports["faulty"], *CHECK)
+        assert end.code == 1, end.out + end.err
+        assert "exit 1:" in end.out
+        assert end.err.count("ringback: exchanges.ndjson ends early: No space left on device\n") == 1, end.err
+        document = verdict_of(disk)
+        assert document["exit_code"] == 1
+        assert any(clause["evidence"] for clause in document["clauses"])  # type: ignore[attr-defined]  # a list
+        assert whole_lines(disk / "run/exchanges.ndjson") > 0
+        assert not (disk / "run/.reserve").exists()
+        for name in ("junit.xml", "summary.md", "report.html"):
+            assert (disk / "run" / name).stat().st_size > 0
