@@ -1,15 +1,6 @@
-"""Ctrl-C in a contract run: nothing more is sent, and what was recorded is judged; a second one ends it at once.
-
-What lives here: the signals, and the rule by which a test that ran on after an interrupt may still have passed.
-"""
+"""After an interrupt: what a contract test that runs on may still conclude from what was recorded."""
 
 from __future__ import annotations
-
-import contextlib
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from types import FrameType
 
 import pytest
 
@@ -17,36 +8,10 @@ from ringback.contract.verdict import Finding, Verdict
 from ringback.suite.plan import probes_of
 from ringback.suite.session import Session
 
-__all__ = ["ending_early", "judged_early", "needs_more_calls"]
+__all__ = ["judged_early", "needs_more_calls"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WHOLE_RUN = ("burst", "identical", "pool", "after_final", "at_end", "looks_back_on", "generates")
 """Markers of tests that look at more than the answers to their own probes: such a test passes on a whole run only."""
-
-
-@contextlib.contextmanager
-def ending_early(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Have the first signal that asks for an end call `interrupt`; the second ends the run at once, as ever."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        restore()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        interrupt()
-
-    for number in _SIGNALS:
-        signal.signal(number, on_signal)
-    try:
-        yield
-    finally:
-        restore()
 
 
 def needs_more_calls(item: pytest.Item) -> bool:

@@ -71,6 +71,8 @@ def run_check(
             problems = ("Ringback's own fault: the suite did not start",)
         # pytest says "interrupted" of a suite that it can't collect, too.
         stopped = code == pytest.ExitCode.INTERRUPTED and not caught.problems
+        if stopped and plan_only:
+            raise KeyboardInterrupt
         wanted = clauses or tuple(CLAUSES)
         unjudged = [Finding(clause, Verdict.INCONCLUSIVE, "", "interrupted") for clause in wanted] if stopped else []
         return CheckOutcome(
@@ -141,6 +143,8 @@ def _pytest(handover: Handover, caught: _Caught) -> int:
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             return int(pytest.main(arguments, plugins=[_Named(handover), caught]))
+    except KeyboardInterrupt:  # from where pytest itself does not catch it
+        return int(pytest.ExitCode.INTERRUPTED)
     finally:
         for name, value in before.items():
             if value is None:
