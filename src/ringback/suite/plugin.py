@@ -26,7 +26,7 @@ from ringback.deployment import ExchangeError
 from ringback.interrupts import answering
 from ringback.rundir import SINK, CleaningStream
 from ringback.suite.findings import failed, finding_of
-from ringback.suite.interrupts import judged_early, needs_more_calls
+from ringback.suite.interrupts import INTERRUPTED, judged_early, only_sends
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.plan import Plan, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
@@ -89,7 +89,7 @@ class Run:
         if self.session.interrupted:
             found = {finding.clause for finding in findings}
             unfinished = [clause for clause, left in self.tests_left.items() if left > 0 or clause not in found]
-            findings = [*findings, *(Finding(c, Verdict.INCONCLUSIVE, "", "interrupted") for c in unfinished)]
+            findings = [*findings, *(Finding(c, Verdict.INCONCLUSIVE, "", INTERRUPTED) for c in unfinished)]
         return judge_all(findings, self.tests_left, mildest=self.level, waivers=waivers_in_force(self.config.waivers))
 
 
@@ -219,8 +219,8 @@ class SuitePlugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """What kept a request from having an answer is an open question, never the deployment's failure."""
-        if self.run is not None and self.run.session.interrupted and needs_more_calls(pyfuncitem):
-            raise Inconclusive("interrupted")
+        if self.run is not None and self.run.session.interrupted and only_sends(pyfuncitem):
+            raise Inconclusive(INTERRUPTED)
         try:
             return (yield)
         except ExchangeError as trouble:

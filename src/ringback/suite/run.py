@@ -15,6 +15,7 @@ from ringback.contract.clauses import CLAUSES, Level
 from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
 from ringback.resources import contract_tests_path
 from ringback.suite.calls import Call
+from ringback.suite.interrupts import INTERRUPTED
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Handover, Run
 from ringback.target import Target
@@ -74,7 +75,7 @@ def run_check(
         if stopped and plan_only:
             raise KeyboardInterrupt
         wanted = clauses or tuple(CLAUSES)
-        unjudged = [Finding(clause, Verdict.INCONCLUSIVE, "", "interrupted") for clause in wanted] if stopped else []
+        unjudged = [Finding(clause, Verdict.INCONCLUSIVE, "", INTERRUPTED) for clause in wanted] if stopped else []
         return CheckOutcome(
             tuple(judge_all(unjudged, wanted if stopped else ())),
             plans[0] if plans else None,
