@@ -36,7 +36,7 @@ def test_the_base_url_is_https(suite: Session) -> None:
 @pytest.mark.clause("TRN-02")
 def test_the_certificate_is_trustworthy(suite: Session) -> None:
     """A TLS handshake that checks dates, host name and chain."""
-    seen = inspect_tls(suite.config)
+    seen = suite.apart_from_client(inspect_tls)
     if seen is None:
         raise NotExercised("the deployment is used over plain HTTP")
     if seen.unreachable:
@@ -48,9 +48,9 @@ def test_the_certificate_is_trustworthy(suite: Session) -> None:
 @pytest.mark.clause("TRN-02")
 def test_outdated_tls_is_not_spoken(suite: Session) -> None:
     """A handshake that offers TLS 1.0 and 1.1 only."""
-    if inspect_tls(suite.config) is None:
+    if suite.apart_from_client(inspect_tls) is None:
         raise NotExercised("the deployment is used over plain HTTP")
-    if version := accepts_outdated_tls(suite.config):
+    if version := suite.apart_from_client(accepts_outdated_tls):
         raise Deviation(f"the deployment also speaks {version}")
 
 

@@ -5,7 +5,6 @@ Exit codes: 0 all held, 1 a clause or limit is broken, 2 usage or configuration,
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +16,7 @@ from ringback.config import ConfigError
 from ringback.config.scalars import parse_duration
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
+from ringback.interrupts import unwound
 from ringback.rundir import complain, put_output_behind_sink
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def check(
 
     options = Options(config, base_url, out, seed, force=force)
     screen = console(quiet=quiet, no_color=no_color)
-    raise typer.Exit(run(screen, options, clauses=tuple(clause or ()), level=level, plan_only=plan))
+    raise typer.Exit(unwound(run, screen, options, clauses=tuple(clause or ()), level=level, plan_only=plan))
 
 
 @app.command(epilog="Example: ringback load --scenario lifecycle --rate 50 --duration 1m")
@@ -129,7 +129,7 @@ def load(
     screen = console(quiet=quiet, no_color=no_color)
     meeting = _meeting(role, master)
     if role == "worker" and meeting is not None:
-        raise typer.Exit(work(screen, options, meeting))
+        raise typer.Exit(unwound(work, screen, options, meeting))
     closed = rate == "max"
     wish = Wish(
         scenario=scenario,
@@ -140,7 +140,7 @@ def load(
         workers=workers,
         meeting=meeting,
     )
-    raise typer.Exit(run(screen, options, wish))
+    raise typer.Exit(unwound(run, screen, options, wish))
 
 
 @app.command(epilog="Example: ringback gate --config ringback.toml --out reports/release-candidate")
@@ -159,9 +159,8 @@ def gate(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    raise typer.Exit(
-        run(console(quiet=quiet, no_color=no_color), Options(config, base_url, out, seed, force=force), level=level)
-    )
+    options = Options(config, base_url, out, seed, force=force)
+    raise typer.Exit(unwound(run, console(quiet=quiet, no_color=no_color), options, level=level))
 
 
 @app.command(epilog="Example: ringback sandbox --ring-time 10s --fault same-id-for-same-body")
@@ -206,7 +205,7 @@ def sandbox(
         )
     except SandboxError as error:
         raise ConfigError("sandbox", None, str(error), "see: ringback sandbox --help") from None
-    raise typer.Exit(run(screen, settings, config_file=write_config, quiet=quiet))
+    raise typer.Exit(unwound(run, screen, settings, config_file=write_config, quiet=quiet))
 
 
 @app.command(epilog="Example: ringback init ringback.toml")
@@ -220,7 +219,7 @@ def init(
     from ringback.commands.init import init as run
     from ringback.reporting import console
 
-    raise typer.Exit(run(console(quiet=quiet, no_color=no_color), path, force=force))
+    raise typer.Exit(unwound(run, console(quiet=quiet, no_color=no_color), path, force=force))
 
 
 @app.command(epilog="Example: ringback compare reports/last-release reports/candidate --json comparison.json")
@@ -263,7 +262,7 @@ def compare(
     asked = CompareOptions(
         Options(config, None, out, seed), tuple(clause or ()), level, min_change / 100, json_file, no_color
     )
-    raise typer.Exit(run(console(quiet=quiet, no_color=no_color), old, new, asked))
+    raise typer.Exit(unwound(run, console(quiet=quiet, no_color=no_color), old, new, asked))
 
 
 @app.command(epilog="Example: ringback report --trend reports")
@@ -290,7 +289,7 @@ def report(
     from ringback.reporting import console
 
     screen = console(quiet=quiet, no_color=no_color)
-    raise typer.Exit(run(screen, path, trend=trend, last=last, formats=tuple(formats or ()), out=out))
+    raise typer.Exit(unwound(run, screen, path, trend=trend, last=last, formats=tuple(formats or ()), out=out))
 
 
 @app.command(epilog="Example: ringback replay reports/last-release 17")
@@ -319,7 +318,7 @@ def replay(
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     options = Options(config, base_url, out, None)
     screen = console(quiet=quiet, no_color=no_color)
-    raise typer.Exit(send(screen, run, evidence, options, yes=yes, ask=typer.confirm if interactive else None))
+    raise typer.Exit(unwound(send, screen, run, evidence, options, yes=yes, ask=typer.confirm if interactive else None))
 
 
 def _rate(text: str) -> float:
@@ -366,9 +365,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 def main() -> None:
     """Run a command and exit. Whatever goes wrong ends in one line and an exit code, never in a traceback."""
     put_output_behind_sink()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # pipelines cancel with it; a person presses Ctrl-C
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")

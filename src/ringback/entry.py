@@ -1,28 +1,48 @@
-"""Where the command begins: Ctrl-C is as quiet while Python still imports as it is later."""
+"""Where the command begins: Ctrl-C is as quiet while Python imports as it is later.
+
+Until the command's own code can say what an interrupt means, it ends the process with exit code 130 and without a word.
+This module is imported first, and imports next to nothing.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
-from types import FrameType
-
-__all__ = ["leave_quietly_until_ready", "main"]
+import sys
 
 _INTERRUPTED = 130
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
+def _leave(*_: object) -> None:
     os._exit(_INTERRUPTED)
 
 
-def leave_quietly_until_ready() -> None:
-    """Have an interrupt end the process without a word, until somebody else takes care of it."""
-    signal.signal(signal.SIGINT, _leave)
+def _hook(kind: type[BaseException], error: BaseException, trace: object) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        _leave()
+    sys.__excepthook__(kind, error, trace)  # type: ignore[arg-type]  # a traceback, whose type takes an import
+
+
+_before, sys.excepthook = sys.excepthook, _hook
+import signal  # noqa: E402 - takes some milliseconds, in which Python itself would print a traceback
+
+sys.excepthook = _before
+
+__all__ = ["SIGNALS", "leave_quietly", "main"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Those that ask for an end: a person presses Ctrl-C, a pipeline cancels a job, a terminal is closed."""
+
+
+def leave_quietly() -> None:
+    """Have a signal end the process quietly, unless whoever started the process has it ignored."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
 
 
 def main() -> None:
     """Run a command and exit."""
-    leave_quietly_until_ready()
+    leave_quietly()
     from ringback.cli import main as run
 
     run()

@@ -19,6 +19,7 @@ from ringback.commands.running import (
 )
 from ringback.contract.clauses import Level
 from ringback.contract.waivers import waivers_in_force
+from ringback.interrupts import held
 from ringback.reporting import Progress, print_plan
 from ringback.reporting.artifacts import unless_written
 from ringback.reporting.timelines import TIMELINES_FILE, CallTimeline, write_timelines
@@ -43,9 +44,10 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
             )
             return 0
         directory = new_directory("check", options.out, force=options.force)
-        promise("check", target, directory, started, seed, level)
-        findings = check_target(console, target, directory, seed=seed, level=level, clauses=wanted)
-        return finish(console, "check", target, directory, started, seed, level, findings)
+        with held():
+            promise("check", target, directory, started, seed, level)
+            findings = check_target(console, target, directory, seed=seed, level=level, clauses=wanted)
+            return finish(console, "check", target, directory, started, seed, level, findings)
 
 
 def check_target(

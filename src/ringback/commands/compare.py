@@ -15,6 +15,7 @@ from ringback.comparison import NotARun, SavedRun, compare_runs, read_run
 from ringback.config import ConfigError
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
+from ringback.interrupts import held
 from ringback.reporting import console as make_console
 from ringback.reporting import print_plan
 from ringback.reporting.comparison import print_comparison, write_comparison
@@ -113,8 +114,9 @@ def _check_both(
             started = datetime.now(UTC)
             directory = new_directory("check", root / name)
             terse = make_console(quiet=True, no_color=asked.no_color)
-            findings = check_target(terse, target, directory, seed=seed, level=asked.level, clauses=wanted)
-            code = finish(terse, "check", target, directory, started, seed, asked.level, findings)
+            with held():
+                findings = check_target(terse, target, directory, seed=seed, level=asked.level, clauses=wanted)
+                code = finish(terse, "check", target, directory, started, seed, asked.level, findings)
             if code == ExitCode.INTERRUPTED:
                 return None
             found.append(read_run(directory))

@@ -11,6 +11,7 @@ from ringback.commands.check import check_target
 from ringback.commands.load import Wish, load_target
 from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources
 from ringback.contract.clauses import Level
+from ringback.interrupts import held
 from ringback.loadgen.run import check_before
 from ringback.target import resolve
 
@@ -25,24 +26,25 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
         config = target.config
         load_budget = check_before(config, config.gate.scenario, embedded=target.embedded)
         directory = new_directory("gate", options.out, force=options.force)
-        promise("gate", target, directory, started, seed, level)
-        checked = check_target(console, target, directory, seed=seed, level=level)
-        findings = checked
-        if checked.accepted == 0 and not checked.interrupted:
-            findings = replace(
-                checked, open_questions=(*checked.open_questions, "no load was run, since no call was accepted")
-            )
-        elif not checked.interrupted:
-            wish = Wish(config.gate.scenario, config.gate.rate, duration=config.gate.duration)
-            plan = wish.plan(config, seed)
-            try:
-                loaded = load_target(console, target, directory, plan)
-            except Exception as error:  # what the check found must not be lost with it
-                told = f"the load could not be run: {type(error).__name__}"
-                findings = replace(checked, open_questions=(*checked.open_questions, told))
-            else:
-                findings = _both(checked, loaded, load_budget)
-        return finish(console, "gate", target, directory, started, seed, level, findings)
+        with held():
+            promise("gate", target, directory, started, seed, level)
+            checked = check_target(console, target, directory, seed=seed, level=level)
+            findings = checked
+            if checked.accepted == 0 and not checked.interrupted:
+                findings = replace(
+                    checked, open_questions=(*checked.open_questions, "no load was run, since no call was accepted")
+                )
+            elif not checked.interrupted:
+                wish = Wish(config.gate.scenario, config.gate.rate, duration=config.gate.duration)
+                plan = wish.plan(config, seed)
+                try:
+                    loaded = load_target(console, target, directory, plan)
+                except Exception as error:  # what the check found must not be lost with it
+                    told = f"the load could not be run: {type(error).__name__}"
+                    findings = replace(checked, open_questions=(*checked.open_questions, told))
+                else:
+                    findings = _both(checked, loaded, load_budget)
+            return finish(console, "gate", target, directory, started, seed, level, findings)
 
 
 def _both(checked: Findings, loaded: Findings, load_budget: int | None) -> Findings:

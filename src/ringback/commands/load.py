@@ -14,6 +14,7 @@ from ringback.config import Config, ConfigError
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.deployment.access import protect
+from ringback.interrupts import held
 from ringback.loadgen.plan import LoadPlan, plan_for
 from ringback.loadgen.run import Meeting, check_before, join_master, run_load
 from ringback.reporting import LoadProgress, print_plan
@@ -52,9 +53,10 @@ def load(console: Console, options: Options, wish: Wish) -> int:
         plan = wish.plan(target.config, seed)
         check_before(target.config, plan.scenario, embedded=target.embedded)
         directory = new_directory("load", options.out, force=options.force)
-        promise("load", target, directory, started, seed, Level.SHOULD)
-        findings = load_target(console, target, directory, plan, wish.meeting)
-        return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)
+        with held():
+            promise("load", target, directory, started, seed, Level.SHOULD)
+            findings = load_target(console, target, directory, plan, wish.meeting)
+            return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)
 
 
 def work(console: Console, options: Options, meeting: Meeting) -> int:

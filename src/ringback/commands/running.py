@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shlex
@@ -23,6 +24,7 @@ from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
 from ringback.contract.verdict import ClauseResult, Conclusion, ExitCode, LimitResult, conclude
 from ringback.contract.waivers import waiver_notes, waiver_uses
 from ringback.deployment.access import protect_known
+from ringback.interrupts import unwinding
 from ringback.reporting import Progress, RunReport, print_report, verdict_document
 from ringback.reporting.artifacts import ARTIFACTS, write_all, write_promised
 from ringback.reporting.html import HTML_FILE, write_html
@@ -192,14 +194,16 @@ def finish(
     )
     make_room(directory)
     notes = write_all(report, directory, more=[(HTML_FILE, write_html)])
-    print_report(console, report, directory)
-    if config.notify is not None:
-        told = notify(
-            config.notify.webhook_url, config.notify.token(), verdict_document(report), timeout=config.notify.timeout
-        )
-        notes += [] if told is None else [told]
-    for note in (*findings.unwritten, *notes):
-        complain(note)
+    with contextlib.suppress(KeyboardInterrupt), unwinding():  # all is written: what is left may be cut off
+        print_report(console, report, directory)
+        if config.notify is not None:
+            told = notify(
+                config.notify.webhook_url, config.notify.token(), verdict_document(report),
+                timeout=config.notify.timeout,
+            )  # fmt: skip
+            notes += [] if told is None else [told]
+        for note in (*findings.unwritten, *notes):
+            complain(note)
     return conclusion.exit_code
 
 

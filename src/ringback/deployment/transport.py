@@ -127,8 +127,6 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         intent: Intent = request.extensions.get("ringback", Intent())
         body = await request.aread()
         self._guard.check(str(request.url), request.headers.multi_items(), body)
-        if self._closed.is_set():
-            raise Interrupted
         if self._never_reached is not None:
             raise Unreachable(str(self._never_reached), tls=self._never_reached.tls)
         endpoint = request.url.path.removeprefix(self._prefix)
@@ -245,10 +243,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         status: int | None = None
         headers: httpx.Headers | None = None
         decoder = BodyDecoder("")
+        if self._closed.is_set():  # here, since all that is ever sent passes here: retries too
+            raise Interrupted
         try:
             async with asyncio.timeout(2 * self._timeout) as deadline:
                 self._deadlines.add(deadline)
-                watch = asyncio.get_running_loop().create_task(_deadline_from_sending(trace, deadline, self._timeout))
+                watch = asyncio.get_running_loop().create_task(self._allow_from_sending(trace, deadline))
                 try:
                     response = await transport.handle_async_request(outgoing)
                     status, headers = response.status_code, response.headers
@@ -310,13 +310,19 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             failure=failure,
         )  # fmt: skip
 
+    async def _allow_from_sending(self, trace: _Trace, deadline: asyncio.Timeout) -> None:
+        """The time allowed for an answer runs from the sending, not from our own connecting."""
+        while trace.sent_at is None:
+            await asyncio.sleep(min(0.05, self._timeout / 20))
+        if not self._closed.is_set() and not deadline.expired():
+            gone = time.monotonic() - trace.sent_at
+            deadline.reschedule(asyncio.get_running_loop().time() + self._timeout - gone)
+
     def interrupt(self) -> None:
         """Send nothing from now on, and wait for nothing: what is under way ends in `Interrupted`."""
         self._closed.set()
-        now = asyncio.get_running_loop().time()
         for deadline in self._deadlines:
-            if not deadline.expired():
-                deadline.reschedule(now)
+            _end(deadline)
 
     async def _unless_closed(self, wait: Coroutine[Any, Any, None]) -> None:
         """Wait for something; `Interrupted` if the transport is closed first."""
@@ -355,11 +361,9 @@ class _Failed(Exception):
         self.failure, self.status, self.headers, self.body = failure, status, headers, body
 
 
-async def _deadline_from_sending(trace: _Trace, deadline: asyncio.Timeout, seconds: float) -> None:
-    """The time allowed for an answer runs from the sending, not from our own connecting."""
-    while trace.sent_at is None:
-        await asyncio.sleep(min(0.05, seconds / 20))
-    deadline.reschedule(asyncio.get_running_loop().time() + seconds - (time.monotonic() - trace.sent_at))
+def _end(deadline: asyncio.Timeout) -> None:
+    if not deadline.expired():
+        deadline.reschedule(asyncio.get_running_loop().time())
 
 
 def client_ssl_context(config: Config) -> ssl.SSLContext:

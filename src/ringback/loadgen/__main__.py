@@ -1,10 +1,6 @@
 """`python -m ringback.loadgen PLAN FILE embedded|deployment`: started by `run_load`, not by people."""
 
-from ringback.entry import leave_quietly_until_ready
-
-leave_quietly_until_ready()
-
-from gevent import monkey  # noqa: E402 - an interrupt is as quiet here as it is later
+from gevent import monkey
 
 monkey.patch_all()
 

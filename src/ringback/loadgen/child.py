@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from locust.util.load_locustfile import load_locustfile
 from ringback.config import Config, ConfigError, load_config
 from ringback.deployment.access import dial_guard, protect
 from ringback.deployment.budget import CallBudget
+from ringback.interrupts import SIGNALS
 from ringback.loadgen.baseline import baseline_of
 from ringback.loadgen.conductor import Conductor
 from ringback.loadgen.crew import Crew, CrewError, LocalCrew, RemoteCrew, WorkerSide, fingerprint
@@ -73,8 +74,7 @@ def _conduct(task: Task, config: Config) -> int:
         _say({"event": "end", "interrupted": True, "open_questions": [], "failed": "interrupted before the run began"})
         os._exit(0)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        gevent.signal_handler(number, interrupt)
+    _at_signals(interrupt)
     try:
         crew = _crew(task, config, plan, environment, helpers)
     except (CrewError, ConfigError) as why:
@@ -137,10 +137,9 @@ def _work(task: Task, config: Config) -> int:
         gc.freeze()
         return Player(runs[0])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Ctrl-C in a terminal reaches everybody; when a run ends is for the master to say. A worker that no master has
-        # called yet has nothing to wait for.
-        gevent.signal_handler(number, lambda: runs or os._exit(0))
+    # Ctrl-C in a terminal reaches everybody; when a run ends is for the master to say. A worker that no master has
+    # called yet has nothing to wait for.
+    _at_signals(lambda: runs or os._exit(0))
     side = WorkerSide(environment, task.host, task.port, name=task.name, fingerprint=fingerprint(config), join=join)
     while not side.over.wait(1.0):
         if side.forsaken:
@@ -151,6 +150,13 @@ def _work(task: Task, config: Config) -> int:
             return 0
     _say({"event": "end", "failed": side.sent_home_for})
     return 0
+
+
+def _at_signals(react: Callable[[], object]) -> None:
+    """React to signals that ask for an end, from now on; those that came before were held back by whoever began."""
+    for number in SIGNALS:
+        gevent.signal_handler(number, react)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _load_run(

@@ -20,6 +20,7 @@ from typing import IO, Any
 from ringback.config import Config
 from ringback.config.loading import as_environment
 from ringback.deployment.access import redactor_for
+from ringback.interrupts import SIGNALS, answering
 from ringback.loadgen.task import Task
 from ringback.rundir import SINK, write_whole
 
@@ -58,12 +59,17 @@ class LoadProcess:
 
     def follow(self, on_progress: Callable[[Mapping[str, Any]], None] | None) -> Ended:
         """Start the child and stay with it to its end; it is gone when this returns or raises."""
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "ringback.loadgen", self.task.to_text()],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=self._environment(), start_new_session=True,
-        )  # fmt: skip
-        lines: queue.Queue[bytes | None] = queue.Queue()
+        # Signals wait, also in the child, which inherits that, until it can say what they mean.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "ringback.loadgen", self.task.to_text()],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=self._environment(), start_new_session=True,
+            )  # fmt: skip
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        lines: queue.SimpleQueue[bytes | int | None] = queue.SimpleQueue()
         readers = [
             threading.Thread(target=_read_lines, args=(child.stdout, lines.put), daemon=True),
             threading.Thread(target=_read_lines, args=(child.stderr, self._hear), daemon=True),
@@ -71,7 +77,8 @@ class LoadProcess:
         try:
             for reader in readers:
                 reader.start()
-            ended = self._listen(child, lines, on_progress)
+            with answering(lines.put):
+                ended = self._listen(child, lines, on_progress)
         finally:
             if child.poll() is None:
                 child.kill()
@@ -88,33 +95,22 @@ class LoadProcess:
     def _listen(
         self,
         child: subprocess.Popen[bytes],
-        lines: queue.Queue[bytes | None],
+        lines: queue.SimpleQueue[bytes | int | None],
         on_progress: Callable[[Mapping[str, Any]], None] | None,
     ) -> Ended:
+        """Take in what the child says, and the signals that ask for an end (their count), each as it comes."""
         deadline = time.monotonic() + self._longest()
         ended = Ended()
         told_the_end = False
         while True:
             try:
                 line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
-                if line is None:
-                    break
-                message = json.loads(line)
-                if message["event"] == "end":
-                    told_the_end = True
-                    ended.open_questions = tuple(message.get("open_questions", ()))
-                    ended.interrupted = ended.interrupted or message.get("interrupted", False)
-                    ended.failure = message.get("failed")
-                    ended.last_section = message.get("section", ended.last_section)
-                    ended.unwritten = message.get("unwritten")
-                elif message["event"] == "progress":
-                    ended.last_section = message["section"]
-                    if on_progress is not None:
-                        on_progress({**message["figures"], "section": message["section"]})
             except queue.Empty:
                 ended.failure = "the load generator did not come to its end in time and was stopped"
                 return ended
-            except KeyboardInterrupt:
+            if line is None:
+                break
+            if isinstance(line, int):
                 if ended.interrupted:
                     ended.failure = "the load run was stopped in the middle"
                     return ended
@@ -122,6 +118,19 @@ class LoadProcess:
                 deadline = time.monotonic() + _INTERRUPT_GRACE
                 with contextlib.suppress(ProcessLookupError):
                     child.send_signal(signal.SIGINT)
+                continue
+            message = json.loads(line)
+            if message["event"] == "end":
+                told_the_end = True
+                ended.open_questions = tuple(message.get("open_questions", ()))
+                ended.interrupted = ended.interrupted or message.get("interrupted", False)
+                ended.failure = message.get("failed")
+                ended.last_section = message.get("section", ended.last_section)
+                ended.unwritten = message.get("unwritten")
+            elif message["event"] == "progress":
+                ended.last_section = message["section"]
+                if on_progress is not None:
+                    on_progress({**message["figures"], "section": message["section"]})
         code = child.wait()
         if code != 0 or not told_the_end:
             ended.failure = self._cause(code)

@@ -118,6 +118,7 @@ class Campaign:
             await self._all(p for p in planned if p.expect != "accepted")
         except asyncio.CancelledError:
             ended = Interrupted()
+            self.burst.trouble = self.burst.trouble or ended
             raise
         finally:
             self.placed.set()
@@ -176,10 +177,13 @@ class Campaign:
             probe, title=f"control for: {probe.title}", change=unchanged, parts=(), base="example", header=None,
             line=self._line(probe), destination=Destination(wanted.immediately) if wanted and wanted.troubled else None,
         )  # fmt: skip
-        outcome.control = (await self._attempt(control)).answer
-        if outcome.control is None or not _placed(outcome.control):
-            return
-        outcome.again = (await self._attempt(probe)).answer
+        controlled = await self._attempt(control)
+        outcome.control = controlled.answer
+        if outcome.control is not None and _placed(outcome.control):
+            controlled = await self._attempt(probe)
+            outcome.again = controlled.answer
+        if isinstance(controlled.trouble, Interrupted):
+            outcome.trouble = controlled.trouble  # without its controls, a refusal proves nothing
         if probe.parts and outcome.again is not None and not _placed(outcome.again):
             outcome.culprit = await self._isolate(probe.parts)
 

@@ -20,12 +20,13 @@ import pytest
 from ringback.config import Config, ConfigError
 from ringback.config.loading import gather
 from ringback.contract.clauses import CLAUSES, Level
-from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
+from ringback.contract.verdict import ClauseResult, ExitCode, Finding, Verdict, judge_all
 from ringback.contract.waivers import waivers_in_force
 from ringback.deployment import ExchangeError
+from ringback.interrupts import answering
 from ringback.rundir import SINK, CleaningStream
 from ringback.suite.findings import failed, finding_of
-from ringback.suite.interrupts import ending_early, judged_early, needs_more_calls
+from ringback.suite.interrupts import INTERRUPTED, judged_early, only_sends
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.plan import Plan, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
@@ -86,8 +87,9 @@ class Run:
         """The verdict on each selected clause so far; what an interrupt left out of the run is open, not untried."""
         findings = self.findings
         if self.session.interrupted:
-            unfinished = [clause for clause, left in self.tests_left.items() if left > 0]
-            findings = [*findings, *(Finding(c, Verdict.INCONCLUSIVE, "", "interrupted") for c in unfinished)]
+            found = {finding.clause for finding in findings}
+            unfinished = [clause for clause, left in self.tests_left.items() if left > 0 or clause not in found]
+            findings = [*findings, *(Finding(c, Verdict.INCONCLUSIVE, "", INTERRUPTED) for c in unfinished)]
         return judge_all(findings, self.tests_left, mildest=self.level, waivers=waivers_in_force(self.config.waivers))
 
 
@@ -179,7 +181,6 @@ class SuitePlugin:
             machinery = Session(target.config, seed, handed.directory if handed else self._directory())
             self._resources.callback(machinery.close)
             machinery.open()
-            self._resources.enter_context(ending_early(machinery.interrupt))
         except ConfigError as error:
             if handed:
                 raise
@@ -191,6 +192,7 @@ class SuitePlugin:
         if handed:
             handed.run = run
         machinery.begin(plan)
+        self._resources.enter_context(answering(machinery.asked_to_end))
         if plan.generated:
             _import_generators()
         return run
@@ -217,8 +219,8 @@ class SuitePlugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """What kept a request from having an answer is an open question, never the deployment's failure."""
-        if self.run is not None and self.run.session.interrupted and needs_more_calls(pyfuncitem):
-            raise Inconclusive("interrupted")
+        if self.run is not None and self.run.session.interrupted and only_sends(pyfuncitem):
+            raise Inconclusive(INTERRUPTED)
         try:
             return (yield)
         except ExchangeError as trouble:
@@ -267,8 +269,9 @@ class SuitePlugin:
         """A plain run that decided nothing against the deployment, but left a clause open, does not end in 0."""
         if self.run is None or self.handover is not None:
             return
-        if self.run.session.interrupted and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        if self.run.session.interrupted:
+            session.exitstatus = ExitCode.INTERRUPTED
+            return
         if exitstatus != pytest.ExitCode.OK:
             return
         if any(r.verdict is Verdict.INCONCLUSIVE for r in self.run.results()):

@@ -15,6 +15,7 @@ from ringback.contract.clauses import CLAUSES, Level
 from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
 from ringback.resources import contract_tests_path
 from ringback.suite.calls import Call
+from ringback.suite.interrupts import INTERRUPTED
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Handover, Run
 from ringback.target import Target
@@ -73,8 +74,10 @@ def run_check(
             problems = ("Ringback's own fault: the suite did not start",)
         # pytest says "interrupted" of a suite that it can't collect, too.
         stopped = code == pytest.ExitCode.INTERRUPTED and not caught.problems
+        if stopped and plan_only:
+            raise KeyboardInterrupt
         wanted = clauses or tuple(CLAUSES)
-        unjudged = [Finding(clause, Verdict.INCONCLUSIVE, "", "interrupted") for clause in wanted] if stopped else []
+        unjudged = [Finding(clause, Verdict.INCONCLUSIVE, "", INTERRUPTED) for clause in wanted] if stopped else []
         return CheckOutcome(
             tuple(judge_all(unjudged, wanted if stopped else ())),
             plans[0] if plans else None,
@@ -142,6 +145,8 @@ def _pytest(handover: Handover, caught: _Caught) -> int:
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             return int(pytest.main(arguments, plugins=[_Named(handover), caught]))
+    except KeyboardInterrupt:  # from where pytest itself does not catch it
+        return int(pytest.ExitCode.INTERRUPTED)
     finally:
         for name, value in before.items():
             if value is None:

@@ -21,6 +21,7 @@ from ringback.deployment import Answer, DeploymentClient, Poll, Recorder, Trigge
 from ringback.deployment.access import dial_guard, redactor_for
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.client import JSON_HEADERS
+from ringback.deployment.errors import Interrupted
 from ringback.receiver import Receiver
 from ringback.suite.baseline import BASELINE
 from ringback.suite.calls import Call, Calls
@@ -104,6 +105,13 @@ class Session:
             self._tasks.append(asyncio.create_task(self.campaign.watch.run()))
 
         self.run(both())
+
+    def asked_to_end(self, times: int) -> None:
+        """What a signal does: the first lets the tests run on over what was recorded, another ends the run at once."""
+        if times > 1:
+            self.interrupted = True
+            raise KeyboardInterrupt
+        self.interrupt()
 
     def interrupt(self) -> None:
         """Send nothing from now on, and wait for nothing: what was recorded can still be judged. Any thread."""
@@ -241,6 +249,12 @@ class Session:
         shaky = [call for call in self.calls.watched if call.regular and not is_steady(call)]
         if shaky:
             raise Inconclusive(f"the results of {len(shaky)} calls come and go (see STA-04 and STA-05)")
+
+    def apart_from_client(self, look: Callable[[Config], T]) -> T:
+        """Look at the deployment on connections of their own; `Interrupted` once the run is."""
+        if self.interrupted:
+            raise Interrupted
+        return look(self.config)
 
     def tells_always(self, call: Call) -> bool:
         """Whether polls for a final call alone, several in a row, all report the same state."""

@@ -36,7 +36,7 @@ class Watch:
         self._interval = config.timing.poll_interval
         self._settle = config.timing.settle
         self._stopping = asyncio.Event()
-        self._interrupted = False
+        self._interrupted_at: float | None = None
         self.rounds = 0
         self.contradicted: list[tuple[Poll, Call, Observation]] = []
         """Batches that left out, or told otherwise of, a final call of which the poll alone told the same as before."""
@@ -105,14 +105,18 @@ class Watch:
 
     async def final(self, calls: Sequence[Call]) -> None:
         """Return when each of these calls is final, has had the settle time, or can't be watched any more."""
-        await self.until(lambda: all(c.settled or c.age(time.monotonic()) > self._settle for c in calls))
+
+        def watched_until() -> float:
+            return time.monotonic() if self._interrupted_at is None else self._interrupted_at
+
+        await self.until(lambda: all(c.settled or c.age(watched_until()) > self._settle for c in calls))
 
     async def until(self, met: Callable[[], bool], *, seconds: float | None = None) -> None:
         """Return when `met()` holds, after `seconds` at the latest, or when watching has ended."""
         deadline = time.monotonic() + seconds if seconds is not None else None
         async with self._changed:
             while not met() and self.trouble is None and not self._stopping.is_set():
-                if self._interrupted:
+                if self._interrupted_at is not None:
                     raise Interrupted
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
@@ -124,7 +128,7 @@ class Watch:
 
     async def interrupt(self) -> None:
         """Wait for nothing from now on: whoever waits for what has not come gets `Interrupted`."""
-        self._interrupted = True
+        self._interrupted_at = time.monotonic()
         await self._tell()
 
     async def _tell(self) -> None:

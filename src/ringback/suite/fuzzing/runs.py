@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+from _pytest.outcomes import Skipped
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir, storage_directory
 from hypothesis.control import current_build_context
 from hypothesis.errors import Flaky
 
+from ringback.deployment import ExchangeError
 from ringback.suite.outcomes import Deviation
 
 __all__ = ["Stage", "falsify", "kept_out_of_sight", "quiet"]
@@ -35,12 +37,18 @@ class Stage(Enum):
     """The smallest one is tried once more, for the report."""
 
 
+class _Stopped(Skipped):
+    """What Hypothesis lets through at once, and makes no smaller."""
+
+
 @dataclass(slots=True)
 class _Search:
     one: Callable[[Any, Stage], None]
     attempts_left: int
     first: Deviation | None = None
     last: Deviation | None = None
+    trouble: ExchangeError | None = None
+    """Why no example could be tried any more."""
 
     def attempt(self, value: Any) -> None:
         """Try one example; raises `Deviation` if it deviates from the clause that the first one deviated from."""
@@ -60,6 +68,10 @@ class _Search:
             if stage is Stage.LAST:
                 self.last = deviation
             raise
+        except ExchangeError as trouble:
+            if self.first is None:
+                self.trouble = trouble
+                raise _Stopped from None
 
 
 def falsify(
@@ -67,7 +79,8 @@ def falsify(
 ) -> None:
     """Try `one` on examples; raises the `Deviation` of the smallest that deviates, found in so many more attempts.
 
-    A smallest one that does not deviate once more is no evidence: then the first is reported.
+    A smallest one that does not deviate once more is no evidence: then the first is reported. Raises the
+    `ExchangeError` that keeps an example from being tried, unless a deviation was found before.
     """
     search = _Search(one, shrinking)
 
@@ -75,10 +88,12 @@ def falsify(
         search.attempt(value)
 
     test = hypothesis.seed(seed)(quiet(max_examples=examples)(hypothesis.given(value=values)(attempt)))
-    with kept_out_of_sight(), contextlib.suppress(Deviation, Flaky):
+    with kept_out_of_sight(), contextlib.suppress(Deviation, Flaky, _Stopped):
         test()
     if (found := search.last or search.first) is not None:
         raise found
+    if search.trouble is not None:
+        raise search.trouble
 
 
 def quiet(**bounds: Any) -> hypothesis.settings:
