@@ -78,6 +78,9 @@ def test_a_destination_may_hold_a_line_or_nothing(value: Any) -> None:
         "555-000-0001",
         HARMLESS[1],
         [[["112"]]],
+        [LINE, LINES[1]],
+        {"a": LINE, "b": LINES[1]},
+        {LINE: LINES[1]},
     ],
     ids=repr,
 )
@@ -170,6 +173,12 @@ def test_passes_in_clean_json(body: Any) -> None:
 
 
 def test_the_caller_id_belongs_to_its_entry() -> None:
+    abroad = DialGuard(LINES, ABROAD, HARMLESS)
+    entry = [{"Name": "_DisplayNumber", "Value": ABROAD}, {"Name": "_Destination", "Value": LINE}]
+    abroad.check(CALL, JSON, json.dumps({"ScenarioInputParameters": entry}).encode())
+    for elsewhere in ({"Name": "topic", "Value": ABROAD}, {"Tenant": ABROAD}, {"Name": "to\ud800xxxx", "Value": "112"}):
+        with pytest.raises(StrangerRefused):
+            abroad.check(CALL, JSON, json.dumps(elsewhere).encode())
     check({"_DisplayNumber": CALLER})
     check({"Name": "CallerId", "Value": int(CALLER)})
     refusal({"_DisplayNumber": "112"})
@@ -203,6 +212,17 @@ def test_the_caller_id_belongs_to_its_entry() -> None:
         f'["\u200b{LINE}",]',
         '{"_Destination": "\\u0035550000001"}',
         f'{{"_Destination": {{"x": "{HARMLESS[1]}"}},}}',
+        f'{{"_Destination": {{"a": "{LINE}", "b": "{LINES[1]}"}},}}',
+        f'{{"_Destination": ["{LINE}", "{LINES[1]}"],}}',
+        f"<_Destination><a>{LINE}</a><b>{LINES[1]}</b></_Destination>",
+        f'{{"_Destination": "\uff0b {LINE}", "a": "", "a": ""}}',
+        f'{{"_Destination": "\u207a{LINE}", "a": "", "a": ""}}',
+        '{"_Destination": "somebody@example.com.elsewhere.example", "a": "", "a": ""}',
+        '{"_Destination": "somebody\uff20elsewhere.example", "a": "", "a": ""}',
+        '{"_Destination": "MTEyCg", "a": "", "a": ""}',
+        '{"_Destination": "MQAxADIA", "a": "", "a": ""}',
+        f'{{"Tenant": "_Phone: ", "AccessToken": "{HARMLESS[1]}", "Locale": "en", ',
+        '{&to="Value":"tel" "5550000001"}5550000001',
     ],
 )
 def test_refused_in_other_bodies(body: str) -> None:
@@ -228,9 +248,9 @@ def malformed(**changes: Any) -> bytes:
         malformed(x="\xff\n").replace("\xff".encode(), b"\xff"),
         malformed(x="y").replace(b'"y"', b'"\0"'),
         b"AccessToken=" + HARMLESS[1].encode() + b"&_DisplayNumber=5550000001&_Destination=5550000002",
-        b"<c><_DisplayNumber>5550000001</_DisplayNumber><_Destination>5550000002</_Destination></c>",
         f"_Destination={LINE}".encode(),
-        f'["{LINES[2]}", "{LINES[3]}",]'.encode(),
+        f'["{LINES[2]}",]'.encode(),
+        f'["{LINES[3]}",]'.encode(),
         b"",
         b"not JSON",
         b"[" * 100_000,
@@ -373,7 +393,8 @@ def test_polls_carry_any_ids() -> None:
     check(["ab+ADU-cd"], POLL)
     check({"UniqueIds": {"UniqueId": "ab+ADU-cd"}}, POLL)
     check({"UniqueIds": 1234567890}, POLL)
-    check('{"UniqueIds": ["1234567890", "4912345678"', POLL)
+    check('{"UniqueIds": ["abc", "def"', POLL)
+    refusal('{"UniqueIds": ["1234567890", "4912345678"', POLL)
     check(b'{"UniqueIds": ["\xff\xc3"]}', POLL)
     refusal(b'{"UniqueIds": ["1234567890\xff"]}', POLL)
     for path in (

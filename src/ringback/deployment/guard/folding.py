@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["count_digits", "has_foreign_digits", "letters", "plain"]
+__all__ = ["count_digits", "has_look_alikes", "letters", "plain"]
 
 _NOT_A_LETTER = re.compile(r"[^a-z]+")
 _ASCII_DIGIT = re.compile(r"[0-9]")
@@ -28,9 +28,9 @@ def count_digits(text: str) -> int:
     return count if text.isascii() else count + sum(map(_is_foreign_digit, text))
 
 
-def has_foreign_digits(text: str) -> bool:
-    """Whether a text has digits that some readers take for digits and others do not."""
-    return not text.isascii() and any(map(_is_foreign_digit, set(text)))
+def has_look_alikes(text: str) -> bool:
+    """Whether a text has characters that only some readers take for ASCII digits or marks (`+`, `@`, `:`)."""
+    return not text.isascii() and any(map(_is_look_alike, set(text)))
 
 
 def letters(text: str) -> str:
@@ -50,6 +50,14 @@ def plain(text: str) -> str:
 @lru_cache(maxsize=16384)
 def _is_foreign_digit(char: str) -> bool:
     return char > "\x7f" and any(c.isdigit() for c in (char, *unicodedata.normalize("NFKC", char)))
+
+
+@lru_cache(maxsize=16384)
+def _is_look_alike(char: str) -> bool:
+    plain = unicodedata.normalize("NFKC", char)
+    return _is_foreign_digit(char) or (
+        char > "\x7f" and any(c.isascii() and not c.isalpha() and c != " " for c in plain)
+    )
 
 
 @lru_cache(maxsize=16384)

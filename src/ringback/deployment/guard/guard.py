@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
@@ -13,7 +13,7 @@ from ringback.deployment.guard.folding import count_digits
 from ringback.deployment.guard.names import Role, mentions_a_trigger, study
 from ringback.deployment.guard.only_lines import OnlyLines
 from ringback.deployment.guard.refusal import StrangerRefused
-from ringback.deployment.guard.structure import NotCleanError, Structure, has_plain_names, parse
+from ringback.deployment.guard.structure import NotCleanError, Structure, has_plain_names, parse, scalars
 from ringback.deployment.guard.template import LETTERS, RequestTemplate
 
 __all__ = ["DialGuard"]
@@ -148,27 +148,11 @@ def _names_nothing_of_a_trigger(body: bytes) -> bool:
     may_hide = bool(_ESCAPE.search(text)) or "\0" in text
     try:
         value = parse(text)
-    except NotCleanError:
-        return not (mentions_a_trigger(text) or may_hide)
-    try:
         if may_hide and not _lists_ids(value):
             return False
-        return has_plain_names(value) and not any(map(_hides_a_trigger, _texts(value)))
-    except RecursionError:
+        return has_plain_names(value) and not any(map(_hides_a_trigger, scalars(value)))
+    except (NotCleanError, RecursionError):
         return False
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Every text in a value, names included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield key
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
 
 
 def _lists_ids(value: object) -> bool:

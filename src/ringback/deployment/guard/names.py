@@ -15,7 +15,7 @@ _LONGEST_NAME = 96
 """Letters of a text that may be a name; a reader may cut there, and what follows is prose."""
 _REMEMBERED = 128
 """Characters of a text whose meaning is remembered."""
-_CUT = re.compile(r"[\x00-\x1f\x7f]")
+_CUT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\ufffd]")
 """Characters at which a reader may end a name."""
 _ESCAPE = re.compile(r"[%\\&+]")
 """Characters by which a name may be written so that only some readers know it."""

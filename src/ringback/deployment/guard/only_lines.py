@@ -4,8 +4,8 @@ A body that is not one clean JSON text has no structure to go by. So nothing in 
 
 - each digit belongs to a line, written whole and in ASCII; what could hide others (escapes hold digits themselves, but
   for named entities; base64; other encodings of characters) is refused;
-- two lines stand in one body only where each reader has to take them apart: each in double quotes of its own in a text
-  that begins as JSON does, in fields of a form, or in elements of markup;
+- two lines stand in one body only where each reader has to take them apart: each as the text of a member `Value` or
+  `Phone` in what begins as JSON does, or as a field of a form;
 - no address leads to a stranger: no `sip:` or `tel:`, no `@` but of a host that is nobody's.
 
 The one exception are the flat text members with which a trigger begins, where they hold the configured text: a valid
@@ -20,7 +20,8 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
-from ringback.deployment.guard.folding import has_foreign_digits, letters
+from ringback.deployment.guard.folding import has_look_alikes, letters
+from ringback.deployment.guard.names import mentions_a_number
 from ringback.deployment.guard.refusal import StrangerRefused, Where
 
 __all__ = ["OnlyLines"]
@@ -33,7 +34,7 @@ _BEFORE, _AFTER = frozenset("\"'=>:,[({ \t\r\n"), frozenset("\"'<&:,])}; \t\r\n"
 _BEFORE_PLUS, _BEFORE_ZERO = frozenset('"'), frozenset('"=>')
 """What keeps a plus sign from being read as a blank, and a zero from beginning an octal number."""
 _ADDRESS = re.compile(
-    r"(?:sips?|tel|callto|h323|im|xmpp|wtai|skype|facetime)\s*:|@(?!example\.(?:com|org|net)\b)", re.IGNORECASE
+    r"(?:sips?|tel|callto|h323|im|xmpp|wtai|skype|facetime)\s*:|@(?!example\.(?:com|org|net)(?![\w.-]))", re.IGNORECASE
 )
 _HIDING = re.compile(
     r"base64|quoted-printable|transfer-encoding|<!(?:doctype|entity)|&#?\w+;|\\(?:\r?\n|[uUxX])", re.IGNORECASE
@@ -48,12 +49,10 @@ _FLAT = re.compile(
 )
 """The text members with which a trigger begins."""
 _CONFIGURED = re.compile(r"(\"(?:Project|AccessToken|ScenarioPath|Tenant)\"\s*:\s*)\"((?:[^\"\\]|\\.)*+)\"")
-_ENTRY = re.compile(r"\{\s*\"Name\"\s*:\s*\"_Destination\"\s*[,}]")
-_SEPARATE = {
-    "json": (re.compile(r"[:,\[]\s*\"\Z"), re.compile(r"\"\s*(?:[,}\]]|\Z)")),
-    "form": (re.compile(r"=\Z"), re.compile(r"&|\Z")),
-    "markup": (re.compile(r">\Z"), re.compile(r"</")),
-}
+_ENTRY = re.compile(r"\{\s*\"Name\"\s*:\s*\"_Destination\"\s*(?:\}|,\s*\"Value\"\s*:\s*[^\s{\[])")
+"""A destination that is an entry of its own, with a text or nothing for its value."""
+_JSON_VALUE = re.compile(r"\"(?:Value|Phone)\"\s*:\s*\"\Z"), re.compile(r"\"\s*(?:[,}\]]|\Z)")
+_FORM_FIELD = re.compile(r"=\Z"), re.compile(r"&|\Z")
 """What stands before and behind each of several lines, so that nobody takes two for one value."""
 _BESIDE = 64
 """Characters before a line that are looked at."""
@@ -78,8 +77,8 @@ class OnlyLines:
     def check(self, text: str, where: Where) -> None:
         """Judge text. Raises `StrangerRefused`."""
         text = self._without_configured(text)
-        if has_foreign_digits(text):
-            raise StrangerRefused("digits of another script", where)
+        if has_look_alikes(text):
+            raise StrangerRefused("characters that may be read as digits or marks", where)
         if _ADDRESS.search(text):
             raise StrangerRefused("an address that may be dialled", where)
         if _HIDING.search(text) or any(map(_is_base64_of_a_number, _words(text))):
@@ -109,7 +108,7 @@ class OnlyLines:
         if '"' not in text and "<" not in text:
             return _FORM_TOKEN.sub(lambda found: "" if found[1] in self._in_forms else found[0], text)
         flat = _FLAT.match(text)
-        if flat is None or letters(text).count("destinat") != len(_ENTRY.findall(text)):
+        if flat is None or mentions_a_number(flat[0]) or not _has_plain_destinations(text):
             return text  # a destination that is no entry of its own might take its value from anywhere
         return _CONFIGURED.sub(self._emptied, flat[0]) + text[flat.end() :]
 
@@ -117,15 +116,17 @@ class OnlyLines:
         return f'{member[1]}""' if member[2] in self._in_json else member[0]
 
 
+def _has_plain_destinations(text: str) -> bool:
+    return letters(text).count("destinat") == len(_ENTRY.findall(text))
+
+
 def _family(text: str) -> Iterator[tuple[re.Pattern[str], re.Pattern[str]]]:
     """What keeps lines apart in a text of this form; nothing where readers may differ on the form."""
     marks = {mark for mark in "\"'`<=&" if mark in text}
-    if marks == {'"'} and text.lstrip()[:1] in {"{", "["}:
-        yield _SEPARATE["json"]
+    if marks == {'"'} and text.lstrip()[:1] in {"{", "["} and _has_plain_destinations(text):
+        yield _JSON_VALUE
     elif marks == {"=", "&"} and not any(map(str.isspace, text)):
-        yield _SEPARATE["form"]
-    elif marks == {"<"}:
-        yield _SEPARATE["markup"]
+        yield _FORM_FIELD
 
 
 def _are_apart(runs: list[re.Match[str]], before: re.Pattern[str], after: re.Pattern[str]) -> bool:
@@ -145,4 +146,5 @@ def _words(text: str) -> Iterator[str]:
 def _is_base64_of_a_number(word: str) -> bool:
     coded = word.replace("/", "_")
     raw = base64.urlsafe_b64decode(coded + "A" * (-len(coded) % 4))[: len(coded) * 6 // 8]
-    return bool(_NUMBER.search(raw)) and raw.isascii() and raw.decode().isprintable()
+    plain = raw.translate(None, b"\0\t\r\n")
+    return bool(_NUMBER.search(plain)) and plain.isascii() and plain.decode().isprintable()

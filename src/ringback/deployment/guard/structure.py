@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from ringback.deployment.guard.names import Role, mentions_a_number, study
 from ringback.deployment.guard.only_lines import OnlyLines
 from ringback.deployment.guard.refusal import StrangerRefused, Where
 
-__all__ = ["NotCleanError", "Structure", "has_plain_names", "parse"]
+__all__ = ["NotCleanError", "Structure", "has_plain_names", "parse", "scalars"]
 
 _DEEPEST = 64
 _MOST_DIGITS = 6
@@ -101,7 +101,7 @@ class Structure:
 
     def check_text(self, text: str, where: Where) -> None:
         """Judge ordinary text: a configured one, one with too few digits for a number, or one with none but lines."""
-        if text in self._callers or text in self._harmless or not (digits := count_digits(text)):
+        if text in self._lines or text in self._harmless or not (digits := count_digits(text)):
             return
         if self._is_ours(text):
             return
@@ -144,6 +144,9 @@ class Structure:
 
     def _object(self, node: dict[str, Any], where: Where, depth: int) -> bool:
         speaking: set[str] = set()
+        is_callers = any(
+            type(value) is str and study(key).names and study(value).role is Role.CALLER for key, value in node.items()
+        )
         named: list[tuple[str, Role]] = []
         carrying: list[str] = []
         for key, value in node.items():
@@ -156,7 +159,7 @@ class Structure:
                 if name.carries:
                     carrying.append(key)
                 if type(value) is str:
-                    says = self._text(value, inner)
+                    says = self._text(value, inner, is_callers=is_callers)
                     if says is Role.DESTINATION or (name.names and says is not Role.PLAIN):
                         named.append((key, says))
                     elif name.names and study(value).escaped and value not in self._harmless:
@@ -169,7 +172,7 @@ class Structure:
             elif role is Role.RESULT_DESTINATION:
                 self._address(value, (where, key))
             else:
-                self._dialled(value, (where, key), caller=role is Role.CALLER)
+                self._called(value, (where, key), caller=role is Role.CALLER)
                 if role is Role.DESTINATION:
                     speaking.add(key)
             if not key.isalpha():
@@ -180,7 +183,7 @@ class Structure:
                     if role is Role.RESULT_DESTINATION:
                         self._address(value, (where, key))
                     else:
-                        self._dialled(value, (where, key), caller=role is Role.CALLER)
+                        self._called(value, (where, key), caller=role is Role.CALLER)
         if speaking:
             for key, value in node.items():
                 if key not in speaking and (key in carrying or type(value) is list):
@@ -203,16 +206,17 @@ class Structure:
         if named:
             for index, value in enumerate(node):
                 if index != named[0]:
-                    self._dialled(value, (where, index), caller=False)
+                    self._called(value, (where, index), caller=False)
         if speaking:
             for index, value in enumerate(node):
                 if index not in speaking and not _is_named(value):
                     self._no_other_digits(value, (where, index))
         return bool(named or speaking)
 
-    def _text(self, text: str, where: Where) -> Role:
-        """Check a text; what it means if it serves as a name."""
-        self.check_text(text, where)
+    def _text(self, text: str, where: Where, *, is_callers: bool = False) -> Role:
+        """Check a text, of the caller id's entry or any other; what it means if it serves as a name."""
+        if not (is_callers and text in self._callers):
+            self.check_text(text, where)
         if text in self._harmless:
             return Role.PLAIN
         role = study(text).role
@@ -229,8 +233,13 @@ class Structure:
         ):
             raise StrangerRefused("a number that is no configured line", where)
 
+    def _called(self, value: Any, where: Where, *, caller: bool) -> None:
+        """What stands where a number is dialled from: one line, exactly, or nothing."""
+        self._dialled(value, where, caller=caller)
+        if sum(map(self._lines.__contains__, scalars(value))) > 1:
+            raise StrangerRefused("two lines that may be read as one number", where)
+
     def _dialled(self, value: Any, where: Where, *, caller: bool) -> None:
-        """What stands where a number is dialled from: a line, exactly, or nothing."""
         kind = type(value)
         if kind is str or kind is Numeral:
             allowed = self._callers if caller else self._lines
@@ -288,6 +297,19 @@ def _names_a_number(value: Any) -> bool:
         return len(value) <= _LONGEST_NAME and study(value).role in _RUNG
     inner = value.values() if type(value) is dict else value if type(value) is list else ()
     return any(map(_names_a_number, inner))
+
+
+def scalars(value: Any) -> Iterator[str]:
+    """Every text and number in a value, names included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, element in value.items():
+            yield key
+            yield from scalars(element)
+    elif isinstance(value, list):
+        for element in value:
+            yield from scalars(element)
 
 
 def _is_named(value: Any) -> bool:
