@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringback.deployment import BudgetSpent, CallBudget, Trigger
+from tests.virtual_time import run
 
 from .hostile import Request, Script, body, http, serving, talking_to
 from .hostile import settings as settings_of
@@ -47,7 +48,7 @@ def test_whatever_happens_at_once_the_limit_holds(limit: int, outcomes: list[str
         assert budget.left == limit - spent
         assert (refused > 0) <= (dialled >= limit), "refused although places were left"
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_who_waits_for_a_place_gets_it_when_another_is_given_back() -> None:
@@ -61,7 +62,7 @@ def test_who_waits_for_a_place_gets_it_when_another_is_given_back() -> None:
         await asyncio.wait_for(waiting, 2)
         assert budget.left == 0
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_who_waits_for_a_place_is_told_when_the_last_one_is_spent() -> None:
@@ -75,7 +76,7 @@ def test_who_waits_for_a_place_is_told_when_the_last_one_is_spent() -> None:
         assert all(isinstance(end, BudgetSpent) for end in ends)
         assert "1 accepted calls" in str(ends[0]) or "budget of 1" in str(ends[0])
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_who_stops_waiting_takes_no_place() -> None:
@@ -89,7 +90,7 @@ def test_who_stops_waiting_takes_no_place() -> None:
         await budget.settle(accepted=False)
         assert budget.left == 1
 
-    asyncio.run(main())
+    run(main())
 
 
 async def _slow_answer(request: Request, status: int) -> bytes:
@@ -133,7 +134,7 @@ def test_triggers_at_once_never_place_one_call_too_many(pattern: str) -> None:
                 assert len(answers) == len(server.requests)
                 assert len(answers) == 24 or dialled == limit
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_refused_trigger_that_dials_all_the_same_is_counted() -> None:
@@ -151,7 +152,7 @@ def test_a_refused_trigger_that_dials_all_the_same_is_counted() -> None:
             assert client.transport.budget.accepted == 2
             assert len(server.requests) == 2
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_polls_cost_nothing() -> None:
@@ -164,4 +165,4 @@ def test_polls_cost_nothing() -> None:
                 await client.poll(["call-x"])
             assert client.transport.budget.left == 1
 
-    asyncio.run(main())
+    run(main())

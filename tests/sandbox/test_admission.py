@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.virtual_time import run
 
 from ringback.sandbox.admission import is_http_url
 from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH
+from tests.virtual_time import run
 
 from .in_process import Reply, deployed
 

@@ -8,10 +8,10 @@ import tracemalloc
 from collections.abc import Callable
 
 import pytest
-from tests.virtual_time import run
 
 from ringback.sandbox.calls import Call, CallBook
 from ringback.sandbox.settings import STATE_OF_LINE
+from tests.virtual_time import run
 
 from .in_process import deployed, until
 

@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import pytest
 import trustme
-from tests.virtual_time import run
 
 from ringback.sandbox import delivery
 from ringback.sandbox.delivery import Courier, Parcel
+from tests.virtual_time import run
 
 from .in_process import Deployment, Receiver, deployed, receiving, until
 
@@ -114,7 +114,7 @@ def test_a_dead_or_slow_destination_holds_up_nobody_else() -> None:
             placed = asyncio.get_running_loop().time() - start
             ids = [await _place(d, quick, f"/{n}") for n in range(20)]
             assert await until(lambda: all(quick.about(unique_id) for unique_id in ids), 10.0)
-            assert placed == 0.0
+            assert placed < 0.001
             assert slow.connections <= 32
 
     run(scenario())

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.virtual_time import run
 
 from ringback.contract.clauses import CLAUSES
 from ringback.sandbox import DIALECTS, FAULTS, SandboxError, SandboxSettings, list_text
 from ringback.sandbox.variations import compose
+from tests.virtual_time import run
 
 from . import oracle_calls, oracle_requests
 from .in_process import QUICK, Deployment, deployed

@@ -12,13 +12,13 @@ import json
 import re
 import shlex
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from ringback import clock
 from ringback.config import LINE_STATES
 from ringback.deployment.redaction import Redactor
 
@@ -113,7 +113,7 @@ class Recorder:
         # The same names, values and URLs come again and again; secrets are made known before a run sends anything.
         self._clean_short = functools.lru_cache(4096)(redactor.clean)
         self._lock = threading.Lock()
-        self._started = time.monotonic()
+        self._started = clock.monotonic()
         self._exchanges: list[Exchange] = []
         self._file: IO[str] | None = path.open("a", encoding="utf-8") if path else None
 
@@ -142,12 +142,12 @@ class Recorder:
         response_body: bytes = b"",
         failure: str | None = None,
     ) -> Exchange:
-        """Redact and keep one exchange; `begun` and `ended` are readings of `time.monotonic`."""
+        """Redact and keep one exchange; `begun` and `ended` are readings of `clock.monotonic`."""
         clean = self._clean_short
         headers = tuple(response_headers)
         answer = response_body.decode("utf-8", "backslashreplace")
         told = "\n".join([*(f"{name}: {value}" for name, value in headers), answer])
-        wall = datetime.now(UTC).timestamp() - (time.monotonic() - begun)
+        wall = clock.wall().timestamp() - (clock.monotonic() - begun)
         exchange = Exchange(
             id=next(self._ids),
             purpose=clean(purpose),
