@@ -1,4 +1,4 @@
-"""Time that passes only when nothing else can happen: tests wait for nothing, and no slow machine is ever too slow.
+"""Time that passes only when nothing else can happen: tests wait for nothing, and no machine is too slow for them.
 
 `run` is `asyncio.run` on a `VirtualClock`, which Ringback's own clock then is. When no callback is ready, the loop sets
 the clock to its next timer instead of waiting for it. Connections between servers and clients within the loop are
@@ -59,21 +59,35 @@ class _Selector(selectors.DefaultSelector):
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if self.loop.threads_at_work:
+        if self.loop.threads_at_work or not self.loop.attended:
             return super().select(None)
         if timeout is None:
-            raise RuntimeError("everything waits for something that will never happen")
+            self.loop.stuck()
+            return []
         self.loop.clock.advance(timeout)
         return []
 
 
+class _Port:
+    """A port in a virtual network, which the machine's own has nothing to do with."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def getsockname(self) -> tuple[str, int]:
+        return ("127.0.0.1", self._number)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 class _Server:
-    """A listener of a virtual loop. Its sockets are bound, to have a port that is nobody else's, and never listen."""
+    """A listener of a virtual loop. Where any free port will do, a socket is bound to have one, and never listens."""
 
     def __init__(
-        self, bound: socket.socket, factory: Callable[[], asyncio.BaseProtocol], context: ssl.SSLContext | None
+        self, bound: socket.socket | _Port, factory: Callable[[], asyncio.BaseProtocol], context: ssl.SSLContext | None
     ) -> None:
-        self.sockets: tuple[socket.socket, ...] = (bound,)
+        self.sockets: tuple[socket.socket | _Port, ...] = (bound,)
         self.factory = factory
         self.context = context
 
@@ -96,10 +110,15 @@ class _Server:
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop whose time is a `VirtualClock`'s, and whose network is itself."""
+    """An asyncio loop whose time is a `VirtualClock`'s, and whose network is itself.
 
-    def __init__(self, virtual: VirtualClock) -> None:
+    One that runs in a thread of its own, beside a test, is not `attended` but for the length of an `attend`: while the
+    test does something else, time stands still.
+    """
+
+    def __init__(self, virtual: VirtualClock, *, attended: bool = True) -> None:
         self.clock = virtual
+        self.attended = int(attended)
         self.threads_at_work = 0
         self._servers: dict[int, _Server] = {}
         selector = _Selector()
@@ -109,13 +128,28 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.clock.monotonic()
 
+    async def attend(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Let time pass until a coroutine has ended."""
+        self.attended += 1
+        try:
+            return await coroutine
+        finally:
+            self.attended -= 1
+
+    def stuck(self) -> None:
+        """Cancel everything, since nothing is ready and nothing ever will be."""
+        for task in asyncio.all_tasks(self):
+            task.cancel("everything waits for something that will never happen")
+
     async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **rest: Any) -> Any:
-        bound = rest.get("sock")
-        if bound is None:
-            bound = socket.socket(socket.AF_INET6 if host and ":" in host else socket.AF_INET)
-            bound.bind((host or "127.0.0.1", port or 0))
-        number = bound.getsockname()[1]
-        self._servers[number] = server = _Server(bound, protocol_factory, rest.get("ssl"))
+        bound: Any = rest.get("sock")
+        if bound is None and port:
+            bound = _Port(port)
+        elif bound is None:
+            bound = socket.socket()
+            bound.bind((host or "127.0.0.1", 0))
+        server = _Server(bound, protocol_factory, rest.get("ssl"))
+        self._servers[bound.getsockname()[1]] = server
         return server
 
     async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **rest: Any) -> Any:
