@@ -68,6 +68,25 @@ def test_imports_point_one_way(path: Path) -> None:
     assert not strangers, f"{mine} may not import {', '.join(sorted(strangers))}: see ARCHITECTURE.md"
 
 
+MACHINE_CLOCKS = {
+    ("time", name)
+    for name in ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep", "time", "time_ns")
+} | {("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
+READS_THEM = {"clock.py", "sandbox/certificates.py"}
+"""Certificates are verified by TLS libraries, by the machine's clock."""
+
+
+def test_one_module_reads_the_machines_clocks() -> None:
+    reading = {
+        str(path.relative_to(SOURCE))
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr) in MACHINE_CLOCKS
+    }  # fmt: skip
+    assert reading == READS_THEM, "ask ringback.clock for the time: tests set it"
+
+
 def test_no_module_has_grown_past_one_job() -> None:
     long = {str(p.relative_to(SOURCE)): n for p in MODULES if (n := len(p.read_text().splitlines())) > 400}
     assert not long, f"split these: {long}"

@@ -9,13 +9,14 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
 
+from ringback import clock
 from ringback.config import Config, ConfigError
 from ringback.config.loading import Sources, gather
 from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
@@ -87,7 +88,7 @@ def selected(ids: Iterable[str]) -> tuple[str, ...]:
 
 def new_directory(command: str, out: Path | None) -> Path:
     """Make the run's directory: the one asked for, or a new one under `reports`. Raises `ConfigError`."""
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    stamp = clock.wall().strftime("%Y-%m-%dT%H-%M-%SZ")
     directory = out if out is not None else Path("reports") / f"{stamp}-{command}"
     attempt = 1
     while out is None and directory.exists():
@@ -123,7 +124,7 @@ def finish(
     report = RunReport(
         command=command,
         started=started,
-        seconds=(datetime.now(UTC) - started).total_seconds(),
+        seconds=(clock.wall() - started).total_seconds(),
         base_url=config.deployment.base_url,
         embedded=target.embedded,
         variation=target.variation,
