@@ -22,7 +22,8 @@ gate: $(READY)  ## check, then load, the embedded deployment: one verdict
 	$(BIN)/ringback gate
 
 test: $(READY)  ## Ringback's own tests, but for the slow ones
-	$(BIN)/python -m pytest -q -m "not slow" -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -m "not slow" -n auto --dist loadfile --no-loadscope-reorder \
+	  --durations=100 --durations-min=2 $(PYTEST_ARGS)
 
 test-all: $(READY)  ## all of Ringback's own tests, the fault and dialect matrix among them
 	$(BIN)/python -m pytest -q

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.plain_schemathesis import drive, sink
 from benchmarks.rows import Row, Rows, add_options, files, run_all, sample, selected
+
 from tests.deployments.catalogue import Variation
 from tests.deployments.checking import check
 from tests.deployments.processes import anew

@@ -31,9 +31,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.deployments.running import Account, Deployed
 
 from ringback.resources import openapi_path
+from tests.deployments.running import Account, Deployed
 
 __all__ = ["Driven", "drive", "filled_in", "sink"]
 

@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.rows import Row, Rows, add_options, files, run_all, selected
+
 from tests.deployments.catalogue import Variation
 from tests.deployments.checking import check
 

@@ -1,10 +1,96 @@
-"""What all tests need, whoever starts them."""
+"""What holds for all tests: seeds that are explicit and printed, an order, and Ctrl-C as in a terminal."""
 
 from __future__ import annotations
 
+import random
+import shlex
 import signal
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs with Ctrl-C ignored, and children inherit that: the tests that interrupt a command
     # want it as in a terminal.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+SEED = "1"
+"""What Hypothesis draws from, unless --hypothesis-seed names another: the same tests on every machine, every time."""
+
+LONGEST = (
+    "loadgen/test_plain.py",
+    "loadgen/test_scenarios.py",
+    "cli/test_runs.py",
+    "loadgen/test_workers.py",
+    "cli/test_load.py",
+    "loadgen/test_shapes.py",
+    "loadgen/test_run.py",
+    "suite/test_conversations.py",
+    "suite/test_fuzzing.py",
+)
+"""These files begin, so that no worker is left alone with one of them at the end."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--order-seed", type=int, metavar="N", help="shuffle the files, and the tests within each")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = SEED
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seeds: {_seeds(config)}"
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if config.option.verbose < 0:  # then there was no header
+        terminalreporter.write_line(f"seeds: {_seeds(config)}")
+
+
+def _seeds(config: pytest.Config) -> str:
+    order = config.option.order_seed
+    drawn = f"--hypothesis-seed={config.option.hypothesis_seed}"
+    return drawn if order is None else f"{drawn} --order-seed={order}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    groups = list(files.values())
+    if config.option.order_seed is not None:
+        source = random.Random(config.option.order_seed)
+        source.shuffle(groups)
+        for group in groups:
+            source.shuffle(group)
+    else:
+        groups.sort(key=_rank)
+    items[:] = [item for group in groups for item in group]
+
+
+def _rank(group: list[pytest.Item]) -> int:
+    name = "/".join(group[0].path.parts[-2:])
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        report.sections.append(("run it again", _again(item)))
+    return report
+
+
+def _again(item: pytest.Item) -> str:
+    """The line that repeats a test; in a shuffled run, what ran before it in its file belongs to it."""
+    what = item.nodeid.partition("::")[0] if item.config.option.order_seed is not None else shlex.quote(item.nodeid)
+    python = Path(sys.executable)
+    if python.is_relative_to(item.config.rootpath):
+        python = python.relative_to(item.config.rootpath)
+    return f"{python} -m pytest {what} {_seeds(item.config)}"

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ringback"
+ANY_ROOM_MAY = {"clock"}
 MAY_IMPORT = {
+    "clock": set(),
     "config": set(),
     "contract": {"config", "resources"},
     "rundir": set(),
@@ -68,8 +70,27 @@ def test_imports_point_one_way(path: Path) -> None:
     mine = room(path)
     if mine == "__init__":
         return
-    strangers = set(imported(path)) - MAY_IMPORT[mine] - {mine}
+    strangers = set(imported(path)) - MAY_IMPORT[mine] - ANY_ROOM_MAY - {mine}
     assert not strangers, f"{mine} may not import {', '.join(sorted(strangers))}: see ARCHITECTURE.md"
+
+
+MACHINE_CLOCKS = {
+    ("time", name)
+    for name in ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep", "time", "time_ns")
+} | {("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
+READS_THEM = {"clock.py", "sandbox/certificates.py"}
+"""Certificates are verified by TLS libraries, by the machine's clock."""
+
+
+def test_one_module_reads_the_machines_clocks() -> None:
+    reading = {
+        str(path.relative_to(SOURCE))
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr) in MACHINE_CLOCKS
+    }  # fmt: skip
+    assert reading == READS_THEM, "ask ringback.clock for the time: tests set it"
 
 
 def test_no_module_has_grown_past_one_job() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,8 +13,10 @@ import httpx
 import pytest
 import trustme
 
+from ringback import clock
 from ringback.config import ConfigError, ResultDestination
 from ringback.receiver import MAX_BODY, Behaviour, Delivery, Receiver
+from tests.virtual_time import run
 
 
 def listening_on(listen: str = "127.0.0.1:0", **more: object) -> ResultDestination:
@@ -53,7 +54,7 @@ def test_each_call_has_an_address_of_its_own() -> None:
             assert ("content-type", "application/json") in told[0].headers
             assert receiver.to(other) == receiver.to(None) == receiver.to("nobody") == []
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_an_address_behaves_as_it_was_told() -> None:
@@ -63,15 +64,15 @@ def test_an_address_behaves_as_it_was_told() -> None:
             assert [(await http.post(url)).status_code for _ in range(4)] == [503, 500, 204, 204]
             assert [d.status for d in receiver.deliveries] == [503, 500, 204, 204]
             _, slow = receiver.address(Behaviour(seconds=0.3))
-            began = time.monotonic()
+            began = clock.monotonic()
             posting = asyncio.create_task(http.post(slow))
             while len(receiver.deliveries) < 5:
                 assert not posting.done(), "told as soon as it was read, though answered later"
                 await asyncio.sleep(0.01)
             assert (await posting).status_code == 200
-            assert time.monotonic() - began >= 0.29
+            assert clock.monotonic() - began == pytest.approx(0.3, abs=0.02)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_who_listens_is_told_of_each_delivery() -> None:
@@ -89,7 +90,7 @@ def test_who_listens_is_told_of_each_delivery() -> None:
             assert [(d.key, d.body) for d in heard] == [(key, b"x"), (None, b"y")]
             assert heard == receiver.deliveries
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_an_unknown_path_is_answered_and_kept_as_nobodys() -> None:
@@ -99,7 +100,7 @@ def test_an_unknown_path_is_answered_and_kept_as_nobodys() -> None:
                 assert (await http.get(receiver.public_url + path)).status_code == 200
             assert [d.key for d in receiver.deliveries] == [None] * 6
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_our_own_look_at_the_public_url_is_no_delivery() -> None:
@@ -108,7 +109,7 @@ def test_our_own_look_at_the_public_url_is_no_delivery() -> None:
             assert (await http.get(receiver.probe_url)).status_code == 200
             assert receiver.deliveries == []
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_of_an_enormous_delivery_a_bounded_part_is_kept() -> None:
@@ -118,7 +119,7 @@ def test_of_an_enormous_delivery_a_bounded_part_is_kept() -> None:
             assert (await http.post(url, content=b"x" * (4 * MAX_BODY))).status_code == 200
             assert [len(d.body) for d in receiver.to(key)] == [MAX_BODY]
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_a_hostile_sender_troubles_nobody_else(raw: bytes) -> None:
             assert (await http.post(url, content=b"good")).status_code == 200
             assert len(receiver.to(key)) == before + 1
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_many_at_once_are_all_taken() -> None:
@@ -168,7 +169,7 @@ def test_many_at_once_are_all_taken() -> None:
             assert {answer.status_code for answer in answers} == {200}
             assert all([d.body for d in receiver.to(key)] == [key.encode()] for key, _ in addresses)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_results_can_be_received_over_tls(tmp_path: Path) -> None:
@@ -189,7 +190,7 @@ def test_results_can_be_received_over_tls(tmp_path: Path) -> None:
             assert len(receiver.to(own)) == 1
             assert receiver.dead_address().startswith("http")
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_certificate_that_is_none_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
@@ -200,7 +201,7 @@ def test_a_certificate_that_is_none_is_a_mistake_in_the_configuration(tmp_path: 
         with pytest.raises(ConfigError, match=r"result_destination\.tls_cert"):
             await receiver.start()
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize("host", ["192.0.2.7", "no-such-host.invalid", "a..b"])
@@ -209,7 +210,7 @@ def test_an_address_that_is_not_ours_is_a_mistake_in_the_configuration(host: str
         with pytest.raises(ConfigError, match=r"result_destination\.listen"):
             await Receiver(listening_on(f"{host}:8099", public_url="http://tester.example")).start()
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_port_in_use_is_a_mistake_in_the_configuration() -> None:
@@ -219,7 +220,7 @@ def test_a_port_in_use_is_a_mistake_in_the_configuration() -> None:
             with pytest.raises(ConfigError, match=f"127.0.0.1:{port}"):
                 await Receiver(listening_on(f"127.0.0.1:{port}")).start()
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_at_the_dead_address_nobody_answers() -> None:
@@ -229,7 +230,7 @@ def test_at_the_dead_address_nobody_answers() -> None:
                 await http.post(receiver.dead_address())
             assert receiver.deliveries == []
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_the_public_url_is_the_configured_one() -> None:
@@ -240,7 +241,7 @@ def test_the_public_url_is_the_configured_one() -> None:
             assert url == f"https://tester.example.com:8099/results/{key}"
             assert receiver.dead_address().startswith("http://tester.example.com:")
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_delivery_behind_a_path_prefix_finds_its_address() -> None:
@@ -250,7 +251,7 @@ def test_a_delivery_behind_a_path_prefix_finds_its_address() -> None:
             await http.post(f"{receiver.public_url}/results/{key}/more?x=1")
             assert [d.key for d in receiver.deliveries] == [key]
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_after_the_end_the_port_is_free_again_and_what_came_is_kept() -> None:
@@ -260,13 +261,13 @@ def test_after_the_end_the_port_is_free_again_and_what_came_is_kept() -> None:
             hanging = asyncio.create_task(http.post(url))
             while not receiver.to(key):
                 await asyncio.sleep(0.01)
-            began = time.monotonic()
+            began = clock.monotonic()
             await receiver.stop()
-            assert time.monotonic() - began < 5, "a sender that is kept waiting does not keep us"
+            assert clock.monotonic() - began < 5, "a sender that is kept waiting does not keep us"
             assert (await hanging).status_code == 200, "and it has its answer early"
             assert len(receiver.to(key)) == 1
             with socket.socket() as free:
                 free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 free.bind(("127.0.0.1", int(url.split("/")[2].rpartition(":")[2])))
 
-    asyncio.run(main())
+    run(main())

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import secrets
 import socket
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import uvicorn
 
+from ringback import clock
 from ringback.config import ConfigError, ResultDestination
 
 __all__ = ["Behaviour", "Delivery", "Receiver"]
@@ -40,7 +40,7 @@ class Behaviour:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One request that reached the receiver. `at` and `answered` are readings of `time.monotonic`."""
+    """One request that reached the receiver. `at` and `answered` are readings of `clock.monotonic`."""
 
     key: str | None
     """Which address it came to; None if it is none of ours."""
@@ -176,7 +176,7 @@ class Receiver:
     ) -> None:
         if scope["type"] != "http":
             return
-        at = time.monotonic()
+        at = clock.monotonic()
         body = bytearray()
         while True:
             message = await receive()

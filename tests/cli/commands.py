@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from .forking import forks
 
 TOKEN = "rb-command-line-token-SECRET"
 LINES = {"answered": "5550000001", "busy": "5550000002"}
@@ -75,12 +77,8 @@ def environment(**extra: str) -> dict[str, str]:
 
 def ringback(*arguments: str, folder: Path, seconds: float = 90, **variables: str) -> Ended:
     """Run a command to its end."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "ringback", *arguments],
-        cwd=folder, env=environment(**variables), capture_output=True, timeout=seconds, check=False,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode(), folder)
+    (end,) = _forked([(Case(arguments, variables=variables), folder)], 1, seconds)
+    return end
 
 
 @contextlib.contextmanager
@@ -155,77 +153,34 @@ class Case:
     program: Literal["ringback", "pytest"] = "ringback"
 
 
-_FORKING = """\
-import gc, json, os, sys
-gc.disable()
-import pytest, ringback.cli, ringback.suite.fuzzing.requests, ringback.suite.plugin
-from ringback.commands import check, gate, init, load, sandbox
-
-def run(case):
-    os.chdir(case["folder"])
-    os.environ.update(case["variables"])
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open("../" + name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    sys.argv = [case["program"], *case["arguments"]]
-    if case["program"] == "pytest":
-        sys.exit(int(pytest.main()))
-    ringback.cli.main()
-
-def reap():
-    child, status = os.wait()
-    codes[running.pop(child)] = os.waitstatus_to_exitcode(status)
-
-gc.freeze()
-gc.enable()
-told, running, codes = json.load(sys.stdin), {}, {}
-for case in told["cases"]:
-    while len(running) >= told["at_once"]:
-        reap()
-    child = os.fork()
-    if child:
-        running[child] = case["folder"]
-        continue
-    code = 99
-    try:
-        run(case)
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    except BaseException:
-        import traceback
-        traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-while running:
-    reap()
-print(json.dumps(codes))
-"""
-
-
 def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3) -> dict[str, Ended]:
-    """Run many commands, a few at a time, each in a process forked after the imports: what takes long is shared."""
-    told = []
+    """Run many commands, a few at a time, each in a folder of its own."""
+    prepared = []
     for number, case in enumerate(cases.values()):
         place = folder / f"{number}" / "here"
         place.mkdir(parents=True)
         for name, content in case.files.items():
             (place / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        told.append(
+        prepared.append((case, place))
+    return dict(zip(cases, _forked(prepared, at_once, 240), strict=True))
+
+
+def _forked(cases: Sequence[tuple[Case, Path]], at_once: int, seconds: float) -> list[Ended]:
+    """Run commands in their folders; what they print goes into files that no test has there."""
+    with tempfile.TemporaryDirectory() as printed:
+        orders: list[dict[str, Any]] = [
             {
                 "folder": str(place),
                 "program": case.program,
                 "arguments": case.arguments,
-                "variables": {**case.variables},
+                "environment": environment(**case.variables),
+                "out": f"{printed}/{number}.out",
+                "err": f"{printed}/{number}.err",
             }
-        )
-    done = subprocess.run(
-        [sys.executable, "-c", _FORKING], input=json.dumps({"cases": told, "at_once": at_once}), text=True,
-        capture_output=True, check=True, timeout=240, env=environment(), cwd=folder,
-    )  # fmt: skip
-    codes = json.loads(done.stdout)
-    ends = {}
-    for number, name in enumerate(cases):
-        place = folder / f"{number}" / "here"
-        out, err = ((place.parent / stream).read_text() for stream in ("out", "err"))
-        ends[name] = Ended(codes[str(place)], out, err, place)
-    return ends
+            for number, (case, place) in enumerate(cases)
+        ]
+        codes = forks().run(orders, at_once, seconds)
+        return [
+            Ended(code, Path(order["out"]).read_text(), Path(order["err"]).read_text(), place)
+            for code, order, (_, place) in zip(codes, orders, cases, strict=True)
+        ]

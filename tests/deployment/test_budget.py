@@ -13,6 +13,7 @@ from ringback.config import ConfigError
 from ringback.deployment import BudgetSpent, CallBudget, Trigger
 from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
 from ringback.loadgen.run import check_budget
+from tests.virtual_time import run
 
 from .hostile import Request, Script, body, http, serving, talking_to
 from .hostile import settings as settings_of
@@ -200,7 +201,7 @@ def test_whatever_happens_at_once_the_limit_holds(limit: int, outcomes: list[Fat
         assert budget.left == limit - spent
         assert (refused > 0) <= (dialled >= limit), "refused although places were left"
 
-    asyncio.run(main())
+    run(main())
 
 
 async def waiting_for(budget: WaitingBudget) -> asyncio.Task[None]:
@@ -221,7 +222,7 @@ def test_who_waits_for_a_place_gets_it_when_another_is_given_back() -> None:
         await asyncio.wait_for(waiting, 10)
         assert budget.left == 0
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_who_waits_for_a_place_is_refused_when_the_last_one_is_spent() -> None:
@@ -234,7 +235,7 @@ def test_who_waits_for_a_place_is_refused_when_the_last_one_is_spent() -> None:
         assert all(isinstance(end, BudgetSpent) for end in ends)
         assert str(ends[0]) == "the budget of 1 calls is spent"
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_who_stops_waiting_takes_no_place() -> None:
@@ -247,7 +248,7 @@ def test_who_stops_waiting_takes_no_place() -> None:
         await budget.give(Fate.FREE, valid=True, sent=True)
         assert budget.left == 1
 
-    asyncio.run(main())
+    run(main())
 
 
 # -- through the transport --------------------------------------------------------------------------------------------
@@ -294,7 +295,7 @@ def test_triggers_at_once_never_place_one_call_too_many(pattern: str) -> None:
                 assert len(answers) == len(server.requests)
                 assert len(answers) == 24 or dialled == limit or budget.in_the_dark
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_refused_trigger_that_dials_all_the_same_is_counted() -> None:
@@ -312,7 +313,7 @@ def test_a_refused_trigger_that_dials_all_the_same_is_counted() -> None:
             assert client.transport.budget.accepted == 2
             assert len(server.requests) == 2
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_polls_cost_nothing() -> None:
@@ -325,4 +326,4 @@ def test_polls_cost_nothing() -> None:
                 await client.poll(["call-x"])
             assert client.transport.budget.left == 1
 
-    asyncio.run(main())
+    run(main())

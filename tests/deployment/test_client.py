@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
 
 from ringback.deployment.client import encode
+from tests.virtual_time import run
 
 from .hostile import LINE, Request, accepts, body, http, serving, settings, talking_to
 
@@ -29,7 +29,7 @@ def test_a_trigger_and_a_poll_are_sent_as_documented() -> None:
             assert [e.id for e in client.recorder.exchanges] == [1, 2]
             assert client.transport.budget.accepted == 1
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_no_proxy_of_the_environment_comes_between(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +44,7 @@ def test_no_proxy_of_the_environment_comes_between(monkeypatch: pytest.MonkeyPat
                 await client.poll(["a"])
             assert (proxy.connections, len(server.requests)) == (0, 2)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_cookies_are_not_carried_from_one_request_to_the_next() -> None:
@@ -58,7 +58,7 @@ def test_cookies_are_not_carried_from_one_request_to_the_next() -> None:
             await client.poll(["a"])
             assert [r.headers.get("cookie") for r in server.requests] == [None, None, None]
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_poll_with_any_body_may_be_answered_of_every_text_in_it() -> None:
@@ -72,7 +72,7 @@ def test_a_poll_with_any_body_may_be_answered_of_every_text_in_it() -> None:
                 b'{"UniqueIds": "a", "More": ["b", 5]}', b"null", b"", b'{"UniqueIds": ["a',
             ]  # fmt: skip
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_an_id_that_looks_like_a_telephone_number_stays_legible_in_the_evidence() -> None:
@@ -86,7 +86,7 @@ def test_an_id_that_looks_like_a_telephone_number_stays_legible_in_the_evidence(
             assert "4915112345678" in poll.exchange.request_body
             assert LINE not in str(client.recorder.exchanges)
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize(

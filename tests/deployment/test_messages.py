@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.redaction.detector import find_secrets
-from tests.redaction.spellings import SPELLINGS
 
 from ringback.deployment import Unreachable
+from tests.redaction.detector import find_secrets
+from tests.redaction.spellings import SPELLINGS
 
 from .authority import Authority
 from .hostile import LINE, TOKEN, Request, body, http, serving, settings, talking_to

@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from ringback.deployment import RateLimited, pace
+from ringback import clock
+from ringback.deployment import RateLimited
 from ringback.deployment.pace import Patience, TriggerRate, retry_after
+from tests.virtual_time import run
 
 from .hostile import accepts, body, serving, settings, talking_to
-
-
-class Clock:
-    """Time that passes by sleeping only."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += max(seconds, 1e-9)
-
-
-@pytest.fixture
-def clock() -> Iterator[Clock]:
-    with pytest.MonkeyPatch.context() as patch:
-        yield _installed(patch)
-
-
-def _installed(patch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    patch.setattr(pace, "time", SimpleNamespace(monotonic=clock.monotonic))
-    patch.setattr(pace, "asyncio", SimpleNamespace(sleep=clock.sleep, Lock=asyncio.Lock))
-    return clock
 
 
 @given(
@@ -54,18 +27,17 @@ def _installed(patch: pytest.MonkeyPatch) -> Clock:
 def test_no_window_of_time_sees_more_than_the_burst_and_the_rate(
     per_second: float, waits: list[tuple[int, float]]
 ) -> None:
-    async def main(clock: Clock) -> list[float]:
+    async def main() -> list[float]:
         rate = TriggerRate(per_second)
         left: list[float] = []
         for count, idle in waits:
-            clock.now += idle
+            await asyncio.sleep(idle)
             count = min(count, rate.burst)
             await rate.wait(count)
-            left.extend([clock.now] * count)
+            left.extend([clock.monotonic()] * count)
         return left
 
-    with pytest.MonkeyPatch.context() as patch:
-        left = asyncio.run(main(_installed(patch)))
+    left = run(main())
     burst = max(1, int(per_second))
     for i, start in enumerate(left):
         for j in range(i, len(left)):
@@ -73,35 +45,36 @@ def test_no_window_of_time_sees_more_than_the_burst_and_the_rate(
             assert j - i + 1 <= allowed + 1e-3
 
 
-def test_a_rate_is_used_up_not_only_kept_to(clock: Clock) -> None:
+def test_a_rate_is_used_up_not_only_kept_to() -> None:
     async def main() -> None:
+        began = clock.monotonic()
         rate = TriggerRate(10)
         for _ in range(110):
             await rate.wait()
+        assert clock.monotonic() - began == pytest.approx(10.0, abs=0.01)
 
-    asyncio.run(main())
-    assert clock.now - 1000 == pytest.approx(10.0, abs=0.01)
+    run(main())
 
 
-def test_more_at_once_than_a_second_holds_is_refused(clock: Clock) -> None:
+def test_more_at_once_than_a_second_holds_is_refused() -> None:
     async def main() -> None:
         with pytest.raises(ValueError, match="can't leave at once"):
             await TriggerRate(10).wait(11)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_triggers_leave_no_faster_than_configured() -> None:
     async def main() -> None:
         config = {"calls": 100, "triggers_per_second": 20}
         async with serving(accepts) as server, talking_to(settings(server.base_url, budget=config)) as client:
-            began = time.monotonic()
+            began = clock.monotonic()
             await asyncio.gather(*(client.trigger(body(), expect_call=True) for _ in range(36)))
-            # 20 leave at once, 16 more at 20 a second: a slow machine makes it more, none makes it less.
-            assert time.monotonic() - began > 0.75
+            # 20 leave at once, 16 more at 20 a second.
+            assert clock.monotonic() - began == pytest.approx(0.8)
             assert len(server.requests) == 36
 
-    asyncio.run(main())
+    run(main())
 
 
 # -- Retry-After ------------------------------------------------------------------------------------------------------
@@ -147,8 +120,8 @@ def test_no_header_confuses_the_reading_of_retry_after(value: str, date: str | N
 @given(st.lists(st.tuples(st.none() | st.floats(0, 50), st.integers(0, 5000)), max_size=60))
 @hypothesis_settings(max_examples=100, deadline=None)
 def test_patience_is_never_overdrawn(answers: list[tuple[float | None, int]]) -> None:
-    async def main(clock: Clock) -> None:
-        patience = Patience(30)
+    async def main() -> None:
+        began, patience = clock.monotonic(), Patience(30)
         for asked, attempt in answers:
             try:
                 patience.note("/v2/call", asked, attempt)
@@ -156,19 +129,18 @@ def test_patience_is_never_overdrawn(answers: list[tuple[float | None, int]]) ->
                 break
             await patience.open("/v2/call")
             assert patience.left >= 0
-        assert clock.now - 1000 <= 30 + 1e-6, "never waits longer than it may"
+        assert clock.monotonic() - began <= 30 + 1e-6, "never waits longer than it may"
 
-    with pytest.MonkeyPatch.context() as patch:
-        asyncio.run(main(_installed(patch)))
+    run(main())
 
 
-def test_a_pause_holds_for_its_endpoint_alone(clock: Clock) -> None:
+def test_a_pause_holds_for_its_endpoint_alone() -> None:
     async def main() -> None:
-        patience = Patience(30)
+        began, patience = clock.monotonic(), Patience(30)
         patience.note("/v2/call", 10, 0)
         await patience.open("/v2/callresult")
-        assert clock.now == 1000
+        assert clock.monotonic() == began
         await patience.open("/v2/call")
-        assert clock.now == pytest.approx(1010)
+        assert clock.monotonic() == pytest.approx(began + 10)
 
-    asyncio.run(main())
+    run(main())

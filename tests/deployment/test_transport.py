@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
+
+from tests.virtual_time import run
 
 from .hostile import Request, Script, accepts, body, http, serving, settings, talking_to
 
@@ -63,6 +67,11 @@ async def answers_garbage(_request: Request) -> bytes | None:
     return b"SSH-2.0-OpenSSH_9.9\r\n\r\n"
 
 
+def runner_for(script: Script) -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Only TCP has resets, so these take real sockets."""
+    return asyncio.run if script is resets else run
+
+
 @pytest.mark.parametrize(
     ("script", "failure", "possible"),
     [
@@ -99,7 +108,7 @@ def test_a_trigger_is_never_sent_twice(script: Script, failure: str | None, poss
             assert (client.transport.budget.accepted, client.transport.budget.may_have_dialled) == (0, possible)
             assert client.transport.budget.left == 50 - possible
 
-    asyncio.run(main())
+    runner_for(script)(main())
 
 
 def test_a_connection_closed_before_anything_is_read_brings_no_second_trigger() -> None:
@@ -112,7 +121,7 @@ def test_a_connection_closed_before_anything_is_read_brings_no_second_trigger() 
             assert answer.failure is not None
             assert server.connections == 1
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_trigger_has_a_connection_of_its_own() -> None:
@@ -124,7 +133,7 @@ def test_a_trigger_has_a_connection_of_its_own() -> None:
             assert [r.nth_here for r in server.triggers] == [1, 1, 1]
             assert server.connections == 4
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_polls_share_a_connection() -> None:
@@ -134,7 +143,7 @@ def test_polls_share_a_connection() -> None:
                 assert (await client.poll(["x"])).status == 200
             assert server.connections == 1
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_poll_on_a_stale_connection_is_sent_again_once_on_a_new_one() -> None:
@@ -150,7 +159,7 @@ def test_a_poll_on_a_stale_connection_is_sent_again_once_on_a_new_one() -> None:
             assert len(client.history) == 2
             assert [e.failure for e in client.recorder.exchanges] == [None, None]
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_poll_on_a_connection_closed_while_idle_goes_through() -> None:
@@ -168,7 +177,7 @@ def test_a_poll_on_a_connection_closed_while_idle_goes_through() -> None:
                 await asyncio.sleep(0.03)
             assert len(server.requests) == 4
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize("script", [closes, resets, closes_in_headers])
@@ -181,7 +190,7 @@ def test_a_poll_dropped_on_a_new_connection_is_not_excused(script: Script) -> No
             assert poll.failure == "connection closed"
             assert len(server.requests) == 1
 
-    asyncio.run(main())
+    runner_for(script)(main())
 
 
 def test_a_poll_that_is_dropped_again_on_the_new_connection_has_failed() -> None:
@@ -194,7 +203,7 @@ def test_a_poll_that_is_dropped_again_on_the_new_connection_has_failed() -> None
             assert (await client.poll(["y"])).failure == "connection closed"
             assert len(server.requests) == 3
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_poll_that_times_out_on_a_kept_alive_connection_is_not_repeated() -> None:
@@ -208,4 +217,4 @@ def test_a_poll_that_times_out_on_a_kept_alive_connection_is_not_repeated() -> N
             assert (await client.poll(["y"])).failure == "timeout"
             assert len(server.requests) == 2
 
-    asyncio.run(main())
+    run(main())

@@ -11,6 +11,7 @@ from benchmarks.detection import Summary, markdown, plain
 from benchmarks.plain_schemathesis import TUNING, filled_in
 from benchmarks.rows import Row, Rows, run_all, sample
 from benchmarks.stability import report
+
 from tests.deployments.catalogue import STACKS, Variation, variations
 from tests.deployments.running import Account
 

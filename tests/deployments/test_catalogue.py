@@ -9,10 +9,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.deployments.catalogue import ADVISORY, STACKS, Variation, missing, program, variations
-from tests.deployments.running import Account, deployed, settings_of
 
 from ringback.contract.clauses import CLAUSES, Level
+from tests.deployments.catalogue import ADVISORY, STACKS, Variation, missing, program, variations
+from tests.deployments.running import Account, deployed, settings_of
 
 ALL = variations()
 INDEPENDENT = [stack for stack in STACKS if stack != "sandbox"]

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from ringback.resources import contract_tests_path, load_path
 from tests.cli.commands import environment
 from tests.redaction.detector import find_secrets
 from tests.redaction.spellings import LINE, LINES, NAME, PERSONAL, PLUS_LINE, TOKEN
-
-from ringback.resources import contract_tests_path, load_path
 
 from .leaky import PLACES, Leaky, leaking
 

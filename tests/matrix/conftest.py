@@ -22,16 +22,11 @@ from tests.deployments.checking import Checked, check
 AT_A_TIME = (os.cpu_count() or 1) + 3
 """A run waits for calls, and for its turn to trigger, for more than half its time."""
 
-_ACCUSED = "matrix/accused"
-"""Where pytest's cache keeps the conforming deployments that were accused, for runs with `--last-failed`."""
-
 
 class Runner:
     """Starts runs ahead of who waits for them."""
 
-    def __init__(self, directory: Path, in_full: Container[Variation], accused_before: Container[str] = ()) -> None:
-        self.accused: set[str] = set()
-        self._accused_before = accused_before
+    def __init__(self, directory: Path, in_full: Container[Variation]) -> None:
         self._directory = directory
         self._in_full = in_full
         self._pool = ThreadPoolExecutor(AT_A_TIME)
@@ -43,11 +38,8 @@ class Runner:
         return self._start(variation, () if whole else variation.clauses[:1], 1)
 
     def conforming(self, variation: Variation) -> Checked:
-        """What a conforming deployment came to. One that was accused before stays so when it is asked again."""
-        assert variation.label not in self._accused_before, f"{variation.label} was accused before"
+        """What a conforming deployment came to."""
         checked = self.start(variation).result()
-        if checked.code == 1:
-            self.accused.add(variation.label)
         if checked.code == 3:
             # On a machine this busy something may be left undecided once. To accuse is not forgiven.
             checked = self._start(variation, (), 2).result()
@@ -104,13 +96,10 @@ def one_of_each_clause(faults: Iterable[Variation]) -> list[Variation]:
 @pytest.fixture(scope="module")
 def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     """A runner that has begun whatever the selected tests of this module will ask for."""
-    once_more = request.config.getoption("lf")
-    accused: set[str] = set(request.config.cache.get(_ACCUSED, []) if once_more else [])
-    runner = Runner(tmp_path_factory.mktemp("matrix"), set(request.module.IN_FULL), accused)
+    runner = Runner(tmp_path_factory.mktemp("matrix"), set(request.module.IN_FULL))
     for item in request.session.items:
         variation = item.callspec.params.get("variation") if hasattr(item, "callspec") else None
         if item.path == request.path and isinstance(variation, Variation):
             runner.start(variation)
     yield runner
     runner.close()
-    request.config.cache.set(_ACCUSED, sorted(accused | runner.accused))

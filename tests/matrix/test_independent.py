@@ -7,6 +7,7 @@ HTTP, so TRN-01 warns and TRN-02 is not exercised.
 from __future__ import annotations
 
 import pytest
+
 from tests.deployments.catalogue import STACKS, Variation, missing, variations
 
 from .conftest import FULL, Runner, must_be_found, one_of_each_clause

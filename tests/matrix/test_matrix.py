@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.deployments.catalogue import Variation, variations
 
 from ringback.contract.clauses import CLAUSES
+from tests.deployments.catalogue import Variation, variations
 
 from .conftest import Runner, must_be_found, one_of_each_clause
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
+from ringback import clock
 from ringback.sandbox.app import SandboxApp
 from ringback.sandbox.curl import example_trigger
 from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH
@@ -26,9 +26,10 @@ QUICK = SandboxSettings(
 
 async def until(condition: Callable[[], bool], seconds: float = 2.0) -> bool:
     """Wait until something holds, and return whether it does."""
-    deadline = time.monotonic() + seconds
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
     while not condition():
-        if time.monotonic() > deadline:
+        if loop.time() > deadline:
             return False
         await asyncio.sleep(0.01)
     return True
@@ -90,7 +91,7 @@ class Deployment:
             if retry_after.isdigit():
                 await asyncio.sleep(int(retry_after))
             else:
-                await asyncio.sleep(max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time()))
+                await asyncio.sleep(max(0.0, (parsedate_to_datetime(retry_after) - clock.wall()).total_seconds()))
 
     async def request_once(self, path: str, body: bytes, method: str, headers: Iterable[tuple[bytes, bytes]]) -> Reply:
         reply = Reply(0, [], b"")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from ringback.sandbox.admission import is_http_url
 from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH
+from tests.virtual_time import run
 
 from .in_process import Reply, deployed
 
@@ -26,7 +26,7 @@ def _reply(path: str, body: bytes, method: str = "POST") -> Reply:
         async with deployed() as d:
             return await d.request(path, body, method)
 
-    return asyncio.run(ask())
+    return run(ask())
 
 
 def _trigger(**changes: Any) -> Reply:
@@ -34,7 +34,7 @@ def _trigger(**changes: Any) -> Reply:
         async with deployed() as d:
             return await d.trigger(d.body(**changes))
 
-    return asyncio.run(ask())
+    return run(ask())
 
 
 @pytest.mark.parametrize(
@@ -150,4 +150,4 @@ def test_a_client_that_leaves_in_mid_body_places_no_call() -> None:
             await d.app(scope, receive, send)
             return len(d.behaviour.book), sent
 
-    assert asyncio.run(placed()) == (0, [])
+    assert run(placed()) == (0, [])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import tracemalloc
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ import pytest
 
 from ringback.sandbox.calls import Call, CallBook
 from ringback.sandbox.settings import STATE_OF_LINE
+from tests.virtual_time import run
 
 from .in_process import deployed, until
 
@@ -42,7 +42,7 @@ def test_a_call_rings_then_ends_as_its_line_does(line: str) -> None:
             entry = {"UniqueId": unique_id, "CallRequestId": "", "CallState": STATE_OF_LINE[line]}
             assert (await d.poll([unique_id])).json() == {"CallResults": [entry]}
 
-    asyncio.run(life())
+    run(life())
 
 
 def test_an_id_asked_for_twice_is_reported_once_and_unknown_ones_not_at_all() -> None:
@@ -52,7 +52,7 @@ def test_an_id_asked_for_twice_is_reported_once_and_unknown_ones_not_at_all() ->
             reply = await d.poll([second, "nobody", first, second, first])
             return [second, first], [entry["UniqueId"] for entry in reply.json()["CallResults"]]
 
-    asked, told = asyncio.run(entries())
+    asked, told = run(entries())
     assert told == asked
 
 
@@ -62,7 +62,7 @@ def test_a_number_that_is_no_line_ends_as_invalid() -> None:
             inputs = [{"Name": "_DisplayNumber", "Value": "200"}, {"Name": "_Destination", "Value": "5559999999"}]
             return await d.final_states([await d.place(ScenarioInputParameters=inputs)])
 
-    assert list(asyncio.run(life()).values()) == ["Invalid Number"]
+    assert list(run(life()).values()) == ["Invalid Number"]
 
 
 def test_calls_beyond_the_channels_wait_their_turn() -> None:
@@ -82,7 +82,7 @@ def test_calls_beyond_the_channels_wait_their_turn() -> None:
         assert book.in_flight == 6
         assert await until(lambda: not book.in_flight)
 
-    asyncio.run(life())
+    run(life())
     assert ended == rung == ["0", "1", "2", "3", "4", "5"]
     assert max(at_once) == 2
 
@@ -97,7 +97,7 @@ def test_a_long_queue_with_no_ring_time_does_not_nest() -> None:
             book.place(_call(str(number)))
         assert await until(lambda: not book.in_flight)
 
-    asyncio.run(life())
+    run(life())
     assert ended == [str(number) for number in range(5000)]
 
 
@@ -112,7 +112,7 @@ def test_calls_end_in_the_order_of_their_time_not_of_their_placing() -> None:
         assert await until(lambda: len(ended) == 2)
         book.close()
 
-    asyncio.run(life())
+    run(life())
     assert ended == ["early", "middle"]
 
 
@@ -121,7 +121,7 @@ def test_ring_times_vary_by_the_jitter() -> None:
         async with deployed(ring_seconds=10.0, ring_jitter=0.2, seed=7) as d:
             return [d.behaviour.ring_time(_call("")) or 0.0 for _ in range(500)]
 
-    first, second = asyncio.run(times()), asyncio.run(times())
+    first, second = run(times()), run(times())
     assert first == second
     assert 8.0 <= min(first) < 8.3
     assert 11.7 < max(first) <= 12.0
@@ -136,7 +136,7 @@ def test_finished_calls_are_forgotten_by_number() -> None:
             book.place(_call(str(number)))
         return book
 
-    book = asyncio.run(life())
+    book = run(life())
     assert len(ended) == 25
     assert [call.unique_id for call in book.calls()] == [str(number) for number in range(15, 25)]
 
@@ -149,7 +149,7 @@ def test_finished_calls_are_forgotten_by_time() -> None:
             await asyncio.sleep(0.5)
             return before, (await d.poll([unique_id])).states
 
-    before, after = asyncio.run(life())
+    before, after = run(life())
     assert len(before) == 1
     assert after == {}
 
@@ -167,25 +167,22 @@ def test_a_call_in_flight_is_small() -> None:
             assert d.behaviour.book.in_flight == 5001
             return size / 5000
 
-    assert asyncio.run(bytes_per_call()) < 500
+    assert run(bytes_per_call()) < 500
 
 
 def test_placing_a_hundred_thousand_calls_takes_no_task_each() -> None:
     ended: list[str] = []
 
-    async def life() -> tuple[int, float]:
+    async def life() -> int:
         book = _book(ended, ring=lambda call: 0.2 + int(call.unique_id) % 100 / 1000, channels=1_000_000)
-        start = time.process_time()
         for number in range(100_000):
             book.place(_call(str(number)))
         tasks = len(asyncio.all_tasks())
         assert await until(lambda: not book.in_flight, 10)
-        return tasks, time.process_time() - start
+        return tasks
 
-    tasks, seconds = asyncio.run(life())
-    assert tasks == 1
+    assert run(life()) == 1
     assert len(ended) == 100_000
-    assert seconds < 10
 
 
 def test_no_more_calls_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,4 +196,4 @@ def test_no_more_calls_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -
             replies = [await d.request_once("/v2/call", body, "POST", ()) for _ in range(2)]
             return [(reply.status, reply.header("retry-after")) for reply in replies]
 
-    assert asyncio.run(statuses()) == [(429, "1"), (429, "1")]
+    assert run(statuses()) == [(429, "1"), (429, "1")]

@@ -13,6 +13,7 @@ import pytest
 from ringback.contract.clauses import CLAUSES
 from ringback.sandbox import DIALECTS, FAULTS, SandboxError, SandboxSettings, list_text
 from ringback.sandbox.variations import compose
+from tests.virtual_time import run
 
 from . import oracle_calls, oracle_requests
 from .in_process import QUICK, Deployment, deployed
@@ -62,13 +63,13 @@ def test_every_clause_has_a_probe() -> None:
 
 def test_faithful_deployment_keeps_every_clause() -> None:
     clauses = sorted(PROBES)
-    seen = asyncio.run(_survey([(clause, {}) for clause in clauses]))
+    seen = run(_survey([(clause, {}) for clause in clauses]))
     assert {clause: lines for clause, lines in zip(clauses, seen, strict=True) if lines} == {}
 
 
 def test_each_fault_breaks_its_clause() -> None:
     faults = [fault for fault in FAULTS.values() if fault.clauses[0] in PROBES]
-    seen = asyncio.run(_survey([(fault.clauses[0], {"faults": (fault.name,)}) for fault in faults]))
+    seen = run(_survey([(fault.clauses[0], {"faults": (fault.name,)}) for fault in faults]))
     assert [fault.name for fault, lines in zip(faults, seen, strict=True) if not lines] == []
 
 
@@ -79,14 +80,13 @@ def test_dialects_keep_the_clauses_that_they_touch() -> None:
         for clause in dialect.clauses
         if clause in PROBES
     ]
-    seen = asyncio.run(_survey(cases))
+    seen = run(_survey(cases))
     assert [(case, lines) for case, lines in zip(cases, seen, strict=True) if lines] == []
 
 
-@pytest.mark.slow
 def test_dialects_keep_every_clause() -> None:
     cases = [(clause, {"dialects": (name,)}) for name in DIALECTS for clause in PROBES]
-    seen = asyncio.run(_survey(cases))
+    seen = run(_survey(cases))
     assert [(case, lines) for case, lines in zip(cases, seen, strict=True) if lines] == []
 
 
@@ -95,7 +95,7 @@ def test_variations_stack() -> None:
         changes = {"faults": ("created-201", "camel-case-id"), "dialects": ("pretty-printed",)}
         return await _deviations("ACK-01", **changes), await _deviations("ACK-02", **changes)
 
-    status, member = asyncio.run(both())
+    status, member = run(both())
     assert status == ["201"]
     assert member == ["None"]
 

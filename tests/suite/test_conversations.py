@@ -6,12 +6,10 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
-from ringback.suite.conversations import talk as conversations_talk
 from ringback.suite.conversations.converse import ALLOTMENT, converse
 from ringback.suite.conversations.script import letter
 from ringback.suite.conversations.talk import POLLS, SHRINKING_POLLS
@@ -21,13 +19,6 @@ from ringback.suite.session import Session
 from .tiny import Telling, Tiny, meeting
 
 Entry = tuple[str, str]
-
-
-@pytest.fixture(autouse=True)
-def _answers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BaseHTTPRequestHandler, "disable_nagle_algorithm", True, raising=False)
-    for limit in ("SECONDS", "SHRINKING_SECONDS"):  # on a busy machine, too
-        monkeypatch.setattr(conversations_talk, limit, 120.0)
 
 
 def entries(ids: list[str], tiny: Tiny) -> list[Entry]:

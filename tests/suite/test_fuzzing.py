@@ -7,7 +7,6 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -29,11 +28,6 @@ PROJECT = "Collections"
 CONFIG = settings(9)
 GUARD = dial_guard(CONFIG, None)
 VALID = DraftMaker(CONFIG, 1).example("answered")
-
-
-@pytest.fixture(autouse=True)
-def _answers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BaseHTTPRequestHandler, "disable_nagle_algorithm", True, raising=False)
 
 
 def clauses(raw: bytes) -> set[str]:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
+from ringback import clock
 from ringback.config import LINE_STATES, Config
 from ringback.config.loading import gather
 from ringback.suite.plan import Plan
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
+from tests.deployment.hostile import Request, Server, http
+from tests.virtual_time import VirtualClock, VirtualLoop, virtual_clock
 
 LINES = {name: f"555000000{digit}" for digit, name in enumerate(LINE_STATES, start=1)}
 STATE_OF = {number: LINE_STATES[name] for name, number in LINES.items()}
 TOKEN = "rb-suite-token-SECRET"
+PORT = 22222
+"""Of the tiny deployment, in the network of a virtual loop."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
+T = TypeVar("T")
 Decision = Callable[["Asked"], int]
 Telling = Callable[[list[str], "Tiny"], Any]
 
@@ -57,34 +60,31 @@ class Tiny:
     tell: Telling | None = None
     ring: float = 0.1
     id_of: Callable[[int], Any] = lambda n: f"call-{LETTERS[n // 26 % 26]}{LETTERS[n % 26]}-of-the-tiny"
-    port: int = 0
     triggers: list[Asked] = field(default_factory=list)
     polls: list[list[str]] = field(default_factory=list)
     calls: dict[str, Placed] = field(default_factory=dict)
     _count: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def trigger(self, header: str | None, raw: bytes) -> tuple[int, object]:
         try:
             body = json.loads(raw)
         except ValueError:
             body = None
-        with self._lock:
-            asked = Asked(len(self.triggers) + 1, header, raw, body)
-            self.triggers.append(asked)
+        asked = Asked(len(self.triggers) + 1, header, raw, body)
+        self.triggers.append(asked)
         status = self.decide(asked)
         if status != 200:
             return status, {"error": "refused"}
         unique_id = self.id_of(next(self._count))
         if unique_id is None:
             return 200, {}
-        self.calls[unique_id] = Placed(time.monotonic(), STATE_OF.get(asked.inputs.get("_Destination", ""), "Error"))
+        self.calls[unique_id] = Placed(clock.monotonic(), STATE_OF.get(asked.inputs.get("_Destination", ""), "Error"))
         return 200, {"UniqueId": unique_id}
 
     def state(self, unique_id: str) -> str | None:
         """The state that is due now."""
         call = self.calls.get(unique_id)
-        return call.state if call is not None and time.monotonic() - call.at >= self.ring else None
+        return call.state if call is not None and clock.monotonic() - call.at >= self.ring else None
 
     def poll(self, raw: bytes) -> tuple[int, object]:
         try:
@@ -97,49 +97,43 @@ class Tiny:
             return told if isinstance(told, tuple) else (200, told)
         return 200, results({i: state for i in ids if (state := self.state(i)) is not None})
 
+    async def answer(self, request: Request) -> bytes:
+        """Answer a request as it came over the wire."""
+        if request.method != "POST":
+            return http(501, {})
+        if request.path == "/v2/call":
+            status, told = self.trigger(request.headers.get("project"), request.body)
+        else:
+            status, told = self.poll(request.body)
+        return http(status, told)
+
 
 def results(states: dict[str, str]) -> dict[str, Any]:
     """A poll's answer as documented."""
     return {"CallResults": [{"UniqueId": i, "CallRequestId": "", "CallState": s} for i, s in states.items()]}
 
 
-@contextlib.contextmanager
-def deployed(tiny: Tiny) -> Iterator[Tiny]:
-    """Serve it for the length of a block."""
+class VirtualSession(Session):
+    """A session in virtual time, with a tiny deployment in its loop: time passes while the test waits for `run`."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 20
+    _loop: VirtualLoop
 
-        def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.path == "/v2/call":
-                status, told = tiny.trigger(self.headers.get("Project"), raw)
-            else:
-                status, told = tiny.poll(raw)
-            content = json.dumps(told).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                self.wfile.write(content)
+    def __init__(self, tiny: Tiny, config: Config, virtual: VirtualClock) -> None:
+        super().__init__(config, 1, None)
+        self._loop.close()
+        self._loop = VirtualLoop(virtual, attended=False)
+        self._server = Server(tiny.answer)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return super().run(self._loop.attend(coroutine))
 
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 128
+    async def _start(self) -> None:
+        await self._server.start(PORT)
+        await super()._start()
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        tiny.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield tiny
-        finally:
-            server.shutdown()
-            thread.join(5)
+    async def _stop(self) -> None:
+        await self._loop.attend(super()._stop())
+        await self._server.stop()
 
 
 def settings(port: int, **sections: dict[str, Any]) -> Config:
@@ -172,8 +166,8 @@ def meeting(
     **sections: dict[str, Any],
 ) -> Iterator[Session]:
     """A session whose campaign has been sent to a tiny deployment."""
-    with deployed(tiny):
-        session = Session(settings(tiny.port, **sections), 1, None)
+    with virtual_clock() as virtual:
+        session = VirtualSession(tiny, settings(PORT, **sections), virtual)
         session.open()
         try:
             families = {probe: probe.title.split()[0] for probe in probes}

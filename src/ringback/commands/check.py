@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
+from ringback import clock
 from ringback.commands.running import (
     Findings,
     Options,
@@ -35,7 +35,7 @@ __all__ = ["check", "check_target"]
 def check(console: Console, options: Options, *, clauses: tuple[str, ...], level: Level, plan_only: bool) -> int:
     """Run the command; returns the exit code, raises `ConfigError`."""
     wanted = selected(clauses)
-    started = datetime.now(UTC)
+    started = clock.wall()
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         if plan_only:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
+from ringback import clock
 from ringback.commands.check import check_target
 from ringback.commands.running import Options, finish, know_secrets, new_directory, selected, settle_sources
 from ringback.comparison import NotARun, SavedRun, compare_runs, read_run
@@ -111,7 +111,7 @@ def _check_both(
         _tell_plan(console, targets, seed, wanted)
         found = []
         for name, target in zip(names, targets, strict=True):
-            started = datetime.now(UTC)
+            started = clock.wall()
             directory = new_directory("check", root / name)
             terse = make_console(quiet=True, no_color=asked.no_color)
             with held():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from rich.console import Console
 
+from ringback import clock
 from ringback.commands.check import check_target
 from ringback.commands.load import Wish, load_target
 from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources
@@ -20,7 +20,7 @@ __all__ = ["gate"]
 
 def gate(console: Console, options: Options, *, level: Level) -> int:
     """Run the command; returns the exit code, raises `ConfigError`."""
-    started = datetime.now(UTC)
+    started = clock.wall()
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         config = target.config

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
+from ringback import clock
 from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources
 from ringback.config import Config, ConfigError
 from ringback.contract.clauses import Level
@@ -47,7 +47,7 @@ class Wish:
 
 def load(console: Console, options: Options, wish: Wish) -> int:
     """Run the command; returns the exit code, raises `ConfigError`."""
-    started = datetime.now(UTC)
+    started = clock.wall()
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         plan = wish.plan(target.config, seed)

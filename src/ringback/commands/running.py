@@ -11,13 +11,14 @@ import threading
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
 
+from ringback import clock
 from ringback.config import Config, ConfigError
 from ringback.config.loading import Sources, gather
 from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
@@ -129,7 +130,7 @@ def new_directory(command: str, out: Path | None, *, force: bool = False) -> Pat
 
     Raises `ConfigError`, also where the directory that was asked for holds a run, unless it is to be replaced by force.
     """
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    stamp = clock.wall().strftime("%Y-%m-%dT%H-%M-%SZ")
     directory = out if out is not None else Path("reports") / f"{stamp}-{command}"
     attempt = 1
     while out is None and directory.exists():
@@ -175,7 +176,7 @@ def finish(
     report = RunReport(
         command=command,
         started=started,
-        seconds=(datetime.now(UTC) - started).total_seconds(),
+        seconds=(clock.wall() - started).total_seconds(),
         base_url=config.deployment.base_url,
         embedded=target.embedded,
         variation=target.variation,

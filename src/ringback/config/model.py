@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import ssl
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from ringback import clock
 from ringback.config.limits import Limit, check_baseline
 from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, PhoneNumber, Seconds
 
@@ -243,7 +244,7 @@ class Gate(_Section):
 
 def _today() -> date:
     """The day that it is in UTC: a waiver ends everywhere at once."""
-    return datetime.now(UTC).date()
+    return clock.wall().date()
 
 
 class Waiver(_Section):

@@ -25,7 +25,7 @@ class Answer:
 
     exchange: Exchange
     begun: float
-    """When the request left: a reading of `time.monotonic`."""
+    """When the request left: a reading of `clock.monotonic`."""
     ended: float
     status: int | None = None
     headers: httpx.Headers | None = None

@@ -12,13 +12,13 @@ import json
 import re
 import shlex
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ringback import clock
 from ringback.config import LINE_STATES
 from ringback.deployment.redaction import Redactor
 from ringback.rundir import SINK, LineFile
@@ -117,7 +117,7 @@ class Recorder:
         # The same names, values and URLs come again and again.
         self._cleaned = functools.lru_cache(4096)(lambda text, _version: redactor.clean(text))
         self._lock = threading.Lock()
-        self._started = time.monotonic()
+        self._started = clock.monotonic()
         self._exchanges: list[Exchange] = []
         self._file = LineFile(path) if path else None
 
@@ -146,13 +146,13 @@ class Recorder:
         response_body: bytes = b"",
         failure: str | None = None,
     ) -> Exchange:
-        """Redact and keep one exchange; `begun` and `ended` are readings of `time.monotonic`."""
+        """Redact and keep one exchange; `begun` and `ended` are readings of `clock.monotonic`."""
         self._learn(request_body, url, status, response_body)
         clean = self._clean
         headers = tuple(response_headers)
         answer = response_body.decode("utf-8", "backslashreplace")
         told = "\n".join([*(f"{name}: {value}" for name, value in headers), answer])
-        wall = datetime.now(UTC).timestamp() - (time.monotonic() - begun)
+        wall = clock.wall().timestamp() - (clock.monotonic() - begun)
         exchange = Exchange(
             id=next(self._ids),
             purpose=clean(purpose),

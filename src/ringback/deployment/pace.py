@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from ringback import clock
 from ringback.deployment.errors import RateLimited
 
 __all__ = ["Patience", "TriggerRate", "retry_after"]
@@ -20,7 +19,7 @@ class TriggerRate:
         self.burst = max(1, int(per_second))
         """The largest number of triggers that may leave at once."""
         self._tokens = float(self.burst)
-        self._read = time.monotonic()
+        self._read = clock.monotonic()
         self._turn = asyncio.Lock()
 
     async def wait(self, count: int = 1) -> None:
@@ -33,7 +32,7 @@ class TriggerRate:
             self._tokens -= count
 
     def _refilled(self) -> float:
-        now = time.monotonic()
+        now = clock.monotonic()
         self._tokens = min(float(self.burst), self._tokens + (now - self._read) * self.per_second)
         self._read = now
         return self._tokens
@@ -53,14 +52,14 @@ class Patience:
 
     async def open(self, endpoint: str) -> None:
         """Wait until the pause that the deployment asked for on this endpoint is over."""
-        while (pause := self._until.get(endpoint, 0.0) - time.monotonic()) > 0:
+        while (pause := self._until.get(endpoint, 0.0) - clock.monotonic()) > 0:
             await asyncio.sleep(pause)
 
     def note(self, endpoint: str, asked: float | None, attempt: int) -> None:
         """A 429 came, asking for a pause in seconds (None: it did not say); `RateLimited` if we can't afford it."""
         self.answers += 1
         pause = self.FIRST_PAUSE * 2 ** min(attempt, 20) if asked is None else max(asked, 0.05)
-        now = time.monotonic()
+        now = clock.monotonic()
         until = max(self._until.get(endpoint, 0.0), now + pause)
         extra = until - max(self._until.get(endpoint, 0.0), now)
         if extra > self.left:
@@ -82,7 +81,7 @@ def retry_after(value: str | None, date: str | None) -> float | None:
         return float(min(int(text[:9]), 10**8))
     try:
         then = parsedate_to_datetime(text)
-        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+        now = parsedate_to_datetime(date) if date else clock.wall()
         return max(0.0, (then - now).total_seconds())
     except (ValueError, TypeError, OverflowError):
         return None

@@ -12,13 +12,13 @@ import asyncio
 import contextlib
 import re
 import ssl
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from ringback import clock
 from ringback.config import Config
 from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
 from ringback.deployment.errors import Interrupted, NotSent, Unreachable
@@ -59,7 +59,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One sending: its exchange, when it began and ended (`time.monotonic`), and the decoded body."""
+    """One sending: its exchange, when it began and ended (`clock.monotonic`), and the decoded body."""
 
     exchange: Exchange
     begun: float
@@ -90,7 +90,7 @@ class _Trace:
         if event == "connection.connect_tcp.complete":
             self.new = True
         elif event.endswith("send_request_headers.started"):
-            self.sent_at = time.monotonic()
+            self.sent_at = clock.monotonic()
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -153,7 +153,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def _patiently(self, request: httpx.Request, body: bytes, intent: Intent, endpoint: str) -> httpx.Response:
         attempt = 0
-        if self._silent >= _SILENT_FOR_GOOD and time.monotonic() - self._silent_since < _SILENCE_SPARES * self._timeout:
+        if (
+            self._silent >= _SILENT_FOR_GOOD
+            and clock.monotonic() - self._silent_since < _SILENCE_SPARES * self._timeout
+        ):
             raise Unreachable(f"the deployment has stopped answering: {self._silent} requests in a row timed out")
         while True:
             await self._unless_closed(self.patience.open(endpoint))
@@ -189,7 +192,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     ) -> httpx.Response:
         for attempt in range(_CONNECT_TRIES):
             trace = _Trace()
-            begun = time.monotonic()
+            begun = clock.monotonic()
             try:
                 try:
                     return await self._exchange(transport, request, body, intent, trace, begun)
@@ -197,17 +200,17 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                     self._reached = self._reached or trace.sent_at is not None
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 if isinstance(_root(error), ssl.SSLError):
-                    self._record(request, body, intent, begun, time.monotonic(), failure="TLS handshake failed")
+                    self._record(request, body, intent, begun, clock.monotonic(), failure="TLS handshake failed")
                     raise self._unreachable(f"TLS with {request.url.host} failed: {_told(error)}", tls=True) from None
                 if attempt == _CONNECT_TRIES - 1:
-                    self._record(request, body, intent, begun, time.monotonic(), failure="no connection")
+                    self._record(request, body, intent, begun, clock.monotonic(), failure="no connection")
                     where = f"{request.url.host}:{request.url.port or ''}".rstrip(":")
                     raise self._unreachable(f"no connection to {where}: {_told(error)}") from None
                 await asyncio.sleep(_CONNECT_PAUSE * (attempt + 1))
             except asyncio.CancelledError:
                 if trace.sent_at is None:
                     raise
-                self._record(request, body, intent, trace.sent_at, time.monotonic(), failure="interrupted")
+                self._record(request, body, intent, trace.sent_at, clock.monotonic(), failure="interrupted")
                 raise _CutOff from None
             except httpx.LocalProtocolError as error:
                 raise NotSent(self._said(f"not sent: no HTTP request can be made of it ({_told(error)})")) from None
@@ -215,7 +218,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 failure = self._said(failed.failure)
                 if kept_alive and not trace.new and failed.failure == "connection closed":
                     raise _StaleConnection from None
-                ended = time.monotonic()
+                ended = clock.monotonic()
                 self._silent = self._silent + 1 if failed.failure == "timeout" and failed.status is None else 0
                 self._silent_since = ended
                 sent = trace.sent_at or begun
@@ -266,7 +269,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             if self._closed.is_set():
                 if trace.sent_at is None:
                     raise Interrupted from None
-                self._record(request, body, intent, trace.sent_at, time.monotonic(), failure="interrupted")
+                self._record(request, body, intent, trace.sent_at, clock.monotonic(), failure="interrupted")
                 raise _CutShort from None
             if trace.sent_at is None:
                 raise httpx.ConnectTimeout(f"no connection within {self._timeout:g} s") from None
@@ -278,7 +281,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         decoder.end()
         if decoder.problem is not None:
             raise _Failed(decoder.problem, status, headers, bytes(decoder.body))
-        ended = time.monotonic()
+        ended = clock.monotonic()
         self._silent = 0
         sent = trace.sent_at or begun
         answer = bytes(decoder.body)
@@ -315,7 +318,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         while trace.sent_at is None:
             await asyncio.sleep(min(0.05, self._timeout / 20))
         if not self._closed.is_set() and not deadline.expired():
-            gone = time.monotonic() - trace.sent_at
+            gone = clock.monotonic() - trace.sent_at
             deadline.reschedule(asyncio.get_running_loop().time() + self._timeout - gone)
 
     def interrupt(self) -> None:

@@ -7,10 +7,10 @@ call from the event loop.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from ringback import clock
 from ringback.config import Config
 from ringback.deployment.budget import CallBudget, Fate, fate_of
 from ringback.deployment.guard import StrangerRefused
@@ -38,7 +38,7 @@ class Listener(Protocol):
     """Told of each request that ended."""
 
     def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
-        """`trigger` or `poll`; when it was due, begun and over (perf_counter seconds); bytes; kind of error or None."""
+        """`trigger` or `poll`; when it was due, begun and over (in `clock.monotonic`); bytes; kind of error or None."""
 
 
 class NotSent(Exception):
@@ -58,7 +58,7 @@ class Withheld(NotSent):
 
 
 class Triggered(NamedTuple):
-    """How a trigger ended: the UniqueId if a call was accepted, its line, word and beginning (perf_counter seconds)."""
+    """How a trigger ended: the UniqueId if a call was accepted, its line, word and beginning (`clock.monotonic`)."""
 
     unique_id: str | None
     kind: str | None
@@ -107,7 +107,7 @@ class Door:
 
         Returns the word by which it is known. `then` is told how it ended. Raises `NotSent`.
         """
-        if (pause := self._pause_until["trigger"] - time.perf_counter()) > 0:
+        if (pause := self._pause_until["trigger"] - clock.monotonic()) > 0:
             raise Withheld(pause)
         if not self.budget.reserve():
             raise BudgetSpent(self.budget.why_spent)
@@ -118,7 +118,7 @@ class Door:
 
     def poll(self, unique_ids: Sequence[str], due: float, then: Callable[[Polled], None]) -> None:
         """Ask for the states of calls. `then` is told what was answered. Raises `NotSent`."""
-        if (pause := self._pause_until["poll"] - time.perf_counter()) > 0:
+        if (pause := self._pause_until["poll"] - clock.monotonic()) > 0:
             raise Withheld(pause)
         try:
             request = self._writer.poll(unique_ids)
@@ -128,7 +128,7 @@ class Door:
         self._pool.begin(Exchange(request, self._on_poll, due, (unique_ids, then)))
 
     def _on_trigger(self, exchange: Exchange, outcome: Outcome) -> None:
-        now = time.perf_counter()
+        now = clock.monotonic()
         line, word, then = exchange.tag
         unique_id: str | None = None
         self.on_their_way -= 1
@@ -152,7 +152,7 @@ class Door:
         then(Triggered(unique_id, kind, line, word, exchange.begun))
 
     def _on_poll(self, exchange: Exchange, outcome: Outcome) -> None:
-        now = time.perf_counter()
+        now = clock.monotonic()
         asked, then = exchange.tag
         results: list[tuple[str, str]] = []
         received = 0
@@ -178,7 +178,7 @@ class Door:
     def _pause(self, name: str, answer: HttpAnswer) -> None:
         asked = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
         pause = _PAUSE if asked is None else min(max(asked, 0.05), _LONGEST_PAUSE)
-        self._pause_until[name] = max(self._pause_until[name], time.perf_counter() + pause)
+        self._pause_until[name] = max(self._pause_until[name], clock.monotonic() + pause)
 
     def _failed(self, failed: Failed) -> None:
         if failed.sent:

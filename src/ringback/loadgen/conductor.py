@@ -7,13 +7,13 @@ What lives here: the course of a run, alike for one process and for many. What d
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
+from ringback import clock
 from ringback.config import Config
 from ringback.loadgen.capacity import Capacity, CapacitySearch
 from ringback.loadgen.crew import Crew
@@ -121,7 +121,7 @@ class Conductor:
     def _look(self) -> None:
         """A moment of waiting, in which what is going on is told and watched."""
         gevent.sleep(_LOOK)
-        now = time.perf_counter()
+        now = clock.monotonic()
         if now - self._told >= _TELL_EVERY:
             self._told = now
             gathered = self.gathered()
@@ -169,6 +169,6 @@ class Conductor:
                 return
 
     def _rest(self, seconds: float) -> None:
-        until = time.perf_counter() + seconds
-        while time.perf_counter() < until and not self._enough.is_set():
+        until = clock.monotonic() + seconds
+        while clock.monotonic() < until and not self._enough.is_set():
             self._look()

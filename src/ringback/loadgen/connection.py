@@ -15,12 +15,12 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from gevent import monkey
 
+from ringback import clock
 from ringback.loadgen.http_answer import AnswerReader, HttpAnswer, KnownHeads, Unreadable
 
 __all__ = ["Address", "Connection", "Exchange", "Failed", "Keeper", "Outcome", "cause_of"]
@@ -63,7 +63,7 @@ Outcome = HttpAnswer | Failed
 class Exchange:
     """A request to be sent once, and who is told how it ended: `done(exchange, outcome)`, from the event loop.
 
-    `begun` is when it was handed to a connection (perf_counter seconds); connecting is part of what it takes.
+    `begun` is when it was handed to a connection (`clock.monotonic` seconds); connecting is part of what it takes.
     """
 
     __slots__ = ("address", "begun", "done", "due", "fresh", "request", "tag", "tries")
@@ -321,7 +321,7 @@ class Connection:
 
     def _lost(self, exchange: Exchange, reader: AnswerReader, kind: str) -> None:
         """What a connection's end means: a kept one that ends at once and in silence had most likely ended before."""
-        at_once = time.perf_counter() - exchange.begun < _CROSSING
+        at_once = clock.monotonic() - exchange.begun < _CROSSING
         if kind == "connection_lost" and self._used and at_once and not reader.received:
             self._keeper.crossed(exchange.begun - self.idle_since)
             kind = "stale"

@@ -7,7 +7,6 @@ sums up their statistics. What is ours travels beside that in messages of our ow
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from ringback import clock
 from ringback.config import Config
 from ringback.loadgen.clocks import ClockOffset
 from ringback.loadgen.player import Player
@@ -101,7 +101,7 @@ class LocalCrew:
 
     def clock(self) -> float:
         """This process's."""
-        return time.perf_counter()
+        return clock.monotonic()
 
     def order(self, order: Mapping[str, Any]) -> None:
         """Done at once."""
@@ -138,7 +138,7 @@ class _Worker:
         self.name = node.rpartition("_")[0] or node
         self.number = 0
         self.clock = ClockOffset()
-        self.heard = time.perf_counter()
+        self.heard = clock.monotonic()
         self.parts: dict[str, Any] = {}
         self.fates: list[Any] | None = None
         self.fingerprint = ""
@@ -192,7 +192,7 @@ class RemoteCrew:
 
     def clock(self) -> float:
         """The master's."""
-        return time.perf_counter()
+        return clock.monotonic()
 
     def order(self, order: Mapping[str, Any]) -> None:
         """Sent to each worker, with instants translated to its clock."""
@@ -247,8 +247,8 @@ class RemoteCrew:
         for worker in asked:
             shared = self._reconciler.shared(worker.node)
             self._send(worker, {"do": "fates", "digests": shared, "offset": -worker.clock.offset})
-        deadline = time.perf_counter() + _ASKED
-        while any(worker.fates is None for worker in asked) and time.perf_counter() < deadline:
+        deadline = clock.monotonic() + _ASKED
+        while any(worker.fates is None for worker in asked) and clock.monotonic() < deadline:
             gevent.sleep(0.02)
 
     def _gather(self, patience: float) -> None:
@@ -260,21 +260,21 @@ class RemoteCrew:
     def _synchronise(self) -> None:
         for _ in range(9):
             for worker in self._workers.values():
-                self._send(worker, {"do": "ping", "sent": time.perf_counter()})
+                self._send(worker, {"do": "ping", "sent": clock.monotonic()})
             gevent.sleep(0.03)
         self._until(
             lambda: all(worker.clock.error < _ASKED for worker in self._workers.values()), _ASKED, "did not answer"
         )
 
     def _until(self, condition: Callable[[], bool], patience: float, otherwise: str) -> None:
-        deadline = time.perf_counter() + patience
+        deadline = clock.monotonic() + patience
         while not condition():
-            if time.perf_counter() > deadline:
+            if clock.monotonic() > deadline:
                 raise CrewError(f"{len(self._workers)} of {self.size} workers came: {otherwise}")
             gevent.sleep(0.02)
 
     def _here(self) -> list[_Worker]:
-        now = time.perf_counter()
+        now = clock.monotonic()
         for worker in self._workers.values():
             if worker.node not in self._lost and self._begun is not None and now - worker.heard > _SILENT:
                 self._lost[worker.node] = f"{worker.name}, {max(0.0, worker.heard - self._begun):.0f} s into the run"
@@ -285,7 +285,7 @@ class RemoteCrew:
 
     def _on_message(self, environment: Environment, msg: Any, **_: Any) -> None:
         del environment
-        now, data = time.perf_counter(), msg.data
+        now, data = clock.monotonic(), msg.data
         worker = self._workers.get(msg.node_id)
         if worker is None:
             if data["what"] != "hello" or len(self._workers) >= self.size:
@@ -328,20 +328,25 @@ class WorkerSide:
         """Why, if the run did not begin."""
         self._runner: WorkerRunner = environment.create_worker_runner(host, port)
         self._runner.register_message(MESSAGE, self._on_message)
+        self._heartbeat: float | None = None
+        self._heard = clock.monotonic()
         self._teller = gevent.spawn(self._tell)
 
     @property
     def forsaken(self) -> bool:
         """Whether the master has fallen silent."""
-        heard = self._runner.last_heartbeat_timestamp
-        return heard is not None and time.time() - heard > _FORSAKEN
+        # Locust dates its heartbeats by the wall clock, which may jump: what counts is when the date last changed.
+        heartbeat, now = self._runner.last_heartbeat_timestamp, clock.monotonic()
+        if heartbeat != self._heartbeat:
+            self._heartbeat, self._heard = heartbeat, now
+        return heartbeat is not None and now - self._heard > _FORSAKEN
 
     def _on_message(self, environment: Environment, msg: Any, **_: Any) -> None:
         del environment
         data = msg.data
         match data["do"]:
             case "ping":
-                self._say({"what": "pong", "sent": data["sent"], "clock": time.perf_counter()})
+                self._say({"what": "pong", "sent": data["sent"], "clock": clock.monotonic()})
             case "join":
                 self._player = self._join(data["order"])
                 self._tell_parts(self._player)

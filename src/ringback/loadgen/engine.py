@@ -20,6 +20,7 @@ from gevent.event import Event
 from gevent.queue import Queue
 from locust.env import Environment
 
+from ringback import clock
 from ringback.config import LINE_STATES, Config
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.guard import DialGuard
@@ -128,7 +129,7 @@ class LoadRun:
     @property
     def seconds(self) -> float:
         """Seconds since the start."""
-        return time.perf_counter() - self._begun if self._begun else 0.0
+        return clock.monotonic() - self._begun if self._begun else 0.0
 
     def subscribe(self) -> Iterator[Stream] | None:
         """The schedules for one more user to play, as they come; None where Locust alone says how long users run."""
@@ -163,8 +164,8 @@ class LoadRun:
         return len(self._queues or ())
 
     def start(self, begun: float | None = None) -> None:
-        """The clock starts at `begun` (perf_counter; now, if not given), and with it the watch over accepted calls."""
-        self._begun = time.perf_counter() if begun is None else begun
+        """The clock starts at `begun` (default: now), and with it the watch over accepted calls."""
+        self._begun = clock.monotonic() if begun is None else begun
         self._processor = time.process_time()
         self._pool.look_up()
         self._statistics.start()
@@ -194,7 +195,7 @@ class LoadRun:
         return phase
 
     def place_call(self, due: float, then: Callable[[Triggered | None], None] | None, *, delivered: bool) -> None:
-        """Trigger a call on the next line, due at `due` (perf_counter seconds), without waiting for the answer.
+        """Trigger a call on the next line, due at `due` (`clock.monotonic` seconds), without waiting for the answer.
 
         `then` is told when another may be placed in its stead, in the closed model.
         """
@@ -237,13 +238,12 @@ class LoadRun:
     def _place_population(self) -> None:
         """Place this process's share of the standing population, evenly over `SETUP` seconds."""
         number, members = self.member
-        whole = self.config.load.population
-        begun = time.perf_counter()
+        whole, begun = self.config.load.population, clock.monotonic()
         for n in range(number, whole, members):
-            gevent.sleep(max(0.0, begun + n / whole * SETUP - time.perf_counter()))
+            gevent.sleep(max(0.0, begun + n / whole * SETUP - clock.monotonic()))
             if self.stopped.is_set():
                 return
-            self.place_call(time.perf_counter(), None, delivered=False)
+            self.place_call(clock.monotonic(), None, delivered=False)
 
     def drop(self, arrivals: int) -> None:
         """So many arrivals came too late to be sent."""
@@ -260,18 +260,18 @@ class LoadRun:
         """Wait until every accepted call has come to its end, as long as it has settle time; then all stops."""
         self.end_sending()
         timing = self.config.timing
-        self._wait(lambda: not self._door.on_their_way, time.perf_counter() + 2 * timing.request)
+        self._wait(lambda: not self._door.on_their_way, clock.monotonic() + 2 * timing.request)
         self._watch.hurry()
         last_poll = 2 * self.config.load.poll_interval + timing.request
         self._wait(lambda: not self._ledger.in_flight, lambda: self._ledger.last_deadline + last_poll)
         if self._results is not None:
-            self._wait(lambda: not self._awaited, time.perf_counter() + timing.delivery)
+            self._wait(lambda: not self._awaited, clock.monotonic() + timing.delivery)
         self.close()
 
     def abandon(self) -> None:
         """Wait for the answers to triggers on their way, a moment only; then all stops, and calls stay unfinished."""
         self.end_sending()
-        self._wait(lambda: not self._door.on_their_way, time.perf_counter() + _LAST_ANSWERS)
+        self._wait(lambda: not self._door.on_their_way, clock.monotonic() + _LAST_ANSWERS)
         self.close()
 
     def end_sending(self) -> None:
@@ -287,7 +287,7 @@ class LoadRun:
         self._pool.close()
         if self._results is not None:
             self._results.stop()
-            self._ledger.close_deliveries(time.perf_counter(), self.config.timing.delivery)
+            self._ledger.close_deliveries(clock.monotonic(), self.config.timing.delivery)
         if self._tick is not None:
             self._tick.kill()
             self._tick_once()
@@ -391,7 +391,7 @@ class LoadRun:
         )  # fmt: skip
 
     def _wait(self, condition: Callable[[], bool], deadline: float | Callable[[], float]) -> None:
-        while not condition() and time.perf_counter() < (deadline() if callable(deadline) else deadline):
+        while not condition() and clock.monotonic() < (deadline() if callable(deadline) else deadline):
             gevent.sleep(0.02)
 
     def _endless_lines(self, count: int) -> Iterator[int]:

@@ -7,12 +7,13 @@ the same. Listeners of somebody else's to that event are told of each request, a
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 
 import gevent
 from locust.env import Environment
 from locust.stats import StatsEntry, bucket_response_time
+
+from ringback import clock
 
 __all__ = ["LocustStatistics", "RequestFailed"]
 
@@ -32,7 +33,7 @@ class LocustStatistics:
         self._times: defaultdict[str, list[float]] = defaultdict(list)
         self._bytes: Counter[str] = Counter()
         self._failures: Counter[tuple[str, str]] = Counter()
-        self._begun = time.time()
+        self._begun = clock.wall().timestamp()
         self._others = [handler for handler in environment.events.request._handlers if not _is_locusts(handler)]
         self._loop: gevent.Greenlet | None = None
 
@@ -58,7 +59,7 @@ class LocustStatistics:
     def flush(self) -> None:
         """Hand on what has ended since the last time."""
         stats = self._environment.stats
-        now = time.time()
+        now = clock.wall().timestamp()
         for (name, kind), count in self._failures.items():
             for _ in range(count):
                 stats.log_error(_METHOD, name, RequestFailed(kind))
@@ -93,7 +94,7 @@ class LocustStatistics:
             handler(
                 request_type=_METHOD, name=name, response_time=seconds * 1000, response_length=received,
                 exception=None if kind is None else RequestFailed(kind), context={},
-                start_time=time.time() - seconds, url=None, response=None,
+                start_time=clock.wall().timestamp() - seconds, url=None, response=None,
             )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ what becomes of an account (plain).
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ import gevent
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from ringback import clock
 from ringback.config import Config
 from ringback.loadgen.clocks import ClockOffset
 from ringback.loadgen.crew import MESSAGE
@@ -46,7 +46,7 @@ class _Hand:
         self.share = share
         """Calls that it may place in this test; None for no limit."""
         self.clock = ClockOffset()
-        self.heard = time.perf_counter()
+        self.heard = clock.monotonic()
         self.parts: dict[str, Any] = {}
         self.over = False
         self.fates: list[Any] | None = None
@@ -82,7 +82,7 @@ class PlainMaster:
     def begin(self, scenario: str, budget: int | None) -> None:
         """A test begins: share out what earlier tests left of the budget among the workers that are there."""
         self._spent += sum(hand.spent for hand in self._hands.values())
-        self._scenario, self._begun = scenario, time.perf_counter()
+        self._scenario, self._begun = scenario, clock.monotonic()
         self._windows, self._reconciler = Windows(), Reconciler(self._config.timing.settle)
         nodes = [client.id for client in self._runner.clients.all]
         left = None if budget is None else max(0, budget - self._spent)
@@ -96,7 +96,7 @@ class PlainMaster:
             )  # fmt: skip
         for _ in range(_PINGS):
             for node in nodes:
-                self._send(node, do="ping", sent=time.perf_counter())
+                self._send(node, do="ping", sent=clock.monotonic())
 
     def finish(self, *, hurry: bool) -> None:
         """Have the workers follow their calls to the end (in a hurry: not), and return when all have, or are lost."""
@@ -139,14 +139,14 @@ class PlainMaster:
         )  # fmt: skip
 
     def _here(self) -> list[_Hand]:
-        now = time.perf_counter()
+        now = clock.monotonic()
         for hand in self._hands.values():
             hand.lost = hand.lost or (not hand.over and now - hand.heard > _SILENT)
         return [hand for hand in self._hands.values() if not hand.lost]
 
     def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
-        deadline = time.perf_counter() + seconds
-        while not condition() and time.perf_counter() < deadline:
+        deadline = clock.monotonic() + seconds
+        while not condition() and clock.monotonic() < deadline:
             gevent.sleep(0.02)
 
     def _send(self, node: str, **data: Any) -> None:
@@ -155,7 +155,7 @@ class PlainMaster:
     def _on_message(self, environment: Environment, msg: Any, **_: Any) -> None:
         del environment
         self._listener = gevent.getcurrent()
-        now, data = time.perf_counter(), msg.data
+        now, data = clock.monotonic(), msg.data
         hand = self._hands.get(msg.node_id)
         if hand is None:
             return
@@ -230,7 +230,7 @@ class PlainWorker:
         data = msg.data
         match data["do"]:
             case "ping":
-                self._say(what="pong", sent=data["sent"], clock=time.perf_counter())
+                self._say(what="pong", sent=data["sent"], clock=clock.monotonic())
             case "begin":
                 self.order = data
             case "finish":

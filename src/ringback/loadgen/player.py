@@ -19,7 +19,7 @@ __all__ = ["Player"]
 
 
 class Player:
-    """Carries out orders on a `LoadRun`; instants in orders are on this process's clock (perf_counter seconds)."""
+    """Carries out orders on a `LoadRun`; instants in orders are on this process's clock (`clock.monotonic` seconds)."""
 
     def __init__(self, run: LoadRun) -> None:
         self.run = run

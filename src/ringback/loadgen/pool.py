@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import time
 from collections import deque
 from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
 
+from ringback import clock
 from ringback.loadgen.connection import Address, Connection, Exchange, Failed, Outcome, cause_of
 from ringback.loadgen.http_answer import KnownHeads
 
@@ -85,7 +85,7 @@ class ConnectionPool:
         if self._waiting:
             self._waiting.append(exchange)
             return
-        self._start(exchange, time.perf_counter())
+        self._start(exchange, clock.monotonic())
 
     def told(self) -> dict[str, Any]:
         """How connections were used, for the report."""
@@ -151,7 +151,7 @@ class ConnectionPool:
         self._connecting[connection] = exchange.begun + self._timeout
 
     def _expire(self) -> None:
-        now = time.perf_counter()
+        now = clock.monotonic()
         for waiting in (self._connecting, self._busy):
             while waiting:
                 connection, deadline = next(iter(waiting.items()))
@@ -162,7 +162,7 @@ class ConnectionPool:
     def opened(self, connection: Connection, *, resumed: bool) -> None:
         """A connection is open, and about to carry its first request."""
         self._connecting.pop(connection, None)
-        self._busy[connection] = time.perf_counter() + self._timeout
+        self._busy[connection] = clock.monotonic() + self._timeout
         self.opened_count += 1
         self.carried_count += 1
         self.resumed_count += resumed
@@ -175,7 +175,7 @@ class ConnectionPool:
         if connection in self._without_session:
             self._without_session.remove(connection)
             self._session = connection.session
-        connection.idle_since = time.perf_counter()
+        connection.idle_since = clock.monotonic()
         self._idle.append(connection)
 
     def closed(self, connection: Connection) -> None:
@@ -204,4 +204,4 @@ class ConnectionPool:
                 return
         exchange.done(exchange, outcome)
         while self._waiting and len(self._busy) + len(self._connecting) < self._most and not self._closed:
-            self._start(self._waiting.popleft(), time.perf_counter())
+            self._start(self._waiting.popleft(), clock.monotonic())

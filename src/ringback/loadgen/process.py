@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ringback import clock
 from ringback.config import Config
 from ringback.config.loading import as_environment
 from ringback.deployment.access import redactor_for
@@ -99,12 +99,12 @@ class LoadProcess:
         on_progress: Callable[[Mapping[str, Any]], None] | None,
     ) -> Ended:
         """Take in what the child says, and the signals that ask for an end (their count), each as it comes."""
-        deadline = time.monotonic() + self._longest()
+        deadline = clock.monotonic() + self._longest()
         ended = Ended()
         told_the_end = False
         while True:
             try:
-                line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
+                line = lines.get(timeout=max(0.0, deadline - clock.monotonic()))
             except queue.Empty:
                 ended.failure = "the load generator did not come to its end in time and was stopped"
                 return ended
@@ -115,7 +115,7 @@ class LoadProcess:
                     ended.failure = "the load run was stopped in the middle"
                     return ended
                 ended.interrupted = True
-                deadline = time.monotonic() + _INTERRUPT_GRACE
+                deadline = clock.monotonic() + _INTERRUPT_GRACE
                 with contextlib.suppress(ProcessLookupError):
                     child.send_signal(signal.SIGINT)
                 continue

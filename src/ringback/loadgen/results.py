@@ -6,7 +6,6 @@ gevent's own server does the work. In a run of several workers each has its own,
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -15,6 +14,7 @@ from gevent import socket
 from gevent.pywsgi import WSGIServer
 from gevent.ssl import PROTOCOL_TLS_SERVER, SSLContext
 
+from ringback import clock
 from ringback.config import Config, ConfigError, ResultDestination
 
 __all__ = ["ResultListener", "read_delivery"]
@@ -64,7 +64,7 @@ class ResultListener:
         return urlunsplit(parts)
 
     def _app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        now = time.perf_counter()
+        now = clock.monotonic()
         try:
             body = environ["wsgi.input"].read(MAX_BODY)
         except OSError:  # it broke off

@@ -11,7 +11,7 @@ __all__ = ["Stream", "both"]
 
 @dataclass(slots=True)
 class Stream:
-    """When something is due: `offsets` in seconds after `begun` (perf_counter); without them, back to back.
+    """When something is due: `offsets` in seconds after `begun` (`clock.monotonic`); without them, back to back.
 
     `duration` is in seconds; None: until Locust stops the user.
     """

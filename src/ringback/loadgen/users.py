@@ -6,7 +6,6 @@ them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ from locust import User
 from locust.env import Environment
 from locust.exception import StopTest, StopUser
 
+from ringback import clock
 from ringback.loadgen.arrivals import ArrivalProcess, uniform
 from ringback.loadgen.client import Triggered
 from ringback.loadgen.engine import LoadRun
@@ -53,7 +53,7 @@ class LoadUser(User):
         super().__init__(environment)
         self.load = LoadRun.of(environment)
         self.due = 0.0
-        """The instant for which a task is run, perf_counter seconds."""
+        """The instant for which a task is run, `clock.monotonic` seconds."""
         self._closed_until: float | None = None
 
     def run(self) -> None:  # type: ignore[misc] # its arrivals follow a schedule, not Locust's task after task
@@ -88,7 +88,7 @@ class LoadUser(User):
 
     def _endless(self) -> Stream:
         """The first user's stream begins now; each further one's is in step with the others, not in unison."""
-        now = time.perf_counter()
+        now = clock.monotonic()
         if self.rate is None:
             return Stream(now, None, None)
         begun = now + self.load.next_phase() / self.rate
@@ -99,7 +99,7 @@ class LoadUser(User):
         end = None if stream.duration is None else stream.begun + stream.duration + _LATE
         for offset in offsets:
             self.due = due = stream.begun + offset
-            now = time.perf_counter()
+            now = clock.monotonic()
             if now < due or at_a_stretch >= _AT_A_STRETCH:
                 at_a_stretch = 0
                 self._wait_until(due)
@@ -113,23 +113,23 @@ class LoadUser(User):
 
     def _wait_until(self, due: float) -> None:
         while True:
-            gevent.sleep(min(max(due - time.perf_counter(), 0.0), _LOOK_UP))
+            gevent.sleep(min(max(due - clock.monotonic(), 0.0), _LOOK_UP))
             if self.load.stopped.is_set():
                 raise StopUser
-            if time.perf_counter() >= due:
+            if clock.monotonic() >= due:
                 return
 
     def _back_to_back(self, stream: Stream) -> None:
         self._wait_until(stream.begun)
         self._closed_until = end = float("inf") if stream.duration is None else stream.begun + stream.duration
-        self.due = time.perf_counter()
+        self.due = clock.monotonic()
         self._act()
-        while time.perf_counter() < end:
-            self._wait_until(min(end, time.perf_counter() + _LOOK_UP))
+        while clock.monotonic() < end:
+            self._wait_until(min(end, clock.monotonic() + _LOOK_UP))
 
     def _ended(self, triggered: Triggered | None) -> None:
         """What a back-to-back requester began has ended: begin again."""
-        now = time.perf_counter()
+        now = clock.monotonic()
         if self._closed_until is None or now >= self._closed_until or self.load.stopped.is_set():
             return
         if triggered is not None and triggered.kind in {"connect", "tls", "generator"}:

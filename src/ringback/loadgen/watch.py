@@ -6,12 +6,12 @@ poll is due when it is sent. (The polling scenario's polls do have one.)
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 
 import gevent
 
+from ringback import clock
 from ringback.loadgen.client import PROMISED_BATCH, Door, NotSent, Polled, Withheld
 from ringback.loadgen.ledger import Ledger
 
@@ -87,7 +87,7 @@ class Watch:
         """Tell the ledger what a poll was answered, whoever asked."""
         if polled.kind is not None:
             return
-        now = time.perf_counter()
+        now = clock.monotonic()
         asked = set(polled.asked)
         for unique_id, state in polled.results:
             if unique_id not in asked:
@@ -102,7 +102,7 @@ class Watch:
     def _run(self) -> None:
         while True:
             gevent.sleep(self._tick)
-            now = time.perf_counter()
+            now = clock.monotonic()
             if self._new:
                 self._first_time.append((now + self._first, True, self._new))
             for new, calls in ((True, self._unanswered), (False, self._old)):
@@ -120,7 +120,7 @@ class Watch:
             if not batch:
                 return
             try:
-                self._door.poll(batch, time.perf_counter(), self._on_first_poll if new else self._on_poll)
+                self._door.poll(batch, clock.monotonic(), self._on_first_poll if new else self._on_poll)
             except NotSent as why:
                 self._quiet_until = now + (why.seconds if isinstance(why, Withheld) else _AFTER_NOTHING)
                 (self._unanswered if new else self._old).extend(batch)
@@ -165,4 +165,4 @@ class Watch:
         self.take(polled)
         again.extend(unique_id for unique_id in polled.asked if self._ledger.follows(unique_id))
         if self._ready:
-            self._poll(time.perf_counter())
+            self._poll(clock.monotonic())

@@ -5,7 +5,6 @@ Reads the figures that a run tells about twice a second; knows nothing of how th
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -13,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ringback import clock
 from ringback.config import Limit
 from ringback.reporting.live import LiveView
 from ringback.reporting.safe import one_line
@@ -44,7 +44,7 @@ class LoadProgress:
 
     def update(self, figures: Mapping[str, Any]) -> None:
         """Take what the run told."""
-        now, sent = time.monotonic(), int(figures.get("sent") or 0)
+        now, sent = clock.monotonic(), int(figures.get("sent") or 0)
         if self._before is not None and now > self._before[0]:
             self._rate = max(0.0, sent - self._before[1]) / (now - self._before[0])
         self._before = (now, sent)

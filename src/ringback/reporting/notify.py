@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ringback import clock
 from ringback.reporting.safe import one_line
 from ringback.reporting.telling import members, number
 from ringback.rundir import SINK
@@ -125,7 +125,7 @@ def _tried(url: str, token: str | None, message: Mapping[str, Any], timeout: flo
 
     from ringback import __version__
 
-    deadline = time.monotonic() + timeout
+    deadline = clock.monotonic() + timeout
     headers = {"User-Agent": f"ringback/{__version__}"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
@@ -133,8 +133,8 @@ def _tried(url: str, token: str | None, message: Mapping[str, Any], timeout: flo
     with httpx.Client(follow_redirects=False, headers=headers) as client:
         for attempt in range(_TRIES):
             if attempt:
-                time.sleep(_PAUSE)
-            left = deadline - time.monotonic()
+                clock.sleep(_PAUSE)
+            left = deadline - clock.monotonic()
             if left <= 0:
                 break
             try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Self
 
 from rich.console import Console
 from rich.text import Text
 
+from ringback import clock
 from ringback.reporting.live import UPDATES_PER_SECOND, LiveView
 from ringback.reporting.safe import one_line
 
@@ -39,7 +39,7 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._state = _State()
-        self._begun = time.monotonic()
+        self._begun = clock.monotonic()
         self._view = LiveView(console, self._line)
 
     def update(
@@ -56,7 +56,7 @@ class Progress:
         self._state = _State(clauses_done, clauses_total, calls_placed, budget, may_have_dialled, ringing, doing)
 
     def __enter__(self) -> Self:
-        self._begun = time.monotonic()
+        self._begun = clock.monotonic()
         self._view.__enter__()
         return self
 
@@ -64,7 +64,7 @@ class Progress:
         self._view.__exit__(*raised)
 
     def _line(self) -> Text:
-        now, elapsed = self._state, time.monotonic() - self._begun
+        now, elapsed = self._state, clock.monotonic() - self._begun
         spinner = _ASCII_SPINNER if self._console.options.ascii_only else _SPINNER
         parts = [
             f"{now.clauses_done} of {now.clauses_total} clauses" if now.clauses_total else "",

@@ -40,7 +40,7 @@ class Authority:
         if valid_for is None:
             leaf = ca.issue_cert(*(names or self._own_names()))
         else:
-            now = datetime.now(UTC)
+            now = datetime.now(UTC)  # TLS libraries verify by the machine's own clock
             leaf = ca.issue_cert(
                 *(names or self._own_names()), not_before=now + valid_for[0], not_after=now + valid_for[1]
             )

@@ -9,12 +9,12 @@ import select
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from ringback import clock
 from ringback.sandbox.settings import SandboxError, SandboxSettings
 
 START_SECONDS = 20.0
@@ -88,9 +88,9 @@ def _read_line(stream: IO[bytes], seconds: float) -> bytes | None:
     """Return one line, b"" at the end of the stream, None when it takes too long."""
     descriptor = stream.fileno()
     line = b""
-    deadline = time.monotonic() + seconds
+    deadline = clock.monotonic() + seconds
     while not line.endswith(b"\n"):
-        readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+        readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - clock.monotonic()))
         if not readable:
             return None
         chunk = os.read(descriptor, 65536)

@@ -16,7 +16,7 @@ __all__ = ["Call", "Calls", "Observation"]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one poll said of one call. Times are readings of `time.monotonic`."""
+    """What one poll said of one call. Times are readings of `clock.monotonic`."""
 
     asked_at: float
     told_at: float

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
+from ringback import clock
 from ringback.deployment import Answer, Poll, Trigger
 from ringback.suite.drafts import Draft
 from ringback.suite.outcomes import Inconclusive
@@ -57,7 +57,7 @@ def dialled(suite: Session, choose: Callable[[Draft], bool]) -> list[Trigger]:
     age = max((d.at - c.trigger.ended for c in suite.calls if c.immediately for d in c.deliveries[:1]), default=None)
     if age is not None and refusals:
         last = max(answer.ended for _, answer in refusals)
-        suite.wait_until(lambda: time.monotonic() > last + 1.5 * age + 0.5, 1.5 * age + 0.5)
+        suite.wait_until(lambda: clock.monotonic() > last + 1.5 * age + 0.5, 1.5 * age + 0.5)
     return [answer for key, answer in refusals if any(d.at > answer.ended for d in receiver.to(key))]
 
 

@@ -8,9 +8,9 @@ tell whether it was the call that changed or the batch that was wrong.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Sequence
 
+from ringback import clock
 from ringback.config import Config
 from ringback.deployment import DeploymentClient, ExchangeError, Poll
 from ringback.deployment.errors import Interrupted
@@ -53,7 +53,7 @@ class Watch:
         """Watch until stopped."""
         misses = 0
         while not self._stopping.is_set():
-            started = time.monotonic()
+            started = clock.monotonic()
             try:
                 async with self._turn:
                     await self._round()
@@ -67,7 +67,7 @@ class Watch:
                     await self._tell()
                     return
             await self._tell()
-            busy = self._calls.ringing or not self._calls.watched or time.monotonic() - started > self._interval
+            busy = self._calls.ringing or not self._calls.watched or clock.monotonic() - started > self._interval
             pause = self._interval if busy else max(self._interval, min(_SLOWEST, 4 * self._interval))
             try:
                 await asyncio.wait_for(self._stopping.wait(), pause)
@@ -107,18 +107,18 @@ class Watch:
         """Return when each of these calls is final, has had the settle time, or can't be watched any more."""
 
         def watched_until() -> float:
-            return time.monotonic() if self._interrupted_at is None else self._interrupted_at
+            return clock.monotonic() if self._interrupted_at is None else self._interrupted_at
 
         await self.until(lambda: all(c.settled or c.age(watched_until()) > self._settle for c in calls))
 
     async def until(self, met: Callable[[], bool], *, seconds: float | None = None) -> None:
         """Return when `met()` holds, after `seconds` at the latest, or when watching has ended."""
-        deadline = time.monotonic() + seconds if seconds is not None else None
+        deadline = clock.monotonic() + seconds if seconds is not None else None
         async with self._changed:
             while not met() and self.trouble is None and not self._stopping.is_set():
                 if self._interrupted_at is not None:
                     raise Interrupted
-                left = None if deadline is None else deadline - time.monotonic()
+                left = None if deadline is None else deadline - clock.monotonic()
                 if left is not None and left <= 0:
                     return
                 try:
@@ -128,7 +128,7 @@ class Watch:
 
     async def interrupt(self) -> None:
         """Wait for nothing from now on: whoever waits for what has not come gets `Interrupted`."""
-        self._interrupted_at = time.monotonic()
+        self._interrupted_at = clock.monotonic()
         await self._tell()
 
     async def _tell(self) -> None:
@@ -175,7 +175,7 @@ class Watch:
 
     def _overdue(self, calls: Sequence[Call]) -> list[Call]:
         """Calls in progress for much longer than others were: perhaps batches do not tell of them."""
-        typical, now = self._calls.typical_age(), time.monotonic()
+        typical, now = self._calls.typical_age(), clock.monotonic()
         limit = self._settle / 4 if typical is None else 2 * typical + 4 * self._interval + 0.5
         return [c for c in calls if c.first_final is None and c.age(now) > limit and self.rounds % 4 == 0]
 

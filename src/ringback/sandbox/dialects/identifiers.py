@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
-import time
 import uuid
 from collections.abc import Callable
 
+from ringback import clock
 from ringback.sandbox.behaviour import Behaviour
 from ringback.sandbox.catalogue import dialect
 from ringback.sandbox.messages import Order
@@ -28,7 +28,7 @@ def _ids(name: str, description: str, make: Callable[[], str]) -> None:
 
 
 def _ulid() -> str:
-    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    number = int(clock.wall().timestamp() * 1000) << 80 | int.from_bytes(os.urandom(10))
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
 
+from ringback import clock
 from ringback.sandbox.behaviour import Behaviour
 from ringback.sandbox.catalogue import dialect
 from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH, Answer, Refusal, Request, Send
@@ -22,11 +22,11 @@ def _rate_limit(name: str, description: str, path: str, per_second: int, retry_a
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
             self.left = float(per_second)
-            self.filled_at = time.monotonic()
+            self.filled_at = clock.monotonic()
 
         def answer(self, request: Request) -> Answer:
             if request.path == path and request.method == "POST":
-                now = time.monotonic()
+                now = clock.monotonic()
                 self.left = min(per_second, self.left + (now - self.filled_at) * per_second)
                 self.filled_at = now
                 if self.left < 1:
@@ -39,7 +39,7 @@ def _rate_limit(name: str, description: str, path: str, per_second: int, retry_a
 
 
 def _next_second() -> bytes:
-    return formatdate(math.ceil(time.time()) + 1, usegmt=True).encode()
+    return formatdate(math.ceil(clock.wall().timestamp()) + 1, usegmt=True).encode()
 
 
 _rate_limit(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
 import uuid
 from collections.abc import Callable, Hashable
 from itertools import count
 
+from ringback import clock
 from ringback.sandbox.behaviour import Behaviour
 from ringback.sandbox.calls import Call
 from ringback.sandbox.catalogue import fault
@@ -107,7 +107,7 @@ _repeats(
     lambda order: str(order.body.get("ConversationId")),
 )
 _repeats("same-id-for-line", "Gives triggers for one number the same UniqueId.", lambda order: order.number)
-_repeats("id-from-clock", "Makes the UniqueId from a clock of 20 ms.", lambda _: int(time.monotonic() * 50))
+_repeats("id-from-clock", "Makes the UniqueId from a clock of 20 ms.", lambda _: int(clock.monotonic() * 50))
 
 
 @fault("every-seventh-id-repeated", "ACK-03")
@@ -182,7 +182,9 @@ _guessable(
     lambda n: base64.urlsafe_b64encode(b"call-%08d" % n).decode(),
 )
 _guessable(
-    "clock-ids", "Makes UniqueIds from the time and a counter.", lambda n: f"{time.time_ns() // 1_000_000}-{n:04d}"
+    "clock-ids",
+    "Makes UniqueIds from the time and a counter.",
+    lambda n: f"{int(clock.wall().timestamp() * 1000)}-{n:04d}",
 )
 _guessable(
     "uuid-from-clock-ids",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ringback import clock
 from ringback.contract.guessing import why_guessable
 from ringback.deployment import ExchangeError, Poll, Unreachable
 from ringback.suite.calls import Call
@@ -100,7 +100,7 @@ class Talk:
     def __post_init__(self) -> None:
         calls = self.suite.steady_calls()
         self.roster = _in_turn(calls, list(self.suite.config.lines.configured))
-        self._until = time.monotonic() + SECONDS
+        self._until = clock.monotonic() + SECONDS
         self._strangers = _well_formed_strangers([call.unique_id for call in self.suite.calls], self.suite.seed)
 
     @property
@@ -108,14 +108,14 @@ class Talk:
         """Whether no further conversation is to be held."""
         if self.trouble is not None:
             return True
-        return self.polls >= self.allowed or time.monotonic() > self._until
+        return self.polls >= self.allowed or clock.monotonic() > self._until
 
     def broke(self, broken: Broken, *, replay: bool) -> None:
         """Take note of a deviation; from the first on, all is about finding it again in fewer words."""
         if self.first is None:
             self.first = broken
             self.polls, self.allowed = 0, SHRINKING_POLLS - POLISHING_POLLS
-            self._until = time.monotonic() + SHRINKING_SECONDS
+            self._until = clock.monotonic() + SHRINKING_SECONDS
         elif replay:
             self.final = broken
         else:

@@ -1,0 +1,59 @@
+"""The one source of time: what measures, waits or dates asks here, so that a test can set the time.
+
+Nothing else in Ringback reads the machine's clocks. In a coroutine, wait with `asyncio.sleep` and `asyncio.timeout`:
+an asyncio loop's time is this clock's `monotonic`. A test installs a clock of its own, see `tests/virtual_time.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+__all__ = ["Clock", "installed", "monotonic", "sleep", "wall"]
+
+
+class Clock:
+    """The machine's clocks. A subclass for tests overrides all three methods."""
+
+    def monotonic(self) -> float:
+        """Seconds from a fixed, arbitrary moment: for durations, deadlines and the order of events."""
+        return time.monotonic()
+
+    def wall(self) -> datetime:
+        """The date and time, in UTC: to be shown, never to be compared, since it may jump."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Block this thread."""
+        time.sleep(seconds)
+
+
+_clock = Clock()
+
+
+def monotonic() -> float:
+    """The installed clock's `monotonic`."""
+    return _clock.monotonic()
+
+
+def wall() -> datetime:
+    """The installed clock's `wall`."""
+    return _clock.wall()
+
+
+def sleep(seconds: float) -> None:
+    """The installed clock's `sleep`."""
+    _clock.sleep(seconds)
+
+
+@contextlib.contextmanager
+def installed(clock: Clock) -> Iterator[None]:
+    """Let this clock be the one, in all threads, for the length of a block."""
+    global _clock  # noqa: PLW0603 - one clock for the whole process is the point
+    before, _clock = _clock, clock
+    try:
+        yield
+    finally:
+        _clock = before

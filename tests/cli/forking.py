@@ -1,0 +1,127 @@
+"""Commands without their imports: one process imports Ringback, and each command is a fork of it.
+
+Starting Python and importing pytest, schemathesis and matplotlib takes longer than most commands. A fork is a process
+like any other: it has a working directory, an environment and an exit code of its own. That a process can also be
+started the usual way is shown by the tests that use `commands.started`.
+
+Run as a program, this module is that process: it takes batches of commands, as lines of JSON, and answers with
+exit codes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NoReturn
+
+__all__ = ["Forks", "forks"]
+
+
+class Forks:
+    """The process that commands are forked from."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+        )
+
+    def run(self, cases: Sequence[dict[str, Any]], at_once: int, seconds: float) -> list[int]:
+        """Run commands, a few at a time, and return their exit codes; a batch that hangs raises TimeoutError."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps({"cases": cases, "at_once": at_once}).encode() + b"\n")
+        stdin.flush()
+        if not select.select([stdout], [], [], seconds)[0]:
+            self.close()
+            raise TimeoutError(f"after {seconds} s, not all of these have ended: {cases}")
+        return list(json.loads(stdout.readline()))
+
+    def close(self) -> None:
+        """End the process, and the commands that still run."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+        forks.cache_clear()
+
+
+@cache
+def forks() -> Forks:
+    """The one of this process, started when first asked for."""
+    made = Forks()
+    atexit.register(made.close)
+    return made
+
+
+def _run(case: dict[str, Any]) -> NoReturn:
+    """Be the command, in a process just forked."""
+    code = 99
+    try:
+        os.chdir(case["folder"])
+        os.environ.clear()
+        os.environ.update(case["environment"])
+        for number, name in ((0, None), (1, "out"), (2, "err")):
+            flags = os.O_RDONLY if name is None else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            os.dup2(os.open(os.devnull if name is None else case[name], flags), number)
+        sys.argv = [case["program"], *case["arguments"]]
+        if case["program"] == "pytest":
+            code = int(pytest.main())
+        else:
+            ringback.cli.main()
+            code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _serve() -> None:
+    for line in sys.stdin:
+        batch = json.loads(line)
+        codes: list[int | None] = [None] * len(batch["cases"])
+        running: dict[int, int] = {}
+        for number, case in enumerate(batch["cases"]):
+            while len(running) >= batch["at_once"]:
+                _reap(running, codes)
+            child = os.fork()
+            if not child:
+                _run(case)
+            running[child] = number
+        while running:
+            _reap(running, codes)
+        print(json.dumps(codes), flush=True)
+
+
+def _reap(running: dict[int, int], codes: list[int | None]) -> None:
+    child, status = os.wait()
+    codes[running.pop(child)] = os.waitstatus_to_exitcode(status)
+
+
+if __name__ == "__main__":
+    sys.path.pop(0)  # this directory, in which `python -m ringback` would not look
+    gc.disable()
+    import pytest
+
+    import ringback.cli
+    import ringback.reporting.html.charts
+    import ringback.suite.fuzzing.requests
+    import ringback.suite.plugin
+    from ringback.commands import check, compare, gate, init, load, replay, sandbox  # noqa: F401 - see above
+
+    gc.freeze()
+    gc.enable()
+    _serve()
