@@ -84,7 +84,7 @@ class Queue(TinyDeployment):
     def work(self, _n: int) -> bytes:
         with self._lock:
             self._free = done = max(self._free, time.monotonic()) + 1 / self.rate
-        time.sleep(max(0.0, done - time.monotonic()))
+        time.sleep(max(0.0, done - time.monotonic()))  # the work: this is what it can do, on any machine
         return b""
 
 

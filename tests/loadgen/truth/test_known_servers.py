@@ -77,7 +77,7 @@ def test_a_request_may_come_in_pieces_and_two_at_once(calm: Known) -> None:
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=60) as line:
         for at in range(0, len(request), 7):
             line.sendall(request[at : at + 7])
-            time.sleep(0.001)
+            time.sleep(0.001)  # so that pieces are likely to arrive one by one; nothing depends on it
         line.sendall(request + request + b"GET /nothing HTTP/1.1\r\nConnection: close\r\n\r\n")
         received = b""
         while piece := line.recv(65536):
@@ -167,17 +167,17 @@ def test_a_queue_serves_one_after_another_in_order() -> None:
 
 def test_polls_pass_by_the_queue() -> None:
     with (
-        running("queue", "--rate", "2") as known,
+        ThreadPoolExecutor(1) as pool,
+        running("queue", "--rate", "0.01") as known,
         closing(Client(known.base_url)) as client,
         closing(Client(known.base_url)) as other,
-        ThreadPoolExecutor(1) as pool,
     ):
         waiting = pool.submit(other.trigger)
         while known.truth()["triggers"] == 0:
-            time.sleep(0.001)
-        quickest = min(client.post("/v2/callresult", {"UniqueIds": []}).seconds for _ in range(20))
-        assert waiting.result().seconds >= 0.5 - EARLY
-    assert quickest < 0.25
+            time.sleep(0.001)  # another process sets no event
+        assert {client.post("/v2/callresult", {"UniqueIds": []}).status for _ in range(20)} == {200}
+        assert not waiting.done(), "it has its turn after 100 s"
+    assert waiting.exception() is not None, "the server was ended before"
 
 
 @pytest.mark.parametrize("reuse_of", ["recent", "ended", "mixed"])
