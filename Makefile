@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# Tests that run processes mostly wait for them, so that two more files at a time keep all processors busy.
+WORKERS ?= $$(($$(getconf _NPROCESSORS_ONLN) + 2))
+
 .DEFAULT_GOAL := help
 .PHONY: help gate test test-all lint types format sandbox wheel lint-openapi lock clean
 
@@ -22,7 +25,7 @@ gate: $(READY)  ## check, then load, the embedded deployment: one verdict
 	$(BIN)/ringback gate
 
 test: $(READY)  ## Ringback's own tests, but for the slow ones
-	$(BIN)/python -m pytest -q -m "not slow" -n auto --dist loadfile --no-loadscope-reorder \
+	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --durations=100 --durations-min=2 $(PYTEST_ARGS)
 
 test-all: $(READY)  ## all of Ringback's own tests, the fault and dialect matrix among them

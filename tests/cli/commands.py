@@ -114,7 +114,7 @@ def eventually(met: Any, seconds: float = 20.0) -> bool:
     while not met():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process sets no event
     return True
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from ringback import clock
 from ringback.config import ConfigError, Waiver, model
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Finding, Verdict, conclude, judge_all
@@ -51,19 +52,11 @@ def test_a_waiver_ends_on_the_day_it_names(monkeypatch: pytest.MonkeyPatch, toda
 
 
 def test_the_day_is_that_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A minute before midnight and a minute after, in a zone where it is another day."""
-
-    class Clock(datetime):
-        now_is = datetime(2027, 1, 30, 23, 59, tzinfo=UTC)
-
-        @classmethod
-        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-            assert tz is UTC
-            return cls.now_is
-
-    monkeypatch.setattr(model, "datetime", Clock)
+    """A minute before midnight and a minute after."""
+    now = datetime(2027, 1, 30, 23, 59, tzinfo=UTC)
+    monkeypatch.setattr(clock, "wall", lambda: now)
     assert model._today() == date(2027, 1, 30)
-    Clock.now_is += timedelta(minutes=2)
+    now += timedelta(minutes=2)
     assert model._today() == date(2027, 1, 31)
 
 

@@ -55,7 +55,7 @@ def test_nothing_of_it_is_in_messages_or_evidence(place: str, tmp_path: Path) ->
             talking_to(settings(server.base_url, budget={"calls": 100}), tmp_path / "exchanges.ndjson") as client,
         ):
             for _ in spellings:
-                answer = await client.trigger(body(), expect_call=True)
+                answer = await client.trigger(body())  # three valid ones without an answer would be the last
                 said += [str(answer.failure), answer.was(), answer.told(), json.dumps(answer.exchange.as_json())]
         return said
 

@@ -35,6 +35,8 @@ class TinyDeployment:
     port: int = 0
     triggers: int = 0
     polls: int = 0
+    asked: int = 0
+    """Ids in all polls together."""
     largest_batch: int = 0
     connections: int = 0
     numbers: list[str] = field(default_factory=list)
@@ -52,6 +54,7 @@ class TinyDeployment:
         if path.endswith("/callresult"):
             with self._lock:
                 self.polls += 1
+                self.asked += len(document["UniqueIds"])
                 self.largest_batch = max(self.largest_batch, len(document["UniqueIds"]))
             if self.poll_script is not None:
                 scripted = self.poll_script(document["UniqueIds"])
@@ -176,7 +179,7 @@ def serving(deployment: TinyDeployment) -> Iterator[Callable[[], None]]:
 
 def config_for(base_url: str, **flags: Any) -> Config:
     """A configuration with quick times; `flags` are `section__key=value`."""
-    quick: dict[str, Any] = {"timing.settle": "1s", "timing.request": "1s", "load.poll_interval": "50ms"}
+    quick: dict[str, Any] = {"timing.settle": "5s", "timing.request": "30s", "load.poll_interval": "50ms"}
     quick |= {name.replace("__", ".", 1): value for name, value in flags.items()}
     defaults = {
         "deployment": {

@@ -152,7 +152,7 @@ def until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + _PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it has not come to be"
-        gevent.sleep(0.002)
+        gevent.sleep(0.002)  # lets the event loop run
 
 
 def post(body: bytes) -> bytes:

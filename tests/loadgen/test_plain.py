@@ -170,7 +170,8 @@ def test_scenarios_run_by_their_name_and_locusts_shapes_set_the_rate(played: Pla
     assert "Shape test updating to 4 users" in session.log
     assert "Shape test updating to 12 users" in session.log
     assert 16 <= session.calls["accepted"] == session.calls["final"] == session.deployment.triggers
-    assert session.deployment.polls < 12, "a trigger storm asks late, and in batches"
+    calls = session.deployment.triggers
+    assert calls <= session.deployment.asked <= 2 * calls, "a trigger storm asks late, and so but once for most"
 
 
 def test_tags_choose_among_tasks(played: Played) -> None:

@@ -123,7 +123,7 @@ def test_the_limit_holds_however_connections_end(opener: Opener) -> None:
         most = 0
         asked = [begin(pool, numbered(n)) for n in range(60)]
         while not all(asked):
-            gevent.sleep(0.001)
+            gevent.sleep(0.001)  # lets the event loop run
             most = max(most, pool.open_connections)
         assert most == 4
         assert pool.waiting == 0

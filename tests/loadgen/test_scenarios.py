@@ -84,7 +84,7 @@ class Queue(TinyDeployment):
     def work(self, _n: int) -> bytes:
         with self._lock:
             self._free = done = max(self._free, time.monotonic()) + 1 / self.rate
-        time.sleep(max(0.0, done - time.monotonic()))
+        time.sleep(max(0.0, done - time.monotonic()))  # the work: this is what it can do, on any machine
         return b""
 
 
@@ -144,7 +144,8 @@ def test_a_trigger_storm_polls_only_when_calls_must_be_over(played: Played) -> N
     scene = played("trigger")
     assert sound(scene)["accepted"] == 100
     assert scene.section["trigger"]["count"] == 100
-    assert scene.deployment.polls <= 100 / 20 + 10, "each call is asked for once, in batches"
+    assert 100 <= scene.deployment.asked <= 200, "once, but for those that still rang at the end"
+    assert scene.deployment.largest_batch > 1
     assert scene.section["time_to_final_ms"]["p50"] is None, "so nothing is known of when calls ended"
 
 

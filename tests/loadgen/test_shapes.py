@@ -24,7 +24,7 @@ def slow_at_first(seconds: float) -> Callable[[int], bytes]:
     def script(_n: int) -> bytes:
         begun.append(time.monotonic())
         if time.monotonic() - begun[0] < seconds:
-            time.sleep(0.3)
+            time.sleep(0.3)  # the moment
         return b""
 
     return script

@@ -13,4 +13,4 @@ def until(condition: Callable[[], bool], seconds: float = 50) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
+        time.sleep(0.05)  # what other processes and threads do sets no event

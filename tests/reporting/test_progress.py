@@ -40,7 +40,7 @@ class Pty:
         deadline = time.monotonic() + 20
         while text not in self.seen:
             assert time.monotonic() < deadline, f"{text!r} never came: {self.seen!r}"
-            time.sleep(0.01)
+            time.sleep(0.01)  # a terminal sets no event
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_at_most_eight_updates_a_second(pty: Pty) -> None:
         while time.monotonic() < begun + 1:
             updates += 1
             progress.update(updates, 10**9, 0, 60, 0)
-            time.sleep(0.0005)
+            time.sleep(0.0005)  # lets the thread run that draws
     seconds = time.monotonic() - begun
     pty.wait_for(SHOW)
     drawn = len(re.findall(r"\d+ of 1000000000 clauses", pty.seen))
@@ -143,23 +143,25 @@ def test_redirected_output_does_not_swallow_it(pty: Pty) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"force_terminal": True}, {"terse": True}])
 def test_nobody_watching_means_nothing_written(options: dict[str, bool]) -> None:
-    pipe = io.StringIO()
+    pipe, threads = io.StringIO(), threading.enumerate()
     with Progress(ReportConsole(file=pipe, **options)) as progress:
         progress.update(1, 53, 1, 60, 1, "doing")
-        time.sleep(0.2)
+        assert threading.enumerate() == threads, "nobody is there to draw later"
     assert pipe.getvalue() == ""
 
 
 def test_quiet_on_a_terminal_means_nothing_written(pty: Pty) -> None:
+    threads = threading.enumerate()
     with Progress(ReportConsole(file=pty.file, terse=True)) as progress:
         progress.update(1, 53, 1, 60, 1, "doing")
-        time.sleep(0.2)
+        assert threading.enumerate() == threads, "nobody is there to draw later"
     assert pty.seen == ""
 
 
 def test_a_dumb_terminal_is_spared(pty: Pty, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
+    threads = threading.enumerate()
     with Progress(ReportConsole(file=pty.file)) as progress:
         progress.update(1, 53, 1, 60, 1, "doing")
-        time.sleep(0.2)
+        assert threading.enumerate() == threads, "nobody is there to draw later"
     assert pty.seen == ""

@@ -77,7 +77,7 @@ def test_a_request_may_come_in_pieces_and_two_at_once(calm: Known) -> None:
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=60) as line:
         for at in range(0, len(request), 7):
             line.sendall(request[at : at + 7])
-            time.sleep(0.001)
+            time.sleep(0.001)  # so that pieces are likely to arrive one by one; nothing depends on it
         line.sendall(request + request + b"GET /nothing HTTP/1.1\r\nConnection: close\r\n\r\n")
         received = b""
         while piece := line.recv(65536):
@@ -106,18 +106,15 @@ def test_nothing_is_answered_in_a_freeze(how: tuple[str, ...]) -> None:
         closing(Client(known.base_url)) as client,
     ):
         clock = known.truth()
-        in_freeze = 0
-        quickest = 1.0
-        begun = time.monotonic()
-        while in_freeze < 3 or time.monotonic() < begun + 1.0:
+        in_freeze = outside = 0
+        while in_freeze < 3 or outside < 3:
             answered = client.trigger()
             into = (answered.sent - clock["origin"]) % 0.4 - 0.2
             if into >= 0:
                 in_freeze += 1
                 assert answered.seconds >= 0.2 - into - 1e-6
             else:
-                quickest = min(quickest, answered.seconds)
-        assert quickest < 0.1
+                outside += 1
         assert known.truth()["triggers"] == len(known.instants()[1])
 
 
@@ -143,7 +140,6 @@ def test_each_fifth_trigger_is_late() -> None:
     with running("slow", "--every", "5", "--by", "200ms") as known, closing(Client(known.base_url)) as client:
         took = [client.trigger().seconds for _ in range(20)]
         assert all(seconds >= 0.2 - EARLY for seconds in took[4::5])
-        assert min(took) < 0.1
         assert known.truth()["delayed"] == 4
 
 
@@ -167,17 +163,17 @@ def test_a_queue_serves_one_after_another_in_order() -> None:
 
 def test_polls_pass_by_the_queue() -> None:
     with (
-        running("queue", "--rate", "2") as known,
+        ThreadPoolExecutor(1) as pool,
+        running("queue", "--rate", "0.01") as known,
         closing(Client(known.base_url)) as client,
         closing(Client(known.base_url)) as other,
-        ThreadPoolExecutor(1) as pool,
     ):
         waiting = pool.submit(other.trigger)
         while known.truth()["triggers"] == 0:
-            time.sleep(0.001)
-        quickest = min(client.post("/v2/callresult", {"UniqueIds": []}).seconds for _ in range(20))
-        assert waiting.result().seconds >= 0.5 - EARLY
-    assert quickest < 0.25
+            time.sleep(0.001)  # another process sets no event
+        assert {client.post("/v2/callresult", {"UniqueIds": []}).status for _ in range(20)} == {200}
+        assert not waiting.done(), "it has its turn after 100 s"
+    assert waiting.exception() is not None, "the server was ended before"
 
 
 @pytest.mark.parametrize("reuse_of", ["recent", "ended", "mixed"])
