@@ -320,5 +320,6 @@ def test_refusals_tell_nothing_of_the_inside(suite: Session) -> None:
         # As it is written, and as a reader of JSON has it, with line breaks where they are meant.
         if found := TELLTALES.search("\n".join([text, *strings_in(answer.body[:65536])])):
             raise Deviation(
-                f"a refusal shows the inside of the deployment: {found[0].strip()[:60]!r}", evidence=[answer]
+                f"a refusal shows the inside of the deployment: {suite.redactor.clean(found[0].strip())[:60]!r}",
+                evidence=[answer],
             )

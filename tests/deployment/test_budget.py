@@ -48,6 +48,9 @@ ID = "7e57ca11"
         (409, "<e><UniqueId>7e57ca11</UniqueId></e>", None, Fate.MAY_HAVE_DIALLED),
         (409, "Unique-Id: 7e57ca11", None, Fate.MAY_HAVE_DIALLED),
         (409, "call id 7e57ca11 exists", None, Fate.MAY_HAVE_DIALLED),
+        (409, '{"uniqueIdentifier": "7e57ca11"}', None, Fate.MAY_HAVE_DIALLED),
+        (409, '{"call": {"state": "new", "id": 4}}', None, Fate.MAY_HAVE_DIALLED),
+        (409, '{"\\u0063allId": 5}', None, Fate.MAY_HAVE_DIALLED),
         (400, "", None, Fate.FREE),
         (404, "<html>not found</html>", None, Fate.FREE),
         (400, '{"type": "about:blank", "traceId": "00-0af7", "requestId": 17}', None, Fate.FREE),
@@ -77,6 +80,8 @@ def test_a_refusal_that_broke_off_may_have_held_an_id() -> None:
         (b'{"p": [{"Name": "_Destination"}], "ResultDestination": "x"}', 1),
         (b'{"p": [{"Name": "_Destination"}]}{"p": [{"Name": "_destination"}]}', 2),
         (b'[{"_Destination": ""}, {"_Destination": ""}, {"_Destination": ""}]', 3),
+        (b'[{"_D\\u0065stination": ""}, {"_D%65stination": ""}]', 2),
+        ('[{"_Destination": ""}, {"_Destination": ""}]'.encode("utf-16"), 2),
     ],
 )
 def test_a_body_may_be_several_triggers(content: bytes, count: int) -> None:

@@ -22,11 +22,14 @@ __all__ = ["CallBudget", "Fate", "WaitingBudget", "fate_of", "places"]
 ENOUGH_UNREAD = 3
 """Valid triggers without an answer that can be read, from the first, after which no more are sent."""
 _ID = re.compile(
-    rb"(?:(?<!/)unique[\s_-]*id|(?<![/a-z])call[\s_-]*(?:id|uuid|sid))(?![a-z])"
+    rb"(?:(?<!/)unique[\s_-]*id(?:entifier)?|(?<![/a-z])call[\s_-]*(?:id|uuid|sid))(?![a-z])"
     rb"(?!\\?[\"']?\s*[:=]\s*(?:null|none|nil|\\?\"\\?\"|''|[,;&}\r\n]|\Z))(?!\s*/>|>\s*<)",
     re.IGNORECASE,
 )
 """A name under which an answer may give the id of a call, unless nothing stands under it."""
+_CALL = re.compile(rb"\"call\"\s*:\s*\{[^{}]*\"id\"\s*:\s*[\"\d]", re.IGNORECASE)
+"""An id within an object that stands for the call."""
+_ESCAPED = re.compile(rb"\\u00([0-7][0-9a-f])|%([0-7][0-9a-f])", re.IGNORECASE)
 _DESTINATION = re.compile(rb"(?<!result)destination", re.IGNORECASE)
 
 
@@ -47,12 +50,18 @@ def fate_of(status: int | None, body: bytes, unique_id: str | None, *, whole: bo
     if unique_id is not None and status is not None and 200 <= status < 300:
         return Fate.ACCEPTED
     refused = whole and status is not None and 400 <= status < 500 and unique_id is None
-    return Fate.FREE if refused and not _ID.search(body) else Fate.MAY_HAVE_DIALLED
+    plain = _plain(body) if refused else b""
+    return Fate.FREE if refused and not _ID.search(plain) and not _CALL.search(plain) else Fate.MAY_HAVE_DIALLED
 
 
 def places(body: bytes) -> int:
     """How many calls a body might place at the most: it may be several triggers, or name a destination twice."""
-    return max(1, len(_DESTINATION.findall(body)))
+    return max(1, len(_DESTINATION.findall(_plain(body))))
+
+
+def _plain(body: bytes) -> bytes:
+    """A body with escaped letters as they are, and UTF-16 as ASCII."""
+    return _ESCAPED.sub(lambda found: bytes([int(found[1] or found[2], 16)]), body.replace(b"\0", b""))
 
 
 class CallBudget:
