@@ -7,10 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from ringback.clock import Clock, installed
 from ringback.config import ConfigError, Waiver, model
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Finding, Verdict, conclude, judge_all
 from ringback.contract.waivers import waiver_notes, waiver_uses, waivers_in_force
+from tests.virtual_time import VirtualClock
 
 LATER = datetime.now(UTC).date() + timedelta(days=30)
 
@@ -50,21 +52,14 @@ def test_a_waiver_ends_on_the_day_it_names(monkeypatch: pytest.MonkeyPatch, toda
             Waiver.model_validate({"clause": "ROB-01", "reason": "known", "expires": "2027-01-31"})
 
 
-def test_the_day_is_that_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A minute before midnight and a minute after, in a zone where it is another day."""
-
-    class Clock(datetime):
-        now_is = datetime(2027, 1, 30, 23, 59, tzinfo=UTC)
-
-        @classmethod
-        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-            assert tz is UTC
-            return cls.now_is
-
-    monkeypatch.setattr(model, "datetime", Clock)
-    assert model._today() == date(2027, 1, 30)
-    Clock.now_is += timedelta(minutes=2)
-    assert model._today() == date(2027, 1, 31)
+def test_the_day_is_that_of_utc() -> None:
+    """A minute before midnight and a minute after."""
+    assert Clock().wall().tzinfo is UTC
+    virtual = VirtualClock(datetime(2027, 1, 30, 23, 59, tzinfo=UTC))
+    with installed(virtual):
+        assert model._today() == date(2027, 1, 30)
+        virtual.advance(120)
+        assert model._today() == date(2027, 1, 31)
 
 
 def test_a_deviation_counts_again_without_its_waiver() -> None:
