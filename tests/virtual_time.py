@@ -31,14 +31,15 @@ _FIRST_READING = 1000.0
 class VirtualClock(clock.Clock):
     """A clock that only `advance`, and sleeping, move."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall: datetime = _BEGINNING) -> None:
         self._now = _FIRST_READING
+        self._wall = wall
 
     def monotonic(self) -> float:
         return self._now
 
     def wall(self) -> datetime:
-        return _BEGINNING + timedelta(seconds=self._now - _FIRST_READING)
+        return self._wall + timedelta(seconds=self._now - _FIRST_READING)
 
     def sleep(self, seconds: float) -> None:
         self.advance(seconds)

@@ -117,7 +117,17 @@ status_lines = st.sampled_from(
 bodies = st.one_of(
     st.binary(max_size=6),
     st.sampled_from(
-        [b"", b"{}", b"{} ", b"2\r\n{}\r\n0\r\n\r\n", b"0\r\n\r\n", gzip.compress(b"{}"), b"\r\n\r\n{}", SIZED, EMPTY]
+        [
+            b"",
+            b"{}",
+            b"{} ",
+            b"2\r\n{}\r\n0\r\n\r\n",
+            b"0\r\n\r\n",
+            gzip.compress(b"{}", mtime=0),
+            b"\r\n\r\n{}",
+            SIZED,
+            EMPTY,
+        ]
     ),
 )
 
