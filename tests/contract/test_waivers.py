@@ -12,7 +12,6 @@ from ringback.config import ConfigError, Waiver, model
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Finding, Verdict, conclude, judge_all
 from ringback.contract.waivers import waiver_notes, waiver_uses, waivers_in_force
-from tests.virtual_time import VirtualClock
 
 LATER = datetime.now(UTC).date() + timedelta(days=30)
 
