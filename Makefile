@@ -24,6 +24,9 @@ $(READY): requirements.lock pyproject.toml
 gate: $(READY)  ## check, then load, the embedded deployment: one verdict
 	$(BIN)/ringback gate
 
+# Tests start many processes: what they import is compiled once, whatever the environment says of bytecode.
+test test-all: export PYTHONDONTWRITEBYTECODE =
+
 test: $(READY)  ## Ringback's own tests, but for the slow ones
 	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --durations=100 --durations-min=2 $(PYTEST_ARGS)

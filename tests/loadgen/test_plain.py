@@ -350,6 +350,25 @@ def test_the_web_page_starts_tests_and_accounts_for_their_calls(tmp_path: Path) 
     assert "Traceback" not in log
 
 
+def test_starting_again_on_the_web_page_brings_no_new_budget(tmp_path: Path) -> None:
+    """Three tests of one Locust process share the calls that the configuration allows."""
+    page = f"http://127.0.0.1:{(port := unused_port())}"
+    with serving(deployment := TinyDeployment()):
+        arguments = ["--web-host", "127.0.0.1", "--web-port", str(port)]
+        environment = environment_for(deployment, load__budget_calls=25, timing__settle="5s")
+        with locust_running(tmp_path, *arguments, **environment) as process:
+            until(lambda: answers(page))
+            for wanted in (5, 25, 25):
+                started = httpx.post(f"{page}/swarm", data={"user_count": "10", "spawn_rate": "10"})
+                assert started.json()["success"]
+                until(lambda wanted=wanted: deployment.triggers >= wanted)  # type: ignore[misc]
+                httpx.post(f"{page}/stop", timeout=60).raise_for_status()
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=50)
+    assert deployment.triggers == 25
+    assert sum(each["accepted"] for each in accounts(log)) == 25
+
+
 @pytest.mark.slow
 def test_the_web_page_of_a_master_accounts_for_all_workers(tmp_path: Path) -> None:
     port = unused_port()

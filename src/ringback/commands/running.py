@@ -176,7 +176,7 @@ def finish(
     report = RunReport(
         command=command,
         started=started,
-        seconds=(clock.wall() - started).total_seconds(),
+        seconds=max(0.0, (clock.wall() - started).total_seconds()),
         base_url=config.deployment.base_url,
         embedded=target.embedded,
         variation=target.variation,
