@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from ringback.rundir import SINK
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs with Ctrl-C ignored, and children inherit that: the tests that interrupt a command
     # want it as in a terminal.
@@ -30,8 +32,18 @@ LONGEST = (
     "loadgen/test_run.py",
     "suite/test_conversations.py",
     "suite/test_fuzzing.py",
+    "reporting/html/test_hostile.py",
+    "cli/test_spending.py",
+    "cli/test_full_disk.py",
 )
 """These files begin, so that no worker is left alone with one of them at the end."""
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test makes known to the sink of this process is forgotten after it: the next has secrets of its own."""
+    for name, known in vars(SINK).items():
+        monkeypatch.setattr(SINK, name, known)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
