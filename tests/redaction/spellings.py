@@ -99,6 +99,7 @@ CODINGS: Mapping[str, Spell] = {
     "hexadecimal of UTF-16": lambda text: text.encode("utf-16-le").hex(),
     "Base64 of hexadecimal": lambda text: b64(text.encode().hex().encode()),
     "hexadecimal of Base64": lambda text: b64(text.encode()).encode().hex(),
+    "URL of quoted-printable": lambda text: quote(each_byte("={:02X}")(text), safe=""),
     "URL of Base64": lambda text: quote(b64(text.encode()), safe=""),
     "JSON of Base64": lambda text: every("\\u{:04x}")(b64(text.encode())),
 }

@@ -88,7 +88,7 @@ def test_wrapped_base64_wherever_the_break_falls(before: int, end: str) -> None:
 
 around = st.text(st.characters(exclude_categories=("Cs", "Co", "Cn")), max_size=30)
 escapes = st.sampled_from(sorted({*ESCAPES, *INVISIBLE} - {"upper case", "lower case"}))
-codings = st.sampled_from(sorted(CODINGS))
+codings = st.sampled_from(sorted({*CODINGS} - {"URL of quoted-printable"}))  # that one is two within one another
 nested = (
     st.tuples(escapes, codings, codings) | st.tuples(codings, codings, escapes) | st.tuples(codings, escapes, codings)
 )

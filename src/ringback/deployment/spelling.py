@@ -133,15 +133,21 @@ _HEX_PAIR = re.compile(r"[0-9a-f]{2}(?=[^0-9a-f]|$)", re.IGNORECASE)
 
 def _unescaped(layer: Layer) -> Iterator[Layer]:
     """A layer, and what it says with escapes undone: one kind at a time, all of them, again and again."""
-    yield layer
-    text = layer.text
-    kinds = [kind for sign, kind in _KINDS.items() if sign in text]
+    kinds = [kind for sign, kind in _KINDS.items() if sign in layer.text]
+    readings = [layer]
     if len(kinds) > 1:
-        yield from (_replaced(layer, kind, _undo) for kind in kinds)
+        readings += (_replaced(layer, kind, _undo) for kind in kinds)
     if kinds:
-        yield from _again(layer)
-    for quoted in (_QP, _SOFT) if "=" in text else ():
-        if quoted.search(text):
+        readings += _again(layer)
+    for reading in readings:
+        yield reading
+        yield from _unquoted(reading)
+
+
+def _unquoted(layer: Layer) -> Iterator[Layer]:
+    """What a layer says as quoted-printable, all of it or its soft breaks alone, and with escapes undone after that."""
+    for quoted in (_QP, _SOFT) if "=" in layer.text else ():
+        if quoted.search(layer.text):
             plain = _replaced(layer, quoted, _undo)
             yield plain
             yield from _again(plain)

@@ -68,10 +68,11 @@ def parse(text: str) -> Any:
 
 
 def _split(url: str) -> tuple[str, str, str | None] | None:
-    """Scheme, authority and host of a URL; None if it is none."""
+    """Scheme, authority and host of a URL; None if it is none, or its authority is more than a host and a port."""
     try:
         parts = urlsplit(url)
-        return parts.scheme, parts.netloc, parts.hostname
+        plain = "@" not in parts.netloc and (parts.port is None or parts.port > 0)
+        return (parts.scheme, parts.netloc, parts.hostname) if plain else None
     except ValueError:
         return None
 
@@ -123,7 +124,7 @@ class Structure:
         url = next((url for url in self._urls if text.startswith(url)), None)
         if url is None and text.startswith(("http://", "https://")):
             hosts = {urlsplit(known).hostname for known in self._urls}
-            parts = _split(text)
+            parts = _split(text)  # a port is read as a number, so that nothing else stands in its place
             url = f"{parts[0]}://{parts[1]}" if parts and parts[2] in hosts else None
         return url is not None and count_digits(text[len(url) :]) < _SHORTEST_NUMBER
 
