@@ -22,11 +22,10 @@ __all__ = ["CallBudget", "Fate", "WaitingBudget", "fate_of", "places"]
 ENOUGH_UNREAD = 3
 """Valid triggers without an answer that can be read, from the first, after which no more are sent."""
 _ID = re.compile(
-    rb"(?:(?<!/)unique[\s_-]*id(?:entifier)?|(?<![/a-z])call[\s_-]*(?:id|uuid|sid))(?![a-z])"
-    rb"(?!\\?[\"']?\s*[:=]\s*(?:null|none|nil|\\?\"\\?\"|''|[,;&}\r\n]|\Z))(?!\s*/>|>\s*<)",
+    rb"(?:unique[\s_-]*id(?:entifier)?|(?<![/a-z])call[\s_-]*(?:id|uuid|sid))\\?[\"']?\s*[:=>]\s*(?!null|none|nil)\\?[\"']?[\w{(-]",
     re.IGNORECASE,
 )
-"""A name under which an answer may give the id of a call, unless nothing stands under it."""
+"""A name under which an answer may give the id of a call, and the beginning of a value under it; prose has none."""
 _CALL = re.compile(rb"\"call\"\s*:\s*\{[^{}]*\"id\"\s*:\s*[\"\d]", re.IGNORECASE)
 """An id within an object that stands for the call."""
 _ESCAPED = re.compile(rb"\\u00([0-7][0-9a-f])|%([0-7][0-9a-f])", re.IGNORECASE)
