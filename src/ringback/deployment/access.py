@@ -1,4 +1,4 @@
-"""What a configuration asks of whoever talks to its deployment: which numbers may be dialled, what must not be told."""
+"""What a configuration asks of whoever talks to its deployment: which numbers may be dialled, what must stay secret."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def protect(config: Config) -> None:
 
 
 def protect_known(sources: Sources) -> None:
-    """The same with whatever of it is known before the configuration is checked: what is wrong with it is told, too."""
+    """The same with whatever of it is known before the configuration is checked: complaints about it are clean, too."""
     deployment, notify = sources.section("deployment"), sources.section("notify")
     variable = deployment.get("access_token_env", "RINGBACK_ACCESS_TOKEN")
     token = sources.environ.get(str(variable), "")

@@ -6,7 +6,7 @@ A body that is not one clean JSON text has no structure to go by. So nothing in 
   for named entities; base64; other encodings of characters) is refused;
 - two lines stand in one body only where each reader has to take them apart: each as the text of a member `Value` or
   `Phone` in what begins as JSON does, or as a field of a form;
-- no address leads to a stranger: no `sip:` or `tel:`, no `@` but of a host that is nobody's.
+- no address leads to a stranger: no `sip:` or `tel:`, no `@` but of a host reserved for examples.
 
 The one exception are the flat text members with which a trigger begins, where they hold the configured text: a valid
 trigger carries the same text in the same place.
