@@ -28,7 +28,7 @@ LIMITS = {
     "calls.lost": "== 0",
     "calls.duplicate_ids": "== 0",
     "calls.wrong_state": "== 0",
-    "calls.unasked": "== 0",
+    "calls.unrequested": "== 0",
     "calls.undocumented_states": "== 0",
 }
 _MEANING = {0: "pass", 1: "FAIL", 3: "inconclusive"}

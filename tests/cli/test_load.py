@@ -83,7 +83,7 @@ def sound(end: Ended) -> dict[str, Any]:
     load: dict[str, Any] = verdict["load"]
     calls = load["calls"]
     assert calls["accepted"] == calls["final"] > 0
-    assert not any(calls[each] for each in ("lost", "duplicate_ids", "wrong_state", "unfinished", "unasked"))
+    assert not any(calls[each] for each in ("lost", "duplicate_ids", "wrong_state", "unfinished", "unrequested"))
     assert not [limit for limit in verdict["limits"] if limit["verdict"] == "fail"]
     return load
 

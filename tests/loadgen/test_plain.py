@@ -265,7 +265,7 @@ def test_ctrl_c_accounts_for_what_was_seen(tmp_path: Path) -> None:
     (calls,) = accounts(told)
     assert 0 < calls["accepted"] == calls["unfinished"] <= deployment.triggers
     assert calls["final"] == calls["lost"] == 0
-    whole = calls["accepted"] + calls["doubtful"]
+    whole = calls["accepted"] + calls["indeterminate"]
     assert deployment.triggers <= whole, "what was cut off on its way may have placed a call, and is told"
     assert "Traceback" not in told
 
@@ -299,7 +299,13 @@ def test_ctrl_c_on_a_master_accounts_for_what_its_workers_saw(tmp_path: Path) ->
             _, told = process.communicate(timeout=80)
     assert process.returncode == 3
     (calls,) = accounts(told)
-    assert 0 < calls["accepted"] == calls["unfinished"] <= deployment.triggers <= calls["accepted"] + calls["doubtful"]
+    assert (
+        0
+        < calls["accepted"]
+        == calls["unfinished"]
+        <= deployment.triggers
+        <= calls["accepted"] + calls["indeterminate"]
+    )
     assert "open question: interrupted" in told
 
 

@@ -155,7 +155,7 @@ def test_errors_are_told_by_kind_and_break_their_limit(played: Played) -> None:
     trigger = scene.outcome.section["trigger"]
     assert trigger["errors"] == {"http_500": 25, "malformed": 25}
     assert trigger["error_rate"] == 0.5
-    assert scene.calls["doubtful"] == 50
+    assert scene.calls["indeterminate"] == 50
     assert verdicts(scene.outcome)["trigger.error_rate"] is Verdict.FAIL
 
 
@@ -267,7 +267,7 @@ def test_ctrl_c_ends_in_what_was_seen(tmp_path: Path) -> None:
         assert process.returncode == 0
     interrupted, accepted, calls = json.loads(told.splitlines()[-1])["outcome"]
     assert interrupted
-    assert 10 <= accepted == calls["unfinished"] <= deployment.triggers <= accepted + calls["doubtful"]
+    assert 10 <= accepted == calls["unfinished"] <= deployment.triggers <= accepted + calls["indeterminate"]
     assert json.loads((tmp_path / LOAD_FILE).read_bytes())["calls"] == calls
 
 

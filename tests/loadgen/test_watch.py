@@ -100,7 +100,7 @@ def test_a_call_is_asked_for_until_it_is_final(scenes: Scenes) -> None:
     assert scene.desk.asked[1:] == [("b",), ("b",)]
     scene.desk.answer({"b": "Answered"})
     assert scene.finals == ["a", "b"]
-    assert (scene.ledger.in_flight, scene.ledger.lost, scene.ledger.unasked) == (0, 0, 0)
+    assert (scene.ledger.in_flight, scene.ledger.lost, scene.ledger.unrequested) == (0, 0, 0)
     scene.accept("c")
     scene.polled(4)
     assert scene.desk.asked[3] == ("c",), "nobody asks for what is over"
@@ -211,13 +211,13 @@ LONG_AGO = 3.0
 
 @pytest.mark.parametrize("told", [{}, {"a": ""}], ids=["not named", "without a state"])
 def test_a_call_first_asked_for_too_late_is_not_called_lost(scenes: Scenes, told: States) -> None:
-    """Its result may have come and gone; nor is what a poll says of it called unasked."""
+    """Its result may have come and gone; and its result in a poll does not count as unrequested."""
     scene = scenes(settle=0.5)
     scene.accept("a", placed=time.perf_counter() - LONG_AGO)
     scene.accept("b")
     scene.polled()
     scene.desk.answer(told)
-    assert (scene.watch.asked_too_late, scene.ledger.lost, scene.ledger.unasked) == (1, 0, 0)
+    assert (scene.watch.asked_too_late, scene.ledger.lost, scene.ledger.unrequested) == (1, 0, 0)
     scene.polled(2)
     assert scene.desk.asked == [("a", "b"), ("b",)], "asking again would tell no more"
     assert scene.ledger.in_flight == 2
@@ -268,7 +268,7 @@ def test_what_nobody_asked_for_is_counted_and_not_taken(scenes: Scenes) -> None:
     scene = scenes(start=False)
     scene.accept("a", "b")
     scene.watch.take(Polled(["a"], [("b", "Answered"), ("z", "Busy"), ("a", "Answered")], None, 0.0))
-    assert (scene.ledger.unasked, scene.finals) == (2, ["a"])
+    assert (scene.ledger.unrequested, scene.finals) == (2, ["a"])
     assert scene.ledger.follows("b")
 
 

@@ -163,7 +163,7 @@ def test_ctrl_c_ends_both_workers_in_what_was_seen(tmp_path: Path) -> None:
         assert process.returncode == 0
     interrupted, accepted, calls = json.loads(told.splitlines()[-1])["outcome"]
     assert interrupted
-    assert 10 <= accepted == calls["unfinished"] <= deployment.triggers <= accepted + calls["doubtful"]
+    assert 10 <= accepted == calls["unfinished"] <= deployment.triggers <= accepted + calls["indeterminate"]
     assert json.loads((tmp_path / LOAD_FILE).read_bytes())["calls"] == calls
     until(lambda: all_gone(ours))
 

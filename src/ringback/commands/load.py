@@ -95,7 +95,7 @@ def load_target(
         limits=outcome.limits,
         accepted=outcome.accepted,
         budget=budget or 0,
-        may_have_dialled=int(outcome.section.get("calls", {}).get("doubtful", 0)),
+        may_have_dialled=int(outcome.section.get("calls", {}).get("indeterminate", 0)),
         load=outcome.section,
         unwritten=outcome.unwritten,
         open_questions=outcome.open_questions,

@@ -125,7 +125,7 @@ _WINDOWED = (
     ("poll.latency_ms.p95", "poll", "p95_ms"),
     ("poll.latency_ms.p99", "poll", "p99_ms"),
 )
-_COUNTED = ("lost", "duplicate_ids", "wrong_state", "undocumented_states", "unasked")
+_COUNTED = ("lost", "duplicate_ids", "wrong_state", "undocumented_states", "unrequested")
 _SHOWN = (
     ("time_to_final_ms.p50", "ms", True),
     ("time_to_final_ms.p99", "ms", True),

@@ -16,7 +16,7 @@ _METRIC = re.compile(
     rf"(?:trigger|poll)\.(?:count|error_rate|rate_limited|errors\.{_WORD}|own_faults\.{_WORD}"
     rf"|whole\.(?:count|errors\.{_WORD})|(?:latency_ms|service_ms)\.{_TIMES})"
     rf"|time_to_final_ms\.{_TIMES}"
-    r"|calls\.(?:accepted|final|lost|duplicate_ids|wrong_state|unfinished|unasked|undocumented_states|doubtful"
+    r"|calls\.(?:accepted|final|lost|duplicate_ids|wrong_state|unfinished|unrequested|undocumented_states|indeterminate"
     rf"|changed_state|by_state\.{_WORD}|deliveries\.(?:expected|arrived|missing|contradicting|unknown))"
     r"|arrivals\.(?:scheduled|sent|withheld|rate)"
     rf"|generator\.(?:cpu|limited_windows|windows|open_files|ports|lag_ms\.{_TIMES}"

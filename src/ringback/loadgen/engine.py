@@ -325,7 +325,7 @@ class LoadRun:
             "dropped": self.dropped,
             "on_their_way": self._door.on_their_way,
             "reached": self._door.reached,
-            "doubtful": self._budget.indeterminate - self._dialled_before,
+            "indeterminate": self._budget.indeterminate - self._dialled_before,
             "refused_polls": self._door.refused_polls,
             "asked_too_late": self._watch.asked_too_late,
             "reasons": list(self.reasons),

@@ -164,7 +164,7 @@ class Gathered:
         told = self.account.to_dict()
         if told["deliveries"] is None:
             del told["deliveries"]
-        told["doubtful"] = self._sum("doubtful")
+        told["indeterminate"] = self._sum("indeterminate")
         told["by_state"] = dict(sorted(told["by_state"].items()))
         unfinished = self._legible(unique_id for part in self.parts for unique_id in part["unfinished_ids"])
         return {**told, "unfinished_ids": unfinished} if unfinished else told

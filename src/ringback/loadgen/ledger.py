@@ -93,7 +93,7 @@ class Ledger:
         self.wrong_state = 0
         self.changed_state = 0
         """Calls reported with another final state after they were final."""
-        self.unasked = 0
+        self.unrequested = 0
         """Results for a UniqueId that was not asked for."""
         self.undocumented_states = 0
         """Reports of a state that is neither documented nor a word for a call in progress."""
@@ -206,7 +206,7 @@ class Ledger:
         return Account(
             accepted=self.accepted, final=self.final, lost=self.lost, duplicate_ids=self.duplicate_ids,
             unfinished=self.in_flight, wrong_state=self.wrong_state, changed_state=self.changed_state,
-            unasked=self.unasked, undocumented_states=self.undocumented_states, by_state=dict(self.by_state),
+            unrequested=self.unrequested, undocumented_states=self.undocumented_states, by_state=dict(self.by_state),
             deliveries=self.deliveries(),
         )  # fmt: skip
 

@@ -17,7 +17,7 @@ DEFAULT_LIMITS = (
     Limit("calls.lost", "==", 0),
     Limit("calls.duplicate_ids", "==", 0),
     Limit("calls.wrong_state", "==", 0),
-    Limit("calls.unasked", "==", 0),
+    Limit("calls.unrequested", "==", 0),
 )
 """What the contract asks of a deployment under any load. A limit of the user's on the same metric replaces one."""
 
@@ -27,14 +27,14 @@ _STILL_GROWING = frozenset({"calls.lost", "calls.wrong_state", "calls.changed_st
 _BY_NAME = ("errors", "own_faults", "by_state")
 """Mappings that have a member for what happened, and none for what did not: that is 0."""
 _NEVER_FALLS = (
-    "calls.lost", "calls.duplicate_ids", "calls.wrong_state", "calls.unasked", "calls.undocumented_states",
-    "calls.changed_state", "calls.deliveries.contradicting", "calls.accepted", "calls.final", "calls.doubtful",
+    "calls.lost", "calls.duplicate_ids", "calls.wrong_state", "calls.unrequested", "calls.undocumented_states",
+    "calls.changed_state", "calls.deliveries.contradicting", "calls.accepted", "calls.final", "calls.indeterminate",
     "calls.by_state.", "trigger.count", "poll.count", "trigger.errors.", "poll.errors.", "trigger.rate_limited",
     "poll.rate_limited", "trigger.whole.", "poll.whole.", "arrivals.scheduled", "arrivals.sent", "arrivals.withheld",
 )  # fmt: skip
 """What only grows while a run lasts: once above its bound, it stays there."""
 _KEPT_IN_A_SEARCH = (
-    "capacity.", "generator.", "calls.duplicate_ids", "calls.wrong_state", "calls.changed_state", "calls.unasked",
+    "capacity.", "generator.", "calls.duplicate_ids", "calls.wrong_state", "calls.changed_state", "calls.unrequested",
     "calls.undocumented_states",
 )  # fmt: skip
 """What no load excuses."""

@@ -57,7 +57,7 @@ class _Hand:
         """Calls that it may have placed: as it said at the end, or all that it was allowed if it never did."""
         if not self.over:
             return self.share or 0
-        return int(self.parts["account"]["accepted"]) + int(self.parts["doubtful"])
+        return int(self.parts["account"]["accepted"]) + int(self.parts["indeterminate"])
 
 
 class PlainMaster:

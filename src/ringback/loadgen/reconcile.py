@@ -56,7 +56,7 @@ class Account:
     unfinished: int = 0
     wrong_state: int = 0
     changed_state: int = 0
-    unasked: int = 0
+    unrequested: int = 0
     undocumented_states: int = 0
     by_state: dict[str, int] = field(default_factory=dict)
     deliveries: DeliveryCounts | None = None

@@ -80,7 +80,7 @@ def load_section(
 def no_calls() -> dict[str, Any]:
     """The member `calls` of a run in which none was accepted."""
     names = (
-        "accepted", "final", "lost", "duplicate_ids", "wrong_state", "unfinished", "doubtful", "unasked",
+        "accepted", "final", "lost", "duplicate_ids", "wrong_state", "unfinished", "indeterminate", "unrequested",
         "undocumented_states", "changed_state",
     )  # fmt: skip
     return {**dict.fromkeys(names, 0), "by_state": {}}

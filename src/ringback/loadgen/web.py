@@ -33,8 +33,8 @@ _COUNTS = (
     ("duplicate ids", "duplicate_ids"),
     ("wrong state", "wrong_state"),
     ("state changed after the end", "changed_state"),
-    ("results nobody asked for", "unasked"),
-    ("triggers whose fate is unknown", "doubtful"),
+    ("results nobody asked for", "unrequested"),
+    ("triggers whose fate is unknown", "indeterminate"),
 )
 _DELIVERIES = ("expected", "arrived", "missing", "contradicting", "unknown")
 

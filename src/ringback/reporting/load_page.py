@@ -25,8 +25,8 @@ _IF_ANY = {
     "duplicate_ids": "duplicate ids",
     "wrong_state": "in a wrong state",
     "unfinished": "unfinished",
-    "doubtful": "perhaps placed, unanswered",
-    "unasked": "never asked about",
+    "indeterminate": "perhaps placed, unanswered",
+    "unrequested": "never asked about",
     "undocumented_states": "in undocumented states",
     "changed_state": "that changed a final state",
 }

@@ -31,9 +31,9 @@ _CALLS = (
     ("duplicate_ids", "duplicate ids", True),
     ("wrong_state", "wrong state", True),
     ("unfinished", "unfinished", True),
-    ("doubtful", "that may have been placed without an answer", True),
+    ("indeterminate", "that may have been placed without an answer", True),
 )
-_RARE = {"doubtful"}
+_RARE = {"indeterminate"}
 """Told only where there are any."""
 
 

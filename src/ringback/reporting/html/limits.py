@@ -20,7 +20,7 @@ _WORDS = {
     "time_to_final_ms": "time to final", "error_rate": "error rate", "calls": "calls", "arrivals": "arrivals",
     "generator": "generator", "lag_ms": "lag", "duplicate_ids": "with a duplicate id",
     "wrong_state": "in a wrong state",
-    "undocumented_states": "in an undocumented state", "unasked": "told of unasked", "cpu": "CPU", "max": "longest",
+    "undocumented_states": "in an undocumented state", "unrequested": "reported without a request", "cpu": "CPU", "max": "longest",
 }  # fmt: skip
 _UNITS = {"latency_ms": "ms", "service_ms": "ms", "time_to_final_ms": "ms", "lag_ms": "ms"}
 _BOUNDS = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least", "==": "exactly"}
@@ -33,7 +33,7 @@ _HINTS = {
     "lost": "The deployment accepted these calls, and never told how they ended within the time allowed.",
     "duplicate_ids": "The deployment gave these calls a UniqueId that another call had already.",
     "wrong_state": "These calls ended in another state than the dialled line is known to produce.",
-    "unasked": "Polls were answered with results of calls that they had not asked for.",
+    "unrequested": "Polls were answered with results of calls that they had not asked for.",
     "undocumented_states": "Results carried a state that is none of the seven documented ones.",
     "lag_ms": "How late the load generator itself was; that is no fault of the deployment.",
     "cpu": "How busy the load generator itself was; that is no fault of the deployment.",

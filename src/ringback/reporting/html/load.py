@@ -236,8 +236,8 @@ def _facts(load: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
     calls = members(load, "calls")
     for key, words_of in (
-        ("doubtful", "triggers may have placed a call, though no answer says so"),
-        ("unasked", "results came for ids that were not asked for"),
+        ("indeterminate", "triggers may have placed a call, though no answer says so"),
+        ("unrequested", "results came for ids that were not asked for"),
         ("undocumented_states", "results carried a state that is none of the seven"),
         ("changed_state", "calls changed their final state"),
     ):
