@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ringback.loadgen.ledger import Ledger
+from ringback.loadgen.accounting.ledger import Ledger
 
 LINES = ("Answered", "Busy")
 BATCH = 10_000

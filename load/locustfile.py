@@ -26,7 +26,7 @@ from delivery import DeliveryUser
 from lifecycle import LifecycleUser
 from mixed import MixedUser
 from poll import PollUser
-from ringback.loadgen.plain import attach
+from ringback.loadgen.plain_locust import attach
 from trigger import TriggerUser
 
 __all__ = ["DeliveryUser", "LifecycleUser", "MixedUser", "PollUser", "TriggerUser"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from locust import tag, task
 
-from ringback.loadgen.users import LoadUser
+from ringback.loadgen.generator.users import LoadUser
 
 __all__ = ["PollUser"]
 

@@ -14,8 +14,8 @@ import pytest
 
 from ringback.config import Config
 from ringback.contract.verdict import Verdict
-from ringback.loadgen.plan import LoadOutcome, LoadPlan, plan_for
 from ringback.loadgen.run import run_load
+from ringback.loadgen.schedule.plan import LoadOutcome, LoadPlan, plan_for
 
 from .deployments import TinyDeployment, config_for, serving
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import gevent
 
-from ringback.loadgen.connection import Exchange, Outcome
-from ringback.loadgen.pool import ConnectionPool
+from ringback.loadgen.http.connection import Exchange, Outcome
+from ringback.loadgen.http.pool import ConnectionPool
 
 __all__ = ["ANSWER", "REQUEST", "Scripted", "Visit", "ask", "begin", "post", "reset", "scripted", "until"]
 

@@ -21,8 +21,8 @@ from ringback.config import ConfigError
 from ringback.config.loading import as_environment
 from ringback.contract.verdict import Verdict
 from ringback.loadgen.files import LOAD_FILE
-from ringback.loadgen.plan import LoadPlan, plan_for
 from ringback.loadgen.run import run_load
+from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.sandbox import SandboxSettings, launch
 
 from .deployments import LINES, TOKEN, TinyDeployment, config_for, http, serving, unused_port
@@ -229,7 +229,7 @@ SCRIPT = """
     import json, os, sys
     from pathlib import Path
     from ringback.config import load_config
-    from ringback.loadgen.plan import plan_for
+    from ringback.loadgen.schedule.plan import plan_for
     from ringback.loadgen.run import run_load
 
     def tell(figures):

@@ -15,8 +15,8 @@ from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.deployment.access import protect
 from ringback.interrupts import held
-from ringback.loadgen.plan import LoadPlan, plan_for
 from ringback.loadgen.run import Meeting, check_before, join_master, run_load
+from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.reporting import LoadProgress, print_plan
 from ringback.target import Target, resolve
 

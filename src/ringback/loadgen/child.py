@@ -26,17 +26,17 @@ from ringback.config import Config, ConfigError, load_config
 from ringback.deployment.access import dial_guard, protect
 from ringback.deployment.budget import CallBudget
 from ringback.interrupts import SIGNALS
-from ringback.loadgen.baseline import baseline_of
-from ringback.loadgen.conductor import Conductor
-from ringback.loadgen.crew import Crew, CrewError, LocalCrew, RemoteCrew, WorkerSide, fingerprint
-from ringback.loadgen.engine import LoadRun
+from ringback.loadgen.distributed.runners import Crew, CrewError, LocalCrew, RemoteCrew, WorkerSide, fingerprint
 from ringback.loadgen.files import write_load
-from ringback.loadgen.gathering import Gathered
-from ringback.loadgen.plan import LoadPlan
-from ringback.loadgen.player import Player
+from ringback.loadgen.generator.controller import Conductor
+from ringback.loadgen.generator.load_run import LoadRun
+from ringback.loadgen.generator.users import LoadUser
+from ringback.loadgen.generator.worker_run import Player
+from ringback.loadgen.judging.baseline import baseline_of
+from ringback.loadgen.judging.snapshot import Gathered
+from ringback.loadgen.metrics.windows import Windows
+from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.loadgen.task import Task
-from ringback.loadgen.users import LoadUser
-from ringback.loadgen.windows import Windows
 from ringback.resources import load_path
 from ringback.rundir import put_output_behind_sink
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ringback.config import Config, ConfigError
-from ringback.loadgen.baseline import baseline_of, unlike
 from ringback.loadgen.files import LOAD_FILE, WINDOWS_FILE, write_load
-from ringback.loadgen.limits import evaluate
-from ringback.loadgen.plan import LoadOutcome, LoadPlan
+from ringback.loadgen.judging.baseline import baseline_of, unlike
+from ringback.loadgen.judging.limits import evaluate
+from ringback.loadgen.metrics.section import empty_section
 from ringback.loadgen.process import Ended, LoadProcess
-from ringback.loadgen.scenarios import SCENARIOS
-from ringback.loadgen.section import empty_section
+from ringback.loadgen.schedule.plan import LoadOutcome, LoadPlan
+from ringback.loadgen.schedule.scenarios import SCENARIOS
 from ringback.loadgen.task import Role, Task
 
 __all__ = ["Meeting", "check_before", "check_budget", "join_master", "run_load"]

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-from ringback.loadgen.plan import LoadPlan
+from ringback.loadgen.schedule.plan import LoadPlan
 
 __all__ = ["Role", "Task"]
 

@@ -1,0 +1,263 @@
+"""Several workers' ledgers made into the account that one ledger would give, had it seen all of their calls.
+
+What lives here: the account, the fate of an id that more than one worker was given, and the merging of both. What does
+not: how they travel, and the ledger that gives them. Everything that travels has a form in plain lists and dicts.
+
+An id that two workers were given is one followed call and one duplicate. What becomes of it is found by playing what
+each worker saw of it in order of time, so workers give their instants on one clock, to the hundredth of a second.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from ringback.config import LINE_STATES
+from ringback.loadgen.accounting.id_memory import IdMemory, unpack_digests
+
+__all__ = ["IN_FLIGHT", "LOST", "STATES", "Account", "DeliveryCounts", "Fate", "Reconciler"]
+
+STATES: tuple[str, ...] = tuple(LINE_STATES.values())
+"""The documented states; a state's *code* is its place here, counted from 1."""
+IN_FLIGHT = 0
+LOST = len(STATES) + 1
+"""Outcomes beside a final state's code."""
+
+
+@dataclass(slots=True)
+class DeliveryCounts:
+    """What came to ResultDestination: calls whose delivery was `expected`, `arrived`, is `missing`, ..."""
+
+    expected: int = 0
+    arrived: int = 0
+    missing: int = 0
+    """The call is final, and its delivery did not come within the delivery time."""
+    contradicting: int = 0
+    """It told another state than the polls did, or two deliveries told different ones."""
+    unknown: int = 0
+    """Deliveries for an id that no trigger was answered with."""
+
+    def add(self, other: DeliveryCounts, times: int = 1) -> None:
+        """Count another's too, so many times."""
+        for name in (each.name for each in fields(self)):
+            setattr(self, name, getattr(self, name) + times * getattr(other, name))
+
+
+@dataclass(slots=True)
+class Account:
+    """Every accepted call in one column: `accepted == final + lost + duplicate_ids + unfinished`."""
+
+    accepted: int = 0
+    final: int = 0
+    lost: int = 0
+    duplicate_ids: int = 0
+    unfinished: int = 0
+    wrong_state: int = 0
+    changed_state: int = 0
+    unrequested: int = 0
+    undocumented_states: int = 0
+    by_state: dict[str, int] = field(default_factory=dict)
+    deliveries: DeliveryCounts | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The account in plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """What `to_dict` gave; TypeError for a member that an account has not."""
+        deliveries = plain.get("deliveries")
+        told = {**plain, "deliveries": None if deliveries is None else DeliveryCounts(**deliveries)}
+        return cls(**{**told, "by_state": dict(plain.get("by_state", {}))})
+
+    def add(self, other: Account) -> None:
+        """Count another's calls too, as if no id were common to both."""
+        for name in _COLUMNS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.by_state = dict(Counter(self.by_state) + Counter(other.by_state))
+        if other.deliveries is not None:
+            self.deliveries = self.deliveries or DeliveryCounts()
+            self.deliveries.add(other.deliveries)
+
+
+_COLUMNS = tuple(each.name for each in fields(Account) if each.name not in {"by_state", "deliveries"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What one worker knows of an id. Instants are seconds on the clock that all workers share."""
+
+    digest: int
+    accepts: tuple[tuple[float, int], ...]
+    """Each time that a trigger was answered with it: when that was placed, the code of the line's state."""
+    outcome: int
+    """A final state's code, LOST or IN_FLIGHT."""
+    ended: float = 0.0
+    """When the outcome was seen; of a lost call, when the poll was sent that showed it."""
+    wrong: bool = False
+    changed: bool = False
+    late: tuple[tuple[float, int], ...] = ()
+    """Final states told after the call was counted lost: when, and the state's code."""
+    delivery: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+    """Is one expected, arrived, missing, contradicting (0 or 1), and the code of the state that it told, or 0."""
+
+    def to_list(self) -> list[Any]:
+        """The fate in plain values."""
+        return [getattr(self, each.name) for each in fields(self)]
+
+    @classmethod
+    def from_list(cls, plain: Iterable[Any]) -> Self:
+        """What `to_list` gave, its tuples lists perhaps; ValueError for a wrong number of members."""
+        digest, accepts, outcome, ended, wrong, changed, late, delivery = plain
+        first, second, third, fourth, fifth = delivery
+        return cls(
+            digest, tuple((at, line) for at, line in accepts), outcome, ended, wrong, changed,
+            tuple((at, code) for at, code in late), (first, second, third, fourth, fifth),
+        )  # fmt: skip
+
+
+class Reconciler:
+    """The master's part: notices ids that two workers were given, and merges the accounts. `settle` is in seconds."""
+
+    def __init__(self, settle: float) -> None:
+        self._settle = settle
+        self._memory = IdMemory()
+        self._workers: list[str] = []
+        self._told: Counter[str] = Counter()
+        self._shared: dict[int, set[str]] = {}
+
+    def take(self, worker: str, packed: bytes) -> int:
+        """A worker tells digests of ids that it was given (`Ledger.drain_digests`): how many others had before."""
+        if worker not in self._told:
+            self._workers.append(worker)
+            self._told[worker] = 0
+        number = self._workers.index(worker)
+        memory, shared, before = self._memory, 0, self._told[worker]
+        digests = unpack_digests(packed)
+        for digest in digests:
+            place = memory.claim(digest)
+            if place >= 0:
+                memory.set_note(place, number)
+                continue
+            first = self._workers[memory.note(-1 - place)]
+            holders = self._shared.get(digest, {first})
+            if worker not in holders:
+                shared += 1
+                self._shared[digest] = {*holders, worker}
+        self._told[worker] = before + len(digests)
+        return shared
+
+    def told(self, worker: str) -> int:
+        """How many ids a worker has told."""
+        return self._told[worker]
+
+    def shared(self, worker: str) -> list[int]:
+        """The digests whose fates this worker is to be asked for: another was given the same id."""
+        return [digest for digest, holders in self._shared.items() if worker in holders]
+
+    def merge(self, accounts: Mapping[str, Account], fates: Mapping[str, Iterable[Fate]]) -> Account:
+        """One account of all workers' calls.
+
+        A worker that was lost gives the account that it told last, and no fates: what it had accepted without telling
+        an end is unfinished. Of an id that it shared, its part is taken for unfinished, if it had any unfinished.
+        """
+        merged = Account()
+        known: dict[int, dict[str, Fate]] = {digest: {} for digest in self._shared}
+        for worker, told in fates.items():
+            for fate in told:
+                if fate.digest in known:
+                    known[fate.digest][worker] = fate
+        silent: Counter[str] = Counter()
+        for digest, holders in self._shared.items():
+            silent.update(holders - known[digest].keys())
+        for worker in {*accounts, *self._told}:
+            merged.add(self._whole(worker, accounts.get(worker), silent[worker]))
+        for digest, parts in known.items():
+            merged.duplicate_ids += len(self._shared[digest]) - 1
+            if parts:
+                for part in parts.values():
+                    _count(merged, part, -1)
+                _count(merged, play(list(parts.values()), self._settle), 1)
+            else:
+                merged.unfinished += 1
+        merged.by_state = {state: count for state, count in merged.by_state.items() if count}
+        return merged
+
+    def _whole(self, worker: str, account: Account | None, silent: int) -> Account:
+        """A worker's account with all that it is known to have accepted, less its `silent` parts of shared ids."""
+        whole = Account()
+        if account is not None:
+            whole.add(account)
+        if (more := self._told[worker] + whole.duplicate_ids - whole.accepted) > 0:
+            whole.accepted += more
+            whole.unfinished += more
+        unfinished = min(silent, whole.unfinished)
+        whole.unfinished -= unfinished
+        for _ in range(silent - unfinished):
+            if whole.final:
+                state = max(whole.by_state, key=whole.by_state.__getitem__)
+                whole.by_state[state] -= 1
+                whole.final -= 1
+            else:
+                whole.lost -= 1
+        return whole
+
+
+def play(parts: list[Fate], settle: float) -> Fate:
+    """What one ledger would know of an id of which several workers know these parts."""
+    events: list[tuple[float, int, int, int]] = []
+    for number, part in enumerate(parts):
+        events.extend((at, 0, line, number) for at, line in part.accepts)
+        if part.outcome != IN_FLIGHT:
+            events.append((part.ended, 1, part.outcome, number))
+        events.extend((at, 1, code, number) for at, code in part.late)
+    lines: set[int] = set()
+    last = [float("-inf")] * len(parts)
+    outcome, ended, wrong, others = IN_FLIGHT, 0.0, False, False
+    for at, ends, code, number in sorted(events):
+        if not ends:
+            if outcome == IN_FLIGHT:
+                lines.add(code)
+                last[number] = at
+        elif outcome == IN_FLIGHT:
+            # That the worker's own calls were past their time is what it says; the others' are to be compared.
+            rivals = [placed for other, placed in enumerate(last) if other != number]
+            if code != LOST or at > max(rivals, default=at - settle - 1) + settle:
+                outcome, ended, wrong = code, at, code != LOST and code not in lines
+        elif outcome not in {LOST, code} and code != LOST:
+            others = True
+    changed = outcome not in {LOST, IN_FLIGHT} and (others or any(part.changed for part in parts))
+    return Fate(
+        parts[0].digest, tuple(sorted(each for part in parts for each in part.accepts)), outcome, ended, wrong, changed,
+        delivery=_one_delivery(parts, outcome),
+    )  # fmt: skip
+
+
+def _one_delivery(parts: Iterable[Fate], outcome: int) -> tuple[int, int, int, int, int]:
+    told = [part.delivery for part in parts]
+    states = {each[4] for each in told if each[4]}
+    expected = max(each[0] for each in told)
+    arrived = max(each[1] for each in told)
+    missing = int(not arrived and any(each[2] for each in told))
+    differs = len(states) > 1 or (outcome not in {IN_FLIGHT, LOST} and bool(states - {outcome}))
+    contradicting = int(differs or any(each[3] for each in told))
+    return expected, arrived, missing, contradicting, max(states, default=0)
+
+
+def _count(account: Account, fate: Fate, times: int) -> None:
+    """Put a followed call in its column, or (times = -1) take it out."""
+    if fate.outcome == IN_FLIGHT:
+        account.unfinished += times
+    elif fate.outcome == LOST:
+        account.lost += times
+    else:
+        account.final += times
+        state = STATES[fate.outcome - 1]
+        account.by_state[state] = account.by_state.get(state, 0) + times
+        account.wrong_state += times * fate.wrong
+        account.changed_state += times * fate.changed
+    if account.deliveries is not None:
+        expected, arrived, missing, contradicting, _ = fate.delivery
+        account.deliveries.add(DeliveryCounts(expected, arrived, missing, contradicting), times)

@@ -1,0 +1,192 @@
+"""The one door through which every request of a load run leaves: dial guard, call budget, rate limits, one sending.
+
+What lives here: the order of those, and what an outcome means for the budget. What does not: who sends when (users,
+watch), and what becomes of accepted calls (ledger). Nothing here waits: who begins a request is told how it ended by a
+call from the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from ringback import clock
+from ringback.config import Config
+from ringback.deployment.budget import CallBudget, Fate, fate_of
+from ringback.deployment.guard import StrangerRefused
+from ringback.deployment.pace import retry_after
+from ringback.loadgen.http.connection import Exchange, Failed, Outcome
+from ringback.loadgen.http.http_answer import HttpAnswer
+from ringback.loadgen.http.pool import ConnectionPool
+from ringback.loadgen.http.wire import RequestWriter, read_poll, read_trigger
+
+__all__ = ["BudgetSpent", "Door", "Listener", "NotSent", "Polled", "Triggered", "Withheld", "ignore"]
+
+UNREACHABLE_AFTER = 20
+"""So many attempts in a row, from the first, that end without a connection: the deployment can't be reached."""
+PROMISED_BATCH = 20
+"""Every deployment takes polls for so many calls; for more it may refuse, and that is no error."""
+WITHDRAWN = "withdrawn"
+"""The kind of failure of what still waited for a connection when the run ended: it never left."""
+_LONGEST_PAUSE = 60.0
+"""Seconds that a 429 is obeyed at most; after that, asking again is fair."""
+_PAUSE = 1.0
+"""Seconds to pause after a 429 that names no time."""
+
+
+class Listener(Protocol):
+    """Told of each request that ended."""
+
+    def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
+        """`trigger` or `poll`; when it was due, begun and over (in `clock.monotonic`); bytes; kind of error or None."""
+
+
+class NotSent(Exception):
+    """A request was not sent."""
+
+
+class BudgetSpent(NotSent):
+    """No call may be placed any more; the message says why."""
+
+
+class Withheld(NotSent):
+    """The deployment asked for a pause (429) that lasts for another `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(seconds)
+
+
+class Triggered(NamedTuple):
+    """How a trigger ended: the UniqueId if a call was accepted, its line, word and beginning (`clock.monotonic`)."""
+
+    unique_id: str | None
+    kind: str | None
+    """The kind of error; None if all was well."""
+    line: int
+    word: bytes
+    begun: float
+
+
+class Polled(NamedTuple):
+    """How a poll ended: what it reported, if it was answered soundly (`kind` None), and when it was begun."""
+
+    asked: Sequence[str]
+    results: Sequence[tuple[str, str]]
+    kind: str | None
+    begun: float
+
+
+class Door:
+    """Sends triggers, each once at most, and polls."""
+
+    def __init__(
+        self,
+        config: Config,
+        writer: RequestWriter,
+        budget: CallBudget,
+        pool: ConnectionPool,
+        listener: Listener,
+    ) -> None:
+        self.budget = budget
+        self.unreachable = False
+        self.reached = False
+        self.on_their_way = 0
+        """Triggers that have not ended yet."""
+        self.refused_polls = 0
+        """Polls that the dial guard did not let pass."""
+        self._writer = writer
+        self._pool = pool
+        self._listener = listener
+        self._pause_until = {"trigger": 0.0, "poll": 0.0}
+        self._unconnected = 0
+        self._any_type = any(waiver.clause == "TRN-04" for waiver in config.waivers)
+
+    def trigger(self, line: int, due: float, then: Callable[[Triggered], None], *, delivered: bool = False) -> bytes:
+        """Place a call on the `line`-th line, due at `due`; never sent again, whatever comes.
+
+        Returns the word by which it is known. `then` is told how it ended. Raises `NotSent`.
+        """
+        if (pause := self._pause_until["trigger"] - clock.monotonic()) > 0:
+            raise Withheld(pause)
+        if not self.budget.reserve():
+            raise BudgetSpent(self.budget.why_spent)
+        request, word = self._writer.trigger(line, delivered=delivered)
+        self.on_their_way += 1
+        self._pool.begin(Exchange(request, self._on_trigger, due, (line, word, then)))
+        return word
+
+    def poll(self, unique_ids: Sequence[str], due: float, then: Callable[[Polled], None]) -> None:
+        """Ask for the states of calls. `then` is told what was answered. Raises `NotSent`."""
+        if (pause := self._pause_until["poll"] - clock.monotonic()) > 0:
+            raise Withheld(pause)
+        try:
+            request = self._writer.poll(unique_ids)
+        except StrangerRefused:
+            self.refused_polls += 1
+            raise NotSent from None
+        self._pool.begin(Exchange(request, self._on_poll, due, (unique_ids, then)))
+
+    def _on_trigger(self, exchange: Exchange, outcome: Outcome) -> None:
+        now = clock.monotonic()
+        line, word, then = exchange.tag
+        unique_id: str | None = None
+        self.on_their_way -= 1
+        if isinstance(outcome, Failed):
+            kind: str | None = outcome.kind
+            received = 0
+            self._failed(outcome)
+            fate = fate_of(None, b"", None) if outcome.sent else Fate.FREE
+            self.budget.settle(fate, valid=True, sent=outcome.sent)
+        else:
+            self.reached = True
+            received = outcome.received
+            unique_id, kind = read_trigger(outcome.status, outcome.headers.get("content-type", ""), outcome.body)
+            self.budget.settle(fate_of(outcome.status, outcome.body, unique_id), valid=outcome.status != 429)
+            if kind == "content_type" and self._any_type:
+                kind = None
+            if kind == "rate_limited":
+                self._pause("trigger", outcome)
+        if kind != WITHDRAWN:
+            self._listener.take("trigger", exchange.due, exchange.begun, now, received, kind)
+        then(Triggered(unique_id, kind, line, word, exchange.begun))
+
+    def _on_poll(self, exchange: Exchange, outcome: Outcome) -> None:
+        now = clock.monotonic()
+        asked, then = exchange.tag
+        results: list[tuple[str, str]] = []
+        received = 0
+        if isinstance(outcome, Failed):
+            kind: str | None = outcome.kind
+            self._failed(outcome)
+            if kind == "stale":  # asking again does no harm
+                self._listener.take("poll", exchange.due, exchange.begun, now, 0, kind)
+                self._pool.begin(Exchange(exchange.request, self._on_poll, exchange.due, exchange.tag, fresh=True))
+                return
+        else:
+            self.reached = True
+            received = outcome.received
+            results, kind = read_poll(outcome.status, outcome.body)
+            if kind is not None and kind.startswith("http_4") and len(asked) > PROMISED_BATCH:
+                kind = "batch_refused"
+            if kind == "rate_limited":
+                self._pause("poll", outcome)
+        if kind != WITHDRAWN:
+            self._listener.take("poll", exchange.due, exchange.begun, now, received, kind)
+        then(Polled(asked, results, kind, exchange.begun))
+
+    def _pause(self, name: str, answer: HttpAnswer) -> None:
+        asked = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
+        pause = _PAUSE if asked is None else min(max(asked, 0.05), _LONGEST_PAUSE)
+        self._pause_until[name] = max(self._pause_until[name], clock.monotonic() + pause)
+
+    def _failed(self, failed: Failed) -> None:
+        if failed.sent:
+            self.reached = True
+        elif not self.reached and failed.kind not in {"generator", WITHDRAWN}:
+            self._unconnected += 1
+            self.unreachable = self._unconnected >= UNREACHABLE_AFTER
+
+
+def ignore(_: Any) -> None:
+    """For whoever does not want to know how it ended."""
