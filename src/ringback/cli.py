@@ -20,7 +20,7 @@ from ringback.interrupts import unwound
 from ringback.rundir import complain, put_output_behind_sink
 
 if TYPE_CHECKING:
-    from ringback.loadgen.run import Meeting
+    from ringback.loadgen.run import MasterAddress
 
 __all__ = ["app", "main"]
 
@@ -120,27 +120,27 @@ def load(
     no_color: NoColor = False,
 ) -> None:
     """Load a deployment with calls, and account for every one."""
-    from ringback.commands.load import Wish, work
+    from ringback.commands.load import LoadOptions, work
     from ringback.commands.load import load as run
     from ringback.commands.running import Options
     from ringback.reporting import console
 
     options = Options(config, base_url, out, seed, force=force)
     screen = console(quiet=quiet, no_color=no_color)
-    meeting = _meeting(role, master)
-    if role == "worker" and meeting is not None:
-        raise typer.Exit(unwound(work, screen, options, meeting))
+    master_address = _master_address(role, master)
+    if role == "worker" and master_address is not None:
+        raise typer.Exit(unwound(work, screen, options, master_address))
     closed = rate == "max"
-    wish = Wish(
+    load_options = LoadOptions(
         scenario=scenario,
         rate=None if closed or rate is None else _rate(rate),
         closed=closed,
         connections=connections,
         duration=None if duration is None else _duration(duration),
         workers=workers,
-        meeting=meeting,
+        master_address=master_address,
     )
-    raise typer.Exit(unwound(run, screen, options, wish))
+    raise typer.Exit(unwound(run, screen, options, load_options))
 
 
 @app.command(epilog="Example: ringback gate --config ringback.toml --out reports/release-candidate")
@@ -333,9 +333,9 @@ def _rate(text: str) -> float:
     return rate
 
 
-def _meeting(role: str | None, address: str) -> Meeting | None:
+def _master_address(role: str | None, address: str) -> MasterAddress | None:
     """Where a master and its workers meet; None if the run keeps to this machine."""
-    from ringback.loadgen.run import MASTER_PORT, Meeting
+    from ringback.loadgen.run import MASTER_PORT, MasterAddress
 
     if role is None:
         if address:
@@ -347,7 +347,7 @@ def _meeting(role: str | None, address: str) -> Meeting | None:
     number = int(port) if port else MASTER_PORT
     if not 0 < number < 65_536:
         raise ConfigError("--master", None, f"{port} is no port", "write a number from 1 to 65535")
-    return Meeting(host.strip("[]") or "*", number)
+    return MasterAddress(host.strip("[]") or "*", number)
 
 
 def _duration(text: str) -> float:

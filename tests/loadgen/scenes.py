@@ -14,8 +14,8 @@ import pytest
 
 from ringback.config import Config
 from ringback.contract.verdict import Verdict
-from ringback.loadgen.run import run_load
-from ringback.loadgen.schedule.plan import LoadOutcome, LoadPlan, plan_for
+from ringback.loadgen.run import LoadOutcome, run_load
+from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 
 from .deployments import TinyDeployment, config_for, serving
 
@@ -114,6 +114,6 @@ def workers(of: int | None = None, directory: Path | None = None) -> list[psutil
         with contextlib.suppress(psutil.NoSuchProcess):
             parent = process.parent()
             ours = directory is None or (parent is not None and str(directory) in " ".join(parent.cmdline()))
-            if ours and '"role": "worker"' in " ".join(process.cmdline()):
+            if ours and process.cmdline()[3:4] == ["worker"]:
                 found.append(process)
     return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import gevent
 
-from ringback.loadgen.http.connection import Exchange, Outcome
+from ringback.loadgen.http.connection import Outcome, PendingRequest
 from ringback.loadgen.http.pool import ConnectionPool
 
 __all__ = ["ANSWER", "REQUEST", "Scripted", "Visit", "ask", "begin", "post", "reset", "scripted", "until"]
@@ -163,7 +163,7 @@ def post(body: bytes) -> bytes:
 def begin(pool: ConnectionPool, request: bytes = REQUEST, *, fresh: bool = False) -> list[Outcome]:
     """Begin an exchange; its outcome will be put into the list."""
     outcomes: list[Outcome] = []
-    pool.begin(Exchange(request, lambda _, outcome: outcomes.append(outcome), 0.0, fresh=fresh))
+    pool.begin(PendingRequest(request, lambda _, outcome: outcomes.append(outcome), 0.0, fresh=fresh))
     return outcomes
 
 
@@ -172,3 +172,8 @@ def ask(pool: ConnectionPool, request: bytes = REQUEST, *, fresh: bool = False) 
     outcomes = begin(pool, request, fresh=fresh)
     until(lambda: outcomes)
     return outcomes[0]
+
+
+def open_connections(pool: ConnectionPool) -> int:
+    """Connections that are open or being opened."""
+    return len(pool._idle) + len(pool._busy) + len(pool._connecting)

@@ -20,9 +20,9 @@ import pytest
 from ringback.config import ConfigError
 from ringback.config.loading import as_environment
 from ringback.contract.verdict import Verdict
-from ringback.loadgen.files import LOAD_FILE
 from ringback.loadgen.run import run_load
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
+from ringback.loadgen.task import LOAD_FILE
 from ringback.sandbox import SandboxSettings, launch
 
 from .deployments import LINES, TOKEN, TinyDeployment, config_for, http, serving, unused_port

@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 
 from ringback.contract.verdict import Verdict
-from ringback.loadgen.files import WINDOWS_FILE
 from ringback.loadgen.schedule.arrivals import arrivals
+from ringback.loadgen.task import WINDOWS_FILE
 
 from .deployments import TinyDeployment, http
 from .scenes import Played, Scene, playing, verdicts

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ringback import clock
 from ringback.commands.check import check_target
-from ringback.commands.load import Wish, load_target
+from ringback.commands.load import LoadOptions, load_target
 from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources
 from ringback.contract.clauses import Level
 from ringback.interrupts import held
@@ -35,8 +35,8 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
                     checked, open_questions=(*checked.open_questions, "no load was run, since no call was accepted")
                 )
             elif not checked.interrupted:
-                wish = Wish(config.gate.scenario, config.gate.rate, duration=config.gate.duration)
-                plan = wish.plan(config, seed)
+                load_options = LoadOptions(config.gate.scenario, config.gate.rate, duration=config.gate.duration)
+                plan = load_options.plan(config, seed)
                 try:
                     loaded = load_target(console, target, directory, plan)
                 except Exception as error:  # what the check found must not be lost with it

@@ -15,16 +15,16 @@ from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.deployment.access import protect
 from ringback.interrupts import held
-from ringback.loadgen.run import Meeting, check_before, join_master, run_load
+from ringback.loadgen.run import MasterAddress, check_before, join_master, run_load
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.reporting import LoadProgress, print_plan
 from ringback.target import Target, resolve
 
-__all__ = ["Wish", "load", "load_target", "work"]
+__all__ = ["LoadOptions", "load", "load_target", "work"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class LoadOptions:
     """What the command line asks of a load run; None where it says nothing."""
 
     scenario: str = "lifecycle"
@@ -34,7 +34,7 @@ class Wish:
     connections: int = 16
     duration: float | None = None
     workers: int = 1
-    meeting: Meeting | None = None
+    master_address: MasterAddress | None = None
     """Where workers of other machines come to, if they do."""
 
     def plan(self, config: Config, seed: int) -> LoadPlan:
@@ -45,21 +45,21 @@ class Wish:
         )  # fmt: skip
 
 
-def load(console: Console, options: Options, wish: Wish) -> int:
+def load(console: Console, options: Options, load_options: LoadOptions) -> int:
     """Run the command; returns the exit code, raises `ConfigError`."""
     started = clock.wall()
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
-        plan = wish.plan(target.config, seed)
+        plan = load_options.plan(target.config, seed)
         check_before(target.config, plan.scenario, embedded=target.embedded)
         directory = new_directory("load", options.out, force=options.force)
         with held():
             promise("load", target, directory, started, seed, Level.SHOULD)
-            findings = load_target(console, target, directory, plan, wish.meeting)
+            findings = load_target(console, target, directory, plan, load_options.master_address)
             return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)
 
 
-def work(console: Console, options: Options, meeting: Meeting) -> int:
+def work(console: Console, options: Options, master_address: MasterAddress) -> int:
     """Be a worker of another process's run; returns the exit code, raises `ConfigError`."""
     sources = settle_sources(options)
     if not sources.names_a_deployment:
@@ -70,8 +70,12 @@ def work(console: Console, options: Options, meeting: Meeting) -> int:
     config = sources.build()
     protect(config)
     name = socket.gethostname()
-    console.print(f"{name}: waiting for the master at {meeting.host}:{meeting.port}", soft_wrap=True, highlight=False)
-    ended = join_master(config, meeting, name, Path.cwd())
+    console.print(
+        f"{name}: waiting for the master at {master_address.host}:{master_address.port}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    ended = join_master(config, master_address, name, Path.cwd())
     if ended.interrupted:
         return ExitCode.INTERRUPTED
     if ended.failure is not None:
@@ -82,14 +86,19 @@ def work(console: Console, options: Options, meeting: Meeting) -> int:
 
 
 def load_target(
-    console: Console, target: Target, directory: Path, plan: LoadPlan, meeting: Meeting | None = None
+    console: Console, target: Target, directory: Path, plan: LoadPlan, master_address: MasterAddress | None = None
 ) -> Findings:
     """Load a deployment, with a plan before and a live view meanwhile."""
     budget = check_before(target.config, plan.scenario, embedded=target.embedded)
-    _tell_plan(console, target, plan, budget, meeting)
+    _tell_plan(console, target, plan, budget, master_address)
     with LoadProgress(console, plan.text, budget, target.config.limits) as progress:
         outcome = run_load(
-            target.config, plan, directory, embedded=target.embedded, meeting=meeting, on_progress=progress.update
+            target.config,
+            plan,
+            directory,
+            embedded=target.embedded,
+            master_address=master_address,
+            on_progress=progress.update,
         )
     return Findings(
         limits=outcome.limits,
@@ -103,14 +112,16 @@ def load_target(
     )
 
 
-def _tell_plan(console: Console, target: Target, plan: LoadPlan, budget: int | None, meeting: Meeting | None) -> None:
+def _tell_plan(
+    console: Console, target: Target, plan: LoadPlan, budget: int | None, master_address: MasterAddress | None
+) -> None:
     expected = plan.expected_calls(target.config.load.population)
     where = target.config.deployment.base_url + (" (the embedded deployment)" if target.embedded else "")
     calls = "as many as it accepts" if expected is None else f"about {expected}"
     bound = "" if budget is None else f", at most {budget} (load.budget_calls)"
     rows = [("deployment", where), ("load", f"{plan.scenario}: {plan.text}"), ("calls", f"{calls}{bound}")]
-    if meeting is not None:
-        rows.append(("workers", f"{plan.workers}, awaited on {meeting.host or '*'}:{meeting.port}"))
+    if master_address is not None:
+        rows.append(("workers", f"{plan.workers}, awaited on {master_address.host or '*'}:{master_address.port}"))
     elif plan.workers > 1:
         rows.append(("workers", f"{plan.workers} on this machine"))
     print_plan(console, rows)

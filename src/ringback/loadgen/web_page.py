@@ -17,7 +17,7 @@ from locust.env import Environment
 from ringback.contract.verdict import Verdict
 from ringback.loadgen.judging.baseline import baseline_of
 from ringback.loadgen.judging.limits import evaluate
-from ringback.loadgen.judging.snapshot import Gathered
+from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.rundir import SINK
 
 __all__ = ["call_rows", "show_calls"]
@@ -39,7 +39,7 @@ _COUNTS = (
 _DELIVERIES = ("expected", "arrived", "missing", "contradicting", "unknown")
 
 
-def show_calls(environment: Environment, known: Callable[[], Gathered | None]) -> None:
+def show_calls(environment: Environment, known: Callable[[], LoadSnapshot | None]) -> None:
     """Add the tab to a Locust environment's web page, if it has one; `known` is asked at each of the page's polls."""
     page = environment.web_ui
     if page is None or page.app is None:
@@ -84,16 +84,16 @@ def show_calls(environment: Environment, known: Callable[[], Gathered | None]) -
     page.app.register_blueprint(pages)
 
 
-def call_rows(gathered: Gathered | None) -> list[dict[str, str]]:
+def call_rows(snapshot: LoadSnapshot | None) -> list[dict[str, str]]:
     """The table's rows, `what` and `value` in words; none before a test has begun.
 
     Locust's page would sort by a column called `name`.
     """
-    return [] if gathered is None else [{"what": what, "value": value} for what, value in _rows(gathered)]
+    return [] if snapshot is None else [{"what": what, "value": value} for what, value in _rows(snapshot)]
 
 
-def _rows(gathered: Gathered) -> Iterator[tuple[str, str]]:
-    section = gathered.section()
+def _rows(snapshot: LoadSnapshot) -> Iterator[tuple[str, str]]:
+    section = snapshot.section()
     calls = section["calls"]
     for name, key in _COUNTS:
         yield name, str(calls[key])
@@ -103,8 +103,8 @@ def _rows(gathered: Gathered) -> Iterator[tuple[str, str]]:
         yield from ((f"deliveries {name}", str(deliveries[name])) for name in _DELIVERIES)
     yield "lag between due and sent, p99", _ms(section["generator"]["lag_ms"]["p99"])
     yield "generator", "the limit" if section["generator"]["limited"] else "keeps up"
-    yield from ((f"worker lost: {name}", "what it did after that is unknown") for name in gathered.lost.values())
-    for result in evaluate(gathered.config.limits, section, baseline_of(gathered.config)):
+    yield from ((f"worker lost: {name}", "what it did after that is unknown") for name in snapshot.lost.values())
+    for result in evaluate(snapshot.config.limits, section, baseline_of(snapshot.config)):
         value = "" if result.value is None else f" ({result.value:g})"
         yield f"limit {result.metric} {result.limit}", f"{_HELD.get(result.verdict, 'not decided')}{value}"
 

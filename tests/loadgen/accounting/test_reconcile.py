@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringback.loadgen.accounting.ledger import Ledger
-from ringback.loadgen.accounting.reconcile import Account, DeliveryCounts, Fate, Reconciler
+from ringback.loadgen.accounting.reconcile import Account, DeliveryCounts, IdFate, Reconciler
 
 SETTLE = 10.0
 LINES = ["Busy", "Answered", "No Answer"]
@@ -52,7 +52,7 @@ class Workers:
         }
         fates = {
             worker: [
-                Fate.from_list(json.loads(json.dumps(fate.to_list())))
+                IdFate.from_list(json.loads(json.dumps(fate.to_list())))
                 for fate in ledger.fates(self.master.shared(worker), self.offsets[worker])
             ]
             for worker, ledger in self.ledgers.items()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.loadgen.distributed.clocks import ClockOffset
-from ringback.loadgen.http.machine import connections_allowed, open_files
+from ringback.loadgen.distributed.protocol import ClockOffset
+from ringback.loadgen.http.pool import connections_allowed, open_files
 
 seconds = st.floats(0, 5, allow_nan=False)
 

@@ -16,8 +16,8 @@ import pytest
 from ringback.config import Config
 from ringback.contract.verdict import Verdict
 from ringback.loadgen.process import Ended
-from ringback.loadgen.run import Meeting, join_master, run_load
-from ringback.loadgen.schedule.plan import LoadOutcome, LoadPlan, plan_for
+from ringback.loadgen.run import LoadOutcome, MasterAddress, join_master, run_load
+from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.sandbox import SandboxSettings
 from tests.loadgen.deployments import TinyDeployment, config_for, serving, unused_port
 from tests.loadgen.hosts import Hosts, hosts_or_skip
@@ -36,18 +36,18 @@ class Company:
 
     def __init__(self, directory: Path, patience: float = 100) -> None:
         self.directory = directory
-        self.meeting = Meeting("127.0.0.1", unused_port(), patience)
+        self.address = MasterAddress("127.0.0.1", unused_port(), patience)
         self._threads = ThreadPoolExecutor(4)
 
     def lead(self, config: Config, plan: LoadPlan) -> Future[LoadOutcome]:
         return self._threads.submit(
-            run_load, config, plan, self.directory / "run", embedded=False, meeting=self.meeting
+            run_load, config, plan, self.directory / "run", embedded=False, master_address=self.address
         )
 
     def join(self, config: Config, name: str) -> Future[Ended]:
         place = self.directory / name
         place.mkdir()
-        return self._threads.submit(join_master, config, self.meeting, name, place)
+        return self._threads.submit(join_master, config, self.address, name, place)
 
 
 def test_workers_that_join_share_out_the_load(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_worker_ends_by_itself_when_its_master_is_gone(tmp_path: Path) -> None
         joined = [company.join(config, name) for name in ("leeds", "york")]
         outcome = company.lead(config, plan(config, rate=20, duration=600))
         until(lambda: deployment.triggers >= 20, 100)
-        (master,) = [process for process in children() if '"role": "master"' in process.cmdline()[-1]]
+        (master,) = [process for process in children() if process.cmdline()[3] == "master"]
         master.kill()
         ends = [each.result(timeout=120) for each in joined]
         placed = deployment.triggers

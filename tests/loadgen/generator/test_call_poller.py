@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from ringback.loadgen.accounting.ledger import Ledger
-from ringback.loadgen.generator.call_poller import Watch
-from ringback.loadgen.http.load_client import NotSent, Polled, Withheld
+from ringback.loadgen.generator.call_poller import CallPoller
+from ringback.loadgen.http.load_client import HeldBack, Polled, RequestNotSent
 from tests.loadgen.sockets import until
 
 pytestmark = pytest.mark.usefixtures("accidents")
@@ -24,7 +24,7 @@ class Desk:
     def __init__(self) -> None:
         self.asked: list[tuple[str, ...]] = []
         self.open: list[tuple[Sequence[str], Then, float]] = []
-        self.refusal: NotSent | None = None
+        self.refusal: RequestNotSent | None = None
         self.at: list[float] = []
         self.auto: States | None = None
         """What is answered at once; a call that is not in it is not named."""
@@ -48,7 +48,7 @@ class Scene:
         self.desk = Desk()
         self.ledger = Ledger(settle, ["Answered"])
         self.finals: list[str] = []
-        self.watch = Watch(
+        self.watch = CallPoller(
             self.desk,  # type: ignore[arg-type] # all of a door that the watch uses
             self.ledger, batch=batch, interval=interval, first=first,
             on_final=lambda unique_id, _seconds: self.finals.append(unique_id),
@@ -166,7 +166,7 @@ def test_a_poll_that_failed_says_nothing_and_is_asked_again(scenes: Scenes, kind
 
 def test_a_pause_that_was_asked_for_is_kept_and_then_all_are_asked_for(scenes: Scenes) -> None:
     scene = scenes()
-    scene.desk.refusal = Withheld(0.2)
+    scene.desk.refusal = HeldBack(0.2)
     scene.accept("a")
     until(lambda: scene.watch._quiet_until)
     began = time.perf_counter()
@@ -182,7 +182,7 @@ def test_a_poll_that_could_not_be_sent_is_tried_later_and_loses_nobody(
 ) -> None:
     monkeypatch.setattr("ringback.loadgen.generator.call_poller._AFTER_NOTHING", 0.05)
     scene = scenes(settle=0.0)
-    scene.desk.refusal = NotSent()
+    scene.desk.refusal = RequestNotSent()
     scene.accept("a")
     until(lambda: scene.watch._quiet_until)
     assert (scene.ledger.lost, scene.ledger.in_flight) == (0, 1)
@@ -235,7 +235,7 @@ def test_what_could_not_be_asked_in_time_was_not_asked_in_time(scenes: Scenes, w
     """Where the first polls fail or have to wait, the first one that is answered counts as the first."""
     scene = scenes(settle=0.3)
     if why == "withheld":
-        scene.desk.refusal = Withheld(0.5)
+        scene.desk.refusal = HeldBack(0.5)
         scene.accept("a")
         until(lambda: scene.watch._quiet_until)
         scene.desk.refusal = None

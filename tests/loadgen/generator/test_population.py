@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.loadgen.generator import population as module
-from ringback.loadgen.generator.population import Population
+from ringback.loadgen.generator import call_placer as module
+from ringback.loadgen.generator.call_placer import Population
 
 
 @given(st.integers(1, 7), st.integers(0, 30))

@@ -14,12 +14,21 @@ from ringback.config import Config, Waiver
 from ringback.deployment.access import dial_guard
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.guard import StrangerRefused
-from ringback.loadgen.http.load_client import WITHDRAWN, BudgetSpent, Door, NotSent, Polled, Triggered, Withheld, ignore
+from ringback.loadgen.http.load_client import (
+    WITHDRAWN,
+    HeldBack,
+    LoadClient,
+    NoCallsLeft,
+    Polled,
+    RequestNotSent,
+    Triggered,
+    ignore,
+)
 from ringback.loadgen.http.pool import ConnectionPool
 from ringback.loadgen.http.wire import RequestWriter
 from ringback.loadgen.metrics.measures import Measures
 from tests.loadgen.deployments import TinyDeployment, config_for, http, serving, unused_port
-from tests.loadgen.sockets import until
+from tests.loadgen.sockets import open_connections, until
 from tests.virtual_time import virtual_clock
 
 pytestmark = pytest.mark.usefixtures("accidents")
@@ -33,7 +42,7 @@ class House:
         self.pool = ConnectionPool(config.deployment.base_url, None, config.timing.request, most)
         self.pool.look_up()
         self.budget = CallBudget(config.load.budget_calls)
-        self.door = Door(config, RequestWriter(config, dial_guard(config)), self.budget, self.pool, self)
+        self.door = LoadClient(config, RequestWriter(config, dial_guard(config)), self.budget, self.pool, self)
 
     def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
         assert due <= begun <= now
@@ -83,7 +92,7 @@ def test_an_accepted_trigger_gives_its_id_and_spends_a_call(houses: Houses) -> N
         house = houses(deployment, load__budget_calls=1)
         assert house.trigger(1).unique_id == "id-1-x"
         assert house.budget.left == 0
-        with pytest.raises(BudgetSpent):
+        with pytest.raises(NoCallsLeft):
             house.trigger()
         assert house.triggers.count == 1
     assert deployment.numbers == ["5550000002"]
@@ -219,7 +228,7 @@ def test_an_idle_connection_that_was_closed_is_noticed_before_it_is_used(houses:
         house = houses(deployment)
         for _ in range(3):
             assert house.trigger().unique_id
-            until(lambda: house.pool.open_connections == 0)
+            until(lambda: open_connections(house.pool) == 0)
     assert deployment.connections == 3
     assert not house.triggers.own_faults
 
@@ -250,7 +259,7 @@ def test_a_rate_limit_pauses_triggers_and_is_no_error(houses: Houses) -> None:
         assert house.trigger().kind == "rate_limited"
         assert house.poll("any").kind is None, "polls have a pause of their own"
         for left in (1.0, 0.001):
-            with pytest.raises(Withheld) as pause:
+            with pytest.raises(HeldBack) as pause:
                 house.trigger()
             assert pause.value.seconds == pytest.approx(left)
             virtual.advance(left - 0.001)
@@ -304,7 +313,7 @@ def test_a_poll_that_the_guard_refuses_is_not_sent(houses: Houses) -> None:
     """An id of a deployment's making that holds what a trigger holds: nobody knows what it would do with it."""
     with serving(deployment := TinyDeployment()):
         house = houses(deployment)
-        with pytest.raises(NotSent):
+        with pytest.raises(RequestNotSent):
             house.poll('{"_Destination": "5559999999"}')
         assert house.door.refused_polls == 1
     assert deployment.connections == 0
@@ -358,11 +367,11 @@ def test_triggers_that_race_never_place_one_call_over_the_budget(houses: Houses,
                 try:
                     house.door.trigger(0, clock.monotonic(), on_end)
                     begun += 1
-                except BudgetSpent:
+                except NoCallsLeft:
                     spent += 1
             gevent.sleep(0.001)  # lets the event loop run
         until(lambda: ended == begun)
-        with pytest.raises(BudgetSpent):
+        with pytest.raises(NoCallsLeft):
             house.door.trigger(0, clock.monotonic(), ignore)
     assert spent
     assert house.door.on_their_way == 0

@@ -11,11 +11,11 @@ from typing import Any
 import gevent
 import pytest
 
-from ringback.loadgen.http.connection import Exchange, Failed, Outcome
+from ringback.loadgen.http.connection import Failed, Outcome, PendingRequest
 from ringback.loadgen.http.http_answer import HttpAnswer
 from ringback.loadgen.http.pool import ConnectionPool
 from tests.loadgen.deployments import unused_port
-from tests.loadgen.sockets import ANSWER, Visit, ask, begin, post, reset, scripted, until
+from tests.loadgen.sockets import ANSWER, Visit, ask, begin, open_connections, post, reset, scripted, until
 
 pytestmark = pytest.mark.usefixtures("accidents")
 
@@ -74,7 +74,7 @@ def test_one_connection_carries_what_comes_one_after_another(opener: Opener) -> 
     with scripted(answering) as server:
         pool = opener(server.url())
         assert all(good(ask(pool)) for _ in range(20))
-        assert pool.told() == {"opened": 1, "reused": 19, "tls_resumed": 0, "stale": 0}
+        assert pool.counts() == {"opened": 1, "reused": 19, "tls_resumed": 0, "stale": 0}
         assert pool.lookup == "looked up once: 127.0.0.1"
     assert server.connections == 1
 
@@ -84,13 +84,13 @@ def test_what_comes_at_once_has_a_connection_each_and_the_latest_used_is_used_fi
         pool = opener(server.url())
         asked = [begin(pool) for _ in range(10)]
         until(lambda: len(server.requests) == 10)
-        assert pool.open_connections == 10
+        assert open_connections(pool) == 10
         server.gate.set()
         until(lambda: all(asked))
         latest = pool._idle[-1]
         assert good(ask(pool))
         assert pool._idle[-1] is latest
-        assert pool.told()["reused"] == 1
+        assert pool.counts()["reused"] == 1
 
 
 def test_beyond_the_limit_requests_wait_in_order(opener: Opener) -> None:
@@ -123,7 +123,7 @@ def test_the_limit_holds_however_connections_end(opener: Opener) -> None:
         asked = [begin(pool, numbered(n)) for n in range(60)]
         while not all(asked):
             gevent.sleep(0.001)  # lets the event loop run
-            most = max(most, pool.open_connections)
+            most = max(most, open_connections(pool))
         assert most == 4
         assert pool.waiting == 0
     assert len(server.requests) == len(set(server.requests)) == 60
@@ -134,7 +134,7 @@ def test_an_idle_connection_makes_room_for_a_new_one(opener: Opener) -> None:
         pool = opener(server.url(), most=1)
         assert good(ask(pool))
         assert good(ask(pool, fresh=True))
-        assert pool.open_connections == 1
+        assert open_connections(pool) == 1
     assert server.connections == 2
 
 
@@ -146,7 +146,7 @@ def test_what_waits_at_the_end_is_withdrawn_and_the_rest_ends_without_a_word(ope
         pool.close()
         assert [outcomes for outcomes in asked if not outcomes] == [[], []]
         assert [(kind(o[0]), o[0].sent) for o in asked if o and isinstance(o[0], Failed)] == [("withdrawn", False)] * 3
-        assert pool.open_connections == 0
+        assert open_connections(pool) == 0
         assert kind(ask(pool)) == "withdrawn"
     assert len(server.requests) == 2
 
@@ -157,13 +157,13 @@ def test_who_answers_is_told_and_may_begin_another_at_once(opener: Opener) -> No
         pool = opener(server.url(), most=1)
         told: list[int] = []
 
-        def again(exchange: Exchange, _outcome: Outcome) -> None:
+        def again(exchange: PendingRequest, _outcome: Outcome) -> None:
             told.append(exchange.tag)
             if exchange.tag < 3:
-                pool.begin(Exchange(numbered(exchange.tag + 10), again, 0.0, exchange.tag + 10))
+                pool.begin(PendingRequest(numbered(exchange.tag + 10), again, 0.0, exchange.tag + 10))
 
         for n in range(3):
-            pool.begin(Exchange(numbered(n), again, 0.0, n))
+            pool.begin(PendingRequest(numbered(n), again, 0.0, n))
         until(lambda: len(told) == 6)
         assert told == [0, 1, 2, 10, 11, 12]
 
@@ -171,7 +171,7 @@ def test_who_answers_is_told_and_may_begin_another_at_once(opener: Opener) -> No
 def test_a_refused_connection_is_told_and_counted_nowhere(opener: Opener) -> None:
     pool = opener(f"http://127.0.0.1:{unused_port()}")
     assert [kind(ask(pool)) for _ in range(3)] == ["connect"] * 3
-    assert pool.told() == {"opened": 0, "reused": 0, "tls_resumed": 0, "stale": 0}
+    assert pool.counts() == {"opened": 0, "reused": 0, "tls_resumed": 0, "stale": 0}
 
 
 def test_a_name_that_leads_nowhere_is_a_failed_connection(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,8 +238,8 @@ def test_an_idle_connection_that_the_server_closes_is_gone_before_it_is_used(ope
         pool = opener(server.url())
         for _ in range(3):
             assert good(ask(pool))
-            until(lambda: pool.open_connections == 0)
-        assert pool.told()["stale"] == 0
+            until(lambda: open_connections(pool) == 0)
+        assert pool.counts()["stale"] == 0
     assert server.connections == 3
 
 
@@ -255,7 +255,7 @@ def test_requests_that_cross_a_close_teach_how_long_a_connection_may_idle(opener
         pool = opener(server.url())
         assert good(ask(pool))
         assert kind(ask(pool)) == "stale"
-        assert pool.told()["stale"] == 1
+        assert pool.counts()["stale"] == 1
         assert pool._longest_idle < 30.0
         pool._longest_idle = 0.0
         assert good(ask(pool))
@@ -284,10 +284,10 @@ def test_hundreds_of_connections_may_have_been_reset_before_the_next_request(ope
         until(lambda: len(server.requests) == 400)
         server.gate.set()
         until(lambda: all(asked))
-        assert pool.open_connections == 400
+        assert open_connections(pool) == 400
         now.set()
         while len(gone) < 400:
             time.sleep(0.005)  # the event loop must not run, and so not notice
         assert good(ask(pool, numbered(7)))
         assert server.requests.count(b"007") == 1
-        assert pool.told() == {"opened": 401, "reused": 0, "tls_resumed": 0, "stale": 0}
+        assert pool.counts() == {"opened": 401, "reused": 0, "tls_resumed": 0, "stale": 0}

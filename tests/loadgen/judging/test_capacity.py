@@ -118,7 +118,7 @@ def search_capacity(
     clock = load = calls = 0.0
     while (rate := search.next_rate()) is not None:
         step = run_step(serve, rate, clock, process, seed * 1000 + len(search.result().steps), limits)
-        search.tell(step)
+        search.take(step)
         clock += STEP + search.rest_seconds
         load += STEP
         calls += rate * STEP
@@ -383,7 +383,7 @@ def told(search: CapacitySearch, *answers: bool | Step | None) -> list[float]:
         rate = search.next_rate()
         assert rate is not None
         rates.append(round(rate, 1))
-        search.tell(answer if isinstance(answer, Step) else Step(rate, answer, "as the test says", seconds=5.0))
+        search.take(answer if isinstance(answer, Step) else Step(rate, answer, "as the test says", seconds=5.0))
     return rates
 
 
@@ -438,7 +438,7 @@ def test_a_hint_that_misleads_costs_a_few_steps_only() -> None:
     search = CapacitySearch(100, 10_000)
     while (rate := search.next_rate()) is not None:
         held = rate <= 613
-        search.tell(Step(rate, held, "as the test says", sustained=None if held else 0.3 * rate))
+        search.take(Step(rate, held, "as the test says", sustained=None if held else 0.3 * rate))
     found = search.result()
     assert found.rate == pytest.approx(613, rel=0.021)
     assert len(found.steps) < 25
@@ -452,7 +452,7 @@ def test_a_deployment_with_a_sharp_edge_is_bracketed(
 ) -> None:
     search = CapacitySearch(start, 20_000, tolerance=tolerance, confirm=confirm, max_steps=100)
     while (rate := search.next_rate()) is not None:
-        search.tell(Step(rate, rate <= edge, "", sustained=None if rate <= edge else edge * hint))
+        search.take(Step(rate, rate <= edge, "", sustained=None if rate <= edge else edge * hint))
     found = search.result()
     assert found.low is not None
     assert found.high is not None
@@ -467,7 +467,7 @@ def test_whatever_the_answers_the_search_ends_and_tells_an_interval(answers: lis
         if (rate := search.next_rate()) is None:
             break
         assert 1.0 <= rate <= 3000
-        search.tell(Step(rate, answer, "as the test says", knee=knee and answer is False))
+        search.take(Step(rate, answer, "as the test says", knee=knee and answer is False))
     found = search.result()
     assert len(found.steps) <= 50
     assert found.reason
@@ -481,10 +481,10 @@ def test_whatever_the_answers_the_search_ends_and_tells_an_interval(answers: lis
 def test_a_step_that_decides_nothing_is_repeated_and_ends_the_search_when_it_goes_on_like_that() -> None:
     search = CapacitySearch(100, 10_000)
     assert told(search, True, None, True, None) == [100, 200, 200, 400]
-    assert told(search, None, None, Step(400, None, "the load generator was itself the limit")) == [400] * 3
+    assert told(search, None, None, Step(400, None, "the load generator was the limit")) == [400] * 3
     found = search.result()
     assert (search.next_rate(), found.rate, found.low, found.high) == (None, None, 200, None)
-    assert found.reason == "nothing could be told at 400 a second, 4 times: the load generator was itself the limit"
+    assert found.reason == "nothing could be told at 400 a second, 4 times: the load generator was the limit"
 
 
 def test_where_nothing_holds_no_capacity_is_told() -> None:
@@ -516,7 +516,7 @@ def test_a_search_that_is_left_says_so() -> None:
 def test_only_the_step_that_was_asked_for_is_taken() -> None:
     search = CapacitySearch(10, 100)
     with pytest.raises(ValueError, match="a step at 11 was told, but 10 was asked for"):
-        search.tell(Step(11, True, ""))
+        search.take(Step(11, True, ""))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from ringback.config import Limit
 from ringback.contract.verdict import LimitResult, Verdict
-from ringback.loadgen.judging.limits import DEFAULT_LIMITS, AbortWatch, evaluate, percentiles_needed, value_of
+from ringback.loadgen.judging.limits import DEFAULT_LIMITS, AbortWatch, evaluate, value_of
+from ringback.loadgen.metrics.section import percentiles_needed
 
 
 def section(**changes: Any) -> dict[str, Any]:
@@ -149,29 +150,29 @@ def test_times_to_final_are_open_where_limited_windows_reach_up_to_the_percentil
 
 def test_a_count_that_only_grows_ends_a_run_at_once() -> None:
     watch = AbortWatch([Limit.parse("calls.accepted", "> 1000"), Limit.parse("trigger.errors.timeout", "<= 2")])
-    assert watch.broken_for_good(section(calls__unfinished=5)) is None
-    told = watch.broken_for_good(section(calls__lost=1))
+    assert watch.failed_permanently(section(calls__unfinished=5)) is None
+    told = watch.failed_permanently(section(calls__lost=1))
     assert told is not None
     assert (told.metric, told.verdict) == ("calls.lost", Verdict.FAIL)
-    told = watch.broken_for_good(section(trigger__errors={"timeout": 3}))
+    told = watch.failed_permanently(section(trigger__errors={"timeout": 3}))
     assert told is not None
     assert told.metric == "trigger.errors.timeout"
 
 
 def test_what_must_be_equal_and_is_not_yet_may_become_so() -> None:
     watch = AbortWatch([Limit.parse("calls.accepted", "== 12")])
-    assert watch.broken_for_good(section(calls__accepted=11)) is None
-    assert watch.broken_for_good(section(calls__accepted=13)) is not None
+    assert watch.failed_permanently(section(calls__accepted=11)) is None
+    assert watch.failed_permanently(section(calls__accepted=13)) is not None
 
 
 def test_a_percentile_ends_a_run_when_it_is_broken_three_times_in_a_row() -> None:
     watch = AbortWatch([Limit.parse("trigger.latency_ms.p99", "< 1.1x baseline")], section())
     slow, sound = section(trigger__latency_ms={"p99": 500.0}), section()
-    seen = [watch.broken_for_good(told) for told in (slow, slow, sound, slow, slow, slow)]
+    seen = [watch.failed_permanently(told) for told in (slow, slow, sound, slow, slow, slow)]
     assert [each is not None for each in seen] == [False] * 5 + [True]
 
 
 @pytest.mark.parametrize("changed", [{"trigger__count": 99}, {"generator__limited": True}, {"reached": False}])
 def test_what_says_little_ends_no_run(changed: dict[str, Any]) -> None:
     watch = AbortWatch([Limit.parse("trigger.latency_ms.p99", "< 1")])
-    assert [watch.broken_for_good(section(**changed)) for _ in range(5)] == [None] * 5
+    assert [watch.failed_permanently(section(**changed)) for _ in range(5)] == [None] * 5

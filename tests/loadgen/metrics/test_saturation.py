@@ -1,20 +1,16 @@
-"""The generator's watch over itself."""
+"""When the load generator counts as the limit."""
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
-
 import pytest
 
-from ringback.loadgen.metrics.saturation import OwnProcess, note, open_question
+from ringback.loadgen.metrics.saturation import note, open_question
 from ringback.loadgen.metrics.windows import TRIGGER, Windows
 
 
 def course(seconds: int = 20, rate: int = 100, late: dict[int, float] | None = None, cpu: float = 0.3) -> Windows:
     """A run in which the requests of some seconds (`late`: second -> share of them) left 250 ms late."""
-    windows = Windows(name="me", most_backlog=100)
+    windows = Windows(name="me")
     for second in range(seconds):
         share = (late or {}).get(second, 0.0)
         for number in range(rate):
@@ -97,33 +93,3 @@ def test_one_dropped_arrival_of_a_thousand_decides_nothing() -> None:
         windows.tick(second + 1.0, scheduled=50 * (second + 1), dropped=int(second == 19))
     windows.close()
     assert (windows.steady_part().judgement.limited, windows.steady_part().judgement.limited_windows) == (False, 1)
-
-
-def test_results_that_wait_in_the_receiver_make_the_generator_the_limit() -> None:
-    windows = Windows(name="me", most_backlog=100)
-    windows.tick(1.0, scheduled=5, backlog=100)
-    windows.tick(2.0, scheduled=10, backlog=101)
-    windows.close()
-    assert [list(windows.causes(span.window)) for span in windows.spans()] == [[], ["backlog"]]
-
-
-def test_a_process_reads_its_own_processor_and_files(tmp_path: Path) -> None:
-    process = OwnProcess()
-    process.start()
-    end = time.process_time() + 0.05
-    while time.process_time() < end:
-        pass
-    assert process.cpu >= 0.05
-    process.read()
-    before = process.most_files
-    held = [(tmp_path / str(number)).open("w") for number in range(20)]
-    process.read()
-    for file in held:
-        file.close()
-    process.read()
-    assert process.most_files == before + 20
-    told = process.section()
-    assert told["open_files"] == before + 20
-    if os.path.exists("/proc/net/sockstat"):  # noqa: PTH110
-        assert told["ports"] >= 0
-        assert told["ports_limit"] > 0

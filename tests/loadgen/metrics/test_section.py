@@ -13,7 +13,6 @@ import pytest
 from ringback.config import Limit
 from ringback.loadgen.judging.limits import evaluate, value_of
 from ringback.loadgen.metrics.histogram import Histogram
-from ringback.loadgen.metrics.saturation import OwnProcess
 from ringback.loadgen.metrics.section import keys_for, load_section, no_calls, window_lines
 from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
 from ringback.reporting import SCHEMA_PATH
@@ -24,7 +23,7 @@ LOAD = jsonschema.Draft202012Validator({"$ref": "#/$defs/load", "$defs": DEFS})
 
 def played(steady: tuple[float, float] = (2.0, math.inf), late: tuple[int, ...] = ()) -> Windows:
     """20 s of 100 triggers and 10 polls a second: slow in the first two seconds, late in some."""
-    windows = Windows(steady, name="worker-1", most_backlog=1_000)
+    windows = Windows(steady, name="worker-1")
     for second in range(20):
         for number in range(100):
             service = 1.0 if second < 2 else 0.01
@@ -49,11 +48,11 @@ def section_of(windows: Windows, **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
     told = {
         "scenario": "lifecycle", "seconds": 20.0, "reached": True, "windows": windows, "scheduled": 2000, "sent": 2000,
-        "withheld": 0, "calls": calls, "time_to_final": time_to_final, "seed": 7,
+        "held_back": 0, "calls": calls, "time_to_final": time_to_final, "seed": 7,
         "profile": {"shape": "constant", "text": "100 a second for 20 s", "arrivals": "uniform", "expected": 2000},
         "workers": [{"name": "worker-1", "share": 1.0, "accepted": 2000, "sent": 2000, "cpu": 0.2, "lost": False}],
         "generator": {
-            **OwnProcess().section(), "dns": "resolved once: 127.0.0.1",
+            "open_files": 20, "open_files_limit": 1024, "dns": "resolved once: 127.0.0.1",
             "connections": dict.fromkeys(("opened", "reused", "tls_resumed", "stale"), 3),
         },
         **changes,

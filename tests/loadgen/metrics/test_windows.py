@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.measures import Measures
 from ringback.loadgen.metrics.section import window_lines
-from ringback.loadgen.metrics.window import Window
+from ringback.loadgen.metrics.window import LoadWindow
 from ringback.loadgen.metrics.windows import MOST_WINDOWS, POLL, TRIGGER, Windows
 
 STEADY = (2.5, 7.25)
@@ -177,7 +177,7 @@ def test_of_several_processes_the_busiest_tells_the_share_and_calls_in_flight_ad
 def test_windows_of_another_steady_part_are_refused() -> None:
     with pytest.raises(ValueError, match="steady"):
         Windows((1, 2)).merge(Windows((1, 3)).to_plain())
-    with pytest.raises(ValueError, match="relayed"):
+    with pytest.raises(ValueError, match="relay"):
         Windows().drain()
     with pytest.raises(ValueError, match="steady"):
         Windows((3, 3))
@@ -197,7 +197,7 @@ def test_a_worker_whose_windows_are_longer_makes_ours_longer() -> None:
 def test_memory_is_bounded_however_long_the_run() -> None:
     """Every bucket of every histogram filled, in every window that there can be."""
     chance = random.Random(1)
-    window = Window()
+    window = LoadWindow()
     histograms = [h for measures in window.kinds for h in (measures.latency, measures.service)]
     for histogram in (*histograms, window.lag):
         histogram.counts = {bucket: chance.randrange(1, 10_000) for bucket in range(2_023)}
@@ -216,7 +216,7 @@ def test_memory_is_flat_once_windows_are_merged() -> None:
         still_open = max(still_open, len(windows._open))
         if second % 1_000 == 999:
             sizes.append(windows.size)
-            lines = len({*windows._shelf, *windows._open})
+            lines = len({*windows._closed, *windows._open})
     assert lines <= MOST_WINDOWS
     assert windows.length == 8.0
     assert still_open <= 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from itertools import islice, pairwise, takewhile
@@ -168,4 +169,4 @@ def test_a_plan_that_makes_no_sense_is_refused(values: tuple[str, float, int, fl
 
 def test_a_plan_survives_the_way_to_the_child() -> None:
     plan = LoadPlan("lifecycle", 12.5, 3, 1.5, 42)
-    assert LoadPlan.from_text(plan.to_text()) == plan
+    assert LoadPlan(**json.loads(json.dumps(plan.to_plain()))) == plan

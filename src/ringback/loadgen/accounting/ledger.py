@@ -16,7 +16,7 @@ from itertools import islice
 
 from ringback.loadgen.accounting.deliveries import DeliveryBook
 from ringback.loadgen.accounting.id_memory import IdMemory, digest_of, pack_digests
-from ringback.loadgen.accounting.reconcile import IN_FLIGHT, LOST, STATES, Account, DeliveryCounts, Fate
+from ringback.loadgen.accounting.reconcile import IN_FLIGHT, LOST, STATES, Account, DeliveryCounts, IdFate
 
 __all__ = ["Ledger"]
 
@@ -214,7 +214,7 @@ class Ledger:
         """The digests of ids accepted since the last time, each once, for `Reconciler.take`."""
         return pack_digests(self._memory.since(self._drained))
 
-    def fates(self, digests: Iterable[int], offset: float = 0.0) -> list[Fate]:
+    def fates(self, digests: Iterable[int], offset: float = 0.0) -> list[IdFate]:
         """What became of these ids, so far as they were accepted here. `offset` seconds lead to the common clock."""
         places = {place: digest for digest in digests if (place := self._memory.find(digest)) is not None}
         flying = {call & _PLACE: call >> _PLACE_BITS for call in self._calls.values() if call & _PLACE in places}
@@ -285,7 +285,7 @@ class Ledger:
             self.changed_state += 1
             self._memory.set_note(place, note | _CHANGED)
 
-    def _fate(self, place: int, digest: int, flying: int | None, offset: float) -> Fate:
+    def _fate(self, place: int, digest: int, flying: int | None, offset: float) -> IdFate:
         def instant(microseconds: int) -> float:
             return microseconds // _TICK / 100 + offset
 
@@ -300,7 +300,7 @@ class Ledger:
             odd = self._odd_ended(place)
             accepts = ((instant(odd.last), odd.accepts[0] & _CODE),)
         ended = instant(odd.ended) if odd is not None and odd.ended is not None else 0.0
-        return Fate(
+        return IdFate(
             digest, accepts, outcome, ended, odd is not None and odd.wrong, bool(note & _CHANGED),
             () if odd is None else tuple((instant(at), code) for code, at in odd.late.items()),
             (0, 0, 0, 0, 0) if self._deliveries is None else self._deliveries.verdict(digest),

@@ -17,7 +17,7 @@ from typing import Any, Self
 from ringback.config import LINE_STATES
 from ringback.loadgen.accounting.id_memory import IdMemory, unpack_digests
 
-__all__ = ["IN_FLIGHT", "LOST", "STATES", "Account", "DeliveryCounts", "Fate", "Reconciler"]
+__all__ = ["IN_FLIGHT", "LOST", "STATES", "Account", "DeliveryCounts", "IdFate", "Reconciler"]
 
 STATES: tuple[str, ...] = tuple(LINE_STATES.values())
 """The documented states; a state's *code* is its place here, counted from 1."""
@@ -86,7 +86,7 @@ _COLUMNS = tuple(each.name for each in fields(Account) if each.name not in {"by_
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class IdFate:
     """What one worker knows of an id. Instants are seconds on the clock that all workers share."""
 
     digest: int
@@ -157,14 +157,14 @@ class Reconciler:
         """The digests whose fates this worker is to be asked for: another was given the same id."""
         return [digest for digest, holders in self._shared.items() if worker in holders]
 
-    def merge(self, accounts: Mapping[str, Account], fates: Mapping[str, Iterable[Fate]]) -> Account:
+    def merge(self, accounts: Mapping[str, Account], fates: Mapping[str, Iterable[IdFate]]) -> Account:
         """One account of all workers' calls.
 
         A worker that was lost gives the account that it told last, and no fates: what it had accepted without telling
         an end is unfinished. Of an id that it shared, its part is taken for unfinished, if it had any unfinished.
         """
         merged = Account()
-        known: dict[int, dict[str, Fate]] = {digest: {} for digest in self._shared}
+        known: dict[int, dict[str, IdFate]] = {digest: {} for digest in self._shared}
         for worker, told in fates.items():
             for fate in told:
                 if fate.digest in known:
@@ -205,7 +205,7 @@ class Reconciler:
         return whole
 
 
-def play(parts: list[Fate], settle: float) -> Fate:
+def play(parts: list[IdFate], settle: float) -> IdFate:
     """What one ledger would know of an id of which several workers know these parts."""
     events: list[tuple[float, int, int, int]] = []
     for number, part in enumerate(parts):
@@ -229,13 +229,13 @@ def play(parts: list[Fate], settle: float) -> Fate:
         elif outcome not in {LOST, code} and code != LOST:
             others = True
     changed = outcome not in {LOST, IN_FLIGHT} and (others or any(part.changed for part in parts))
-    return Fate(
+    return IdFate(
         parts[0].digest, tuple(sorted(each for part in parts for each in part.accepts)), outcome, ended, wrong, changed,
         delivery=_one_delivery(parts, outcome),
     )  # fmt: skip
 
 
-def _one_delivery(parts: Iterable[Fate], outcome: int) -> tuple[int, int, int, int, int]:
+def _one_delivery(parts: Iterable[IdFate], outcome: int) -> tuple[int, int, int, int, int]:
     told = [part.delivery for part in parts]
     states = {each[4] for each in told if each[4]}
     expected = max(each[0] for each in told)
@@ -246,7 +246,7 @@ def _one_delivery(parts: Iterable[Fate], outcome: int) -> tuple[int, int, int, i
     return expected, arrived, missing, contradicting, max(states, default=0)
 
 
-def _count(account: Account, fate: Fate, times: int) -> None:
+def _count(account: Account, fate: IdFate, times: int) -> None:
     """Put a followed call in its column, or (times = -1) take it out."""
     if fate.outcome == IN_FLIGHT:
         account.unfinished += times

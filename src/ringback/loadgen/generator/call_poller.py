@@ -13,9 +13,9 @@ import gevent
 
 from ringback import clock
 from ringback.loadgen.accounting.ledger import Ledger
-from ringback.loadgen.http.load_client import PROMISED_BATCH, Door, NotSent, Polled, Withheld
+from ringback.loadgen.http.load_client import PROMISED_BATCH, HeldBack, LoadClient, Polled, RequestNotSent
 
-__all__ = ["Watch"]
+__all__ = ["CallPoller"]
 
 _AT_ONCE = 64
 """Polls on their way at a time; further batches wait, so that a deployment which stalls is not piled upon."""
@@ -23,7 +23,7 @@ _AFTER_NOTHING = 1.0
 """Seconds to wait after a poll that could not be sent at all."""
 
 
-class Watch:
+class CallPoller:
     """Polls each followed call `first` seconds after it was accepted, then every `interval` seconds.
 
     `batch` bounds the calls of one poll. Calls wait in the order in which they are due, in lists of one tick each: a
@@ -32,7 +32,7 @@ class Watch:
 
     def __init__(
         self,
-        door: Door,
+        door: LoadClient,
         ledger: Ledger,
         *,
         batch: int,
@@ -121,8 +121,8 @@ class Watch:
                 return
             try:
                 self._door.poll(batch, clock.monotonic(), self._on_first_poll if new else self._on_poll)
-            except NotSent as why:
-                self._quiet_until = now + (why.seconds if isinstance(why, Withheld) else _AFTER_NOTHING)
+            except RequestNotSent as why:
+                self._quiet_until = now + (why.seconds if isinstance(why, HeldBack) else _AFTER_NOTHING)
                 (self._unanswered if new else self._old).extend(batch)
             else:
                 self._on_their_way += 1

@@ -1,6 +1,6 @@
-"""The receiver behind ResultDestination in a load run: it tells the ledger what was delivered, and answers at once.
+"""The receiver behind ResultDestination in a load run: it answers at once, and records deliveries in the ledger.
 
-gevent's own server does the work. In a run of several workers each has its own, on ports that follow on each other.
+gevent's own server does the work. In a run with several workers each has its own receiver, on consecutive ports.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from gevent.ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 from ringback import clock
 from ringback.config import Config, ConfigError, ResultDestination
+from ringback.loadgen.accounting.ledger import Ledger
 
-__all__ = ["ResultListener", "read_delivery"]
+__all__ = ["AwaitedDeliveries", "ResultListener", "read_delivery"]
 
 MAX_BODY = 256 * 1024
 """Bytes of a delivery that are read."""
@@ -26,7 +27,49 @@ _BACKLOG = 4096
 """Connections of deliveries that may wait to be taken."""
 
 OnResult = Callable[[bytes, str | None, str | None, float], None]
-"""Told of each delivery: the word in its address, the id and the state that it names, if any, and when it came."""
+"""Called for each delivery with the word in its address, the id and the state in it, if any, and when it came."""
+
+
+class AwaitedDeliveries:
+    """Matches deliveries with calls, by the id in a delivery, or else by the word in the address to which it came."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._awaited: dict[bytes, str | None] = {}
+        self._early: dict[bytes, list[tuple[str | None, str | None, float]]] = {}
+        """Deliveries that came before the answer to their trigger."""
+
+    @property
+    def open(self) -> bool:
+        """Whether a delivery is still awaited."""
+        return bool(self._awaited)
+
+    def expect(self, word: bytes) -> None:
+        """A trigger was sent that names an address with this word as its ResultDestination."""
+        self._awaited[word] = None
+
+    def answered(self, word: bytes, unique_id: str | None) -> None:
+        """That trigger was answered with this id; None: no call was accepted."""
+        if unique_id is None:
+            self._awaited.pop(word, None)
+            self._early.pop(word, None)
+        elif word in self._awaited:
+            self._awaited[word] = unique_id
+            self._ledger.expect_delivery(unique_id)
+            for named, state, at in self._early.pop(word, ()):
+                if named is None:
+                    self._ledger.delivered(unique_id, state, at)
+                self._awaited.pop(word, None)
+
+    def arrived(self, word: bytes, unique_id: str | None, state: str | None, at: float) -> None:
+        """A result was delivered at `at`, with this id and state in it, if any."""
+        named = unique_id or self._awaited.get(word)
+        if named is not None:
+            self._ledger.delivered(named, state, at)
+        if word in self._awaited and self._awaited[word] is None:
+            self._early.setdefault(word, []).append((unique_id, state, at))
+        else:
+            self._awaited.pop(word, None)
 
 
 class ResultListener:

@@ -23,7 +23,7 @@ from gevent import monkey
 from ringback import clock
 from ringback.loadgen.http.http_answer import AnswerReader, HttpAnswer, KnownHeads, Unreadable
 
-__all__ = ["Address", "Connection", "Exchange", "Failed", "Keeper", "Outcome", "cause_of"]
+__all__ = ["Address", "Connection", "ConnectionOwner", "Failed", "Outcome", "PendingRequest", "cause_of"]
 
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 """What a machine says when it has no more files, ports or memory to send with: the generator's limit."""
@@ -60,7 +60,7 @@ class Failed:
 Outcome = HttpAnswer | Failed
 
 
-class Exchange:
+class PendingRequest:
     """A request to be sent once, and who is told how it ended: `done(exchange, outcome)`, from the event loop.
 
     `begun` is when it was handed to a connection (`clock.monotonic` seconds); connecting is part of what it takes.
@@ -69,7 +69,7 @@ class Exchange:
     __slots__ = ("address", "begun", "done", "due", "fresh", "request", "tag", "tries")
 
     def __init__(
-        self, request: bytes, done: Callable[[Exchange, Outcome], None], due: float, tag: Any = None,
+        self, request: bytes, done: Callable[[PendingRequest, Outcome], None], due: float, tag: Any = None,
         *, fresh: bool = False,
     ) -> None:  # fmt: skip
         self.request = request
@@ -83,7 +83,7 @@ class Exchange:
         """Which of the deployment's addresses it was last to be sent to, and how many have been tried for it."""
 
 
-class Keeper(Protocol):
+class ConnectionOwner(Protocol):
     """Whoever holds connections, and wants to know what becomes of them."""
 
     heads: KnownHeads
@@ -100,7 +100,7 @@ class Keeper(Protocol):
     def crossed(self, idle: float) -> None:
         """A request crossed the closing of a connection that had been idle for so many seconds."""
 
-    def ended(self, exchange: Exchange, outcome: Outcome) -> None:
+    def ended(self, exchange: PendingRequest, outcome: Outcome) -> None:
         """An exchange is over."""
 
 
@@ -112,10 +112,10 @@ class Connection:
         "_socket", "_tls", "_unsent", "_used", "_writable", "idle_since",
     )  # fmt: skip
 
-    def __init__(self, loop: Any, address: Address, keeper: Keeper, exchange: Exchange) -> None:
+    def __init__(self, loop: Any, address: Address, keeper: ConnectionOwner, exchange: PendingRequest) -> None:
         """Begin to connect, in order to carry `exchange`. Raises OSError if this machine or the address can't."""
         self._keeper = keeper
-        self._exchange: Exchange | None = exchange
+        self._exchange: PendingRequest | None = exchange
         self._reader: AnswerReader | None = None
         self._unsent = b""
         self._tls: Any = None
@@ -149,7 +149,7 @@ class Connection:
         """The TLS session that another connection may resume."""
         return None if self._tls is None else self._tls.session
 
-    def carry(self, exchange: Exchange) -> bool:
+    def carry(self, exchange: PendingRequest) -> bool:
         """Send a request; the connection must be free. False if it had ended before anything of the request left."""
         self._exchange = exchange
         request = exchange.request
@@ -319,7 +319,7 @@ class Connection:
             self.close()
         self._keeper.ended(exchange, reader.answer)
 
-    def _lost(self, exchange: Exchange, reader: AnswerReader, kind: str) -> None:
+    def _lost(self, exchange: PendingRequest, reader: AnswerReader, kind: str) -> None:
         """What a connection's end means: a kept one that ends at once and in silence had most likely ended before."""
         at_once = clock.monotonic() - exchange.begun < _CROSSING
         if kind == "connection_lost" and self._used and at_once and not reader.received:

@@ -15,12 +15,12 @@ from ringback.config import Config
 from ringback.deployment.budget import CallBudget, Fate, fate_of
 from ringback.deployment.guard import StrangerRefused
 from ringback.deployment.pace import retry_after
-from ringback.loadgen.http.connection import Exchange, Failed, Outcome
+from ringback.loadgen.http.connection import Failed, Outcome, PendingRequest
 from ringback.loadgen.http.http_answer import HttpAnswer
 from ringback.loadgen.http.pool import ConnectionPool
 from ringback.loadgen.http.wire import RequestWriter, read_poll, read_trigger
 
-__all__ = ["BudgetSpent", "Door", "Listener", "NotSent", "Polled", "Triggered", "Withheld", "ignore"]
+__all__ = ["HeldBack", "Listener", "LoadClient", "NoCallsLeft", "Polled", "RequestNotSent", "Triggered", "ignore"]
 
 UNREACHABLE_AFTER = 20
 """So many attempts in a row, from the first, that end without a connection: the deployment can't be reached."""
@@ -41,15 +41,15 @@ class Listener(Protocol):
         """`trigger` or `poll`; when it was due, begun and over (in `clock.monotonic`); bytes; kind of error or None."""
 
 
-class NotSent(Exception):
+class RequestNotSent(Exception):
     """A request was not sent."""
 
 
-class BudgetSpent(NotSent):
+class NoCallsLeft(RequestNotSent):
     """No call may be placed any more; the message says why."""
 
 
-class Withheld(NotSent):
+class HeldBack(RequestNotSent):
     """The deployment asked for a pause (429) that lasts for another `seconds`."""
 
     def __init__(self, seconds: float) -> None:
@@ -77,7 +77,7 @@ class Polled(NamedTuple):
     begun: float
 
 
-class Door:
+class LoadClient:
     """Sends triggers, each once at most, and polls."""
 
     def __init__(
@@ -105,29 +105,29 @@ class Door:
     def trigger(self, line: int, due: float, then: Callable[[Triggered], None], *, delivered: bool = False) -> bytes:
         """Place a call on the `line`-th line, due at `due`; never sent again, whatever comes.
 
-        Returns the word by which it is known. `then` is told how it ended. Raises `NotSent`.
+        Returns the word by which it is known. `then` is told how it ended. Raises `RequestNotSent`.
         """
         if (pause := self._pause_until["trigger"] - clock.monotonic()) > 0:
-            raise Withheld(pause)
+            raise HeldBack(pause)
         if not self.budget.reserve():
-            raise BudgetSpent(self.budget.why_spent)
+            raise NoCallsLeft(self.budget.why_spent)
         request, word = self._writer.trigger(line, delivered=delivered)
         self.on_their_way += 1
-        self._pool.begin(Exchange(request, self._on_trigger, due, (line, word, then)))
+        self._pool.begin(PendingRequest(request, self._on_trigger, due, (line, word, then)))
         return word
 
     def poll(self, unique_ids: Sequence[str], due: float, then: Callable[[Polled], None]) -> None:
-        """Ask for the states of calls. `then` is told what was answered. Raises `NotSent`."""
+        """Ask for the states of calls. `then` is told what was answered. Raises `RequestNotSent`."""
         if (pause := self._pause_until["poll"] - clock.monotonic()) > 0:
-            raise Withheld(pause)
+            raise HeldBack(pause)
         try:
             request = self._writer.poll(unique_ids)
         except StrangerRefused:
             self.refused_polls += 1
-            raise NotSent from None
-        self._pool.begin(Exchange(request, self._on_poll, due, (unique_ids, then)))
+            raise RequestNotSent from None
+        self._pool.begin(PendingRequest(request, self._on_poll, due, (unique_ids, then)))
 
-    def _on_trigger(self, exchange: Exchange, outcome: Outcome) -> None:
+    def _on_trigger(self, exchange: PendingRequest, outcome: Outcome) -> None:
         now = clock.monotonic()
         line, word, then = exchange.tag
         unique_id: str | None = None
@@ -151,7 +151,7 @@ class Door:
             self._listener.take("trigger", exchange.due, exchange.begun, now, received, kind)
         then(Triggered(unique_id, kind, line, word, exchange.begun))
 
-    def _on_poll(self, exchange: Exchange, outcome: Outcome) -> None:
+    def _on_poll(self, exchange: PendingRequest, outcome: Outcome) -> None:
         now = clock.monotonic()
         asked, then = exchange.tag
         results: list[tuple[str, str]] = []
@@ -161,7 +161,9 @@ class Door:
             self._failed(outcome)
             if kind == "stale":  # asking again does no harm
                 self._listener.take("poll", exchange.due, exchange.begun, now, 0, kind)
-                self._pool.begin(Exchange(exchange.request, self._on_poll, exchange.due, exchange.tag, fresh=True))
+                self._pool.begin(
+                    PendingRequest(exchange.request, self._on_poll, exchange.due, exchange.tag, fresh=True)
+                )
                 return
         else:
             self.reached = True

@@ -7,6 +7,8 @@ on a connection (connection), and what is sent (client).
 from __future__ import annotations
 
 import contextlib
+import os
+import resource
 import socket
 import ssl
 from collections import deque
@@ -16,13 +18,15 @@ from urllib.parse import urlsplit
 import gevent
 
 from ringback import clock
-from ringback.loadgen.http.connection import Address, Connection, Exchange, Failed, Outcome, cause_of
+from ringback.loadgen.http.connection import Address, Connection, Failed, Outcome, PendingRequest, cause_of
 from ringback.loadgen.http.http_answer import KnownHeads
 
-__all__ = ["ConnectionPool"]
+__all__ = ["ConnectionPool", "connections_allowed", "open_files"]
 
 _LOOK_EVERY = 0.05
 """Seconds between two looks at the deadlines."""
+_SPARE_FILES = 128
+_MOST_CONNECTIONS = 50_000
 
 
 class ConnectionPool:
@@ -49,7 +53,7 @@ class ConnectionPool:
         self._session: ssl.SSLSession | None = None
         self._without_session: set[Connection] = set()
         self._idle: list[Connection] = []
-        self._waiting: deque[Exchange] = deque()
+        self._waiting: deque[PendingRequest] = deque()
         self._busy: dict[Connection, float] = {}
         self._connecting: dict[Connection, float] = {}
         self._longest_idle = 60.0
@@ -58,11 +62,6 @@ class ConnectionPool:
         self.opened_count = self.resumed_count = self.carried_count = self.stale_count = 0
         self._look: Any = self._loop.timer(_LOOK_EVERY, _LOOK_EVERY)
         self._look.start(self._expire)
-
-    @property
-    def open_connections(self) -> int:
-        """Connections that are open or being opened."""
-        return len(self._idle) + len(self._busy) + len(self._connecting)
 
     @property
     def waiting(self) -> int:
@@ -77,7 +76,7 @@ class ConnectionPool:
             return
         self._addresses = [(entry[0], entry[4]) for entry in found]
 
-    def begin(self, exchange: Exchange) -> None:
+    def begin(self, exchange: PendingRequest) -> None:
         """Send a request on some connection, or as soon as there is a place for one. `done` is called later."""
         if self._closed:
             self._loop.run_callback(exchange.done, exchange, Failed("withdrawn", sent=False))
@@ -87,7 +86,7 @@ class ConnectionPool:
             return
         self._start(exchange, clock.monotonic())
 
-    def told(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, Any]:
         """How connections were used, for the report."""
         return {
             "opened": self.opened_count,
@@ -114,7 +113,7 @@ class ConnectionPool:
         for connection in [*self._idle, *self._busy, *self._connecting]:
             connection.close()
 
-    def _start(self, exchange: Exchange, now: float) -> None:
+    def _start(self, exchange: PendingRequest, now: float) -> None:
         """Send it on an idle connection, else on a new one, else let it wait."""
         idle = self._idle
         exchange.begun = now
@@ -135,7 +134,7 @@ class ConnectionPool:
             idle.pop(0).close()
         self._open(exchange)
 
-    def _open(self, exchange: Exchange) -> None:
+    def _open(self, exchange: PendingRequest) -> None:
         exchange.address = self._address
         exchange.tries += 1
         try:
@@ -194,7 +193,7 @@ class ConnectionPool:
         self.stale_count += 1
         self._longest_idle = min(self._longest_idle, idle) / 2
 
-    def ended(self, exchange: Exchange, outcome: Outcome) -> None:
+    def ended(self, exchange: PendingRequest, outcome: Outcome) -> None:
         """Tell whoever began it, then let in what waits; but what an address refused is tried on the next."""
         if isinstance(outcome, Failed) and not outcome.sent and outcome.kind in {"connect", "timeout"}:
             if exchange.address == self._address:
@@ -205,3 +204,27 @@ class ConnectionPool:
         exchange.done(exchange, outcome)
         while self._waiting and len(self._busy) + len(self._connecting) < self._most and not self._closed:
             self._start(self._waiting.popleft(), clock.monotonic())
+
+
+def connections_allowed() -> int:
+    """As many as this process may open files, once it has asked for all that it can get."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_CONNECTIONS + _SPARE_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(hard, wanted)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+        except (ValueError, OSError):
+            pass
+    allowed = _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else soft - _SPARE_FILES
+    return max(16, min(allowed, _MOST_CONNECTIONS))
+
+
+def open_files() -> int | None:
+    """How many files this process has open; None where the system does not tell."""
+    try:
+        return len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208 - a count is wanted, not paths
+    except OSError:
+        return None

@@ -77,11 +77,6 @@ class RequestWriter:
         self._templates = [self._template(number, None) for number in lines]
         self._delivered = [self._template(number, delivered_to) for number in lines] if delivered_to else []
 
-    @property
-    def can_deliver(self) -> bool:
-        """Whether there is somewhere to deliver results to."""
-        return bool(self._delivered)
-
     def trigger(self, line: int, *, delivered: bool = False) -> tuple[bytes, bytes]:
         """A trigger that dials the `line`-th configured line, and the word by which it is known, in letters.
 

@@ -139,8 +139,8 @@ class CapacitySearch:
         """The rate to run the next step at, the same until it is told; None when the search has ended."""
         return self._next
 
-    def tell(self, step: Step) -> None:
-        """What came of the step at `next_rate()`; ValueError if it is of another rate, or none was asked for."""
+    def take(self, step: Step) -> None:
+        """Take the result of the step at `next_rate()`; ValueError if it is of another rate, or none was asked for."""
         if self._next is None or not math.isclose(step.rate, self._next):
             raise ValueError(f"a step at {step.rate:g} was told, but {self._next} was asked for; run that one")
         rate = self._next

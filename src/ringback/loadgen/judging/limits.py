@@ -7,9 +7,9 @@ from typing import Any
 
 from ringback.config import Limit
 from ringback.contract.verdict import LimitResult, Verdict
-from ringback.loadgen.metrics.histogram import percentile_of_key
+from ringback.loadgen.metrics.histogram import is_percentile, percentile_of_key
 
-__all__ = ["DEFAULT_LIMITS", "AbortWatch", "evaluate", "in_force", "percentiles_needed", "value_of"]
+__all__ = ["DEFAULT_LIMITS", "AbortWatch", "evaluate", "in_force", "value_of"]
 
 DEFAULT_LIMITS = (
     Limit("trigger.error_rate", "<", 0.01),
@@ -49,12 +49,6 @@ def in_force(limits: Iterable[Limit]) -> tuple[Limit, ...]:
     mine = tuple(limits)
     named = {limit.metric for limit in mine}
     return (*mine, *(limit for limit in DEFAULT_LIMITS if limit.metric not in named))
-
-
-def percentiles_needed(limits: Iterable[Limit]) -> tuple[str, ...]:
-    """The percentiles that limits speak of, by key."""
-    last = (limit.metric.rpartition(".")[2] for limit in limits)
-    return tuple(dict.fromkeys(key for key in last if _is_percentile(key)))
 
 
 def value_of(section: Mapping[str, Any], metric: str) -> float | None:
@@ -103,7 +97,7 @@ class AbortWatch:
         self._baseline = baseline
         self._broken: dict[str, int] = {}
 
-    def broken_for_good(self, section: Mapping[str, Any]) -> LimitResult | None:
+    def failed_permanently(self, section: Mapping[str, Any]) -> LimitResult | None:
         """The first limit that can't hold any more, given the section as of now; None if all may. About once a second.
 
         A count that only grows is broken for good once it is above its bound. Anything else counts as broken when it
@@ -186,7 +180,7 @@ def _generators_doing(limit: Limit, section: Mapping[str, Any], base: float | No
         return sound is None or limit.holds(sound, base)
     share = (value_of(section, "generator.limited_windows") or 0) / (value_of(section, "generator.windows") or 1)
     key = limit.metric.rpartition(".")[2]
-    room = 1 - percentile_of_key(key) / 100 if _is_percentile(key) else _MEAN if key == "mean" else 0.0
+    room = 1 - percentile_of_key(key) / 100 if is_percentile(key) else _MEAN if key == "mean" else 0.0
     return share >= room
 
 
@@ -203,10 +197,6 @@ def _told_of(limit: Limit, section: Mapping[str, Any]) -> float:
         return value_of(section, "calls.final") or 0
     counts = [value_of(section, f"{name}.count") or 0 for name in ("trigger", "poll")]
     return {"trigger": counts[0], "poll": counts[1]}.get(operation, sum(counts))
-
-
-def _is_percentile(key: str) -> bool:
-    return key[0] == "p" and key[1:2].isdigit()
 
 
 def _as_key(name: str) -> str:

@@ -17,7 +17,7 @@ from ringback.loadgen.metrics.section import keys_for, load_section, window_line
 from ringback.loadgen.metrics.windows import TRIGGER, Part, Windows
 from ringback.loadgen.schedule.plan import LoadPlan
 
-__all__ = ["Gathered", "Judged"]
+__all__ = ["Judged", "LoadSnapshot"]
 
 _DOMINANT = 0.1
 """The share of arrivals beyond which a rate limit decides what is measured."""
@@ -32,7 +32,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class LoadSnapshot:
     """A load run as of now. `parts` is what each process told last (`LoadRun.parts`)."""
 
     config: Config
@@ -111,7 +111,7 @@ class Gathered:
         told = []
         trigger = self.windows.whole.kinds[TRIGGER]
         scheduled = self._sum("scheduled")
-        held_back = self._sum("withheld") + trigger.rate_limited
+        held_back = self._sum("held_back") + trigger.rate_limited
         if scheduled and held_back / scheduled > _DOMINANT and trigger.rate_limited:
             told.append(
                 f"the deployment's rate limit (429) decided the load: {held_back} of {scheduled} arrivals; "
@@ -143,7 +143,7 @@ class Gathered:
             windows=self.windows,
             scheduled=self._sum("scheduled"),
             sent=self._sum("sent"),
-            withheld=self._sum("withheld"),
+            held_back=self._sum("held_back"),
             calls=self._calls(),
             time_to_final=time_to_final,
             part=part,

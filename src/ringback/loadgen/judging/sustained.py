@@ -95,7 +95,7 @@ def _undecided(windows: Windows, section: Mapping[str, Any], *, failing: bool) -
     if _figure(section, "generator", "limited") or often or (limited and failing):
         told = (section.get("generator") or {}).get("limited_by") or []
         told = told or [text for window in windows for text in window.get("limited_by") or []]
-        return "; ".join(("the load generator was itself the limit", *dict.fromkeys(told)))
+        return "; ".join(("the load generator was the limit", *dict.fromkeys(told)))
     scheduled, sent = _total(windows, "scheduled"), _total(windows, "sent")
     refused = _figure(section, "trigger", "rate_limited") or 0.0
     if refused > _WITHHELD * scheduled:

@@ -1,7 +1,7 @@
-"""Where windows that rest are kept: packed into a few kilobytes each, and judged, so that few are unpacked again.
+"""Windows that receive no more requests: packed into a few kilobytes each and judged, so that few are unpacked again.
 
-What lives here: keeping, adding to what is kept, and merging neighbours when windows become longer. What does not:
-which window something belongs to, and when it rests (windows).
+What lives here: storing them, adding to them, and merging neighbours when windows become longer. What does not: which
+window a request belongs to, and when a window is closed (windows).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ringback.loadgen.metrics.saturation import Mark
-from ringback.loadgen.metrics.window import Window
+from ringback.loadgen.metrics.window import LoadWindow
 
-__all__ = ["Key", "Shelf", "paired"]
+__all__ = ["ClosedWindows", "Key", "paired"]
 
 Key = tuple[int, int]
-"""Number of a window, and which part of the run it lies in."""
+"""The number of a window, and the part of the run that it lies in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +24,27 @@ class _Packed:
     mark: Mark
 
 
-class Shelf:
-    """Windows by key. `causes` tells in what the generator was the limit in one."""
+class ClosedWindows:
+    """Windows by key. `causes` says why the generator was the limit in a window."""
 
-    def __init__(self, causes: Callable[[Window], Mapping[str, str]]) -> None:
+    def __init__(self, causes: Callable[[LoadWindow], Mapping[str, str]]) -> None:
         self._causes = causes
         self._packed: dict[Key, list[_Packed]] = {}
         self._unmerged: list[Key] = []
-        self._limited: dict[int, Window] = {}
+        self._limited: dict[int, LoadWindow] = {}
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._packed)
 
-    def add(self, key: Key, window: Window | None = None) -> None:
-        """Add to what is kept under a key, pack all of it into one, and judge it anew."""
-        whole = Window()
-        limited = self._limited.setdefault(key[1], Window())
+    def add(self, key: Key, window: LoadWindow | None = None) -> None:
+        """Add a window to what is stored under its key, pack all of it into one, and judge it again."""
+        whole = LoadWindow()
+        limited = self._limited.setdefault(key[1], LoadWindow())
         for packed in self._packed.get(key, ()):
-            kept = Window.unpack(packed.data)
-            whole.merge(kept)
+            stored = LoadWindow.unpack(packed.data)
+            whole.merge(stored)
             if packed.mark.causes:
-                limited.subtract(kept)
+                limited.subtract(stored)
         if window is not None:
             whole.merge(window)
         mark = Mark(whole.busy, frozenset(self._causes(whole)))
@@ -52,31 +52,31 @@ class Shelf:
             limited.merge(whole)
         self._packed[key] = [_Packed(whole.pack(), mark)]
 
-    def window(self, key: Key) -> Window:
-        """What is kept under a key, unpacked; an empty window if there is nothing."""
-        whole = Window()
+    def window(self, key: Key) -> LoadWindow:
+        """The window with this key; an empty one if there is none."""
+        whole = LoadWindow()
         for packed in self._packed.get(key, ()):
-            whole.merge(Window.unpack(packed.data))
+            whole.merge(LoadWindow.unpack(packed.data))
         return whole
 
     def marks(self, part: int) -> list[Mark]:
-        """What is remembered of the windows of one part."""
-        return [Mark.joined(packed.mark for packed in kept) for key, kept in self._packed.items() if key[1] == part]
+        """The marks of the windows of one part."""
+        return [Mark.joined(each.mark for each in stored) for key, stored in self._packed.items() if key[1] == part]
 
-    def limited(self, part: int) -> Window:
-        """The measures of all windows of one part in which the generator was the limit."""
-        return self._limited.get(part) or Window()
+    def limited(self, part: int) -> LoadWindow:
+        """The measures of those windows of one part in which the generator was the limit."""
+        return self._limited.get(part) or LoadWindow()
 
     def pair(self) -> None:
-        """Windows are twice as long from here on; neighbours wait to be merged by `merge_some`."""
+        """Make windows twice as long; neighbours wait to be merged by `merge_some`."""
         packed: dict[Key, list[_Packed]] = {}
-        for (number, part), kept in self._packed.items():
-            packed.setdefault((number // 2, part), []).extend(kept)
+        for (number, part), stored in self._packed.items():
+            packed.setdefault((number // 2, part), []).extend(stored)
         self._packed = packed
-        self._unmerged = [key for key, kept in packed.items() if len(kept) > 1]
+        self._unmerged = [key for key, stored in packed.items() if len(stored) > 1]
 
     def merge_some(self, most: int | None = None) -> None:
-        """Merge neighbours that wait for it, at most so many pairs."""
+        """Merge at most so many of the neighbours that wait for it."""
         for key in self._unmerged[:most]:
             self.add(key)
         del self._unmerged[:most]
@@ -84,12 +84,12 @@ class Shelf:
     @property
     def size(self) -> int:
         """Bytes of all packed windows."""
-        return sum(len(packed.data) for kept in self._packed.values() for packed in kept)
+        return sum(len(packed.data) for stored in self._packed.values() for packed in stored)
 
 
-def paired(windows: Mapping[Key, Window]) -> dict[Key, Window]:
-    """Windows by their keys once each is twice as long."""
-    pairs: dict[Key, Window] = {}
+def paired(windows: Mapping[Key, LoadWindow]) -> dict[Key, LoadWindow]:
+    """The same windows, merged in pairs, by their new keys."""
+    pairs: dict[Key, LoadWindow] = {}
     for (number, part), window in windows.items():
-        pairs.setdefault((number // 2, part), Window()).merge(window)
+        pairs.setdefault((number // 2, part), LoadWindow()).merge(window)
     return pairs

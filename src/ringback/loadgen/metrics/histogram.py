@@ -13,10 +13,10 @@ from itertools import accumulate
 from math import log
 from typing import Any
 
-__all__ = ["DISTRIBUTION", "OFFSET", "PERCENTILES", "SCALE", "Histogram", "percentile_of_key"]
+__all__ = ["DISTRIBUTION", "OFFSET", "PERCENTILES", "SCALE", "Histogram", "is_percentile", "percentile_of_key"]
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
-"""The percentiles that are always told, as `verdict.json` names them."""
+"""The percentiles that are always reported, as `verdict.json` names them."""
 DISTRIBUTION = (
     0.0,
     *(float(percent) for percent in range(5, 90, 5)),
@@ -26,7 +26,7 @@ DISTRIBUTION = (
     99.99,
     100.0,
 )
-"""The percentages at which a whole distribution is told: closer together where it matters."""
+"""The percentages at which a whole distribution is reported: closer together where it matters."""
 
 SCALE = 100.0
 """Buckets to a factor of e."""
@@ -75,7 +75,7 @@ class Histogram:
         self.longest = max(self.longest, seconds)
 
     def merge(self, other: Histogram) -> None:
-        """Add all that another histogram counted: as if both had recorded here."""
+        """Add all that another histogram counted."""
         counts = self.counts
         for bucket, count in other.counts.items():
             counts[bucket] = counts.get(bucket, 0) + count
@@ -83,7 +83,7 @@ class Histogram:
         self.longest = max(self.longest, other.longest)
 
     def subtract(self, other: Histogram) -> None:
-        """Take away what was merged before. Counts stay exact; the maximum is then a bucket's, within 0.6 %."""
+        """Remove what was merged before. Counts stay exact; the maximum is then a bucket's, within 0.6 %."""
         counts = self.counts
         for bucket, count in other.counts.items():
             left = counts.get(bucket, 0) - count
@@ -117,16 +117,18 @@ class Histogram:
 
     def distribution(self, percents: Iterable[float] = DISTRIBUTION) -> list[tuple[float, float]]:
         """Pairs of percentage and seconds; empty when nothing was recorded."""
-        told = tuple(percents)
-        return [(p, seconds) for p, seconds in zip(told, self.percentiles(told), strict=True) if seconds is not None]
+        wanted = tuple(percents)
+        return [
+            (p, seconds) for p, seconds in zip(wanted, self.percentiles(wanted), strict=True) if seconds is not None
+        ]
 
     def summary_ms(self, keys: Iterable[str] = PERCENTILES) -> dict[str, float | None]:
         """Percentiles by key, maximum and mean, in milliseconds; None throughout when nothing was recorded."""
         names = tuple(keys)
-        told = self.percentiles(percentile_of_key(key) for key in names)
+        found = self.percentiles(percentile_of_key(key) for key in names)
         count = self.count
         return {
-            **{key: _ms(seconds) for key, seconds in zip(names, told, strict=True)},
+            **{key: _ms(seconds) for key, seconds in zip(names, found, strict=True)},
             "max": _ms(self.longest if count else None),
             "mean": _ms(self.total / count if count else None),
         }
@@ -137,7 +139,7 @@ class Histogram:
 
     @classmethod
     def from_plain(cls, plain: Sequence[Any]) -> Histogram:
-        """The histogram that `to_plain` told."""
+        """The histogram from what `to_plain` gave."""
         histogram = cls()
         buckets, counts, histogram.total, histogram.longest = plain
         histogram.counts = dict(zip(buckets, counts, strict=True))
@@ -150,6 +152,11 @@ class Histogram:
         if rank >= passed[-1]:
             return self.longest
         return min(_middle(buckets[bisect_left(passed, rank)]), self.longest)
+
+
+def is_percentile(key: str) -> bool:
+    """Whether a key names a percentile, such as `p99_9`."""
+    return key[:1] == "p" and key[1:2].isdigit()
 
 
 def percentile_of_key(key: str) -> float:

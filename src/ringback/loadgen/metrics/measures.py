@@ -1,4 +1,4 @@
-"""What is counted and timed for one kind of request. Told of each that ended; judges nothing."""
+"""Counts and times of one kind of request. It judges nothing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ringback.loadgen.metrics.histogram import Histogram
 __all__ = ["OWN_FAULTS", "Measures"]
 
 OWN_FAULTS = frozenset({"guard", "stale", "generator", "batch_refused"})
-"""Kinds of failure for which the deployment is not answerable: counted, but neither as requests nor as errors."""
+"""Kinds of failure that are not the deployment's: counted, but neither as requests nor as errors."""
 _TIMED = frozenset({"timeout", "malformed", "content_type", "protocol", "too_large"})
 
 
 class Measures:
     """Count, errors by kind, latency and service time of the triggers, or of the polls.
 
-    Latency runs from the instant at which a request was due, service time from when it was begun: their difference is
-    the generator's own delay. Both are taken of requests that were answered (but for 429) or timed out.
+    Latency runs from the instant at which a request was due, service time from when it was begun; their difference is
+    the generator's own delay. Both are measured for requests that were answered (except with 429) or timed out.
     """
 
     __slots__ = ("count", "errors", "latency", "own_faults", "rate_limited", "service")
@@ -33,7 +33,7 @@ class Measures:
         self.service = Histogram()
 
     def take(self, kind: str | None, latency: float, service: float) -> None:
-        """One request came to its end: `kind` is None if all was well. Times are seconds."""
+        """One request has ended: `kind` of failure is None if it succeeded. Times are seconds."""
         if kind in OWN_FAULTS:
             self.own_faults[kind] += 1
             return
@@ -49,16 +49,16 @@ class Measures:
 
     @property
     def failed(self) -> int:
-        """Requests that the deployment failed to answer as it should."""
+        """Requests to which the deployment's answer was wrong or missing."""
         return self.errors.total()
 
     @property
     def taken(self) -> int:
-        """All that was told of, our own faults included."""
+        """All requests, our own faults included."""
         return self.count + self.own_faults.total()
 
     def merge(self, other: Measures) -> None:
-        """Add all that was counted there: as if both had been told of it here."""
+        """Add all that was counted there."""
         self.count += other.count
         self.rate_limited += other.rate_limited
         self.errors.update(other.errors)
@@ -67,7 +67,7 @@ class Measures:
         self.service.merge(other.service)
 
     def subtract(self, other: Measures) -> None:
-        """Take away what was merged before."""
+        """Remove what was merged before."""
         self.count -= other.count
         self.rate_limited -= other.rate_limited
         self.errors -= other.errors
@@ -76,7 +76,7 @@ class Measures:
         self.service.subtract(other.service)
 
     def section(self, percentiles: Iterable[str]) -> dict[str, Any]:
-        """The part of the load section that tells of these requests."""
+        """The part of the load section that describes these requests."""
         keys = tuple(percentiles)
         return {
             "count": self.count,
@@ -89,7 +89,7 @@ class Measures:
         }
 
     def to_plain(self) -> dict[str, Any]:
-        """Lists, mappings and numbers only, for another process or a file."""
+        """The measures as lists, mappings and numbers, for another process or a file."""
         return {
             "count": self.count,
             "rate_limited": self.rate_limited,
@@ -101,7 +101,7 @@ class Measures:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Measures:
-        """The measures that `to_plain` told."""
+        """The measures from what `to_plain` gave."""
         measures = cls()
         measures.count, measures.rate_limited = plain["count"], plain["rate_limited"]
         measures.errors.update(plain["errors"])

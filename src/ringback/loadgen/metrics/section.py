@@ -1,6 +1,6 @@
-"""The load section of `verdict.json` and the lines of `load_windows.ndjson`, put together from what was counted.
+"""The load section of `verdict.json` and the lines of `load_windows.ndjson`, made from what was counted.
 
-Pure functions over a run's parts. What calls came to is handed in as the ledger tells it.
+Pure functions. Section `calls` is passed in, as the ledger has it.
 """
 
 from __future__ import annotations
@@ -10,22 +10,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ringback.config import Limit
-from ringback.loadgen.judging.limits import percentiles_needed
-from ringback.loadgen.metrics.histogram import DISTRIBUTION, PERCENTILES, Histogram
+from ringback.loadgen.metrics.histogram import DISTRIBUTION, PERCENTILES, Histogram, is_percentile
 from ringback.loadgen.metrics.measures import Measures
-from ringback.loadgen.metrics.window import POLL, TRIGGER, Window
-from ringback.loadgen.metrics.windows import Part, Span, Windows
+from ringback.loadgen.metrics.window import POLL, TRIGGER, LoadWindow
+from ringback.loadgen.metrics.windows import Part, PlacedWindow, Windows
 from ringback.loadgen.schedule.plan import LoadPlan
 
-__all__ = ["empty_section", "keys_for", "load_section", "no_calls", "window_lines"]
+__all__ = ["empty_section", "keys_for", "load_section", "no_calls", "percentiles_needed", "window_lines"]
 
 _LINE_KEYS = ("p50", "p90", "p95", "p99")
 _LAG_KEYS = ("p50", "p99")
 
 
 def keys_for(limits: Iterable[Limit]) -> tuple[str, ...]:
-    """The percentiles to tell: the usual ones, and those that limits speak of."""
+    """The percentiles to report: the usual ones, and those that limits use."""
     return tuple(dict.fromkeys((*PERCENTILES, *percentiles_needed(limits))))
+
+
+def percentiles_needed(limits: Iterable[Limit]) -> tuple[str, ...]:
+    """The percentiles that limits use, by key."""
+    last = (limit.metric.rpartition(".")[2] for limit in limits)
+    return tuple(dict.fromkeys(key for key in last if is_percentile(key)))
 
 
 def load_section(
@@ -36,7 +41,7 @@ def load_section(
     windows: Windows,
     scheduled: int,
     sent: int,
-    withheld: int,
+    held_back: int,
     calls: Mapping[str, Any],
     time_to_final: Histogram,
     part: Part | None = None,
@@ -47,31 +52,31 @@ def load_section(
     capacity: Mapping[str, Any] | None = None,
     keys: tuple[str, ...] = PERCENTILES,
 ) -> dict[str, Any]:
-    """The section, as of now. Of `scheduled` arrivals `sent` left, `withheld` did not (429), in `seconds` of sending.
+    """The section, as of now. Of `scheduled` arrivals, `sent` were sent and `held_back` were not (after a 429).
 
-    Figures of triggers and polls are taken from `part` of the windows, the steady one if none is named; `reached` says
-    whether any request got as far as being sent. `generator` are further members of that part (connections, dns, open
-    files); those that are None are told as null. `keys` are the percentiles to tell.
+    `seconds` is how long sending lasted. Figures of triggers and polls are taken from `part` of the windows (default:
+    the steady part); `reached` says whether any request was sent. `generator` has further members of that section
+    (connections, dns, open files). `keys` are the percentiles to report.
     """
-    told, whole = part or windows.steady_part(), windows.whole
-    end = told.end if math.isfinite(told.end) else max(seconds, told.start)
+    part, whole = part or windows.steady_part(), windows.whole
+    end = part.end if math.isfinite(part.end) else max(seconds, part.start)
     section: dict[str, Any] = {
         "scenario": scenario,
         "seconds": round(seconds, 3),
         "reached": reached,
-        "steady": {"from_s": round(told.start, 3), "to_s": round(end, 3)},
+        "steady": {"from_s": round(part.start, 3), "to_s": round(end, 3)},
         "workers": [dict(worker) for worker in workers],
         "arrivals": {
             "scheduled": scheduled,
             "sent": sent,
-            "withheld": withheld,
+            "withheld": held_back,
             "rate": round(sent / seconds, 3) if seconds > 0 else 0.0,
         },
-        "trigger": _operation(TRIGGER, told, whole, keys),
-        "poll": _operation(POLL, told, whole, keys),
+        "trigger": _operation(TRIGGER, part, whole, keys),
+        "poll": _operation(POLL, part, whole, keys),
         "calls": dict(calls),
         "time_to_final_ms": time_to_final.summary_ms(keys),
-        "generator": {**_generator(told, whole, keys), **(generator or {})},
+        "generator": {**_generator(part, whole, keys), **(generator or {})},
     }
     optional = {"seed": seed, "profile": profile, "capacity": capacity}
     return section | {name: value for name, value in optional.items() if value is not None}
@@ -87,7 +92,7 @@ def no_calls() -> dict[str, Any]:
 
 
 def empty_section(plan: LoadPlan) -> dict[str, Any]:
-    """The section of a run of which nothing is known."""
+    """The section of a run about which nothing is known."""
     return load_section(
         scenario=plan.scenario,
         seconds=0.0,
@@ -95,31 +100,31 @@ def empty_section(plan: LoadPlan) -> dict[str, Any]:
         windows=Windows(),
         scheduled=0,
         sent=0,
-        withheld=0,
+        held_back=0,
         calls=no_calls(),
         time_to_final=Histogram(),
     )
 
 
 def window_lines(windows: Windows, start: float = 0.0, end: float = math.inf) -> Iterator[dict[str, Any]]:
-    """A run's course, a line each, in order of time; or the windows that lie wholly between two instants of it."""
+    """The windows as lines, in order of time; only those that lie entirely between two instants, if they are given."""
     for span in windows.spans(start, end):
         yield _line(span, tuple(windows.causes(span.window).values()))
 
 
-def _operation(kind: int, part: Part, whole: Window, keys: tuple[str, ...]) -> dict[str, Any]:
+def _operation(kind: int, part: Part, whole: LoadWindow, keys: tuple[str, ...]) -> dict[str, Any]:
     measures, all_measures = part.total.kinds[kind], whole.kinds[kind]
-    told = measures.section(keys)
-    told["distribution"] = _distribution(measures)
-    told["whole"] = {"count": all_measures.count, "errors": dict(sorted(all_measures.errors.items()))}
+    section = measures.section(keys)
+    section["distribution"] = _distribution(measures)
+    section["whole"] = {"count": all_measures.count, "errors": dict(sorted(all_measures.errors.items()))}
     if part.judgement.limited_windows and not part.judgement.limited:
         sound = part.sound().kinds[kind]
-        told["sound"] = {
+        section["sound"] = {
             "count": sound.count,
             "latency_ms": sound.latency.summary_ms(keys),
             "service_ms": sound.service.summary_ms(keys),
         }
-    return told
+    return section
 
 
 def _distribution(measures: Measures) -> list[list[float]]:
@@ -130,7 +135,7 @@ def _distribution(measures: Measures) -> list[list[float]]:
     ]
 
 
-def _generator(part: Part, whole: Window, keys: tuple[str, ...]) -> dict[str, Any]:
+def _generator(part: Part, whole: LoadWindow, keys: tuple[str, ...]) -> dict[str, Any]:
     cpu = whole.cpu if part.total.cpu is None else part.total.cpu
     return {
         "cpu": None if cpu is None else round(cpu, 4),
@@ -142,7 +147,7 @@ def _generator(part: Part, whole: Window, keys: tuple[str, ...]) -> dict[str, An
     }
 
 
-def _line(span: Span, limited_by: tuple[str, ...]) -> dict[str, Any]:
+def _line(span: PlacedWindow, limited_by: tuple[str, ...]) -> dict[str, Any]:
     window = span.window
     return {
         "from_s": round(span.start, 3),

@@ -1,6 +1,6 @@
-"""One window of a run's course: what was measured of requests that were due in it, and what was counted meanwhile.
+"""One window of a run: measures of the requests that were due in it, and what was counted in that time.
 
-Windows add up: two of them (of neighbouring seconds, or of the same second in two workers) merge into one exactly.
+Two windows (of neighbouring seconds, or of the same second in two workers) merge into one exactly.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import orjson
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.measures import Measures
 
-__all__ = ["COUNTERS", "POLL", "TRIGGER", "Share", "Window"]
+__all__ = ["COUNTERS", "POLL", "TRIGGER", "LoadWindow", "Share"]
 
 TRIGGER, POLL = 0, 1
-"""Kinds of request, as `Window.kinds` has them."""
+"""Kinds of request: their places in `LoadWindow.kinds`."""
 COUNTERS = ("scheduled", "sent", "accepted", "final", "dropped")
-"""What a window counts of the run as a whole."""
+"""What a window counts beside requests."""
 
 
 @dataclass(slots=True)
 class Share:
-    """What one process had to do with a window: seconds of processor and of wall time, and calls in flight at last."""
+    """One process's part in a window: seconds of processor and of wall time, and calls in flight at its end."""
 
     cpu: float = 0.0
     wall: float = 0.0
     at: float = -1.0
-    """When `in_flight` was told, in seconds of the run's course."""
+    """When `in_flight` was counted, in seconds since the run's start."""
     in_flight: int = 0
 
     def merge(self, other: Share) -> None:
@@ -41,10 +41,10 @@ class Share:
             self.at, self.in_flight = other.at, other.in_flight
 
 
-class Window:
+class LoadWindow:
     """Measures of both kinds of request, how late they left, and the run's counters, over a stretch of time."""
 
-    __slots__ = ("backlog", "counters", "kinds", "lag", "shares")
+    __slots__ = ("counters", "kinds", "lag", "shares")
 
     def __init__(self) -> None:
         self.kinds = (Measures(), Measures())
@@ -52,14 +52,12 @@ class Window:
         self.lag = Histogram()
         """Seconds from when a request was due to when it was begun."""
         self.counters = dict.fromkeys(COUNTERS, 0)
-        self.backlog = 0
-        """The most results that waited in the receiver."""
         self.shares: dict[str, Share] = {}
         """By the name of the process."""
 
     @property
     def taken(self) -> int:
-        """Requests of any kind and end."""
+        """Requests of both kinds, failed ones included."""
         return self.kinds[TRIGGER].taken + self.kinds[POLL].taken
 
     @property
@@ -69,37 +67,36 @@ class Window:
 
     @property
     def starved(self) -> int:
-        """Requests that failed for want of open files, ports or memory."""
+        """Requests that failed because open files, ports or memory ran out."""
         return sum(measures.own_faults["generator"] for measures in self.kinds)
 
     @property
     def cpu(self) -> float | None:
-        """Share of a core that the busiest process used; None if nobody told."""
+        """Share of a core that the busiest process used; None if unknown."""
         return max((share.cpu / share.wall for share in self.shares.values() if share.wall > 0), default=None)
 
     @property
     def wall(self) -> float:
-        """Seconds of wall time of the process that told of most."""
+        """The longest wall time of any process, in seconds."""
         return max((share.wall for share in self.shares.values()), default=0.0)
 
     @property
     def in_flight(self) -> int | None:
-        """Calls in flight at last, in all processes together; None if nobody told."""
+        """Calls in flight at the end, in all processes together; None if unknown."""
         return sum(share.in_flight for share in self.shares.values()) if self.shares else None
 
-    def merge(self, other: Window) -> None:
+    def merge(self, other: LoadWindow) -> None:
         """Add all that another window has."""
         for mine, theirs in zip(self.kinds, other.kinds, strict=True):
             mine.merge(theirs)
         self.lag.merge(other.lag)
         for name, count in other.counters.items():
             self.counters[name] += count
-        self.backlog = max(self.backlog, other.backlog)
         for name, share in other.shares.items():
             self.shares.setdefault(name, Share()).merge(share)
 
-    def subtract(self, other: Window) -> None:
-        """Take the measures (not the counters) of another window away, which was merged before."""
+    def subtract(self, other: LoadWindow) -> None:
+        """Remove the measures (not the counters) of another window, which was merged before."""
         for mine, theirs in zip(self.kinds, other.kinds, strict=True):
             mine.subtract(theirs)
         self.lag.subtract(other.lag)
@@ -110,24 +107,22 @@ class Window:
             "kinds": [measures.to_plain() for measures in self.kinds],
             "lag": self.lag.to_plain(),
             "counters": dict(self.counters),
-            "backlog": self.backlog,
             "shares": {name: [s.cpu, s.wall, s.at, s.in_flight] for name, s in self.shares.items()},
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
-        """The window that `to_plain` told."""
+        """The window from what `to_plain` gave."""
         window = cls()
         trigger, poll = plain["kinds"]
         window.kinds = (Measures.from_plain(trigger), Measures.from_plain(poll))
         window.lag = Histogram.from_plain(plain["lag"])
         window.counters.update(plain["counters"])
-        window.backlog = plain["backlog"]
         window.shares = {name: Share(*share) for name, share in plain["shares"].items()}
         return window
 
     def pack(self) -> bytes:
-        """The window in a few kilobytes, to be kept."""
+        """The window as a few kilobytes."""
         return zlib.compress(orjson.dumps(self.to_plain()), 1)
 
     @classmethod

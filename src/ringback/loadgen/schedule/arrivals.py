@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from math import log, sqrt
 
-from ringback.loadgen.schedule.profiles import PROCESSES, Profile, Segment, Span, whole_arrivals
+from ringback.loadgen.schedule.profiles import PROCESSES, CountedSegment, Profile, Segment, whole_arrivals
 
 __all__ = ["ArrivalProcess", "arrivals", "poisson", "uniform"]
 
@@ -56,7 +56,7 @@ def poisson(rate: float, chance: random.Random) -> Iterator[float]:
     return itertools.accumulate(chance.expovariate(rate) for _ in itertools.count())
 
 
-def _uniform(span: Span, own: int, workers: int) -> Iterator[float]:
+def _uniform(span: CountedSegment, own: int, workers: int) -> Iterator[float]:
     """Those of a worker's arrivals that fall into a span: with `before` <= number < `after`, up to rounding."""
     first, end = whole_arrivals(span.before), whole_arrivals(span.after)
     start, before, into = span.start, span.before, _inverse(span.segment)
@@ -64,7 +64,7 @@ def _uniform(span: Span, own: int, workers: int) -> Iterator[float]:
         yield start + into(number - before)
 
 
-def _poisson(spans: tuple[Span, ...], chance: random.Random) -> Iterator[float]:
+def _poisson(spans: tuple[CountedSegment, ...], chance: random.Random) -> Iterator[float]:
     uniform_variate = chance.random
     reached = -log(1.0 - uniform_variate())
     for span in spans:

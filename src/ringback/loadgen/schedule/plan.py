@@ -1,25 +1,24 @@
-"""What a load run is asked to do, and what it answers. Values only: no process, no clock, no network."""
+"""What a load run is asked to do. Values only: no process, no clock, no network."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ringback.config import Config, ConfigError
-from ringback.contract.verdict import LimitResult
 from ringback.loadgen.schedule.profiles import BadShape, Profile, ShapeSettings, parse_step, profile_from
 from ringback.loadgen.schedule.scenarios import SCENARIOS, Scenario
 
-__all__ = ["SETUP", "LoadOutcome", "LoadPlan", "plan_for"]
+__all__ = ["HIGHEST_RATE", "SETUP", "LoadPlan", "plan_for"]
 
 SETUP = 5.0
 """Seconds in which a standing population is placed, before the schedule begins."""
 _SEARCH = 600.0
 """Seconds that a capacity search takes at most, where nobody says how long it may."""
-_HIGHEST = 100_000.0
+HIGHEST_RATE = 100_000.0
+"""Arrivals a second that a capacity search tries at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,11 @@ class LoadPlan:
         return None if self.profile is None else Profile.from_plain(self.profile)
 
     @property
+    def process(self) -> str:
+        """How arrivals are spread; evenly in the steps of a search."""
+        return "uniform" if self.what.searches else self.arrivals
+
+    @property
     def delay(self) -> float:
         """Seconds from the start to the first arrival of the schedule."""
         return SETUP if self.what.stands else 0.0
@@ -105,15 +109,6 @@ class LoadPlan:
         """The plan in JSON's types."""
         return asdict(self)
 
-    def to_text(self) -> str:
-        """The plan as one line of JSON, for another process."""
-        return json.dumps(self.to_plain())
-
-    @classmethod
-    def from_text(cls, text: str) -> LoadPlan:
-        """The plan that `to_text` wrote."""
-        return cls(**json.loads(text))
-
 
 def plan_for(
     config: Config,
@@ -134,7 +129,7 @@ def plan_for(
     what = SCENARIOS[scenario]
     profile: Profile | None = None
     if what.searches:
-        rate, duration, closed = min(rate or _START, _HIGHEST), duration or _SEARCH, False
+        rate, duration, closed = min(rate or _START, HIGHEST_RATE), duration or _SEARCH, False
     elif closed:
         rate, duration = None, duration or _DURATION
     else:
@@ -166,19 +161,3 @@ _RATE = 20.0
 _START = 50.0
 """Arrivals a second at which a capacity search begins."""
 _DURATION = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class LoadOutcome:
-    """What a load run found out."""
-
-    section: dict[str, Any]
-    """The `load` section of `verdict.json`."""
-    limits: tuple[LimitResult, ...]
-    open_questions: tuple[str, ...]
-    """Reasons for which the run cannot be called passed: unreachable, budget spent, generator limited, cut short."""
-    interrupted: bool
-    accepted: int
-    """Calls that the deployment accepted."""
-    unwritten: tuple[str, ...] = ()
-    """Files of the run's directory that could not be written, with the reason."""

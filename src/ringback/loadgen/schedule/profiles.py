@@ -20,10 +20,10 @@ __all__ = [
     "PROCESSES",
     "SHAPES",
     "BadShape",
+    "CountedSegment",
     "Profile",
     "Segment",
     "ShapeSettings",
-    "Span",
     "constant",
     "parse_step",
     "profile_from",
@@ -75,7 +75,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class CountedSegment:
     """A segment in its place: it starts `start` seconds into the run, after `before` arrivals, and ends at `after`."""
 
     start: float
@@ -132,13 +132,13 @@ class Profile:
                 return segment.first + (segment.last - segment.first) * (max(into, 0.0) / segment.seconds)
         return 0.0
 
-    def spans(self) -> tuple[Span, ...]:
+    def spans(self) -> tuple[CountedSegment, ...]:
         """The segments, each with where it starts in time and in the count of arrivals."""
         areas = [segment.arrivals for segment in self.segments]
         counts = [math.fsum(areas[:number]) for number in range(len(areas) + 1)]
         starts = accumulate((segment.seconds for segment in self.segments), initial=0.0)
         return tuple(
-            Span(start, before, after, segment)
+            CountedSegment(start, before, after, segment)
             for start, before, after, segment in zip(starts, counts, counts[1:], self.segments, strict=False)
         )
 
