@@ -47,6 +47,18 @@ MAY_IMPORT = {
 }
 
 
+LOADGEN_MAY_IMPORT: dict[str, set[str]] = {
+    "schedule": set(),
+    "accounting": set(),
+    "http": set(),
+    "metrics": {"schedule"},
+    "judging": {"accounting", "metrics", "schedule"},
+    "generator": {"accounting", "http", "judging", "metrics", "schedule"},
+    "distributed": {"accounting", "generator", "metrics", "schedule", "task"},
+}
+"""The folders of `loadgen`; its own modules, which start processes, may import all of them."""
+
+
 def room(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
@@ -72,6 +84,22 @@ def test_imports_point_one_way(path: Path) -> None:
         return
     strangers = set(imported(path)) - MAY_IMPORT[mine] - ANY_ROOM_MAY - {mine}
     assert not strangers, f"{mine} may not import {', '.join(sorted(strangers))}: see ARCHITECTURE.md"
+
+
+@pytest.mark.parametrize("folder", LOADGEN_MAY_IMPORT)
+def test_folders_of_loadgen_import_one_way(folder: str) -> None:
+    imports = {
+        node.module.split(".")[2]
+        for path in (SOURCE / "loadgen" / folder).glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ringback.loadgen.") and node.module
+    }
+    assert imports <= LOADGEN_MAY_IMPORT[folder] | {folder}
+
+
+@pytest.mark.parametrize("folder", [SOURCE / "loadgen", *(SOURCE / "loadgen" / name for name in LOADGEN_MAY_IMPORT)])
+def test_no_folder_of_loadgen_has_more_than_15_modules(folder: Path) -> None:
+    assert len(list(folder.glob("*.py"))) <= 15
 
 
 MACHINE_CLOCKS = {

@@ -22,7 +22,6 @@ from ringback.loadgen.http.load_client import (
     Polled,
     RequestNotSent,
     Triggered,
-    ignore,
 )
 from ringback.loadgen.http.pool import ConnectionPool
 from ringback.loadgen.http.wire import RequestWriter
@@ -372,7 +371,7 @@ def test_triggers_that_race_never_place_one_call_over_the_budget(houses: Houses,
             gevent.sleep(0.001)  # lets the event loop run
         until(lambda: ended == begun)
         with pytest.raises(NoCallsLeft):
-            house.door.trigger(0, clock.monotonic(), ignore)
+            house.door.trigger(0, clock.monotonic(), lambda _: None)
     assert spent
     assert house.door.on_their_way == 0
     errors = house.triggers.errors

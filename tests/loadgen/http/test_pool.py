@@ -98,7 +98,7 @@ def test_beyond_the_limit_requests_wait_in_order(opener: Opener) -> None:
     with scripted(gated) as server:
         pool = opener(server.url(), most=1)
         asked = [begin(pool, numbered(n)) for n in range(30)]
-        assert pool.waiting == 29
+        assert len(pool._waiting) == 29
         until(lambda: server.requests)
         server.gate.set()
         until(lambda: all(asked))
@@ -125,7 +125,7 @@ def test_the_limit_holds_however_connections_end(opener: Opener) -> None:
             gevent.sleep(0.001)  # lets the event loop run
             most = max(most, open_connections(pool))
         assert most == 4
-        assert pool.waiting == 0
+        assert len(pool._waiting) == 0
     assert len(server.requests) == len(set(server.requests)) == 60
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ringback.loadgen.metrics.saturation import note, open_question
+from ringback.loadgen.metrics.saturation import open_question
 from ringback.loadgen.metrics.windows import TRIGGER, Windows
 
 
@@ -25,7 +25,7 @@ def test_a_generator_that_keeps_time_is_no_limit() -> None:
     judgement = course().steady_part().judgement
     assert (judgement.limited, judgement.windows, judgement.limited_windows) == (False, 20, 0)
     assert judgement.limited_by == ()
-    assert open_question(judgement) is note(judgement) is None
+    assert open_question(judgement) is None
 
 
 def test_late_windows_make_the_generator_the_limit() -> None:
@@ -41,7 +41,6 @@ def test_late_windows_make_the_generator_the_limit() -> None:
 def test_a_few_limited_windows_of_many_are_told_and_decide_nothing() -> None:
     judgement = course(late={7: 0.5, 11: 0.5}).steady_part().judgement
     assert (judgement.limited, judgement.limited_windows) == (False, 2)
-    assert "2 of 20 windows, which are marked" in str(note(judgement))
     assert open_question(judgement) is None
 
 

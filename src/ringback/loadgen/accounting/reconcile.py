@@ -149,10 +149,6 @@ class Reconciler:
         self._told[worker] = before + len(digests)
         return shared
 
-    def told(self, worker: str) -> int:
-        """How many ids a worker has told."""
-        return self._told[worker]
-
     def shared(self, worker: str) -> list[int]:
         """The digests whose fates this worker is to be asked for: another was given the same id."""
         return [digest for digest, holders in self._shared.items() if worker in holders]

@@ -10,14 +10,11 @@ from typing import Any
 
 import gevent
 from locust.env import Environment
-from locust.runners import MasterRunner
 
 from ringback import clock
 from ringback.config import Config
-from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.distributed.master import Master
 from ringback.loadgen.distributed.protocol import fingerprint
-from ringback.loadgen.metrics.windows import Windows
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.loadgen.task import MasterAddress
 
@@ -35,8 +32,8 @@ class RunnerError(Exception):
     """The run can't begin because workers are missing or do not fit: nothing was sent to the deployment."""
 
 
-class DistributedRunner:
-    """Workers under this process's Locust master. Raises `RunnerError` if they do not come in time, or do not fit.
+class DistributedRunner(Master):
+    """Workers under a Locust master that this creates. Raises `RunnerError` if they do not come in time, or do not fit.
 
     `spawn_workers` is called with the port of the master, once it listens.
     """
@@ -50,81 +47,52 @@ class DistributedRunner:
         address: MasterAddress,
         spawn_workers: Callable[[int], None],
     ) -> None:
-        self.size = plan.workers
+        runner = environment.create_master_runner(address.host, address.port)
+        super().__init__(runner, config, fingerprint(config), silence=_SILENCE)
+        self._expected = plan.workers
         self._patience = address.patience
-        self._runner: MasterRunner = environment.create_master_runner(address.host, address.port)
-        self._master = Master(self._runner, config, fingerprint(config), silence=_SILENCE)
-        spawn_workers(self._runner.server.port)
+        spawn_workers(runner.server.port)
         try:
             self._gather(plan, budget)
         except RunnerError as why:
-            self._master.leave(f"the run did not begin: {why}")
-            self._runner.quit()
+            self.close(f"the run did not begin: {why}")
             raise
 
     @property
     def head_start(self) -> float:
         """Longer than a message takes, and than the clocks may be wrong."""
-        return 0.5 + 4 * self._master.clock_error
+        return 0.5 + 4 * max((self.clock_of(node).error for node in self._workers), default=0.0)
 
     def order(self, order: Mapping[str, Any]) -> None:
-        """Send it to each worker."""
+        """Send an order to each worker."""
         if order["do"] == "start":
-            self._master.started(order["at"])
-        self._master.order(order)
+            self.started(order["at"])
+        super().order(order)
 
-    @property
-    def states(self) -> list[str]:
-        """Of the workers that are not lost."""
-        return self._master.states
-
-    @property
-    def lost(self) -> Mapping[str, str]:
-        """Workers that fell silent."""
-        return self._master.lost
-
-    def parts(self) -> list[dict[str, Any]]:
-        """What each reported last, lost ones included."""
-        return self._master.parts()
-
-    @property
-    def windows(self) -> Windows:
-        """Of all workers."""
-        return self._master.windows
-
-    def account(self) -> Account:
-        """Of all workers."""
-        return self._master.account()
-
-    def reconcile(self) -> None:
-        """Ask the workers for ids that several of them were given."""
-        self._master.reconcile()
-
-    def close(self) -> None:
-        """Let the workers go."""
-        self._master.leave()
+    def close(self, why: str | None = None) -> None:
+        """Let the workers go; `why` is the reason if the run did not begin."""
+        self.leave(why)
         self._runner.quit()
 
     def _gather(self, plan: LoadPlan, budget: int | None) -> None:
         """Wait for workers, compare clocks, announce the run, and have each worker start its user."""
-        master = self._master
         deadline = clock.monotonic() + self._patience
-        while len(ready := self._answering(_PINGS)) < self.size:
+        while len(ready := self._answering(_PINGS)) < self._expected:
             if clock.monotonic() > deadline:
-                raise self._missing(f"{self.size} were expected")
-            master.ping(node for node in master.nodes() if master.clock_of(node).answers < _PINGS)
+                raise self._missing(f"{self._expected} were expected")
+            self.ping(node for node in self.nodes() if self.clock_of(node).answers < _PINGS)
             gevent.sleep(_ROUND)
-        master.begin(plan, ready[: self.size], budget)
-        if not master.wait(lambda: len(master.parts()) == self.size, self._patience):
+        self.begin(plan, ready[: self._expected], budget)
+        if not self.wait(lambda: len(self.parts()) == self.size, self._patience):
             raise self._missing("not all of them got ready")
-        if refusals := [reason for part in master.parts() for reason in part["reasons"]]:
+        if refusals := [reason for part in self.parts() for reason in part["reasons"]]:
             raise RunnerError(refusals[0])
         self._runner.start(self.size, spawn_rate=self.size)
-        if not master.wait(lambda: all(part["users"] for part in master.parts()), self._patience):
+        if not self.wait(lambda: all(part["users"] for part in self.parts()), self._patience):
             raise self._missing("not all of them got ready")
 
     def _answering(self, least: int) -> list[str]:
-        return [node for node in self._master.nodes() if self._master.clock_of(node).answers >= least]
+        return [node for node in self.nodes() if self.clock_of(node).answers >= least]
 
     def _missing(self, problem: str) -> RunnerError:
-        return RunnerError(f"{len(self._answering(1))} of {self.size} workers came: {problem}")
+        return RunnerError(f"{len(self._answering(1))} of {self._expected} workers came: {problem}")

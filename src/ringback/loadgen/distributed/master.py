@@ -63,7 +63,7 @@ class Master:
 
     def __init__(self, runner: MasterRunner, config: Config, fingerprint: str, *, silence: float) -> None:
         self.windows = Windows()
-        """The course of the current run, as far as workers have reported it."""
+        """What was measured in the current run, as far as workers have reported it."""
         self._runner = runner
         self.config = config
         self._fingerprint = fingerprint
@@ -86,11 +86,6 @@ class Master:
     def in_listener(self) -> bool:
         """Whether the caller is the greenlet that receives messages: it would wait for them without end."""
         return gevent.getcurrent() is self._listener
-
-    @property
-    def clock_error(self) -> float:
-        """Seconds by which the offset of a worker's clock may be wrong, at most."""
-        return max((self.clock_of(node).error for node in self._workers), default=0.0)
 
     def nodes(self) -> list[str]:
         """The workers that are connected, by Locust's id."""

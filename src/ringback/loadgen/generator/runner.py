@@ -21,7 +21,9 @@ __all__ = ["LocalRunner", "Runner"]
 class Runner(Protocol):
     """One process or several that carry out orders (see `WorkerRun.carry_out`)."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """Processes, lost ones included."""
 
     def order(self, order: Mapping[str, Any]) -> None:
         """Give an order to each process; `at` is an instant of this process's clock."""
@@ -43,7 +45,7 @@ class Runner(Protocol):
 
     @property
     def windows(self) -> Windows:
-        """The run's course, as far as it is known here."""
+        """What was measured, as far as it is known here."""
 
     def account(self) -> Account:
         """What became of calls, as far as it is known here; final after `reconcile`."""

@@ -8,7 +8,7 @@ call from the event loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from ringback import clock
 from ringback.config import Config
@@ -20,7 +20,7 @@ from ringback.loadgen.http.http_answer import HttpAnswer
 from ringback.loadgen.http.pool import ConnectionPool
 from ringback.loadgen.http.wire import RequestWriter, read_poll, read_trigger
 
-__all__ = ["HeldBack", "Listener", "LoadClient", "NoCallsLeft", "Polled", "RequestNotSent", "Triggered", "ignore"]
+__all__ = ["HeldBack", "Listener", "LoadClient", "NoCallsLeft", "Polled", "RequestNotSent", "Triggered"]
 
 UNREACHABLE_AFTER = 20
 """So many attempts in a row, from the first, that end without a connection: the deployment can't be reached."""
@@ -188,7 +188,3 @@ class LoadClient:
         elif not self.reached and failed.kind not in {"generator", WITHDRAWN}:
             self._unconnected += 1
             self.unreachable = self._unconnected >= UNREACHABLE_AFTER
-
-
-def ignore(_: Any) -> None:
-    """For whoever does not want to know how it ended."""

@@ -63,11 +63,6 @@ class ConnectionPool:
         self._look: Any = self._loop.timer(_LOOK_EVERY, _LOOK_EVERY)
         self._look.start(self._expire)
 
-    @property
-    def waiting(self) -> int:
-        """Requests that wait for a place."""
-        return len(self._waiting)
-
     def look_up(self) -> None:
         """Look the deployment's name up, from a greenlet; without an address, no request can be sent."""
         try:

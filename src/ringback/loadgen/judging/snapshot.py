@@ -12,7 +12,7 @@ from ringback.deployment.access import redactor_for
 from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.judging.capacity import Capacity
 from ringback.loadgen.metrics.histogram import Histogram
-from ringback.loadgen.metrics.saturation import note, open_question
+from ringback.loadgen.metrics.saturation import open_question
 from ringback.loadgen.metrics.section import keys_for, load_section, window_lines
 from ringback.loadgen.metrics.windows import TRIGGER, Part, Windows
 from ringback.loadgen.schedule.plan import LoadPlan
@@ -72,11 +72,6 @@ class LoadSnapshot:
             "p99_ms": trigger["latency_ms"]["p99"],
             "lag_p99_ms": section["generator"]["lag_ms"]["p99"],
         }
-
-    def notes(self) -> tuple[str, ...]:
-        """What a reader should know that leaves nothing open."""
-        told = note(self.windows.steady_part().judgement)
-        return () if told is None else (told,)
 
     def open_questions(self) -> tuple[str, ...]:
         """Why the run cannot be called passed, whatever its figures say."""

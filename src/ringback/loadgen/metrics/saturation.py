@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ringback.loadgen.metrics.window import LoadWindow
 
-__all__ = ["CPU_LIMIT", "LAG_LIMIT", "Judgement", "Mark", "causes", "judge", "note", "open_question"]
+__all__ = ["CPU_LIMIT", "LAG_LIMIT", "Judgement", "Mark", "causes", "judge", "open_question"]
 
 LAG_LIMIT = 0.1
 """Seconds: if 1 % of the requests left later than this after they were due, latencies are not trusted."""
@@ -130,14 +130,4 @@ def open_question(judgement: Judgement, workers: int = 1) -> str | None:
     return (
         f"the load generator was the limit: {'; '.join(judgement.limited_by)}; its times are not the deployment's: "
         + ", or ".join(fixes)
-    )
-
-
-def note(judgement: Judgement) -> str | None:
-    """A note on a run in which the generator was the limit in a few windows only; None if there were none."""
-    if judgement.limited or not judgement.limited_windows:
-        return None
-    return (
-        f"the load generator was the limit in {judgement.limited_windows} of {judgement.windows} windows, "
-        f"which are marked: {'; '.join(judgement.limited_by)}"
     )

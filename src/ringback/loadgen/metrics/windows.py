@@ -222,16 +222,10 @@ class Windows:
         """All windows as lists, mappings and numbers, for another process or a file."""
         return self._plain((span.start, span.window) for span in self.spans())
 
-    def drain(self, *, open_too: bool = False) -> dict[str, Any]:
-        """What has been packed since the last call, in the same form; with `open_too`, open windows are packed first.
-
-        ValueError without `relay`.
-        """
+    def drain(self) -> dict[str, Any]:
+        """What has been packed since the last call, in the same form. ValueError without `relay`."""
         if self._news is None:
             raise ValueError("these windows were made without relay=True")
-        if open_too:
-            for key in list(self._open):
-                self._pack(key)
         news, self._news = self._news, {}
         return self._plain((self._bounds(key)[0], window) for key, window in sorted(news.items()))
 
