@@ -2,11 +2,11 @@
 
     python benchmarks/ledger_scale.py [--quick] [--memory] [--json]
 
-Each figure comes from a process of its own. Memory is the whole process's resident set, Python and all it has loaded
-included, with a million calls in flight whose ids have 36 characters, after half as many have come and gone (for a
-dict with a turnover is twice the size of one that was only filled); then what it grows by while ten million more are
-accepted, reported and remembered. Time is CPU time, with a turnover of calls at a standing number in flight.
-`--quick` has a tenth of the calls; `--memory` leaves the times out.
+Each figure comes from its own process. Memory is the resident set of the whole process, including Python, with a
+million calls in flight whose ids have 36 characters, after half as many others have ended (because a dict with turnover
+is twice the size of one that was only filled); then its growth while ten million more calls are accepted, reported and
+remembered. Time is CPU time per call, with a constant number of calls in flight. `--quick` has a tenth of the calls;
+`--memory` omits the times.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def come_and_go(ledger: Ledger, first: int, end: int) -> None:
 
 
 def turnover(standing: int) -> dict[str, float]:
-    """CPU nanoseconds per call while `standing` calls are in flight and as many again come and go, oldest first."""
+    """CPU nanoseconds per call while `standing` calls are in flight and as many others begin and end, oldest first."""
     ledger = Ledger(60.0, LINES)
     for batch in ids(0, standing):
         for unique_id in batch:
@@ -118,7 +118,7 @@ def turnover(standing: int) -> dict[str, float]:
 
 
 def ids(first: int, end: int) -> Iterator[list[str]]:
-    """Batches of ids of 36 characters that look like UUIDs and are all different."""
+    """Batches of different ids of 36 characters that look like UUIDs."""
     for start in range(first, end, BATCH):
         numbers = (number * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF for number in range(start, start + BATCH))
         yield [

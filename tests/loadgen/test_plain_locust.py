@@ -344,7 +344,7 @@ def test_the_web_page_starts_tests_and_accounts_for_their_calls(tmp_path: Path) 
                 told = rows(page)
                 assert told["accepted"] == told["final"]
                 assert told["lost"] == told["duplicate ids"] == told["wrong state"] == "0"
-                assert told["limit calls.lost == 0"] == "held (0)"
+                assert told["limit calls.lost == 0"] == "met (0)"
                 assert told["lag between due and sent, p99"].endswith(" ms")
             as_csv = httpx.get(f"{page}/calls/csv")
             assert as_csv.headers["Content-Type"] == "text/csv"

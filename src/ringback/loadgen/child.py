@@ -50,12 +50,12 @@ _PATIENCE = 60.0
 
 def main() -> int:
     """Do the task that standard input names."""
-    told = json.loads(sys.stdin.buffer.readline())
+    received = json.loads(sys.stdin.buffer.readline())
     _die_with_parent()
     put_output_behind_sink()
     logging.basicConfig(level=logging.ERROR)
     gc.set_threshold(50_000, 20, 100)
-    task, config = Task.from_plain(told["task"]), load_config(environ=told["configuration"])
+    task, config = Task.from_plain(received["task"]), load_config(environ=received["configuration"])
     protect(config)
     if task.role == "worker":
         return _work(task, config)

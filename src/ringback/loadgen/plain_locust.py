@@ -176,10 +176,10 @@ class _LocustProcess:
             return  # the last worker has left and reported before that; no message could be received meanwhile
         config = master.config
         timing = config.timing
-        course = timing.settle + timing.delivery + 4 * timing.request + 2 * config.load.poll_interval
+        longest = timing.settle + timing.delivery + 4 * timing.request + 2 * config.load.poll_interval
         master.order({"do": "stop", "reason": "interrupted" if hurry else None})
         master.order({"do": "abandon" if hurry else "drain"})
-        master.wait(lambda: all(state == "over" for state in master.states), (0 if hurry else course) + _IN_A_HURRY)
+        master.wait(lambda: all(state == "over" for state in master.states), (0 if hurry else longest) + _IN_A_HURRY)
         master.reconcile()
 
     def _known(self) -> LoadSnapshot | None:

@@ -30,7 +30,7 @@ LOG_FILE = "load.log"
 """What the child wrote to standard error, redacted; written only if there is anything."""
 
 _GRACE = 30.0
-"""Seconds beyond a run's longest course that the child has to start and to end."""
+"""Seconds that the child has to start and to end, beside the run itself."""
 _INTERRUPT_GRACE = 10.0
 """Seconds that an interrupted child has to report what it saw."""
 
@@ -158,10 +158,10 @@ class LoadProcess:
         plan, timing = self.task.plan, self.config.timing
         if plan is None:
             return 365 * 86_400.0
-        course = plan.delay + plan.duration + timing.settle + timing.delivery + 4 * timing.request
+        longest = plan.delay + plan.duration + timing.settle + timing.delivery + 4 * timing.request
         searching = 20 * timing.request if plan.what.searches else 0.0
         patience = 0.0 if self.task.address is None else self.task.address.patience
-        return course + 2 * self.config.load.poll_interval + searching + patience + _GRACE
+        return longest + 2 * self.config.load.poll_interval + searching + patience + _GRACE
 
     def _cause(self, code: int) -> str:
         cause = f"it was killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

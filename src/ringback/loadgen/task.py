@@ -50,7 +50,7 @@ class Task:
 
     @property
     def arguments(self) -> list[str]:
-        """Arguments for the child's command line, by which people tell processes apart; nothing reads them."""
+        """Arguments for the child's command line, for people who list processes; the child does not read them."""
         return [self.role, self.name or self.directory]
 
     def to_plain(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The account of calls in Locust's web page: a tab beside Locust's own, live, and a CSV file to take away.
 
-Locust shows tables of others' making: the page is told of a tab and of its columns, and each of its polls for
-statistics is answered with the rows as well.
+Locust's page can show additional tables: it gets the tab and its columns at the start, and the rows with each of its
+polls for statistics.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["call_rows", "show_calls"]
 
 TAB = "calls"
 _CSV = "calls/csv"
-_HELD = {Verdict.PASS: "held", Verdict.FAIL: "broken"}
+_RESULT = {Verdict.PASS: "met", Verdict.FAIL: "failed"}
 _COUNTS = (
     ("accepted", "accepted"),
     ("in flight", "unfinished"),
@@ -33,14 +33,14 @@ _COUNTS = (
     ("duplicate ids", "duplicate_ids"),
     ("wrong state", "wrong_state"),
     ("state changed after the end", "changed_state"),
-    ("results nobody asked for", "unrequested"),
-    ("triggers whose fate is unknown", "indeterminate"),
+    ("unrequested results", "unrequested"),
+    ("indeterminate triggers", "indeterminate"),
 )
 _DELIVERIES = ("expected", "arrived", "missing", "contradicting", "unknown")
 
 
 def show_calls(environment: Environment, known: Callable[[], LoadSnapshot | None]) -> None:
-    """Add the tab to a Locust environment's web page, if it has one; `known` is asked at each of the page's polls."""
+    """Add the tab to a Locust environment's web page, if it has one; each of the page's polls calls `known`."""
     page = environment.web_ui
     if page is None or page.app is None:
         return
@@ -56,12 +56,12 @@ def show_calls(environment: Environment, known: Callable[[], LoadSnapshot | None
 
     def with_calls(response: Response) -> Response:
         if request.path == f"{base}/stats/requests" and response.status_code == 200 and response.is_json:
-            told = {**response.get_json(), "extended_stats": [{"key": TAB, "data": call_rows(known())}]}
-            response.set_data(page.app.json.dumps(told) if page.app is not None else b"")
+            extended = {**response.get_json(), "extended_stats": [{"key": TAB, "data": call_rows(known())}]}
+            response.set_data(page.app.json.dumps(extended) if page.app is not None else b"")
         return response
 
     def cleaned(response: Response) -> Response:
-        # Locust's own scripts hold nothing of ours, and are large: reading them would hold up the load.
+        # Locust's own scripts are large and hold nothing of ours: cleaning them would delay the load.
         ours = not (request.endpoint or "").endswith("send_assets")
         if ours and (response.is_json or (response.mimetype or "").startswith("text/")):
             response.direct_passthrough = False
@@ -85,9 +85,9 @@ def show_calls(environment: Environment, known: Callable[[], LoadSnapshot | None
 
 
 def call_rows(snapshot: LoadSnapshot | None) -> list[dict[str, str]]:
-    """The table's rows, `what` and `value` in words; none before a test has begun.
+    """The table's rows, `what` and `value`; none before a test has begun.
 
-    Locust's page would sort by a column called `name`.
+    There is no column `name`, because Locust's page would sort by it.
     """
     return [] if snapshot is None else [{"what": what, "value": value} for what, value in _rows(snapshot)]
 
@@ -106,7 +106,7 @@ def _rows(snapshot: LoadSnapshot) -> Iterator[tuple[str, str]]:
     yield from ((f"worker lost: {name}", "what it did after that is unknown") for name in snapshot.lost.values())
     for result in evaluate(snapshot.config.limits, section, baseline_of(snapshot.config)):
         value = "" if result.value is None else f" ({result.value:g})"
-        yield f"limit {result.metric} {result.limit}", f"{_HELD.get(result.verdict, 'not decided')}{value}"
+        yield f"limit {result.metric} {result.limit}", f"{_RESULT.get(result.verdict, 'inconclusive')}{value}"
 
 
 def _ms(value: Any) -> str:

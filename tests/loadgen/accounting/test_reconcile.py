@@ -163,7 +163,7 @@ def test_the_master_notices_a_shared_id_once_and_asks_only_those_who_share_it() 
     assert [workers.drain(worker) for worker in workers.ledgers] == [0, 0, 0]
     assert workers.master.shared("worker-1") == workers.master.shared("worker-2") != []
     assert workers.master.shared("worker-3") == []
-    assert [workers.master._told[worker] for worker in workers.ledgers] == [3, 2, 0]
+    assert [workers.master._taken[worker] for worker in workers.ledgers] == [3, 2, 0]
 
 
 def test_a_lost_worker_has_accepted_what_it_told_and_finished_what_it_accounted_for() -> None:

@@ -180,7 +180,7 @@ def test_a_pause_that_was_asked_for_is_kept_and_then_all_are_asked_for(scenes: S
 def test_a_poll_that_could_not_be_sent_is_tried_later_and_loses_nobody(
     scenes: Scenes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ringback.loadgen.generator.call_poller._AFTER_NOTHING", 0.05)
+    monkeypatch.setattr("ringback.loadgen.generator.call_poller._AFTER_REFUSAL", 0.05)
     scene = scenes(settle=0.0)
     scene.desk.refusal = RequestNotSent()
     scene.accept("a")

@@ -43,10 +43,10 @@ def test_a_baseline_is_a_directory_a_verdict_or_a_load_file(tmp_path: Path) -> N
     [
         ("{", "verdict.json is not JSON"),
         ("[" * 100_000, "verdict.json is not JSON"),
-        ('{"schema": "ringback/verdict/1", "clauses": []}', "verdict.json tells of no load"),
-        ('{"load": {"scenario": "lifecycle"}}', "verdict.json tells of no load"),
-        ('{"load": null}', "verdict.json tells of no load"),
-        ("[]", "verdict.json tells of no load"),
+        ('{"schema": "ringback/verdict/1", "clauses": []}', "verdict.json has no load section"),
+        ('{"load": {"scenario": "lifecycle"}}', "verdict.json has no load section"),
+        ('{"load": null}', "verdict.json has no load section"),
+        ("[]", "verdict.json has no load section"),
     ],
 )
 def test_a_file_without_a_load_section(tmp_path: Path, text: str, problem: str) -> None:
@@ -66,8 +66,8 @@ def test_another_load_is_told() -> None:
     assert unlike(SECTION, SECTION) == unlike(SECTION, {"scenario": "lifecycle"}) == ()
     other = {**SECTION, "scenario": "trigger", "profile": {"text": "9 a second for 60 s"}}
     assert unlike(SECTION, other) == (
-        "the baseline's scenario was another: trigger, and here lifecycle",
-        "the baseline's load was another: 9 a second for 60 s, and here 50 a second for 60 s",
+        "the baseline's scenario differs: it was trigger, and here it is lifecycle",
+        "the baseline's load differs: it was 9 a second for 60 s, and here it is 50 a second for 60 s",
     )
 
 

@@ -198,7 +198,7 @@ def test_a_search_is_told_step_by_step() -> None:
     plain = found.to_plain()
     assert plain["rate"] == plain["low"] == 400.0
     assert plain["steps"][0] == {
-        "rate": 50.0, "held": True, "why": "kept up, within the limits",
+        "rate": 50.0, "held": True, "why": "it did not fall behind, and met the limits",
         "p99_ms": pytest.approx(3.5), "error_rate": 0.0, "arrived_rate": 50.0,
     }  # fmt: skip
 
@@ -484,7 +484,7 @@ def test_a_step_that_decides_nothing_is_repeated_and_ends_the_search_when_it_goe
     assert told(search, None, None, Step(400, None, "the load generator was the limit")) == [400] * 3
     found = search.result()
     assert (search.next_rate(), found.rate, found.low, found.high) == (None, None, 200, None)
-    assert found.reason == "nothing could be told at 400 a second, 4 times: the load generator was the limit"
+    assert found.reason == "4 steps at 400 a second were undecided: the load generator was the limit"
 
 
 def test_where_nothing_holds_no_capacity_is_told() -> None:
@@ -492,14 +492,14 @@ def test_where_nothing_holds_no_capacity_is_told() -> None:
     assert told(search, False, False, False) == [10, 5, 4]
     found = search.result()
     assert (search.next_rate(), found.rate, found.low, found.high) == (None, None, None, 4)
-    assert found.reason == "not even 4 a second held"
+    assert found.reason == "the lowest rate, 4 a second, failed"
 
 
 def test_a_search_has_a_budget_of_steps_and_of_time() -> None:
     search = CapacitySearch(1, 10_000, max_steps=3)
     told(search, True, True, True)
     assert search.next_rate() is None
-    assert search.result().reason == "the search was given 3 steps, and they are used up"
+    assert search.result().reason == "the search has used its 3 steps"
     search = CapacitySearch(1, 10_000, max_seconds=12)
     told(search, True, True, True)
     assert search.next_rate() is None

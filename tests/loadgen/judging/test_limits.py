@@ -122,9 +122,9 @@ def test_a_baseline_of_0(expression: str, value: int, expected: Verdict) -> None
     ("baseline", "why"),
     [
         (None, "(there is no baseline)"),
-        (section(trigger__latency_ms={"p99": None}), "(the baseline tells of none)"),
-        ({"scenario": "lifecycle"}, "(the baseline tells of none)"),
-        (section(generator__limited=True), "(the baseline's own figure is in doubt)"),
+        (section(trigger__latency_ms={"p99": None}), "(the baseline has no such metric)"),
+        ({"scenario": "lifecycle"}, "(the baseline has no such metric)"),
+        (section(generator__limited=True), "(the baseline's own figure is inconclusive)"),
     ],
 )
 def test_without_a_sound_figure_in_the_baseline_a_limit_is_open(baseline: dict[str, Any] | None, why: str) -> None:

@@ -147,7 +147,7 @@ def test_the_exit_code_tells_wrong_from_undecided(
 
 def test_figures_of_hey_are_read() -> None:
     assert load_speed.read_hey(HEY) == (34750, 50, 2.0005)
-    with pytest.raises(RuntimeError, match="nothing that this script understands"):
+    with pytest.raises(RuntimeError, match="does not understand"):
         load_speed.read_hey("hey: not found")
 
 

@@ -1,6 +1,6 @@
-"""What came to ResultDestination, call by call: whether it was expected, came in time, and told the polls' state.
+"""Deliveries to ResultDestination by call: whether each was expected, in time, and with the state that polls reported.
 
-What lives here: the book of deliveries. What does not: the calls themselves (ledger) and the receiver (results).
+What lives here: the book of deliveries. What does not: the calls (ledger) and the receiver (result listener).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ __all__ = ["DeliveryBook"]
 
 _CODE = 15
 _EXPECTED, _CONTRADICTING = 1, 2
-_POLLED_AT, _TOLD_AT, _TIME_AT = 2, 6, 10
+_POLLED_AT, _STATE_AT, _TIME_AT = 2, 6, 10
 _MOST_TIME = (1 << 32) - 1
 _NO_STATE, _ODD_STATE = 8, 9
-"""What a delivery told, beside a state's code: no state, or one that is not documented."""
+"""Codes of a delivery without a state, and of one with an undocumented state."""
 
 
 class DeliveryBook:
-    """What came to ResultDestination, by digest: a note of 48 bits on each id, whether expected or not.
+    """Deliveries by digest, expected or not: a note of 48 bits on each id.
 
-    A note's instant is, in hundredths of a second, when the call was final as long as nothing came; then how much
-    later than that the first delivery was (0 if it was there before).
+    A note has an instant in hundredths of a second: before the first delivery, when the call was final; after it, by
+    how much the delivery was later than that (0 if it came earlier).
     """
 
     def __init__(self) -> None:
@@ -40,36 +40,36 @@ class DeliveryBook:
         self._write(place, note, note | _EXPECTED)
 
     def final(self, digest: int, code: int, at: float) -> None:
-        """Polls told this state of it at `at`; what was not expected is not looked at."""
+        """Polls reported this final state at `at`. Calls without an expected or actual delivery are ignored."""
         place = self._book.find(digest)
         if place is None:
             return
         note = self._book.note(place)
-        told = note >> _TOLD_AT & _CODE
+        delivered = note >> _STATE_AT & _CODE
         new = note | code << _POLLED_AT
-        if not told:
+        if not delivered:
             new |= min(int(at * 100), _MOST_TIME) << _TIME_AT
-        elif told not in {code, _NO_STATE}:
+        elif delivered not in {code, _NO_STATE}:
             new |= _CONTRADICTING
         self._write(place, note, new)
 
     def arrive(self, digest: int, code: int | None, at: float) -> None:
-        """A delivery with a state's code, 0 for a state that is not documented, None for no state."""
+        """A delivery came with a state's code: 0 for an undocumented state, None for no state."""
         place, note = self._look_up(digest)
         state = _NO_STATE if code is None else code or _ODD_STATE
-        polled, told = note >> _POLLED_AT & _CODE, note >> _TOLD_AT & _CODE
+        polled, delivered = note >> _POLLED_AT & _CODE, note >> _STATE_AT & _CODE
         new = note
-        if not told:
+        if not delivered:
             late = max(int(at * 100) - (note >> _TIME_AT), 0) if polled else 0
             new = note & (1 << _TIME_AT) - 1 | min(late, _MOST_TIME) << _TIME_AT
-        if not told or told == _NO_STATE:
-            new = new & ~(_CODE << _TOLD_AT) | state << _TOLD_AT
-        if state != _NO_STATE and (polled not in {0, state} or told not in {0, _NO_STATE, state}):
+        if not delivered or delivered == _NO_STATE:
+            new = new & ~(_CODE << _STATE_AT) | state << _STATE_AT
+        if state != _NO_STATE and (polled not in {0, state} or delivered not in {0, _NO_STATE, state}):
             new |= _CONTRADICTING
         self._write(place, note, new)
 
     def close(self, now: float, allowed: float, known: Callable[[int], bool]) -> None:
-        """Judge what is missing, and which ids nobody knows."""
+        """Judge which deliveries are missing, and which ids are unknown."""
         self._now, self._allowed = now, allowed
         closed = self._closed = DeliveryCounts()
         for digest, note in self._book.items():
@@ -80,23 +80,23 @@ class DeliveryBook:
                 closed.unknown += 1
 
     def counts(self) -> DeliveryCounts:
-        """As of the close, or what was expected, arrived and contradicted so far."""
+        """The counts of `close`; before that, what was expected, arrived and contradicted so far."""
         return self._closed or replace(self._running)
 
     def verdict(self, digest: int) -> tuple[int, int, int, int, int]:
-        """One id's part in the counts (0 or 1 each), and the code of the documented state that was told, or 0."""
+        """One id's part in the counts (0 or 1 each), and the code of the documented state that was delivered, or 0."""
         return self._verdict(self._book.get(digest) or 0)
 
     def _verdict(self, note: int) -> tuple[int, int, int, int, int]:
         if not note & _EXPECTED:
             return 0, 0, 0, 0, 0
-        polled, told, instant = note >> _POLLED_AT & _CODE, note >> _TOLD_AT & _CODE, (note >> _TIME_AT) / 100
+        polled, delivered, instant = note >> _POLLED_AT & _CODE, note >> _STATE_AT & _CODE, (note >> _TIME_AT) / 100
         if self._closed is None or not polled:
             missing = False
         else:
-            missing = (instant if told else self._now - instant) > self._allowed
-        state = told if told < _NO_STATE else 0
-        return 1, int(bool(told) and not missing), int(missing), int(bool(note & _CONTRADICTING)), state
+            missing = (instant if delivered else self._now - instant) > self._allowed
+        state = delivered if delivered < _NO_STATE else 0
+        return 1, int(bool(delivered) and not missing), int(missing), int(bool(note & _CONTRADICTING)), state
 
     def _look_up(self, digest: int) -> tuple[int, int]:
         place = self._book.claim(digest)

@@ -1,11 +1,11 @@
 """A memory for ids: which were seen, with a note of 48 bits on each, in 14 to 18 bytes an id.
 
-What lives here: the digest that stands for an id in every process, and the table of digests. What does not: what the
-notes mean (ledger, deliveries, reconcile).
+What lives here: the digest of an id, the same in every process, and the table of digests. What does not: what the notes
+mean (ledger, deliveries, reconcile).
 
-The table is 1,024 segments, each a compact hash table as CPython's dict is one (Hettinger, 2012): columns in order of
-arrival, and an index of positions beside them. A segment grows by itself, so that growing takes no second table; and
-a position, once given, never changes.
+The table has 1,024 segments. Each is a compact hash table like CPython's dict (Hettinger, 2012): columns in order of
+arrival, and an index of positions. Segments grow one by one, so the table never exists twice, and a position never
+changes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TypeAlias
 __all__ = ["NOTE_BITS", "IdMemory", "digest_of", "pack_digests", "unpack_digests"]
 
 NOTE_BITS = 48
-"""How much may be noted of an id."""
+"""The size of a note on an id."""
 
 _DIGEST = (1 << 58) - 1
 _SEGMENT_BITS = 10
@@ -31,15 +31,15 @@ _SHORT = (1 << _SHORT_BITS) - 1
 """The part of a note that shares 64 bits with the digest; the other 32 bits have a column of their own."""
 _BLOCK_BITS = 9
 _BLOCK = (1 << _BLOCK_BITS) - 1
-"""Columns are blocks of 512: one long array per column, moved as it grows, leaves a fifth of the heap in holes."""
+"""Columns are blocks of 512. Long arrays are moved when they grow, which leaves a fifth of the heap unused."""
 _BLANK_KEYS = array("Q", (0,)) * (_BLOCK + 1)
 _BLANK_NOTES = array("I", (0,)) * (_BLOCK + 1)
 _FEWEST_SLOTS = 32
 _LARGE = 16_384
-"""A smaller index grows fourfold when half full; from here on, where memory counts, it doubles when two thirds are."""
+"""A smaller index grows fourfold when it is half full; a larger one doubles when two thirds are full."""
 
 _Segment: TypeAlias = "tuple[array[int], int, int, list[array[int]]]"
-"""Index of positions, mask of its slots, how many keys it takes, blocks of keys (position 0 is nobody's)."""
+"""Index of positions, mask of its slots, how many keys it can hold, blocks of keys (position 0 is unused)."""
 _EMPTY: _Segment = (array("H", (0,)), 0, 0, [])
 
 _fresh = blake2b(digest_size=8).copy  # half the time of a new one
@@ -47,9 +47,9 @@ _number = int.from_bytes
 
 
 def digest_of(unique_id: str) -> int:
-    """58 bits that stand for an id, the same in every process.
+    """A hash of an id with 58 bits, the same in every process.
 
-    The chance that any two of ten million ids are taken for one another is about 1 in 6,000.
+    The chance that any two of ten million ids have the same digest is about 1 in 6,000.
     """
     hashing = _fresh()
     try:
@@ -60,7 +60,7 @@ def digest_of(unique_id: str) -> int:
 
 
 class IdMemory:
-    """Digests seen, each with a note. A *place* (a number below 2**36) is where a digest is kept, for good."""
+    """Digests seen, each with a note. A digest has a *place* (a number below 2**36) that never changes."""
 
     __slots__ = ("_counts", "_notes", "_segments")
 
@@ -105,7 +105,7 @@ class IdMemory:
         return None
 
     def set_note(self, place: int, note: int) -> None:
-        """Note something (below 2**48) at a place, in place of what was noted before."""
+        """Replace the note (below 2**48) at a place."""
         segment = place & _SEGMENT
         position = place >> _SEGMENT_BITS
         block = position >> _BLOCK_BITS
@@ -115,7 +115,7 @@ class IdMemory:
         self._notes[segment][block][position] = note >> _SHORT_BITS
 
     def note(self, place: int) -> int:
-        """What was noted at a place."""
+        """The note at a place."""
         segment = place & _SEGMENT
         position = place >> _SEGMENT_BITS
         block = position >> _BLOCK_BITS
@@ -125,14 +125,14 @@ class IdMemory:
         )
 
     def digest(self, place: int) -> int:
-        """The digest that is kept at a place."""
+        """The digest at a place."""
         segment = place & _SEGMENT
         position = place >> _SEGMENT_BITS
         key = self._segments[segment][3][position >> _BLOCK_BITS][position & _BLOCK]
         return key >> _SHORT_BITS << _SEGMENT_BITS | segment
 
     def add(self, digest: int, note: int) -> bool:
-        """Remember a digest with a note; False, and nothing changes, if it was known."""
+        """Remember a digest with a note; False, without a change, if it was known."""
         place = self.claim(digest)
         if place < 0:
             return False
@@ -140,19 +140,19 @@ class IdMemory:
         return True
 
     def get(self, digest: int) -> int | None:
-        """What was noted of a digest, or None if it was never seen."""
+        """The note on a digest, or None if it was never seen."""
         place = self.find(digest)
         return None if place is None else self.note(place)
 
     def items(self) -> Iterator[tuple[int, int]]:
-        """Each digest with its note, in no order that means anything."""
+        """Each digest with its note, in arbitrary order."""
         for segment in range(_SEGMENTS):
             for position in range(1, self._counts[segment] + 1):
                 place = position << _SEGMENT_BITS | segment
                 yield self.digest(place), self.note(place)
 
     def since(self, marks: array[int]) -> array[int]:
-        """The digests that came after `marks` (an empty array('L') at first), which is brought up to now."""
+        """The digests that came after `marks` (an empty array('L') at first); updates `marks`."""
         if not marks:
             marks.extend([0] * _SEGMENTS)
         new = array("Q")
@@ -164,7 +164,7 @@ class IdMemory:
         return new
 
     def _grow(self, segment: int, tag: int) -> tuple[array[int], int, list[array[int]]]:
-        """Give a segment a larger index; with it, the slot that is free there for the tag, and the segment's blocks."""
+        """Give a segment a larger index. Returns it, its free slot for the tag, and the segment's blocks."""
         old, _, _, blocks = self._segments[segment]
         if not blocks:
             blocks = [_BLANK_KEYS[:]]
@@ -196,7 +196,7 @@ def pack_digests(digests: array[int]) -> bytes:
 
 
 def unpack_digests(packed: bytes) -> array[int]:
-    """What `pack_digests` packed; ValueError if it can't be that."""
+    """The digests from what `pack_digests` gave; ValueError if it is something else."""
     digests = array("Q")
     digests.frombytes(packed)
     if sys.byteorder == "big":

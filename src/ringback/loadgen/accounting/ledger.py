@@ -1,10 +1,10 @@
-"""The ledger: every accepted call, followed to its end. It is told what happened; it sends nothing and has no clock.
+"""The ledger: every accepted call, followed to its end. It records what happened; it sends nothing and has no clock.
 
-Each accepted call is in exactly one column: `accepted == final + lost + duplicate_ids + in flight`. A call whose
-UniqueId another call already had can't be told from it and is followed no further; it counts as a duplicate.
+Each accepted call is in exactly one column: `accepted == final + lost + duplicate_ids + in flight`. A call with the
+UniqueId of an earlier call can't be distinguished from it; it counts as a duplicate and is not followed.
 
-A call in flight is one entry of a dict, its id and one int; an ended one is 64 + 32 bits in the memory for ids. Only
-what is odd (an id given out twice, a state told after the call was counted lost) has objects of its own.
+A call in flight is one entry of a dict: its id and one int. An ended call is 64 + 32 bits in the memory for ids. Only
+unusual ids (given out twice, or reported after the call was counted as lost) have objects of their own.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _CODE_BITS = 4
 _CODE = (1 << _CODE_BITS) - 1
 _MICROSECOND = 1e-6
 _TICK = 10_000
-"""Microseconds in a hundredth of a second, to which the instants of ended calls are remembered."""
+"""Microseconds in a hundredth of a second, the precision of the instants of ended calls."""
 _LEAD = 100 * 3600
 _TOOK_BITS, _ENDED_BITS = 16, 24
-"""An end is told apart for 45 hours from the first call, a call's length up to 11 minutes; what is longer is held."""
+"""Ends are exact for 45 hours after the first call, a call's length for 11 minutes; larger values are capped."""
 _LONGEST = (1 << _TOOK_BITS) - 1
 _LATEST = (1 << _ENDED_BITS) - 1
 _CHANGED = 1 << _CODE_BITS
@@ -41,7 +41,7 @@ _MANY = 1_000
 
 
 class _Odd:
-    """What is kept of an id that is out of the ordinary: all that other workers' accounts may need."""
+    """What is stored of an unusual id: all that other workers' accounts may need."""
 
     __slots__ = ("accepts", "ended", "last", "late", "wrong")
 
@@ -54,7 +54,7 @@ class _Odd:
         self.late: dict[int, int] = {}
 
     def accept(self, another: int) -> None:
-        """One more call has this id; of more than a thousand, only the last is kept."""
+        """Another call has this id; of more than a thousand, only the last is stored."""
         if len(self.accepts) < _MANY:
             self.accepts.append(another)
         else:
@@ -62,14 +62,14 @@ class _Odd:
         self.last = max(self.last, another >> _CODE_BITS)
 
     def lines(self) -> set[int]:
-        """The codes of the states that the lines dialled produce."""
+        """The codes of the states that the dialled lines produce."""
         return {packed & _CODE for packed in self.accepts}
 
 
 class Ledger:
-    """Calls by UniqueId. Instants are seconds on one clock of the caller's, not negative; `settle` is in seconds.
+    """Calls by UniqueId. Instants are seconds on the caller's clock, not negative; `settle` is in seconds.
 
-    `lines` has the state that each line produces: calls name their line by its index there.
+    `lines` has the state that each line produces; a call's line is an index into it.
     """
 
     def __init__(self, settle: float, lines: Sequence[str] = (), pending_states: Iterable[str] = ()) -> None:
@@ -78,7 +78,7 @@ class Ledger:
         self._lines = [_CODES.get(state, 0) for state in lines]
         self._pending = frozenset({"", *pending_states})
         self._calls: dict[str, int] = {}
-        """Of each call in flight: when it was placed (microseconds), the code of its line's state, its place."""
+        """For each call in flight: when it was placed (microseconds), the code of its line's state, its place."""
         self._memory = IdMemory()
         self._odd: dict[int, _Odd] = {}
         self._drained = array("L")
@@ -92,9 +92,9 @@ class Ledger:
         self.duplicate_ids = 0
         self.wrong_state = 0
         self.changed_state = 0
-        """Calls reported with another final state after they were final."""
+        """Final calls that were later reported with another final state."""
         self.unrequested = 0
-        """Results for a UniqueId that was not asked for."""
+        """Results for a UniqueId that was not polled."""
         self.undocumented_states = 0
         """Reports of a state that is neither documented nor a word for a call in progress."""
 
@@ -105,7 +105,7 @@ class Ledger:
 
     @property
     def in_flight(self) -> int:
-        """Accepted calls that have not come to an end yet."""
+        """Accepted calls that have not ended."""
         return len(self._calls)
 
     @property
@@ -121,7 +121,7 @@ class Ledger:
     def accept(self, unique_id: str, line: int, placed: float) -> bool:
         """A trigger sent at `placed` to this line was answered with this id.
 
-        True if the call is to be followed; False for an id that was given out before. IndexError for no such line.
+        True if the call is to be followed; False if the id was given out before. IndexError if there is no such line.
         """
         if placed > self._placed_last:
             self._placed_last = placed
@@ -135,7 +135,7 @@ class Ledger:
         return True
 
     def report(self, unique_id: str, state: str, at: float) -> float | None:
-        """A poll said `state` of a call at `at`. Seconds from its trigger if that ended the call, else None."""
+        """A poll reported `state` at `at`. Returns the seconds since the trigger if that ended the call, else None."""
         code = _CODES.get(state)
         if code is None:
             if state not in self._pending:
@@ -153,14 +153,14 @@ class Ledger:
         return at - placed_us * _MICROSECOND
 
     def missed(self, unique_id: str, polled: float) -> None:
-        """A sound answer to a poll sent at `polled` had no final state for it: past the settle time, it is lost."""
+        """A sound answer to a poll sent at `polled` had no final state for the call: it is lost if it is overdue."""
         if self.overdue(unique_id, polled):
             call = self._calls.pop(unique_id)
             self.lost += 1
             self._end(call, LOST, polled)
 
     def overdue(self, unique_id: str, at: float) -> bool:
-        """Whether a call that has not come to an end should have, by then."""
+        """Whether a call has not ended and its settle time was over by then."""
         call = self._calls.get(unique_id)
         if call is None:
             return False
@@ -171,7 +171,7 @@ class Ledger:
         return odd is None or odd.last < limit
 
     def follows(self, unique_id: str) -> bool:
-        """Whether the call has not come to an end yet."""
+        """Whether the call has not ended."""
         return unique_id in self._calls
 
     def unfinished_ids(self, limit: int) -> list[str]:
@@ -179,7 +179,7 @@ class Ledger:
         return list(islice(self._calls, limit))
 
     def expect_delivery(self, unique_id: str) -> None:
-        """The call was asked to send its result to ResultDestination."""
+        """The call's result is to be delivered to ResultDestination."""
         digest = digest_of(unique_id)
         deliveries = self._delivery_book()
         deliveries.expect(digest)
@@ -188,17 +188,17 @@ class Ledger:
             deliveries.final(digest, code, self._ended(place) / 100)
 
     def delivered(self, unique_id: str, state: str | None, at: float) -> None:
-        """ResultDestination was sent this id at `at`, with this state (None or empty: with none)."""
+        """A delivery came at `at` with this id and this state (None or empty: without a state)."""
         code = _CODES.get(state, 0) if state else None
         self._delivery_book().arrive(digest_of(unique_id), code, at)
 
     def close_deliveries(self, now: float, delivery_time: float) -> None:
-        """Judge, at `now`, which deliveries are missing: a final call has `delivery_time` seconds for its own."""
+        """Judge, at `now`, which deliveries are missing: `delivery_time` seconds after the call was final."""
         if self._deliveries is not None:
             self._deliveries.close(now, delivery_time, lambda digest: self._memory.find(digest) is not None)
 
     def deliveries(self) -> DeliveryCounts | None:
-        """What came to ResultDestination, missing and unknown ones as of `close_deliveries`; None if none was due."""
+        """Counts of deliveries; missing and unknown ones since `close_deliveries`. None if none was due."""
         return None if self._deliveries is None else self._deliveries.counts()
 
     def account(self) -> Account:
@@ -215,13 +215,13 @@ class Ledger:
         return pack_digests(self._memory.since(self._drained))
 
     def fates(self, digests: Iterable[int], offset: float = 0.0) -> list[IdFate]:
-        """What became of these ids, so far as they were accepted here. `offset` seconds lead to the common clock."""
+        """What became of those of these ids that were accepted here. `offset` seconds lead to the common clock."""
         places = {place: digest for digest in digests if (place := self._memory.find(digest)) is not None}
         flying = {call & _PLACE: call >> _PLACE_BITS for call in self._calls.values() if call & _PLACE in places}
         return [self._fate(place, digest, flying.get(place), offset) for place, digest in places.items()]
 
     def _end(self, call: int, outcome: int, at: float) -> int:
-        """Note how a call ended; when it was placed, in microseconds."""
+        """Note how a call ended. Returns when it was placed, in microseconds."""
         place = call & _PLACE
         call >>= _PLACE_BITS
         line = call & _CODE
@@ -244,7 +244,7 @@ class Ledger:
         return placed_us
 
     def _since(self, ended: int) -> int:
-        """Hundredths of a second from the epoch, which the first end fixes, as far as they fit."""
+        """Hundredths of a second since the epoch (set by the first end), capped."""
         if self._epoch < 0:
             self._epoch = max(ended - _LEAD, 0)
         return min(max(ended - self._epoch, 0), _LATEST)
@@ -271,7 +271,7 @@ class Ledger:
         return odd
 
     def _report_again(self, unique_id: str, code: int, at: float) -> None:
-        """A final state is told of a call that is not in flight."""
+        """A final state was reported for a call that is not in flight."""
         place = self._memory.find(digest_of(unique_id))
         if place is None:
             return

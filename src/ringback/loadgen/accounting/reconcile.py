@@ -1,10 +1,10 @@
-"""Several workers' ledgers made into the account that one ledger would give, had it seen all of their calls.
+"""Merges several workers' ledgers into the account that one ledger with all their calls would have.
 
-What lives here: the account, the fate of an id that more than one worker was given, and the merging of both. What does
-not: how they travel, and the ledger that gives them. Everything that travels has a form in plain lists and dicts.
+What lives here: the account, the fate of an id that several workers were given, and the merging of both. What does not:
+how they are sent, and the ledger. Everything that is sent has a form in plain lists and dicts.
 
-An id that two workers were given is one followed call and one duplicate. What becomes of it is found by playing what
-each worker saw of it in order of time, so workers give their instants on one clock, to the hundredth of a second.
+An id that two workers were given is one followed call and one duplicate. Its outcome is found by replaying what the
+workers saw in order of time, so workers give instants on a common clock, to the hundredth of a second.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ LOST = len(STATES) + 1
 
 @dataclass(slots=True)
 class DeliveryCounts:
-    """What came to ResultDestination: calls whose delivery was `expected`, `arrived`, is `missing`, ..."""
+    """Counts of deliveries: calls whose delivery was `expected`, `arrived`, is `missing`, ..."""
 
     expected: int = 0
     arrived: int = 0
     missing: int = 0
-    """The call is final, and its delivery did not come within the delivery time."""
+    """The call is final, and its delivery did not arrive within the delivery time."""
     contradicting: int = 0
-    """It told another state than the polls did, or two deliveries told different ones."""
+    """A delivery had another state than polls reported, or two deliveries had different states."""
     unknown: int = 0
-    """Deliveries for an id that no trigger was answered with."""
+    """Ids in deliveries that no trigger was answered with."""
 
     def add(self, other: DeliveryCounts, times: int = 1) -> None:
-        """Count another's too, so many times."""
+        """Add another's counts, so many times."""
         for name in (each.name for each in fields(self)):
             setattr(self, name, getattr(self, name) + times * getattr(other, name))
 
 
 @dataclass(slots=True)
 class Account:
-    """Every accepted call in one column: `accepted == final + lost + duplicate_ids + unfinished`."""
+    """Every accepted call is in one column: `accepted == final + lost + duplicate_ids + unfinished`."""
 
     accepted: int = 0
     final: int = 0
@@ -67,13 +67,13 @@ class Account:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave; TypeError for a member that an account has not."""
+        """The account from what `to_dict` gave; TypeError for an unknown member."""
         deliveries = plain.get("deliveries")
-        told = {**plain, "deliveries": None if deliveries is None else DeliveryCounts(**deliveries)}
-        return cls(**{**told, "by_state": dict(plain.get("by_state", {}))})
+        members = {**plain, "deliveries": None if deliveries is None else DeliveryCounts(**deliveries)}
+        return cls(**{**members, "by_state": dict(plain.get("by_state", {}))})
 
     def add(self, other: Account) -> None:
-        """Count another's calls too, as if no id were common to both."""
+        """Add another's calls, as if both had no id in common."""
         for name in _COLUMNS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.by_state = dict(Counter(self.by_state) + Counter(other.by_state))
@@ -87,21 +87,21 @@ _COLUMNS = tuple(each.name for each in fields(Account) if each.name not in {"by_
 
 @dataclass(frozen=True, slots=True)
 class IdFate:
-    """What one worker knows of an id. Instants are seconds on the clock that all workers share."""
+    """What one worker knows of an id. Instants are seconds on the common clock."""
 
     digest: int
     accepts: tuple[tuple[float, int], ...]
-    """Each time that a trigger was answered with it: when that was placed, the code of the line's state."""
+    """For each trigger that was answered with it: when it was placed, and the code of the line's state."""
     outcome: int
     """A final state's code, LOST or IN_FLIGHT."""
     ended: float = 0.0
-    """When the outcome was seen; of a lost call, when the poll was sent that showed it."""
+    """When the outcome was seen; for a lost call, when the poll that showed it was sent."""
     wrong: bool = False
     changed: bool = False
     late: tuple[tuple[float, int], ...] = ()
-    """Final states told after the call was counted lost: when, and the state's code."""
+    """Final states reported after the call was counted as lost: when, and the state's code."""
     delivery: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
-    """Is one expected, arrived, missing, contradicting (0 or 1), and the code of the state that it told, or 0."""
+    """Whether one is expected, arrived, missing, contradicting (0 or 1), and the code of its state, or 0."""
 
     def to_list(self) -> list[Any]:
         """The fate in plain values."""
@@ -109,7 +109,7 @@ class IdFate:
 
     @classmethod
     def from_list(cls, plain: Iterable[Any]) -> Self:
-        """What `to_list` gave, its tuples lists perhaps; ValueError for a wrong number of members."""
+        """The fate from what `to_list` gave (tuples may be lists); ValueError for a wrong number of members."""
         digest, accepts, outcome, ended, wrong, changed, late, delivery = plain
         first, second, third, fourth, fifth = delivery
         return cls(
@@ -119,22 +119,22 @@ class IdFate:
 
 
 class Reconciler:
-    """The master's part: notices ids that two workers were given, and merges the accounts. `settle` is in seconds."""
+    """Finds ids that several workers were given, and merges the accounts. `settle` is in seconds."""
 
     def __init__(self, settle: float) -> None:
         self._settle = settle
         self._memory = IdMemory()
         self._workers: list[str] = []
-        self._told: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
         self._shared: dict[int, set[str]] = {}
 
     def take(self, worker: str, packed: bytes) -> int:
-        """A worker tells digests of ids that it was given (`Ledger.drain_digests`): how many others had before."""
-        if worker not in self._told:
+        """Take a worker's digests (`Ledger.drain_digests`). Returns how many of them other workers already had."""
+        if worker not in self._taken:
             self._workers.append(worker)
-            self._told[worker] = 0
+            self._taken[worker] = 0
         number = self._workers.index(worker)
-        memory, shared, before = self._memory, 0, self._told[worker]
+        memory, shared, before = self._memory, 0, self._taken[worker]
         digests = unpack_digests(packed)
         for digest in digests:
             place = memory.claim(digest)
@@ -146,47 +146,47 @@ class Reconciler:
             if worker not in holders:
                 shared += 1
                 self._shared[digest] = {*holders, worker}
-        self._told[worker] = before + len(digests)
+        self._taken[worker] = before + len(digests)
         return shared
 
     def shared(self, worker: str) -> list[int]:
-        """The digests whose fates this worker is to be asked for: another was given the same id."""
+        """The digests of ids that this worker and another were given: the worker is asked for their fates."""
         return [digest for digest, holders in self._shared.items() if worker in holders]
 
     def merge(self, accounts: Mapping[str, Account], fates: Mapping[str, Iterable[IdFate]]) -> Account:
         """One account of all workers' calls.
 
-        A worker that was lost gives the account that it told last, and no fates: what it had accepted without telling
-        an end is unfinished. Of an id that it shared, its part is taken for unfinished, if it had any unfinished.
+        A lost worker has the account that it reported last, and no fates: accepted calls without a reported end are
+        unfinished. Its part of a shared id counts as unfinished, if it had unfinished calls.
         """
         merged = Account()
         known: dict[int, dict[str, IdFate]] = {digest: {} for digest in self._shared}
-        for worker, told in fates.items():
-            for fate in told:
+        for worker, known_fates in fates.items():
+            for fate in known_fates:
                 if fate.digest in known:
                     known[fate.digest][worker] = fate
         silent: Counter[str] = Counter()
         for digest, holders in self._shared.items():
             silent.update(holders - known[digest].keys())
-        for worker in {*accounts, *self._told}:
+        for worker in {*accounts, *self._taken}:
             merged.add(self._whole(worker, accounts.get(worker), silent[worker]))
         for digest, parts in known.items():
             merged.duplicate_ids += len(self._shared[digest]) - 1
             if parts:
                 for part in parts.values():
                     _count(merged, part, -1)
-                _count(merged, play(list(parts.values()), self._settle), 1)
+                _count(merged, replay(list(parts.values()), self._settle), 1)
             else:
                 merged.unfinished += 1
         merged.by_state = {state: count for state, count in merged.by_state.items() if count}
         return merged
 
     def _whole(self, worker: str, account: Account | None, silent: int) -> Account:
-        """A worker's account with all that it is known to have accepted, less its `silent` parts of shared ids."""
+        """A worker's account with all that it accepted, minus its parts of shared ids without a fate (`silent`)."""
         whole = Account()
         if account is not None:
             whole.add(account)
-        if (more := self._told[worker] + whole.duplicate_ids - whole.accepted) > 0:
+        if (more := self._taken[worker] + whole.duplicate_ids - whole.accepted) > 0:
             whole.accepted += more
             whole.unfinished += more
         unfinished = min(silent, whole.unfinished)
@@ -201,8 +201,8 @@ class Reconciler:
         return whole
 
 
-def play(parts: list[IdFate], settle: float) -> IdFate:
-    """What one ledger would know of an id of which several workers know these parts."""
+def replay(parts: list[IdFate], settle: float) -> IdFate:
+    """What one ledger would know of an id that several workers were given."""
     events: list[tuple[float, int, int, int]] = []
     for number, part in enumerate(parts):
         events.extend((at, 0, line, number) for at, line in part.accepts)
@@ -218,7 +218,7 @@ def play(parts: list[IdFate], settle: float) -> IdFate:
                 lines.add(code)
                 last[number] = at
         elif outcome == IN_FLIGHT:
-            # That the worker's own calls were past their time is what it says; the others' are to be compared.
+            # The worker has checked the settle time of its own calls; check that of the other workers' calls.
             rivals = [placed for other, placed in enumerate(last) if other != number]
             if code != LOST or at > max(rivals, default=at - settle - 1) + settle:
                 outcome, ended, wrong = code, at, code != LOST and code not in lines
@@ -232,18 +232,18 @@ def play(parts: list[IdFate], settle: float) -> IdFate:
 
 
 def _one_delivery(parts: Iterable[IdFate], outcome: int) -> tuple[int, int, int, int, int]:
-    told = [part.delivery for part in parts]
-    states = {each[4] for each in told if each[4]}
-    expected = max(each[0] for each in told)
-    arrived = max(each[1] for each in told)
-    missing = int(not arrived and any(each[2] for each in told))
+    deliveries = [part.delivery for part in parts]
+    states = {each[4] for each in deliveries if each[4]}
+    expected = max(each[0] for each in deliveries)
+    arrived = max(each[1] for each in deliveries)
+    missing = int(not arrived and any(each[2] for each in deliveries))
     differs = len(states) > 1 or (outcome not in {IN_FLIGHT, LOST} and bool(states - {outcome}))
-    contradicting = int(differs or any(each[3] for each in told))
+    contradicting = int(differs or any(each[3] for each in deliveries))
     return expected, arrived, missing, contradicting, max(states, default=0)
 
 
 def _count(account: Account, fate: IdFate, times: int) -> None:
-    """Put a followed call in its column, or (times = -1) take it out."""
+    """Add a followed call to its column, or (times = -1) remove it."""
     if fate.outcome == IN_FLIGHT:
         account.unfinished += times
     elif fate.outcome == LOST:

@@ -1,7 +1,7 @@
-"""The watch over accepted calls: polls them in batches until the ledger has their end.
+"""Polls accepted calls in batches until the ledger has their end.
 
-These polls are how calls are accounted for; they follow from the calls, so they have no schedule of their own, and a
-poll is due when it is sent. (The polling scenario's polls do have one.)
+These polls have no schedule of their own: a poll is due when it is sent. (The polls of the polling scenario have a
+schedule.)
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from ringback.loadgen.http.load_client import PROMISED_BATCH, HeldBack, LoadClie
 __all__ = ["CallPoller"]
 
 _AT_ONCE = 64
-"""Polls on their way at a time; further batches wait, so that a deployment which stalls is not piled upon."""
-_AFTER_NOTHING = 1.0
-"""Seconds to wait after a poll that could not be sent at all."""
+"""Polls in flight at a time; further batches wait, so that a stalled deployment gets no more of them."""
+_AFTER_REFUSAL = 1.0
+"""Seconds to wait after a poll that could not be sent."""
 
 
 class CallPoller:
     """Polls each followed call `first` seconds after it was accepted, then every `interval` seconds.
 
-    `batch` bounds the calls of one poll. Calls wait in the order in which they are due, in lists of one tick each: a
-    million of them cost eight bytes each beyond what the ledger keeps.
+    `batch` limits the calls of one poll. Calls wait in the order in which they are due, in lists of one tick each, so
+    each costs eight bytes beside what the ledger stores.
     """
 
     def __init__(
         self,
-        door: LoadClient,
+        client: LoadClient,
         ledger: Ledger,
         *,
         batch: int,
@@ -40,7 +40,7 @@ class CallPoller:
         first: float | None = None,
         on_final: Callable[[str, float], None],
     ) -> None:
-        self._door = door
+        self._client = client
         self._ledger = ledger
         self._batch = batch
         self._interval = interval
@@ -49,42 +49,42 @@ class CallPoller:
         self._on_final = on_final
         self._new: list[str] = []
         self._unanswered: list[str] = []
-        """Calls to ask for again of which no poll has been answered soundly yet."""
+        """Calls to poll again for which no poll has had a sound answer yet."""
         self._old: list[str] = []
         self._first_time: deque[tuple[float, bool, list[str]]] = deque()
         self._again: deque[tuple[float, bool, list[str]]] = deque()
-        """When calls are due, whether nothing has been answered of them yet, and which they are."""
+        """When calls are due, whether they are new (without a sound answer yet), and which they are."""
         self._ready: deque[tuple[bool, list[str]]] = deque()
         self._on_their_way = 0
         self._quiet_until = 0.0
         self._loop: gevent.Greenlet | None = None
         self._stopped = False
         self.asked_too_late = 0
-        """Calls that were asked for the first time after their settle time, and of which nothing was told any more."""
+        """Calls that were first polled after their settle time and had no state then."""
 
     def start(self) -> None:
         """Begin to poll."""
         self._loop = gevent.spawn(self._run)
 
     def stop(self) -> None:
-        """Poll no more; answers on their way are not waited for."""
+        """Stop polling; do not wait for answers."""
         if self._loop is not None:
             self._loop.kill()
         self._stopped = True
 
     def follow(self, unique_id: str) -> None:
-        """Poll this call until it has come to its end."""
+        """Poll this call until it has ended."""
         self._new.append(unique_id)
 
     def hurry(self) -> None:
-        """Ask now for the calls that were to be asked for the first time later, and from now on without that delay."""
+        """Poll now all calls that wait for their first poll, and from now on without that delay."""
         self._first = self._interval
         for waiting in (self._first_time, self._again):
             self._ready.extend((new, calls) for _, new, calls in waiting)
             waiting.clear()
 
     def take(self, polled: Polled) -> None:
-        """Tell the ledger what a poll was answered, whoever asked."""
+        """Record the answer to a poll in the ledger, whoever sent the poll."""
         if polled.kind is not None:
             return
         now = clock.monotonic()
@@ -120,15 +120,15 @@ class CallPoller:
             if not batch:
                 return
             try:
-                self._door.poll(batch, clock.monotonic(), self._on_first_poll if new else self._on_poll)
+                self._client.poll(batch, clock.monotonic(), self._on_first_poll if new else self._on_poll)
             except RequestNotSent as why:
-                self._quiet_until = now + (why.seconds if isinstance(why, HeldBack) else _AFTER_NOTHING)
+                self._quiet_until = now + (why.seconds if isinstance(why, HeldBack) else _AFTER_REFUSAL)
                 (self._unanswered if new else self._old).extend(batch)
             else:
                 self._on_their_way += 1
 
     def _next_batch(self) -> tuple[bool, list[str]]:
-        """The next calls that are due and have not ended, each once, and whether nothing has been answered of them."""
+        """The next calls that are due and have not ended, each once; and whether they are new."""
         batch: dict[str, None] = {}
         new = bool(self._ready) and self._ready[0][0]
         while self._ready and len(batch) < self._batch and (not batch or self._ready[0][0] == new):
@@ -140,12 +140,12 @@ class CallPoller:
         return new, list(batch)
 
     def _on_first_poll(self, polled: Polled) -> None:
-        """A call that is asked for too late may have had its result, and lost it again: that tells nothing of it."""
+        """Leave out calls that were first polled too late: a deployment may have dropped their results already."""
         if polled.kind is not None:
             self._on_answer(polled, self._unanswered)
         else:
-            told = {unique_id for unique_id, state in polled.results if state}
-            late = {each for each in polled.asked if each not in told and self._ledger.overdue(each, polled.begun)}
+            answered = {unique_id for unique_id, state in polled.results if state}
+            late = {each for each in polled.asked if each not in answered and self._ledger.overdue(each, polled.begun)}
             if late:
                 self.asked_too_late += len(late)
                 polled = polled._replace(
@@ -158,7 +158,7 @@ class CallPoller:
         self._on_answer(polled, self._old)
 
     def _on_answer(self, polled: Polled, again: list[str]) -> None:
-        """Take what a poll was answered; calls that have not ended are put into `again`."""
+        """Take an answer; calls that have not ended are put into `again`."""
         self._on_their_way -= 1
         if polled.kind == "batch_refused":
             self._batch = PROMISED_BATCH

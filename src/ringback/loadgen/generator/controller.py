@@ -1,7 +1,7 @@
 """Controls a load run: when it starts, what is played, when it is enough, and when all calls have come to their end.
 
-What lives here: the course of a run, alike for one process and for many. What does not: how orders reach the processes
-(runner), what they mean there (worker run), and what the result means (judging).
+What lives here: the phases of a run, the same for one process and for many. What does not: how orders reach the
+processes (runner), what they mean there (worker run), and what the result means (judging).
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class RunController:
         while (rate := search.next_rate()) is not None and not self._enough.is_set():
             self._rest(search.rest_seconds)
             start = math.ceil(clock.monotonic() + max(self._runner.head_start, 0.05) - self._begun)
-            begun = self._begun + start  # a full second of the run's course, where a window begins
+            begun = self._begun + start  # a full second, where a window begins
             self._play(begun, constant(rate, plan.step).to_plain(), plan.step)
             if self._enough.is_set():
                 break

@@ -45,7 +45,7 @@ _UNFINISHED_IDS = 20
 
 
 class LoadRun:
-    """A run's state in this process. Users place calls with `placer`, as `streams` tell them.
+    """A run's state in this process. Users place calls by `placer` when `streams` say so.
 
     `member` is this process's number and how many there are; `budget` its share of the calls, for all its runs. With
     `scheduled`, users wait for streams; else Locust decides how long they run. With `relay`, there is `news` to send.

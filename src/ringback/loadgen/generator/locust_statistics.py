@@ -1,8 +1,8 @@
-"""Locust's own statistics, told of many requests at once.
+"""Fills Locust's own statistics with many requests at once.
 
 Firing Locust's `request` event for each of tens of thousands of requests a second would cost more than sending them. So
-its statistics are filled twice a second with what ended since; what its tables, charts, CSV files and master show is
-the same. Listeners of somebody else's to that event are told of each request, as ever.
+its statistics are filled twice a second; its tables, charts, CSV files and master show the same. Other listeners to
+that event are still called for each request.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _EVERY = 0.5
 
 
 class RequestFailed(Exception):
-    """How Locust's statistics are told of a failed request: the message is the kind of failure."""
+    """A failed request in Locust's statistics; the message is the kind of failure."""
 
 
 class LocustStatistics:
-    """Gathers requests and hands them on to an environment's statistics, `every` half a second from `start` on."""
+    """Collects requests and adds them to an environment's statistics, every half a second after `start`."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -38,26 +38,26 @@ class LocustStatistics:
         self._loop: gevent.Greenlet | None = None
 
     def start(self) -> None:
-        """Begin to hand on."""
+        """Begin to add requests to Locust's statistics."""
         self._loop = gevent.spawn(self._run)
 
     def stop(self) -> None:
-        """Hand on what is left."""
+        """Add what is left."""
         if self._loop is not None:
             self._loop.kill()
         self.flush()
 
     def take(self, name: str, seconds: float, received: int, kind: str | None) -> None:
-        """A request ended, so many seconds after it was due, with so many bytes; `kind` of failure or None."""
+        """A request ended, `seconds` after it was due, with so many bytes; `kind` of failure or None."""
         self._times[name].append(seconds)
         self._bytes[name] += received
         if kind is not None:
             self._failures[name, kind] += 1
         if self._others:
-            gevent.spawn(self._tell, name, seconds, received, kind)
+            gevent.spawn(self._call_others, name, seconds, received, kind)
 
     def flush(self) -> None:
-        """Hand on what has ended since the last time."""
+        """Add the requests that have ended since the last time."""
         stats = self._environment.stats
         now = clock.wall().timestamp()
         for (name, kind), count in self._failures.items():
@@ -89,7 +89,7 @@ class LocustStatistics:
             gevent.sleep(_EVERY)
             self.flush()
 
-    def _tell(self, name: str, seconds: float, received: int, kind: str | None) -> None:
+    def _call_others(self, name: str, seconds: float, received: int, kind: str | None) -> None:
         for handler in self._others:
             handler(
                 request_type=_METHOD, name=name, response_time=seconds * 1000, response_length=received,

@@ -1,13 +1,12 @@
-"""One connection to a deployment: opened, secured, and used for one exchange after another.
+"""One connection to a deployment: it is opened, secured, and used for one request after another.
 
-Everything here happens in call backs of gevent's event loop, none of which waits. It stands in for Locust's
-FastHttpUser, because what sends triggers must be sure of three things that geventhttpclient (read at 2.6.1) leaves
-open: whether any of a request can have arrived; that a whole answer is bounded in time and size (there, each single
-read is, in time alone); and that nothing below it tries again (there, idempotent methods are). It is faster, too: see
-`benchmarks/load_speed.py`.
+Everything here happens in callbacks of gevent's event loop, and no callback waits. It replaces Locust's FastHttpUser,
+because triggers need three guarantees that geventhttpclient (2.6.1) does not give: whether any part of a request can
+have arrived; a limit on time and size of a whole answer (there, each read has a time limit only); and that no layer
+below repeats a request (there, idempotent methods are repeated). It is also faster: see `benchmarks/load_speed.py`.
 
-A request is sent at most once, whatever happens. Redirects are not followed. TLS goes through memory buffers
-(`ssl.MemoryBIO`), so that nothing need be patched and no greenlet waits for it.
+A request is sent at most once. Redirects are not followed. TLS uses memory buffers (`ssl.MemoryBIO`), so nothing has to
+be patched and no greenlet waits for it.
 """
 
 from __future__ import annotations
@@ -26,25 +25,25 @@ from ringback.loadgen.http.http_answer import AnswerReader, HttpAnswer, KnownHea
 __all__ = ["Address", "Connection", "ConnectionOwner", "Failed", "Outcome", "PendingRequest", "cause_of"]
 
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
-"""What a machine says when it has no more files, ports or memory to send with: the generator's limit."""
+"""Errors of a machine without free files, ports or memory: the generator is the limit."""
 _PIECE = 64 * 1024
 _CROSSING = 0.5
-"""Seconds within which a request shows that its connection was closed while it was on its way."""
+"""Seconds after a request in which the end of its connection means that the two crossed."""
 _READ, _WRITE = 1, 2
 _Socket: type[socket.socket] = monkey.get_original("socket", "socket")
-"""The standard library's, whether or not gevent has patched it: gevent's would wait, and nothing here may."""
+"""The standard library's, even if gevent has patched it: gevent's socket waits, and nothing here may wait."""
 
 Address = tuple[int, Any]
 """An address family, and an address of it."""
 
 
 def cause_of(error: OSError | UnicodeError) -> str:
-    """What kind of failure it is that no connection could be begun: ours, or the deployment's."""
+    """The kind of failure when a connection could not be begun: ours (`generator`) or the deployment's (`connect`)."""
     return "generator" if isinstance(error, OSError) and error.errno in _OURS else "connect"
 
 
 class Failed:
-    """There is no whole answer; `sent` is False only if nothing of the request can have arrived.
+    """There is no complete answer; `sent` is False only if no part of the request can have arrived.
 
     `kind` is `connect`, `tls`, `timeout`, `connection_lost`, `stale`, `protocol`, `malformed`, `too_large` or
     `generator` (this machine has no more files or ports).
@@ -61,61 +60,72 @@ Outcome = HttpAnswer | Failed
 
 
 class PendingRequest:
-    """A request to be sent once, and who is told how it ended: `done(exchange, outcome)`, from the event loop.
+    """A request to be sent once; when it has ended, the event loop calls `done(request, outcome)`.
 
-    `begun` is when it was handed to a connection (`clock.monotonic` seconds); connecting is part of what it takes.
+    `begun` is when it was given to a connection (`clock.monotonic` seconds); its time includes connecting.
     """
 
-    __slots__ = ("address", "begun", "done", "due", "fresh", "request", "tag", "tries")
+    __slots__ = ("address", "begun", "content", "done", "due", "fresh", "tag", "tries")
 
     def __init__(
-        self, request: bytes, done: Callable[[PendingRequest, Outcome], None], due: float, tag: Any = None,
+        self, content: bytes, done: Callable[[PendingRequest, Outcome], None], due: float, tag: Any = None,
         *, fresh: bool = False,
     ) -> None:  # fmt: skip
-        self.request = request
+        self.content = content
         self.done = done
         self.due = due
         self.tag = tag
         self.fresh = fresh
-        """Whether it insists on a new connection."""
+        """Whether it needs a new connection."""
         self.begun = 0.0
         self.address = self.tries = 0
-        """Which of the deployment's addresses it was last to be sent to, and how many have been tried for it."""
+        """The number of the address that was tried last, and how many addresses were tried."""
 
 
 class ConnectionOwner(Protocol):
-    """Whoever holds connections, and wants to know what becomes of them."""
+    """Holds connections, and is called when something happens to them."""
 
     heads: KnownHeads
 
     def opened(self, connection: Connection, *, resumed: bool) -> None:
-        """It is open, and about to carry its first request."""
+        """The connection is open, and about to carry its first request."""
 
     def freed(self, connection: Connection) -> None:
-        """It may carry another request."""
+        """The connection may carry another request."""
 
     def closed(self, connection: Connection) -> None:
-        """It is gone."""
+        """The connection is closed."""
 
     def crossed(self, idle: float) -> None:
-        """A request crossed the closing of a connection that had been idle for so many seconds."""
+        """The deployment closed a connection, idle for so many seconds, just when a request was sent on it."""
 
-    def ended(self, exchange: PendingRequest, outcome: Outcome) -> None:
-        """An exchange is over."""
+    def ended(self, request: PendingRequest, outcome: Outcome) -> None:
+        """A request has ended."""
 
 
 class Connection:
-    """Carries one exchange at a time. `deadline` is kept by the keeper, which calls `expire` when it has passed."""
+    """Carries one request at a time. The owner calls `expire` when the request's time is over."""
 
     __slots__ = (
-        "_exchange", "_handshaking", "_incoming", "_keeper", "_outgoing", "_readable", "_reader",
-        "_socket", "_tls", "_unsent", "_used", "_writable", "idle_since",
+        "_handshaking",
+        "_incoming",
+        "_outgoing",
+        "_owner",
+        "_readable",
+        "_reader",
+        "_request",
+        "_socket",
+        "_tls",
+        "_unsent",
+        "_used",
+        "_writable",
+        "idle_since",
     )  # fmt: skip
 
-    def __init__(self, loop: Any, address: Address, keeper: ConnectionOwner, exchange: PendingRequest) -> None:
-        """Begin to connect, in order to carry `exchange`. Raises OSError if this machine or the address can't."""
-        self._keeper = keeper
-        self._exchange: PendingRequest | None = exchange
+    def __init__(self, loop: Any, address: Address, owner: ConnectionOwner, request: PendingRequest) -> None:
+        """Begin to connect, in order to carry a request. Raises OSError if that fails at once."""
+        self._owner = owner
+        self._request: PendingRequest | None = request
         self._reader: AnswerReader | None = None
         self._unsent = b""
         self._tls: Any = None
@@ -139,7 +149,7 @@ class Connection:
         self._writable.start(self._on_connected)
 
     def secure(self, context: ssl.SSLContext, server_name: str, session: ssl.SSLSession | None) -> None:
-        """Speak TLS once connected, resuming a session if there is one."""
+        """Use TLS once connected, and resume a session if there is one."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name, session=session)
         self._handshaking = True
@@ -149,41 +159,41 @@ class Connection:
         """The TLS session that another connection may resume."""
         return None if self._tls is None else self._tls.session
 
-    def carry(self, exchange: PendingRequest) -> bool:
-        """Send a request; the connection must be free. False if it had ended before anything of the request left."""
-        self._exchange = exchange
-        request = exchange.request
+    def carry(self, request: PendingRequest) -> bool:
+        """Send a request on a free connection. False if the connection had ended before any part was sent."""
+        self._request = request
+        content = request.content
         try:
             if self._tls is not None:
-                self._tls.write(request)
-                request = self._unsent + self._outgoing.read()
-            sent = self._socket.send(request)
+                self._tls.write(content)
+                content = self._unsent + self._outgoing.read()
+            sent = self._socket.send(content)
         except BlockingIOError:
             sent = 0
         except OSError:
-            if not self._used:  # it has just been opened: another one would fare no better
+            if not self._used:  # it has just been opened: a new connection would not help
                 self._fail("connect", sent=False)
                 return True
-            self._exchange = None
+            self._request = None
             self.close()
             return False
-        self._unsent = request[sent:]
+        self._unsent = content[sent:]
         if self._unsent:
             self._writable.start(self._on_writable)
         return True
 
     def expire(self) -> None:
-        """The exchange has taken too long."""
+        """The request has timed out."""
         connected = self._readable.active and not self._handshaking
         self._fail("timeout", sent=connected)
 
     def close(self) -> None:
-        """Close it; an exchange that is under way is forgotten."""
+        """Close the connection; its request, if any, ends without a callback."""
         for watcher in (self._readable, self._writable):
             watcher.stop()
             watcher.close()
         self._socket.close()
-        self._keeper.closed(self)
+        self._owner.closed(self)
 
     def _on_connected(self) -> None:
         self._writable.stop()
@@ -198,11 +208,11 @@ class Connection:
             self._begin()
 
     def _begin(self) -> None:
-        """It is open: carry the exchange for which it was opened."""
-        exchange = self._exchange
-        assert exchange is not None  # noqa: S101 - no connection is opened without one
-        self._keeper.opened(self, resumed=self._tls is not None and self._tls.session_reused)
-        self.carry(exchange)
+        """The connection is open: carry the request for which it was opened."""
+        request = self._request
+        assert request is not None  # noqa: S101 - no connection is opened without one
+        self._owner.opened(self, resumed=self._tls is not None and self._tls.session_reused)
+        self.carry(request)
 
     def _shake_hands(self) -> None:
         try:
@@ -219,7 +229,7 @@ class Connection:
         self._begin()
 
     def _flush(self) -> None:
-        """Send what TLS has to say of its own accord."""
+        """Send what TLS itself needs to send."""
         left = self._unsent + self._outgoing.read()
         if not left:
             return
@@ -228,7 +238,7 @@ class Connection:
         except BlockingIOError:
             sent = 0
         except OSError:
-            return  # reading will tell
+            return  # reading will show the error
         self._unsent = left[sent:]
         if self._unsent:
             self._writable.start(self._on_writable)
@@ -240,7 +250,7 @@ class Connection:
             return
         except OSError:
             self._writable.stop()
-            return  # reading will tell: an answer may have come before the end
+            return  # reading will show the error; an answer may have come before it
         self._unsent = self._unsent[sent:]
         if not self._unsent:
             self._writable.stop()
@@ -289,46 +299,46 @@ class Connection:
             self._flush()
 
     def _on_piece(self, piece: bytes) -> None:
-        exchange = self._exchange
-        if exchange is None:  # a farewell, or what nobody asked for
+        request = self._request
+        if request is None:  # the end of the connection, or data without a request
             self.close()
             return
         if self._reader is None:
-            answer = None if self._unsent else self._keeper.heads.read(piece)
+            answer = None if self._unsent else self._owner.heads.read(piece)
             if answer is not None:
-                self._exchange = None
+                self._request = None
                 self._used = True
-                self._keeper.freed(self)
-                self._keeper.ended(exchange, answer)
+                self._owner.freed(self)
+                self._owner.ended(request, answer)
                 return
             self._reader = AnswerReader()
         reader = self._reader
         try:
             reader.feed(piece)
         except Unreadable as error:
-            self._lost(exchange, reader, error.kind)
+            self._lost(request, reader, error.kind)
             return
         if reader.answer is None:
             return
-        self._exchange = self._reader = None
+        self._request = self._reader = None
         if reader.reusable and not self._unsent:
-            self._keeper.heads.learn(piece, reader)
+            self._owner.heads.learn(piece, reader)
             self._used = True
-            self._keeper.freed(self)
+            self._owner.freed(self)
         else:
             self.close()
-        self._keeper.ended(exchange, reader.answer)
+        self._owner.ended(request, reader.answer)
 
-    def _lost(self, exchange: PendingRequest, reader: AnswerReader, kind: str) -> None:
-        """What a connection's end means: a kept one that ends at once and in silence had most likely ended before."""
-        at_once = clock.monotonic() - exchange.begun < _CROSSING
+    def _lost(self, request: PendingRequest, reader: AnswerReader, kind: str) -> None:
+        """The connection ended. If a reused one ends at once and without an answer, it had most likely ended before."""
+        at_once = clock.monotonic() - request.begun < _CROSSING
         if kind == "connection_lost" and self._used and at_once and not reader.received:
-            self._keeper.crossed(exchange.begun - self.idle_since)
+            self._owner.crossed(request.begun - self.idle_since)
             kind = "stale"
         self._fail(kind, sent=True)
 
     def _fail(self, kind: str, *, sent: bool) -> None:
-        exchange, self._exchange = self._exchange, None
+        request, self._request = self._request, None
         self.close()
-        if exchange is not None:
-            self._keeper.ended(exchange, Failed(kind, sent=sent))
+        if request is not None:
+            self._owner.ended(request, Failed(kind, sent=sent))

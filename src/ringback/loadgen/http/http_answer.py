@@ -1,4 +1,4 @@
-"""One HTTP/1.1 answer, put together from the pieces in which it comes. No socket here; httptools does the parsing."""
+"""One HTTP/1.1 answer, read from the pieces in which it arrives. No socket here; httptools does the parsing."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ringback.deployment.reading import BodyDecoder
 __all__ = ["AnswerReader", "HttpAnswer", "KnownHeads", "Unreadable"]
 
 MAX_HEADERS = 64 * 1024
-"""Bytes of header names and values beyond which an answer is given up."""
+"""Bytes of header names and values that are read at most."""
 MAX_ANSWER = 16 * 1024 * 1024
-"""Bytes on the wire beyond which an answer is given up; what they unpack to has a bound of its own."""
+"""Bytes on the wire that are read at most; their decoded size has its own limit."""
 _HEADS = 512
 _LONGEST_HEAD = 4096
 _HEAD_END = b"\r\n\r\n"
 
 
 class Unreadable(Exception):
-    """What came is no HTTP/1.1 answer (`kind` is `protocol`), or more than anybody needs (`too_large`)."""
+    """The data is not an HTTP/1.1 answer (`kind` is `protocol`), or there is too much of it (`too_large`)."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -29,7 +29,7 @@ class Unreadable(Exception):
 
 
 class HttpAnswer(NamedTuple):
-    """A whole answer; names of headers are in lower case, and of a repeated header the last counts."""
+    """A complete answer; header names are in lower case, and the last of repeated headers counts."""
 
     status: int
     headers: Mapping[str, str]
@@ -40,7 +40,7 @@ class HttpAnswer(NamedTuple):
 
 
 class AnswerReader:
-    """Feed it what the socket gives until `answer` is there. Informational (1xx) answers are passed over."""
+    """Feed it what the socket receives until there is an `answer`. Informational (1xx) answers are skipped."""
 
     __slots__ = ("_body", "_header_bytes", "_headers", "_parser", "_sized", "answer", "received", "reusable")
 
@@ -53,7 +53,7 @@ class AnswerReader:
         self.on_message_begin()
 
     def feed(self, piece: bytes) -> None:
-        """Take what the socket gave; b"" is the end of the connection. Raises `Unreadable`."""
+        """Take what the socket received; b"" is the end of the connection. Raises `Unreadable`."""
         if not piece:
             self._end()
             return
@@ -66,7 +66,7 @@ class AnswerReader:
             if self.answer is None:
                 cause = error.__context__
                 raise cause if isinstance(cause, Unreadable) else Unreadable("protocol") from None
-            self.reusable = False  # something follows the answer that nobody asked for
+            self.reusable = False  # data follows the answer
 
     def _end(self) -> None:
         if self.answer is None:
@@ -76,7 +76,7 @@ class AnswerReader:
         self.reusable = False
 
     def on_message_begin(self) -> None:
-        """Called by the parser, as all that follow."""
+        """Called by the parser, as the other `on_` methods are."""
         if self.answer is not None:
             raise Unreadable("protocol")
         self._headers: dict[str, str] = {}
@@ -116,11 +116,11 @@ class AnswerReader:
 
 
 class KnownHeads:
-    """Status lines and headers that an `AnswerReader` has read before, byte by byte the same.
+    """Heads (status line and headers) that an `AnswerReader` has read before.
 
-    A server's answers have few heads within a second, so most need not be parsed: an answer that came in one piece,
-    under a known head, and is as long as that head says, is what the reader would have made of it. Whatever is
-    otherwise is left to a reader.
+    A server's answers have only a few different heads within a second, so most need no parsing: an answer that came in
+    one piece, with a known head and the length that the head says, gives the result that a reader would give. All
+    others are left to a reader.
     """
 
     __slots__ = ("_heads",)
@@ -129,7 +129,7 @@ class KnownHeads:
         self._heads: dict[bytes, tuple[int, Mapping[str, str], int]] = {}
 
     def read(self, piece: bytes) -> HttpAnswer | None:
-        """The answer that a piece is, if its head is known and the piece is the whole of it."""
+        """The answer in a piece, if its head is known and the piece is all of it; else None."""
         end = piece.find(_HEAD_END) + 4
         known = self._heads.get(piece[:end])
         if known is None or known[2] != len(piece) - end:
@@ -137,7 +137,7 @@ class KnownHeads:
         return HttpAnswer(known[0], known[1], piece[end:], len(piece))
 
     def learn(self, piece: bytes, reader: AnswerReader) -> None:
-        """Remember the head of an answer that a reader has read, if `piece` is all of it and of the plainest kind."""
+        """Remember the head of an answer that a reader has read, if `piece` is all of it and its body is unencoded."""
         answer = reader.answer
         end = piece.find(_HEAD_END) + 4
         if (

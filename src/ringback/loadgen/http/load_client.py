@@ -1,8 +1,8 @@
-"""The one door through which every request of a load run leaves: dial guard, call budget, rate limits, one sending.
+"""Sends all triggers and polls of a load run; enforces the dial guard, the call budget and rate limits.
 
-What lives here: the order of those, and what an outcome means for the budget. What does not: who sends when (users,
-watch), and what becomes of accepted calls (ledger). Nothing here waits: who begins a request is told how it ended by a
-call from the event loop.
+What lives here: the order of these checks, and what an answer means for the budget. What does not: who sends when
+(users, call poller), and what becomes of accepted calls (ledger). Nothing here waits: the event loop calls back when a
+request has ended.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from ringback.loadgen.http.wire import RequestWriter, read_poll, read_trigger
 __all__ = ["HeldBack", "Listener", "LoadClient", "NoCallsLeft", "Polled", "RequestNotSent", "Triggered"]
 
 UNREACHABLE_AFTER = 20
-"""So many attempts in a row, from the first, that end without a connection: the deployment can't be reached."""
+"""If so many first attempts end without a connection, the deployment can't be reached."""
 PROMISED_BATCH = 20
-"""Every deployment takes polls for so many calls; for more it may refuse, and that is no error."""
+"""Every deployment must accept polls for so many calls; a refusal of a larger poll is not an error."""
 WITHDRAWN = "withdrawn"
-"""The kind of failure of what still waited for a connection when the run ended: it never left."""
+"""The kind of failure of a request that still waited for a connection when the run ended: it was never sent."""
 _LONGEST_PAUSE = 60.0
-"""Seconds that a 429 is obeyed at most; after that, asking again is fair."""
+"""Seconds of pause after a 429, at most."""
 _PAUSE = 1.0
-"""Seconds to pause after a 429 that names no time."""
+"""Seconds of pause after a 429 without Retry-After."""
 
 
 class Listener(Protocol):
-    """Told of each request that ended."""
+    """Is called for each request that ended."""
 
     def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
-        """`trigger` or `poll`; when it was due, begun and over (in `clock.monotonic`); bytes; kind of error or None."""
+        """`trigger` or `poll`; when it was due, begun and ended (`clock.monotonic`); bytes; kind of error or None."""
 
 
 class RequestNotSent(Exception):
@@ -46,11 +46,11 @@ class RequestNotSent(Exception):
 
 
 class NoCallsLeft(RequestNotSent):
-    """No call may be placed any more; the message says why."""
+    """No further call may be placed; the message says why."""
 
 
 class HeldBack(RequestNotSent):
-    """The deployment asked for a pause (429) that lasts for another `seconds`."""
+    """The deployment asked for a pause (429), which lasts another `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -62,14 +62,14 @@ class Triggered(NamedTuple):
 
     unique_id: str | None
     kind: str | None
-    """The kind of error; None if all was well."""
+    """The kind of error, or None."""
     line: int
     word: bytes
     begun: float
 
 
 class Polled(NamedTuple):
-    """How a poll ended: what it reported, if it was answered soundly (`kind` None), and when it was begun."""
+    """How a poll ended: what it reported if the answer was sound (`kind` None), and when it was begun."""
 
     asked: Sequence[str]
     results: Sequence[tuple[str, str]]
@@ -78,7 +78,7 @@ class Polled(NamedTuple):
 
 
 class LoadClient:
-    """Sends triggers, each once at most, and polls."""
+    """Sends triggers (each at most once) and polls."""
 
     def __init__(
         self,
@@ -92,9 +92,9 @@ class LoadClient:
         self.unreachable = False
         self.reached = False
         self.on_their_way = 0
-        """Triggers that have not ended yet."""
+        """Triggers that have not ended."""
         self.refused_polls = 0
-        """Polls that the dial guard did not let pass."""
+        """Polls that the dial guard refused."""
         self._writer = writer
         self._pool = pool
         self._listener = listener
@@ -103,33 +103,33 @@ class LoadClient:
         self._any_type = any(waiver.clause == "TRN-04" for waiver in config.waivers)
 
     def trigger(self, line: int, due: float, then: Callable[[Triggered], None], *, delivered: bool = False) -> bytes:
-        """Place a call on the `line`-th line, due at `due`; never sent again, whatever comes.
+        """Trigger a call on the `line`-th line, due at `due`. The request is never repeated.
 
-        Returns the word by which it is known. `then` is told how it ended. Raises `RequestNotSent`.
+        Returns the word that identifies it. `then` is called when it has ended. Raises `RequestNotSent`.
         """
         if (pause := self._pause_until["trigger"] - clock.monotonic()) > 0:
             raise HeldBack(pause)
         if not self.budget.reserve():
             raise NoCallsLeft(self.budget.why_spent)
-        request, word = self._writer.trigger(line, delivered=delivered)
+        content, word = self._writer.trigger(line, delivered=delivered)
         self.on_their_way += 1
-        self._pool.begin(PendingRequest(request, self._on_trigger, due, (line, word, then)))
+        self._pool.begin(PendingRequest(content, self._on_trigger, due, (line, word, then)))
         return word
 
     def poll(self, unique_ids: Sequence[str], due: float, then: Callable[[Polled], None]) -> None:
-        """Ask for the states of calls. `then` is told what was answered. Raises `RequestNotSent`."""
+        """Ask for the states of calls. `then` is called when the poll has ended. Raises `RequestNotSent`."""
         if (pause := self._pause_until["poll"] - clock.monotonic()) > 0:
             raise HeldBack(pause)
         try:
-            request = self._writer.poll(unique_ids)
+            content = self._writer.poll(unique_ids)
         except StrangerRefused:
             self.refused_polls += 1
             raise RequestNotSent from None
-        self._pool.begin(PendingRequest(request, self._on_poll, due, (unique_ids, then)))
+        self._pool.begin(PendingRequest(content, self._on_poll, due, (unique_ids, then)))
 
-    def _on_trigger(self, exchange: PendingRequest, outcome: Outcome) -> None:
+    def _on_trigger(self, request: PendingRequest, outcome: Outcome) -> None:
         now = clock.monotonic()
-        line, word, then = exchange.tag
+        line, word, then = request.tag
         unique_id: str | None = None
         self.on_their_way -= 1
         if isinstance(outcome, Failed):
@@ -148,22 +148,20 @@ class LoadClient:
             if kind == "rate_limited":
                 self._pause("trigger", outcome)
         if kind != WITHDRAWN:
-            self._listener.take("trigger", exchange.due, exchange.begun, now, received, kind)
-        then(Triggered(unique_id, kind, line, word, exchange.begun))
+            self._listener.take("trigger", request.due, request.begun, now, received, kind)
+        then(Triggered(unique_id, kind, line, word, request.begun))
 
-    def _on_poll(self, exchange: PendingRequest, outcome: Outcome) -> None:
+    def _on_poll(self, request: PendingRequest, outcome: Outcome) -> None:
         now = clock.monotonic()
-        asked, then = exchange.tag
+        asked, then = request.tag
         results: list[tuple[str, str]] = []
         received = 0
         if isinstance(outcome, Failed):
             kind: str | None = outcome.kind
             self._failed(outcome)
-            if kind == "stale":  # asking again does no harm
-                self._listener.take("poll", exchange.due, exchange.begun, now, 0, kind)
-                self._pool.begin(
-                    PendingRequest(exchange.request, self._on_poll, exchange.due, exchange.tag, fresh=True)
-                )
+            if kind == "stale":  # a poll may be repeated
+                self._listener.take("poll", request.due, request.begun, now, 0, kind)
+                self._pool.begin(PendingRequest(request.content, self._on_poll, request.due, request.tag, fresh=True))
                 return
         else:
             self.reached = True
@@ -174,8 +172,8 @@ class LoadClient:
             if kind == "rate_limited":
                 self._pause("poll", outcome)
         if kind != WITHDRAWN:
-            self._listener.take("poll", exchange.due, exchange.begun, now, received, kind)
-        then(Polled(asked, results, kind, exchange.begun))
+            self._listener.take("poll", request.due, request.begun, now, received, kind)
+        then(Polled(asked, results, kind, request.begun))
 
     def _pause(self, name: str, answer: HttpAnswer) -> None:
         asked = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))

@@ -1,7 +1,7 @@
-"""The connections to one deployment, kept alive and shared by all that a load run sends.
+"""The connections to one deployment, which all requests of a load run share.
 
-What lives here: which connection carries a request, how many there may be, when one is given up. What does not: bytes
-on a connection (connection), and what is sent (client).
+What lives here: which connection carries a request, how many there may be, when one is closed; and how many files this
+process may open. What does not: bytes on a connection (connection), and what is sent (load client).
 """
 
 from __future__ import annotations
@@ -24,20 +24,19 @@ from ringback.loadgen.http.http_answer import KnownHeads
 __all__ = ["ConnectionPool", "connections_allowed", "open_files"]
 
 _LOOK_EVERY = 0.05
-"""Seconds between two looks at the deadlines."""
+"""Seconds between two checks for requests that have timed out."""
 _SPARE_FILES = 128
 _MOST_CONNECTIONS = 50_000
 
 
 class ConnectionPool:
-    """Takes a connection per request from those that are idle, latest used first, and opens what is missing.
+    """Gives each request an idle connection, the last used first, or opens a new one.
 
-    `most` bounds connections open at once; what finds no place waits for one, in order. `timeout` (seconds) bounds
-    connecting and, from there, the answer. A deployment may close idle connections at any time, and a request can cross
-    such a close on its way: that is `stale`, no failure of the deployment. The pool learns from it and keeps no
-    connection idle for that long again, so a deployment that drops connections in mid-request can't hide behind it for
-    long. The name is looked up once; where it has several addresses, one that refuses makes way for the next, and a
-    request has failed to connect when all have refused.
+    `most` limits open connections; further requests wait in order. `timeout` (seconds) limits connecting and, after
+    that, the answer. A deployment may close an idle connection just when a request is sent on it: the request is then
+    `stale`, which is not the deployment's failure. After that, the pool closes connections before they have been idle
+    for that long; so a deployment that drops connections in mid-request is soon found out. The name is looked up
+    once; if it has several addresses, the next is tried when one refuses, and a request fails when all have refused.
     """
 
     def __init__(self, base_url: str, context: ssl.SSLContext | None, timeout: float, most: int) -> None:
@@ -64,22 +63,22 @@ class ConnectionPool:
         self._look.start(self._expire)
 
     def look_up(self) -> None:
-        """Look the deployment's name up, from a greenlet; without an address, no request can be sent."""
+        """Look up the deployment's name, from a greenlet; without an address, no request can be sent."""
         try:
             found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             return
         self._addresses = [(entry[0], entry[4]) for entry in found]
 
-    def begin(self, exchange: PendingRequest) -> None:
-        """Send a request on some connection, or as soon as there is a place for one. `done` is called later."""
+    def begin(self, request: PendingRequest) -> None:
+        """Send a request, at once or when a connection is free. Its `done` is called later."""
         if self._closed:
-            self._loop.run_callback(exchange.done, exchange, Failed("withdrawn", sent=False))
+            self._loop.run_callback(request.done, request, Failed("withdrawn", sent=False))
             return
         if self._waiting:
-            self._waiting.append(exchange)
+            self._waiting.append(request)
             return
-        self._start(exchange, clock.monotonic())
+        self._start(request, clock.monotonic())
 
     def counts(self) -> dict[str, Any]:
         """How connections were used, for the report."""
@@ -98,51 +97,51 @@ class ConnectionPool:
         return "looked up once: " + ", ".join(str(address[1][0]) for address in self._addresses)
 
     def close(self) -> None:
-        """Close everything: what waits is withdrawn, and exchanges that are under way end without a word."""
+        """Close everything: waiting requests are withdrawn, and requests on connections end without a callback."""
         self._closed = True
         self._look.stop()
         self._look.close()
         while self._waiting:
-            exchange = self._waiting.popleft()
-            exchange.done(exchange, Failed("withdrawn", sent=False))
+            request = self._waiting.popleft()
+            request.done(request, Failed("withdrawn", sent=False))
         for connection in [*self._idle, *self._busy, *self._connecting]:
             connection.close()
 
-    def _start(self, exchange: PendingRequest, now: float) -> None:
-        """Send it on an idle connection, else on a new one, else let it wait."""
+    def _start(self, request: PendingRequest, now: float) -> None:
+        """Send a request on an idle connection, or on a new one, or let it wait."""
         idle = self._idle
-        exchange.begun = now
-        if not exchange.fresh:
+        request.begun = now
+        if not request.fresh:
             while idle:
                 connection = idle.pop()
                 if now - connection.idle_since < self._longest_idle:
                     self._busy[connection] = now + self._timeout
-                    if connection.carry(exchange):
+                    if connection.carry(request):
                         self.carried_count += 1
                         return
                 else:
                     connection.close()
         if len(self._busy) + len(self._connecting) >= self._most:
-            self._waiting.append(exchange)
+            self._waiting.append(request)
             return
         if len(idle) + len(self._busy) + len(self._connecting) >= self._most:
             idle.pop(0).close()
-        self._open(exchange)
+        self._open(request)
 
-    def _open(self, exchange: PendingRequest) -> None:
-        exchange.address = self._address
-        exchange.tries += 1
+    def _open(self, request: PendingRequest) -> None:
+        request.address = self._address
+        request.tries += 1
         try:
             if not self._addresses:
                 raise OSError("no address")
             address = self._addresses[self._address % len(self._addresses)]
-            connection = Connection(self._loop, address, self, exchange)
+            connection = Connection(self._loop, address, self, request)
         except (OSError, UnicodeError) as error:
-            self._loop.run_callback(self.ended, exchange, Failed(cause_of(error), sent=False))
+            self._loop.run_callback(self.ended, request, Failed(cause_of(error), sent=False))
             return
         if self._context is not None:
             connection.secure(self._context, self._host, self._session)
-        self._connecting[connection] = exchange.begun + self._timeout
+        self._connecting[connection] = request.begun + self._timeout
 
     def _expire(self) -> None:
         now = clock.monotonic()
@@ -173,7 +172,7 @@ class ConnectionPool:
         self._idle.append(connection)
 
     def closed(self, connection: Connection) -> None:
-        """A connection is gone."""
+        """A connection is closed."""
         if connection in self._without_session:
             self._without_session.remove(connection)
             session = connection.session
@@ -184,25 +183,25 @@ class ConnectionPool:
                 self._idle.remove(connection)
 
     def crossed(self, idle: float) -> None:
-        """A request crossed the closing of a connection that had been idle for so many seconds."""
+        """The deployment closed a connection, idle for so many seconds, just when a request was sent on it."""
         self.stale_count += 1
         self._longest_idle = min(self._longest_idle, idle) / 2
 
-    def ended(self, exchange: PendingRequest, outcome: Outcome) -> None:
-        """Tell whoever began it, then let in what waits; but what an address refused is tried on the next."""
+    def ended(self, request: PendingRequest, outcome: Outcome) -> None:
+        """A request has ended: try the next address if this one refused; else call back, and send what waits."""
         if isinstance(outcome, Failed) and not outcome.sent and outcome.kind in {"connect", "timeout"}:
-            if exchange.address == self._address:
+            if request.address == self._address:
                 self._address += 1
-            if outcome.kind == "connect" and exchange.tries < len(self._addresses) and not self._closed:
-                self._open(exchange)
+            if outcome.kind == "connect" and request.tries < len(self._addresses) and not self._closed:
+                self._open(request)
                 return
-        exchange.done(exchange, outcome)
+        request.done(request, outcome)
         while self._waiting and len(self._busy) + len(self._connecting) < self._most and not self._closed:
             self._start(self._waiting.popleft(), clock.monotonic())
 
 
 def connections_allowed() -> int:
-    """As many as this process may open files, once it has asked for all that it can get."""
+    """How many connections this process may open, after raising its limit of open files as far as it may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_CONNECTIONS + _SPARE_FILES
     if hard != resource.RLIM_INFINITY:
@@ -218,7 +217,7 @@ def connections_allowed() -> int:
 
 
 def open_files() -> int | None:
-    """How many files this process has open; None where the system does not tell."""
+    """How many files this process has open; None if the system does not say."""
     try:
         return len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208 - a count is wanted, not paths
     except OSError:

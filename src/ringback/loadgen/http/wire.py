@@ -21,7 +21,7 @@ __all__ = ["Endpoint", "RequestWriter", "TriggerAnswer", "read_poll", "read_trig
 TRIGGER_PATH = "/v2/call"
 POLL_PATH = "/v2/callresult"
 _WORDS = [bytes(letters) for letters in product(LETTERS.encode(), repeat=4)]
-"""The numbers below 65,536 in letters, for digits in a body would have to be looked at as a telephone number."""
+"""The numbers below 65,536 in letters: the dial guard would have to check digits as a telephone number."""
 _PAIRS = [bytes(letters) for letters in product(LETTERS.encode(), repeat=2)]
 _WORD = 16
 """Letters of a word: half of them the run's, half of them the trigger's number."""
@@ -33,7 +33,7 @@ TriggerAnswer = tuple[str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where one kind of request goes: its URL, its headers but for Content-Length, and the same as bytes."""
+    """Where one kind of request is sent: its URL, its headers except Content-Length, and both as bytes."""
 
     url: str
     headers: Headers
@@ -52,13 +52,13 @@ class Endpoint:
 
 
 class RequestWriter:
-    """Writes the requests of one run, and has the guard look at them. What stays the same is written once.
+    """Writes the requests of one run, and has the dial guard check them. Unchanging parts are written once.
 
     Raises `StrangerRefused` if a trigger would hold a number that is not a configured line.
     """
 
     def __init__(self, config: Config, guard: DialGuard, *, delivered_to: str | None = None) -> None:
-        """`delivered_to` is where results are delivered, if they are: below it, each call has an address."""
+        """`delivered_to` is the base URL for deliveries, if there are any: each call has its own address below it."""
         deployment = config.deployment
         common: Headers = (
             ("Host", urlsplit(deployment.base_url).netloc),
@@ -78,9 +78,9 @@ class RequestWriter:
         self._delivered = [self._template(number, delivered_to) for number in lines] if delivered_to else []
 
     def trigger(self, line: int, *, delivered: bool = False) -> tuple[bytes, bytes]:
-        """A trigger that dials the `line`-th configured line, and the word by which it is known, in letters.
+        """A trigger that dials the `line`-th configured line, and the word (letters) that identifies it.
 
-        The word stands in its ConversationId, and in the address to which its result is delivered.
+        The word is part of its ConversationId, and of the address to which its result is delivered.
         """
         self._number = number = (self._number + 1) & 0xFFFFFFFF
         word = self._run + _WORDS[number >> 16] + _WORDS[number & 0xFFFF]
@@ -88,7 +88,7 @@ class RequestWriter:
         return templates[line].fill(word), word
 
     def poll(self, unique_ids: Iterable[str]) -> bytes:
-        """A poll for these calls. Raises `StrangerRefused` if it would hold anything but their ids."""
+        """A poll for these calls. Raises `StrangerRefused` if it would hold anything but ids."""
         ids = list(unique_ids)
         try:
             body = orjson.dumps({"UniqueIds": ids})

@@ -1,4 +1,4 @@
-"""The load section of an earlier run, for limits that are relative to it: read from where that run left it."""
+"""The baseline: the load section of an earlier run, for limits that are relative to it. Read from its files."""
 
 from __future__ import annotations
 
@@ -17,23 +17,20 @@ _MEMBERS = ("trigger", "poll", "calls")
 
 
 def baseline_of(config: Config) -> Mapping[str, Any] | None:
-    """The load section that relative limits are held against, if one is configured.
-
-    Raises `ConfigError` if it can't be read, or if a limit needs one and there is none.
-    """
+    """The baseline, if one is configured. Raises `ConfigError` if it can't be read, or if a limit needs one."""
     path = config.load.baseline
     try:
         check_baseline(config.limits, named=path is not None)
         return None if path is None else load_baseline(path)
     except ValueError as error:
-        problem, _, mend = str(error).rpartition("|")[2].partition("; ")
-        raise ConfigError("configuration", "load.baseline", problem, mend, path and str(path)) from None
+        problem, _, fix = str(error).rpartition("|")[2].partition("; ")
+        raise ConfigError("configuration", "load.baseline", problem, fix, path and str(path)) from None
 
 
 def load_baseline(path: Path) -> Mapping[str, Any]:
-    """The load section that a run's directory holds, or a `verdict.json`, or a `load.json`.
+    """The load section in a run's directory, in a `verdict.json`, or in a `load.json`.
 
-    ValueError, in the form "problem; mend", if there is none.
+    ValueError, in the form "problem; fix", if there is none.
     """
     if path.is_dir():
         found = next((path / name for name in _FILES if (path / name).is_file()), None)
@@ -50,20 +47,20 @@ def load_baseline(path: Path) -> Mapping[str, Any]:
         raise ValueError(f"{path.name} is not JSON; name the directory of a load run") from None
     section = document.get("load", document) if isinstance(document, dict) else None
     if not isinstance(section, dict) or "scenario" not in section or not any(name in section for name in _MEMBERS):
-        raise ValueError(f"{path.name} tells of no load; name the directory of a load run")
+        raise ValueError(f"{path.name} has no load section; name the directory of a load run")
     return section
 
 
 def unlike(section: Mapping[str, Any], baseline: Mapping[str, Any]) -> tuple[str, ...]:
-    """In what the baseline's load was another one, a clause each: figures of different loads hardly compare."""
-    told = []
+    """How the baseline's load differs from this run's, in words: figures of different loads can't be compared."""
+    differences = []
     for name, mine, theirs in (
         ("scenario", section.get("scenario"), baseline.get("scenario")),
         ("load", _profile(section), _profile(baseline)),
     ):
         if mine is not None and theirs is not None and mine != theirs:
-            told.append(f"the baseline's {name} was another: {theirs}, and here {mine}")
-    return tuple(told)
+            differences.append(f"the baseline's {name} differs: it was {theirs}, and here it is {mine}")
+    return tuple(differences)
 
 
 def _profile(section: Mapping[str, Any]) -> object:

@@ -1,7 +1,7 @@
 """The search for capacity: the highest arrival rate that a deployment sustains within the limits.
 
-What lives here: `CapacitySearch`, which rate to try next. What does not: whether the deployment sustained a rate
-(`sustained`). Who sends the load asks for a rate, runs a step at it, rests, and tells what came of it.
+What lives here: `CapacitySearch`, which chooses the next rate. What does not: whether the deployment sustained a rate
+(`sustained`). The caller asks for a rate, runs a step at it, passes the result to the search, and rests.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ __all__ = ["Capacity", "CapacitySearch", "Step"]
 
 
 _NEAR = 1.25
-"""A step that fails within this factor of a rate that held may have failed by chance."""
+"""A step that fails at less than this factor times a rate that held may have failed by chance."""
 _LONGEST_REST = 30.0
 _HINTS = 3
 _TRIES = 4
-"""Steps that may decide nothing at one rate, before the search ends."""
+"""Undecided steps at one rate that end the search."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What came of one step at one rate (arrivals a second)."""
+    """The result of one step at one rate (arrivals a second)."""
 
     rate: float
     held: bool | None
-    """None: it could not be told, for a reason that is not the deployment's."""
+    """None: undecided, for a reason that is not the deployment's."""
     why: str
     knee: bool = False
-    """The deployment is clearly past what it can do."""
+    """Whether the deployment is far beyond its limit."""
     sustained: float | None = None
-    """Where it did not keep up: the rate at which it worked off requests meanwhile."""
+    """If the deployment fell behind: the rate at which it worked off requests."""
     seconds: float = 0.0
     """How long it lasted."""
     backlog: float = 0.0
-    """Seconds of work that were left over at its end."""
+    """Seconds of work that were left at its end."""
     p99_ms: float | None = None
     error_rate: float | None = None
     arrived_rate: float | None = None
@@ -72,7 +72,7 @@ class Capacity:
 
 @dataclass(slots=True)
 class _Votes:
-    """How often a rate held, failed and could not be judged."""
+    """How often a rate held, failed and was undecided."""
 
     held: int = 0
     failed: int = 0
@@ -80,23 +80,23 @@ class _Votes:
 
     @property
     def verdict(self) -> bool | None:
-        """One step decides until another contradicts it; then two of three do, and later the second failure."""
+        """One step decides until another contradicts it; then two of three decide, and later the second failure."""
         if self.failed >= 2 or (self.failed and not self.held):
             return False
         return True if self.held > self.failed else None
 
 
 class CapacitySearch:
-    """Which rate to try next: up in coarse steps, then bisection, then confirmation. Rates are arrivals a second.
+    """Chooses the next rate: doubling, then bisection, then confirmation. Rates are arrivals a second.
 
-    From `start` each rate is twice the last until one fails or `highest` holds; if `start` itself fails, half of it,
-    down to `lowest`. Between the highest rate that held and the lowest that failed, the search goes first to where a
-    failing step saw the deployment work, then to the geometric middle, until the two lie within `tolerance`. A failure
-    near a rate that held is repeated, and counts when two of three steps fail. At last the lower edge must hold
-    `confirm` more times; if it does not, the search goes one tolerance down and confirms again.
+    From `start`, rates double until one fails or `highest` holds; if `start` itself fails, they are halved, down to
+    `lowest`. Between the highest rate that held and the lowest that failed, the search first tries the rate at which
+    the deployment worked in a failed step, then the geometric middle, until the two are within `tolerance`. A failure
+    near a rate that held is repeated, and counts if two of three steps fail. At the end the lower rate must hold
+    `confirm` more times; if it does not, the search goes down by one tolerance and confirms again.
 
-    A step that decided nothing (a hiccup of this machine, say) is repeated; a fourth ends the search. So do
-    `max_steps`, and `max_seconds` of steps and rests. ValueError if a value makes no sense.
+    An undecided step (because of a hiccup of this machine, say) is repeated; the fourth ends the search. So do
+    `max_steps`, and `max_seconds` of steps and rests. ValueError if a value is out of range.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class CapacitySearch:
         max_seconds: float | None = None,
     ) -> None:
         if not 0 < start <= highest < math.inf:
-            raise ValueError("a search starts above 0 and not above its highest rate; mend start or highest")
+            raise ValueError("a search starts above 0 and not above its highest rate; correct start or highest")
         if not 0 < tolerance < 1:
             raise ValueError("a tolerance lies between 0 and 1; use one such as 0.02")
         if confirm < 0 or max_steps < 1 or not lowest > 0:
@@ -130,19 +130,19 @@ class CapacitySearch:
 
     @property
     def rest_seconds(self) -> float:
-        """How long to send nothing before the next step, so that what the last one piled up is worked off."""
+        """Seconds to send nothing before the next step, so that the deployment can work off its backlog."""
         if not self._steps or self._steps[-1].held:
             return 0.0
         return min(_LONGEST_REST, 0.5 + 1.5 * self._steps[-1].backlog)
 
     def next_rate(self) -> float | None:
-        """The rate to run the next step at, the same until it is told; None when the search has ended."""
+        """The rate of the next step, the same until `take`; None when the search has ended."""
         return self._next
 
     def take(self, step: Step) -> None:
         """Take the result of the step at `next_rate()`; ValueError if it is of another rate, or none was asked for."""
         if self._next is None or not math.isclose(step.rate, self._next):
-            raise ValueError(f"a step at {step.rate:g} was told, but {self._next} was asked for; run that one")
+            raise ValueError(f"the step was at {step.rate:g}, but {self._next} was asked for; run that one")
         rate = self._next
         self._steps.append(step)
         votes = self._votes.setdefault(rate, _Votes())
@@ -154,7 +154,7 @@ class CapacitySearch:
         self._next = self._choose(rate, step)
 
     def result(self) -> Capacity:
-        """What has been found so far; whole when `next_rate()` is None."""
+        """What has been found so far; final when `next_rate()` is None."""
         low = self._low
         return Capacity(low if self._confirmed else None, low, self._high, tuple(self._steps), self._reason)
 
@@ -172,25 +172,25 @@ class CapacitySearch:
         return max((rate for rate, votes in self._votes.items() if votes.held), default=0.0)
 
     def _choose(self, rate: float, step: Step) -> float | None:
-        """The next rate, or None and the reason."""
+        """The next rate; None if the search ends, and the reason is set."""
         votes = self._votes[rate]
         if step.held is None and votes.open >= _TRIES:
-            self._reason = f"nothing could be told at {rate:.4g} a second, {_TRIES} times: {step.why}"
+            self._reason = f"{_TRIES} steps at {rate:.4g} a second were undecided: {step.why}"
             return None
         again = self._again(rate, step)
         next_rate = rate if again else self._further()
         if next_rate is None:
             return None
         if len(self._steps) >= self._max_steps:
-            self._reason = f"the search was given {self._max_steps} steps, and they are used up"
+            self._reason = f"the search has used its {self._max_steps} steps"
             return None
         if self._max_seconds is not None and self._spent >= self._max_seconds:
-            self._reason = f"the search was given {self._max_seconds:g} seconds, and they are used up"
+            self._reason = f"the search has used its {self._max_seconds:g} seconds"
             return None
         return next_rate
 
     def _again(self, rate: float, step: Step) -> bool:
-        """Whether the step shall not decide alone."""
+        """Whether to repeat the step."""
         votes = self._votes[rate]
         if step.held is None or votes.verdict is None:
             return True
@@ -219,7 +219,7 @@ class CapacitySearch:
 
     def _down(self, high: float) -> float | None:
         if high <= self._lowest:
-            self._reason = f"not even {high:.4g} a second held"
+            self._reason = f"the lowest rate, {high:.4g} a second, failed"
             return None
         if self._best_seen >= high:
             return max(high / (1 + self._tolerance), self._lowest)
@@ -228,7 +228,7 @@ class CapacitySearch:
         return max(high / 2, self._lowest)
 
     def _between(self, low: float, high: float) -> float:
-        """Where in the gap to try: a tolerance below an edge that once held, or about the hint, or the middle."""
+        """A rate in the gap: one tolerance below an upper edge that once held, or near the hint, or the middle."""
         if self._best_seen >= high:
             return max(high / (1 + self._tolerance), math.sqrt(low * high))
         if self._hint is not None:
@@ -239,7 +239,7 @@ class CapacitySearch:
         return math.sqrt(low * high)
 
     def _take_hint(self, step: Step) -> None:
-        """Where the deployment worked while it fell behind is about its capacity; it may be wrong, so few are taken."""
+        """The rate at which a deployment works while it falls behind is near its capacity. Few hints are taken."""
         if step.held is not False or step.sustained is None or not self._hints_left:
             return
         low, high = self._low or 0.0, self._high or math.inf

@@ -1,4 +1,4 @@
-"""The user's limits held against a load section: pure functions, and the limits that hold unless the user says else."""
+"""Judges a load section by the user's limits and by default limits. Pure functions, but for `AbortWatch`."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ DEFAULT_LIMITS = (
     Limit("calls.wrong_state", "==", 0),
     Limit("calls.unrequested", "==", 0),
 )
-"""What the contract asks of a deployment under any load. A limit of the user's on the same metric replaces one."""
+"""What the contract requires of a deployment under any load. A user's limit on the same metric replaces one."""
 
 _TIMES = ("trigger.latency_ms", "trigger.service_ms", "poll.latency_ms", "poll.service_ms", "time_to_final_ms")
 _STILL_GROWING = frozenset({"calls.lost", "calls.wrong_state", "calls.changed_state", "calls.deliveries.missing"})
-"""Counts to which a call that is unfinished when the run ends may yet belong."""
+"""Counts that a call which was unfinished at the end of the run might still increase."""
 _BY_NAME = ("errors", "own_faults", "by_state")
-"""Mappings that have a member for what happened, and none for what did not: that is 0."""
+"""Mappings in which a missing member means 0."""
 _NEVER_FALLS = (
     "calls.lost", "calls.duplicate_ids", "calls.wrong_state", "calls.unrequested", "calls.undocumented_states",
     "calls.changed_state", "calls.deliveries.contradicting", "calls.accepted", "calls.final", "calls.indeterminate",
     "calls.by_state.", "trigger.count", "poll.count", "trigger.errors.", "poll.errors.", "trigger.rate_limited",
     "poll.rate_limited", "trigger.whole.", "poll.whole.", "arrivals.scheduled", "arrivals.sent", "arrivals.withheld",
 )  # fmt: skip
-"""What only grows while a run lasts: once above its bound, it stays there."""
-_KEPT_IN_A_SEARCH = (
+"""Metrics that never fall during a run: once above its bound, the value stays there."""
+_IN_A_SEARCH = (
     "capacity.", "generator.", "calls.duplicate_ids", "calls.wrong_state", "calls.changed_state", "calls.unrequested",
     "calls.undocumented_states",
 )  # fmt: skip
-"""What no load excuses."""
+"""Metrics that must meet their limits however high the load is."""
 _IN_A_ROW = 3
 _ENOUGH = 100
 _MEAN = 0.01
-"""Share of odd windows from which a mean is in doubt."""
+"""Share of windows limited by the generator; if there are more, a mean is uncertain."""
 
 
 def in_force(limits: Iterable[Limit]) -> tuple[Limit, ...]:
-    """The user's limits, and the default ones on metrics of which the user said nothing."""
+    """The user's limits, and the default limits on all other metrics."""
     mine = tuple(limits)
     named = {limit.metric for limit in mine}
     return (*mine, *(limit for limit in DEFAULT_LIMITS if limit.metric not in named))
 
 
 def value_of(section: Mapping[str, Any], metric: str) -> float | None:
-    """A metric of the section; None where it was not measured. Errors and states that did not occur are 0."""
+    """A metric of the section; None if it was not measured. Errors and states that did not occur are 0."""
     node: Any = section
     before = ""
     for part in metric.split("."):
@@ -65,8 +65,8 @@ def value_of(section: Mapping[str, Any], metric: str) -> float | None:
 
 
 def of_a_search(limits: Iterable[Limit]) -> tuple[Limit, ...]:
-    """The limits that a capacity search as a whole is held to: what it drives a deployment to is no failure of it."""
-    return tuple(limit for limit in in_force(limits) if limit.metric.startswith(_KEPT_IN_A_SEARCH))
+    """The limits for a capacity search as a whole. Overload is its purpose, so most limits do not apply."""
+    return tuple(limit for limit in in_force(limits) if limit.metric.startswith(_IN_A_SEARCH))
 
 
 def evaluate(
@@ -76,43 +76,43 @@ def evaluate(
     *,
     search: bool = False,
 ) -> tuple[LimitResult, ...]:
-    """Each limit in force against the section; relative ones against `baseline`, the section of an earlier run.
+    """Judge the section by each limit in force; a relative limit by `baseline`, the section of an earlier run.
 
-    `search`: the section is a capacity search's, as a whole.
+    `search`: the section is that of a whole capacity search.
 
-    What can't be decided is inconclusive: a metric that was not measured (here, or in the baseline), times taken by a
-    generator that was itself the limit, anything of a deployment that was never reached, and a count of calls kept
-    while calls are unfinished. Where the generator was the limit for a while only, a limit on times is broken if it is
-    broken without those windows, too.
+    The result is inconclusive for a metric that was not measured (here, or in the baseline), for times if the generator
+    was the limit, for all metrics if the deployment was never reached, and for a count of calls that meets its limit
+    while calls are unfinished. If the generator was the limit only for a while, a limit on times failed if it also
+    failed without those windows.
     """
     counting = of_a_search(limits) if search else in_force(limits)
     return tuple(_result(limit, section, baseline) for limit in counting)
 
 
 class AbortWatch:
-    """Looks at limits while a run lasts, and says when to stop: some limit can't hold any more, or won't."""
+    """Checks limits during a run, and finds when one of them can no longer be met."""
 
     def __init__(self, limits: Iterable[Limit], baseline: Mapping[str, Any] | None = None) -> None:
         self._limits = tuple(limits)
         self._baseline = baseline
-        self._broken: dict[str, int] = {}
+        self._failed: dict[str, int] = {}
 
     def failed_permanently(self, section: Mapping[str, Any]) -> LimitResult | None:
-        """The first limit that can't hold any more, given the section as of now; None if all may. About once a second.
+        """The first limit that has failed permanently, by the section as of now; else None. Call it once a second.
 
-        A count that only grows is broken for good once it is above its bound. Anything else counts as broken when it
-        was so three times in a row, over at least 100 requests.
+        A metric that never falls has failed permanently once it is above its bound; any other metric, if it failed
+        three times in a row over at least 100 requests.
         """
         for limit in in_force(self._limits):
             result = _result(limit, section, self._baseline)
-            broken = result.verdict is Verdict.FAIL
+            failed = result.verdict is Verdict.FAIL
             if limit.metric.startswith(_NEVER_FALLS):
-                if broken and _is_above(limit, result, self._baseline):
+                if failed and _is_above(limit, result, self._baseline):
                     return result
                 continue
-            broken = broken and not limit.metric.startswith(("calls.", "arrivals.", "capacity."))
-            times = self._broken.get(str(limit), 0) + 1 if broken and _told_of(limit, section) >= _ENOUGH else 0
-            self._broken[str(limit)] = times
+            failed = failed and not limit.metric.startswith(("calls.", "arrivals.", "capacity."))
+            times = self._failed.get(str(limit), 0) + 1 if failed and _requests_behind(limit, section) >= _ENOUGH else 0
+            self._failed[str(limit)] = times
             if times >= _IN_A_ROW:
                 return result
         return None
@@ -125,15 +125,15 @@ def _result(limit: Limit, section: Mapping[str, Any], baseline: Mapping[str, Any
     text, base, comparable = _text(limit, baseline)
     if value is None or not comparable or _undecidable(limit, section):
         return LimitResult(limit.metric, text, value, Verdict.INCONCLUSIVE)
-    held = limit.holds(value, base)
-    unfinished = held and limit.metric in _STILL_GROWING and value_of(section, "calls.unfinished")
-    if unfinished or (not held and _generators_doing(limit, section, base)):
+    met = limit.holds(value, base)
+    unfinished = met and limit.metric in _STILL_GROWING and value_of(section, "calls.unfinished")
+    if unfinished or (not met and _may_be_the_generator(limit, section, base)):
         return LimitResult(limit.metric, text, value, Verdict.INCONCLUSIVE)
-    return LimitResult(limit.metric, text, value, Verdict.PASS if held else Verdict.FAIL)
+    return LimitResult(limit.metric, text, value, Verdict.PASS if met else Verdict.FAIL)
 
 
 def _over_the_whole(limit: Limit, section: Mapping[str, Any]) -> float | None:
-    """An error rate of requests that were all due outside of the steady part, such as a standing population's."""
+    """The error rate over the whole run, if all requests were due outside the steady part (a standing population's)."""
     operation, _, figure = limit.metric.partition(".")
     count = value_of(section, f"{operation}.whole.count")
     if figure != "error_rate" or not count:
@@ -142,7 +142,7 @@ def _over_the_whole(limit: Limit, section: Mapping[str, Any]) -> float | None:
 
 
 def _text(limit: Limit, baseline: Mapping[str, Any] | None) -> tuple[str, float | None, bool]:
-    """The limit in words; the baseline's figure, if it is relative; and whether there is anything to compare with."""
+    """The limit in words; the baseline's figure, if the limit is relative; and whether the limit can be judged."""
     text = f"{limit.operator} {limit.bound:g}"
     if not limit.relative:
         return text, None, True
@@ -151,9 +151,9 @@ def _text(limit: Limit, baseline: Mapping[str, Any] | None) -> tuple[str, float 
         return f"{text} (there is no baseline)", None, False
     base = value_of(baseline, limit.metric)
     if base is None:
-        return f"{text} (the baseline tells of none)", None, False
+        return f"{text} (the baseline has no such metric)", None, False
     if _undecidable(limit, baseline):
-        return f"{text} (the baseline's own figure is in doubt)", base, False
+        return f"{text} (the baseline's own figure is inconclusive)", base, False
     return f"{text} (= {limit.bound * base:g})", base, True
 
 
@@ -170,8 +170,8 @@ def _undecidable(limit: Limit, section: Mapping[str, Any]) -> bool:
     return limit.metric.startswith(_TIMES) and bool(section.get("generator", {}).get("limited"))
 
 
-def _generators_doing(limit: Limit, section: Mapping[str, Any], base: float | None) -> bool:
-    """Whether a limit on times may have been broken by the generator alone, being the limit for a while."""
+def _may_be_the_generator(limit: Limit, section: Mapping[str, Any], base: float | None) -> bool:
+    """Whether a limit on times may have failed only because the generator was the limit for a while."""
     if not limit.metric.startswith(_TIMES) or not value_of(section, "generator.limited_windows"):
         return False
     operation, _, rest = limit.metric.partition(".")
@@ -185,13 +185,13 @@ def _generators_doing(limit: Limit, section: Mapping[str, Any], base: float | No
 
 
 def _is_above(limit: Limit, result: LimitResult, baseline: Mapping[str, Any] | None) -> bool:
-    """Whether a broken limit is broken on the side that its metric grows away from."""
+    """Whether a limit failed because the value is too high, not too low."""
     bound = limit.bound * ((value_of(baseline or {}, limit.metric) or 0.0) if limit.relative else 1.0)
     return limit.operator in {"<", "<=", "=="} and result.value is not None and result.value >= bound
 
 
-def _told_of(limit: Limit, section: Mapping[str, Any]) -> float:
-    """On how many requests or calls a metric rests."""
+def _requests_behind(limit: Limit, section: Mapping[str, Any]) -> float:
+    """The number of requests or calls that a metric is computed from."""
     operation = limit.metric.partition(".")[0]
     if operation == "time_to_final_ms":
         return value_of(section, "calls.final") or 0

@@ -1,4 +1,4 @@
-"""What is known of a load run, put together from all who play: its section, its course, and what is left open."""
+"""What is known of a load run at one moment, from all its processes: section, windows, and open questions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ringback.loadgen.metrics.section import keys_for, load_section, window_line
 from ringback.loadgen.metrics.windows import TRIGGER, Part, Windows
 from ringback.loadgen.schedule.plan import LoadPlan
 
-__all__ = ["Judged", "LoadSnapshot"]
+__all__ = ["LoadSnapshot", "StepSnapshot"]
 
 _DOMINANT = 0.1
-"""The share of arrivals beyond which a rate limit decides what is measured."""
+"""Share of arrivals; if a rate limit stopped more of them, it decided what was measured."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A stretch of a run, told by itself."""
+class StepSnapshot:
+    """What is known of one part of a run."""
 
     section: dict[str, Any]
     lines: list[dict[str, Any]]
@@ -33,7 +33,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class LoadSnapshot:
-    """A load run as of now. `parts` is what each process told last (`LoadRun.parts`)."""
+    """A load run as of now. `parts` is what each process reported last (`WorkerRun.parts`)."""
 
     config: Config
     plan: LoadPlan
@@ -41,9 +41,9 @@ class LoadSnapshot:
     account: Account
     windows: Windows
     lost: Mapping[str, str]
-    """Workers that were lost, each with when."""
+    """Lost workers by id, each with its name and when it was lost."""
     reasons: tuple[str, ...] = ()
-    """Why the run cannot be called whole, in the conductor's words."""
+    """Why the run is incomplete, as the controller says."""
     capacity: Capacity | None = None
 
     def section(self) -> dict[str, Any]:
@@ -51,12 +51,12 @@ class LoadSnapshot:
         return self._section(None)
 
     def lines(self) -> list[dict[str, Any]]:
-        """The run's course in windows, a mapping each."""
+        """The windows, a mapping each."""
         return list(window_lines(self.windows))
 
-    def between(self, start: float, end: float) -> Judged:
-        """The section and the windows of the stretch between two instants, in seconds of the run's course."""
-        return Judged(self._section(self.windows.part(start, end)), list(window_lines(self.windows, start, end)))
+    def between(self, start: float, end: float) -> StepSnapshot:
+        """Section and windows of the part between two instants, in seconds since the run's start."""
+        return StepSnapshot(self._section(self.windows.part(start, end)), list(window_lines(self.windows, start, end)))
 
     def progress(self, section: Mapping[str, Any]) -> dict[str, Any]:
         """A few figures for a live view."""
@@ -74,50 +74,51 @@ class LoadSnapshot:
         }
 
     def open_questions(self) -> tuple[str, ...]:
-        """Why the run cannot be called passed, whatever its figures say."""
-        told = [*self.reasons, *(reason for part in self.parts for reason in part["reasons"])]
-        untried = told and not self._sum("scheduled")
-        if not self._reached and not untried and not any("reach" in reason for reason in told):
-            told.append(
+        """Why the run is inconclusive, whatever its figures are."""
+        questions = [*self.reasons, *(reason for part in self.parts for reason in part["reasons"])]
+        untried = questions and not self._sum("scheduled")
+        if not self._reached and not untried and not any("reach" in reason for reason in questions):
+            questions.append(
                 f"the deployment could not be reached at {self.config.deployment.base_url}: no request could be sent"
             )
-        told += [
+        questions += [
             f"the worker {name} was lost: what it did after that is unknown, and its share of the load was not sent"
             for name in self.lost.values()
         ]
         limited = open_question(self.windows.steady_part().judgement, self.plan.workers)
-        # A search reports by its steps which of them the generator decided.
+        # The steps of a search show where the generator was the limit.
         if limited is not None and not self.plan.what.searches:
-            told.append(limited)
-        told += self._about_arrivals()
+            questions.append(limited)
+        questions += self._about_arrivals()
         refused = self._sum("refused_polls")
         if refused:
-            told.append(f"the dial guard refused {refused} polls; nothing was sent for them")
+            questions.append(f"the dial guard refused {refused} polls; nothing was sent for them")
         if self.account.unfinished:
             late = self._sum("asked_too_late")
-            why = f" ({late} of them were asked for too late to tell)" if late else ""
-            told.append(f"{self.account.unfinished} accepted calls were unfinished when the run ended{why}")
+            why = f" ({late} of them were polled too late to know their state)" if late else ""
+            questions.append(f"{self.account.unfinished} accepted calls were unfinished when the run ended{why}")
         if self.plan.what.searches and (self.capacity is None or self.capacity.rate is None):
             why = "it was cut short" if self.capacity is None else self.capacity.reason
-            told.append(f"no capacity was found: {why}")
-        return tuple(dict.fromkeys(told))
+            questions.append(f"no capacity was found: {why}")
+        return tuple(dict.fromkeys(questions))
 
     def _about_arrivals(self) -> list[str]:
-        told = []
+        questions = []
         trigger = self.windows.whole.kinds[TRIGGER]
         scheduled = self._sum("scheduled")
         held_back = self._sum("held_back") + trigger.rate_limited
         if scheduled and held_back / scheduled > _DOMINANT and trigger.rate_limited:
-            told.append(
-                f"the deployment's rate limit (429) decided the load: {held_back} of {scheduled} arrivals; "
+            questions.append(
+                f"the deployment's rate limit (429) stopped {held_back} of {scheduled} arrivals; "
                 "lower the rate, or have the limit lifted for the test"
             )
         stale = trigger.own_faults["stale"]
         if scheduled and stale / scheduled > _DOMINANT:
-            told.append(
-                f"{stale} triggers crossed the closing of an idle connection; whether they arrived is not known"
+            questions.append(
+                f"{stale} triggers were sent just when the deployment closed an idle connection; "
+                "it is unknown whether they arrived"
             )
-        return told
+        return questions
 
     @property
     def _reached(self) -> bool:
@@ -130,7 +131,7 @@ class LoadSnapshot:
         time_to_final = Histogram()
         for each in self.parts:
             time_to_final.merge(Histogram.from_plain(each["time_to_final"]))
-        course = self.plan.course
+        profile = self.plan.arrival_profile
         return load_section(
             scenario=self.plan.scenario,
             seconds=max((each["seconds"] for each in self.parts), default=0.0),
@@ -143,7 +144,7 @@ class LoadSnapshot:
             time_to_final=time_to_final,
             part=part,
             profile={
-                "shape": "closed" if course is None else course.shape,
+                "shape": "closed" if profile is None else profile.shape,
                 "text": self.plan.text,
                 "arrivals": self.plan.arrivals,
                 "expected": self.plan.expected_calls(self.config.load.population),
@@ -156,22 +157,22 @@ class LoadSnapshot:
         )
 
     def _calls(self) -> dict[str, Any]:
-        told = self.account.to_dict()
-        if told["deliveries"] is None:
-            del told["deliveries"]
-        told["indeterminate"] = self._sum("indeterminate")
-        told["by_state"] = dict(sorted(told["by_state"].items()))
-        unfinished = self._legible(unique_id for part in self.parts for unique_id in part["unfinished_ids"])
-        return {**told, "unfinished_ids": unfinished} if unfinished else told
+        calls = self.account.to_dict()
+        if calls["deliveries"] is None:
+            del calls["deliveries"]
+        calls["indeterminate"] = self._sum("indeterminate")
+        calls["by_state"] = dict(sorted(calls["by_state"].items()))
+        unfinished = self._redacted(unique_id for part in self.parts for unique_id in part["unfinished_ids"])
+        return {**calls, "unfinished_ids": unfinished} if unfinished else calls
 
-    def _legible(self, unique_ids: Iterable[str]) -> list[str]:
-        """Ids as they may be written down: whatever else a deployment put into them is removed."""
+    def _redacted(self, unique_ids: Iterable[str]) -> list[str]:
+        """Ids as they may be written into files: anything else that a deployment put into them is removed."""
         redactor = redactor_for(self.config)
-        told = []
+        cleaned = []
         for unique_id in unique_ids:
             redactor.add_known_id(unique_id)
-            told.append(redactor.clean(unique_id))
-        return told
+            cleaned.append(redactor.clean(unique_id))
+        return cleaned
 
     def _worker(self, part: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -191,7 +192,7 @@ class LoadSnapshot:
         return {
             "connections": dict(connections),
             "dns": "; ".join(dict.fromkeys(part["dns"] for part in self.parts)),
-            "retries": "a trigger is never sent twice; a poll is sent again if it crossed the closing of a connection",
+            "retries": "a trigger is never repeated; a poll is repeated if its connection was closed just then",
             "open_files": max(files, default=None),
             "open_files_limit": min((part["open_files_limit"] for part in self.parts), default=None),
             "processes": max(1, len(self.parts)),

@@ -17,18 +17,18 @@ __all__ = ["judge_step"]
 Windows = Sequence[Mapping[str, Any]]
 
 _GROWTH = 0.01
-"""Seconds that the backlog may grow by in each second of a step: beyond this, arrivals outrun the deployment."""
+"""Seconds by which the backlog may grow in each second of a step; more means that the deployment fell behind."""
 _ERRORS = 0.01
 """Share of requests that may fail."""
 _KNEE_GROWTH, _KNEE_ERRORS = 0.2, 0.1
-"""Beyond these a deployment is not near its limit but far past it."""
-_WITHHELD = 0.01
-"""Share of a step's arrivals that may go unsent before the step says nothing about its rate."""
+"""If there is more growth, or more errors, the deployment is far beyond its limit."""
+_UNSENT = 0.01
+"""Share of a step's arrivals that may stay unsent; with more, the step is undecided."""
 _LIMITED = 0.1
-"""Share of a step's windows in which the generator may have been the limit."""
+"""Share of a step's windows in which the generator may be the limit; with more, the step is undecided."""
 _FEWEST_WINDOWS = 3
 _OF_THE_RUN = re.compile(r"(capacity|arrivals|generator)\.|calls\.(accepted|final|unfinished)$|(trigger|poll)\.count$")
-"""Metrics whose limits can't be held against a single step."""
+"""Metrics of the whole run: their limits do not apply to a single step."""
 
 
 def judge_step(
@@ -38,16 +38,16 @@ def judge_step(
     rate: float,
     seconds: float | None = None,
 ) -> Step:
-    """Whether a deployment sustained `rate` arrivals a second for a step of `seconds` (None: what the windows span).
+    """Whether a deployment sustained `rate` arrivals a second for a step of `seconds` (None: as long as the windows).
 
-    `windows` are the step's lines of `load_windows.ndjson` (it may fill those at its edges in part), `section` the load
-    section over nothing but the step, `limits` the limits held against that. The step held if the limits did, fewer
-    than 1 % of the requests failed, and the backlog did not grow by more than 1 % of the time: a backlog shows as
-    latency that rises from window to window. Limits on the whole run's amounts (how many calls were placed, the
-    capacity itself) do not count, nor do those that only time can decide.
+    `windows` are the step's lines of `load_windows.ndjson` (the first and the last may be partly outside the step),
+    `section` is the load section of the step alone, `limits` the results of the limits for it. The step held if it met
+    the limits, fewer than 1 % of the requests failed, and the backlog did not grow by more than 1 % of the time. A
+    backlog shows as latency that rises from window to window. Limits on totals of the whole run (calls placed, the
+    capacity itself) do not count, nor do inconclusive limits.
 
-    The step is undecided where it was not the deployment that decided it: the generator was the limit, arrivals were
-    withheld (a rate limit, the budget), or too little was measured.
+    The step is undecided if something else than the deployment decided it: the generator was the limit, arrivals were
+    not sent (because of a rate limit, or the budget), or too little was measured.
     """
     kind = "poll" if _figure(section, "poll", "count") and not _figure(section, "trigger", "count") else "trigger"
     whole = windows[1:-1] if seconds is None else windows
@@ -75,7 +75,7 @@ def judge_step(
     return Step(
         rate=rate,
         held=None if undecided is not None else not failed,
-        why=undecided or "; ".join(reasons) or "kept up, within the limits",
+        why=undecided or "; ".join(reasons) or "it did not fall behind, and met the limits",
         knee=failed and (errors > _KNEE_ERRORS or (growth or 0.0) > _KNEE_GROWTH),
         sustained=rate * (1 - errors) / (1 + max(growth or 0.0, 0.0)) if failed and (errors or fell_behind) else None,
         seconds=seconds,
@@ -87,67 +87,67 @@ def judge_step(
 
 
 def _undecided(windows: Windows, section: Mapping[str, Any], *, failing: bool) -> str | None:
-    """Why the step says nothing about the deployment, if so."""
+    """Why the step is undecided; None if the deployment decided it."""
     if not section.get("reached", True):
         return "the deployment could not be reached"
     limited = sum(1 for window in windows if window.get("limited"))
     often = limited > max(1, _LIMITED * len(windows))
     if _figure(section, "generator", "limited") or often or (limited and failing):
-        told = (section.get("generator") or {}).get("limited_by") or []
-        told = told or [text for window in windows for text in window.get("limited_by") or []]
-        return "; ".join(("the load generator was the limit", *dict.fromkeys(told)))
+        causes = (section.get("generator") or {}).get("limited_by") or []
+        causes = causes or [text for window in windows for text in window.get("limited_by") or []]
+        return "; ".join(("the load generator was the limit", *dict.fromkeys(causes)))
     scheduled, sent = _total(windows, "scheduled"), _total(windows, "sent")
     refused = _figure(section, "trigger", "rate_limited") or 0.0
-    if refused > _WITHHELD * scheduled:
-        return f"a rate limit (429) met {refused:g} of {scheduled:g} requests"
-    if scheduled - sent > _WITHHELD * scheduled:
+    if refused > _UNSENT * scheduled:
+        return f"a rate limit (429) refused {refused:g} of {scheduled:g} requests"
+    if scheduled - sent > _UNSENT * scheduled:
         return f"{scheduled - sent:g} of {scheduled:g} arrivals were not sent"
     return None
 
 
 def _unknown(growth: float | None, limits: Iterable[LimitResult]) -> str | None:
-    """Why a step in which nothing was amiss can't be said to have held, if so."""
+    """Why a step without failures is nevertheless undecided; None if it held."""
     if growth is None:
-        return "too little was measured to tell whether the deployment kept up; let steps last longer"
+        return "too little was measured to know whether the deployment fell behind; let steps last longer"
     unmeasured = [each.metric for each in limits if each.verdict is Verdict.INCONCLUSIVE and each.value is None]
-    unmeasured = [metric for metric in unmeasured if not metric.endswith(".error_rate")]  # none made, none failed
+    unmeasured = [metric for metric in unmeasured if not metric.endswith(".error_rate")]  # no requests, no errors
     return f"{unmeasured[0]} was not measured; let steps last longer" if unmeasured else None
 
 
 def _growth(windows: Windows, kind: str, rate: float) -> float | None:
-    """By how many seconds the backlog grows in each second at `rate`; None if too little was measured.
+    """Seconds by which the backlog grows in each second at `rate`; None if too little was measured.
 
-    The median of the slopes between the windows' median latencies (Theil 1950, Sen 1968), for one odd window must
-    not decide; less two standard errors. While a queue never empties, requests that came in `t` seconds leave in
-    `t * (1 + slope)`: that gives the rate at which it is worked off, whatever number chance let arrive. So a queue
-    that grew only because more arrived than the rate says did not fall behind.
+    It is the median of the slopes between the windows' median latencies (Theil 1950, Sen 1968), so that one unusual
+    window does not decide, less two standard errors. While a queue never empties, requests that arrive in `t` seconds
+    leave in `t * (1 + slope)`. This gives the rate at which the queue is worked off, however many requests happened to
+    arrive. So a queue that grew only because more arrived than `rate` predicts is not counted as falling behind.
     """
-    told = [(window, window[kind]) for window in windows if (window.get(kind) or {}).get("p50_ms") is not None]
-    if len(told) < _FEWEST_WINDOWS:
+    measured = [(window, window[kind]) for window in windows if (window.get(kind) or {}).get("p50_ms") is not None]
+    if len(measured) < _FEWEST_WINDOWS:
         return None
-    points = [((window["from_s"] + window["to_s"]) / 2, figures["p50_ms"] / 1000) for window, figures in told]
+    points = [((window["from_s"] + window["to_s"]) / 2, figures["p50_ms"] / 1000) for window, figures in measured]
     slope: float = statistics.median((b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(points, 2))
     middle = statistics.fmean(at for at, _ in points)
-    variance = statistics.fmean(_variance_of_median(figures) for _, figures in told)
+    variance = statistics.fmean(_variance_of_median(figures) for _, figures in measured)
     slope -= 2 * math.sqrt(variance / math.fsum((at - middle) ** 2 for at, _ in points))
     if kind != "trigger":
         return slope
-    counts = [figures["count"] for _, figures in told]  # by when requests were due; `scheduled` is as of a clock's tick
+    counts = [figures["count"] for _, figures in measured]  # by due times; `scheduled` is counted when the clock ticks
     arrived = math.fsum(counts) - (counts[0] + counts[-1]) / 2
     due = rate * (points[-1][0] - points[0][0])
     return float(min(slope, (1 + slope) * due / arrived - 1)) if arrived else slope
 
 
 def _variance_of_median(figures: Mapping[str, Any]) -> float:
-    """Of a window's median latency, in square seconds, were latencies normal about it: pi/2 of the mean's."""
+    """The variance of a window's median latency, in square seconds, if latencies are normal: pi/2 of the mean's."""
     spread = max(0.0, (figures.get("p90_ms") or figures["p50_ms"]) - figures["p50_ms"]) / 1000 / 1.2816
     return float(math.pi / 2 * spread**2 / max(1, figures.get("count") or 1))
 
 
 def _backlog(windows: Windows, kind: str) -> float:
-    """Seconds for which the last requests waited at the most."""
-    told = [figures for window in windows if (figures := window.get(kind) or {}).get("p50_ms") is not None]
-    return float(told[-1].get("max_ms") or told[-1]["p50_ms"]) / 1000 if told else 0.0
+    """The longest latency of the last requests, in seconds."""
+    measured = [figures for window in windows if (figures := window.get(kind) or {}).get("p50_ms") is not None]
+    return float(measured[-1].get("max_ms") or measured[-1]["p50_ms"]) / 1000 if measured else 0.0
 
 
 def _total(windows: Windows, *path: str) -> float:

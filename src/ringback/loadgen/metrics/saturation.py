@@ -36,7 +36,7 @@ _MORE_WORKERS = frozenset({_LATE, _CPU, _DROPPED})
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is kept of a window: whether there was anything to send, and why the generator was the limit, if it was."""
+    """What is stored of a window: whether there was anything to send, and why the generator was the limit, if so."""
 
     busy: bool
     causes: frozenset[str]

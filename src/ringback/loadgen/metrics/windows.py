@@ -69,7 +69,7 @@ class Part:
 class Windows:
     """The windows of one run. `name` is the process's; `steady` the start and end of the steady part.
 
-    With `relay`, what is new is kept for `drain`.
+    With `relay`, what is new is also stored for `drain`.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
 """When requests are due: arrivals as offsets in seconds from the start. No clock and no request here.
 
-`arrivals` follows a profile and can be shared out among workers; `uniform` and `poisson` are endless streams at one
-rate. Each offset is computed from the arrival's place in the count, by the inverse of the profile's integral, so no
-error adds up however long a run is.
+`arrivals` follows a profile and can be divided among workers; `uniform` and `poisson` are endless streams at one rate.
+Each offset is computed from the arrival's number, by the inverse of the profile's integral, so errors do not add up.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ from ringback.loadgen.schedule.profiles import PROCESSES, CountedSegment, Profil
 __all__ = ["ArrivalProcess", "arrivals", "poisson", "uniform"]
 
 ArrivalProcess = Callable[[float, random.Random], Iterator[float]]
-"""Given arrivals a second and a source of chance: the offsets, rising, without end."""
+"""From arrivals a second and a random generator: the offsets, rising, without end."""
 
 
 def arrivals(profile: Profile, process: str, seed: int, share: tuple[int, int] = (0, 1)) -> Iterator[float]:
-    """The offsets of a profile's arrivals, rising; none lies after the profile's end.
+    """The offsets of a profile's arrivals, rising, up to the profile's end.
 
     With `"uniform"` the n-th (from 0) is due when the integral of the rate reaches n, so there are `profile.count()`.
-    With `"poisson"` it is due when the integral reaches the sum of n + 1 exponential variates of mean 1: callers who
-    know nothing of each other, at a rate that the profile gives (Lewis and Shedler 1976, by time-scale transformation).
-    Their number varies about `profile.expected()`, and `seed` decides them.
+    With `"poisson"` it is due when the integral reaches the sum of n + 1 exponential variates of mean 1: independent
+    callers at the rate of the profile (Lewis and Shedler 1976, by time-scale transformation). Their number is
+    `profile.expected()` on average, and `seed` determines them.
 
-    `share` = (k, n) takes arrivals k, k + n, k + 2n, ... of the same schedule: n workers, each with its own k, make up
-    exactly the whole. ValueError if there is no such process or share.
+    `share` = (k, n) takes arrivals k, k + n, k + 2n, ... of the same schedule, so n workers with different k share it
+    exactly. ValueError if there is no such process or share.
     """
     if process not in PROCESSES:
         raise ValueError(f"no such spread of arrivals: {process}; use one of {', '.join(PROCESSES)}")
@@ -46,18 +45,18 @@ def arrivals(profile: Profile, process: str, seed: int, share: tuple[int, int] =
 
 
 def uniform(rate: float, chance: random.Random | None = None) -> Iterator[float]:
-    """Offsets 0, 1/rate, 2/rate, ...: each computed from its number, so that no error adds up."""
+    """Offsets 0, 1/rate, 2/rate, ..., each computed from its number, so that errors do not add up."""
     del chance
     return (number / rate for number in itertools.count())
 
 
 def poisson(rate: float, chance: random.Random) -> Iterator[float]:
-    """Offsets whose gaps are exponential with mean 1/rate: independent callers, so bunches and lulls as in life."""
+    """Offsets with exponential gaps of mean 1/rate, as from independent callers."""
     return itertools.accumulate(chance.expovariate(rate) for _ in itertools.count())
 
 
 def _uniform(span: CountedSegment, own: int, workers: int) -> Iterator[float]:
-    """Those of a worker's arrivals that fall into a span: with `before` <= number < `after`, up to rounding."""
+    """A worker's arrivals in one segment: those with `before` <= number < `after`, up to rounding."""
     first, end = whole_arrivals(span.before), whole_arrivals(span.after)
     start, before, into = span.start, span.before, _inverse(span.segment)
     for number in range(first + (own - first) % workers, end, workers):
@@ -75,10 +74,10 @@ def _poisson(spans: tuple[CountedSegment, ...], chance: random.Random) -> Iterat
 
 
 def _inverse(segment: Segment) -> Callable[[float], float]:
-    """How many seconds into the segment a number of arrivals is reached; never less than 0, never past its end.
+    """A function from a number of arrivals to the seconds into the segment at which it is reached, within the segment.
 
-    On a slope the area under the line is `first * t + slope * t**2 / 2`. Of the two ways to write its root, this one
-    neither divides by the slope nor subtracts near equals.
+    On a slope the area under the line is `first * t + slope * t**2 / 2`. Of the two forms of its root, this one does
+    not divide by the slope and does not subtract nearly equal numbers.
     """
     seconds, first = segment.seconds, segment.first
     if first == segment.last:

@@ -16,27 +16,27 @@ __all__ = ["HIGHEST_RATE", "SETUP", "LoadPlan", "plan_for"]
 SETUP = 5.0
 """Seconds in which a standing population is placed, before the schedule begins."""
 _SEARCH = 600.0
-"""Seconds that a capacity search takes at most, where nobody says how long it may."""
+"""Seconds that a capacity search takes at most, if no duration is given."""
 HIGHEST_RATE = 100_000.0
 """Arrivals a second that a capacity search tries at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """One load run. ValueError if a value makes no sense."""
+    """One load run. ValueError if a value is out of range."""
 
     scenario: str
     rate: float | None
-    """Arrivals a second, whether or not answers come (open model); None: as many as can be (closed model)."""
+    """Arrivals a second, whether or not answers come (open model); None: as many as possible (closed model)."""
     connections: int
     """Back-to-back requesters of the closed model; the open model opens what it needs."""
     duration: float
-    """Seconds of arrivals (of a capacity search: at most). Following calls to their end comes on top."""
+    """Seconds of arrivals (of a capacity search: at most). Following calls to their end takes extra time."""
     seed: int
     workers: int = 1
     """Processes that share the load."""
     profile: Mapping[str, Any] | None = None
-    """The arrival rate over time, as `Profile.to_plain` tells it; None in the closed model and in a search."""
+    """The arrival rate over time, from `Profile.to_plain`; None in the closed model and in a search."""
     arrivals: str = "uniform"
     """How arrivals are spread: `uniform` or `poisson`."""
     step: float = 5.0
@@ -46,9 +46,9 @@ class LoadPlan:
         if self.scenario not in SCENARIOS:
             raise ValueError(f"no such scenario: {self.scenario}; use one of {', '.join(SCENARIOS)}")
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
-            raise ValueError("a rate is more than 0 arrivals a second; leave it out for as many as can be")
+            raise ValueError("the rate must be above 0; for as many arrivals as possible, use max")
         if not (math.isfinite(self.duration) and self.duration > 0):
-            raise ValueError("a duration is more than 0 seconds")
+            raise ValueError("the duration must be above 0 seconds")
         if self.connections < 1:
             raise ValueError("a run needs at least 1 connection")
         if self.workers < 1:
@@ -62,8 +62,8 @@ class LoadPlan:
         return SCENARIOS[self.scenario]
 
     @property
-    def course(self) -> Profile | None:
-        """The arrival rate over time, where it is known beforehand."""
+    def arrival_profile(self) -> Profile | None:
+        """The arrival rate over time, if it is known in advance."""
         return None if self.profile is None else Profile.from_plain(self.profile)
 
     @property
@@ -78,32 +78,32 @@ class LoadPlan:
 
     @property
     def steady(self) -> tuple[float, float]:
-        """From when to when, in seconds of the run's course, it is held against limits."""
-        course = self.course
-        if course is None or self.what.searches:
+        """Start and end of the part that limits are applied to, in seconds since the run's start."""
+        profile = self.arrival_profile
+        if profile is None or self.what.searches:
             return (0.0, math.inf)
-        start, end = course.steady
-        return (start + self.delay, math.inf if end >= course.duration - 1e-9 else end + self.delay)
+        start, end = profile.steady
+        return (start + self.delay, math.inf if end >= profile.duration - 1e-9 else end + self.delay)
 
     @property
     def text(self) -> str:
         """The load in words."""
         if self.what.searches:
             return f"{self.what.arrivals}, from {self.rate or 0:g} a second on, in steps of {self.step:g} s"
-        course = self.course
-        if course is None:
+        profile = self.arrival_profile
+        if profile is None:
             return f"{self.what.arrivals}, back to back on {self.connections} connections for {self.duration:g} s"
         spread = "" if self.arrivals == "uniform" else ", at random (Poisson)"
-        return f"{self.what.arrivals}: {course.text}{spread}"
+        return f"{self.what.arrivals}: {profile.text}{spread}"
 
     def expected_calls(self, population: int) -> int | None:
-        """How many calls the run sets out to place at most; None where answers, or a search, decide."""
+        """How many calls the run will place at most; None if that depends on answers, or on a search."""
         if self.what.arrivals.startswith("polls"):
             return population
-        course = self.course
-        if course is None or self.what.searches:
+        profile = self.arrival_profile
+        if profile is None or self.what.searches:
             return None
-        return course.count()
+        return profile.count()
 
     def to_plain(self) -> dict[str, Any]:
         """The plan in JSON's types."""
@@ -123,7 +123,7 @@ def plan_for(
 ) -> LoadPlan:
     """The plan that the configuration and the command line describe. Raises `ConfigError`.
 
-    `rate` and `duration` None stand for what nobody said; `closed` is the closed model.
+    None for `rate` or `duration` means the default; `closed` is the closed model.
     """
     load = config.load
     what = SCENARIOS[scenario]
@@ -142,9 +142,9 @@ def plan_for(
             own = load.shape == "steps"
             profile = profile_from(settings, rate if own else rate or _RATE, duration if own else duration or _DURATION)
         except BadShape as mistake:
-            problem, _, mend = mistake.problem.partition("; ")
+            problem, _, fix = mistake.problem.partition("; ")
             key = f"--{mistake.key}" if mistake.key in {"rate", "duration"} else f"load.{mistake.key}"
-            raise ConfigError("load", key, problem, mend or "mend it") from None
+            raise ConfigError("load", key, problem, fix or "correct it") from None
         rate, duration = max(max(part.first, part.last) for part in profile.segments), profile.duration
     try:
         return LoadPlan(
@@ -153,8 +153,8 @@ def plan_for(
             arrivals=load.arrivals, step=load.step,
         )  # fmt: skip
     except ValueError as mistake:
-        problem, _, mend = str(mistake).partition("; ")
-        raise ConfigError("load", None, problem, mend or "mend it") from None
+        problem, _, fix = str(mistake).partition("; ")
+        raise ConfigError("load", None, problem, fix or "correct it") from None
 
 
 _RATE = 20.0

@@ -1,8 +1,7 @@
-"""How the arrival rate runs over time: constant, ramp, steps, spike, soak. Values only: no clock, no chance.
+"""The arrival rate over time: constant, ramp, steps, spike, soak. Values only: no clock, no randomness.
 
-Every profile is a row of segments in which the rate runs along a straight line, so the number of arrivals up to any
-instant (the integral of the rate) has a closed form, and so has its inverse. When the single arrivals are due is
-`arrivals`' matter.
+A profile is a sequence of segments in which the rate changes linearly, so the number of arrivals up to any instant (the
+integral of the rate) and its inverse have closed forms. `arrivals` computes when each arrival is due.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ PROCESSES = ("uniform", "poisson")
 """How the arrivals of a profile are spread, by name."""
 
 _STEP = re.compile(r"\s*(\d+(?:\.\d+)?)\s+for\s+(\S.*?)\s*")
-_READ_BY = {
+_USED_BY = {
     "ramp_up": ("constant", "ramp", "steps", "soak"),
     "from_rate": ("ramp",),
     "steps": ("steps",),
@@ -48,11 +47,11 @@ _READ_BY = {
     "spike_at": ("spike",),
     "spike_for": ("spike",),
 }
-_TOLD_SINGLY = 6
+_LISTED_SINGLY = 6
 
 
 class BadShape(ValueError):
-    """A shape that makes no sense: `key` is the setting at fault, the text says what is wrong and the mend."""
+    """A wrong shape: `key` is the setting at fault; the text says what is wrong, and the fix."""
 
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"{key}: {problem}")
@@ -62,7 +61,7 @@ class BadShape(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """So many seconds in which the rate runs evenly from `first` to `last` arrivals a second."""
+    """Seconds in which the rate changes linearly from `first` to `last` arrivals a second."""
 
     seconds: float
     first: float
@@ -70,13 +69,13 @@ class Segment:
 
     @property
     def arrivals(self) -> float:
-        """How many arrivals fall into it: the area under the line."""
+        """The number of arrivals in the segment: the area under the line."""
         return self.seconds * ((self.first + self.last) / 2)
 
 
 @dataclass(frozen=True, slots=True)
 class CountedSegment:
-    """A segment in its place: it starts `start` seconds into the run, after `before` arrivals, and ends at `after`."""
+    """A segment that starts `start` seconds into the run, after `before` arrivals, and ends after `after` arrivals."""
 
     start: float
     before: float
@@ -86,13 +85,13 @@ class CountedSegment:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The arrival rate over a run, in arrivals a second against seconds since the start. ValueError if senseless."""
+    """The arrival rate (arrivals a second) over a run. ValueError if a value is out of range."""
 
     shape: str
     """One of `SHAPES`."""
     segments: tuple[Segment, ...]
     steady: tuple[float, float]
-    """From when to when, in seconds, the run is held against limits; the rest is getting there."""
+    """Start and end, in seconds, of the part that limits are applied to."""
     text: str
     """The profile in words."""
 
@@ -100,14 +99,14 @@ class Profile:
         if self.shape not in SHAPES:
             raise BadShape("shape", f"no such shape; use one of {', '.join(SHAPES)}")
         for segment in self.segments:
-            _more_than_nothing("duration", segment.seconds, "seconds")
+            _above_zero("duration", segment.seconds, "seconds")
             if not all(math.isfinite(rate) and rate >= 0 for rate in (segment.first, segment.last)):
                 raise BadShape("rate", "not a rate; use a finite number of arrivals a second, 0 or more")
         if not self.count():
-            raise BadShape("rate", "nothing would ever arrive; use a rate above 0")
+            raise BadShape("rate", "there would be no arrivals; use a rate above 0")
         begin, end = self.steady
         if not 0 <= begin < end <= self.duration * (1 + 1e-12):
-            raise BadShape("ramp_up", "nothing of the run is left after it; make it shorter, or the run longer")
+            raise BadShape("ramp_up", "as long as the run or longer; make it shorter, or the run longer")
 
     @property
     def duration(self) -> float:
@@ -115,15 +114,15 @@ class Profile:
         return math.fsum(segment.seconds for segment in self.segments)
 
     def expected(self) -> float:
-        """The integral of the rate: the arrivals that fall due, on average where chance spreads them."""
+        """The integral of the rate: the number of arrivals (of Poisson arrivals, the mean)."""
         return math.fsum(segment.arrivals for segment in self.segments)
 
     def count(self) -> int:
-        """How many uniform arrivals there are: the first is due at once, so a part of one counts as one."""
+        """The number of uniform arrivals: the first is due at once, so a fraction counts as one."""
         return whole_arrivals(self.expected())
 
     def rate(self, seconds: float) -> float:
-        """Arrivals a second at an instant; at a jump the new rate; 0 before the start and from the end on."""
+        """Arrivals a second at an instant; at a jump, the new rate; before the start and after the end, 0."""
         if seconds < 0:
             return 0.0
         for span in self.spans():
@@ -133,7 +132,7 @@ class Profile:
         return 0.0
 
     def spans(self) -> tuple[CountedSegment, ...]:
-        """The segments, each with where it starts in time and in the count of arrivals."""
+        """The segments, each with its start in time and in the count of arrivals."""
         areas = [segment.arrivals for segment in self.segments]
         counts = [math.fsum(areas[:number]) for number in range(len(areas) + 1)]
         starts = accumulate((segment.seconds for segment in self.segments), initial=0.0)
@@ -153,7 +152,7 @@ class Profile:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Profile:
-        """The profile that `to_plain` gave; ValueError if it is none."""
+        """The profile from what `to_plain` gave; ValueError if it is something else."""
         try:
             segments = tuple(Segment(*(float(number) for number in row)) for row in plain["segments"])
             begin, end = plain["steady"]
@@ -164,15 +163,15 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class ShapeSettings:
-    """What the configuration says of the shape: rates in arrivals a second, times in seconds. None: not said.
+    """The settings of the shape: rates in arrivals a second, times in seconds. None: not set.
 
-    A setting that the shape does not read is an error, for it would be ignored in silence.
+    A setting that the shape does not use is an error, because it would be ignored.
     """
 
     shape: str = "constant"
     ramp_up: float | None = None
-    """Constant, soak: climb from 0 for so long. Ramp: climb from `from_rate` for so long. Steps: leave so much of the
-    first step out of what is judged. It is part of the duration, not on top of it."""
+    """Constant, soak: seconds of climbing from 0. Ramp: seconds of climbing from `from_rate`. Steps: seconds of the
+    first step that are not judged. It is part of the duration."""
     from_rate: float | None = None
     steps: tuple[tuple[float, float], ...] = ()
     """Rate and seconds of each."""
@@ -187,32 +186,30 @@ class ShapeSettings:
             raise BadShape("shape", f"no such shape; use one of {', '.join(SHAPES)}")
         if self.arrivals not in PROCESSES:
             raise BadShape("arrivals", f"no such spread of arrivals; use one of {', '.join(PROCESSES)}")
-        for key, shapes in _READ_BY.items():
+        for key, shapes in _USED_BY.items():
             if getattr(self, key) not in (None, ()) and self.shape not in shapes:
-                raise BadShape(
-                    key, f'means nothing when shape = "{self.shape}"; remove it, or use {" or ".join(shapes)}'
-                )
+                raise BadShape(key, f'not used with shape = "{self.shape}"; remove it, or use {" or ".join(shapes)}')
 
 
 def constant(rate: float, duration: float, ramp_up: float = 0.0) -> Profile:
-    """One rate for `duration` seconds, the first `ramp_up` of them climbing to it from 0. Steady: after the climb."""
+    """One rate for `duration` seconds, which include `ramp_up` seconds of climbing from 0. Steady: after the climb."""
     return _level("constant", rate, duration, ramp_up)
 
 
 def soak(rate: float, duration: float, ramp_up: float = 0.0) -> Profile:
-    """The same as constant, by the name that a long run goes by. Steady: after the climb."""
+    """The same as `constant`, as a long run is called. Steady: after the climb."""
     return _level("soak", rate, duration, ramp_up)
 
 
 def ramp(from_rate: float, to_rate: float, over: float, hold: float = 0.0) -> Profile:
-    """From one rate evenly to another `over` so many seconds, then `hold` it.
+    """From one rate linearly to another in `over` seconds; then that rate for `hold` seconds.
 
-    Steady: the hold. Without one, the whole: the figures then speak of the climb, which is all that there is.
+    Steady: the hold; without one, the whole run.
     """
-    _at_least_nothing("from_rate", from_rate, "arrivals a second")
-    _at_least_nothing("rate", to_rate, "arrivals a second")
-    _more_than_nothing("ramp_up", over, "seconds")
-    _at_least_nothing("duration", hold, "seconds of holding the rate")
+    _zero_or_more("from_rate", from_rate, "arrivals a second")
+    _zero_or_more("rate", to_rate, "arrivals a second")
+    _above_zero("ramp_up", over, "seconds")
+    _zero_or_more("duration", hold, "seconds of holding the rate")
     climb = Segment(over, from_rate, to_rate)
     text = f"ramp from {_number(from_rate)} to {_number(to_rate)} a second over {_time(over)}"
     if not hold:
@@ -222,19 +219,19 @@ def ramp(from_rate: float, to_rate: float, over: float, hold: float = 0.0) -> Pr
 
 
 def steps(rates: Sequence[tuple[float, float]], settle: float = 0.0) -> Profile:
-    """One rate after another, each for its seconds. Steady: all but the first `settle` seconds of the first."""
+    """One rate after another, each for its seconds. Steady: all except the first `settle` seconds."""
     if not rates:
         raise BadShape("steps", 'missing; list some, such as ["50 for 30s", "100 for 30s"]')
     for rate, seconds in rates:
-        _at_least_nothing("steps", rate, "arrivals a second")
-        _more_than_nothing("steps", seconds, "seconds")
-    _at_least_nothing("ramp_up", settle, "seconds")
+        _zero_or_more("steps", rate, "arrivals a second")
+        _above_zero("steps", seconds, "seconds")
+    _zero_or_more("ramp_up", settle, "seconds")
     if settle >= rates[0][1]:
-        raise BadShape("ramp_up", "the first step is over before it; make it shorter, or the step longer")
+        raise BadShape("ramp_up", "as long as the first step or longer; make it shorter, or the step longer")
     segments = tuple(Segment(seconds, rate, rate) for rate, seconds in rates)
     whole = math.fsum(segment.seconds for segment in segments)
     (first, seconds), *others = rates
-    if len(rates) <= _TOLD_SINGLY:
+    if len(rates) <= _LISTED_SINGLY:
         each = (f"{_number(rate)} for {_time(time)}" for rate, time in others)
         text = ", then ".join((f"{_number(first)} a second for {_time(seconds)}", *each))
     else:
@@ -244,18 +241,18 @@ def steps(rates: Sequence[tuple[float, float]], settle: float = 0.0) -> Profile:
 
 
 def spike(base: float, peak: float, at: float, lasting: float, duration: float) -> Profile:
-    """A base rate, and from second `at` on a peak `lasting` so many seconds, in a run of `duration` seconds.
+    """A base rate for `duration` seconds, and from second `at` a peak of `lasting` seconds.
 
-    Steady: the whole, for how the spike is borne, and how the backlog that it leaves is worked off, is the question.
+    Steady: the whole run, because a spike tests how the deployment bears it and works off the backlog.
     """
-    _more_than_nothing("rate", base, "arrivals a second")
-    _more_than_nothing("duration", duration, "seconds")
-    _at_least_nothing("spike_at", at, "seconds")
-    _more_than_nothing("spike_for", lasting, "seconds")
+    _above_zero("rate", base, "arrivals a second")
+    _above_zero("duration", duration, "seconds")
+    _zero_or_more("spike_at", at, "seconds")
+    _above_zero("spike_for", lasting, "seconds")
     if not (math.isfinite(peak) and peak > base):
-        raise BadShape("spike_rate", f"no spike over a base of {_number(base)} a second; use a higher rate")
+        raise BadShape("spike_rate", f"not above the base rate of {_number(base)} a second; use a higher rate")
     if at + lasting > duration:
-        raise BadShape("spike_at", "the spike would outlast the run; begin it earlier, or make the run longer")
+        raise BadShape("spike_at", "the spike would end after the run; begin it earlier, or make the run longer")
     rows = ((at, base), (lasting, peak), (duration - at - lasting, base))
     segments = tuple(Segment(seconds, rate, rate) for seconds, rate in rows if seconds > 0)
     whole = math.fsum(segment.seconds for segment in segments)
@@ -267,7 +264,7 @@ def spike(base: float, peak: float, at: float, lasting: float, duration: float) 
 
 
 def parse_step(text: object) -> tuple[float, float]:
-    """Rate and seconds of a step written like `"50 for 30s"`; ValueError says what is wrong and the mend."""
+    """Rate and seconds of a step written like `"50 for 30s"`; ValueError says what is wrong, and the fix."""
     match = _STEP.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise BadShape("steps", 'not a step; write a rate and a duration, such as "50 for 30s"')
@@ -280,8 +277,8 @@ def parse_step(text: object) -> tuple[float, float]:
 def profile_from(settings: ShapeSettings, rate: float | None, duration: float | None) -> Profile:
     """The profile that the settings describe, at the run's rate and for the run's duration (seconds).
 
-    The rate is what a ramp climbs to and what a spike rises from. Steps name their own rates and times, so both are
-    None with them. ValueError names the setting at fault, what is wrong and the mend.
+    The rate is the end of a ramp and the base of a spike. Steps have their own rates and durations, so with them both
+    are None. ValueError names the setting at fault, what is wrong, and the fix.
     """
     if settings.shape == "steps":
         for key, value in (("rate", rate), ("duration", duration)):
@@ -305,19 +302,19 @@ def profile_from(settings: ShapeSettings, rate: float | None, duration: float | 
 
 
 def whole_arrivals(area: float) -> int:
-    """How many arrivals, counted from 0, fall due before the integral of the rate reaches `area`."""
+    """How many arrivals, counted from 0, are due before the integral of the rate reaches `area`."""
     return max(0, math.ceil(area - 1e-9))
 
 
 def _level(shape: str, rate: float, duration: float, ramp_up: float) -> Profile:
-    _more_than_nothing("rate", rate, "arrivals a second")
-    _more_than_nothing("duration", duration, "seconds")
-    _at_least_nothing("ramp_up", ramp_up, "seconds")
+    _above_zero("rate", rate, "arrivals a second")
+    _above_zero("duration", duration, "seconds")
+    _zero_or_more("ramp_up", ramp_up, "seconds")
     if not ramp_up:
         text = f"{_number(rate)} a second for {_time(duration)}"
         return Profile(shape, (Segment(duration, rate, rate),), (0.0, duration), text)
     if ramp_up >= duration:
-        raise BadShape("ramp_up", "nothing of the run is left after it; make it shorter, or the run longer")
+        raise BadShape("ramp_up", "as long as the run or longer; make it shorter, or the run longer")
     level = duration - ramp_up
     text = f"up to {_number(rate)} a second over {_time(ramp_up)}, then {_number(rate)} for {_time(level)}"
     segments = (Segment(ramp_up, 0.0, rate), Segment(level, rate, rate))
@@ -327,16 +324,16 @@ def _level(shape: str, rate: float, duration: float, ramp_up: float) -> Profile:
 def _given(key: str, value: float | None, unit: str, least: float | None = None) -> float:
     if value is None:
         raise BadShape(key, f"missing; this shape needs it, in {unit}")
-    (_at_least_nothing if least == 0 else _more_than_nothing)(key, value, unit)
+    (_zero_or_more if least == 0 else _above_zero)(key, value, unit)
     return value
 
 
-def _more_than_nothing(key: str, value: float, unit: str) -> None:
+def _above_zero(key: str, value: float, unit: str) -> None:
     if not (math.isfinite(value) and value > 0):
         raise BadShape(key, f"out of range; use more than 0 {unit}")
 
 
-def _at_least_nothing(key: str, value: float, unit: str) -> None:
+def _zero_or_more(key: str, value: float, unit: str) -> None:
     if not (math.isfinite(value) and value >= 0):
         raise BadShape(key, f"out of range; use 0 or more {unit}")
 

@@ -1,7 +1,4 @@
-"""What can be loaded, by name: which module of `load/` says what an arrival does, and what else it needs.
-
-Values only; the modules themselves are Locust's business.
-"""
+"""The load scenarios by name: the module of `load/` with their user, and what else they need. Values only."""
 
 from __future__ import annotations
 
@@ -21,18 +18,18 @@ class Scenario:
     arrivals: str
     """What arrives, in words."""
     asks_late: bool = False
-    """Whether calls are polled for only when they must be over, so that hardly a poll weighs on what is measured."""
+    """Whether calls are polled only when they must be final, so that polls hardly add to the load."""
     stands: bool = False
     """Whether a standing population of calls is placed first."""
     asks_again: bool = False
-    """Whether calls are polled for once more after their end."""
+    """Whether calls are also polled after their end."""
     delivery: str = "never"
-    """Whether results are delivered to a receiver of ours: `never`, `wherever` one is configured, or `always`."""
+    """When results are delivered to our receiver: `never`, `wherever` one is configured, or `always`."""
     searches: bool = False
-    """Whether the rate is what is looked for."""
+    """Whether the run searches for the rate."""
 
     def delivers(self, config: Config) -> bool:
-        """Whether there will be a receiver."""
+        """Whether the run has a receiver."""
         return self.delivery == "always" or (self.delivery == "wherever" and config.result_destination is not None)
 
 
