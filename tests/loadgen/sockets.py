@@ -1,4 +1,4 @@
-"""Servers whose every byte a test decides, and a loop to wait in while they are spoken to."""
+"""Servers that send exactly the bytes of a script, and helpers that run the event loop meanwhile."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Visit:
         self.socket.sendall(raw)
 
     def wait(self) -> None:
-        """Until the test is over, or the other side has gone."""
+        """Wait until the test is over, or the other side has closed."""
         with contextlib.suppress(OSError):
             while self.socket.recv(65536):
                 pass
@@ -60,7 +60,7 @@ class Visit:
 
 @dataclass
 class Scripted:
-    """What has come to a server."""
+    """A server, and what it has received."""
 
     port: int = 0
     connections: int = 0
@@ -148,7 +148,7 @@ def reset(connection: socket.socket) -> None:
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Let the event loop run until something is so."""
+    """Run the event loop until the condition holds."""
     deadline = time.monotonic() + _PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it has not come to be"

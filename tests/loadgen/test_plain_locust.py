@@ -156,7 +156,7 @@ def test_with_no_deployment_named_it_loads_the_embedded_sandbox(played: Played) 
     assert '"LifecycleUser": 10}' in session.log, "the other scenarios rest unless they are named"
 
 
-def test_a_broken_limit_is_named_and_ends_locust_with_1(played: Played) -> None:
+def test_a_failed_limit_is_named_and_ends_locust_with_1(played: Played) -> None:
     session = played("broken limit")
     assert session.ended.returncode == 1, session.log
     assert "limit failed: calls.wrong_state == 0" in session.log
@@ -205,7 +205,7 @@ def test_workers_never_place_a_call_over_the_budget(played: Played) -> None:
     assert "open question: the budget of calls (load.budget_calls) ended" in session.log
 
 
-def test_results_without_a_receiver_are_a_mistake(tmp_path: Path) -> None:
+def test_deliveries_without_a_receiver_are_a_configuration_error(tmp_path: Path) -> None:
     with serving(deployment := TinyDeployment()):
         ended = locust(tmp_path, "-u", "1", "-t", "1s", "DeliveryUser", environment=environment_for(deployment))
     assert ended.returncode == 2
@@ -214,35 +214,35 @@ def test_results_without_a_receiver_are_a_mistake(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_is_named_and_leaves_the_test_open(tmp_path: Path) -> None:
+def test_a_killed_worker_is_named_and_makes_the_test_inconclusive(tmp_path: Path) -> None:
     with serving(deployment := TinyDeployment()):
         arguments = ["--headless", "-u", "20", "-r", "20", "-t", "6s", *two_workers()]
         environment = environment_for(deployment, timing__settle="3s")
         with locust_running(tmp_path, *arguments, **environment) as process:
             until(lambda: deployment.triggers >= 40)
             psutil.Process(process.pid).children()[0].kill()
-            _, told = process.communicate(timeout=100)
-    (whole,), (part,) = accounts(told), accounts(told, "calls of this worker")
-    assert re.search(r"open question: the worker .* was lost", told)
+            _, output = process.communicate(timeout=100)
+    (whole,), (part,) = accounts(output), accounts(output, "calls of this worker")
+    assert re.search(r"open question: the worker .* was lost", output)
     assert part["accepted"] < whole["accepted"] <= deployment.triggers
     assert process.returncode == 3
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("environment", "output"),
     [
         ({"RINGBACK_DEPLOYMENT__BASE_URL": "ftp://x"}, "RINGBACK_DEPLOYMENT__BASE_URL: deployment.base_url"),
         ({"RINGBACK_CONFIG": "missing.toml"}, "missing.toml: no such file"),
     ],
 )
 def test_a_mistake_in_the_configuration_is_one_line_and_exit_code_2(
-    tmp_path: Path, environment: dict[str, str], told: str
+    tmp_path: Path, environment: dict[str, str], output: str
 ) -> None:
     ended = locust(tmp_path, "-u", "1", "-t", "1s", environment=environment)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
     (line,) = [line for line in ended.stderr.splitlines() if line and not line.startswith("[")]
-    assert told in line
+    assert output in line
 
 
 def test_a_deployment_without_a_budget_is_not_loaded(tmp_path: Path) -> None:
@@ -260,14 +260,14 @@ def test_ctrl_c_accounts_for_what_was_seen(tmp_path: Path) -> None:
         with locust_running(tmp_path, "--headless", "-u", "20", "-r", "20", **environment) as process:
             until(lambda: deployment.triggers >= 10)
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=50)
+            _, output = process.communicate(timeout=50)
     assert process.returncode == 3
-    (calls,) = accounts(told)
+    (calls,) = accounts(output)
     assert 0 < calls["accepted"] == calls["unfinished"] <= deployment.triggers
     assert calls["final"] == calls["lost"] == 0
     whole = calls["accepted"] + calls["indeterminate"]
-    assert deployment.triggers <= whole, "what was cut off on its way may have placed a call, and is told"
-    assert "Traceback" not in told
+    assert deployment.triggers <= whole, "what was cut off on its way may have placed a call, and is reported"
+    assert "Traceback" not in output
 
 
 @pytest.mark.slow
@@ -296,9 +296,9 @@ def test_ctrl_c_on_a_master_accounts_for_what_its_workers_saw(tmp_path: Path) ->
         with locust_running(tmp_path, *arguments, **environment) as process:
             until(lambda: deployment.triggers >= 40)
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=80)
+            _, output = process.communicate(timeout=80)
     assert process.returncode == 3
-    (calls,) = accounts(told)
+    (calls,) = accounts(output)
     assert (
         0
         < calls["accepted"]
@@ -306,11 +306,11 @@ def test_ctrl_c_on_a_master_accounts_for_what_its_workers_saw(tmp_path: Path) ->
         <= deployment.triggers
         <= calls["accepted"] + calls["indeterminate"]
     )
-    assert "open question: interrupted" in told
+    assert "open question: interrupted" in output
 
 
 def requests(page: str) -> set[str]:
-    """The requests that the page's own table knows of; it is told anew every two seconds."""
+    """The requests that the page's own table knows of; it is updated every two seconds."""
     return {entry["name"] for entry in httpx.get(f"{page}/stats/requests").json()["stats"]}
 
 
@@ -331,7 +331,7 @@ def test_the_web_page_starts_tests_and_accounts_for_their_calls(tmp_path: Path) 
             shown = httpx.get(page).text
             assert deployment.base_url in shown
             assert all(name in shown for name in ("extended_tabs", "extended_tables", "./calls/csv"))
-            assert rows(page) == {}, "nothing is told before a test"
+            assert rows(page) == {}, "there is nothing before a test"
             for _ in range(2):
                 wanted = deployment.triggers + 5
                 started = httpx.post(f"{page}/swarm", data={"user_count": "10", "spawn_rate": "10"})
@@ -341,22 +341,22 @@ def test_the_web_page_starts_tests_and_accounts_for_their_calls(tmp_path: Path) 
                 httpx.post(f"{page}/stop", timeout=60).raise_for_status()
                 until(lambda: {"trigger", "poll"} <= requests(page))
                 until(lambda: rows(page)["in flight"] == "0")
-                told = rows(page)
-                assert told["accepted"] == told["final"]
-                assert told["lost"] == told["duplicate ids"] == told["wrong state"] == "0"
-                assert told["limit calls.lost == 0"] == "met (0)"
-                assert told["lag between due and sent, p99"].endswith(" ms")
+                table = rows(page)
+                assert table["accepted"] == table["final"]
+                assert table["lost"] == table["duplicate ids"] == table["wrong state"] == "0"
+                assert table["limit calls.lost == 0"] == "met (0)"
+                assert table["lag between due and sent, p99"].endswith(" ms")
             as_csv = httpx.get(f"{page}/calls/csv")
             assert as_csv.headers["Content-Type"] == "text/csv"
             assert dict(csv.reader(as_csv.text.splitlines())) == {"calls": "so far", **rows(page)}
             process.send_signal(signal.SIGTERM)
             _, log = process.communicate(timeout=50)
-    assert [each["accepted"] for each in accounts(log)][-1] == int(told["accepted"])
+    assert [each["accepted"] for each in accounts(log)][-1] == int(table["accepted"])
     assert sum(each["accepted"] for each in accounts(log)) == deployment.triggers
     assert "Traceback" not in log
 
 
-def test_starting_again_on_the_web_page_brings_no_new_budget(tmp_path: Path) -> None:
+def test_tests_of_one_web_page_share_one_budget(tmp_path: Path) -> None:
     """Three tests of one Locust process share the calls that the configuration allows."""
     page = f"http://127.0.0.1:{(port := unused_port())}"
     with serving(deployment := TinyDeployment()):

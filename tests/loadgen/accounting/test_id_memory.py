@@ -1,4 +1,4 @@
-"""The memory for ids: a dict from digest to note, only smaller."""
+"""The memory for ids: a dict from digest to note, but smaller."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FEW_DIGESTS = st.integers(0, 40).map(lambda number: number << 10 | 7) | st.integ
 
 
 @given(st.lists(st.tuples(FEW_DIGESTS, NOTES), max_size=200))
-def test_it_is_a_dict_that_keeps_what_came_first(told: list[tuple[int, int]]) -> None:
+def test_it_is_a_dict_that_does_not_overwrite(digests: list[tuple[int, int]]) -> None:
     memory, model = IdMemory(), dict[int, int]()
-    for digest, note in told:
+    for digest, note in digests:
         assert memory.add(digest, note) == (digest not in model)
         model.setdefault(digest, note)
     assert len(memory) == len(model)
@@ -50,7 +50,7 @@ def test_an_id_never_seen_is_not_known() -> None:
     assert memory.get(1 << 10) is None
 
 
-def test_what_came_since_is_told_once() -> None:
+def test_new_digests_are_reported_once() -> None:
     memory, marks = IdMemory(), array("L")
     first, second = ([digest_of(f"{part}{number}") for number in range(3_000)] for part in "ab")
     for digest in first:
@@ -63,17 +63,17 @@ def test_what_came_since_is_told_once() -> None:
 
 
 def test_digests_are_the_same_in_every_process() -> None:
-    told = subprocess.run(
+    ran = subprocess.run(
         [
             sys.executable, "-c",
             "from ringback.loadgen.accounting.id_memory import digest_of; print(digest_of('c0ffee'))",
         ],
         env={"PYTHONHASHSEED": "4711"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert int(told.stdout) == digest_of("c0ffee")
+    assert int(ran.stdout) == digest_of("c0ffee")
 
 
-def test_any_text_has_a_digest_of_its_own() -> None:
+def test_different_texts_have_different_digests() -> None:
     texts = ["", "a", "A", "é", "e\u0301", "\ud800", "\udc80", "☎", "\x00", "a\x00"]
     digests = {digest_of(text) for text in texts}
     assert len(digests) == len(texts)
@@ -81,12 +81,12 @@ def test_any_text_has_a_digest_of_its_own() -> None:
 
 
 @given(st.lists(st.integers(0, 2**58 - 1)))
-def test_digests_travel_as_bytes(digests: list[int]) -> None:
+def test_digests_are_packed_and_unpacked(digests: list[int]) -> None:
     packed = pack_digests(array("Q", digests))
     assert packed == b"".join(digest.to_bytes(8, "little") for digest in digests)
     assert list(unpack_digests(packed)) == digests
 
 
-def test_bytes_that_are_no_digests_are_refused() -> None:
+def test_bytes_of_a_wrong_length_are_refused() -> None:
     with pytest.raises(ValueError, match="size"):
         unpack_digests(b"1234567")

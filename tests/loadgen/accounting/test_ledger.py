@@ -62,7 +62,7 @@ def test_a_call_is_lost_only_by_a_poll_after_its_settle_time() -> None:
     assert (ledger.lost, ledger.in_flight) == (1, 0)
 
 
-def test_a_lost_call_stays_lost_whatever_is_told_of_it_later() -> None:
+def test_a_lost_call_stays_lost_whatever_is_reported_later() -> None:
     ledger = followed("a")
     ledger.missed("a", polled=11)
     assert ledger.report("a", "Busy", at=12) is None
@@ -87,7 +87,7 @@ def test_a_duplicate_gives_the_id_more_time() -> None:
     assert not ledger.follows("a")
 
 
-def test_an_id_that_is_always_the_same_is_counted_to_the_last() -> None:
+def test_every_use_of_the_same_id_is_counted() -> None:
     ledger = followed("a")
     for number in range(5_000):
         ledger.accept("a", number % 2, placed=number / 1000)
@@ -104,19 +104,19 @@ def test_a_state_that_changes_is_counted_once_for_its_call() -> None:
     assert (ledger.changed_state, ledger.final, ledger.by_state) == (1, 2, {"Busy": 2})
 
 
-def test_what_is_told_of_an_id_that_nobody_was_given_counts_nowhere() -> None:
+def test_reports_of_an_unknown_id_are_not_counted() -> None:
     ledger = followed("a")
     assert ledger.report("b", "Busy", at=1) is None
     ledger.missed("b", polled=100)
     assert ledger.account() == followed("a").account()
 
 
-def test_a_line_that_is_not_there_is_an_error() -> None:
+def test_an_unknown_line_is_an_error() -> None:
     with pytest.raises(IndexError):
         followed("a").accept("b", len(LINES), placed=1)
 
 
-def test_unfinished_calls_are_named_first_come_first() -> None:
+def test_unfinished_calls_are_listed_in_order_of_acceptance() -> None:
     ledger = followed("a", "b", "c", "d")
     ledger.report("b", "Busy", at=1)
     assert ledger.unfinished_ids(2) == ["a", "c"]
@@ -131,7 +131,7 @@ def test_the_last_deadline_is_that_of_the_call_placed_last() -> None:
     assert ledger.last_deadline == 17.0
 
 
-def test_odd_ids_are_ids() -> None:
+def test_unusual_texts_are_ids() -> None:
     ledger = followed("", "\ud800", "☎", "x" * 100_000)
     assert ledger.report("\ud800", "Busy", at=1) == 1
     assert not ledger.accept("\ud800", BUSY, placed=2)
@@ -165,21 +165,21 @@ def test_a_delivery_may_come_before_its_call_is_known() -> None:
     ledger.accept("a", BUSY, placed=0)
     ledger.report("a", "Busy", at=2)
     ledger.expect_delivery("a")
-    ledger.delivered("nobody's", None, at=3)
+    ledger.delivered("unknown", None, at=3)
     ledger.accept("not asked for", BUSY, placed=0)
     ledger.delivered("not asked for", None, at=3)
     ledger.close_deliveries(now=10, delivery_time=5)
     assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1, unknown=1)
 
 
-@pytest.mark.parametrize("told", [["Answered"], ["Busy", "Answered"], ["busy"], ["", "Answered"]])
+@pytest.mark.parametrize("states", [["Answered"], ["Busy", "Answered"], ["busy"], ["", "Answered"]])
 @pytest.mark.parametrize("polled_first", [True, False])
-def test_a_delivery_that_tells_another_state_contradicts(told: list[str], polled_first: bool) -> None:
+def test_a_delivery_with_another_state_contradicts(states: list[str], polled_first: bool) -> None:
     ledger = followed("a")
     ledger.expect_delivery("a")
     if polled_first:
         ledger.report("a", "Busy", at=1)
-    for state in told:
+    for state in states:
         ledger.delivered("a", state, at=2)
     ledger.report("a", "Busy", at=3)
     ledger.close_deliveries(now=10, delivery_time=5)
@@ -199,17 +199,17 @@ def test_the_same_delivery_again_does_not_contradict() -> None:
 
 @dataclass
 class NaiveCall:
-    """A UniqueId as one would write it down if memory were free."""
+    """What is known of a UniqueId, without regard to memory."""
 
     lines: list[int]
     placed: list[float]
     ended: str | None = None
     wrong: bool = False
-    told: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
 
 
 class AgainstNaiveLedger(RuleBasedStateMachine):
-    """Whatever happens in whatever order, the ledger says what one with plain objects says."""
+    """Whatever happens in whatever order, the ledger agrees with one that uses plain objects."""
 
     ids = st.sampled_from([f"call-{letter}" for letter in "abcdef"])
     instants = st.integers(0, 400).map(lambda tenth: tenth / 10)
@@ -244,7 +244,7 @@ class AgainstNaiveLedger(RuleBasedStateMachine):
             call.wrong = state not in {LINES[line] for line in call.lines}
         else:
             assert seconds is None
-            call.told.add(state)
+            call.reported.add(state)
 
     @rule(unique_id=ids, polled=instants)
     def missed(self, unique_id: str, polled: float) -> None:
@@ -255,18 +255,18 @@ class AgainstNaiveLedger(RuleBasedStateMachine):
 
     @invariant()
     def same(self) -> None:
-        told, calls = self.ledger.account(), self.calls.values()
+        account, calls = self.ledger.account(), self.calls.values()
         ended = Counter(call.ended for call in calls)
         lost, unfinished = ended.pop("lost", 0), ended.pop(None, 0)
-        assert told.accepted == told.final + told.lost + told.duplicate_ids + told.unfinished
-        assert (told.accepted, told.duplicate_ids) == (self.accepted, self.accepted - len(self.calls))
-        assert (told.final, told.lost, told.unfinished) == (ended.total(), lost, unfinished)
-        assert told.by_state == ended
-        assert told.wrong_state == sum(call.wrong for call in calls)
-        assert told.changed_state == sum(
-            call.ended in [*LINES, "Error"] and bool(call.told - {call.ended}) for call in calls
+        assert account.accepted == account.final + account.lost + account.duplicate_ids + account.unfinished
+        assert (account.accepted, account.duplicate_ids) == (self.accepted, self.accepted - len(self.calls))
+        assert (account.final, account.lost, account.unfinished) == (ended.total(), lost, unfinished)
+        assert account.by_state == ended
+        assert account.wrong_state == sum(call.wrong for call in calls)
+        assert account.changed_state == sum(
+            call.ended in [*LINES, "Error"] and bool(call.reported - {call.ended}) for call in calls
         )
-        assert told.undocumented_states == self.undocumented
+        assert account.undocumented_states == self.undocumented
         assert self.ledger.unfinished_ids(99) == [name for name, call in self.calls.items() if call.ended is None]
         assert all(self.ledger.follows(name) == (call.ended is None) for name, call in self.calls.items())
 
@@ -276,10 +276,10 @@ TestAgainstNaiveLedger.settings = settings(max_examples=60, stateful_step_count=
 
 
 @pytest.mark.slow
-def test_a_million_calls_in_flight_and_ten_million_remembered_keep_to_their_memory() -> None:
+def test_the_memory_of_a_million_calls_in_flight_and_ten_million_ended_ones() -> None:
     benchmark = Path(__file__).parents[3] / "benchmarks" / "ledger_scale.py"
-    told = subprocess.run([sys.executable, benchmark, "--memory", "--json"], capture_output=True, text=True, check=True)
-    figures = json.loads(told.stdout)
+    ran = subprocess.run([sys.executable, benchmark, "--memory", "--json"], capture_output=True, text=True, check=True)
+    figures = json.loads(ran.stdout)
     assert (figures["in_flight"], figures["remembered"]) == (1_000_000, 10_000_000)
     assert figures["in_flight_mb"] <= 300
     assert figures["remembered_mb"] <= 200

@@ -1,4 +1,4 @@
-"""Several workers' ledgers merge to the account that one ledger would give, had it seen all of their calls."""
+"""Several workers' ledgers merge to the account that one ledger with all their calls would have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUSY, ANSWERED, NO_ANSWER = range(3)
 
 
 class Workers:
-    """Some workers and a master, and beside them one ledger that sees all that the workers see."""
+    """Some workers and a master, and one ledger with all calls of the workers."""
 
     def __init__(self, number: int, offsets: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)) -> None:
         self.ledgers = {f"worker-{each}": Ledger(SETTLE, LINES) for each in range(1, number + 1)}
@@ -43,7 +43,7 @@ class Workers:
         return self.master.take(worker, self.ledgers[worker].drain_digests())
 
     def merged(self) -> Account:
-        """As it goes over a network: accounts and fates in plain values."""
+        """Accounts and fates in plain values, as they are sent over a network."""
         for worker in self.ledgers:
             self.drain(worker)
         accounts = {
@@ -75,7 +75,7 @@ def test_an_id_given_to_calls_of_two_workers_is_one_call_and_one_duplicate() -> 
     assert merged == Account(accepted=2, final=1, duplicate_ids=1, by_state={"Answered": 1})
 
 
-def test_a_state_that_two_workers_were_told_differently_has_changed() -> None:
+def test_different_states_at_two_workers_are_a_changed_state() -> None:
     workers = Workers(2)
     workers.accept("worker-1", "x", BUSY, 1)
     workers.report("worker-1", "x", "Busy", 2)
@@ -86,7 +86,7 @@ def test_a_state_that_two_workers_were_told_differently_has_changed() -> None:
     assert (merged.changed_state, merged.wrong_state, merged.by_state) == (1, 0, {"Busy": 1})
 
 
-def test_a_line_dialled_after_the_end_excuses_no_wrong_state() -> None:
+def test_a_line_dialled_after_the_end_does_not_excuse_a_wrong_state() -> None:
     workers = Workers(2)
     workers.accept("worker-1", "x", BUSY, 1)
     workers.report("worker-1", "x", "Answered", 2)
@@ -112,7 +112,7 @@ def test_an_id_lost_to_one_worker_is_lost_unless_another_call_gave_it_more_time(
     assert (merged.lost, merged.final, merged.duplicate_ids) == (lost, 1 - lost, 1)
 
 
-def test_what_a_worker_was_told_late_ends_a_call_that_another_still_followed() -> None:
+def test_a_late_state_at_one_worker_ends_a_call_that_another_still_followed() -> None:
     workers = Workers(2)
     workers.accept("worker-1", "x", BUSY, 1)
     workers.accept("worker-2", "x", BUSY, 5)
@@ -124,7 +124,7 @@ def test_what_a_worker_was_told_late_ends_a_call_that_another_still_followed() -
     assert (merged.final, merged.wrong_state, merged.changed_state) == (1, 1, 1)
 
 
-def test_a_wrong_state_is_taken_out_where_its_worker_counted_it() -> None:
+def test_a_wrong_state_of_a_shared_id_is_counted_once() -> None:
     workers = Workers(2)
     workers.accept("worker-1", "x", BUSY, 1)
     workers.accept("worker-1", "x", BUSY, 2)
@@ -142,7 +142,7 @@ def test_an_id_that_two_workers_still_follow_is_unfinished_once() -> None:
     assert workers.merged() == workers.one.account() == Account(accepted=3, duplicate_ids=2, unfinished=1)
 
 
-def test_clocks_that_differ_are_brought_together() -> None:
+def test_different_clocks_are_translated() -> None:
     workers = Workers(2, offsets=(-1000.0, -5000.0))
     workers.accept("worker-1", "x", BUSY, 1)
     workers.report("worker-1", "x", "Busy", 3)
@@ -153,7 +153,7 @@ def test_clocks_that_differ_are_brought_together() -> None:
     assert merged.by_state == {"Busy": 1}
 
 
-def test_the_master_notices_a_shared_id_once_and_asks_only_those_who_share_it() -> None:
+def test_the_master_finds_a_shared_id_once_and_asks_only_its_workers() -> None:
     workers = Workers(3)
     for worker in ("worker-1", "worker-2"):
         workers.accept(worker, "x", BUSY, 1)
@@ -166,7 +166,7 @@ def test_the_master_notices_a_shared_id_once_and_asks_only_those_who_share_it() 
     assert [workers.master._taken[worker] for worker in workers.ledgers] == [3, 2, 0]
 
 
-def test_a_lost_worker_has_accepted_what_it_told_and_finished_what_it_accounted_for() -> None:
+def test_a_lost_worker_counts_with_what_it_reported() -> None:
     workers = Workers(2)
     for unique_id in ("a", "b", "c"):
         workers.accept("worker-2", unique_id, BUSY, 1)
@@ -186,7 +186,7 @@ def test_a_lost_worker_has_accepted_what_it_told_and_finished_what_it_accounted_
     assert adds_up(merged)
 
 
-def test_a_worker_lost_before_it_gave_any_account_has_only_unfinished_calls() -> None:
+def test_a_worker_lost_before_its_first_account_has_only_unfinished_calls() -> None:
     workers = Workers(1)
     workers.accept("worker-1", "a", BUSY, 1)
     workers.report("worker-1", "a", "Busy", 2)
@@ -209,7 +209,7 @@ def test_shared_ids_of_lost_workers_still_add_up(state: str | None) -> None:
     assert (merged.accepted, merged.duplicate_ids) == (2, 1)
 
 
-def test_a_delivery_that_came_to_one_of_two_workers_is_not_missing() -> None:
+def test_a_delivery_to_one_of_two_workers_is_not_missing() -> None:
     workers = Workers(2)
     for worker, ledger in workers.ledgers.items():
         workers.accept(worker, "x", BUSY, 1)
@@ -246,7 +246,7 @@ happenings = st.builds(
 
 @settings(max_examples=400, deadline=None)
 @given(st.integers(1, 4), st.lists(happenings, min_size=10, max_size=60), st.tuples(*[st.integers(-9000, 0)] * 4))
-def test_any_history_merges_to_what_one_ledger_would_have_said(
+def test_any_history_merges_to_the_account_of_one_ledger(
     number: int, history: list[Happening], offsets: tuple[int, ...]
 ) -> None:
     workers = Workers(number, tuple(offset / 100 for offset in offsets))
@@ -271,7 +271,7 @@ def test_any_history_merges_to_what_one_ledger_would_have_said(
     assert adds_up(merged)
 
 
-def test_an_account_survives_its_journey_and_says_what_it_does_not_know() -> None:
+def test_an_account_is_sent_unchanged_and_refuses_unknown_members() -> None:
     account = Account(accepted=3, final=1, unfinished=2, by_state={"Busy": 1}, deliveries=DeliveryCounts(expected=3))
     assert Account.from_dict(json.loads(json.dumps(account.to_dict()))) == account
     with pytest.raises(TypeError):

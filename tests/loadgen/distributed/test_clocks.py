@@ -50,7 +50,7 @@ def test_the_quickest_exchange_counts() -> None:
         (100, 100, 16, 100),
     ],
 )
-def test_as_many_connections_as_files_may_be_open(
+def test_connections_are_limited_by_open_files(
     monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, allowed: int, asked: int
 ) -> None:
     limits = [(soft, hard)]
@@ -60,7 +60,7 @@ def test_as_many_connections_as_files_may_be_open(
     assert limits[-1] == (asked, hard)
 
 
-def test_a_limit_that_can_not_be_raised_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_that_can_not_be_raised_applies(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise ValueError("not permitted")
 

@@ -1,4 +1,4 @@
-"""A master and workers that come by themselves, as from several machines: meeting, refusing, parting."""
+"""A master and workers that start by themselves, as on several machines: connecting, refusing, ending."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def plan(config: Config, rate: float = 60, duration: float = 1) -> LoadPlan:
     )  # fmt: skip
 
 
-class Company:
+class Processes:
     """A master and those who join it, each in a thread that waits for its process."""
 
     def __init__(self, directory: Path, patience: float = 100) -> None:
@@ -50,76 +50,76 @@ class Company:
         return self._threads.submit(join_master, config, self.address, name, place)
 
 
-def test_workers_that_join_share_out_the_load(tmp_path: Path) -> None:
+def test_workers_that_connect_share_the_load(tmp_path: Path) -> None:
     with serving(deployment := TinyDeployment(reuse_every=10)):
         config = config_for(deployment.base_url, load__budget_calls=50)
-        company = Company(tmp_path)
-        joined = [company.join(config, name) for name in ("leeds", "york")]
-        outcome = company.lead(config, plan(config)).result(timeout=150)
+        processes = Processes(tmp_path)
+        joined = [processes.join(config, name) for name in ("leeds", "york")]
+        outcome = processes.lead(config, plan(config)).result(timeout=150)
         ends = [each.result(timeout=60) for each in joined]
     assert [(end.failure, end.interrupted) for end in ends] == [(None, False)] * 2
     calls = outcome.section["calls"]
     assert calls["accepted"] == deployment.triggers == outcome.accepted == 50, "the budget holds across workers"
     assert calls["duplicate_ids"] == deployment.expected["duplicate_ids"] == 5
     assert calls["accepted"] == calls["final"] + calls["duplicate_ids"]
-    told = {worker["name"]: worker for worker in outcome.section["workers"]}
-    assert set(told) == {"leeds", "york"}
-    assert all(worker["accepted"] == 25 and not worker["lost"] for worker in told.values())
-    assert all("clock_offset_ms" in worker for worker in told.values())
+    by_name = {worker["name"]: worker for worker in outcome.section["workers"]}
+    assert set(by_name) == {"leeds", "york"}
+    assert all(worker["accepted"] == 25 and not worker["lost"] for worker in by_name.values())
+    assert all("clock_offset_ms" in worker for worker in by_name.values())
 
 
 def test_a_worker_of_another_deployment_is_refused_by_name(tmp_path: Path) -> None:
     with serving(deployment := TinyDeployment()), serving(other := TinyDeployment()):
         config, astray = (config_for(each.base_url, load__budget_calls=50) for each in (deployment, other))
-        company = Company(tmp_path)
-        joined = [company.join(config, "leeds"), company.join(astray, "astray")]
-        outcome = company.lead(config, plan(config)).result(timeout=150)
+        processes = Processes(tmp_path)
+        joined = [processes.join(config, "leeds"), processes.join(astray, "astray")]
+        outcome = processes.lead(config, plan(config)).result(timeout=150)
         ends = [each.result(timeout=60) for each in joined]
         assert deployment.connections == other.connections == 0, "nothing was sent"
-    assert any("worker astray is configured for another deployment" in told for told in outcome.open_questions)
-    assert all("astray" in (end.failure or "") for end in ends), "the workers are told why, and do not wait on"
+    assert any("worker astray is configured for another deployment" in question for question in outcome.open_questions)
+    assert all("astray" in (end.failure or "") for end in ends), "the workers get the reason, and stop waiting"
     assert set(verdicts(outcome).values()) == {Verdict.INCONCLUSIVE}
 
 
-def test_a_master_does_not_wait_for_ever_for_its_workers(tmp_path: Path) -> None:
+def test_a_master_waits_only_for_a_while_for_its_workers(tmp_path: Path) -> None:
     with serving(deployment := TinyDeployment()):
         config = config_for(deployment.base_url, load__budget_calls=50)
-        outcome = Company(tmp_path, patience=0.5).lead(config, plan(config)).result(timeout=150)
-    assert any("0 of 2 workers came: 2 were expected" in told for told in outcome.open_questions)
+        outcome = Processes(tmp_path, patience=0.5).lead(config, plan(config)).result(timeout=150)
+    assert any("0 of 2 workers came: 2 were expected" in question for question in outcome.open_questions)
     assert outcome.accepted == deployment.connections == 0
     assert set(verdicts(outcome).values()) == {Verdict.INCONCLUSIVE}
 
 
 @pytest.mark.slow
-def test_a_worker_that_came_is_told_that_the_other_did_not(tmp_path: Path) -> None:
+def test_a_connected_worker_learns_that_the_other_is_missing(tmp_path: Path) -> None:
     with serving(deployment := TinyDeployment()):
         config = config_for(deployment.base_url, load__budget_calls=50)
-        company = Company(tmp_path, patience=20)
-        joined = company.join(config, "alone")
-        outcome = company.lead(config, plan(config)).result(timeout=150)
+        processes = Processes(tmp_path, patience=20)
+        joined = processes.join(config, "alone")
+        outcome = processes.lead(config, plan(config)).result(timeout=150)
         end = joined.result(timeout=60)
-    assert any("1 of 2 workers came" in told for told in outcome.open_questions)
+    assert any("1 of 2 workers came" in question for question in outcome.open_questions)
     assert "1 of 2 workers came" in (end.failure or "")
     assert deployment.connections == 0
 
 
 @pytest.mark.slow
-def test_a_worker_ends_by_itself_when_its_master_is_gone(tmp_path: Path) -> None:
+def test_a_worker_ends_when_its_master_is_gone(tmp_path: Path) -> None:
     """It places no more than what fell due until it knew, and its process ends."""
     with serving(deployment := TinyDeployment()):
         config = config_for(deployment.base_url, load__budget_calls=100_000)
-        company = Company(tmp_path)
-        joined = [company.join(config, name) for name in ("leeds", "york")]
-        outcome = company.lead(config, plan(config, rate=20, duration=600))
+        processes = Processes(tmp_path)
+        joined = [processes.join(config, name) for name in ("leeds", "york")]
+        outcome = processes.lead(config, plan(config, rate=20, duration=600))
         until(lambda: deployment.triggers >= 20, 100)
         (master,) = [process for process in children() if process.cmdline()[3] == "master"]
         master.kill()
         ends = [each.result(timeout=120) for each in joined]
         placed = deployment.triggers
-        told = outcome.result(timeout=60)
+        result = outcome.result(timeout=60)
         assert deployment.triggers == placed
     assert [end.failure for end in ends] == ["the master fell silent"] * 2
-    assert any("died" in question for question in told.open_questions)
+    assert any("died" in question for question in result.open_questions)
 
 
 PYTHON = (sys.executable, "-m", "ringback")
@@ -162,7 +162,7 @@ def sites(tmp_path: Path) -> Iterator[Sites]:
 
 
 @pytest.mark.slow
-def test_hosts_whose_clocks_differ_play_one_schedule(sites: Sites) -> None:
+def test_hosts_with_different_clocks_play_one_schedule(sites: Sites) -> None:
     workers = [sites.join(name) for name in ("leeds", "york")]
     master = sites.lead("--rate", "40", "--duration", "4s")
     said = master.communicate(timeout=150)[0]
@@ -170,30 +170,30 @@ def test_hosts_whose_clocks_differ_play_one_schedule(sites: Sites) -> None:
     assert [worker.wait(60) for worker in workers] == [0, 0]
     load = sites.load()
     assert load["calls"]["accepted"] == load["calls"]["final"] == load["arrivals"]["sent"] == 160
-    told = {worker["name"]: worker for worker in load["workers"]}
-    assert {name: worker["accepted"] for name, worker in told.items()} == {"leeds": 80, "york": 80}
-    assert told["leeds"]["clock_offset_ms"] == pytest.approx(5_000_000, abs=1000)
-    assert told["york"]["clock_offset_ms"] == pytest.approx(70_000, abs=1000)
+    by_name = {worker["name"]: worker for worker in load["workers"]}
+    assert {name: worker["accepted"] for name, worker in by_name.items()} == {"leeds": 80, "york": 80}
+    assert by_name["leeds"]["clock_offset_ms"] == pytest.approx(5_000_000, abs=1000)
+    assert by_name["york"]["clock_offset_ms"] == pytest.approx(70_000, abs=1000)
     assert load["seconds"] == pytest.approx(4, abs=0.5), "the schedule's, on the common clock"
     for line in map(json.loads, (sites.folder / "run/load_windows.ndjson").read_text().splitlines()):
         assert line["trigger"]["count"] in {0, 40}, "what was due in a second is in that second, whoever sent it"
 
 
 @pytest.mark.slow
-def test_a_host_whose_cable_is_pulled_is_named_and_its_calls_are_accounted_for(sites: Sites) -> None:
+def test_a_disconnected_host_is_named_and_its_calls_are_accounted_for(sites: Sites) -> None:
     leeds, york = (sites.join(name) for name in ("leeds", "york"))
     master = sites.lead("--rate", "20", "--duration", "8s")
     until(lambda: sites.hosts.connected("york", "vendor", 8000), 100)
-    time.sleep(3)  # in which it tells its master of calls
+    time.sleep(3)  # in which it reports calls to its master
     sites.hosts.unplug("york")
     said = master.communicate(timeout=200)[0]
     assert master.returncode == 3, said
     load = sites.load()
-    told = {worker["name"]: worker for worker in load["workers"]}
-    assert told["york"]["lost"]
-    assert not told["leeds"]["lost"]
-    assert told["leeds"]["accepted"] == 80
-    assert load["calls"]["accepted"] == 80 + told["york"]["accepted"]
+    by_name = {worker["name"]: worker for worker in load["workers"]}
+    assert by_name["york"]["lost"]
+    assert not by_name["leeds"]["lost"]
+    assert by_name["leeds"]["accepted"] == 80
+    assert load["calls"]["accepted"] == 80 + by_name["york"]["accepted"]
     assert load["calls"]["accepted"] == load["calls"]["final"] + load["calls"]["unfinished"]
     verdict = json.loads((sites.folder / "run/verdict.json").read_bytes())
     assert "york" in json.dumps(verdict)

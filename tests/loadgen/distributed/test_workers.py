@@ -1,4 +1,4 @@
-"""`--workers 2`: one load shared out, one account made of two ledgers, and what happens when one of them dies."""
+"""`--workers 2`: one shared load, one account from two ledgers, and what happens when a worker dies."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from tests.loadgen.waiting import until
 
 
 def kill_a_worker(scene: Scene, figures: Mapping[str, Any]) -> None:
-    """Once it has told of calls: what it told is known, what it did since is not."""
-    told = figures["section"]["workers"]
-    if len(told) == 2 and all(worker["accepted"] >= 5 for worker in told) and not scene.notes:
+    """When it has reported calls: what it reported is known, what it did after that is not."""
+    seen_workers = figures["section"]["workers"]
+    if len(seen_workers) == 2 and all(worker["accepted"] >= 5 for worker in seen_workers) and not scene.notes:
         victim = workers(directory=scene.directory)[0]
         scene.notes.append(victim.cmdline()[-1])
         victim.kill()
@@ -50,23 +50,23 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         yield played
 
 
-def test_two_workers_share_out_one_schedule(played: Played) -> None:
+def test_two_workers_share_one_schedule(played: Played) -> None:
     scene = played("sound")
     assert scene.calls["accepted"] == scene.calls["final"] == scene.outcome.accepted == scene.deployment.triggers == 101
     assert scene.section["arrivals"]["scheduled"] == scene.section["arrivals"]["sent"] == 101
-    told = scene.section["workers"]
-    assert [worker["name"] for worker in told] in (["worker-1", "worker-2"], ["worker-2", "worker-1"])
-    assert sorted(worker["accepted"] for worker in told) == [50, 51]
-    assert [worker["share"] for worker in told] == [0.5, 0.5]
-    assert not any(worker["lost"] for worker in told)
-    assert all(abs(worker["clock_offset_ms"]) < 1000 for worker in told), "one machine, one clock"
+    seen_workers = scene.section["workers"]
+    assert [worker["name"] for worker in seen_workers] in (["worker-1", "worker-2"], ["worker-2", "worker-1"])
+    assert sorted(worker["accepted"] for worker in seen_workers) == [50, 51]
+    assert [worker["share"] for worker in seen_workers] == [0.5, 0.5]
+    assert not any(worker["lost"] for worker in seen_workers)
+    assert all(abs(worker["clock_offset_ms"]) < 1000 for worker in seen_workers), "one machine, one clock"
     assert sum(scene.deployment.numbers.count(number) for number in LINES.values()) == 101
     assert scene.section["trigger"]["count"] == 101
     assert scene.section["generator"]["processes"] == 2
     assert not scene.about_the_deployment
 
 
-def test_faults_are_counted_exactly_though_ids_are_shared_between_workers(played: Played) -> None:
+def test_faults_are_counted_exactly_even_if_workers_share_ids(played: Played) -> None:
     scene = played("faulty")
     calls, expected = scene.calls, scene.deployment.expected
     assert calls["accepted"] == scene.deployment.triggers == 450
@@ -79,20 +79,20 @@ def test_faults_are_counted_exactly_though_ids_are_shared_between_workers(played
     assert broken == {"calls.lost", "calls.duplicate_ids", "calls.wrong_state"}
 
 
-def test_a_budget_is_shared_out_and_never_a_call_over(played: Played) -> None:
+def test_a_budget_is_divided_and_never_exceeded(played: Played) -> None:
     scene = played("budget")
     assert scene.outcome.accepted == scene.deployment.triggers == 25
     assert sorted(worker["accepted"] for worker in scene.section["workers"]) == [12, 13]
     assert any("load.budget_calls" in question for question in scene.outcome.open_questions)
 
 
-def test_workers_share_out_the_connections_of_the_closed_model(played: Played) -> None:
+def test_workers_share_the_connections_of_the_closed_model(played: Played) -> None:
     scene = played("closed")
     assert scene.calls["accepted"] == scene.calls["final"] == scene.deployment.triggers > 3
     assert all(worker["accepted"] for worker in scene.section["workers"])
 
 
-def test_a_worker_that_is_killed_is_noticed_named_and_accounted_for(played: Played) -> None:
+def test_a_killed_worker_is_named_and_accounted_for(played: Played) -> None:
     scene = played("killed")
     (name,) = scene.notes
     (lost,) = [worker for worker in scene.section["workers"] if worker["lost"]]
@@ -105,7 +105,7 @@ def test_a_worker_that_is_killed_is_noticed_named_and_accounted_for(played: Play
     calls = scene.calls
     assert 5 <= lost["accepted"] < 60
     assert calls["accepted"] == 60 + lost["accepted"] <= scene.deployment.triggers
-    assert calls["accepted"] == calls["final"] + calls["unfinished"], "what it had not told the end of is unfinished"
+    assert calls["accepted"] == calls["final"] + calls["unfinished"], "calls without a reported end are unfinished"
     assert calls["lost"] == 0
     assert Verdict.FAIL not in verdicts(scene.outcome).values()
 
@@ -125,12 +125,12 @@ SCRIPT = """
     from ringback.loadgen.schedule.plan import plan_for
     from ringback.loadgen.run import run_load
 
-    def tell(figures):
+    def report(figures):
         print(json.dumps(figures), flush=True)
 
     config = load_config()
     plan = plan_for(config, scenario="lifecycle", rate=50, connections=1, duration=60, seed=1, workers=2)
-    outcome = run_load(config, plan, Path(sys.argv[1]), embedded=True, on_progress=tell)
+    outcome = run_load(config, plan, Path(sys.argv[1]), embedded=True, on_progress=report)
     print(json.dumps({"outcome": [outcome.interrupted, outcome.accepted, outcome.section["calls"]]}), flush=True)
 """
 
@@ -152,14 +152,14 @@ def started(deployment: TinyDeployment, directory: Path) -> Iterator[subprocess.
             process.kill()
 
 
-def test_ctrl_c_ends_both_workers_in_what_was_seen(tmp_path: Path) -> None:
+def test_ctrl_c_ends_both_workers_with_what_was_seen(tmp_path: Path) -> None:
     with serving(deployment := TinyDeployment(ring=120)), started(deployment, tmp_path) as process:
         ours = children(process.pid)
         assert len(ours) == 3
         process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=50)
+        output, _ = process.communicate(timeout=50)
         assert process.returncode == 0
-    interrupted, accepted, calls = json.loads(told.splitlines()[-1])["outcome"]
+    interrupted, accepted, calls = json.loads(output.splitlines()[-1])["outcome"]
     assert interrupted
     assert 10 <= accepted == calls["unfinished"] <= deployment.triggers <= accepted + calls["indeterminate"]
     assert json.loads((tmp_path / LOAD_FILE).read_bytes())["calls"] == calls
@@ -171,11 +171,11 @@ def test_workers_die_with_their_master(tmp_path: Path) -> None:
         ours = children(process.pid)
         (master,) = [each for each in ours if each not in workers(process.pid)]
         master.kill()
-        told, _ = process.communicate(timeout=50)
+        output, _ = process.communicate(timeout=50)
         until(lambda: all_gone(ours))
-    interrupted, accepted, _ = json.loads(told.splitlines()[-1])["outcome"]
+    interrupted, accepted, _ = json.loads(output.splitlines()[-1])["outcome"]
     assert not interrupted
-    assert accepted >= 10, "what was told last is kept"
+    assert accepted >= 10, "the last report counts"
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:

@@ -1,4 +1,4 @@
-"""Locust's statistics, told of many requests at once, are what they would be had it been told of each."""
+"""Locust's statistics are the same with many requests at once as with each request by itself."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_what_a_worker_tells_its_master_is_the_same(environment: Environment) ->
     there = environment.stats.serialize_stats()
     assert {entry["name"]: entry["num_requests"] for entry in there} == {"trigger": 6, "poll": 2}
     statistics.stop()
-    assert environment.stats.serialize_stats() == [], "told once"
+    assert environment.stats.serialize_stats() == [], "added once"
 
 
 def test_it_hands_on_by_itself_now_and_then(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_others_listeners_are_told_of_each_request(environment: Environment) -> 
     until(lambda: len(seen) == len(REQUESTS))
     assert seen == [(name, seconds * 1000, size, kind) for name, seconds, size, kind in REQUESTS]
     statistics.stop()
-    assert environment.stats.num_requests == len(REQUESTS), "and Locust's own are told once"
+    assert environment.stats.num_requests == len(REQUESTS), "and Locust's own count each once"
 
 
 def test_nothing_told_is_nothing_shown(environment: Environment) -> None:

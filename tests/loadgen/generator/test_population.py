@@ -1,4 +1,4 @@
-"""Calls to ask for again: each in its turn, none twice in one poll."""
+"""The population of calls to poll again: in turn, none twice in one poll."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ringback.loadgen.generator.call_placer import Population
 
 
 @given(st.integers(1, 7), st.integers(0, 30))
-def test_everybody_is_asked_for_in_turn(batch: int, calls: int) -> None:
+def test_calls_are_polled_in_turn(batch: int, calls: int) -> None:
     population = Population(batch)
     for n in range(calls):
         population.add(f"id-{n}")
@@ -23,7 +23,7 @@ def test_everybody_is_asked_for_in_turn(batch: int, calls: int) -> None:
         assert population.next_batch() == []
 
 
-def test_an_id_given_out_twice_stands_in_no_poll_twice() -> None:
+def test_a_duplicate_id_is_in_a_poll_only_once() -> None:
     population = Population(3)
     for unique_id in ("a", "b", "a", "c"):
         population.add(unique_id)

@@ -25,7 +25,7 @@ from tests.loadgen.sockets import until
 
 pytestmark = pytest.mark.usefixtures("accidents")
 
-Told = tuple[bytes, str | None, str | None, float]
+Result = tuple[bytes, str | None, str | None, float]
 
 
 @pytest.mark.parametrize(
@@ -105,19 +105,19 @@ def test_what_was_written_is_read(unique_id: str, state: str) -> None:
     assert read_delivery(f"/in?{urlencode(document)}", b"") == [(unique_id, state)]
 
 
-Listening = Callable[..., tuple[ResultListener, list[Told]]]
+Listening = Callable[..., tuple[ResultListener, list[Result]]]
 
 
 @pytest.fixture
 def listening() -> Iterator[Listening]:
     listeners: list[ResultListener] = []
 
-    def listen(member: tuple[int, int] = (0, 1), **settings: Any) -> tuple[ResultListener, list[Told]]:
+    def listen(member: tuple[int, int] = (0, 1), **settings: Any) -> tuple[ResultListener, list[Result]]:
         listener = ResultListener(config_with(**settings), member)
         listeners.append(listener)
-        told: list[Told] = []
-        listener.on_result = lambda *told_of: told.append(told_of)
-        return listener, told
+        results: list[Result] = []
+        listener.on_result = lambda *result: results.append(result)
+        return listener, results
 
     yield listen
     for listener in listeners:
@@ -154,7 +154,7 @@ def deliver(url: str, bodies: list[bytes], context: ssl.SSLContext | None = None
 
 
 def test_each_delivery_is_answered_and_told_with_its_word(listening: Listening) -> None:
-    listener, told = listening()
+    listener, results = listening()
     documents = [
         {"UniqueId": "a", "CallState": "Busy"},
         {"Something": "else"},
@@ -163,25 +163,25 @@ def test_each_delivery_is_answered_and_told_with_its_word(listening: Listening) 
     assert (
         deliver(f"{listener.url}/in/wordwordwordword", [json.dumps(each).encode() for each in documents]) == [200] * 3
     )
-    assert [each[:3] for each in told] == [
+    assert [each[:3] for each in results] == [
         (b"wordwordwordword", "a", "Busy"),
         (b"wordwordwordword", None, None),
         (b"wordwordwordword", "b", None),
         (b"wordwordwordword", "b", None),
     ]
-    times = [each[3] for each in told]
+    times = [each[3] for each in results]
     assert times == sorted(times)
     assert listener.handled == 3
 
 
 def test_junk_and_what_is_too_long_is_answered_too(listening: Listening) -> None:
-    listener, told = listening()
+    listener, results = listening()
     assert deliver(f"{listener.url}/%ff/%00", [b"\xff\xfe", b"x" * (MAX_BODY + 100_000), b""]) == [200] * 3
-    assert [each[:3] for each in told] == [(b"\x00", None, None)] * 3
+    assert [each[:3] for each in results] == [(b"\x00", None, None)] * 3
 
 
 def test_a_delivery_that_breaks_off_is_none(listening: Listening, capfd: pytest.CaptureFixture[str]) -> None:
-    listener, told = listening()
+    listener, results = listening()
     parts = urlsplit(listener.url)
     with socket.create_connection((parts.hostname, parts.port)) as connection:
         connection.sendall(b'POST /in/w HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\n{"UniqueId": "a"}')
@@ -200,7 +200,7 @@ def test_a_delivery_that_breaks_off_is_none(listening: Listening, capfd: pytest.
 
         until(closed)
     assert not answer.startswith(b"HTTP/1.1 200")
-    assert told == []
+    assert results == []
     assert listener.handled == 0
     assert "Traceback" not in capfd.readouterr().err
     assert deliver(f"{listener.url}/in/w", [b'{"UniqueId": "a"}']) == [200]
@@ -212,12 +212,12 @@ def test_results_come_over_tls_where_a_certificate_is_named(listening: Listening
     certificate.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
     for pem in certificate.cert_chain_pems:
         pem.write_to_path(str(tmp_path / "cert.pem"), append=True)
-    listener, told = listening(tls_cert=str(tmp_path / "cert.pem"), tls_key=str(tmp_path / "key.pem"))
+    listener, results = listening(tls_cert=str(tmp_path / "cert.pem"), tls_key=str(tmp_path / "key.pem"))
     context = ssl.create_default_context()
     authority.configure_trust(context)
     assert listener.url.startswith("https://127.0.0.1:")
     assert deliver(f"{listener.url}/in/w", [b'{"UniqueId": "a"}'] * 2, context) == [200, 200]
-    assert [each[:3] for each in told] == [(b"w", "a", None)] * 2
+    assert [each[:3] for each in results] == [(b"w", "a", None)] * 2
 
 
 @pytest.mark.parametrize(
@@ -239,11 +239,11 @@ def test_each_worker_listens_on_a_port_of_its_own(listening: Listening) -> None:
     for _ in range(50):  # somebody else may have the next port
         port = unused_port()
         with contextlib.suppress(ConfigError):
-            listener, told = listening(member=(1, 2), listen=f"127.0.0.1:{port}")
+            listener, results = listening(member=(1, 2), listen=f"127.0.0.1:{port}")
             break
     assert listener.url == f"http://127.0.0.1:{port + 1}"
     assert deliver(f"{listener.url}/in/w", [b"{}"]) == [200]
-    assert len(told) == 1
+    assert len(results) == 1
 
 
 def test_a_port_that_is_taken_is_a_matter_of_the_configuration(listening: Listening) -> None:

@@ -1,4 +1,4 @@
-"""One connection over real sockets: pieces, drips, ends and handshakes, and what each means for what was sent."""
+"""One connection over real sockets: answers in pieces, ends and handshakes, and whether a request was sent."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ def client_context(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture(params=["plain", "tls"])
 def contexts(request: pytest.FixtureRequest, authority: trustme.CA) -> tuple[Any, Any]:
-    """The server's and the client's, in the clear and over TLS: all else is the same."""
+    """The TLS contexts of server and client; both None without TLS."""
     return (server_context(authority), client_context(authority)) if request.param == "tls" else (None, None)
 
 
-def told(outcome: Outcome) -> tuple[str, bool]:
+def failure_of(outcome: Outcome) -> tuple[str, bool]:
     assert isinstance(outcome, Failed)
     return outcome.kind, outcome.sent
 
 
 def body(outcome: Outcome) -> bytes:
-    assert isinstance(outcome, HttpAnswer), told(outcome)
+    assert isinstance(outcome, HttpAnswer), failure_of(outcome)
     return outcome.body
 
 
@@ -100,7 +100,7 @@ def test_an_answer_may_come_byte_by_byte(opener: Opener, contexts: tuple[Any, An
     assert server.connections == 1
 
 
-def test_answers_of_every_size_come_whole(opener: Opener, contexts: tuple[Any, Any]) -> None:
+def test_answers_of_every_size_are_read(opener: Opener, contexts: tuple[Any, Any]) -> None:
     sizes = [0, 1, 16_384, 65_536, 65_537, 1_000_000, 7_000_000]
 
     def script(visit: Visit) -> None:
@@ -115,10 +115,10 @@ def test_answers_of_every_size_come_whole(opener: Opener, contexts: tuple[Any, A
     assert server.connections == 1
 
 
-def test_a_request_may_leave_bit_by_bit(
+def test_a_request_may_be_sent_in_pieces(
     opener: Opener, contexts: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server reads nothing at first, and both buffers are small: most of the request has to wait."""
+    """The server reads nothing at first, and both buffers are small, so most of the request has to wait."""
     original = module._Socket
 
     def narrow(*args: Any) -> socket.socket:
@@ -147,10 +147,10 @@ def test_a_request_may_leave_bit_by_bit(
     assert server.connections == 1
 
 
-def test_a_connection_answered_before_the_whole_request_had_left_is_not_used_again(
+def test_a_connection_answered_before_the_request_was_sent_is_not_reused(
     opener: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under a known head, too: else the rest of one request would be read as the beginning of the next."""
+    """Also with a known head: else the rest of one request would be read as the beginning of the next."""
     original = module._Socket
 
     def narrow(*args: Any) -> socket.socket:
@@ -194,7 +194,7 @@ def test_a_connection_answered_before_the_whole_request_had_left_is_not_used_aga
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", "malformed"),
     ],
 )
-def test_what_is_no_answer_is_named_and_was_sent(
+def test_an_unreadable_answer_fails_by_its_kind_and_counts_as_sent(
     opener: Opener, contexts: tuple[Any, Any], raw: bytes, kind: str
 ) -> None:
     def script(visit: Visit) -> None:
@@ -203,12 +203,12 @@ def test_what_is_no_answer_is_named_and_was_sent(
 
     with scripted(script, context=contexts[0]) as server:
         pool = opener(server, contexts[1])
-        assert told(ask(pool)) == (kind, True)
+        assert failure_of(ask(pool)) == (kind, True)
         assert open_connections(pool) == 0
     assert len(server.requests) == 1
 
 
-def test_an_answer_without_end_is_given_up(opener: Opener) -> None:
+def test_an_endless_answer_is_too_large(opener: Opener) -> None:
     def script(visit: Visit) -> None:
         visit.request()
         visit.send(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -216,7 +216,7 @@ def test_an_answer_without_end_is_given_up(opener: Opener) -> None:
             visit.send(b"x" * 65536)
 
     with scripted(script) as server:
-        assert told(ask(opener(server))) == ("too_large", True)
+        assert failure_of(ask(opener(server))) == ("too_large", True)
 
 
 def test_an_answer_may_end_with_its_connection(opener: Opener, contexts: tuple[Any, Any]) -> None:
@@ -231,8 +231,8 @@ def test_an_answer_may_end_with_its_connection(opener: Opener, contexts: tuple[A
 
 
 @pytest.mark.parametrize("drip", [b"HTTP/1.1 200 OK\r\nX: ", ANSWER.replace(b": 17", b": 999999"), b""])
-def test_neither_drips_nor_silence_outlast_the_time_for_an_answer(opener: Opener, drip: bytes) -> None:
-    """A byte now and then is no answer: the time is for the whole of it."""
+def test_a_slow_or_missing_answer_times_out(opener: Opener, drip: bytes) -> None:
+    """The timeout is for the whole answer, even if single bytes arrive."""
 
     def script(visit: Visit) -> None:
         visit.request()
@@ -243,18 +243,18 @@ def test_neither_drips_nor_silence_outlast_the_time_for_an_answer(opener: Opener
 
     with scripted(script) as server:
         pool = opener(server, timeout=0.2)
-        assert told(ask(pool)) == ("timeout", True)
+        assert failure_of(ask(pool)) == ("timeout", True)
         assert open_connections(pool) == 0
 
 
-def test_a_handshake_has_its_time_and_what_fails_in_it_was_not_sent(opener: Opener, authority: trustme.CA) -> None:
+def test_a_handshake_that_times_out_has_sent_nothing(opener: Opener, authority: trustme.CA) -> None:
     with scripted(lambda visit: visit.wait()) as server:
-        assert told(ask(opener(server, client_context(authority), timeout=0.2))) == ("timeout", False)
+        assert failure_of(ask(opener(server, client_context(authority), timeout=0.2))) == ("timeout", False)
     assert server.requests == []
 
 
-def test_connecting_has_its_time_and_nothing_was_sent(opener: Opener) -> None:
-    """A listener whose queue is full answers nobody."""
+def test_a_connect_that_times_out_has_sent_nothing(opener: Opener) -> None:
+    """A listener with a full queue does not answer."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(0)
@@ -264,7 +264,7 @@ def test_connecting_has_its_time_and_nothing_was_sent(opener: Opener) -> None:
             each.setblocking(False)
             each.connect_ex(listener.getsockname())
         pool = opener(Scripted(port=listener.getsockname()[1]), timeout=0.2)
-        assert told(ask(pool)) == ("timeout", False)
+        assert failure_of(ask(pool)) == ("timeout", False)
     finally:
         for each in (*crowd, listener):
             each.close()
@@ -280,40 +280,38 @@ def test_a_server_without_tls_is_a_failed_handshake(opener: Opener, authority: t
 
     with scripted(script) as server:
         pool = opener(server, client_context(authority))
-        assert told(ask(pool)) == ("tls", False)
+        assert failure_of(ask(pool)) == ("tls", False)
         assert open_connections(pool) == 0
 
 
-@pytest.mark.parametrize("mistake", ["stranger", "name", "expired"])
-def test_a_certificate_that_is_not_good_is_a_failed_handshake(
-    opener: Opener, authority: trustme.CA, mistake: str
-) -> None:
+@pytest.mark.parametrize("mistake", ["issuer", "name", "expired"])
+def test_an_invalid_certificate_is_a_failed_handshake(opener: Opener, authority: trustme.CA, mistake: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    issuer = trustme.CA() if mistake == "stranger" else authority
+    issuer = trustme.CA() if mistake == "issuer" else authority
     until_when = datetime(2020, 1, 1, tzinfo=UTC) if mistake == "expired" else None
     host = "other.example.com" if mistake == "name" else "127.0.0.1"
     issuer.issue_cert(host, not_after=until_when).configure_cert(context)
     with scripted(always(ANSWER), context=context) as server:
-        assert told(ask(opener(server, client_context(authority)))) == ("tls", False)
+        assert failure_of(ask(opener(server, client_context(authority)))) == ("tls", False)
     assert server.requests == []
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_client_certificate_that_is_missing_is_a_matter_of_tls(
+def test_a_missing_client_certificate_is_a_tls_failure(
     opener: Opener, authority: trustme.CA, version: ssl.TLSVersion
 ) -> None:
-    """With TLS 1.3 it is told only after the request has left, so that nobody may be sure of it."""
+    """With TLS 1.3 the failure comes after the request was sent, so it may have arrived."""
     context = server_context(authority)
     context.verify_mode = ssl.CERT_REQUIRED
     authority.configure_trust(context)
     context.minimum_version = context.maximum_version = version
     with scripted(always(ANSWER), context=context) as server:
-        assert told(ask(opener(server, client_context(authority)))) == ("tls", version is ssl.TLSVersion.TLSv1_3)
+        assert failure_of(ask(opener(server, client_context(authority)))) == ("tls", version is ssl.TLSVersion.TLSv1_3)
     assert server.requests == []
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_client_certificate_is_shown(opener: Opener, authority: trustme.CA, version: ssl.TLSVersion) -> None:
+def test_a_client_certificate_is_sent(opener: Opener, authority: trustme.CA, version: ssl.TLSVersion) -> None:
     context, client = server_context(authority), client_context(authority)
     context.verify_mode = ssl.CERT_REQUIRED
     authority.configure_trust(context)
@@ -324,7 +322,7 @@ def test_a_client_certificate_is_shown(opener: Opener, authority: trustme.CA, ve
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-@pytest.mark.parametrize("closing", [False, True], ids=["kept", "closed each time"])
+@pytest.mark.parametrize("closing", [False, True], ids=["reused", "closed each time"])
 def test_tls_sessions_are_resumed_and_counted(
     opener: Opener, authority: trustme.CA, version: ssl.TLSVersion, closing: bool
 ) -> None:
@@ -339,7 +337,7 @@ def test_tls_sessions_are_resumed_and_counted(
     assert server.resumed == [False, True, True, True]
 
 
-def test_a_kept_connection_that_ends_in_silence_is_stale_and_one_that_spoke_is_lost(opener: Opener) -> None:
+def test_a_reused_connection_that_ends_is_stale_without_an_answer_and_lost_within_one(opener: Opener) -> None:
     for raw, kind in ((b"", "stale"), (b"HTTP/1.1 2", "connection_lost")):
 
         def script(visit: Visit, raw: bytes = raw) -> None:
@@ -351,7 +349,7 @@ def test_a_kept_connection_that_ends_in_silence_is_stale_and_one_that_spoke_is_l
         with scripted(script) as server:
             pool = opener(server)
             assert body(ask(pool))
-            assert told(ask(pool)) == (kind, True)
+            assert failure_of(ask(pool)) == (kind, True)
             assert len(server.requests) == 2
 
 
@@ -361,11 +359,11 @@ def test_a_new_connection_that_is_reset_is_never_stale(opener: Opener, contexts:
         reset(visit.socket)
 
     with scripted(script, context=contexts[0]) as server:
-        assert told(ask(opener(server, contexts[1]))) == ("connection_lost", True)
+        assert failure_of(ask(opener(server, contexts[1]))) == ("connection_lost", True)
     assert len(server.requests) == 1
 
 
-def test_words_that_nobody_asked_for_end_a_connection(opener: Opener, contexts: tuple[Any, Any]) -> None:
+def test_data_without_a_request_ends_a_connection(opener: Opener, contexts: tuple[Any, Any]) -> None:
     def script(visit: Visit) -> None:
         visit.request()
         visit.send(ANSWER)
@@ -381,7 +379,7 @@ def test_words_that_nobody_asked_for_end_a_connection(opener: Opener, contexts: 
         until(lambda: open_connections(pool) == 0)
 
 
-def test_an_early_answer_counts_though_the_connection_is_reset_under_the_request(opener: Opener) -> None:
+def test_an_early_answer_counts_if_the_connection_is_reset_during_the_request(opener: Opener) -> None:
     refusal = b"HTTP/1.1 413 Too much\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 
     def script(visit: Visit) -> None:
@@ -395,7 +393,7 @@ def test_an_early_answer_counts_though_the_connection_is_reset_under_the_request
         assert body(outcome) == b"{}"
 
 
-def test_what_this_machine_lacks_is_the_generators_fault(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_files_or_ports_are_the_generators_fault(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cause_of(OSError(errno.EMFILE, "files")) == "generator"
     assert cause_of(OSError(errno.ECONNREFUSED, "refused")) == "connect"
     assert cause_of(UnicodeError()) == "connect"
@@ -406,13 +404,13 @@ def test_what_this_machine_lacks_is_the_generators_fault(opener: Opener, monkeyp
     with scripted(always(ANSWER)) as server:
         pool = opener(server)
         monkeypatch.setattr(module, "_Socket", none_left)
-        assert told(ask(pool)) == ("generator", False)
+        assert failure_of(ask(pool)) == ("generator", False)
         monkeypatch.undo()
         assert body(ask(pool))
 
 
-def test_no_request_is_sent_twice_whatever_becomes_of_its_connection(opener: Opener) -> None:
-    """Sixty requests to a server that breaks off, resets, dribbles, answers short or well, in turn."""
+def test_no_request_is_sent_twice_however_its_connection_ends(opener: Opener) -> None:
+    """Sixty requests to a server that in turn breaks off, resets, answers in pieces, too short, or correctly."""
 
     def cut_short(visit: Visit) -> None:
         visit.send(ANSWER[:20])
@@ -453,8 +451,8 @@ def test_no_request_is_sent_twice_whatever_becomes_of_its_connection(opener: Ope
     assert unsent == 0
 
 
-def test_the_answer_to_a_request_is_its_own(opener: Opener, contexts: tuple[Any, Any]) -> None:
-    """Fifty at a time, each told what it asked, in pieces cut at random places."""
+def test_each_request_gets_its_own_answer(opener: Opener, contexts: tuple[Any, Any]) -> None:
+    """Fifty at a time; each answer repeats its request, in pieces cut at random places."""
 
     def script(visit: Visit) -> None:
         while (asked := visit.request()) is not None:

@@ -1,4 +1,4 @@
-"""Answers put together from pieces: the same however they are cut, bounded, and never mistaken.
+"""Answers read from pieces: the same however they are cut, limited in size, and never confused.
 
 And the short way, for answers under heads that are known: it never says what the long way would not have said.
 """
@@ -42,7 +42,7 @@ def test_an_answer_is_the_same_however_it_is_cut(raw: bytes, data: st.DataObject
 
 
 @given(st.binary(max_size=300))
-def test_noise_is_unreadable_or_incomplete_but_never_an_accident(noise: bytes) -> None:
+def test_random_bytes_are_unreadable_or_incomplete(noise: bytes) -> None:
     reader = AnswerReader()
     try:
         reader.feed(noise or b"\0")
@@ -65,7 +65,7 @@ def test_the_three_ways_to_frame_a_body() -> None:
     assert (answer.body, reusable) == (b"to the end", False)
 
 
-def test_a_connection_is_not_used_again_when_it_says_close_or_says_too_much() -> None:
+def test_a_connection_is_not_reused_after_close_or_extra_data() -> None:
     assert read(SIZED)[1]
     assert not read(SIZED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))[1]
     answer, reusable = read(SIZED + SIZED)
@@ -73,7 +73,7 @@ def test_a_connection_is_not_used_again_when_it_says_close_or_says_too_much() ->
     assert not read(SIZED + b"noise")[1]
 
 
-def test_a_compressed_body_is_unpacked_within_bounds() -> None:
+def test_a_compressed_body_is_decoded_up_to_a_limit() -> None:
     def packed(body: bytes) -> bytes:
         small = gzip.compress(body)
         return b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(small), small)
@@ -91,7 +91,7 @@ def test_a_compressed_body_that_ends_early_is_malformed() -> None:
             read(head + packed)
 
 
-def test_endless_answers_are_given_up() -> None:
+def test_endless_answers_are_too_large() -> None:
     endless_headers = b"HTTP/1.1 200 OK\r\n" + b"".join(b"A%d: %s\r\n" % (n, b"x" * 900) for n in range(90))
     with pytest.raises(Unreadable, match="too_large"):
         read(endless_headers)
@@ -134,7 +134,7 @@ bodies = st.one_of(
 
 @st.composite
 def heads(draw: st.DrawFn) -> bytes:
-    """Heads of answers, sound and strange; line ends that a lenient reader might take, among them."""
+    """Heads of answers, correct and wrong, including line ends that a lenient reader might accept."""
     end = draw(st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n"]))
     lines = [draw(status_lines), *(b"%b: %b" % pair for pair in draw(st.lists(st.tuples(names, values), max_size=4)))]
     return end.join(lines) + end + draw(st.sampled_from([end, end, b"\r\n"]))
@@ -142,14 +142,14 @@ def heads(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def plain_heads(draw: st.DrawFn) -> bytes:
-    """Heads that mostly are worth learning."""
+    """Heads, most of which can be learnt."""
     more = draw(st.lists(st.tuples(names, values), max_size=1))
     lines = [b"HTTP/1.1 200 OK", b"Content-Length: 2", *(b"%b: %b" % pair for pair in more)]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 def by_reader(raw: bytes) -> tuple[HttpAnswer, bool] | None:
-    """What the long way makes of bytes that came at once, if they are a whole answer."""
+    """The reader's result for bytes in one piece, if they are a complete answer."""
     reader = AnswerReader()
     try:
         reader.feed(raw)
@@ -164,10 +164,10 @@ def by_reader(raw: bytes) -> tuple[HttpAnswer, bool] | None:
     st.lists(st.binary(max_size=40), max_size=2),
     st.data(),
 )
-def test_known_heads_say_what_the_reader_says_or_nothing(
+def test_known_heads_give_the_readers_answer_or_none(
     taught: list[tuple[bytes, bytes]], noise: list[bytes], data: st.DataObject
 ) -> None:
-    """Whatever it has learnt, from pieces cut anywhere, and whatever then comes: heads crossed with others' bodies."""
+    """Whatever it has learnt, from pieces cut anywhere, and whatever comes then, such as heads with other bodies."""
     known = KnownHeads()
     for head, body in taught:
         raw = head + body
@@ -198,7 +198,7 @@ def taught(*answers: bytes) -> KnownHeads:
     return known
 
 
-def test_a_known_head_is_taken_the_short_way() -> None:
+def test_an_answer_with_a_known_head_needs_no_reader() -> None:
     known = taught(SIZED)
     other = SIZED.replace(b'"x"', b'"y"')
     assert known.read(other) == read(other)[0]
@@ -219,11 +219,11 @@ def test_a_known_head_is_taken_the_short_way() -> None:
         SIZED.replace(b"\r\n\r\n", b"\r\nX: " + b"x" * 5000 + b"\r\n\r\n"),
     ],
 )
-def test_what_is_not_of_the_plainest_kind_is_not_learnt(raw: bytes) -> None:
+def test_only_plain_heads_are_learnt(raw: bytes) -> None:
     assert taught(raw).read(raw) is None
 
 
-def test_an_answer_in_pieces_or_with_more_behind_it_goes_the_long_way() -> None:
+def test_an_answer_in_pieces_or_with_extra_data_needs_a_reader() -> None:
     known = taught(SIZED)
     assert known.read(SIZED[:-1]) is None
     assert known.read(SIZED + b"x") is None
@@ -231,7 +231,7 @@ def test_an_answer_in_pieces_or_with_more_behind_it_goes_the_long_way() -> None:
     assert known.read(b"") is None
 
 
-def test_heads_that_never_come_again_do_not_fill_the_memory() -> None:
+def test_the_number_of_known_heads_is_limited() -> None:
     known = taught(*(SIZED.replace(b"OK", b"%d" % n) for n in range(2000)))
     assert len(known._heads) <= 512
     assert known.read(SIZED.replace(b"OK", b"1999")) is not None

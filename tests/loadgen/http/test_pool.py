@@ -1,4 +1,4 @@
-"""Connections shared: which carries what, how many there are, in what order the others wait, where they lead."""
+"""The connection pool: which connection carries a request, how many there are, the order of waiting, addresses."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def numbered(n: int) -> bytes:
     return post(b"%03d" % n)
 
 
-def test_one_connection_carries_what_comes_one_after_another(opener: Opener) -> None:
+def test_one_connection_carries_consecutive_requests(opener: Opener) -> None:
     with scripted(answering) as server:
         pool = opener(server.url())
         assert all(good(ask(pool)) for _ in range(20))
@@ -79,7 +79,7 @@ def test_one_connection_carries_what_comes_one_after_another(opener: Opener) -> 
     assert server.connections == 1
 
 
-def test_what_comes_at_once_has_a_connection_each_and_the_latest_used_is_used_first(opener: Opener) -> None:
+def test_concurrent_requests_have_a_connection_each_and_the_last_used_is_reused_first(opener: Opener) -> None:
     with scripted(gated) as server:
         pool = opener(server.url())
         asked = [begin(pool) for _ in range(10)]
@@ -107,7 +107,7 @@ def test_beyond_the_limit_requests_wait_in_order(opener: Opener) -> None:
     assert server.connections == 1
 
 
-def test_the_limit_holds_however_connections_end(opener: Opener) -> None:
+def test_the_limit_of_connections_holds_however_they_end(opener: Opener) -> None:
     counts = []
 
     def script(visit: Visit) -> None:
@@ -138,7 +138,7 @@ def test_an_idle_connection_makes_room_for_a_new_one(opener: Opener) -> None:
     assert server.connections == 2
 
 
-def test_what_waits_at_the_end_is_withdrawn_and_the_rest_ends_without_a_word(opener: Opener) -> None:
+def test_at_the_end_waiting_requests_are_withdrawn_and_others_end_without_a_callback(opener: Opener) -> None:
     with scripted(gated) as server:
         pool = opener(server.url(), most=2)
         asked = [begin(pool) for _ in range(5)]
@@ -151,30 +151,30 @@ def test_what_waits_at_the_end_is_withdrawn_and_the_rest_ends_without_a_word(ope
     assert len(server.requests) == 2
 
 
-def test_who_answers_is_told_and_may_begin_another_at_once(opener: Opener) -> None:
-    """A back-to-back requester behind a limit: those who wait already come first."""
+def test_a_callback_may_begin_another_request(opener: Opener) -> None:
+    """A back-to-back requester at the limit: requests that already wait come first."""
     with scripted(answering) as server:
         pool = opener(server.url(), most=1)
-        told: list[int] = []
+        ended: list[int] = []
 
         def again(exchange: PendingRequest, _outcome: Outcome) -> None:
-            told.append(exchange.tag)
+            ended.append(exchange.tag)
             if exchange.tag < 3:
                 pool.begin(PendingRequest(numbered(exchange.tag + 10), again, 0.0, exchange.tag + 10))
 
         for n in range(3):
             pool.begin(PendingRequest(numbered(n), again, 0.0, n))
-        until(lambda: len(told) == 6)
-        assert told == [0, 1, 2, 10, 11, 12]
+        until(lambda: len(ended) == 6)
+        assert ended == [0, 1, 2, 10, 11, 12]
 
 
-def test_a_refused_connection_is_told_and_counted_nowhere(opener: Opener) -> None:
+def test_a_refused_connection_is_reported_and_not_counted(opener: Opener) -> None:
     pool = opener(f"http://127.0.0.1:{unused_port()}")
     assert [kind(ask(pool)) for _ in range(3)] == ["connect"] * 3
     assert pool.counts() == {"opened": 0, "reused": 0, "tls_resumed": 0, "stale": 0}
 
 
-def test_a_name_that_leads_nowhere_is_a_failed_connection(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_name_is_a_failed_connection(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: Any, **__: Any) -> list[Any]:
         raise socket.gaierror(-2, "unknown")
 
@@ -184,10 +184,10 @@ def test_a_name_that_leads_nowhere_is_a_failed_connection(opener: Opener, monkey
     assert kind(ask(pool)) == "connect"
 
 
-def test_an_address_that_refuses_makes_way_for_the_next_without_an_error(
+def test_after_a_refusal_the_next_address_is_tried_without_an_error(
     opener: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where `localhost` leads to ::1 first, and the deployment listens on 127.0.0.1: ten at once, and all well."""
+    """As if `localhost` is ::1 first and the deployment listens on 127.0.0.1: ten at once, all answered."""
     with scripted(answering) as server:
         leads_to(monkeypatch, at(unused_port()), at(server.port))
         pool = opener("http://deployment.example")
@@ -207,8 +207,8 @@ def test_when_every_address_refuses_the_connection_has_failed(opener: Opener, mo
     assert [[kind(outcome) for outcome in outcomes] for outcomes in asked] == [["connect"]] * 4
 
 
-def test_an_address_that_never_answers_makes_way_for_the_next(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that were on their way there have had their time; the next ones go elsewhere."""
+def test_after_a_timeout_the_next_address_is_tried(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests to that address time out; the next ones use another address."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(0)
@@ -229,7 +229,7 @@ def test_an_address_that_never_answers_makes_way_for_the_next(opener: Opener, mo
             each.close()
 
 
-def test_an_idle_connection_that_the_server_closes_is_gone_before_it_is_used(opener: Opener) -> None:
+def test_an_idle_connection_that_the_server_closed_is_not_used(opener: Opener) -> None:
     def once(visit: Visit) -> None:
         visit.request()
         visit.send(ANSWER)
@@ -243,8 +243,8 @@ def test_an_idle_connection_that_the_server_closes_is_gone_before_it_is_used(ope
     assert server.connections == 3
 
 
-def test_requests_that_cross_a_close_teach_how_long_a_connection_may_idle(opener: Opener) -> None:
-    """The loop does not run between a close and the next request, so that they cross."""
+def test_stale_requests_shorten_the_idle_time(opener: Opener) -> None:
+    """The event loop does not run between a close and the next request, so they cross."""
 
     def once(visit: Visit) -> None:
         visit.request()
@@ -264,7 +264,7 @@ def test_requests_that_cross_a_close_teach_how_long_a_connection_may_idle(opener
 
 
 def test_hundreds_of_connections_may_have_been_reset_before_the_next_request(opener: Opener) -> None:
-    """Nothing can leave on any of them; the request takes a new one, and counts once."""
+    """Nothing can be sent on any of them; the request uses a new one, and counts once."""
     now, gone = threading.Event(), []
 
     def script(visit: Visit) -> None:

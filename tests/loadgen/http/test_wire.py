@@ -25,7 +25,7 @@ def writer_for(config: Any = CONFIG, **flags: Any) -> RequestWriter:
 
 
 def taken_apart(request: bytes) -> tuple[bytes, dict[str, str], bytes]:
-    """Request line, headers and body; the length told is the body's."""
+    """Request line, headers and body; the length is the body's."""
     head, _, body = request.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     headers = dict(line.decode().split(": ", 1) for line in lines)
@@ -54,7 +54,7 @@ def test_a_trigger_is_complete_dials_the_line_and_passes_the_guard() -> None:
         assert "ResultDestination" not in document
 
 
-def test_words_are_letters_and_never_the_same() -> None:
+def test_words_are_letters_and_unique() -> None:
     """Also across the end of the numbers that are written out beforehand, and in another process's writer."""
     writer, other = writer_for(), writer_for()
     words = {writer.trigger(0)[1] for _ in range(70_000)} | {other.trigger(0)[1] for _ in range(1000)}
@@ -78,7 +78,7 @@ def test_a_delivered_trigger_names_an_address_of_its_own() -> None:
         assert "ResultDestination" not in json.loads(taken_apart(writer.trigger(line)[0])[2])
 
 
-def test_texts_of_every_script_are_sent_as_they_are_and_measured_in_bytes() -> None:
+def test_texts_of_every_script_are_sent_unchanged_with_their_length_in_bytes() -> None:
     config = config_for(BASE, deployment__project="Über 王小明 🎉", deployment__scenario_path='/ivr/"quoted"\\')
     request, _ = RequestWriter(config, dial_guard(config)).trigger(0)
     _, _, body = taken_apart(request)
@@ -113,7 +113,7 @@ def test_a_poll_asks_for_any_id_that_a_deployment_may_have_given(unique_id: str)
         (400, "application/json", b'{"UniqueId": "a"}', (None, "http_400")),
     ],
 )
-def test_what_a_trigger_was_answered(
+def test_answers_to_triggers_are_read(
     status: int, content_type: str, body: bytes, meaning: tuple[str | None, str | None]
 ) -> None:
     assert read_trigger(status, content_type, body) == meaning
@@ -131,7 +131,7 @@ junk = st.binary(max_size=60) | values.map(lambda value: json.dumps(value).encod
 
 
 @given(st.integers(100, 599), st.text(max_size=20), junk)
-def test_whatever_is_answered_has_a_meaning(status: int, content_type: str, body: bytes) -> None:
+def test_any_answer_can_be_read(status: int, content_type: str, body: bytes) -> None:
     unique_id, kind = read_trigger(status, content_type, body)
     assert kind is not None or (status == 200 and unique_id)
     assert unique_id is None or 200 <= status < 300
@@ -164,16 +164,16 @@ def test_a_sound_poll_is_read() -> None:
         b'{"CallResults": []} \0',
     ],
 )
-def test_a_poll_that_is_not_what_the_contract_shows_is_malformed(body: bytes) -> None:
+def test_a_poll_answer_of_another_form_is_malformed(body: bytes) -> None:
     assert read_poll(200, body) == ([], "malformed")
 
 
 @pytest.mark.parametrize(("status", "kind"), [(429, "rate_limited"), (500, "http_500"), (202, "http_202")])
-def test_another_status_is_named(status: int, kind: str) -> None:
+def test_another_status_is_the_kind_of_error(status: int, kind: str) -> None:
     assert read_poll(status, b'{"CallResults": []}') == ([], kind)
 
 
-def test_nothing_but_the_lines_own_digits_stands_in_a_trigger() -> None:
+def test_a_trigger_has_no_digits_but_the_lines() -> None:
     """What changes from one trigger to the next is letters alone."""
     writer = writer_for(delivered_to="https://results.example.com")
     one, two = (re.findall(rb"\d+", writer.trigger(0, delivered=True)[0]) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Where the load section of an earlier run is read from, and what is said of a file that has none."""
+"""Reading the load section of an earlier run, and errors for files without one."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_a_file_without_a_load_section(tmp_path: Path, text: str, problem: str) 
         load_baseline(tmp_path)
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_a_missing_baseline(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^no such file or directory; name"):
         load_baseline(tmp_path / "gone")
     with pytest.raises(ValueError, match=r"^holds neither verdict.json nor load.json; name"):
         load_baseline(tmp_path)
 
 
-def test_another_load_is_told() -> None:
+def test_a_different_load_is_reported() -> None:
     assert unlike(SECTION, SECTION) == unlike(SECTION, {"scenario": "lifecycle"}) == ()
     other = {**SECTION, "scenario": "trigger", "profile": {"text": "9 a second for 60 s"}}
     assert unlike(SECTION, other) == (

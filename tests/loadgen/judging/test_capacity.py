@@ -60,10 +60,14 @@ def freezing(freeze: float = 0.1) -> Server:
 
 
 def measured(latencies: Sequence[float | None]) -> dict[str, Any]:
-    """What a window or a section tells of requests with these latencies (seconds)."""
-    told = sorted(1000 * latency for latency in latencies if latency is not None)
-    at = {key: told[math.ceil(len(told) * part) - 1] for key, part in _RANKS.items()} if told else dict.fromkeys(_RANKS)
-    failed = len(latencies) - len(told)
+    """The figures of requests with these latencies (seconds), as in a window or section."""
+    times = sorted(1000 * latency for latency in latencies if latency is not None)
+    at = (
+        {key: times[math.ceil(len(times) * part) - 1] for key, part in _RANKS.items()}
+        if times
+        else dict.fromkeys(_RANKS)
+    )
+    failed = len(latencies) - len(times)
     return {"count": len(latencies), "errors": failed, **{f"{key}_ms": value for key, value in at.items()}}
 
 
@@ -187,7 +191,7 @@ def test_the_capacity_is_found_within_five_percent_whatever_the_seed(deployment:
     assert statistics.median(loads) < 90
 
 
-def test_a_search_is_told_step_by_step() -> None:
+def test_a_search_reports_its_steps() -> None:
     found, load, calls = search_capacity(queue(), "uniform", 1)
     assert [round(step.rate) for step in found.steps] == [50, 100, 200, 400, 800, 406, 406, 400, 400]
     assert [step.held for step in found.steps] == [True] * 4 + [False] * 3 + [True] * 2
@@ -204,13 +208,13 @@ def test_a_search_is_told_step_by_step() -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_what_gets_slower_with_its_backlog_is_found_all_the_same(seed: int) -> None:
+def test_a_deployment_that_slows_down_with_its_backlog_is_measured(seed: int) -> None:
     found, _, _ = search_capacity(thrashing(), "uniform", seed, start=30 + 4 * seed)
     assert found.rate == pytest.approx(CAPACITY, rel=0.05)
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_stumble_now_and_then_does_not_decide(seed: int) -> None:
+def test_occasional_pauses_do_not_decide(seed: int) -> None:
     found, _, _ = search_capacity(stumbling(seed), "uniform", seed)
     assert found.rate is not None
     assert 0.85 * CAPACITY < found.rate < 1.03 * CAPACITY
@@ -218,7 +222,7 @@ def test_a_stumble_now_and_then_does_not_decide(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize(("mean", "start", "highest"), [(0.05, 50, 1000), (2.0, 2, 30), (0.0005, 40, 900)])
-def test_latency_that_scatters_is_no_backlog(seed: int, mean: float, start: float, highest: float) -> None:
+def test_scattered_latency_is_not_a_backlog(seed: int, mean: float, start: float, highest: float) -> None:
     found, _, _ = search_capacity(unlimited(seed, mean), "poisson", seed, start=start, highest=highest)
     assert (found.rate, found.high) == (highest, None)
     assert found.reason == f"the highest rate that was allowed, {highest:g} a second, held"
@@ -234,7 +238,7 @@ def test_a_limit_on_latency_lowers_the_capacity(seed: int) -> None:
     assert any("trigger.latency_ms.p99 was" in step.why and "not < 30" in step.why for step in found.steps)
 
 
-def test_a_deployment_that_fails_at_the_start_is_tried_gently() -> None:
+def test_a_deployment_that_fails_at_the_start_is_tried_at_lower_rates() -> None:
     found, _, _ = search_capacity(queue(), "uniform", 1, start=6000.0)
     assert found.rate == pytest.approx(CAPACITY, rel=0.05)
     assert max(step.rate for step in found.steps[1:]) < 3001
@@ -242,7 +246,7 @@ def test_a_deployment_that_fails_at_the_start_is_tried_gently() -> None:
 
 @pytest.mark.parametrize("overload", [1.03, 1.05, 1.1])
 @pytest.mark.parametrize("workers", [1, 16])
-def test_a_queue_that_grows_is_caught_without_any_limit(overload: float, workers: int) -> None:
+def test_a_growing_queue_fails_without_limits(overload: float, workers: int) -> None:
     step = run_step(queue(workers), CAPACITY * overload, 0.0, "uniform", 1)
     assert (step.held, step.knee) == (False, False)
     assert step.why.startswith("it fell behind by")
@@ -250,20 +254,20 @@ def test_a_queue_that_grows_is_caught_without_any_limit(overload: float, workers
     assert step.backlog == pytest.approx(STEP * (overload - 1), abs=0.06)
 
 
-def test_a_growing_backlog_is_seen_behind_one_odd_window() -> None:
+def test_a_growing_backlog_is_found_despite_one_unusual_window() -> None:
     windows = [window(second, 20.0 + (900 if second == 1 else 0)) for second in range(6)]
     assert judge_step(windows, section_of([0.02] * 600), (), 100.0).held
     windows = [window(second, 20.0 + 50 * second - (second == 4) * 150) for second in range(6)]
     assert judge_step(windows, section_of([0.02] * 600), (), 100.0).held is False
 
 
-def test_a_backlog_that_chance_brought_is_not_the_deployments() -> None:
+def test_a_backlog_by_chance_is_not_the_deployments() -> None:
     late = [window(second, 20.0 + 20 * second, scheduled=105) for second in range(5)]
     assert judge_step(late, section_of([0.02] * 525), (), 100.0).held
     assert judge_step(late, section_of([0.02] * 525), (), 105.0).held is False
 
 
-def test_arrivals_that_were_counted_late_hide_no_growth() -> None:
+def test_late_counts_of_arrivals_do_not_hide_growth() -> None:
     growing = [window(second, 20.0 + 40 * second) for second in range(5)]
     late = [
         {**each, "scheduled": 100 + shift, "sent": 100 + shift}
@@ -273,7 +277,7 @@ def test_arrivals_that_were_counted_late_hide_no_growth() -> None:
 
 
 @pytest.mark.parametrize("seconds", [None, 5.0])
-def test_windows_at_the_edges_may_be_filled_in_part(seconds: float | None) -> None:
+def test_windows_at_the_edges_may_be_partly_filled(seconds: float | None) -> None:
     edges = (window(0, 20.0, 40), *STEADY[1:], window(5, 20.0, 60))
     assert judge_step(edges, section_of([0.02] * 500), (), 100.0, seconds).held
     edges = (window(0, 20.0, 40), *GROWING[1:], window(5, 500.0, 60))
@@ -281,12 +285,12 @@ def test_windows_at_the_edges_may_be_filled_in_part(seconds: float | None) -> No
     assert step.held is False
 
 
-def test_a_step_that_was_cut_short_is_told_by_its_length() -> None:
+def test_a_step_that_was_cut_short_is_undecided() -> None:
     step = judge_step(STEADY[:4], section_of([0.02] * 400), (), 100.0, 5.0)
     assert (step.held, step.why) == (None, "the step was cut short: 400 of 500 arrivals fell due")
 
 
-def test_far_past_the_knee() -> None:
+def test_far_beyond_the_limit() -> None:
     step = run_step(queue(), 2 * CAPACITY, 0.0, "poisson", 1)
     assert (step.held, step.knee) == (False, True)
     assert step.sustained == pytest.approx(CAPACITY, rel=0.02)
@@ -324,7 +328,7 @@ def changed(part: str, **values: Any) -> dict[str, Any]:
         (STEADY, changed("generator", limited=True, limited_by=["it used 97% of a core"]), "97% of a core"),
         ([*GROWING[:4], {**GROWING[4], "limited": True, "limited_by": ["late"]}], section_of([0.02] * 500), "late"),
         ([*STEADY[:3], *({**each, "limited": True} for each in STEADY[3:])], section_of([0.02] * 500), "generator"),
-        (STEADY, changed("trigger", rate_limited=20), "rate limit (429) met 20 of 500"),
+        (STEADY, changed("trigger", rate_limited=20), "rate limit (429) refused 20 of 500"),
         ([{**STEADY[0], "sent": 0}, *STEADY[1:]], section_of([0.02] * 400), "100 of 500 arrivals were not sent"),
         (STEADY[:2], section_of([0.02] * 200), "too little was measured"),
         ([window(second, 20.0, scheduled=60) for second in range(5)], section_of([0.02] * 300), "cut short"),
@@ -333,7 +337,7 @@ def changed(part: str, **values: Any) -> dict[str, Any]:
         ([], section_of([]), "too little was measured"),
     ],
 )
-def test_what_is_not_the_deployments_doing_decides_nothing(
+def test_other_causes_than_the_deployment_leave_a_step_undecided(
     windows: list[dict[str, Any]], section: dict[str, Any], why: str
 ) -> None:
     step = judge_step(windows, section, (), 100.0)
@@ -345,7 +349,7 @@ def test_one_limited_window_does_not_undo_a_step_that_held() -> None:
     assert judge_step([{**STEADY[0], "limited": True}, *STEADY[1:]], section_of([0.02] * 500), (), 100.0).held
 
 
-def test_a_deployment_that_dies_is_past_its_knee() -> None:
+def test_a_deployment_that_dies_is_far_beyond_its_limit() -> None:
     section = changed("trigger", error_rate=0.9)
     step = judge_step([*STEADY[:1], *(window(second, None) for second in range(1, 5))], section, (), 100.0)
     assert (step.held, step.knee) == (False, True)
@@ -363,20 +367,20 @@ def test_a_deployment_that_dies_is_past_its_knee() -> None:
         (LimitResult("poll.error_rate", "< 0.01", None, Verdict.INCONCLUSIVE), True),
     ],
 )
-def test_limits_count_where_they_speak_of_a_step(result: LimitResult, held: bool | None) -> None:
+def test_limits_count_if_they_apply_to_a_step(result: LimitResult, held: bool | None) -> None:
     step = judge_step(STEADY, section_of([0.02] * 500), (result,), 100.0)
     assert step.held is held
     assert held or result.metric in step.why
 
 
-def test_polls_are_judged_where_nothing_is_triggered() -> None:
+def test_polls_are_judged_if_nothing_is_triggered() -> None:
     polled = [{**each, "poll": each["trigger"], "trigger": window(0, None, 0)["trigger"]} for each in GROWING]
     section = {**section_of([]), "poll": {"count": 500, "error_rate": 0.0, "latency_ms": {"p99": 400.0}}}
     step = judge_step(polled, section, (), 100.0)
     assert (step.held, step.p99_ms) == (False, 400.0)
 
 
-def told(search: CapacitySearch, *answers: bool | Step | None) -> list[float]:
+def rates_asked(search: CapacitySearch, *answers: bool | Step | None) -> list[float]:
     """The rates asked for while the answers are given."""
     rates = []
     for answer in answers:
@@ -389,52 +393,55 @@ def told(search: CapacitySearch, *answers: bool | Step | None) -> list[float]:
 
 def test_a_failure_near_the_edge_is_repeated_and_two_of_three_decide() -> None:
     search = CapacitySearch(100, 10_000, tolerance=0.2)
-    assert told(search, True, False) == [100, 200]
-    assert told(search, True, False, True, True) == [141.4, 168.2, 168.2, 168.2]  # the failure was chance
-    assert told(search, False, True) == [200, 168.2]  # the upper edge is near now: asked once more, then the lower
+    assert rates_asked(search, True, False) == [100, 200]
+    assert rates_asked(search, True, False, True, True) == [141.4, 168.2, 168.2, 168.2]  # the failure was chance
+    assert rates_asked(search, False, True) == [
+        200,
+        168.2,
+    ]  # the upper edge is near now: it is repeated, then the lower one
     assert search.next_rate() is None
     found = search.result()
     assert (round(found.rate or 0), round(found.low or 0), found.high) == (168, 168, 200)
 
 
-def test_an_upper_edge_that_was_chance_is_passed() -> None:
+def test_an_upper_edge_by_chance_is_exceeded() -> None:
     search = CapacitySearch(100, 10_000, tolerance=0.2)
-    assert told(search, True, False, True, True) == [100, 200, 141.4, 168.2]
-    assert told(search, True, True) == [200, 200]
+    assert rates_asked(search, True, False, True, True) == [100, 200, 141.4, 168.2]
+    assert rates_asked(search, True, True) == [200, 200]
     assert search.next_rate() == 250.0  # gently: a step has failed
 
 
 def test_an_edge_that_does_not_hold_again_is_lowered_and_confirmed_again() -> None:
     search = CapacitySearch(100, 10_000, tolerance=0.2)
-    assert told(search, True, False, True, True, False) == [100, 200, 141.4, 168.2, 200]
-    assert told(search, False, False) == [168.2, 168.2]
-    assert told(search, True, True) == [141.4, 141.4]  # it held before, and lies within a tolerance
+    assert rates_asked(search, True, False, True, True, False) == [100, 200, 141.4, 168.2, 200]
+    assert rates_asked(search, False, False) == [168.2, 168.2]
+    assert rates_asked(search, True, True) == [141.4, 141.4]  # it held before, and lies within a tolerance
     found = search.result()
     assert (search.next_rate(), round(found.rate or 0, 1), round(found.high or 0, 1)) == (None, 141.4, 168.2)
 
 
 def test_below_an_edge_that_does_not_hold_again_the_search_goes_on_one_tolerance_down() -> None:
     search = CapacitySearch(100, 100, tolerance=0.02, confirm=1)
-    assert told(search, True, False, False) == [100, 100, 100]
-    assert told(search, False, False) == [98.0, 98.0]
-    assert told(search, True, False, True) == [96.1, 96.1, 96.1]
+    assert rates_asked(search, True, False, False) == [100, 100, 100]
+    assert rates_asked(search, False, False) == [98.0, 98.0]
+    assert rates_asked(search, True, False, True) == [96.1, 96.1, 96.1]
     found = search.result()
     assert (search.next_rate(), round(found.rate or 0, 1), round(found.high or 0, 1)) == (None, 96.1, 98.0)
 
 
 def test_past_the_knee_a_step_is_not_repeated_and_the_rest_lets_the_backlog_drain() -> None:
     search = CapacitySearch(100, 10_000)
-    told(search, True, True)
+    rates_asked(search, True, True)
     assert search.rest_seconds == 0
-    told(search, Step(400, False, "far behind", knee=True, sustained=250.0, backlog=3.0))
+    rates_asked(search, Step(400, False, "far behind", knee=True, sustained=250.0, backlog=3.0))
     assert search.rest_seconds == 5.0
     assert search.next_rate() == pytest.approx(250 / 1.02**0.5)
-    told(search, True, Step(250 * 1.02**0.5, False, "far behind", knee=True, backlog=100.0))
+    rates_asked(search, True, Step(250 * 1.02**0.5, False, "far behind", knee=True, backlog=100.0))
     assert search.rest_seconds == 30.0
-    assert search.next_rate() == pytest.approx(250 * 1.02**0.5)  # the edge itself is asked for once more, at the end
+    assert search.next_rate() == pytest.approx(250 * 1.02**0.5)  # the edge itself is repeated at the end
 
 
-def test_a_hint_that_misleads_costs_a_few_steps_only() -> None:
+def test_a_misleading_hint_costs_only_a_few_steps() -> None:
     search = CapacitySearch(100, 10_000)
     while (rate := search.next_rate()) is not None:
         held = rate <= 613
@@ -461,7 +468,7 @@ def test_a_deployment_with_a_sharp_edge_is_bracketed(
 
 
 @given(st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=60), st.booleans())
-def test_whatever_the_answers_the_search_ends_and_tells_an_interval(answers: list[bool | None], knee: bool) -> None:
+def test_any_search_ends_with_an_interval(answers: list[bool | None], knee: bool) -> None:
     search = CapacitySearch(100, 3000, max_steps=50)
     for answer in answers:
         if (rate := search.next_rate()) is None:
@@ -478,18 +485,18 @@ def test_whatever_the_answers_the_search_ends_and_tells_an_interval(answers: lis
         assert sum(step.rate == found.rate and bool(step.held) for step in found.steps) >= 3
 
 
-def test_a_step_that_decides_nothing_is_repeated_and_ends_the_search_when_it_goes_on_like_that() -> None:
+def test_an_undecided_step_is_repeated_and_the_fourth_ends_the_search() -> None:
     search = CapacitySearch(100, 10_000)
-    assert told(search, True, None, True, None) == [100, 200, 200, 400]
-    assert told(search, None, None, Step(400, None, "the load generator was the limit")) == [400] * 3
+    assert rates_asked(search, True, None, True, None) == [100, 200, 200, 400]
+    assert rates_asked(search, None, None, Step(400, None, "the load generator was the limit")) == [400] * 3
     found = search.result()
     assert (search.next_rate(), found.rate, found.low, found.high) == (None, None, 200, None)
     assert found.reason == "4 steps at 400 a second were undecided: the load generator was the limit"
 
 
-def test_where_nothing_holds_no_capacity_is_told() -> None:
+def test_if_no_rate_holds_there_is_no_capacity() -> None:
     search = CapacitySearch(10, 100, lowest=4)
-    assert told(search, False, False, False) == [10, 5, 4]
+    assert rates_asked(search, False, False, False) == [10, 5, 4]
     found = search.result()
     assert (search.next_rate(), found.rate, found.low, found.high) == (None, None, None, 4)
     assert found.reason == "the lowest rate, 4 a second, failed"
@@ -497,25 +504,25 @@ def test_where_nothing_holds_no_capacity_is_told() -> None:
 
 def test_a_search_has_a_budget_of_steps_and_of_time() -> None:
     search = CapacitySearch(1, 10_000, max_steps=3)
-    told(search, True, True, True)
+    rates_asked(search, True, True, True)
     assert search.next_rate() is None
     assert search.result().reason == "the search has used its 3 steps"
     search = CapacitySearch(1, 10_000, max_seconds=12)
-    told(search, True, True, True)
+    rates_asked(search, True, True, True)
     assert search.next_rate() is None
     found = search.result()
     assert (found.rate, found.low, found.high) == (None, 4, None)
 
 
-def test_a_search_that_is_left_says_so() -> None:
+def test_an_unfinished_search_was_cut_short() -> None:
     search = CapacitySearch(10, 100)
-    told(search, True)
+    rates_asked(search, True)
     assert search.result().reason == "the search was cut short"
 
 
 def test_only_the_step_that_was_asked_for_is_taken() -> None:
     search = CapacitySearch(10, 100)
-    with pytest.raises(ValueError, match="a step at 11 was told, but 10 was asked for"):
+    with pytest.raises(ValueError, match="the step was at 11, but 10 was asked for"):
         search.take(Step(11, True, ""))
 
 
@@ -523,6 +530,6 @@ def test_only_the_step_that_was_asked_for_is_taken() -> None:
     "options",
     [{"start": 0}, {"start": 200}, {"highest": math.inf}, {"tolerance": 0}, {"confirm": -1}, {"max_steps": 0}],
 )
-def test_a_search_that_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
+def test_wrong_options_of_a_search_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"start|tolerance|at least 1 step"):
         CapacitySearch(**{"start": 10, "highest": 100, **options})

@@ -31,7 +31,7 @@ def test_a_percentile_is_within_one_percent_of_the_value_at_its_rank(values: lis
 
 @given(durations, durations)
 @settings(max_examples=40)
-def test_merging_is_as_if_one_had_recorded_all(ours: list[float], theirs: list[float]) -> None:
+def test_merging_equals_recording_all(ours: list[float], theirs: list[float]) -> None:
     merged = recorded(ours)
     merged.merge(recorded(theirs))
     both = recorded(ours + theirs)
@@ -42,7 +42,7 @@ def test_merging_is_as_if_one_had_recorded_all(ours: list[float], theirs: list[f
 
 @given(durations, durations)
 @settings(max_examples=40)
-def test_subtracting_gives_back_what_was_there_before(ours: list[float], theirs: list[float]) -> None:
+def test_subtracting_reverses_merging(ours: list[float], theirs: list[float]) -> None:
     mixed = recorded(ours + theirs)
     mixed.subtract(recorded(theirs))
     assert mixed.counts == recorded(ours).counts
@@ -58,13 +58,13 @@ def test_nothing_is_left_when_all_is_subtracted() -> None:
 
 @given(durations)
 @settings(max_examples=40)
-def test_a_histogram_survives_the_way_to_another_process(values: list[float]) -> None:
+def test_a_histogram_is_sent_unchanged(values: list[float]) -> None:
     histogram = recorded(values)
     again = Histogram.from_plain(json.loads(json.dumps(histogram.to_plain())))
     assert (again.counts, again.total, again.longest) == (histogram.counts, histogram.total, histogram.longest)
 
 
-def test_what_is_out_of_range_is_counted_at_its_edge() -> None:
+def test_values_out_of_range_count_at_the_edge() -> None:
     histogram = recorded([-1.0, 0.0, math.nan, 1e-9, 601.0, 10_000.0, math.inf])
     assert histogram.count == 7
     assert histogram.percentile(1) == histogram.percentile(57) == 0.0
@@ -72,17 +72,17 @@ def test_what_is_out_of_range_is_counted_at_its_edge() -> None:
     assert histogram.percentile(100) == 10_000.0
 
 
-def test_nothing_recorded_is_told_as_nothing() -> None:
+def test_an_empty_histogram_has_no_figures() -> None:
     assert Histogram().summary_ms(("p50",)) == {"p50": None, "max": None, "mean": None}
     assert Histogram().distribution() == []
 
 
 def test_a_distribution_runs_from_the_shortest_to_the_longest() -> None:
-    told = recorded([i / 1000 for i in range(1, 10_001)]).distribution()
-    assert [percent for percent, _ in told] == list(DISTRIBUTION)
+    distribution = recorded([i / 1000 for i in range(1, 10_001)]).distribution()
+    assert [percent for percent, _ in distribution] == list(DISTRIBUTION)
     assert 35 <= len(DISTRIBUTION) <= 45
-    assert [told[0][1], told[-1]] == [pytest.approx(0.001, rel=0.01), (100.0, 10.0)]
-    assert all(seconds == pytest.approx(percent / 10, rel=0.01) for percent, seconds in told[1:])
+    assert [distribution[0][1], distribution[-1]] == [pytest.approx(0.001, rel=0.01), (100.0, 10.0)]
+    assert all(seconds == pytest.approx(percent / 10, rel=0.01) for percent, seconds in distribution[1:])
 
 
 def test_longer_ones_are_counted() -> None:

@@ -21,7 +21,7 @@ def course(seconds: int = 20, rate: int = 100, late: dict[int, float] | None = N
     return windows
 
 
-def test_a_generator_that_keeps_time_is_no_limit() -> None:
+def test_a_punctual_generator_is_not_the_limit() -> None:
     judgement = course().steady_part().judgement
     assert (judgement.limited, judgement.windows, judgement.limited_windows) == (False, 20, 0)
     assert judgement.limited_by == ()
@@ -32,13 +32,13 @@ def test_late_windows_make_the_generator_the_limit() -> None:
     judgement = course(late=dict.fromkeys(range(3), 0.5)).steady_part().judgement
     assert judgement.limited
     assert judgement.limited_by == ("1 % of its requests left more than 100 ms after they were due (3 of 20 windows)",)
-    told = open_question(judgement, workers=1)
-    assert told is not None
-    assert told.endswith("use --workers 2 (or more), or lower the rate")
+    text = open_question(judgement, workers=1)
+    assert text is not None
+    assert text.endswith("use --workers 2 (or more), or lower the rate")
     assert "--workers 6" in str(open_question(judgement, workers=3))
 
 
-def test_a_few_limited_windows_of_many_are_told_and_decide_nothing() -> None:
+def test_a_few_limited_windows_are_counted_and_do_not_limit_the_run() -> None:
     judgement = course(late={7: 0.5, 11: 0.5}).steady_part().judgement
     assert (judgement.limited, judgement.limited_windows) == (False, 2)
     assert open_question(judgement) is None
@@ -57,7 +57,7 @@ def test_a_saturated_processor_makes_the_generator_the_limit() -> None:
     assert judgement.limited_by == ("it used more than 90% of a core (20 of 20 windows)",)
 
 
-def test_the_processor_in_a_run_of_a_second_says_little() -> None:
+def test_the_processors_share_is_ignored_in_a_run_of_a_second() -> None:
     assert not course(seconds=1, cpu=0.99).steady_part().judgement.limited
 
 
@@ -72,7 +72,7 @@ def test_windows_outside_the_steady_part_do_not_count() -> None:
     assert not windows.steady_part().judgement.limited
 
 
-def test_dropped_arrivals_and_want_of_files_count_whenever_they_were() -> None:
+def test_dropped_arrivals_and_missing_files_count_in_the_whole_run() -> None:
     windows = Windows((0, 10), name="me")
     for second in range(10):
         for number in range(50):
@@ -82,11 +82,11 @@ def test_dropped_arrivals_and_want_of_files_count_whenever_they_were() -> None:
     windows.close()
     judgement = windows.steady_part().judgement
     assert judgement.limited
-    assert [told.split()[0] for told in judgement.limited_by] == ["10", "10"]
+    assert [text.split()[0] for text in judgement.limited_by] == ["10", "10"]
     assert "ulimit -n" in str(open_question(judgement))
 
 
-def test_one_dropped_arrival_of_a_thousand_decides_nothing() -> None:
+def test_one_dropped_arrival_of_a_thousand_does_not_limit_the_run() -> None:
     windows = Windows(name="me")
     for second in range(20):
         windows.tick(second + 1.0, scheduled=50 * (second + 1), dropped=int(second == 19))

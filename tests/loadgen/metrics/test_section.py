@@ -1,4 +1,4 @@
-"""The load section and the lines of a run's course."""
+"""The load section and the lines of windows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def section_of(windows: Windows, **changes: Any) -> dict[str, Any]:
         **no_calls(), "accepted": 2000, "final": 2000, "by_state": {"Busy": 2000},
         "deliveries": dict.fromkeys(("expected", "arrived", "missing", "contradicting", "unknown"), 0),
     }  # fmt: skip
-    told = {
+    members = {
         "scenario": "lifecycle", "seconds": 20.0, "reached": True, "windows": windows, "scheduled": 2000, "sent": 2000,
         "held_back": 0, "calls": calls, "time_to_final": time_to_final, "seed": 7,
         "profile": {"shape": "constant", "text": "100 a second for 20 s", "arrivals": "uniform", "expected": 2000},
@@ -57,7 +57,7 @@ def section_of(windows: Windows, **changes: Any) -> dict[str, Any]:
         },
         **changes,
     }  # fmt: skip
-    return load_section(**told)
+    return load_section(**members)
 
 
 def test_a_section_fits_the_schema_whole_and_empty() -> None:
@@ -76,7 +76,7 @@ def test_a_section_fits_the_schema_whole_and_empty() -> None:
         assert json.loads(json.dumps(section, allow_nan=False)) == section
 
 
-def test_figures_are_taken_from_the_steady_part_and_the_whole_is_told_beside() -> None:
+def test_figures_come_from_the_steady_part_with_the_whole_beside() -> None:
     section = section_of(played())
     assert section["steady"] == {"from_s": 2.0, "to_s": 20.0}
     assert section["trigger"]["count"] == 1800
@@ -93,8 +93,8 @@ def test_figures_are_taken_from_the_steady_part_and_the_whole_is_told_beside() -
 def test_a_steady_part_that_is_the_whole_run_agrees_with_it() -> None:
     section = section_of(played((0.0, math.inf)))
     for operation in ("trigger", "poll"):
-        told = section[operation]
-        assert told["whole"] == {"count": told["count"], "errors": told["errors"]}
+        members = section[operation]
+        assert members["whole"] == {"count": members["count"], "errors": members["errors"]}
 
 
 def test_a_part_may_be_a_step() -> None:
@@ -105,14 +105,14 @@ def test_a_part_may_be_a_step() -> None:
 
 
 def test_the_distribution_has_latency_and_service_side_by_side() -> None:
-    told = section_of(played(late=(5,)))["trigger"]["distribution"]
-    assert 35 <= len(told) <= 45
-    assert told[0][0] == 0.0
-    assert told[-1] == [100.0, 510.0, 10.0]
+    members = section_of(played(late=(5,)))["trigger"]["distribution"]
+    assert 35 <= len(members) <= 45
+    assert members[0][0] == 0.0
+    assert members[-1] == [100.0, 510.0, 10.0]
     assert section_of(Windows())["trigger"]["distribution"] == []
 
 
-def test_times_without_the_windows_in_which_the_generator_was_the_limit_stand_beside() -> None:
+def test_times_without_limited_windows_are_reported_as_sound() -> None:
     section = section_of(played(late=(5,)))
     assert section["generator"]["limited"] is False
     assert section["generator"]["limited_windows"] == 1
@@ -121,7 +121,7 @@ def test_times_without_the_windows_in_which_the_generator_was_the_limit_stand_be
     assert section["trigger"]["sound"]["latency_ms"]["max"] == pytest.approx(10.1, rel=0.01)
 
 
-def test_every_metric_that_a_limit_may_name_is_found() -> None:
+def test_every_metric_of_limits_is_found() -> None:
     section = section_of(played(), capacity={"rate": 1.0, "low": 1.0, "high": 2.0, "steps": []})
     for metric in (
         "trigger.latency_ms.p99_99", "poll.service_ms.p50", "trigger.error_rate", "poll.rate_limited",
@@ -131,12 +131,12 @@ def test_every_metric_that_a_limit_may_name_is_found() -> None:
         "generator.connections.reused", "generator.open_files", "capacity.rate",
     ):  # fmt: skip
         limit = Limit.parse(metric, ">= 0")
-        told = section_of(played(), capacity=section["capacity"], keys=keys_for([limit]))
-        assert value_of(told, metric) is not None, metric
-        assert metric in {result.metric for result in evaluate([limit], told)}
+        members = section_of(played(), capacity=section["capacity"], keys=keys_for([limit]))
+        assert value_of(members, metric) is not None, metric
+        assert metric in {result.metric for result in evaluate([limit], members)}
 
 
-def test_the_lines_of_a_course() -> None:
+def test_the_lines_of_windows() -> None:
     lines = list(window_lines(played(late=(5,))))
     assert len(lines) == 20
     first, sixth = lines[0], lines[5]
@@ -156,7 +156,7 @@ def test_the_lines_of_a_course() -> None:
     assert json.loads(json.dumps(lines, allow_nan=False)) == lines
 
 
-def test_a_line_in_which_nothing_was_measured_says_so() -> None:
+def test_a_line_without_measurements_has_nulls() -> None:
     windows = Windows()
     windows.tick(1.0, scheduled=0)
     (line,) = window_lines(windows)
@@ -164,7 +164,7 @@ def test_a_line_in_which_nothing_was_measured_says_so() -> None:
     assert line["trigger"]["p99_ms"] is line["poll"]["mean_ms"] is line["lag_ms"]["p50"] is None
 
 
-def test_percentiles_of_a_freezing_deployment_are_those_of_arithmetic() -> None:
+def test_percentiles_of_a_freezing_deployment_agree_with_the_formula() -> None:
     """Frozen for 2 s in every 10, at 1,000 uniform arrivals a second: 20 % wait, evenly between 0 and 2 s."""
     windows = Windows((0, math.inf))
     chance = random.Random(1)
@@ -172,5 +172,5 @@ def test_percentiles_of_a_freezing_deployment_are_those_of_arithmetic() -> None:
         due = number / 1000
         waits = max(0.0, 2.0 - due % 10)
         windows.take(TRIGGER, due, waits + chance.uniform(1e-4, 3e-4), 2e-4)
-    told = section_of(windows)["trigger"]["latency_ms"]
-    assert [told[key] for key in ("p90", "p95", "p99")] == [pytest.approx(ms, rel=0.01) for ms in (1000, 1500, 1900)]
+    members = section_of(windows)["trigger"]["latency_ms"]
+    assert [members[key] for key in ("p90", "p95", "p99")] == [pytest.approx(ms, rel=0.01) for ms in (1000, 1500, 1900)]

@@ -1,4 +1,4 @@
-"""A run's course in windows: nothing is lost or counted twice, however it is cut, packed, doubled and merged."""
+"""Windows: nothing is lost or counted twice, however they are cut, packed, doubled and merged."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Request:
     error: str | None
     worker: int
 
-    def told_to(self, windows: Windows) -> None:
+    def taken_by(self, windows: Windows) -> None:
         windows.take(self.kind, self.due, self.service + self.lag, self.service, self.error)
 
 
@@ -47,10 +47,10 @@ steps = st.lists(st.one_of(requests, st.just("tick"), st.just("drain")), max_siz
 
 
 def measured(taken: list[Request]) -> tuple[Measures, Measures]:
-    told = (Measures(), Measures())
+    measures = (Measures(), Measures())
     for request in taken:
-        told[request.kind].take(request.error, request.service + request.lag, request.service)
-    return told
+        measures[request.kind].take(request.error, request.service + request.lag, request.service)
+    return measures
 
 
 def same(mine: Measures, theirs: Measures) -> bool:
@@ -71,7 +71,7 @@ def all_of(worker: Windows) -> dict[str, Any]:
 
 @settings(max_examples=100, deadline=None)
 @given(steps)
-def test_one_process_and_three_that_are_merged_count_the_same_and_all(course: list[Request | str]) -> None:
+def test_three_merged_processes_count_the_same_as_one(course: list[Request | str]) -> None:
     alone, together = Windows(STEADY), Windows(STEADY)
     workers = [Windows(STEADY, name=f"worker-{number}", relay=True) for number in range(3)]
     taken: list[Request] = []
@@ -79,8 +79,8 @@ def test_one_process_and_three_that_are_merged_count_the_same_and_all(course: li
     for step in course:
         if isinstance(step, Request):
             taken.append(step)
-            step.told_to(alone)
-            step.told_to(workers[step.worker])
+            step.taken_by(alone)
+            step.taken_by(workers[step.worker])
             now = max(now, step.due) if step.due < 12 else now
         elif step == "tick":
             now += 0.7
@@ -138,7 +138,7 @@ def test_a_part_is_the_windows_that_lie_in_it() -> None:
 
 @given(st.lists(st.tuples(st.floats(0.01, 9), st.integers(0, 50), st.floats(0, 2)), min_size=1, max_size=30))
 @settings(max_examples=100, deadline=None)
-def test_what_is_counted_between_ticks_is_given_out_whole(ticks: list[tuple[float, int, float]]) -> None:
+def test_counts_between_ticks_are_spread_without_loss(ticks: list[tuple[float, int, float]]) -> None:
     windows = Windows((1.5, 4.25), name="me")
     at, count, cpu = 0.0, 0, 0.0
     for seconds, more, work in ticks:
@@ -161,14 +161,14 @@ def test_a_late_tick_spreads_over_the_windows_that_it_missed() -> None:
     assert [(line["scheduled"], line["cpu"]) for line in window_lines(windows)] == [(50, 0.5)] * 4
 
 
-def test_what_is_taken_back_makes_no_window_negative() -> None:
+def test_a_decreasing_counter_makes_no_window_negative() -> None:
     windows = Windows()
     for at, sent in ((1.0, 10), (2.0, 8), (3.0, 15)):
         windows.tick(at, sent=sent)
     assert [line["sent"] for line in window_lines(windows)] == [10, 0, 5]
 
 
-def test_of_several_processes_the_busiest_tells_the_share_and_calls_in_flight_add_up() -> None:
+def test_of_several_processes_the_busiest_counts_and_calls_in_flight_add_up() -> None:
     master = Windows()
     for name, cpu, in_flight in (("worker-1", 0.2, 7), ("worker-2", 0.8, 5)):
         worker = Windows(name=name, relay=True)
@@ -189,7 +189,7 @@ def test_windows_of_another_steady_part_are_refused() -> None:
         Windows((3, 3))
 
 
-def test_a_worker_whose_windows_are_longer_makes_ours_longer() -> None:
+def test_merging_longer_windows_makes_windows_longer() -> None:
     short, long = Windows(), Windows()
     short.take(TRIGGER, 2.0, 0.1, 0.1)
     short.take(TRIGGER, 3.0, 0.1, 0.1)
@@ -232,7 +232,7 @@ def test_memory_is_flat_once_windows_are_merged() -> None:
     assert windows.whole.kinds[TRIGGER].count == 48_000
 
 
-def test_answers_that_come_late_keep_few_windows_open() -> None:
+def test_late_answers_leave_few_windows_open() -> None:
     windows = Windows()
     for second in range(220):
         for due in range(max(0, second - 160), second):
@@ -243,8 +243,8 @@ def test_answers_that_come_late_keep_few_windows_open() -> None:
     assert windows.whole.kinds[TRIGGER].latency.count == sum(min(second, 160) for second in range(220))
 
 
-def test_what_a_request_costs_does_not_show_in_what_is_counted() -> None:
-    """`take` spells `Histogram.record` out; they must agree, odd durations included."""
+def test_the_inlined_recording_agrees_with_the_histogram() -> None:
+    """`take` inlines `Histogram.record`; they must agree, also for unusual durations."""
     chance = random.Random(2)
     values = [0.0, -1.0, 1e-9, 5e-7, 1e-6, 700.0, 1e9, *(10 ** chance.uniform(-6, 2.7) for _ in range(500))]
     windows, expected = Windows(), Histogram()

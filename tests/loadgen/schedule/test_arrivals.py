@@ -57,7 +57,7 @@ def test_uniform_arrivals_are_as_many_as_expected_and_each_is_due_when_the_integ
 
 
 @given(profiles, processes, st.integers(0, 9))
-def test_arrivals_rise_and_none_lies_after_the_end(profile: Profile, process: str, seed: int) -> None:
+def test_arrivals_rise_up_to_the_end(profile: Profile, process: str, seed: int) -> None:
     offsets = list(arrivals(profile, process, seed))
     assert all(earlier <= later for earlier, later in pairwise(offsets))
     assert all(0 <= offset <= profile.duration * (1 + 1e-12) for offset in offsets)
@@ -74,7 +74,7 @@ def test_the_shares_of_all_workers_make_up_the_whole(profile: Profile, process: 
 
 @pytest.mark.parametrize("profile", VARIED, ids=lambda profile: profile.text)
 @pytest.mark.parametrize("process", PROCESSES)
-def test_each_second_has_the_arrivals_that_the_rate_says(profile: Profile, process: str) -> None:
+def test_each_second_has_as_many_arrivals_as_its_rate(profile: Profile, process: str) -> None:
     counted = [0] * round(profile.duration)
     runs = 1 if process == "uniform" else 40
     for seed in range(runs):
@@ -114,7 +114,7 @@ def test_arrivals_of_a_long_run_do_not_drift() -> None:
     assert next(islice(offsets, 2_000_000, None)) == 43_200 + (2_000_000 - 30 * 43_200) / 60
 
 
-def test_a_pause_holds_nothing() -> None:
+def test_a_pause_has_no_arrivals() -> None:
     pausing = list(arrivals(steps([(2, 5), (0, 5), (2, 5)]), "uniform", 0))
     assert pausing == [number / 2 for number in range(10)] + [10 + number / 2 for number in range(10)]
 
@@ -123,7 +123,7 @@ def test_a_pause_holds_nothing() -> None:
     ("process", "share", "problem"),
     [("bursts", (0, 1), "no such spread"), ("uniform", (2, 2), "no share 2 of 2"), ("poisson", (-1, 2), "no share -1")],
 )
-def test_what_cannot_be_followed_is_refused(process: str, share: tuple[int, int], problem: str) -> None:
+def test_wrong_processes_and_shares_are_refused(process: str, share: tuple[int, int], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         arrivals(constant(5, 5), process, 0, share)
 
@@ -162,11 +162,11 @@ def test_a_closed_model_expects_no_number_of_calls() -> None:
     "values",
     [("tempest", 1.0, 1, 1.0), ("lifecycle", 0.0, 1, 1.0), ("lifecycle", 1.0, 0, 1.0), ("lifecycle", 1.0, 1, 0.0)],
 )
-def test_a_plan_that_makes_no_sense_is_refused(values: tuple[str, float, int, float]) -> None:
+def test_wrong_values_of_a_plan_are_refused(values: tuple[str, float, int, float]) -> None:
     with pytest.raises(ValueError, match=r"scenario|rate|connection|duration"):
         LoadPlan(*values, seed=0)
 
 
-def test_a_plan_survives_the_way_to_the_child() -> None:
+def test_a_plan_is_sent_to_the_child_unchanged() -> None:
     plan = LoadPlan("lifecycle", 12.5, 3, 1.5, 42)
     assert LoadPlan(**json.loads(json.dumps(plan.to_plain()))) == plan

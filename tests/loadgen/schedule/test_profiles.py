@@ -56,7 +56,7 @@ profiles = st.one_of(
          "50 a second for 60 s, with a spike to 500 after 20 s that lasts 5 s"),
     ],
 )  # fmt: skip
-def test_a_profile_tells_itself(
+def test_a_profile_describes_itself(
     profile: Profile, duration: float, expected: float, steady: tuple[float, float], text: str
 ) -> None:
     assert (profile.duration, profile.expected(), profile.steady, profile.text) == (duration, expected, steady, text)
@@ -83,7 +83,7 @@ def test_expected_arrivals_are_the_integral_of_the_rate(profile: Profile) -> Non
 
 
 @given(profiles)
-def test_a_profile_survives_the_way_to_another_process(profile: Profile) -> None:
+def test_a_profile_is_sent_unchanged(profile: Profile) -> None:
     assert Profile.from_plain(json.loads(json.dumps(profile.to_plain()))) == profile
 
 
@@ -91,7 +91,7 @@ def test_a_profile_survives_the_way_to_another_process(profile: Profile) -> None
     "change",
     [{"segments": [[1, 2]]}, {"segments": None}, {"steady": [1]}, {"segments": [["x", 1, 1]]}, {"shape": "circle"}],
 )
-def test_what_is_no_profile_is_refused(change: dict[str, Any]) -> None:
+def test_other_values_than_profiles_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         Profile.from_plain({**constant(5, 5).to_plain(), **change})
     with pytest.raises(ValueError, match="give what to_plain gave"):
@@ -120,9 +120,7 @@ def test_what_is_no_profile_is_refused(change: dict[str, Any]) -> None:
         (lambda: Profile("constant", (Segment(1, 1, 1),), (0, 2), ""), "ramp_up", "make it shorter"),
     ],
 )
-def test_a_shape_that_makes_no_sense_names_the_setting_and_the_mend(
-    make: Callable[[], Profile], key: str, problem: str
-) -> None:
+def test_a_wrong_shape_names_the_setting_and_the_fix(make: Callable[[], Profile], key: str, problem: str) -> None:
     with pytest.raises(BadShape) as caught:
         make()
     assert (caught.value.key, str(caught.value)) == (key, f"{key}: {caught.value.problem}")
@@ -148,7 +146,7 @@ def test_a_step_is_read(text: str, step: tuple[float, float]) -> None:
         ("50 for ever", "units"),
     ],
 )
-def test_what_is_no_step_is_refused(text: object, problem: str) -> None:
+def test_a_wrong_step_is_refused(text: object, problem: str) -> None:
     with pytest.raises(BadShape, match=r"^steps: ") as caught:
         parse_step(text)
     assert problem in str(caught.value)
@@ -195,7 +193,7 @@ def test_settings_make_a_profile(
         (lambda: profile_from(ShapeSettings(), 5, None), "duration"),
     ],
 )
-def test_settings_that_make_no_sense_name_the_key(make: Callable[[], object], key: str) -> None:
+def test_wrong_settings_name_the_key(make: Callable[[], object], key: str) -> None:
     with pytest.raises(BadShape) as caught:
         make()
     assert caught.value.key == key
