@@ -28,7 +28,7 @@ _MASTER_SILENT = 20.0
 class Worker:
     """A worker's end of the messages.
 
-    `on_begin` is called when the master announces a run (see `announced`), `on_over` when a run is over here.
+    `on_begin` is called when the master announces a run, `on_over` when a run is over here.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Worker:
         on_over: Callable[[LoadRun], None] | None = None,
     ) -> None:
         self.announced: Mapping[str, Any] | None = None
-        """What the master sent when it announced the current, or next, run."""
+        """What the master sent to announce a run; `new_run` uses it up, so that a budget is never used twice."""
         self.dismissed = Event()
         """Set when the master has let this worker go."""
         self.dismissed_because: str | None = None
@@ -47,7 +47,7 @@ class Worker:
         self._on_begin = on_begin
         self._on_over = on_over
         self._run: WorkerRun | None = None
-        self._number = 0
+        self._run_number = 0
         self._carried_out = 0
         self._heartbeat: float | None = None
         self._heard = clock.monotonic()
@@ -68,7 +68,7 @@ class Worker:
 
         A worker that does not fit its master's run, or connected after it had begun, takes part but places no calls.
         """
-        announced = self.announced or {}
+        announced, self.announced = self.announced or {}, None
         ours = announced.get("fingerprint") == fingerprint
         plan = LoadPlan(**announced["plan"]) if announced else LoadPlan("lifecycle", None, 1, 1.0, 0)
         number, members = announced.get("member", (0, 1))
@@ -80,7 +80,7 @@ class Worker:
             run.stop("a worker connected after the test had begun; it has placed no calls")
         elif not ours:
             run.stop(f"worker {name} is configured for another deployment, or other lines; it placed no calls")
-        self._number, self._carried_out = int(announced.get("run", 0)), 0
+        self._run_number, self._carried_out = int(announced.get("run", 0)), 0
         self._run = worker_run = WorkerRun(run)
         worker_run.on_over = self._end
         gevent.spawn(self._report_on, worker_run)
@@ -100,7 +100,7 @@ class Worker:
         if self._run is not None:
             news = self._run.run.news()
             parts = self._run.parts()
-            self._say(what="parts", run=self._number, parts=parts, carried_out=self._carried_out, **news)
+            self._say(what="parts", run=self._run_number, parts=parts, carried_out=self._carried_out, **news)
 
     def _say(self, **data: Any) -> None:
         self._runner.send_message(MESSAGE, data)
