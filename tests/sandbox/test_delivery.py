@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from ringback.sandbox import delivery
-from ringback.sandbox.delivery import Courier, Parcel
+from ringback.sandbox.delivery import OutgoingResult, ResultSender
 from tests.virtual_time import run
 
 from .in_process import Deployment, Receiver, deployed, receiving, until
@@ -122,12 +122,12 @@ def test_a_dead_or_slow_destination_holds_up_nobody_else() -> None:
 
 def test_connections_are_kept_and_replaced_when_stale() -> None:
     async def scenario() -> tuple[int, int]:
-        courier = Courier()
+        sender = ResultSender()
         async with receiving() as receiver:
             for _ in range(5):
-                assert await courier.send_once(Parcel(receiver.url + "/", b"{}"))
+                assert await sender.send_once(OutgoingResult(receiver.url + "/", b"{}"))
             kept = receiver.connections
-            courier.close()
+            sender.close()
         return kept, len(receiver.deliveries)
 
     assert run(scenario()) == (1, 5)
@@ -142,9 +142,9 @@ def test_a_receiver_that_closes_after_each_answer_gets_everything() -> None:
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        courier = Courier()
-        delivered = [await courier.send_once(Parcel(url, b"{}")) for _ in range(5)]
-        courier.close()
+        sender = ResultSender()
+        delivered = [await sender.send_once(OutgoingResult(url, b"{}")) for _ in range(5)]
+        sender.close()
         server.close()
         return delivered
 
@@ -163,10 +163,10 @@ def test_https_receivers_need_no_known_certificate() -> None:
             tasks.add(asyncio.create_task(receiver.serve(reader, writer)))
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
-        courier = Courier()
+        sender = ResultSender()
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        delivered = await courier.send_once(Parcel(url, b"{}"))
-        courier.close()
+        delivered = await sender.send_once(OutgoingResult(url, b"{}"))
+        sender.close()
         server.close()
         await asyncio.gather(*tasks)
         return delivered
@@ -179,9 +179,9 @@ def test_lanes_are_forgotten_when_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "ATTEMPTS", 1)
 
     async def scenario() -> int:
-        courier = Courier(attempts=1)
+        sender = ResultSender(attempts=1)
         for port in range(1, 60):
-            await courier.send_once(Parcel(f"http://127.0.0.1:{port}/", b"{}"))
-        return len(courier._lanes)
+            await sender.send_once(OutgoingResult(f"http://127.0.0.1:{port}/", b"{}"))
+        return len(sender._lanes)
 
     assert run(scenario()) <= 11

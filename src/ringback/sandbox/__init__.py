@@ -16,10 +16,10 @@ from ringback.sandbox.launch import RunningSandbox, launch, serve_forever
 from ringback.sandbox.settings import SandboxError, SandboxSettings
 
 if TYPE_CHECKING:
-    from ringback.sandbox.catalogue import Variation
+    from ringback.sandbox.catalogue import SandboxVariation
 
-    DIALECTS: Mapping[str, Variation]
-    FAULTS: Mapping[str, Variation]
+    DIALECTS: Mapping[str, SandboxVariation]
+    FAULTS: Mapping[str, SandboxVariation]
 
 __all__ = [
     "DIALECTS",
@@ -27,7 +27,7 @@ __all__ = [
     "RunningSandbox",
     "SandboxError",
     "SandboxSettings",
-    "Variation",
+    "SandboxVariation",
     "curl_lines",
     "launch",
     "list_text",
@@ -44,7 +44,7 @@ def list_text(kind: Literal["faults", "dialects"]) -> str:
 
 def __getattr__(name: str) -> object:
     # The registers pull in the whole server; who only launches one in another process need not wait for that.
-    if name in ("FAULTS", "DIALECTS", "Variation"):
+    if name in ("FAULTS", "DIALECTS", "SandboxVariation"):
         from ringback.sandbox import variations
 
         return getattr(variations, name)

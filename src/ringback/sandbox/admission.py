@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from ringback.sandbox.messages import JsonObject, Order, Refusal, Request
+from ringback.sandbox.messages import AcceptedTrigger, JsonObject, Refusal, Request
 from ringback.sandbox.settings import SandboxSettings
 
 REQUIRED = (
@@ -45,11 +45,11 @@ class Admission:
 
     settings: SandboxSettings
 
-    def admit(self, request: Request) -> Order:
+    def admit(self, request: Request) -> AcceptedTrigger:
         """Return what to dial; raises Refusal."""
         body = self.read_trigger(request)
         inputs = self.check(body, request)
-        return Order(body, inputs, request.body)
+        return AcceptedTrigger(body, inputs, request.body)
 
     def check(self, body: JsonObject, request: Request) -> dict[str, str]:
         """Apply every rule to a trigger's body and return its scenario inputs; raises Refusal."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.messages import Receive, Refusal, Request, Send
 
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
@@ -22,7 +22,7 @@ _log = logging.getLogger("ringback.sandbox")
 class SandboxApp:
     """An ASGI application that behaves as it is told."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: SandboxBehaviour) -> None:
         self.behaviour = behaviour
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

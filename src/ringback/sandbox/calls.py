@@ -18,7 +18,7 @@ MAX_IN_FLIGHT = 2_000_000
 """Calls queued or ringing at once, beyond which no more are taken."""
 
 
-class Call:
+class SandboxCall:
     """One accepted call; `state` is "" until the call is final, and `outcome` is what it will be."""
 
     __slots__ = ("destination", "finished_at", "immediate", "outcome", "state", "unique_id")
@@ -32,7 +32,7 @@ class Call:
         self.finished_at = 0.0
 
 
-class CallBook:
+class CallTable:
     """Holds every call and ends each at its time.
 
     `ring_time(call)` gives seconds, or None for a call that never ends; `on_final(call)` is called once
@@ -45,19 +45,19 @@ class CallBook:
         channels: int,
         keep_seconds: float,
         keep_calls: int,
-        ring_time: Callable[[Call], float | None],
-        on_final: Callable[[Call], None],
+        ring_time: Callable[[SandboxCall], float | None],
+        on_final: Callable[[SandboxCall], None],
     ) -> None:
         self._free_channels = channels
         self._keep_seconds = keep_seconds
         self._keep_calls = keep_calls
         self._ring_time = ring_time
         self._on_final = on_final
-        self._calls: dict[str, Call] = {}
+        self._calls: dict[str, SandboxCall] = {}
         self._in_flight = 0
-        self._waiting: deque[Call] = deque()
-        self._finished: deque[Call] = deque()
-        self._buckets: dict[int, list[Call]] = {}
+        self._waiting: deque[SandboxCall] = deque()
+        self._finished: deque[SandboxCall] = deque()
+        self._buckets: dict[int, list[SandboxCall]] = {}
         self._ticks: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_tick = 0
@@ -83,15 +83,15 @@ class CallBook:
             self._loop = asyncio.get_running_loop()
         return self._loop
 
-    def find(self, unique_id: str) -> Call | None:
+    def find(self, unique_id: str) -> SandboxCall | None:
         """Return the call of that id, or None."""
         return self._calls.get(unique_id)
 
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[SandboxCall]:
         """Return all calls that are still known, oldest first."""
         return list(self._calls.values())
 
-    def place(self, call: Call) -> None:
+    def place(self, call: SandboxCall) -> None:
         """Take a call: it rings at once if a channel is free, else when its turn comes."""
         self._calls[call.unique_id] = call
         self._in_flight += 1
@@ -124,7 +124,7 @@ class CallBook:
             self._timer.cancel()
             self._timer = None
 
-    def _ring(self, call: Call) -> None:
+    def _ring(self, call: SandboxCall) -> None:
         seconds = self._ring_time(call)
         if seconds is None:
             return
@@ -157,7 +157,7 @@ class CallBook:
                 self._finish(call)
         self._set_timer()
 
-    def _finish(self, call: Call) -> None:
+    def _finish(self, call: SandboxCall) -> None:
         call.state = call.outcome
         call.finished_at = self.loop.time()
         self._finished.append(call)

@@ -7,41 +7,41 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.settings import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
-class Variation:
+class SandboxVariation:
     """A fault or a dialect: the clauses that it breaks or touches, and what it does, in one line."""
 
     name: str
     clauses: tuple[str, ...]
     description: str
-    behaviour: type[Behaviour]
+    behaviour: type[SandboxBehaviour]
 
 
 class Register:
-    """Variations by name, filled by decorating `Behaviour` subclasses."""
+    """Variations by name, filled by decorating `SandboxBehaviour` subclasses."""
 
     def __init__(self, kind: Literal["fault", "dialect"]) -> None:
         self.kind = kind
-        self._variations: dict[str, Variation] = {}
-        self.variations: Mapping[str, Variation] = MappingProxyType(self._variations)
+        self._variations: dict[str, SandboxVariation] = {}
+        self.variations: Mapping[str, SandboxVariation] = MappingProxyType(self._variations)
 
-    def __call__(self, name: str, *clauses: str) -> Callable[[type[Behaviour]], type[Behaviour]]:
+    def __call__(self, name: str, *clauses: str) -> Callable[[type[SandboxBehaviour]], type[SandboxBehaviour]]:
         """Register the decorated class; the first line of its docstring is the description."""
         if name in self._variations:
             raise ValueError(f"two of the {self.kind}s are called {name}")
 
-        def add(behaviour: type[Behaviour]) -> type[Behaviour]:
+        def add(behaviour: type[SandboxBehaviour]) -> type[SandboxBehaviour]:
             description = (behaviour.__doc__ or "").strip().partition("\n")[0]
-            self._variations[name] = Variation(name, clauses, description, behaviour)
+            self._variations[name] = SandboxVariation(name, clauses, description, behaviour)
             return behaviour
 
         return add
 
-    def get(self, name: str) -> Variation:
+    def get(self, name: str) -> SandboxVariation:
         """Return the variation of that name; raises SandboxError with the nearest name."""
         try:
             return self._variations[name]
@@ -53,7 +53,7 @@ fault = Register("fault")
 dialect = Register("dialect")
 
 
-def table(variations: Mapping[str, Variation]) -> str:
+def table(variations: Mapping[str, SandboxVariation]) -> str:
     """Return variations as text: name, clauses and description, aligned."""
     rows = [(item.name, " ".join(item.clauses), item.description) for item in variations.values()]
     names = max(len(row[0]) for row in rows)

@@ -30,7 +30,7 @@ MAX_LANES = 256
 
 
 @dataclass(slots=True)
-class Parcel:
+class OutgoingResult:
     """One request to a destination."""
 
     url: str
@@ -57,7 +57,7 @@ def _worth_retrying(status: int) -> bool:
     return status >= 500 or status == 429
 
 
-class Courier:
+class ResultSender:
     """Delivers parcels, in no particular order.
 
     `worth_retrying(status)` decides which answers count as failures, `on_attempt(parcel, delivered)` is
@@ -67,7 +67,7 @@ class Courier:
     def __init__(
         self,
         worth_retrying: Callable[[int], bool] = _worth_retrying,
-        on_attempt: Callable[[Parcel, bool], None] = lambda _parcel, _delivered: None,
+        on_attempt: Callable[[OutgoingResult, bool], None] = lambda _parcel, _delivered: None,
         attempts: int = ATTEMPTS,
     ) -> None:
         self.worth_retrying = worth_retrying
@@ -76,13 +76,13 @@ class Courier:
         self.waiting = 0
         self._lanes: dict[tuple[str, str, int], _Lane] = {}
 
-    def send(self, parcel: Parcel) -> None:
+    def send(self, outgoing: OutgoingResult) -> None:
         """Send a parcel soon; returns at once."""
-        self._lane(parcel).add(parcel)
+        self._lane(outgoing).add(outgoing)
 
-    async def send_once(self, parcel: Parcel) -> bool:
+    async def send_once(self, outgoing: OutgoingResult) -> bool:
         """Send a parcel, once, and return whether it was delivered."""
-        return await self._lane(parcel).attempt(parcel)
+        return await self._lane(outgoing).attempt(outgoing)
 
     def close(self) -> None:
         """Give up whatever is still on its way."""
@@ -90,8 +90,8 @@ class Courier:
             lane.close()
         self._lanes.clear()
 
-    def _lane(self, parcel: Parcel) -> _Lane:
-        parts = urlsplit(parcel.url)
+    def _lane(self, outgoing: OutgoingResult) -> _Lane:
+        parts = urlsplit(outgoing.url)
         secure = parts.scheme == "https"
         origin = (parts.scheme, parts.hostname or "", parts.port or (443 if secure else 80))
         lane = self._lanes.get(origin)
@@ -108,12 +108,12 @@ class Courier:
 class _Lane:
     """The parcels for one destination and the connections that they go over."""
 
-    def __init__(self, host: str, port: int, secure: bool, courier: Courier) -> None:
+    def __init__(self, host: str, port: int, secure: bool, sender: ResultSender) -> None:
         self._host = host
         self._port = port
         self._secure = secure
-        self._courier = courier
-        self._waiting: deque[Parcel] = deque()
+        self._courier = sender
+        self._waiting: deque[OutgoingResult] = deque()
         self._carriers: set[asyncio.Task[None]] = set()
         self._spare: list[_Connection] = []
         self._retries = 0
@@ -124,12 +124,12 @@ class _Lane:
         """Whether there is nothing left to do here."""
         return not (self._waiting or self._carriers or self._retries or self._spare)
 
-    def add(self, parcel: Parcel) -> None:
+    def add(self, outgoing: OutgoingResult) -> None:
         """Queue a parcel."""
         if self._closed or self._courier.waiting >= MAX_WAITING:
             return
         self._courier.waiting += 1
-        self._waiting.append(parcel)
+        self._waiting.append(outgoing)
         if len(self._carriers) < CONNECTIONS_PER_LANE:
             carrier = asyncio.get_running_loop().create_task(self._carry())
             self._carriers.add(carrier)
@@ -147,34 +147,34 @@ class _Lane:
 
     async def _carry(self) -> None:
         while self._waiting:
-            parcel = self._waiting.popleft()
+            outgoing = self._waiting.popleft()
             self._courier.waiting -= 1
-            delivered = await self.attempt(parcel)
-            self._courier.on_attempt(parcel, delivered)
+            delivered = await self.attempt(outgoing)
+            self._courier.on_attempt(outgoing, delivered)
             if not delivered:
-                self._retry(parcel)
+                self._retry(outgoing)
 
-    async def attempt(self, parcel: Parcel) -> bool:
+    async def attempt(self, outgoing: OutgoingResult) -> bool:
         """Send a parcel once and return whether its destination took it."""
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
-                return not self._courier.worth_retrying(await self._post(parcel))
+                return not self._courier.worth_retrying(await self._post(outgoing))
         except (OSError, TimeoutError, UnicodeError):
             return False
 
-    def _retry(self, parcel: Parcel) -> None:
-        parcel.failures += 1
-        if parcel.failures < self._courier.attempts:
+    def _retry(self, outgoing: OutgoingResult) -> None:
+        outgoing.failures += 1
+        if outgoing.failures < self._courier.attempts:
             self._retries += 1
-            pause = FIRST_RETRY_SECONDS * 2 ** (parcel.failures - 1)
-            asyncio.get_running_loop().call_later(pause, self._add_again, parcel)
+            pause = FIRST_RETRY_SECONDS * 2 ** (outgoing.failures - 1)
+            asyncio.get_running_loop().call_later(pause, self._add_again, outgoing)
 
-    def _add_again(self, parcel: Parcel) -> None:
+    def _add_again(self, outgoing: OutgoingResult) -> None:
         self._retries -= 1
-        self.add(parcel)
+        self.add(outgoing)
 
-    async def _post(self, parcel: Parcel) -> int:
-        data = parcel.to_bytes(urlsplit(parcel.url))
+    async def _post(self, outgoing: OutgoingResult) -> int:
+        data = outgoing.to_bytes(urlsplit(outgoing.url))
         while self._spare:
             connection = self._spare.pop()
             try:

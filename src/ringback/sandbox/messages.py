@@ -38,7 +38,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Answer:
+class SandboxAnswer:
     """One HTTP answer; Content-Length is added when it is sent."""
 
     status: int
@@ -58,7 +58,7 @@ class Refusal(Exception):
 
 
 @dataclass(slots=True)
-class Order:
+class AcceptedTrigger:
     """A trigger that was found good: what to dial, and where to tell of it."""
 
     body: JsonObject

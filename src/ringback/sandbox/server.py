@@ -21,7 +21,7 @@ from pathlib import Path
 import uvicorn
 
 from ringback.sandbox.app import SandboxApp
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.certificates import Authority
 from ringback.sandbox.settings import SandboxError, SandboxSettings
 from ringback.sandbox.variations import compose
@@ -58,7 +58,7 @@ class _Server(uvicorn.Server):
 
     def __init__(
         self,
-        kind: type[Behaviour],
+        kind: type[SandboxBehaviour],
         settings: SandboxSettings,
         authority: Authority | None,
         on_ready: Ready,

@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Callable
 
 from ringback import clock
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import dialect
-from ringback.sandbox.messages import Order
+from ringback.sandbox.messages import AcceptedTrigger
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -18,8 +18,8 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 def _ids(name: str, description: str, make: Callable[[], str]) -> None:
     """Register a dialect whose ids `make` makes."""
 
-    class Ids(Behaviour):
-        def make_id(self, order: Order) -> str:
+    class Ids(SandboxBehaviour):
+        def make_id(self, order: AcceptedTrigger) -> str:
             del order
             return make()
 

@@ -10,11 +10,11 @@ from urllib.parse import quote
 import orjson
 
 from ringback.sandbox.admission import is_http_url
-from ringback.sandbox.behaviour import Behaviour
-from ringback.sandbox.calls import Call
+from ringback.sandbox.behaviour import SandboxBehaviour
+from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import fault
-from ringback.sandbox.delivery import Parcel
-from ringback.sandbox.messages import TRIGGER_PATH, JsonObject, Order, Refusal, Request, Send
+from ringback.sandbox.delivery import OutgoingResult
+from ringback.sandbox.messages import TRIGGER_PATH, AcceptedTrigger, JsonObject, Refusal, Request, Send
 from ringback.sandbox.settings import SandboxSettings
 
 _LONGEST_WAIT_SECONDS = 60.0
@@ -22,11 +22,11 @@ _LONGEST_WAIT_SECONDS = 60.0
 # DST-01, DST-02, DST-04
 
 
-def _withholds(name: str, clause: str, description: str, applies: Callable[[Call], bool]) -> None:
+def _withholds(name: str, clause: str, description: str, applies: Callable[[SandboxCall], bool]) -> None:
     """Register a fault that sends nothing of calls that it `applies` to."""
 
-    class Withholds(Behaviour):
-        def deliver(self, call: Call) -> None:
+    class Withholds(SandboxBehaviour):
+        def deliver(self, call: SandboxCall) -> None:
             if not applies(call):
                 super().deliver(call)
 
@@ -56,12 +56,12 @@ _withholds(
 
 
 def _sends(
-    name: str, clause: str, description: str, change: Callable[[JsonObject, Call, SandboxSettings], Any]
+    name: str, clause: str, description: str, change: Callable[[JsonObject, SandboxCall, SandboxSettings], Any]
 ) -> None:
     """Register a fault that sends another JSON value."""
 
-    class Sends(Behaviour):
-        def delivered(self, call: Call) -> dict[str, Any]:
+    class Sends(SandboxBehaviour):
+        def delivered(self, call: SandboxCall) -> dict[str, Any]:
             sent: dict[str, Any] = change(super().delivered(call), call, self.settings)
             return sent
 
@@ -96,18 +96,18 @@ _sends(
 
 
 @fault("absent-flag-never-sent", "DST-02")
-class _AbsentFlagNeverSent(Behaviour):
+class _AbsentFlagNeverSent(SandboxBehaviour):
     """Sends nothing of calls whose trigger left SendResultImmediately out."""
 
-    def place(self, order: Order) -> Call:
+    def place(self, order: AcceptedTrigger) -> SandboxCall:
         if "SendResultImmediately" in order.body:
             return super().place(order)
         body = {name: value for name, value in order.body.items() if name != "ResultDestination"}
-        return super().place(Order(body, order.inputs, order.raw))
+        return super().place(AcceptedTrigger(body, order.inputs, order.raw))
 
 
 @fault("queue-half-sent", "DST-02")
-class _QueueHalfSent(Behaviour):
+class _QueueHalfSent(SandboxBehaviour):
     """Sends every other one of the queued results."""
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -128,29 +128,29 @@ class _QueueHalfSent(Behaviour):
 
 
 @fault("sent-when-dialled", "DST-03")
-class _SentWhenDialled(Behaviour):
+class _SentWhenDialled(SandboxBehaviour):
     """Sends the UniqueId when the call is dialled, and again with its state when it has ended."""
 
-    def place(self, order: Order) -> Call:
+    def place(self, order: AcceptedTrigger) -> SandboxCall:
         call = super().place(order)
         if call.destination is not None and not call.state:
             body = orjson.dumps({"UniqueId": call.unique_id})
-            self.courier.send(Parcel(call.destination, body))
+            self.sender.send(OutgoingResult(call.destination, body))
         return call
 
 
 @fault("outcome-sent-too-soon", "DST-03")
-class _OutcomeSentTooSoon(Behaviour):
+class _OutcomeSentTooSoon(SandboxBehaviour):
     """Sends the result while the call is still ringing."""
 
-    def place(self, order: Order) -> Call:
+    def place(self, order: AcceptedTrigger) -> SandboxCall:
         call = super().place(order)
         if call.destination is not None and not call.state:
             body = orjson.dumps({"UniqueId": call.unique_id, "CallState": call.outcome})
-            self.courier.send(Parcel(call.destination, body))
+            self.sender.send(OutgoingResult(call.destination, body))
         return call
 
-    def deliver(self, call: Call) -> None:
+    def deliver(self, call: SandboxCall) -> None:
         """Send nothing: it is out already."""
 
 
@@ -184,47 +184,47 @@ _sends(
 
 
 @fault("token-in-sent-url", "DST-06")
-class _TokenInSentUrl(Behaviour):
+class _TokenInSentUrl(SandboxBehaviour):
     """Adds the AccessToken to the address that results are sent to."""
 
-    def parcel(self, call: Call) -> Parcel:
-        parcel = super().parcel(call)
-        parcel.url += f"{'&' if '?' in parcel.url else '?'}token={quote(self.settings.access_token, safe='')}"
-        return parcel
+    def outgoing(self, call: SandboxCall) -> OutgoingResult:
+        outgoing = super().outgoing(call)
+        outgoing.url += f"{'&' if '?' in outgoing.url else '?'}token={quote(self.settings.access_token, safe='')}"
+        return outgoing
 
 
 @fault("token-in-sent-header", "DST-06")
-class _TokenInSentHeader(Behaviour):
+class _TokenInSentHeader(SandboxBehaviour):
     """Sends the AccessToken along in a header."""
 
-    def parcel(self, call: Call) -> Parcel:
-        parcel = super().parcel(call)
-        parcel.headers = (("Authorization", f"Bearer {self.settings.access_token}"),)
-        return parcel
+    def outgoing(self, call: SandboxCall) -> OutgoingResult:
+        outgoing = super().outgoing(call)
+        outgoing.headers = (("Authorization", f"Bearer {self.settings.access_token}"),)
+        return outgoing
 
 
 @fault("previous-id-sent", "DST-06")
-class _PreviousIdSent(Behaviour):
+class _PreviousIdSent(SandboxBehaviour):
     """Sends the UniqueId of the result before along."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.previous = ""
 
-    def delivered(self, call: Call) -> dict[str, Any]:
+    def delivered(self, call: SandboxCall) -> dict[str, Any]:
         previous, self.previous = self.previous, call.unique_id
         return {**super().delivered(call), "PreviousUniqueId": previous}
 
 
 @fault("everybodys-results-sent", "DST-06")
-class _EverybodysResultsSent(Behaviour):
+class _EverybodysResultsSent(SandboxBehaviour):
     """Sends the latest results of everybody to each of the destinations."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
-        self.recent: list[Call] = []
+        self.recent: list[SandboxCall] = []
 
-    def delivered(self, call: Call) -> dict[str, Any]:
+    def delivered(self, call: SandboxCall) -> dict[str, Any]:
         self.recent = [*self.recent[-20:], call]
         sent = super().delivered(call)
         return {**sent, "Results": [{"UniqueId": other.unique_id, "CallState": other.state} for other in self.recent]}
@@ -234,12 +234,12 @@ class _EverybodysResultsSent(Behaviour):
 
 
 @fault("destination-validated", "DST-07")
-class _DestinationValidated(Behaviour):
+class _DestinationValidated(SandboxBehaviour):
     """Refuses triggers whose ResultDestination does not take a test request."""
 
     async def exchange(self, request: Request, send: Send) -> None:
         url = _destination_of(request)
-        if url is not None and not await self.courier.send_once(Parcel(url, b'{"Test":true}')):
+        if url is not None and not await self.sender.send_once(OutgoingResult(url, b'{"Test":true}')):
             refusal = Refusal(400, "ResultDestination does not answer")
             await self.transmit(self.refuse(refusal, request), request, send)
             return
@@ -247,38 +247,38 @@ class _DestinationValidated(Behaviour):
 
 
 @fault("destination-contacted-first", "DST-07")
-class _DestinationContactedFirst(Behaviour):
+class _DestinationContactedFirst(SandboxBehaviour):
     """Answers a trigger once its ResultDestination has taken, or failed to take, three test requests."""
 
     async def exchange(self, request: Request, send: Send) -> None:
         url = _destination_of(request)
         for pause in (0.5, 1.0, 2.0) if url is not None else ():
-            if await self.courier.send_once(Parcel(url or "", b'{"Test":true}')):
+            if await self.sender.send_once(OutgoingResult(url or "", b'{"Test":true}')):
                 break
             await asyncio.sleep(pause)
         await super().exchange(request, send)
 
 
-class _Following(Behaviour):
+class _Following(SandboxBehaviour):
     """Knows which results did not reach their destination."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.failed: set[str] = set()
-        self.courier.on_attempt = self.on_attempt
+        self.sender.on_attempt = self.on_attempt
 
-    def on_attempt(self, parcel: Parcel, delivered: bool) -> None:
+    def on_attempt(self, outgoing: OutgoingResult, delivered: bool) -> None:
         if delivered:
-            self.failed.discard(parcel.unique_id)
+            self.failed.discard(outgoing.unique_id)
         else:
-            self.failed.add(parcel.unique_id)
+            self.failed.add(outgoing.unique_id)
 
 
 @fault("undelivered-not-reported", "DST-07")
 class _UndeliveredNotReported(_Following):
     """Does not report calls in polls while their results cannot be sent."""
 
-    def final_entry(self, call: Call) -> JsonObject | None:
+    def final_entry(self, call: SandboxCall) -> JsonObject | None:
         return None if call.unique_id in self.failed else super().final_entry(call)
 
 
@@ -286,7 +286,7 @@ class _UndeliveredNotReported(_Following):
 class _UndeliveredIsError(_Following):
     """Reports calls as Error while their results cannot be sent."""
 
-    def word_for(self, call: Call) -> str:
+    def word_for(self, call: SandboxCall) -> str:
         return "Error" if call.unique_id in self.failed else super().word_for(call)
 
 
@@ -306,19 +306,19 @@ def _destination_of(request: Request) -> str | None:
 
 
 @fault("unavailable-taken-for-success", "DST-08")
-class _UnavailableTakenForSuccess(Behaviour):
+class _UnavailableTakenForSuccess(SandboxBehaviour):
     """Takes 503 from a ResultDestination for success."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
-        worth_retrying = self.courier.worth_retrying
-        self.courier.worth_retrying = lambda status: status != 503 and worth_retrying(status)
+        worth_retrying = self.sender.worth_retrying
+        self.sender.worth_retrying = lambda status: status != 503 and worth_retrying(status)
 
 
 @fault("sent-once-only", "DST-08")
-class _SentOnceOnly(Behaviour):
+class _SentOnceOnly(SandboxBehaviour):
     """Sends each result once, whatever comes of it."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
-        self.courier.attempts = 1
+        self.sender.attempts = 1

@@ -1,6 +1,6 @@
-"""Faults of a poll's answer: status, shape, completeness; and malformed polls that get one.
+"""Faults of a poll's answer: its status, shape and completeness, and answers to malformed polls.
 
-Whose calls it tells of is in `ids`.
+Faults of the ids in an answer are in `res_ids`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
-from ringback.sandbox.messages import Answer, JsonObject, Refusal, Request
+from ringback.sandbox.messages import JsonObject, Refusal, Request, SandboxAnswer
 from ringback.sandbox.settings import STATE_OF_LINE
 
 _WORDS = tuple(STATE_OF_LINE.values())
@@ -27,10 +27,10 @@ def _other_word(word: str) -> str:
 
 
 @fault("poll-answers-202", "RES-01")
-class _PollAnswers202(Behaviour):
+class _PollAnswers202(SandboxBehaviour):
     """Answers polls with 202."""
 
-    def poll(self, request: Request) -> Answer:
+    def poll(self, request: Request) -> SandboxAnswer:
         answer = super().poll(request)
         answer.status = 202
         return answer
@@ -39,11 +39,11 @@ class _PollAnswers202(Behaviour):
 def _instead_of_nothing(name: str, description: str, status: int) -> None:
     """Register a fault that answers polls with nothing to tell, though calls are in progress, by `status`."""
 
-    class InsteadOfNothing(Behaviour):
-        def poll(self, request: Request) -> Answer:
+    class InsteadOfNothing(SandboxBehaviour):
+        def poll(self, request: Request) -> SandboxAnswer:
             answer = super().poll(request)
             if not orjson.loads(answer.body)["CallResults"] and any(map(self.book.find, self.read_poll(request))):
-                return Answer(status, content_type=None)
+                return SandboxAnswer(status, content_type=None)
             return answer
 
     InsteadOfNothing.__doc__ = description
@@ -60,7 +60,7 @@ _instead_of_nothing("pending-204", "Answers 204 while no call of a poll is final
 def _shapes(name: str, description: str, change: Callable[[list[JsonObject]], Any]) -> None:
     """Register a fault that makes another body of the entries."""
 
-    class Shapes(Behaviour):
+    class Shapes(SandboxBehaviour):
         def encode(self, value: JsonObject) -> bytes:
             if "CallResults" in value:
                 return orjson.dumps(change(value["CallResults"]))
@@ -101,7 +101,7 @@ _shapes(
 def _describes(name: str, description: str, change: Callable[[JsonObject], Any]) -> None:
     """Register a fault that changes the shape of each entry."""
 
-    class Describes(Behaviour):
+    class Describes(SandboxBehaviour):
         def results(self, entries: list[JsonObject]) -> JsonObject:
             return super().results([change(entry) for entry in entries])
 
@@ -142,7 +142,7 @@ _describes(
 def _reports(name: str, clause: str, description: str, change: Callable[[list[JsonObject]], list[JsonObject]]) -> None:
     """Register a fault that changes the list of entries, when there are several."""
 
-    class Reports(Behaviour):
+    class Reports(SandboxBehaviour):
         def report(self, ids: Sequence[str]) -> list[JsonObject]:
             entries = super().report(ids)
             return change(entries) if len(entries) > 1 else entries
@@ -184,7 +184,7 @@ _reports(
 
 
 @fault("duplicate-id-refused", "RES-09")
-class _DuplicateIdRefused(Behaviour):
+class _DuplicateIdRefused(SandboxBehaviour):
     """Refuses polls that name a UniqueId twice."""
 
     def read_poll(self, request: Request) -> list[str]:
@@ -195,7 +195,7 @@ class _DuplicateIdRefused(Behaviour):
 
 
 @fault("duplicate-id-contradicted", "RES-09")
-class _DuplicateIdContradicted(Behaviour):
+class _DuplicateIdContradicted(SandboxBehaviour):
     """Reports a UniqueId that was asked for twice with two different states."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
@@ -206,7 +206,7 @@ class _DuplicateIdContradicted(Behaviour):
 
 
 @fault("duplicate-id-lost", "RES-09")
-class _DuplicateIdLost(Behaviour):
+class _DuplicateIdLost(SandboxBehaviour):
     """Reports nothing of a UniqueId that was asked for twice."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
@@ -221,7 +221,7 @@ class _DuplicateIdLost(Behaviour):
 def _tolerates(name: str, description: str, applies: Callable[[Any], bool]) -> None:
     """Register a fault that answers 200 to malformed polls: `applies(JSON value, or the body if not JSON)`."""
 
-    class Tolerates(Behaviour):
+    class Tolerates(SandboxBehaviour):
         def read_poll(self, request: Request) -> list[str]:
             try:
                 return super().read_poll(request)

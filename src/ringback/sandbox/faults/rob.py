@@ -1,4 +1,4 @@
-"""Faults of robustness: crashes, hangs, crossed answers. Answers that tell too much are in `leaks`."""
+"""Faults of robustness: crashes, hangs, crossed answers. What answers must not disclose is in `rob_leaks`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 
 from ringback.sandbox.admission import REQUIRED
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
 from ringback.sandbox.messages import (
     POLL_PATH,
     TRIGGER_PATH,
-    Answer,
     Request,
+    SandboxAnswer,
     Send,
     connection_of,
 )
@@ -31,15 +31,15 @@ _BUSY_SECONDS = 0.03
 def _crashes(name: str, description: str, applies: Callable[[Request, Any], bool]) -> None:
     """Register a fault that answers 500: `applies(request, its JSON value, or ... if it is not JSON)`."""
 
-    class Crashes(Behaviour):
-        def answer(self, request: Request) -> Answer:
+    class Crashes(SandboxBehaviour):
+        def answer(self, request: Request) -> SandboxAnswer:
             if request.method == "POST" and request.path in (TRIGGER_PATH, POLL_PATH):
                 try:
                     value = orjson.loads(request.body)
                 except orjson.JSONDecodeError:
                     value = ...
                 if applies(request, value):
-                    return Answer(500, b'{"error":"internal error"}')
+                    return SandboxAnswer(500, b'{"error":"internal error"}')
             return super().answer(request)
 
     Crashes.__doc__ = description
@@ -139,16 +139,16 @@ _crashes(
 # ROB-02
 
 
-async def _hang(_behaviour: Behaviour, _request: Request, _send: Send) -> None:
+async def _hang(_behaviour: SandboxBehaviour, _request: Request, _send: Send) -> None:
     await asyncio.sleep(_HANG_SECONDS)
 
 
-async def _drop_connection(_behaviour: Behaviour, _request: Request, send: Send) -> None:
+async def _drop_connection(_behaviour: SandboxBehaviour, _request: Request, send: Send) -> None:
     connection_of(send).abort()
     await asyncio.sleep(0.05)  # until the server has seen it
 
 
-async def _answer_half(behaviour: Behaviour, request: Request, send: Send) -> None:
+async def _answer_half(behaviour: SandboxBehaviour, request: Request, send: Send) -> None:
     body = behaviour.answer(request).body
     length = b"%d" % len(body)
     headers = [(b"content-type", b"application/json"), (b"content-length", length)]
@@ -161,13 +161,13 @@ async def _answer_half(behaviour: Behaviour, request: Request, send: Send) -> No
 def _fails_to_answer(
     name: str,
     description: str,
-    applies: Callable[[Request, Answer], bool],
-    instead: Callable[[Behaviour, Request, Send], Any],
+    applies: Callable[[Request, SandboxAnswer], bool],
+    instead: Callable[[SandboxBehaviour, Request, Send], Any],
 ) -> None:
     """Register a fault that does something else `instead` of giving answers that it `applies` to."""
 
-    class FailsToAnswer(Behaviour):
-        async def transmit(self, answer: Answer, request: Request, send: Send) -> None:
+    class FailsToAnswer(SandboxBehaviour):
+        async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
             if applies(request, answer):
                 await instead(self, request, send)
             else:
@@ -177,11 +177,11 @@ def _fails_to_answer(
     fault(name, "ROB-02")(FailsToAnswer)
 
 
-def _is_not_json(_request: Request, answer: Answer) -> bool:
+def _is_not_json(_request: Request, answer: SandboxAnswer) -> bool:
     return answer.status == 400 and b"is not JSON" in answer.body
 
 
-def _is_empty_poll(request: Request, answer: Answer) -> bool:
+def _is_empty_poll(request: Request, answer: SandboxAnswer) -> bool:
     return request.path == POLL_PATH and answer.status == 400 and b"array of strings" in answer.body
 
 
@@ -206,7 +206,7 @@ _fails_to_answer(
 
 
 @fault("twentieth-poll-drops", "ROB-02")
-class _TwentiethPollDrops(Behaviour):
+class _TwentiethPollDrops(SandboxBehaviour):
     """Drops the connection at every twentieth poll, and at the two after it."""
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -223,7 +223,7 @@ class _TwentiethPollDrops(Behaviour):
 # ROB-03
 
 
-class _Congested(Behaviour):
+class _Congested(SandboxBehaviour):
     """Takes a moment for each request, and knows how many it is dealing with."""
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -242,7 +242,7 @@ class _Congested(Behaviour):
         finally:
             self.at_once -= 1
 
-    def congested(self, request: Request) -> Answer | None:
+    def congested(self, request: Request) -> SandboxAnswer | None:
         """Return the answer to a request that comes while others are dealt with, or None for the usual one."""
         raise NotImplementedError
 
@@ -251,18 +251,18 @@ class _Congested(Behaviour):
 class _Crowd500(_Congested):
     """Answers 500 beyond eight requests at once."""
 
-    def congested(self, request: Request) -> Answer | None:
+    def congested(self, request: Request) -> SandboxAnswer | None:
         del request
-        return Answer(500, b'{"error":"no connection left in the pool"}') if self.at_once > 8 else None
+        return SandboxAnswer(500, b'{"error":"no connection left in the pool"}') if self.at_once > 8 else None
 
 
 @fault("crowd-503", "ROB-03")
 class _Crowd503(_Congested):
     """Answers 503 to triggers beyond four at once."""
 
-    def congested(self, request: Request) -> Answer | None:
+    def congested(self, request: Request) -> SandboxAnswer | None:
         if self.at_once > 4 and request.path == TRIGGER_PATH:
-            return Answer(503, b'{"error":"busy"}')
+            return SandboxAnswer(503, b'{"error":"busy"}')
         return None
 
 
@@ -270,20 +270,20 @@ class _Crowd503(_Congested):
 class _CrowdRefused(_Congested):
     """Refuses good requests beyond ten at once with 400."""
 
-    def congested(self, request: Request) -> Answer | None:
+    def congested(self, request: Request) -> SandboxAnswer | None:
         del request
-        return Answer(400, b'{"error":"try again"}') if self.at_once > 10 else None
+        return SandboxAnswer(400, b'{"error":"try again"}') if self.at_once > 10 else None
 
 
 @fault("answers-crossed", "ROB-03")
-class _AnswersCrossed(Behaviour):
+class _AnswersCrossed(SandboxBehaviour):
     """Mixes up the answers to polls that come at once."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
-        self.held: list[Answer] = []
+        self.held: list[SandboxAnswer] = []
 
-    async def transmit(self, answer: Answer, request: Request, send: Send) -> None:
+    async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
         if request.path == POLL_PATH and answer.status == 200:
             self.held.append(answer)
             await asyncio.sleep(_BUSY_SECONDS)

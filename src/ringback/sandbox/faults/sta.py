@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import count
 
-from ringback.sandbox.behaviour import Behaviour
-from ringback.sandbox.calls import Call
+from ringback.sandbox.behaviour import SandboxBehaviour
+from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import fault
-from ringback.sandbox.messages import JsonObject, Order
+from ringback.sandbox.messages import AcceptedTrigger, JsonObject
 from ringback.sandbox.settings import STATE_OF_LINE, SandboxSettings
 
 # STA-01
@@ -18,8 +18,8 @@ from ringback.sandbox.settings import STATE_OF_LINE, SandboxSettings
 def _misspells(name: str, description: str, spell: Callable[[str], str]) -> None:
     """Register a fault that writes states as `spell` does."""
 
-    class Misspells(Behaviour):
-        def word_for(self, call: Call) -> str:
+    class Misspells(SandboxBehaviour):
+        def word_for(self, call: SandboxCall) -> str:
             return spell(super().word_for(call))
 
     Misspells.__doc__ = description
@@ -56,25 +56,25 @@ _misspells("sip-codes", "Writes SIP status codes for states.", lambda word: _SIP
 
 
 @fault("ringing-while-pending", "STA-01")
-class _RingingWhilePending(Behaviour):
+class _RingingWhilePending(SandboxBehaviour):
     """Reports calls in progress as Ringing."""
 
-    def pending_entry(self, call: Call) -> JsonObject | None:
+    def pending_entry(self, call: SandboxCall) -> JsonObject | None:
         return self.make_entry(call.unique_id, "Ringing")
 
 
 # STA-02
 
 
-def _never_ends(name: str, description: str, applies: Callable[[Call, int], bool]) -> None:
+def _never_ends(name: str, description: str, applies: Callable[[SandboxCall, int], bool]) -> None:
     """Register a fault by which calls never end, if it `applies` to the call and its number, from 1."""
 
-    class NeverEnds(Behaviour):
+    class NeverEnds(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
             self.rung = count(1)
 
-        def ring_time(self, call: Call) -> float | None:
+        def ring_time(self, call: SandboxCall) -> float | None:
             seconds = super().ring_time(call)
             if applies(call, next(self.rung)):
                 self.book.loop.call_soon(self.book.release_channel)
@@ -93,7 +93,7 @@ _never_ends("every-ninth-never-ends", "Never ends every ninth call.", lambda _, 
 
 
 @fault("every-ninth-lost", "STA-02")
-class _EveryNinthLost(Behaviour):
+class _EveryNinthLost(SandboxBehaviour):
     """Forgets every ninth call when it ends."""
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -101,12 +101,12 @@ class _EveryNinthLost(Behaviour):
         self.ended = count(1)
         self.lost: set[str] = set()
 
-    def on_final(self, call: Call) -> None:
+    def on_final(self, call: SandboxCall) -> None:
         if next(self.ended) % 9 == 0:
             self.lost.add(call.unique_id)
         super().on_final(call)
 
-    def final_entry(self, call: Call) -> JsonObject | None:
+    def final_entry(self, call: SandboxCall) -> JsonObject | None:
         return None if call.unique_id in self.lost else super().final_entry(call)
 
 
@@ -116,8 +116,8 @@ class _EveryNinthLost(Behaviour):
 def _mistakes(name: str, description: str, states: Mapping[str, str]) -> None:
     """Register a fault that ends calls in the state that `states` has for the right one."""
 
-    class Mistakes(Behaviour):
-        def outcome(self, order: Order) -> str:
+    class Mistakes(SandboxBehaviour):
+        def outcome(self, order: AcceptedTrigger) -> str:
             state = super().outcome(order)
             return states.get(state, state)
 
@@ -143,14 +143,14 @@ _mistakes("all-answered", "Ends every call as Answered.", dict.fromkeys(STATE_OF
 
 
 @fault("state-of-previous-call", "STA-03")
-class _StateOfPreviousCall(Behaviour):
+class _StateOfPreviousCall(SandboxBehaviour):
     """Ends each call in the state that the call before it should have."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.previous = ""
 
-    def outcome(self, order: Order) -> str:
+    def outcome(self, order: AcceptedTrigger) -> str:
         state = super().outcome(order)
         previous, self.previous = self.previous, state
         return previous or state
@@ -159,15 +159,15 @@ class _StateOfPreviousCall(Behaviour):
 # STA-04
 
 
-def _unsteady(name: str, description: str, tell: Callable[[Call, int, float], str | None]) -> None:
+def _unsteady(name: str, description: str, tell: Callable[[SandboxCall, int, float], str | None]) -> None:
     """Register a fault that tells `tell(call, how often it was told before, seconds since it ended)` of calls."""
 
-    class Unsteady(Behaviour):
+    class Unsteady(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
             self.told: Counter[str] = Counter()
 
-        def final_entry(self, call: Call) -> JsonObject | None:
+        def final_entry(self, call: SandboxCall) -> JsonObject | None:
             before = self.told[call.unique_id]
             self.told[call.unique_id] += 1
             word = tell(call, before, self.book.loop.time() - call.finished_at)
@@ -217,11 +217,11 @@ _unsteady(
 # STA-05
 
 
-def _hasty(name: str, description: str, word: Callable[[Call], str]) -> None:
+def _hasty(name: str, description: str, word: Callable[[SandboxCall], str]) -> None:
     """Register a fault that reports calls in progress with a final state."""
 
-    class Hasty(Behaviour):
-        def pending_entry(self, call: Call) -> JsonObject | None:
+    class Hasty(SandboxBehaviour):
+        def pending_entry(self, call: SandboxCall) -> JsonObject | None:
             return self.make_entry(call.unique_id, word(call))
 
     Hasty.__doc__ = description
@@ -234,14 +234,14 @@ _hasty("error-while-ringing", "Reports calls in progress as Error.", lambda _: "
 
 
 @fault("result-shown-too-soon", "STA-05")
-class _ResultShownTooSoon(Behaviour):
+class _ResultShownTooSoon(SandboxBehaviour):
     """Reports the result of a ringing call at the first poll, and takes it back until the call ends."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.told: set[str] = set()
 
-    def pending_entry(self, call: Call) -> JsonObject | None:
+    def pending_entry(self, call: SandboxCall) -> JsonObject | None:
         if call.unique_id in self.told:
             return super().pending_entry(call)
         self.told.add(call.unique_id)

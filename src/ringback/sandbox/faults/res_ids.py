@@ -1,14 +1,11 @@
-"""Faults of ids in polls: calls told of that nobody asked for, unknown ids taken for known ones.
-
-The shape and completeness of a poll's answer are in `res`.
-"""
+"""Faults of the ids in a poll's answer: unrequested calls are reported, unknown ids are given a state."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
 from ringback.sandbox.messages import JsonObject, Refusal, Request
 
@@ -17,14 +14,14 @@ _MANY = 1000
 # RES-05
 
 
-def _final_calls(behaviour: Behaviour) -> list[str]:
+def _final_calls(behaviour: SandboxBehaviour) -> list[str]:
     return [call.unique_id for call in behaviour.book.calls() if call.state][-_MANY:]
 
 
 def _tells_all(name: str, description: str, applies: Callable[[Any], bool]) -> None:
     """Register a fault that reports everybody's calls to polls whose JSON value it `applies` to."""
 
-    class TellsAll(Behaviour):
+    class TellsAll(SandboxBehaviour):
         def read_poll(self, request: Request) -> list[str]:
             value = self.read_json(request)
             return _final_calls(self) if applies(value) else super().read_poll(request)
@@ -58,7 +55,7 @@ _tells_all(
 
 
 @fault("neighbour-told", "RES-05")
-class _NeighbourTold(Behaviour):
+class _NeighbourTold(SandboxBehaviour):
     """Adds the latest finished call of somebody else to results."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
@@ -69,7 +66,7 @@ class _NeighbourTold(Behaviour):
 
 
 @fault("wildcard-id", "RES-05")
-class _WildcardId(Behaviour):
+class _WildcardId(SandboxBehaviour):
     """Takes the id * or % for every call."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
@@ -82,7 +79,7 @@ class _WildcardId(Behaviour):
 def _invents(name: str, description: str, state: str) -> None:
     """Register a fault that gives ids of nobody a state."""
 
-    class Invents(Behaviour):
+    class Invents(SandboxBehaviour):
         def unknown_entry(self, unique_id: str) -> JsonObject | None:
             return self.make_entry(unique_id, state)
 
@@ -98,7 +95,7 @@ _invents("unknown-is-invalid-number", "Reports unknown ids as Invalid Number.", 
 def _confuses(name: str, description: str, alike: Callable[[str, str], bool]) -> None:
     """Register a fault that takes an unknown id for a known one: `alike(asked, known)`."""
 
-    class Confuses(Behaviour):
+    class Confuses(SandboxBehaviour):
         def unknown_entry(self, unique_id: str) -> JsonObject | None:
             for call in self.book.calls():
                 if call.state and alike(unique_id, call.unique_id):
@@ -136,7 +133,7 @@ def _spoils(name: str, description: str, change: Callable[[list[JsonObject], int
     `change(entries, place of the first unknown id)` gives the entries to report, or None to refuse.
     """
 
-    class Spoils(Behaviour):
+    class Spoils(SandboxBehaviour):
         def report(self, ids: Sequence[str]) -> list[JsonObject]:
             entries = super().report(ids)
             known = [self.book.find(unique_id) is not None for unique_id in ids]

@@ -1,7 +1,4 @@
-"""Faults of what a trigger may carry: deployments that refuse what they must accept.
-
-Those that accept what they must refuse are in `admits`.
-"""
+"""Faults of REQ-01 to REQ-09: deployments that refuse triggers which they must accept."""
 
 from __future__ import annotations
 
@@ -10,15 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ringback.sandbox.admission import END_USER, OPTIONAL, REQUIRED, REQUIRED_INPUTS
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
-from ringback.sandbox.messages import JsonObject, Order, Refusal, Request
+from ringback.sandbox.messages import AcceptedTrigger, JsonObject, Refusal, Request
 
 
 def _refuses(name: str, clause: str, description: str, objects: Callable[[JsonObject, Request], bool]) -> None:
     """Register a fault that refuses the good triggers that it `objects` to."""
 
-    class Refuses(Behaviour):
+    class Refuses(SandboxBehaviour):
         def check(self, body: JsonObject, request: Request) -> dict[str, str]:
             inputs = super().check(body, request)
             if objects(body, request):
@@ -133,10 +130,10 @@ _refuses(
 
 
 @fault("inputs-by-position", "REQ-05")
-class _InputsByPosition(Behaviour):
+class _InputsByPosition(SandboxBehaviour):
     """Dials the value of the second scenario input, whatever its name."""
 
-    def outcome(self, order: Order) -> str:
+    def outcome(self, order: AcceptedTrigger) -> str:
         number = order.body["ScenarioInputParameters"][1]["Value"]
         return self.states.get(number, "Invalid Number")
 
