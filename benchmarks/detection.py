@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.plain_schemathesis import drive, sink
 from benchmarks.rows import Row, Rows, add_options, files, run_all, sample, selected
 
-from tests.deployments.catalogue import Variation
+from tests.deployments.catalogue import DeploymentVariant
 from tests.deployments.checking import check
 from tests.deployments.processes import anew
 from tests.deployments.running import deployed
@@ -56,21 +56,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2 if lost else 0
 
 
-def _job(tool: str, variation: Variation, seed: int, folder: Path, destination: str) -> tuple[str, Callable[[], Row]]:
-    key = f"{tool} {variation.label} {seed}"
-    run = functools.partial(_ringback, variation, seed, folder / tool / variation.label)
+def _job(
+    tool: str, variant: DeploymentVariant, seed: int, folder: Path, destination: str
+) -> tuple[str, Callable[[], Row]]:
+    key = f"{tool} {variant.label} {seed}"
+    run = functools.partial(_ringback, variant, seed, folder / tool / variant.label)
     if tool == "schemathesis":
-        run = functools.partial(_schemathesis, variation, seed, folder / tool / variation.label, destination)
-    return key, functools.partial(_row, key, tool, variation, run)
+        run = functools.partial(_schemathesis, variant, seed, folder / tool / variant.label, destination)
+    return key, functools.partial(_row, key, tool, variant, run)
 
 
-def _row(key: str, tool: str, variation: Variation, run: Callable[[], Row]) -> Row:
-    known = {"key": key, "tool": tool, "variation": variation.label, "kind": variation.kind}
-    return known | {"clauses": list(variation.clauses)} | run()
+def _row(key: str, tool: str, variant: DeploymentVariant, run: Callable[[], Row]) -> Row:
+    known = {"key": key, "tool": tool, "variant": variant.label, "kind": variant.kind}
+    return known | {"clauses": list(variant.clauses)} | run()
 
 
-def _ringback(variation: Variation, seed: int, folder: Path) -> Row:
-    checked = check(variation, folder, seed=seed, run=anew)
+def _ringback(variant: DeploymentVariant, seed: int, folder: Path) -> Row:
+    checked = check(variant, folder, seed=seed, run=anew)
     broken = checked.broken
     return {
         "accused": bool(broken),
@@ -84,8 +86,8 @@ def _ringback(variation: Variation, seed: int, folder: Path) -> Row:
     }
 
 
-def _schemathesis(variation: Variation, seed: int, folder: Path, destination: str) -> Row:
-    with deployed(variation, folder) as deployment:
+def _schemathesis(variant: DeploymentVariant, seed: int, folder: Path, destination: str) -> Row:
+    with deployed(variant, folder) as deployment:
         driven = drive(deployment, folder, seed, destination)
         strangers = len(deployment.strangers())
     if driven.code not in (0, 1):
@@ -133,19 +135,19 @@ class Summary:
 
     def details(self) -> list[str]:
         """The runs that went wrong, one a line."""
-        lines = [f"missed: {row['variation']} ({' '.join(row['clauses'])})" for row in self.missed]
-        lines += [f"accused: {row['variation']}: {', '.join(row['broken'])}" for row in self.accused]
+        lines = [f"missed: {row['variant']} ({' '.join(row['clauses'])})" for row in self.missed]
+        lines += [f"accused: {row['variant']}: {', '.join(row['broken'])}" for row in self.accused]
         if self.knows_clauses:
             lines += [
-                f"on another clause: {row['variation']} ({' '.join(row['clauses'])}): {' '.join(row['broken'])}"
+                f"on another clause: {row['variant']} ({' '.join(row['clauses'])}): {' '.join(row['broken'])}"
                 for row in self.elsewhere
             ]
             lines += [
-                f"undecided: {row['variation']}: {' '.join(row['undecided'])}"
+                f"undecided: {row['variant']}: {' '.join(row['undecided'])}"
                 for row in self.conforming
                 if row["undecided"]
             ]
-        lines += [f"strangers dialled: {row['variation']}: {row['strangers']}" for row in self.rows if row["strangers"]]
+        lines += [f"strangers dialled: {row['variant']}: {row['strangers']}" for row in self.rows if row["strangers"]]
         return [f"  {line}" for line in lines]
 
 

@@ -98,7 +98,7 @@ class Driven:
 
 def drive(deployment: Deployed, folder: Path, seed: int, destination: str) -> Driven:
     """Run schemathesis against a deployment; its files are left in `folder`. `destination` takes results."""
-    tuning = TUNING[deployment.variation.stack]
+    tuning = TUNING[deployment.variant.stack]
     description, settings, har = folder / "openapi.yaml", folder / "schemathesis.toml", folder / "exchanges.har"
     described = filled_in(deployment.account, destination, tuning)
     description.write_text(yaml.safe_dump(described, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.deployments.catalogue import STACKS, Variation, missing, variations
+from tests.deployments.catalogue import STACKS, DeploymentVariant, missing, variants
 
 __all__ = ["Row", "Rows", "add_options", "files", "run_all", "sample", "selected"]
 
@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the files of all runs there")
 
 
-def selected(options: argparse.Namespace) -> list[Variation]:
+def selected(options: argparse.Namespace) -> list[DeploymentVariant]:
     """The deployments that `--stacks` and `--only` name; says which stacks this machine cannot run."""
     stacks = options.stacks.split(",")
     if unknown := set(stacks) - set(STACKS):
@@ -40,22 +40,22 @@ def selected(options: argparse.Namespace) -> list[Variation]:
     for stack in stacks:
         if reason := missing(stack):
             print(f"left out: {stack} ({reason})", file=sys.stderr)
-    return [variation for variation in variations(stacks) if re.search(options.only, variation.label)]
+    return [variant for variant in variants(stacks) if re.search(options.only, variant.label)]
 
 
-def sample(chosen: Iterable[Variation], per_clause: int) -> list[Variation]:
+def sample(chosen: Iterable[DeploymentVariant], per_clause: int) -> list[DeploymentVariant]:
     """Thin the faults out to so many for each stack and clause, always the same ones; conforming ones all stay."""
     chosen = list(chosen)
-    alike: dict[tuple[str, str], list[Variation]] = {}
-    for variation in chosen:
-        if variation.kind == "fault":
-            alike.setdefault((variation.stack, variation.clauses[0]), []).append(variation)
+    alike: dict[tuple[str, str], list[DeploymentVariant]] = {}
+    for variant in chosen:
+        if variant.kind == "fault":
+            alike.setdefault((variant.stack, variant.clauses[0]), []).append(variant)
     kept = {fault for faults in alike.values() for fault in sorted(faults, key=_lot)[:per_clause]}
-    return [variation for variation in chosen if variation.kind == "conforming" or variation in kept]
+    return [variant for variant in chosen if variant.kind == "conforming" or variant in kept]
 
 
-def _lot(variation: Variation) -> bytes:
-    return hashlib.sha256(variation.label.encode()).digest()
+def _lot(variant: DeploymentVariant) -> bytes:
+    return hashlib.sha256(variant.label.encode()).digest()
 
 
 class Rows:

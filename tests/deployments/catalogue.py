@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from ringback.sandbox import DIALECTS, FAULTS
 
-__all__ = ["ADVISORY", "STACKS", "Variation", "missing", "program", "variations"]
+__all__ = ["ADVISORY", "STACKS", "DeploymentVariant", "missing", "program", "variants"]
 
 ADVISORY = frozenset({"TRN-01", "ACK-04", "DST-08", "ROB-05"})
 """The clauses whose deviations are warnings."""
@@ -48,7 +48,7 @@ STACKS = ("sandbox", *_PROGRAMS)
 
 
 @dataclass(frozen=True, slots=True)
-class Variation:
+class DeploymentVariant:
     """One deployment of a stack: conforming in its own way, or with one fault.
 
     `clauses` are those that a fault breaks, the one it is made for first; a conforming one has none. `name` is
@@ -82,32 +82,34 @@ def missing(stack: str) -> str | None:
     return None
 
 
-def program(variation: Variation) -> list[str]:
+def program(variant: DeploymentVariant) -> list[str]:
     """The command that starts an independent deployment, but for its settings."""
-    command = _PROGRAMS[variation.stack].command
-    if variation.name is not None:
-        command += ["--fault" if variation.kind == "fault" else "--taste", variation.name]
+    command = _PROGRAMS[variant.stack].command
+    if variant.name is not None:
+        command += ["--fault" if variant.kind == "fault" else "--dialect", variant.name]
     return command
 
 
-def variations(stacks: Iterable[str] = STACKS) -> list[Variation]:
-    """Every variation of the stacks that this machine can run, the natural one of each first."""
-    return [variation for stack in stacks if missing(stack) is None for variation in _of_stack(stack)]
+def variants(stacks: Iterable[str] = STACKS) -> list[DeploymentVariant]:
+    """Every variant of the stacks that this machine can run, the natural one of each first."""
+    return [variant for stack in stacks if missing(stack) is None for variant in _of_stack(stack)]
 
 
 @cache
-def _of_stack(stack: str) -> tuple[Variation, ...]:
-    natural = Variation(stack, None, "conforming", (), "As it is when nothing else is asked of it.")
+def _of_stack(stack: str) -> tuple[DeploymentVariant, ...]:
+    natural = DeploymentVariant(stack, None, "conforming", (), "As it is when nothing else is asked of it.")
     if stack == "sandbox":
-        dialects = [Variation(stack, d.name, "conforming", (), d.description) for d in DIALECTS.values()]
-        faults = [Variation(stack, f.name, "fault", f.clauses, f.description) for f in FAULTS.values()]
+        dialects = [DeploymentVariant(stack, d.name, "conforming", (), d.description) for d in DIALECTS.values()]
+        faults = [DeploymentVariant(stack, f.name, "fault", f.clauses, f.description) for f in FAULTS.values()]
         return natural, *dialects, *faults
     told = _listed(stack)
-    tastes = [
-        Variation(stack, t["name"], "conforming", (), t["summary"]) for t in told["tastes"] if t["name"] != "natural"
+    dialects = [
+        DeploymentVariant(stack, t["name"], "conforming", (), t["summary"])
+        for t in told["dialects"]
+        if t["name"] != "natural"
     ]
-    faults = [Variation(stack, f["name"], "fault", tuple(f["clauses"]), f["summary"]) for f in told["faults"]]
-    return natural, *tastes, *faults
+    faults = [DeploymentVariant(stack, f["name"], "fault", tuple(f["clauses"]), f["summary"]) for f in told["faults"]]
+    return natural, *dialects, *faults
 
 
 def _listed(stack: str) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .catalogue import Variation
+from .catalogue import DeploymentVariant
 from .processes import Run, forked
 from .running import TOKEN_VARIABLE, deployed
 
@@ -22,7 +22,7 @@ LONGEST_SECONDS = 400.0
 class Checked:
     """What one run came to."""
 
-    variation: Variation
+    variant: DeploymentVariant
     code: int
     printed: str
     verdict: dict[str, Any]
@@ -45,7 +45,7 @@ class Checked:
     def broken(self) -> list[str]:
         """The clauses that the deployment is told to break, but for plain HTTP where it speaks nothing else."""
         accused = self.clauses("fail", "warn")
-        speaks_http = self.variation.stack != "sandbox"
+        speaks_http = self.variant.stack != "sandbox"
         return [clause for clause in accused if not (speaks_http and clause == "TRN-01")]
 
     def __str__(self) -> str:
@@ -54,18 +54,18 @@ class Checked:
             for c in self.verdict["clauses"]
             if c["verdict"] not in {"pass", "not-exercised"}
         ]
-        return "\n".join([f"{self.variation.label}: exit code {self.code}", *told, *self.strangers, self.printed])
+        return "\n".join([f"{self.variant.label}: exit code {self.code}", *told, *self.strangers, self.printed])
 
 
 def check(
-    variation: Variation, folder: Path, *, seed: int = 1, clauses: tuple[str, ...] = (), run: Run = forked
+    variant: DeploymentVariant, folder: Path, *, seed: int = 1, clauses: tuple[str, ...] = (), run: Run = forked
 ) -> Checked:
     """Start a deployment, check all clauses or the given ones, and stop it. All files are left in `folder`.
 
     Raises RuntimeError when the deployment does not start or no verdict is written, TimeoutError when the run takes
     longer than `LONGEST_SECONDS`.
     """
-    with deployed(variation, folder) as deployment:
+    with deployed(variant, folder) as deployment:
         out, printed = folder / "run", folder / "printed.txt"
         variables = {k: v for k, v in os.environ.items() if not k.startswith("RINGBACK_")}
         variables |= {TOKEN_VARIABLE: deployment.account.access_token}
@@ -77,9 +77,9 @@ def check(
         seconds = time.monotonic() - began
         verdict = out / "verdict.json"
         if not verdict.is_file():
-            raise RuntimeError(f"{variation.label}: no verdict, exit code {code}: {printed.read_text()}")
+            raise RuntimeError(f"{variant.label}: no verdict, exit code {code}: {printed.read_text()}")
         return Checked(
-            variation,
+            variant,
             code,
             printed.read_text(),
             json.loads(verdict.read_text()),

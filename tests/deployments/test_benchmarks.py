@@ -12,12 +12,12 @@ from benchmarks.plain_schemathesis import TUNING, filled_in
 from benchmarks.rows import Row, Rows, run_all, sample
 from benchmarks.stability import report
 
-from tests.deployments.catalogue import STACKS, Variation, variations
+from tests.deployments.catalogue import STACKS, DeploymentVariant, variants
 from tests.deployments.running import Account
 
 
 def row(kind: str, accused: bool, broken: list[str], **more: Any) -> Row:
-    known = {"tool": "ringback", "kind": kind, "accused": accused, "broken": broken, "variation": "node/x"}
+    known = {"tool": "ringback", "kind": kind, "accused": accused, "broken": broken, "variant": "node/x"}
     return known | {"clauses": ["ACK-03"], "undecided": [], "calls": 50, "seconds": 5.0, "strangers": 0} | more
 
 
@@ -25,10 +25,10 @@ def summary() -> Summary:
     rows = [
         row("fault", True, ["ACK-03"]),
         row("fault", True, ["ACK-03", "RES-04"], calls=58),
-        row("fault", True, ["STA-02"], variation="node/elsewhere"),
-        row("fault", False, [], variation="node/missed"),
+        row("fault", True, ["STA-02"], variant="node/elsewhere"),
+        row("fault", False, [], variant="node/missed"),
         row("conforming", False, [], seconds=9.0),
-        row("conforming", True, ["ROB-03"], variation="node/accused"),
+        row("conforming", True, ["ROB-03"], variant="node/accused"),
     ]
     return Summary("ringback", rows)
 
@@ -60,7 +60,7 @@ def test_a_table_stands_under_the_command_that_prints_it() -> None:
 
 
 def test_a_sample_is_the_same_each_time_and_keeps_what_conforms() -> None:
-    everything = variations(["sandbox"])
+    everything = variants(["sandbox"])
     one, two = sample(everything, 1), sample(everything, 2)
     assert one == sample(reversed(everything), 1)[::-1]
     assert set(one) < set(two) < set(everything)
@@ -88,7 +88,7 @@ def test_rows_outlive_a_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_a_report_on_stability_tells_accusations_before_figures() -> None:
-    good = {"variation": "node/x", "seed": 1, "code": 0, "broken": [], "undecided": [], "calls": 57, "seconds": 6.0}
+    good = {"variant": "node/x", "seed": 1, "code": 0, "broken": [], "undecided": [], "calls": 57, "seconds": 6.0}
     bad = good | {"seed": 2, "code": 1, "broken": ["ROB-03"], "summaries": ["ROB-03: 500"], "seconds": 12.34}
     lines = report([good, bad])
     assert lines[0] == "accused: node/x, seed 2: ROB-03: 500"
@@ -111,5 +111,5 @@ def test_a_description_that_was_filled_in_holds_the_credentials_and_no_number_bu
 
 
 def test_a_label_tells_stack_and_name() -> None:
-    assert Variation("node", None, "conforming", (), "").label == "node/natural"
-    assert Variation("node", "x", "fault", ("ACK-04",), "").advisory
+    assert DeploymentVariant("node", None, "conforming", (), "").label == "node/natural"
+    assert DeploymentVariant("node", "x", "fault", ("ACK-04",), "").advisory

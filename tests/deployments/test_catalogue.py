@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from ringback.contract.clauses import CLAUSES, Level
-from tests.deployments.catalogue import ADVISORY, STACKS, Variation, missing, program, variations
+from tests.deployments.catalogue import ADVISORY, STACKS, DeploymentVariant, missing, program, variants
 from tests.deployments.running import Account, deployed, settings_of
 
-ALL = variations()
+ALL = variants()
 INDEPENDENT = [stack for stack in STACKS if stack != "sandbox"]
 
 
-def natural(stack: str) -> Variation:
+def natural(stack: str) -> DeploymentVariant:
     if reason := missing(stack):
         pytest.skip(reason)
-    return variations([stack])[0]
+    return variants([stack])[0]
 
 
 def trigger(account: Account, number: str) -> bytes:
@@ -50,14 +50,14 @@ def post(url: str, body: bytes) -> tuple[int, bytes]:
 
 
 def test_nothing_is_named_twice() -> None:
-    labels = [(variation.kind, variation.label) for variation in ALL]
+    labels = [(variant.kind, variant.label) for variant in ALL]
     assert len(set(labels)) == len(labels)
 
 
 def test_faults_name_clauses_of_the_contract_and_conforming_ones_none() -> None:
-    for variation in ALL:
-        assert set(variation.clauses) <= set(CLAUSES), variation
-        assert bool(variation.clauses) == (variation.kind == "fault"), variation
+    for variant in ALL:
+        assert set(variant.clauses) <= set(CLAUSES), variant
+        assert bool(variant.clauses) == (variant.kind == "fault"), variant
 
 
 def test_advisory_clauses_are_those_of_the_contract() -> None:
@@ -65,16 +65,16 @@ def test_advisory_clauses_are_those_of_the_contract() -> None:
 
 
 def test_there_are_enough_of_each_kind() -> None:
-    assert sum(variation.kind == "fault" for variation in ALL) >= 120
-    assert sum(variation.kind == "conforming" for variation in ALL) >= 30
+    assert sum(variant.kind == "fault" for variant in ALL) >= 120
+    assert sum(variant.kind == "conforming" for variant in ALL) >= 30
 
 
 @pytest.mark.parametrize("stack", INDEPENDENT)
-def test_each_program_has_tastes_and_faults_of_its_own(stack: str) -> None:
+def test_each_program_has_dialects_and_faults_of_its_own(stack: str) -> None:
     natural(stack)
-    of_stack = variations([stack])
-    assert sum(variation.kind == "conforming" for variation in of_stack) > 8
-    assert sum(variation.kind == "fault" for variation in of_stack) >= 45
+    of_stack = variants([stack])
+    assert sum(variant.kind == "conforming" for variant in of_stack) > 8
+    assert sum(variant.kind == "fault" for variant in of_stack) >= 45
 
 
 @pytest.mark.parametrize("stack", INDEPENDENT)

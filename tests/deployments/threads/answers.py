@@ -32,7 +32,7 @@ def accepted(content: dict[str, Any], token: str, immediate: bool, ways: Ways) -
         text = f'{{"UniqueId": {json.dumps(content["UniqueId"])}, {text[1:]}'
     if ways.fault("trailing-comment"):
         text += "\n<!-- rendered in 3 ms -->\n"
-    content_type = "text/html; charset=utf-8" if ways.fault("trigger-as-html") else ways.taste.content_type
+    content_type = "text/html; charset=utf-8" if ways.fault("trigger-as-html") else ways.dialect.content_type
     headers = {"X-Trace": f"key={token}"} if ways.fault("token-in-header") else {}
     return Answer(status, text.encode(), content_type, headers)
 
@@ -58,7 +58,7 @@ def results(entries: list[dict[str, Any]], asked: list[str], ways: Ways) -> Answ
         text = ")]}',\n" + text
     if ways.fault("bom-on-poll"):
         text = "\ufeff" + text
-    content_type: str | None = "text/plain; charset=utf-8" if ways.fault("poll-as-text") else ways.taste.content_type
+    content_type: str | None = "text/plain; charset=utf-8" if ways.fault("poll-as-text") else ways.dialect.content_type
     if ways.fault("empty-untyped") and not entries:
         content_type = None
     return Answer(status, text.encode(), content_type)
@@ -73,14 +73,14 @@ def _content(entries: list[dict[str, Any]], ways: Ways) -> dict[str, Any]:
     content: dict[str, Any] = {"CallResults": told}
     if ways.fault("none-is-nothing") and not entries:
         content = {}
-    if ways.taste.extras:
+    if ways.dialect.extras:
         content["Count"] = len(entries)
     return content
 
 
 def written(data: object, ways: Ways) -> str:
-    """JSON in the taste's style."""
-    match ways.taste.json_style:
+    """JSON in the dialect's style."""
+    match ways.dialect.json_style:
         case "pretty":
             return "\r\n  " + json.dumps(data, indent="\t", ensure_ascii=False) + "\n\n"
         case "slashes":

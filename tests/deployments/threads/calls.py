@@ -60,8 +60,8 @@ class Exchange:
             call_id = raced or self._id(order)
             now = time.monotonic()
             outcome = self._outcome(order)
-            rings = 0.0 if outcome in self.ways.taste.instant_states else self.ways.settings.ring_seconds
-            call = Call(call_id, str(uuid.uuid4()), order, outcome, now, now + rings + self.ways.taste.tell_after)
+            rings = 0.0 if outcome in self.ways.dialect.instant_states else self.ways.settings.ring_seconds
+            call = Call(call_id, str(uuid.uuid4()), order, outcome, now, now + rings + self.ways.dialect.tell_after)
             if self._never_ends(order, outcome):
                 call.final_at = float("inf")
             self.placed.append(call)
@@ -92,7 +92,7 @@ class Exchange:
             "id-of-clock": lambda: f"{int(time.time())}.{self._counter}",
         }
         make = self.ways.of_fault(made)
-        return make() if make else self.ways.taste.new_id()
+        return make() if make else self.ways.dialect.new_id()
 
     def _outcome(self, order: Order) -> str:
         lines = self.ways.settings.lines

@@ -56,7 +56,7 @@ class Courier:
             return
         settings = self.ways.settings
         delay = settings.delivery_seconds if call.order.immediate else settings.queued_delivery_seconds
-        _sleep_until(call.final_at + (0.0 if call.outcome in self.ways.taste.instant_states else delay))
+        _sleep_until(call.final_at + (0.0 if call.outcome in self.ways.dialect.instant_states else delay))
         if self._withheld(call):
             return
         if self.ways.fault("sent-under-lock"):
@@ -66,10 +66,10 @@ class Courier:
             self._deliver(call, url)
 
     def _deliver(self, call: Call, url: str) -> None:
-        if self.ways.taste.delivery == "array":
+        if self.ways.dialect.delivery == "array":
             self._gather(url, self._result(call))
             return
-        for _ in range(self.ways.taste.copies):
+        for _ in range(self.ways.dialect.copies):
             arrived = self._send(url, self._result(call))
             call.sent, call.unsendable = arrived, not arrived
 
@@ -146,7 +146,7 @@ class Courier:
     def _send(self, url: str, result: dict[str, Any]) -> bool:
         call_id = str(result.get("UniqueId", ""))
         fields = urlencode({"unique_id": call_id, "call_state": result.get("CallState", "")}, quote_via=quote)
-        match self.ways.taste.delivery:
+        match self.ways.dialect.delivery:
             case "get-query":
                 return self._attempt(_with_query(url, fields), "GET", None, {})
             case "form":

@@ -72,7 +72,7 @@ def _object(pairs: list[tuple[str, Any]], ways: Ways) -> Object:
     if len(made) < len(pairs):
         if ways.fault("names-twice-500"):
             raise Crashed
-        if ways.taste.strict:
+        if ways.dialect.strict:
             raise Refused("json", "The body gives a name twice.")
     return made
 
@@ -117,7 +117,7 @@ class TriggerDesk:
         """The order that a body makes; raises Refused where it is none."""
         body = self._body(raw)
         self._headers(project_header)
-        if self.ways.taste.token_first:
+        if self.ways.dialect.token_first:
             self._credentials(body)
         try:
             for name in REQUIRED:
@@ -143,7 +143,7 @@ class TriggerDesk:
             body = parse(body.encode("utf-8", "replace"), self.ways)
         if not isinstance(body, dict):
             raise Refused("shape", "The body is not a JSON object.")
-        if self.ways.taste.strict and not set(body) <= {*REQUIRED, *OPTIONAL, "ScenarioInputParameters"}:
+        if self.ways.dialect.strict and not set(body) <= {*REQUIRED, *OPTIONAL, "ScenarioInputParameters"}:
             raise Refused("shape", "The body holds a parameter that is not known.")
         return body
 
@@ -174,7 +174,7 @@ class TriggerDesk:
 
     def _optional(self, body: Object) -> None:
         given = {name: body[name] for name in OPTIONAL if name in body}
-        if self.ways.taste.strict and None in given.values():
+        if self.ways.dialect.strict and None in given.values():
             raise Refused("shape", "An optional parameter is null.")
         given = {name: value for name, value in given.items() if value is not None}
         self._end_user(given.get("EndUser", {}))
@@ -193,7 +193,7 @@ class TriggerDesk:
         if not isinstance(user, dict):
             raise Refused("shape", "EndUser must be an object.")
         looked_at = ("Phone", "Email") if self.ways.fault("end-user-unlooked") else ("Name", "Phone", "Email")
-        if self.ways.taste.strict and (None in user.values() or not set(user) <= {"Name", "Phone", "Email"}):
+        if self.ways.dialect.strict and (None in user.values() or not set(user) <= {"Name", "Phone", "Email"}):
             raise Refused("shape", "EndUser holds null, or a member that is not known.")
         for name in looked_at:
             if not isinstance(user.get(name), str | None):

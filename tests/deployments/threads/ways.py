@@ -1,4 +1,4 @@
-"""What the parts of the threads deployment have in common: the settings, the taste and fault in force, refusals."""
+"""What the parts of the threads deployment have in common: the settings, the dialect and fault in force, refusals."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from tests.deployments.threads.tastes import Taste
+from tests.deployments.threads.dialects import Dialect
 
 T = TypeVar("T")
 
@@ -31,10 +31,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Ways:
-    """The taste and the one fault (or none) in force."""
+    """The dialect and the one fault (or none) in force."""
 
     settings: Settings
-    taste: Taste
+    dialect: Dialect
     broken: str = ""
 
     def fault(self, *names: str) -> bool:
@@ -47,7 +47,7 @@ class Ways:
 
 
 class Refused(Exception):
-    """A request that is refused. The kind decides the status: see `STATUSES` and the tastes."""
+    """A request that is refused. The kind decides the status: see `STATUSES` and the dialects."""
 
     def __init__(self, kind: str, reason: str, *, reference: str = "") -> None:
         super().__init__(reason)

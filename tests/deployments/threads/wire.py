@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         """Wait for a request as long as an idle connection may wait, and answer it."""
-        idle = self.office.ways.taste.idle_seconds if self._answered else 30.0
+        idle = self.office.ways.dialect.idle_seconds if self._answered else 30.0
         self.connection.settimeout(idle)
         super().handle_one_request()
         self._answered = True
@@ -101,8 +101,8 @@ class Handler(BaseHTTPRequestHandler):
             return
 
     def _reply(self, answer: Answer) -> None:
-        taste = self.office.ways.taste
-        chunked = taste.framing == "chunked" and self.request_version != "HTTP/1.0" and answer.status != 204
+        dialect = self.office.ways.dialect
+        chunked = dialect.framing == "chunked" and self.request_version != "HTTP/1.0" and answer.status != 204
         self.send_response(answer.status, answer.phrase)
         if answer.content_type:
             self.send_header("Content-Type", answer.content_type)
@@ -110,20 +110,20 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if chunked:
             self.send_header("Transfer-Encoding", "chunked")
-        elif taste.framing != "close" and answer.status != 204:
+        elif dialect.framing != "close" and answer.status != 204:
             self.send_header("Content-Length", str(len(answer.body)))
-        if self.close_connection and taste.framing != "close":
+        if self.close_connection and dialect.framing != "close":
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(_chunked(answer.body) if chunked else answer.body)
 
     def send_header(self, keyword: str, value: str) -> None:
-        """As the base class, in the taste's spelling of names."""
-        super().send_header(keyword.lower() if self.office.ways.taste.lower_headers else keyword, value)
+        """As the base class, in the dialect's spelling of names."""
+        super().send_header(keyword.lower() if self.office.ways.dialect.lower_headers else keyword, value)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """The base class's refusals (no such method, a broken head), in the taste's form."""
+        """The base class's refusals (no such method, a broken head), in the dialect's form."""
         self.close_connection = True
         if self.request_version == "HTTP/0.9":  # what could not be read is answered with a head all the same
             self.request_version = "HTTP/1.0"
@@ -152,7 +152,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 256
 
     def __init__(self, office: Office) -> None:
-        version = "HTTP/1.0" if office.ways.taste.framing == "close" else "HTTP/1.1"
+        version = "HTTP/1.0" if office.ways.dialect.framing == "close" else "HTTP/1.1"
         handler = type("OfficeHandler", (Handler,), {"office": office, "protocol_version": version})
         super().__init__(("127.0.0.1", 0), handler)
 

@@ -13,11 +13,11 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from .calls import Call, Calls
 from .delivery import Courier
+from .dialects import Dialect
 from .faults import Fault
 from .gateway import AT_ONCE, Bucket
 from .reading import Problem, Reader, Refused
 from .rendering import Renderer
-from .tastes import Taste
 
 LARGEST_BODY = 512 * 1024  # bytes
 HANG = 120.0  # seconds
@@ -26,18 +26,18 @@ DURATIONS = {"Answered": 12.5}
 
 
 class Service:
-    """The two endpoints, for one taste and one fault."""
+    """The two endpoints, for one dialect and one fault."""
 
-    def __init__(self, reader: Reader, calls: Calls, courier: Courier, taste: Taste, fault: Fault) -> None:
+    def __init__(self, reader: Reader, calls: Calls, courier: Courier, dialect: Dialect, fault: Fault) -> None:
         self._reader = reader
         self._calls = calls
         self._courier = courier
-        self._taste = taste
+        self._dialect = dialect
         self._fault = fault
-        self._renderer = Renderer(taste, fault)
+        self._renderer = Renderer(dialect, fault)
         self._asked: list[str] = []
         self._bucket = Bucket(burst=12, per_second=40)
-        self.answers_options = taste.answers_options
+        self.answers_options = dialect.answers_options
 
     # the trigger
 
@@ -46,7 +46,7 @@ class Service:
         if request.method == "HEAD":
             return Response()
         body = self._body()
-        time.sleep(self._taste.trigger_takes)
+        time.sleep(self._dialect.trigger_takes)
         self._check_project_header()
         trigger = self._reader.trigger(body)
         if self._fault("project-header-taken-for-tenant"):
@@ -81,7 +81,7 @@ class Service:
             answer = {"uniqueId": unique_id}
         if self._fault("answer-in-an-envelope"):
             answer = {"data": answer}
-        if self._taste.further_members:
+        if self._dialect.further_members:
             answer |= {"Uniqueid": None, "Status": "Accepted", "Position": 1, "Line": {"Number": call.line}}
         status = 201 if self._fault("created-201") else 200
         if self._fault("queued-202") and call.destination and not immediate:
@@ -99,7 +99,7 @@ class Service:
         """POST /v2/callresult."""
         if request.method == "HEAD":
             return Response()
-        time.sleep(self._taste.poll_takes)
+        time.sleep(self._dialect.poll_takes)
         if request.method == "GET":
             ids: list[str] | None = request.args.getlist("UniqueIds")
         else:
@@ -115,7 +115,7 @@ class Service:
     def _told(self, ids: list[str]) -> Response:
         if self._fault("asked-twice-500") and len(set(ids)) < len(ids):
             raise LookupError("duplicate key")
-        if self._taste.duplicates == "once":
+        if self._dialect.duplicates == "once":
             ids = list(dict.fromkeys(ids))
         if self._fault("asked-twice-left-out"):
             ids = [unique_id for unique_id in ids if ids.count(unique_id) == 1]
@@ -132,7 +132,7 @@ class Service:
 
     def _refuse_unfinished(self, known: dict[str, list[Call]]) -> None:
         nobody = not any(known.values())
-        if nobody and self._taste.unknown == "refused":
+        if nobody and self._dialect.unknown == "refused":
             raise Refused(Problem("UniqueIds", "unknown"), status=404)
         if not nobody and self._fault("all-pending-is-404"):
             raise Refused(Problem("UniqueIds", "not yet finished"), status=404)
@@ -146,12 +146,12 @@ class Service:
             calls = known[unique_id]
             if not calls and self._fault("unknown-ends-the-list"):
                 break
-            if not calls and self._taste.unknown == "entry":
+            if not calls and self._dialect.unknown == "entry":
                 state = "Error" if self._fault("unknown-is-error") else ""
                 entries.append(self._entry(unique_id, "", state))
             for call in calls:
                 state = states[call.number]
-                if not state and self._taste.pending == "left-out":
+                if not state and self._dialect.pending == "left-out":
                     continue
                 if self._fault("asked-twice-differs") and unique_id in told:
                     state = ""
@@ -176,9 +176,9 @@ class Service:
         ]
 
     def _request_id(self, call: Call, reading: int) -> str:
-        if self._taste.request_id == "conversation":
+        if self._dialect.request_id == "conversation":
             return call.conversation
-        if self._taste.request_id == "per-poll":
+        if self._dialect.request_id == "per-poll":
             return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{reading}"))
         return ""
 
@@ -192,7 +192,7 @@ class Service:
             entry["CallState"] = None
         if self._fault("nan-duration") and state:
             entry["Duration"] = DURATIONS.get(state, float("nan"))
-        if self._taste.further_members:
+        if self._dialect.further_members:
             entry |= {"Finished": bool(state), "KnownStates": ["Answered", "Busy", "No Answer"], "Attempts": 1}
         return entry
 
@@ -219,9 +219,9 @@ class Service:
         return [entry | {"CallState": other["CallState"]} for entry, other in zip(entries, stored, strict=True)]
 
     def _ordered(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if self._taste.order == "by-state":
+        if self._dialect.order == "by-state":
             return sorted(entries, key=lambda entry: str(entry["CallState"]))
-        return entries[::-1] if self._taste.order == "reversed" else entries
+        return entries[::-1] if self._dialect.order == "reversed" else entries
 
     def _told_as(self, entries: list[dict[str, Any]], all_pending: bool) -> Response:
         results: Any = entries
@@ -231,7 +231,7 @@ class Service:
             results = None
         name = "callResults" if self._fault("results-in-camel-case") else "CallResults"
         document = {name: results}
-        if self._taste.further_members:
+        if self._dialect.further_members:
             document |= {"Count": len(entries), "Node": "a1", "Next": None}
         status = 202 if self._fault("all-pending-is-202") and all_pending else 200
         return self._renderer.answer("poll", document, status, len(entries))
@@ -240,7 +240,7 @@ class Service:
 
     def _body(self) -> bytes:
         body = request.get_data()
-        if self._taste.strict and request.mimetype != "application/json":
+        if self._dialect.strict and request.mimetype != "application/json":
             raise Refused(Problem("Content-Type", "must be application/json"), status=415)
         if self._fault("cut-off-hangs") and _cut_off(body):
             time.sleep(HANG)
@@ -255,9 +255,9 @@ class Service:
             time.sleep(SHARED_FOR)
         if self._fault("megabyte-503") and (request.content_length or 0) > LARGEST_BODY:
             return self._renderer.plain_refusal(503)
-        if self._taste.limit == "date" and at_once > 6:
+        if self._dialect.limit == "date" and at_once > 6:
             return self._try_again(format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True))
-        if self._taste.limit == "seconds" and not self._bucket.take():
+        if self._dialect.limit == "seconds" and not self._bucket.take():
             return self._try_again("1")
         return None
 
@@ -274,7 +274,7 @@ class Service:
         """The answer to a request that Flask itself refuses, or that broke."""
         status = failure.code or 500
         if isinstance(failure, MethodNotAllowed):
-            status = self._taste.method_status.get(request.method, status)
+            status = self._dialect.method_status.get(request.method, status)
         response = self._renderer.plain_refusal(status)
         if status == 405:
             response.headers["Allow"] = "POST"

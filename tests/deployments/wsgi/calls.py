@@ -11,9 +11,9 @@ import threading
 import time
 from dataclasses import dataclass
 
+from .dialects import Dialect
 from .faults import Fault
 from .reading import Trigger
-from .tastes import Taste
 
 NEVER = 1e12  # seconds
 
@@ -75,10 +75,10 @@ class Pace:
 class Calls:
     """The store of calls, safe for threads."""
 
-    def __init__(self, lines: dict[str, str], pace: Pace, taste: Taste, fault: Fault) -> None:
+    def __init__(self, lines: dict[str, str], pace: Pace, dialect: Dialect, fault: Fault) -> None:
         self._lines = lines
         self._pace = pace
-        self._taste = taste
+        self._dialect = dialect
         self._fault = fault
         self.lock = threading.RLock()
         self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
@@ -134,7 +134,7 @@ class Calls:
         seed = self._shared_seed(trigger)
         if seed:
             return "call-" + hashlib.sha256(f"{self._secret}|{seed}".encode()).hexdigest()[:24]
-        return _fresh_id(self._taste.ids, self._secret)
+        return _fresh_id(self._dialect.ids, self._secret)
 
     def _shared_seed(self, trigger: Trigger) -> str:
         """What a faulty id is derived from, or an empty string."""
@@ -212,7 +212,7 @@ class Calls:
 
     def _told_from(self, call: Call) -> float:
         """When polls begin to tell the state: seconds of the monotonic clock."""
-        every = self._taste.told_every
+        every = self._dialect.told_every
         return math.ceil(call.due / every) * every if every else call.due
 
     def _pending_state(self, call: Call, now: float) -> str:
@@ -243,7 +243,7 @@ class Calls:
         due = self._told_from(call) + wait
         if self._fault("queued-sent-while-ringing") and not immediate:
             due = call.placed
-        for time_again in range(self._taste.deliveries):
+        for time_again in range(self._dialect.deliveries):
             self._add_delivery(call, due + 0.2 * time_again)
 
     def _unsent(self, call: Call, immediate: bool | None) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .dialects import Dialect
 from .faults import Fault
-from .tastes import Taste
 
 REQUIRED_TEXTS = ("Project", "Tenant", "ConversationId", "AccessToken", "ScenarioPath", "OrchestratorUrl")
 OPTIONAL = ("EndUser", "Locale", "ResultDestination", "SendResultImmediately")
@@ -38,7 +38,7 @@ class Problem(NamedTuple):
 
 
 class Refused(Exception):
-    """The request is refused with a 4xx status (None: the taste's own for parameters)."""
+    """The request is refused with a 4xx status (None: the dialect's own for parameters)."""
 
     def __init__(self, *problems: Problem, status: int | None = None) -> None:
         super().__init__(*problems)
@@ -129,13 +129,13 @@ SAME_TOKEN: dict[str, Callable[[str, str], bool]] = {
 
 
 class Reader:
-    """Reads bodies as one taste and one fault do."""
+    """Reads bodies as one dialect and one fault do."""
 
-    def __init__(self, project: str, access_token: str, tenant: str, taste: Taste, fault: Fault) -> None:
+    def __init__(self, project: str, access_token: str, tenant: str, dialect: Dialect, fault: Fault) -> None:
         self._project = project
         self._access_token = access_token
         self._tenant = tenant
-        self._taste = taste
+        self._dialect = dialect
         self._fault = fault
         self._right_token_seen = float("-inf")
 
@@ -179,7 +179,7 @@ class Reader:
         if len(members) < len(pairs):
             if self._fault("names-twice-500"):
                 raise LookupError("more than one row where one was expected")
-            if self._taste.strict:
+            if self._dialect.strict:
                 raise ValueError("a name is given twice")
         return members
 
@@ -203,7 +203,7 @@ class Reader:
             body = body[0]
         if not isinstance(body, dict):
             raise Refused(Problem("body", "must be an object"))
-        if self._taste.credentials_first:
+        if self._dialect.credentials_first:
             self._check_credentials(body)
         if self._fault("missing-parameter-500") and "ScenarioPath" not in body:
             raise KeyError("ScenarioPath")
@@ -248,14 +248,14 @@ class Reader:
         if isinstance(user, dict):
             for name in ("Name", "Phone", "Email"):
                 yield from self._optional_problems(user, name, f"EndUser.{name}", str)
-        if self._taste.strict:
+        if self._dialect.strict:
             yield from (Problem(name, "unknown") for name in body if name not in (*REQUIRED_TEXTS, *OPTIONAL, ENTRIES))
             if isinstance(body.get("Tenant"), str) and body["Tenant"] != self._tenant:
                 yield Problem("Tenant", "unknown")
 
     def _optional_problems(self, holder: JsonObject, name: str, field: str, kind: type) -> Iterator[Problem]:
         value = holder.get(name)
-        if name in holder and value is None and self._taste.strict:
+        if name in holder and value is None and self._dialect.strict:
             yield Problem(field, "null")
         if value is not None and not isinstance(value, kind):
             yield Problem(field, "type")
@@ -283,7 +283,7 @@ class Reader:
         if isinstance(given, str) and self._same_token(given) and self._same_project(project):
             self._right_token_seen = now
         elif not (self._fault("token-remembered") and now - self._right_token_seen < TOKEN_REMEMBERED):
-            raise Refused(Problem("AccessToken", "is not the project's"), status=self._taste.token_status)
+            raise Refused(Problem("AccessToken", "is not the project's"), status=self._dialect.token_status)
 
     def _same_token(self, given: str) -> bool:
         compare = SAME_TOKEN.get(self._fault.name, str.__eq__)
@@ -306,7 +306,7 @@ class Reader:
             if self._fault("array-as-poll-500") and isinstance(body, list):
                 raise AttributeError("'list' object has no attribute 'get'")
             raise Refused(Problem("body", "must be an object"))
-        if self._taste.strict and body.keys() - {"UniqueIds"}:
+        if self._dialect.strict and body.keys() - {"UniqueIds"}:
             raise Refused(*(Problem(name, "unknown") for name in body.keys() - {"UniqueIds"}))
         if "UniqueIds" not in body:
             return self._ids_left_out()
@@ -331,11 +331,11 @@ class Reader:
         texts = [text for text in ids if isinstance(text, str)]
         if len(texts) < len(ids) and not self._fault("other-types-skipped"):
             raise Refused(Problem("UniqueIds", "type"))
-        if not ids and self._taste.empty_list_refused:
+        if not ids and self._dialect.empty_list_refused:
             raise Refused(Problem("UniqueIds", "empty"))
         if self._fault("many-ids-500") and len(texts) > 99:
             raise RuntimeError("too many variables in one statement")
-        largest = 12 if self._fault("batches-over-twelve-refused") else self._taste.largest_batch
+        largest = 12 if self._fault("batches-over-twelve-refused") else self._dialect.largest_batch
         if len(texts) > largest:
             raise Refused(Problem("UniqueIds", "holds too many"), status=413)
         return texts

@@ -50,7 +50,7 @@ def odd_id() -> str:
 
 
 @dataclass(frozen=True)
-class Taste:
+class Dialect:
     """One way to conform. Times are in seconds, sizes in bytes, rates in requests per second."""
 
     summary: str
@@ -85,12 +85,12 @@ class Taste:
     copies: int = 1
 
 
-NATURAL = Taste(
+NATURAL = Dialect(
     "Ids are UUIDs in capitals, refusals 400 with a short HTML page, pending calls entries with an empty state,"
     " deliveries PUT with a JSON body; at most 25 ids a poll."
 )
 
-TASTES: Mapping[str, Taste] = {
+DIALECTS: Mapping[str, Dialect] = {
     "natural": NATURAL,
     "plain-text": replace(
         NATURAL,

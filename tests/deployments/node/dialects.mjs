@@ -67,7 +67,7 @@ function escapedAndIndented(value) {
 
 const markup = (text) => text.replace(/[<&]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
-export const TASTES = {
+export const DIALECTS = {
   'natural': {
     summary: 'random base64url ids, chunked answers, problem+json refusals, GET deliveries',
   },
