@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from ringback.config import Config
 from ringback.config.loading import Sources
+from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment.guard import DialGuard
-from ringback.deployment.near_misses import near_miss_tokens
 from ringback.deployment.redaction import LONG_TOKEN, Redactor
 from ringback.rundir import SINK
 

@@ -14,9 +14,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ringback.deployment.end_user import end_users
-from ringback.deployment.personal import DIGITS, EMAIL, NUMBER, PersonalValues, Span, emails, numbers
-from ringback.deployment.spelling import FIRST_MARK, Layer, fold, layers
+from ringback.deployment.redaction.end_user import end_users
+from ringback.deployment.redaction.personal import DIGITS, EMAIL, NUMBER, LabelledSpan, PersonalValues, emails, numbers
+from ringback.deployment.redaction.spelling import FIRST_MARK, Layer, fold, layers
 
 __all__ = ["LONG_TOKEN", "TOKEN_LABEL", "Redactor"]
 
@@ -170,7 +170,7 @@ class Redactor:
         names = {ord(mark): label for label, mark in self._known.labels.items()}
         return text.translate(names) if _MARKS.search(text) else text
 
-    def _replaced(self, text: str, spans: Iterable[Span]) -> str:
+    def _replaced(self, text: str, spans: Iterable[LabelledSpan]) -> str:
         """The text with what the spans cover replaced: those that overlap by the label of the first and longest."""
         ordered = sorted(spans, key=lambda span: (span[0], -span[1]))
         if not ordered:
@@ -189,9 +189,9 @@ class Redactor:
             mark = self._known.labels[label]
         return mark
 
-    def _secret_spans(self, known: _Known, text: str, readings: list[Layer], *, personal: bool) -> list[Span]:
+    def _secret_spans(self, known: _Known, text: str, readings: list[Layer], *, personal: bool) -> list[LabelledSpan]:
         fragments = self._fragments if personal else self._large_fragments
-        spans: list[Span] = []
+        spans: list[LabelledSpan] = []
         for layer in readings:
             lowered = _lower(layer.text)
             found = itertools.chain(
@@ -202,8 +202,8 @@ class Redactor:
             spans += self._tail(text)
         return spans
 
-    def _personal_spans(self, readings: list[Layer]) -> list[Span]:
-        spans: list[Span] = []
+    def _personal_spans(self, readings: list[Layer]) -> list[LabelledSpan]:
+        spans: list[LabelledSpan] = []
         seen: set[int] = set()
         for layer in readings:
             found = itertools.chain(
@@ -224,7 +224,7 @@ class Redactor:
             last += 1
         return number in self._known_ids or text[first:last] in self._known_ids
 
-    def _tail(self, text: str) -> Iterator[Span]:
+    def _tail(self, text: str) -> Iterator[LabelledSpan]:
         """A text that was cut off may end in the beginning of the token."""
         lowered = _lower(text[-len(self._token) :])
         for length in range(len(self._token) - 1, _TAIL - 1, -1):
@@ -258,7 +258,7 @@ def _fragments(token: str, length: int) -> frozenset[str]:
     return frozenset(token[i : i + length] for i in range(len(token) - length + 1))
 
 
-def _secrets(known: _Known, layer: Layer, lowered: str) -> Iterator[Span]:
+def _secrets(known: _Known, layer: Layer, lowered: str) -> Iterator[LabelledSpan]:
     for secret in known.secrets:
         for spelt in secret.spelt:
             if spelt not in lowered:
@@ -273,7 +273,7 @@ def _secrets(known: _Known, layer: Layer, lowered: str) -> Iterator[Span]:
                     yield *match.span(), secret.label
 
 
-def _parts(fragments: frozenset[str], lowered: str) -> Iterator[Span]:
+def _parts(fragments: frozenset[str], lowered: str) -> Iterator[LabelledSpan]:
     """Where parts of a token stand that are at least as long as a fragment."""
     if not any(fragment in lowered for fragment in fragments):
         return
@@ -290,7 +290,7 @@ def _parts(fragments: frozenset[str], lowered: str) -> Iterator[Span]:
         start = end
 
 
-def _lines(known: _Known, layer: Layer, *, short: bool) -> Iterator[Span]:
+def _lines(known: _Known, layer: Layer, *, short: bool) -> Iterator[LabelledSpan]:
     text = layer.text
     if known.lines:
         for run in DIGITS.finditer(text):
@@ -305,7 +305,7 @@ def _lines(known: _Known, layer: Layer, *, short: bool) -> Iterator[Span]:
                     yield from _labelled(text, line, *match.span())
 
 
-def _line_in(text: str, run: re.Match[str], digits: str, line: _Line) -> Iterator[Span]:
+def _line_in(text: str, run: re.Match[str], digits: str, line: _Line) -> Iterator[LabelledSpan]:
     places = [at for at in range(*run.span()) if text[at].isdigit()]
     at = digits.find(line.digits)
     while at >= 0:
@@ -313,7 +313,7 @@ def _line_in(text: str, run: re.Match[str], digits: str, line: _Line) -> Iterato
         at = digits.find(line.digits, at + len(line.digits))
 
 
-def _labelled(text: str, line: _Line, start: int, end: int) -> Iterator[Span]:
+def _labelled(text: str, line: _Line, start: int, end: int) -> Iterator[LabelledSpan]:
     if line.plus and start and text[start - 1] == "+":
         yield start - 1, end, line.label
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from ringback.deployment.personal import Span
+from ringback.deployment.redaction.personal import LabelledSpan
 
 __all__ = ["end_users"]
 
@@ -40,7 +40,7 @@ _BESIDE = re.compile(
     r"|<name>(?P<xml>[^<>_][^<>]{0,4096})</name>(?=\s{0,64}<(?:phone|e?mail)>)",
     re.IGNORECASE,
 )
-_Part = tuple[list[Span], int]
+_Part = tuple[list[LabelledSpan], int]
 """What was found, and up to where was looked."""
 _CLOSES = {"(": ")", "{": "}", "[": "]"}
 _OPENING = re.compile(r"(?:[\w.]{1,64})?(?:[(\[{]|[ \t]{1,4}[(\[{](?=[ \t]{0,4}[\w.]{1,64}[ \t]{0,4}[=:]))")
@@ -56,7 +56,7 @@ _VALUE_OF_FORM = re.compile(r"[^&;\"'<>\\\n(){}\[\],]{1,4096}")
 _LINES = re.compile(r"(?:[ \t]*\n[ \t]+\w{1,64}:[^\n]*)+")
 
 
-def end_users(text: str, source: Callable[[int], int], seen: set[int]) -> Iterator[Span]:
+def end_users(text: str, source: Callable[[int], int], seen: set[int]) -> Iterator[LabelledSpan]:
     """Where a text says something of a person.
 
     `source` says where a character of this reading comes from, and `seen` holds where an EndUser was read already: a
@@ -81,7 +81,7 @@ def end_users(text: str, source: Callable[[int], int], seen: set[int]) -> Iterat
                     yield from _span(text, *found.span(group), "name")
 
 
-def _span(text: str, start: int, end: int, member: str) -> Iterator[Span]:
+def _span(text: str, start: int, end: int, member: str) -> Iterator[LabelledSpan]:
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
@@ -121,7 +121,7 @@ def _after(text: str, key: re.Match[str]) -> _Part:
 
 def _json(text: str, at: int, quote: str) -> _Part:
     """The texts and numbers within an object or array whose texts stand between such quotes."""
-    spans, depth, member = list[Span](), 0, ""
+    spans, depth, member = list[LabelledSpan](), 0, ""
     quotes = "[\"']" if len(quote) == 1 else re.escape(quote)  # Python prints texts with an apostrophe in the other
     item = re.compile(rf"[{{}}\[\]]|{quotes}|(?<![\w.])-?\d[\d.eE+-]*")
     while found := item.search(text, at):
@@ -158,9 +158,9 @@ def _printed(text: str, at: int) -> _Part:
     return list(_span(text, at + 1, end, "personal")), end
 
 
-def _members(text: str, start: int, end: int) -> list[Span]:
+def _members(text: str, start: int, end: int) -> list[LabelledSpan]:
     """The values of what looks like `name=value` or `name: value`."""
-    spans: list[Span] = []
+    spans: list[LabelledSpan] = []
     for found in _MEMBER.finditer(text, start, end):
         for group in ("double", "single", "bare"):
             if found[group]:

@@ -12,11 +12,11 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 
-from ringback.deployment.spelling import fold
+from ringback.deployment.redaction.spelling import fold
 
-__all__ = ["DIGITS", "EMAIL", "NUMBER", "PersonalValues", "Span", "emails", "numbers"]
+__all__ = ["DIGITS", "EMAIL", "NUMBER", "LabelledSpan", "PersonalValues", "emails", "numbers"]
 
-Span = tuple[int, int, str]
+LabelledSpan = tuple[int, int, str]
 """From where to where, and the label."""
 
 NUMBER, EMAIL = "<number>", "<e-mail>"
@@ -57,7 +57,7 @@ _SHORTEST = 5
 """Letters of a known value that is one word; a shorter one would be any word."""
 
 
-def numbers(text: str, is_known: Callable[[str, int, int], bool]) -> Iterator[Span]:
+def numbers(text: str, is_known: Callable[[str, int, int], bool]) -> Iterator[LabelledSpan]:
     """Telephone numbers; `is_known` says of a span of the text that it is an id that the deployment gave us."""
     if not _NUMBER.search(text):
         return
@@ -69,7 +69,7 @@ def numbers(text: str, is_known: Callable[[str, int, int], bool]) -> Iterator[Sp
             yield start, end, NUMBER
 
 
-def emails(text: str) -> Iterator[Span]:
+def emails(text: str) -> Iterator[LabelledSpan]:
     """E-mail addresses: also with a quoted name, at a host without a domain, at an address literal."""
     if "@" in text:
         for match in _EMAIL.finditer(text):
@@ -99,7 +99,7 @@ class PersonalValues:
             self._count += 1
         return True
 
-    def spans(self, lowered: str) -> Iterator[Span]:
+    def spans(self, lowered: str) -> Iterator[LabelledSpan]:
         """Where known values stand in a text in lower case; other letters may adhere to one of several words."""
         known = self._known
         if not known or (len(known) < _MOST_ALIKE and not any(end in lowered for end in list(known))):
