@@ -34,9 +34,11 @@ test: $(READY)  ## Ringback's own tests, but for the slow ones
 test-all: $(READY)  ## all of Ringback's own tests, the fault and dialect matrix among them
 	$(BIN)/python -m pytest -q
 
-lint: $(READY)  ## ruff: rules and format
+lint: $(READY)  ## ruff: rules and format; vulture: dead code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/vulture
+	$(BIN)/vulture src contract_tests load benchmarks tests
 
 types: $(READY)  ## mypy, strict
 	$(BIN)/mypy

@@ -48,7 +48,7 @@ class DeploymentClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
     async def trigger(
