@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +97,14 @@ def test_one_module_reads_the_machines_clocks() -> None:
 def test_no_module_has_grown_past_one_job() -> None:
     long = {str(p.relative_to(SOURCE)): n for p in MODULES if (n := len(p.read_text().splitlines())) > 400}
     assert not long, f"split these: {long}"
+
+
+MOST_FILES = 15
+
+
+def test_no_folder_has_more_modules_than_one_can_survey() -> None:
+    folders = Counter(str(path.parent.relative_to(SOURCE)) for path in MODULES)
+    assert not {folder: count for folder, count in folders.items() if count > MOST_FILES}
 
 
 OUTLETS = {
