@@ -1,9 +1,9 @@
-"""An embedded deployment of the API: faithful unless told to speak a dialect or to have a fault.
+"""An embedded deployment of the API: conforming unless configured with dialects or faults.
 
     with launch(SandboxSettings(port=0, ring_seconds=0.3)) as sandbox:
         httpx.post(f"{sandbox.base_url}/v2/call", ...)
 
-Nothing here knows about clients, clauses' verdicts or reports.
+This package does not import the rest of Ringback.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def list_text(kind: Literal["faults", "dialects"]) -> str:
 
 
 def __getattr__(name: str) -> object:
-    # The registers pull in the whole server; who only launches one in another process need not wait for that.
+    # Importing the registers imports the server too. A process that only launches a sandbox does not need it.
     if name in ("FAULTS", "DIALECTS", "SandboxVariation"):
         from ringback.sandbox import variations
 

@@ -1,8 +1,8 @@
-"""The faithful deployment: what happens between a request and its answer.
+"""The conforming deployment: how it answers each request.
 
-Every decision is a small method. A dialect or a fault is a subclass that overrides one of them and
-calls `super()`; `variations.compose` stacks them. What must be in a request is in `admission`, the life
-of a call in `calls`, the sending of results in `delivery`.
+Every decision is a small method. A dialect or a fault is a subclass that overrides one of them and calls `super()`;
+`variations.compose` combines them. `admission` holds the rules for requests, `calls` the life of a call, `delivery` the
+sending of results.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SandboxBehaviour(Admission):
     """A deployment that keeps the contract."""
 
     keep_alive_seconds: ClassVar[float] = 30.0
-    """How long an idle connection is kept."""
+    """How long an idle connection stays open."""
     date_header: ClassVar[bool] = True
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -61,15 +61,15 @@ class SandboxBehaviour(Admission):
 
     @classmethod
     def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
-        """Return the settings that this behaviour runs with."""
+        """Return `settings` with what this behaviour changes in them."""
         return settings
 
     def server_context(self, authority: Authority) -> ssl.SSLContext:
-        """Return the TLS side of the server, with a certificate that clients can verify."""
+        """Return the server's TLS context, with a certificate that clients can verify."""
         return authority.server_context()
 
     def close(self) -> None:
-        """Stop ringing and delivering."""
+        """End no more calls and send no more results."""
         self.book.close()
         self.sender.close()
 
@@ -81,7 +81,7 @@ class SandboxBehaviour(Admission):
 
     async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
         """Send one answer."""
-        del request  # only variations look at who is answered
+        del request  # dialects and faults use it
         headers: Headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
         if answer.content_type is not None:
             headers.append((b"content-type", answer.content_type))
@@ -110,13 +110,13 @@ class SandboxBehaviour(Admission):
         raise Refusal(404, "no such path")
 
     def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
-        """Put a refusal into words."""
+        """Return the answer that refuses a request."""
         del request
         body = orjson.dumps({"error": refusal.reason})
         return SandboxAnswer(refusal.status, body, headers=refusal.headers)
 
     def render(self, value: JsonObject, request: Request) -> SandboxAnswer:
-        """Put a 200 answer into bytes."""
+        """Return the 200 answer whose body is `value`."""
         del request
         return SandboxAnswer(200, self.encode(value))
 
@@ -127,7 +127,7 @@ class SandboxBehaviour(Admission):
     # Triggers
 
     def trigger(self, request: Request) -> SandboxAnswer:
-        """Place a call and answer with its id; raises Refusal."""
+        """Place a call and return the answer with its id; raises Refusal."""
         order = self.admit(request)
         if self.book.full:
             raise Refusal(429, "too many calls in progress", [(b"retry-after", b"1")])
@@ -135,7 +135,7 @@ class SandboxBehaviour(Admission):
         return self.render(self.acknowledge(call, order), request)
 
     def place(self, order: AcceptedTrigger) -> SandboxCall:
-        """Place the ordered call."""
+        """Place the call of a trigger."""
         call = SandboxCall(self.make_id(order), self.outcome(order), order.result_destination, order.immediate)
         self.book.place(call)
         return call
@@ -146,7 +146,7 @@ class SandboxBehaviour(Admission):
         return {"UniqueId": call.unique_id}
 
     def make_id(self, order: AcceptedTrigger) -> str:
-        """Return a new id that nobody can guess."""
+        """Return a new id that cannot be guessed."""
         del order
         return self.random_hex()
 
@@ -160,11 +160,11 @@ class SandboxBehaviour(Admission):
         return self._pool[at : at + 32]
 
     def outcome(self, order: AcceptedTrigger) -> str:
-        """Return the state that the dialled number will end in."""
+        """Return the final state of the dialled number."""
         return self.states.get(order.number, _INVALID_NUMBER)
 
     def ring_time(self, call: SandboxCall) -> float | None:
-        """Return how many seconds a call rings; None: for ever."""
+        """Return how many seconds a call rings; None means that it never ends."""
         del call
         return jittered(self.settings.ring_seconds, self.settings.ring_jitter, self.random)
 
@@ -191,23 +191,23 @@ class SandboxBehaviour(Admission):
         return {"CallResults": entries}
 
     def entry(self, unique_id: str) -> JsonObject | None:
-        """Return what is told of one id, or None for nothing."""
+        """Return the entry for one id, or None to leave it out."""
         call = self.book.find(unique_id)
         if call is None:
             return self.unknown_entry(unique_id)
         return self.final_entry(call) if call.state else self.pending_entry(call)
 
     def final_entry(self, call: SandboxCall) -> JsonObject | None:
-        """Return what is told of a call that is final."""
+        """Return the entry for a final call, or None to leave it out."""
         return self.make_entry(call.unique_id, self.word_for(call))
 
     def pending_entry(self, call: SandboxCall) -> JsonObject | None:
-        """Return what is told of a call in progress."""
+        """Return the entry for a call in progress, or None to leave it out."""
         del call
         return None
 
     def unknown_entry(self, unique_id: str) -> JsonObject | None:
-        """Return what is told of an id that is nobody's."""
+        """Return the entry for an unknown id, or None to leave it out."""
         del unique_id
         return None
 
@@ -216,13 +216,13 @@ class SandboxBehaviour(Admission):
         return {"UniqueId": unique_id, "CallRequestId": "", "CallState": state}
 
     def word_for(self, call: SandboxCall) -> str:
-        """Return the word that is used for a call's final state."""
+        """Return the state that is reported for a final call."""
         return call.state
 
     # Results sent to ResultDestination
 
     def on_final(self, call: SandboxCall) -> None:
-        """Tell of a call that has just become final."""
+        """Send or queue the result of a call that has just become final."""
         if call.destination is None:
             return
         if call.immediate:
@@ -237,14 +237,14 @@ class SandboxBehaviour(Admission):
             self.deliver(call)
 
     def deliver(self, call: SandboxCall) -> None:
-        """Send one call's result to its destination."""
+        """Send the result of one call to its destination."""
         self.sender.send(self.outgoing(call))
 
     def outgoing(self, call: SandboxCall) -> OutgoingResult:
-        """Return what is sent of a call's result."""
+        """Return the request that sends a call's result."""
         body = orjson.dumps(self.delivered(call))
         return OutgoingResult(url=call.destination or "", body=body, unique_id=call.unique_id)
 
     def delivered(self, call: SandboxCall) -> dict[str, Any]:
-        """Return the JSON object that is sent of a call's result."""
+        """Return the JSON object that reports a call's result."""
         return {"UniqueId": call.unique_id, "CallState": self.word_for(call)}

@@ -1,8 +1,8 @@
 """The calls of a sandbox: queued for a channel, ringing, final, forgotten.
 
 One timer serves all calls: those that end within the same few milliseconds share a bucket, so that a
-million calls in flight cost a million small objects and no tasks. What is told of a call, and to
-whom, is decided elsewhere.
+million calls in flight cost a million small objects and no tasks. What polls and deliveries report is decided in
+`behaviour`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Callable
 
 TICK_SECONDS = 0.005
 MAX_IN_FLIGHT = 2_000_000
-"""Calls queued or ringing at once, beyond which no more are taken."""
+"""The largest number of calls that are queued or ring at once; further triggers are refused."""
 
 
 class SandboxCall:
-    """One accepted call; `state` is "" until the call is final, and `outcome` is what it will be."""
+    """One accepted call. `state` is "" until the call is final; `outcome` is the final state that it will have."""
 
     __slots__ = ("destination", "finished_at", "immediate", "outcome", "state", "unique_id")
 
@@ -33,7 +33,7 @@ class SandboxCall:
 
 
 class CallTable:
-    """Holds every call and ends each at its time.
+    """All calls; ends each at its time.
 
     `ring_time(call)` gives seconds, or None for a call that never ends; `on_final(call)` is called once
     a call has its final state.
@@ -73,7 +73,7 @@ class CallTable:
 
     @property
     def full(self) -> bool:
-        """Whether there is no room for another call."""
+        """Whether no more calls are accepted."""
         return self._in_flight >= MAX_IN_FLIGHT
 
     @property
@@ -84,7 +84,7 @@ class CallTable:
         return self._loop
 
     def find(self, unique_id: str) -> SandboxCall | None:
-        """Return the call of that id, or None."""
+        """Return the call with that id, or None."""
         return self._calls.get(unique_id)
 
     def calls(self) -> list[SandboxCall]:
@@ -92,7 +92,7 @@ class CallTable:
         return list(self._calls.values())
 
     def place(self, call: SandboxCall) -> None:
-        """Take a call: it rings at once if a channel is free, else when its turn comes."""
+        """Add a call: it rings now if a channel is free, otherwise as soon as one is."""
         self._calls[call.unique_id] = call
         self._in_flight += 1
         if self._free_channels > 0:
@@ -111,15 +111,15 @@ class CallTable:
                 del self._calls[call.unique_id]
 
     def release_channel(self) -> None:
-        """Give a channel to the call that waits longest, or keep it free."""
+        """Use a free channel for the call that has waited longest, if any call waits."""
         if self._waiting:
-            # Not called directly: with a ring time of zero a long queue would nest as deep as it is long.
+            # A direct call would recurse once for each waiting call where the ring time is zero.
             self.loop.call_soon(self._ring, self._waiting.popleft())
         else:
             self._free_channels += 1
 
     def close(self) -> None:
-        """Stop the timer; no call ends any more."""
+        """Stop the timer, so that no more calls end."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""The registers that faults and dialects enter themselves into."""
+"""The registers of faults and dialects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ringback.sandbox.settings import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class SandboxVariation:
-    """A fault or a dialect: the clauses that it breaks or touches, and what it does, in one line."""
+    """A fault or a dialect: the clauses that it breaks or concerns, and a description in one line."""
 
     name: str
     clauses: tuple[str, ...]
@@ -22,7 +22,7 @@ class SandboxVariation:
 
 
 class Register:
-    """Variations by name, filled by decorating `SandboxBehaviour` subclasses."""
+    """Faults or dialects by name. Decorate a subclass of `SandboxBehaviour` to register it."""
 
     def __init__(self, kind: Literal["fault", "dialect"]) -> None:
         self.kind = kind
@@ -32,7 +32,7 @@ class Register:
     def __call__(self, name: str, *clauses: str) -> Callable[[type[SandboxBehaviour]], type[SandboxBehaviour]]:
         """Register the decorated class; the first line of its docstring is the description."""
         if name in self._variations:
-            raise ValueError(f"two of the {self.kind}s are called {name}")
+            raise ValueError(f"two {self.kind}s are named {name}")
 
         def add(behaviour: type[SandboxBehaviour]) -> type[SandboxBehaviour]:
             description = (behaviour.__doc__ or "").strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""All faults and dialects, registered, and how they are put on top of the faithful behaviour."""
+"""All registered faults and dialects, and how they are combined with the conforming behaviour."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ DIALECTS: Final[Mapping[str, SandboxVariation]] = dialect.variations
 
 
 def compose(settings: SandboxSettings) -> type[SandboxBehaviour]:
-    """Return the behaviour that has all faults and dialects of the settings; raises SandboxError."""
+    """Return the behaviour with all faults and dialects of the settings; raises SandboxError."""
     layers = [fault.get(name).behaviour for name in settings.faults]
     layers += [dialect.get(name).behaviour for name in settings.dialects]
     if not layers:
         return SandboxBehaviour
     try:
         return type("ComposedBehaviour", (*dict.fromkeys(layers), SandboxBehaviour), {})
-    except TypeError:  # one builds on the other, and they came in the wrong order
+    except TypeError:  # one is a subclass of the other and stands behind it
         names = ", ".join((*settings.faults, *settings.dialects))
         raise SandboxError(f"{names} exclude each other: name one of them") from None

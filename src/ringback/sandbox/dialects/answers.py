@@ -1,4 +1,4 @@
-"""Dialects of answers as such: members, JSON text, headers, transfer."""
+"""Dialects of all answers: members, JSON text, headers, transfer."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _members("extra-members", "Objects have further members.", lambda value: {"Succe
 def _order(name: str, description: str, arrange: Callable[[list[JsonObject], random.Random], list[JsonObject]]) -> None:
     """Register a dialect that arranges the entries of a poll's answer."""
 
-    class AcceptedTrigger(SandboxBehaviour):
+    class Arranged(SandboxBehaviour):
         def results(self, entries: list[JsonObject]) -> JsonObject:
             return super().results(arrange(entries, self.random))
 
-    AcceptedTrigger.__doc__ = description
-    dialect(name, "RES-04")(AcceptedTrigger)
+    Arranged.__doc__ = description
+    dialect(name, "RES-04")(Arranged)
 
 
 _order("results-reversed", "Results come in reverse order.", lambda entries, _: entries[::-1])
@@ -74,7 +74,7 @@ _text(
     "JSON is indented, and ends in a line break.",
     lambda value: orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\r\n",
 )
-_text("escaped", "JSON escapes what it may: letters beyond ASCII, slashes, a letter of member names.", _escape_all)
+_text("escaped", "JSON escapes letters beyond ASCII, slashes and a letter of member names.", _escape_all)
 _text("leading-space", "JSON has white space around it.", lambda value: b" \r\n\t" + orjson.dumps(value) + b"\n\n")
 
 
@@ -127,7 +127,7 @@ def _headers(name: str, clause: str, description: str, headers: Headers) -> None
 
     class WithHeaders(SandboxBehaviour):
         async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
-            # A new list: refusals may share theirs.
+            # A new list, because refusals may share theirs.
             answer.headers = [*answer.headers, *headers]
             await super().transmit(answer, request, send)
 
@@ -147,7 +147,7 @@ _headers(
 
 @dialect("idle-close", "ROB-02")
 class _IdleClose(SandboxBehaviour):
-    """Connections are closed when they were idle for 50 ms."""
+    """Connections are closed after 50 ms without a request."""
 
     keep_alive_seconds = 0.05
 

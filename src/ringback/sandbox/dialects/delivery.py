@@ -1,4 +1,4 @@
-"""Dialects of what is sent to ResultDestination: the documents do not show its form."""
+"""Dialects of results sent to ResultDestination; the documents do not show their form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ringback.sandbox.delivery import OutgoingResult
 
 
 def _form(name: str, description: str, pack: Callable[[str, dict[str, Any]], OutgoingResult]) -> None:
-    """Register a dialect that packs what is sent of a call in another way."""
+    """Register a dialect that sends results in another form."""
 
     class Form(SandboxBehaviour):
         def outgoing(self, call: SandboxCall) -> OutgoingResult:

@@ -16,7 +16,7 @@ from ringback.sandbox.settings import SandboxSettings
 
 
 def _rate_limit(name: str, description: str, path: str, per_second: int, retry_after: Callable[[], bytes]) -> None:
-    """Register a dialect that answers 429 to POST requests for `path` beyond a rate, and a burst of as many."""
+    """Register a dialect that answers 429 to POST requests for `path` above a rate and above bursts of as many."""
 
     class RateLimit(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:

@@ -1,4 +1,4 @@
-"""Dialects of polls: what is said of calls in progress, unknown ids, repeated ids and large batches."""
+"""Dialects of polls: answers about calls in progress, unknown ids, repeated ids and large batches."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _UnknownEmpty(SandboxBehaviour):
 
 @dialect("unknown-404", "RES-06")
 class _Unknown404(SandboxBehaviour):
-    """A poll for unknown ids alone is answered 404."""
+    """A poll for only unknown ids is answered 404."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
         if ids and not any(map(self.book.find, ids)):

@@ -1,4 +1,4 @@
-"""Dialects of refusals: what else is refused, with which status, in which words."""
+"""Dialects of refusals: which requests are refused, with which status and body."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _status("methods-404", "TRN-03", "Other methods are refused with 404.", lambda s
 
 
 def _words(name: str, description: str, content_type: bytes | None, word: Callable[[Refusal], bytes]) -> None:
-    """Register a dialect that words refusals in another way."""
+    """Register a dialect that refuses with another body and content type."""
 
     class Words(SandboxBehaviour):
         def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
@@ -74,7 +74,7 @@ _words("json-string-refusals", "Refusals are JSON strings.", JSON, lambda refusa
 
 @dialect("strict-content-type", "REQ-14", "RES-08")
 class _StrictContentType(SandboxBehaviour):
-    """Requests that do not say application/json are refused with 415."""
+    """Requests with another media type than application/json are refused with 415."""
 
     def answer(self, request: Request) -> SandboxAnswer:
         declared = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()

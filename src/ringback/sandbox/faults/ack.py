@@ -41,7 +41,7 @@ class _Accepted202(_Created201):
 
 
 def _acknowledges(name: str, description: str, change: Callable[[str], JsonObject]) -> None:
-    """Register a fault that makes another body of the id in a trigger's answer."""
+    """Register a fault that returns the id in another body: `change(id)`."""
 
     class Acknowledges(SandboxBehaviour):
         def acknowledge(self, call: SandboxCall, order: AcceptedTrigger) -> JsonObject:
@@ -86,7 +86,7 @@ class _ArrayAnswer(SandboxBehaviour):
 
 
 def _repeats(name: str, description: str, key: Callable[[AcceptedTrigger], Hashable]) -> None:
-    """Register a fault that gives triggers with the same key the same id."""
+    """Register a fault that gives triggers with the same `key` the same id."""
 
     class Repeats(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:

@@ -1,4 +1,4 @@
-"""Faults of what is sent to ResultDestination."""
+"""Faults of results sent to ResultDestination."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_WAIT_SECONDS = 60.0
 
 
 def _withholds(name: str, clause: str, description: str, applies: Callable[[SandboxCall], bool]) -> None:
-    """Register a fault that sends nothing of calls that it `applies` to."""
+    """Register a fault that sends no results of calls for which `applies` is true."""
 
     class Withholds(SandboxBehaviour):
         def deliver(self, call: SandboxCall) -> None:
@@ -44,7 +44,7 @@ _withholds(
     "queued-never-sent", "DST-02", "Never sends results that are queued for later.", lambda call: not call.immediate
 )
 _withholds(
-    "only-answered-sent", "DST-04", "Sends results of answered calls alone.", lambda call: call.state != "Answered"
+    "only-answered-sent", "DST-04", "Sends only results of answered calls.", lambda call: call.state != "Answered"
 )
 _withholds("busy-never-sent", "DST-04", "Never sends results of busy lines.", lambda call: call.state == "Busy")
 _withholds(
@@ -58,7 +58,7 @@ _withholds(
 def _sends(
     name: str, clause: str, description: str, change: Callable[[JsonObject, SandboxCall, SandboxSettings], Any]
 ) -> None:
-    """Register a fault that sends another JSON value."""
+    """Register a fault that sends another JSON object: `change(object, call, settings)`."""
 
     class Sends(SandboxBehaviour):
         def delivered(self, call: SandboxCall) -> dict[str, Any]:
@@ -97,7 +97,7 @@ _sends(
 
 @fault("absent-flag-never-sent", "DST-02")
 class _AbsentFlagNeverSent(SandboxBehaviour):
-    """Sends nothing of calls whose trigger left SendResultImmediately out."""
+    """Sends no results of calls whose trigger left out SendResultImmediately."""
 
     def place(self, order: AcceptedTrigger) -> SandboxCall:
         if "SendResultImmediately" in order.body:
@@ -108,19 +108,19 @@ class _AbsentFlagNeverSent(SandboxBehaviour):
 
 @fault("queue-half-sent", "DST-02")
 class _QueueHalfSent(SandboxBehaviour):
-    """Sends every other one of the queued results."""
+    """Sends every second queued result."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.turn = False
 
     def flush(self) -> None:
-        kept = []
+        sent = []
         for call in self.outbox:
             self.turn = not self.turn
             if self.turn:
-                kept.append(call)
-        self.outbox = kept
+                sent.append(call)
+        self.outbox = sent
         super().flush()
 
 
@@ -129,7 +129,7 @@ class _QueueHalfSent(SandboxBehaviour):
 
 @fault("sent-when-dialled", "DST-03")
 class _SentWhenDialled(SandboxBehaviour):
-    """Sends the UniqueId when the call is dialled, and again with its state when it has ended."""
+    """Sends the UniqueId when the call is dialled, and again with the state when the call ends."""
 
     def place(self, order: AcceptedTrigger) -> SandboxCall:
         call = super().place(order)
@@ -151,7 +151,7 @@ class _OutcomeSentTooSoon(SandboxBehaviour):
         return call
 
     def deliver(self, call: SandboxCall) -> None:
-        """Send nothing: it is out already."""
+        """Send nothing: the result has already been sent."""
 
 
 # DST-05
@@ -178,7 +178,7 @@ _sends(
 _sends(
     "token-sent",
     "DST-06",
-    "Sends the AccessToken along.",
+    "Sends the AccessToken too.",
     lambda sent, _, settings: {**sent, "AccessToken": settings.access_token},
 )
 
@@ -195,7 +195,7 @@ class _TokenInSentUrl(SandboxBehaviour):
 
 @fault("token-in-sent-header", "DST-06")
 class _TokenInSentHeader(SandboxBehaviour):
-    """Sends the AccessToken along in a header."""
+    """Sends the AccessToken in a header."""
 
     def outgoing(self, call: SandboxCall) -> OutgoingResult:
         outgoing = super().outgoing(call)
@@ -205,7 +205,7 @@ class _TokenInSentHeader(SandboxBehaviour):
 
 @fault("previous-id-sent", "DST-06")
 class _PreviousIdSent(SandboxBehaviour):
-    """Sends the UniqueId of the result before along."""
+    """Sends the UniqueId of the previous result too."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
@@ -218,7 +218,7 @@ class _PreviousIdSent(SandboxBehaviour):
 
 @fault("everybodys-results-sent", "DST-06")
 class _EverybodysResultsSent(SandboxBehaviour):
-    """Sends the latest results of everybody to each of the destinations."""
+    """Sends the latest results of all callers to each destination."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
@@ -235,7 +235,7 @@ class _EverybodysResultsSent(SandboxBehaviour):
 
 @fault("destination-validated", "DST-07")
 class _DestinationValidated(SandboxBehaviour):
-    """Refuses triggers whose ResultDestination does not take a test request."""
+    """Refuses triggers whose ResultDestination does not accept a test request."""
 
     async def exchange(self, request: Request, send: Send) -> None:
         url = _destination_of(request)
@@ -248,7 +248,7 @@ class _DestinationValidated(SandboxBehaviour):
 
 @fault("destination-contacted-first", "DST-07")
 class _DestinationContactedFirst(SandboxBehaviour):
-    """Answers a trigger once its ResultDestination has taken, or failed to take, three test requests."""
+    """Answers a trigger after its ResultDestination has accepted a test request, or has failed three times."""
 
     async def exchange(self, request: Request, send: Send) -> None:
         url = _destination_of(request)
@@ -260,7 +260,7 @@ class _DestinationContactedFirst(SandboxBehaviour):
 
 
 class _Following(SandboxBehaviour):
-    """Knows which results did not reach their destination."""
+    """Records which results did not reach their destination."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
@@ -291,7 +291,7 @@ class _UndeliveredIsError(_Following):
 
 
 def _destination_of(request: Request) -> str | None:
-    """Return the ResultDestination of a trigger that looks sane."""
+    """Return the ResultDestination of a trigger if it is a valid URL."""
     if request.path != TRIGGER_PATH or request.method != "POST":
         return None
     try:
@@ -307,7 +307,7 @@ def _destination_of(request: Request) -> str | None:
 
 @fault("unavailable-taken-for-success", "DST-08")
 class _UnavailableTakenForSuccess(SandboxBehaviour):
-    """Takes 503 from a ResultDestination for success."""
+    """Treats an answer of 503 from ResultDestination as success."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
@@ -317,7 +317,7 @@ class _UnavailableTakenForSuccess(SandboxBehaviour):
 
 @fault("sent-once-only", "DST-08")
 class _SentOnceOnly(SandboxBehaviour):
-    """Sends each result once, whatever comes of it."""
+    """Sends each result once, even if that fails."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)

@@ -54,7 +54,7 @@ _refuses_badly(
 )
 _refuses_badly(
     "refused-with-id",
-    "Refuses with a 4xx status, but gives a UniqueId.",
+    "Refuses with a 4xx status and a UniqueId.",
     lambda refusal: SandboxAnswer(refusal.status, b'{"UniqueId":"00000000000000000000000000000000"}'),
 )
 _refuses_badly(

@@ -58,7 +58,7 @@ class _NoDestinationAccepted(SandboxBehaviour):
 
 @fault("null-accepted", "REQ-12")
 class _NullAccepted(SandboxBehaviour):
-    """Takes null for any required parameter that is a string."""
+    """Accepts null for any required parameter that is a string."""
 
     def check_filled(self, body: JsonObject) -> None:
         super().check_filled({name: value for name, value in body.items() if value is not None})
@@ -66,7 +66,7 @@ class _NullAccepted(SandboxBehaviour):
 
 @fault("empty-string-accepted", "REQ-12")
 class _EmptyStringAccepted(SandboxBehaviour):
-    """Takes an empty ConversationId, ScenarioPath, OrchestratorUrl or Tenant."""
+    """Accepts an empty ConversationId, ScenarioPath, OrchestratorUrl or Tenant."""
 
     filled = ("Project", "AccessToken", "ScenarioInputParameters")
 
@@ -78,7 +78,7 @@ class _EmptyStringAccepted(SandboxBehaviour):
 
 @fault("null-conversation-id-accepted", "REQ-12")
 class _NullConversationIdAccepted(SandboxBehaviour):
-    """Takes null for ConversationId, and for nothing else."""
+    """Accepts null for ConversationId only."""
 
     def check_filled(self, body: JsonObject) -> None:
         super().check_filled({**body, "ConversationId": body.get("ConversationId") or "none"})
@@ -88,7 +88,7 @@ class _NullConversationIdAccepted(SandboxBehaviour):
 
 @fault("empty-token-accepted", "REQ-12")
 class _EmptyTokenAccepted(SandboxBehaviour):
-    """Takes an empty AccessToken for no token, and lets it pass."""
+    """Accepts an empty AccessToken as if there were none."""
 
     filled = tuple(name for name in REQUIRED if name != "AccessToken")
 
@@ -103,7 +103,7 @@ class _EmptyTokenAccepted(SandboxBehaviour):
 
 @fault("empty-destination-accepted", "REQ-12")
 class _EmptyDestinationAccepted(SandboxBehaviour):
-    """Takes an empty _Destination."""
+    """Accepts an empty _Destination."""
 
     filled_inputs = ("_DisplayNumber",)
 
@@ -172,14 +172,14 @@ def _inputs_from_object(body: JsonObject) -> None:
         body["ScenarioInputParameters"] = [{"Name": name, "Value": str(found[name])} for name in found]
 
 
-_converts("numbers-for-strings", "Takes numbers and booleans where strings belong.", _texts_from_scalars)
-_converts("lists-for-strings", "Takes arrays and objects where strings belong.", _project_from_anything)
-_converts("text-for-flag", 'Takes "true" and "false" for SendResultImmediately.', _flag_from_text)
-_converts("number-for-flag", "Takes 0 and 1 for SendResultImmediately.", _flag_from_number)
-_converts("number-for-value", "Takes a scenario input whose Value is a number.", _values_from_numbers)
-_converts("text-for-end-user", "Takes a string for EndUser.", _end_user_from_text)
-_converts("list-for-end-user", "Takes an array for EndUser.", _end_user_from_list)
-_converts("object-for-inputs", "Takes an object for ScenarioInputParameters.", _inputs_from_object)
+_converts("numbers-for-strings", "Accepts numbers and booleans where strings belong.", _texts_from_scalars)
+_converts("lists-for-strings", "Accepts arrays and objects where strings belong.", _project_from_anything)
+_converts("text-for-flag", 'Accepts "true" and "false" for SendResultImmediately.', _flag_from_text)
+_converts("number-for-flag", "Accepts 0 and 1 for SendResultImmediately.", _flag_from_number)
+_converts("number-for-value", "Accepts a scenario input whose Value is a number.", _values_from_numbers)
+_converts("text-for-end-user", "Accepts a string for EndUser.", _end_user_from_text)
+_converts("list-for-end-user", "Accepts an array for EndUser.", _end_user_from_list)
+_converts("object-for-inputs", "Accepts an object for ScenarioInputParameters.", _inputs_from_object)
 
 
 # REQ-14

@@ -12,13 +12,13 @@ from ringback.sandbox.catalogue import fault
 from ringback.sandbox.messages import AcceptedTrigger, JsonObject, Refusal, Request
 
 
-def _refuses(name: str, clause: str, description: str, objects: Callable[[JsonObject, Request], bool]) -> None:
-    """Register a fault that refuses the good triggers that it `objects` to."""
+def _refuses(name: str, clause: str, description: str, refused: Callable[[JsonObject, Request], bool]) -> None:
+    """Register a fault that refuses valid triggers for which `refused` is true."""
 
     class Refuses(SandboxBehaviour):
         def check(self, body: JsonObject, request: Request) -> dict[str, str]:
             inputs = super().check(body, request)
-            if objects(body, request):
+            if refused(body, request):
                 raise Refusal(400, "the request is not valid")
             return inputs
 
@@ -51,7 +51,7 @@ _refuses(
 _refuses(
     "required-only-refused",
     "REQ-02",
-    "Refuses triggers that carry required parameters alone.",
+    "Refuses triggers that carry only required parameters.",
     lambda body, _: not any(name in body for name in OPTIONAL),
 )
 
@@ -70,7 +70,7 @@ for _parameter, _name in (
     _refuses(
         f"{_name}-required",
         "REQ-03",
-        f"Refuses triggers that leave {_parameter} out, and no other optional one.",
+        f"Refuses triggers that leave out {_parameter} and no other optional parameter.",
         _misses(_parameter),
     )
 _refuses(
@@ -88,7 +88,7 @@ _refuses(
 _refuses(
     "named-project-header-refused",
     "REQ-06",
-    "Refuses triggers whose header Project says something.",
+    "Refuses triggers whose header Project is not empty.",
     lambda _, request: bool(request.header(b"project")),
 )
 
@@ -147,7 +147,7 @@ for _member in END_USER:
     _refuses(
         f"end-user-{_member.lower()}-required",
         "REQ-07",
-        f"Refuses an EndUser that has members, but no {_member}.",
+        f"Refuses an EndUser that has members but no {_member}.",
         lambda body, _, member=_member: bool(body.get("EndUser")) and member not in body["EndUser"],  # type: ignore[misc]
     )
 

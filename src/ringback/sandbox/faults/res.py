@@ -19,7 +19,7 @@ _WORDS = tuple(STATE_OF_LINE.values())
 
 
 def _other_word(word: str) -> str:
-    """Return another documented state than `word`."""
+    """Return a documented state other than `word`."""
     return _WORDS[(_WORDS.index(word) + 1) % len(_WORDS)] if word in _WORDS else _WORDS[0]
 
 
@@ -37,7 +37,7 @@ class _PollAnswers202(SandboxBehaviour):
 
 
 def _instead_of_nothing(name: str, description: str, status: int) -> None:
-    """Register a fault that answers polls with nothing to tell, though calls are in progress, by `status`."""
+    """Register a fault that answers polls with `status` while none of their known calls is final."""
 
     class InsteadOfNothing(SandboxBehaviour):
         def poll(self, request: Request) -> SandboxAnswer:
@@ -58,7 +58,7 @@ _instead_of_nothing("pending-204", "Answers 204 while no call of a poll is final
 
 
 def _shapes(name: str, description: str, change: Callable[[list[JsonObject]], Any]) -> None:
-    """Register a fault that makes another body of the entries."""
+    """Register a fault that returns the entries in another body: `change(entries)`."""
 
     class Shapes(SandboxBehaviour):
         def encode(self, value: JsonObject) -> bytes:
@@ -73,12 +73,10 @@ def _shapes(name: str, description: str, change: Callable[[list[JsonObject]], An
 _shapes("bare-list", "Answers polls with an array.", lambda entries: entries)
 _shapes("other-results-name", "Calls the entries Results.", lambda entries: {"Results": entries})
 _shapes("camel-case-results", "Spells the member callResults.", lambda entries: {"callResults": entries})
-_shapes(
-    "null-when-empty", "Sends null when there is nothing to tell.", lambda entries: {"CallResults": entries or None}
-)
+_shapes("null-when-empty", "Sends null when there are no entries.", lambda entries: {"CallResults": entries or None})
 _shapes(
     "absent-when-empty",
-    "Leaves CallResults out when there is nothing to tell.",
+    "Leaves out CallResults when there are no entries.",
     lambda entries: {"CallResults": entries} if entries else {},
 )
 _shapes(
@@ -140,7 +138,7 @@ _describes(
 
 
 def _reports(name: str, clause: str, description: str, change: Callable[[list[JsonObject]], list[JsonObject]]) -> None:
-    """Register a fault that changes the list of entries, when there are several."""
+    """Register a fault that changes the list of entries if there are several."""
 
     class Reports(SandboxBehaviour):
         def report(self, ids: Sequence[str]) -> list[JsonObject]:
@@ -161,9 +159,9 @@ def _shift_states(entries: list[JsonObject]) -> list[JsonObject]:
     return [{**entry, "CallState": entries[at - 1]["CallState"]} if at else entry for at, entry in enumerate(entries)]
 
 
-_reports("ten-results-at-most", "RES-04", "Reports ten calls of a poll at most.", lambda entries: entries[:10])
+_reports("ten-results-at-most", "RES-04", "Reports at most ten calls of a poll.", lambda entries: entries[:10])
 _reports("last-result-dropped", "RES-04", "Drops the last of several entries.", lambda entries: entries[:-1])
-_reports("first-result-only", "RES-04", "Reports the first of several calls alone.", lambda entries: entries[:1])
+_reports("first-result-only", "RES-04", "Reports only the first of several calls.", lambda entries: entries[:1])
 _reports(
     "first-result-twice", "RES-04", "Reports the first of several calls twice.", lambda entries: [*entries, entries[0]]
 )
@@ -172,7 +170,7 @@ _reports("states-shifted", "RES-04", "Gives each of several calls the state of t
 _reports(
     "one-result-per-state",
     "RES-04",
-    "Reports one call of each state in a poll for several.",
+    "Reports only one call of each state in a poll for several.",
     lambda entries: list({entry["CallState"]: entry for entry in entries}.values()),
 )
 _reports(
@@ -207,7 +205,7 @@ class _DuplicateIdContradicted(SandboxBehaviour):
 
 @fault("duplicate-id-lost", "RES-09")
 class _DuplicateIdLost(SandboxBehaviour):
-    """Reports nothing of a UniqueId that was asked for twice."""
+    """Leaves out a UniqueId that was asked for twice."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
         if len(set(ids)) == len(ids):
@@ -219,7 +217,7 @@ class _DuplicateIdLost(SandboxBehaviour):
 
 
 def _tolerates(name: str, description: str, applies: Callable[[Any], bool]) -> None:
-    """Register a fault that answers 200 to malformed polls: `applies(JSON value, or the body if not JSON)`."""
+    """Register a fault that answers 200 to malformed polls where `applies(JSON value, or body if not JSON)`."""
 
     class Tolerates(SandboxBehaviour):
         def read_poll(self, request: Request) -> list[str]:
@@ -252,11 +250,11 @@ _tolerates(
 _tolerates("poll-array-accepted", "Answers 200 to a poll that is an array.", lambda value: isinstance(value, list))
 _tolerates(
     "poll-wrong-type-accepted",
-    "Answers 200 to a poll whose UniqueIds are no array.",
+    "Answers 200 to a poll whose UniqueIds are not an array.",
     lambda value: isinstance(value, dict) and "UniqueIds" in value and not isinstance(value["UniqueIds"], list),
 )
 _tolerates(
     "poll-wrong-ids-accepted",
-    "Answers 200 to a poll whose ids are no strings.",
+    "Answers 200 to a poll whose ids are not strings.",
     lambda value: isinstance(value, dict) and isinstance(value.get("UniqueIds"), list),
 )

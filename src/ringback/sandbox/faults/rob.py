@@ -29,7 +29,7 @@ _BUSY_SECONDS = 0.03
 
 
 def _crashes(name: str, description: str, applies: Callable[[Request, Any], bool]) -> None:
-    """Register a fault that answers 500: `applies(request, its JSON value, or ... if it is not JSON)`."""
+    """Register a fault that answers 500 where `applies(request, its JSON value, or ... if not JSON)` is true."""
 
     class Crashes(SandboxBehaviour):
         def answer(self, request: Request) -> SandboxAnswer:
@@ -126,12 +126,12 @@ _crashes(
 )
 _crashes(
     "wrong-inputs-500",
-    "Answers 500 to ScenarioInputParameters that are no array.",
+    "Answers 500 to ScenarioInputParameters that are not an array.",
     lambda _, value: _inputs_mistyped(value),
 )
 _crashes(
     "wrong-id-500",
-    "Answers 500 to a poll for an id that is no string.",
+    "Answers 500 to a poll for an id that is not a string.",
     lambda _, value: any(not isinstance(item, str) for item in _ids(value)),
 )
 
@@ -145,7 +145,7 @@ async def _hang(_behaviour: SandboxBehaviour, _request: Request, _send: Send) ->
 
 async def _drop_connection(_behaviour: SandboxBehaviour, _request: Request, send: Send) -> None:
     connection_of(send).abort()
-    await asyncio.sleep(0.05)  # until the server has seen it
+    await asyncio.sleep(0.05)  # until the server has noticed
 
 
 async def _answer_half(behaviour: SandboxBehaviour, request: Request, send: Send) -> None:
@@ -164,7 +164,7 @@ def _fails_to_answer(
     applies: Callable[[Request, SandboxAnswer], bool],
     instead: Callable[[SandboxBehaviour, Request, Send], Any],
 ) -> None:
-    """Register a fault that does something else `instead` of giving answers that it `applies` to."""
+    """Register a fault that calls `instead` in place of sending answers for which `applies` is true."""
 
     class FailsToAnswer(SandboxBehaviour):
         async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
@@ -224,7 +224,7 @@ class _TwentiethPollDrops(SandboxBehaviour):
 
 
 class _Congested(SandboxBehaviour):
-    """Takes a moment for each request, and knows how many it is dealing with."""
+    """Waits a moment before each answer, and counts the requests in progress."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
@@ -243,7 +243,7 @@ class _Congested(SandboxBehaviour):
             self.at_once -= 1
 
     def congested(self, request: Request) -> SandboxAnswer | None:
-        """Return the answer to a request that comes while others are dealt with, or None for the usual one."""
+        """Return the answer to a request that arrives during others, or None for the usual one."""
         raise NotImplementedError
 
 
@@ -268,7 +268,7 @@ class _Crowd503(_Congested):
 
 @fault("crowd-refused", "ROB-03")
 class _CrowdRefused(_Congested):
-    """Refuses good requests beyond ten at once with 400."""
+    """Refuses valid requests beyond ten at once with 400."""
 
     def congested(self, request: Request) -> SandboxAnswer | None:
         del request
@@ -277,7 +277,7 @@ class _CrowdRefused(_Congested):
 
 @fault("answers-crossed", "ROB-03")
 class _AnswersCrossed(SandboxBehaviour):
-    """Mixes up the answers to polls that come at once."""
+    """Mixes up the answers to polls that arrive at once."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)

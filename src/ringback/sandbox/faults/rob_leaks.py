@@ -24,7 +24,7 @@ def _sent_token(request: Request) -> str:
 
 @fault("wrong-token-repeated", "ROB-04")
 class _WrongTokenRepeated(SandboxBehaviour):
-    """Names the wrong AccessToken in the refusal."""
+    """Repeats a wrong AccessToken in the refusal."""
 
     def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
         answer = super().refuse(refusal, request)
@@ -95,7 +95,7 @@ _PATH = b'{"error":"cannot parse request (/opt/ivr/releases/41/src/controllers/c
 
 
 def _reveals(name: str, description: str, body: bytes, content_type: bytes = b"application/json") -> None:
-    """Register a fault whose refusals have that body."""
+    """Register a fault whose refusals have `body`."""
 
     class Reveals(SandboxBehaviour):
         def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:

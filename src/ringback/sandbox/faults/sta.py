@@ -1,4 +1,4 @@
-"""Faults of call states: their words, their truth, and how they come and go."""
+"""Faults of call states: their spelling, whether they are right, and how they change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _misspells(
     "lower-case-answered", "Writes answered for Answered.", lambda word: "answered" if word == "Answered" else word
 )
 _misspells("upper-case-states", "Writes states in upper case.", str.upper)
-_misspells("trailing-space-in-state", "Writes a blank behind Busy.", lambda word: "Busy " if word == "Busy" else word)
+_misspells("trailing-space-in-state", "Writes a blank after Busy.", lambda word: "Busy " if word == "Busy" else word)
 _misspells(
     "no-break-space-in-state",
     "Writes Invalid Number with a no-break space.",
@@ -67,7 +67,7 @@ class _RingingWhilePending(SandboxBehaviour):
 
 
 def _never_ends(name: str, description: str, applies: Callable[[SandboxCall, int], bool]) -> None:
-    """Register a fault by which calls never end, if it `applies` to the call and its number, from 1."""
+    """Register a fault that never ends calls for which `applies(call, its number from 1)` is true."""
 
     class NeverEnds(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
@@ -86,7 +86,7 @@ def _never_ends(name: str, description: str, applies: Callable[[SandboxCall, int
 
 
 _never_ends(
-    "no-answer-never-ends", "Never ends calls that nobody answers.", lambda call, _: call.outcome == "No Answer"
+    "no-answer-never-ends", "Never ends calls that are not answered.", lambda call, _: call.outcome == "No Answer"
 )
 _never_ends("busy-never-ends", "Never ends calls to a busy line.", lambda call, _: call.outcome == "Busy")
 _never_ends("every-ninth-never-ends", "Never ends every ninth call.", lambda _, number: number % 9 == 0)
@@ -114,7 +114,7 @@ class _EveryNinthLost(SandboxBehaviour):
 
 
 def _mistakes(name: str, description: str, states: Mapping[str, str]) -> None:
-    """Register a fault that ends calls in the state that `states` has for the right one."""
+    """Register a fault that replaces final states: `states` maps right ones to wrong ones."""
 
     class Mistakes(SandboxBehaviour):
         def outcome(self, order: AcceptedTrigger) -> str:
@@ -135,7 +135,7 @@ _mistakes(
 )
 _mistakes(
     "rejected-swapped",
-    "Mistakes Rejected for No Answer, and the other way round.",
+    "Swaps Rejected and No Answer.",
     {"Rejected": "No Answer", "No Answer": "Rejected"},
 )
 _mistakes("answered-is-busy", "Ends answered calls as Busy.", {"Answered": "Busy"})
@@ -159,18 +159,18 @@ class _StateOfPreviousCall(SandboxBehaviour):
 # STA-04
 
 
-def _unsteady(name: str, description: str, tell: Callable[[SandboxCall, int, float], str | None]) -> None:
-    """Register a fault that tells `tell(call, how often it was told before, seconds since it ended)` of calls."""
+def _unsteady(name: str, description: str, state_at: Callable[[SandboxCall, int, float], str | None]) -> None:
+    """Register a fault that reports `state_at(call, earlier reports of it, seconds since it ended)`."""
 
     class Unsteady(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
-            self.told: Counter[str] = Counter()
+            self.reports: Counter[str] = Counter()
 
         def final_entry(self, call: SandboxCall) -> JsonObject | None:
-            before = self.told[call.unique_id]
-            self.told[call.unique_id] += 1
-            word = tell(call, before, self.book.loop.time() - call.finished_at)
+            before = self.reports[call.unique_id]
+            self.reports[call.unique_id] += 1
+            word = state_at(call, before, self.book.loop.time() - call.finished_at)
             return None if word is None else self.make_entry(call.unique_id, word)
 
     Unsteady.__doc__ = description
@@ -182,7 +182,7 @@ def _other(state: str) -> str:
 
 
 _unsteady(
-    "result-read-once", "Forgets a result once it was read.", lambda call, before, _: None if before else call.state
+    "result-read-once", "Forgets a result after it was read.", lambda call, before, _: None if before else call.state
 )
 _unsteady(
     "result-forgotten",
@@ -235,14 +235,14 @@ _hasty("error-while-ringing", "Reports calls in progress as Error.", lambda _: "
 
 @fault("result-shown-too-soon", "STA-05")
 class _ResultShownTooSoon(SandboxBehaviour):
-    """Reports the result of a ringing call at the first poll, and takes it back until the call ends."""
+    """Reports the result of a ringing call at the first poll, and not again until the call ends."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
 
     def pending_entry(self, call: SandboxCall) -> JsonObject | None:
-        if call.unique_id in self.told:
+        if call.unique_id in self.reported:
             return super().pending_entry(call)
-        self.told.add(call.unique_id)
+        self.reported.add(call.unique_id)
         return self.make_entry(call.unique_id, call.outcome)

@@ -1,4 +1,4 @@
-"""Faults of transport: HTTPS, certificates, methods, content types, JSON as such."""
+"""Faults of transport: HTTPS, certificates, methods, content types, JSON syntax."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _PlainHttp(SandboxBehaviour):
 
 @fault("expired-certificate", "TRN-02")
 class _ExpiredCertificate(SandboxBehaviour):
-    """Shows a certificate that ran out yesterday."""
+    """Presents a certificate that expired yesterday."""
 
     def server_context(self, authority: Authority) -> ssl.SSLContext:
         return authority.server_context(valid_for=(timedelta(days=-90), timedelta(days=-1)))
@@ -38,7 +38,7 @@ class _ExpiredCertificate(SandboxBehaviour):
 
 @fault("certificate-from-tomorrow", "TRN-02")
 class _CertificateFromTomorrow(SandboxBehaviour):
-    """Shows a certificate that is not valid yet."""
+    """Presents a certificate that is not valid yet."""
 
     def server_context(self, authority: Authority) -> ssl.SSLContext:
         return authority.server_context(valid_for=(timedelta(days=1), timedelta(days=90)))
@@ -46,7 +46,7 @@ class _CertificateFromTomorrow(SandboxBehaviour):
 
 @fault("wrong-host-certificate", "TRN-02")
 class _WrongHostCertificate(SandboxBehaviour):
-    """Shows a certificate for another host."""
+    """Presents a certificate for another host."""
 
     def server_context(self, authority: Authority) -> ssl.SSLContext:
         return authority.server_context(names=("ivr.example.net",))
@@ -54,10 +54,10 @@ class _WrongHostCertificate(SandboxBehaviour):
 
 @fault("unknown-authority", "TRN-02")
 class _UnknownAuthority(SandboxBehaviour):
-    """Shows a certificate of an authority that nobody trusts."""
+    """Presents a certificate of an authority that clients do not trust."""
 
     def server_context(self, authority: Authority) -> ssl.SSLContext:
-        return authority.server_context(stranger=True)
+        return authority.server_context(unknown_authority=True)
 
 
 @fault("old-tls", "TRN-02")
@@ -87,7 +87,7 @@ class _GetAnswers200(SandboxBehaviour):
 
 @fault("get-redirects", "TRN-03")
 class _GetRedirects(SandboxBehaviour):
-    """Sends GET to a login page, with 302."""
+    """Redirects GET to a login page with 302."""
 
     def other_method(self, request: Request) -> SandboxAnswer:
         if request.method == "GET":
@@ -97,7 +97,7 @@ class _GetRedirects(SandboxBehaviour):
 
 @fault("poll-takes-get", "TRN-03")
 class _PollTakesGet(SandboxBehaviour):
-    """Answers GET on the poll endpoint like a poll for nothing."""
+    """Answers GET on the poll endpoint like a poll with an empty list."""
 
     def other_method(self, request: Request) -> SandboxAnswer:
         if request.method == "GET" and request.path != TRIGGER_PATH:
@@ -139,7 +139,7 @@ class _PatchCrashes(SandboxBehaviour):
 
 
 def _says(name: str, description: str, content_type: bytes | None, where: str = "UniqueId CallResults") -> None:
-    """Register a fault that gives 200 answers with one of the members `where` another content type."""
+    """Register a fault that changes the content type of 200 answers that have one of the members `where`."""
 
     class Says(SandboxBehaviour):
         def render(self, value: JsonObject, request: Request) -> SandboxAnswer:
@@ -164,7 +164,7 @@ _says("poll-html-content-type", "Declares the poll's answer to be HTML.", b"text
 
 
 def _garbles(name: str, description: str, change: Callable[[bytes], bytes], where: str = "") -> None:
-    """Register a fault that changes the text of 200 answers (that have the member `where`)."""
+    """Register a fault that changes the text of 200 answers, or only of those that have the member `where`."""
 
     class Garbles(SandboxBehaviour):
         def encode(self, value: JsonObject) -> bytes:
@@ -195,7 +195,7 @@ _garbles("single-quotes", "Writes strings in single quotes.", lambda text: text.
 _garbles("nan-member", "Adds a member whose value is NaN.", lambda text: text[:-1] + b',"ElapsedSeconds":NaN}')
 _garbles(
     "trailing-comma",
-    "Leaves a comma behind the last member of a trigger's answer.",
+    "Leaves a comma after the last member of a trigger's answer.",
     lambda text: text[:-1] + b",}",
     "UniqueId",
 )
