@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringback.deployment.evidence import KEPT_BODY, Exchange, Recorder, curl
+from ringback.deployment.evidence import RECORDED_BODY, Exchange, Recorder, curl
 from ringback.deployment.redaction import Redactor
 
 TOKEN = "tok-q8w7e6r5t4z3"
@@ -104,7 +104,7 @@ def test_no_content_type_stays_none() -> None:
     assert "Content-Type:" in arguments(curl(record(b"{}", request_headers=[])))
 
 
-@pytest.mark.parametrize("body", [b"\xff", b"a\0b", b"x" * (KEPT_BODY + 1)])
+@pytest.mark.parametrize("body", [b"\xff", b"a\0b", b"x" * (RECORDED_BODY + 1)])
 def test_a_body_that_cannot_be_pasted_is_owned_up_to(body: bytes) -> None:
     line = curl(record(body))
     assert f"# not the body that was sent: that had {len(body)} bytes" in line
@@ -115,7 +115,7 @@ def test_a_body_that_cannot_be_pasted_is_owned_up_to(body: bytes) -> None:
 def test_no_secret_across_a_bound(secret: str) -> None:
     """Wherever the cut for keeping falls, and however much shorter redaction has made the text before it."""
     for filling in ("x ", f"{TOKEN} ", "jane@example.com "):
-        for bound in (KEPT_BODY, 4 * KEPT_BODY):
+        for bound in (RECORDED_BODY, 4 * RECORDED_BODY):
             for shift in range(1, len(secret), 4):
                 start = bound - shift
                 body = (filling * (start // len(filling) + 1))[: start - 1] + " " + secret + " tail" * 10
@@ -139,7 +139,7 @@ def test_the_file_is_written_as_the_run_goes(tmp_path: Path) -> None:
     path = tmp_path / "exchanges.ndjson"
     recorder = Recorder(Redactor(TOKEN, LINES), path)
     record(f'{{"t": "{TOKEN}", "x": "é\u2028"}}'.encode(), recorder, status=200, response_body=b"\xff ok")
-    record(b"x" * (KEPT_BODY + 1), recorder, failure="timeout")
+    record(b"x" * (RECORDED_BODY + 1), recorder, failure="timeout")
     first, second = (json.loads(line) for line in path.read_text("utf-8").splitlines())
     recorder.close()
     recorder.close()
@@ -147,7 +147,7 @@ def test_the_file_is_written_as_the_run_goes(tmp_path: Path) -> None:
     assert first["response"] == {"status": 200, "headers": [], "body": "\\xff ok", "bytes": 4}
     assert second["response"] is None
     assert second["failure"] == "timeout"
-    assert second["request"]["body"].endswith(f"… [{KEPT_BODY + 1} bytes in all]")
+    assert second["request"]["body"].endswith(f"… [{RECORDED_BODY + 1} bytes in all]")
     assert [first["id"], second["id"]] == [1, 2]
     assert first["started"].endswith("+00:00")
     assert [exchange.id for exchange in recorder.exchanges] == [1, 2]

@@ -436,7 +436,7 @@ def test_a_trigger_is_one_at_any_path(body: Any) -> None:
 
 def test_a_refusal_tells_the_place_and_never_the_number() -> None:
     message = refusal(trigger(STRANGER))
-    assert message == "not sent: digits that are no configured line, in body.ScenarioInputParameters[1].Value"
+    assert message == "not sent: digits that are not a configured line, in body.ScenarioInputParameters[1].Value"
     assert issubclass(StrangerRefused, NotSent)
     for body in ({STRANGER: {STRANGER: STRANGER}}, f"_Destination={STRANGER}", {"_Destination": {"Jane Doe": "112"}}):
         told = refusal(body)

@@ -58,7 +58,7 @@ def test_a_rate_is_used_up_not_only_kept_to() -> None:
 
 def test_more_at_once_than_a_second_holds_is_refused() -> None:
     async def main() -> None:
-        with pytest.raises(ValueError, match="can't leave at once"):
+        with pytest.raises(ValueError, match="can't be sent at once"):
             await TriggerRate(10).wait(11)
 
     run(main())
@@ -70,7 +70,7 @@ def test_triggers_leave_no_faster_than_configured() -> None:
         async with serving(accepts) as server, talking_to(settings(server.base_url, budget=config)) as client:
             began = clock.monotonic()
             await asyncio.gather(*(client.trigger(body(), expect_call=True) for _ in range(36)))
-            # 20 leave at once, 16 more at 20 a second.
+            # 20 are sent at once, 16 more at 20 a second.
             assert clock.monotonic() - began == pytest.approx(0.8)
             assert len(server.requests) == 36
 

@@ -1,4 +1,4 @@
-"""What a configuration asks of whoever talks to its deployment: which numbers may be dialled, what must stay secret."""
+"""Makes the dial guard and the redactor of a configuration: which numbers may be dialled, what must stay secret."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["dial_guard", "protect", "protect_known", "redactor_for"]
 
 _LEAST_DIGITS = 3
 _LONG_SECRET, _LONG_NUMBER = 8, 7
-"""Characters from which on a token, or a line, is not found by accident in a whole page."""
+"""The shortest token and the shortest line that a whole page does not contain by chance."""
 
 
 def dial_guard(config: Config, receiver_url: str | None = None) -> DialGuard:
-    """The guard under every client of the deployment; `receiver_url` is where results may be sent to."""
+    """The dial guard for all clients of the deployment. `receiver_url` is where results may be sent."""
     deployment = config.deployment
     token = deployment.access_token.get_secret_value()
     harmless = [
@@ -35,7 +35,7 @@ def dial_guard(config: Config, receiver_url: str | None = None) -> DialGuard:
 
 
 def redactor_for(config: Config) -> Redactor:
-    """What hides the token, whatever comes near it, and the lines."""
+    """A redactor that hides the token, near misses of it, and the lines."""
     token = config.deployment.access_token.get_secret_value()
     redactor = Redactor(token, config.lines.configured)
     _add_near_misses(redactor, token)
@@ -43,7 +43,7 @@ def redactor_for(config: Config) -> Redactor:
 
 
 def protect(config: Config) -> None:
-    """Make a configuration's secrets known to the sink, before anything is printed or written with them."""
+    """Register a configuration's secrets with the sink, before anything is printed or written."""
     others = {}
     if config.notify is not None:
         others["<notify.webhook_url>"] = config.notify.webhook_url
@@ -52,7 +52,7 @@ def protect(config: Config) -> None:
 
 
 def protect_known(sources: Sources) -> None:
-    """The same with whatever of it is known before the configuration is checked: complaints about it are clean, too."""
+    """Register the secrets that are known before the configuration is checked, so that its errors show none."""
     deployment, notify = sources.section("deployment"), sources.section("notify")
     variable = deployment.get("access_token_env", "RINGBACK_ACCESS_TOKEN")
     token = sources.environ.get(str(variable), "")
@@ -60,7 +60,7 @@ def protect_known(sources: Sources) -> None:
         with contextlib.suppress(OSError, ValueError):
             token = Path(file).read_text(encoding="utf-8").strip()
     others = {
-        # Written where it does not belong, or in place of a variable's name.
+        # A token in a wrong key, or in place of the name of an environment variable.
         "<deployment.access_token>": deployment.get("access_token"),
         "<deployment.access_token_env>": None if str(variable) in sources.environ or _is_name(variable) else variable,
         "<notify.webhook_url>": notify.get("webhook_url"),
@@ -91,9 +91,9 @@ def _is_name(variable: object) -> bool:
 
 
 def _add_near_misses(redactor: Redactor, token: str, shortest: int = 4) -> None:
-    """What comes near the token gives it away, so it is as secret.
+    """Register near misses of the token as secrets, because they disclose it.
 
-    The redactor finds the token within other text, in any case, and parts of a long one; only the rest is added.
+    The redactor already finds the token within other text, in any case, and parts of a long token.
     """
     for how, make in near_miss_tokens().items() if len(token) >= shortest else ():
         wrong = make(token)
