@@ -81,15 +81,15 @@ def _ringback(variant: DeploymentVariant, seed: int, folder: Path) -> Row:
         "code": checked.code,
         "calls": checked.calls,
         "seconds": round(checked.seconds, 2),
-        "strangers": len(checked.strangers),
-        "told": f"exit {checked.code}, broken: {' '.join(broken) or 'nothing'}",
+        "unknown_numbers": len(checked.unknown_numbers),
+        "outcome": f"exit {checked.code}, broken: {' '.join(broken) or 'nothing'}",
     }
 
 
 def _schemathesis(variant: DeploymentVariant, seed: int, folder: Path, destination: str) -> Row:
     with deployed(variant, folder) as deployment:
         driven = drive(deployment, folder, seed, destination)
-        strangers = len(deployment.strangers())
+        unknown_numbers = len(deployment.unknown_numbers())
     if driven.code not in (0, 1):
         raise RuntimeError(f"exit {driven.code}: {driven.printed[-2000:]}")
     return {
@@ -98,8 +98,8 @@ def _schemathesis(variant: DeploymentVariant, seed: int, folder: Path, destinati
         "code": driven.code,
         "calls": driven.calls,
         "seconds": round(driven.seconds, 2),
-        "strangers": strangers,
-        "told": f"exit {driven.code}, {', '.join(driven.findings) or 'no failure'}",
+        "unknown_numbers": unknown_numbers,
+        "outcome": f"exit {driven.code}, {', '.join(driven.findings) or 'no failure'}",
     }
 
 
@@ -147,7 +147,11 @@ class Summary:
                 for row in self.conforming
                 if row["undecided"]
             ]
-        lines += [f"strangers dialled: {row['variant']}: {row['strangers']}" for row in self.rows if row["strangers"]]
+        lines += [
+            f"not lines, but dialled: {row['variant']}: {row['unknown_numbers']}"
+            for row in self.rows
+            if row["unknown_numbers"]
+        ]
         return [f"  {line}" for line in lines]
 
 

@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def in_a_process(figure: str, calls: int) -> dict[str, float]:
     command = [sys.executable, str(Path(__file__)), "--one", figure, str(calls)]
-    told: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return told
+    measured: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return measured
 
 
 def memory(calls: int) -> dict[str, float]:

@@ -63,9 +63,9 @@ class Rows:
 
     def __init__(self, path: Path | None, again: str | None = None) -> None:
         self._path = path
-        told = json.loads(path.read_text(encoding="utf-8")) if path is not None and path.exists() else []
+        saved = json.loads(path.read_text(encoding="utf-8")) if path is not None and path.exists() else []
         self._rows: dict[str, Row] = {
-            row["key"]: row for row in told if again is None or not re.search(again, row["key"])
+            row["key"]: row for row in saved if again is None or not re.search(again, row["key"])
         }
 
     def __contains__(self, key: object) -> bool:
@@ -106,7 +106,7 @@ def _take(rows: Rows, key: str, error: BaseException | None, future: Any, progre
         return False
     row = future.result()
     rows.add(row)
-    print(f"{progress} {key}: {row['told']}", file=sys.stderr, flush=True)
+    print(f"{progress} {key}: {row['outcome']}", file=sys.stderr, flush=True)
     return True
 
 

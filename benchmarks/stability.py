@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lost = run_all(rows, work, options.jobs)
     found = rows.of(key for key, _ in work)
     print("\n".join(report(found)))
-    if any(row["broken"] or row["strangers"] for row in found):
+    if any(row["broken"] or row["unknown_numbers"] for row in found):
         return 1
     return 2 if lost else 0
 
@@ -67,8 +67,8 @@ def _run(key: str, variant: DeploymentVariant, seed: int, folder: Path) -> Row:
         ],
         "calls": checked.calls,
         "seconds": round(checked.seconds, 2),
-        "strangers": len(checked.strangers),
-        "told": f"exit {checked.code} {' '.join(checked.broken + undecided)}".rstrip(),
+        "unknown_numbers": len(checked.unknown_numbers),
+        "outcome": f"exit {checked.code} {' '.join(checked.broken + undecided)}".rstrip(),
     }
 
 

@@ -1,4 +1,4 @@
-"""The receiver: an address for each call, answers as told, and calm in the face of anything."""
+"""The receiver: an address for each call, configured answers, and no failure for any request."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def test_each_call_has_an_address_of_its_own() -> None:
             assert (await http.post(url, json={"UniqueId": "a"})).status_code == 200
             assert (await http.get(f"{url}?UniqueId=b%2Fc")).status_code == 200
             assert (await http.put(f"{url}/call-d/", content=b"\xff")).status_code == 200
-            told = receiver.to(one)
-            assert [d.method for d in told] == ["POST", "GET", "PUT"]
-            assert '{"UniqueId":"a"}' in told[0].text.replace(" ", "")
-            assert told[1].target == f"/{one}?UniqueId=b/c"
-            assert told[2].target == f"/{one}/call-d/"
-            assert ("content-type", "application/json") in told[0].headers
+            received = receiver.to(one)
+            assert [d.method for d in received] == ["POST", "GET", "PUT"]
+            assert '{"UniqueId":"a"}' in received[0].text.replace(" ", "")
+            assert received[1].target == f"/{one}?UniqueId=b/c"
+            assert received[2].target == f"/{one}/call-d/"
+            assert ("content-type", "application/json") in received[0].headers
             assert receiver.to(other) == receiver.to(None) == receiver.to("nobody") == []
 
     run(main())
 
 
-def test_an_address_behaves_as_it_was_told() -> None:
+def test_an_address_answers_as_configured() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             _, url = receiver.address(Behaviour((503, 500, 204)))
@@ -67,7 +67,7 @@ def test_an_address_behaves_as_it_was_told() -> None:
             began = clock.monotonic()
             posting = asyncio.create_task(http.post(slow))
             while len(receiver.deliveries) < 5:
-                assert not posting.done(), "told as soon as it was read, though answered later"
+                assert not posting.done(), "reported as soon as it was read, though answered later"
                 await asyncio.sleep(0.01)
             assert (await posting).status_code == 200
             assert clock.monotonic() - began == pytest.approx(0.3, abs=0.02)
@@ -75,7 +75,7 @@ def test_an_address_behaves_as_it_was_told() -> None:
     run(main())
 
 
-def test_who_listens_is_told_of_each_delivery() -> None:
+def test_a_listener_is_called_for_each_delivery() -> None:
     async def main() -> None:
         heard: list[Delivery] = []
 

@@ -180,7 +180,7 @@ def _json5(text: str) -> Iterable[Any]:
     return _from_tree(_pairs(text))
 
 
-def _mended(text: str) -> Iterable[Any]:
+def _repaired(text: str) -> Iterable[Any]:
     """JSON that was cut off: whatever is open is closed."""
     closing: list[str] = []
     quoted = escaped = False
@@ -269,7 +269,7 @@ _READERS: tuple[Callable[[str], Iterable[Any]], ...] = (
     _json_all_members,
     _json_lines,
     _json5,
-    _mended,
+    _repaired,
     _form,
     _multipart,
     _markup,
@@ -280,5 +280,5 @@ _READERS: tuple[Callable[[str], Iterable[Any]], ...] = (
     _after(unquote, _json_all_members),
     _after(html.unescape, _pattern),
     _after(html.unescape, _json_all_members),
-    _after(_halved, _mended),
+    _after(_halved, _repaired),
 )

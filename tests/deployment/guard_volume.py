@@ -17,12 +17,12 @@ from ringback.deployment.guard import DialGuard, StrangerRefused
 from .guard_bodies import CALLER, HARMLESS, LINES, hostile, mutated
 from .guard_readers import dialled
 
-__all__ = ["strangers", "tally"]
+__all__ = ["dialled_numbers", "tally"]
 
 _PER_SEED = 50_000
 
 
-def strangers(body: bytes) -> set[str]:
+def dialled_numbers(body: bytes) -> set[str]:
     """Whom one of the careless readers would ring that is no line."""
     return dialled(body) - set(LINES)
 
@@ -44,12 +44,12 @@ def tally(guard: DialGuard, seed: int, bodies: int, *, damaged: bool) -> Counter
             counts["refused"] += 1
         else:
             counts["passed"] += 1
-            found = strangers(request.body)
+            found = dialled_numbers(request.body)
             again = f"python -m tests.deployment.guard_volume --seed {seed} --bodies {bodies}" + " --damaged" * damaged
             assert not request.certain and not found, f"{found or 'a stranger'} at {number}, {request}\n{again}"
         if number % 16 == 0:
             counts["read"] += 1
-            counts["strangers seen"] += bool(strangers(request.body))
+            counts["dialled numbers seen"] += bool(dialled_numbers(request.body))
     return counts
 
 

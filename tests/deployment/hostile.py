@@ -198,10 +198,10 @@ async def serving(script: Script, **options: Any) -> AsyncIterator[Server]:
 def http(status: int, content: bytes | object = b"", *headers: tuple[str, str], length: bool = True) -> bytes:
     """An answer's bytes."""
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    told = [("Content-Type", "application/json"), *headers]
+    sent = [("Content-Type", "application/json"), *headers]
     if length:
-        told.append(("Content-Length", str(len(data))))
-    head = "".join(f"{name}: {value}\r\n" for name, value in told)
+        sent.append(("Content-Length", str(len(data))))
+    head = "".join(f"{name}: {value}\r\n" for name, value in sent)
     return f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode("latin-1") + data
 
 

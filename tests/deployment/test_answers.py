@@ -128,14 +128,14 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
 @given(ANYTHING, st.sampled_from([None, 200, 204, 302, 404, 500]))
 @settings(max_examples=300, deadline=None)
 def test_no_answer_confuses_its_reader(value: object, status: int | None) -> None:
-    told, asked = trigger(value, status), poll(value, status)
-    assert isinstance(told.accepted, bool)
-    assert told.found_id is None or told.found_id.strip()
+    answered, asked = trigger(value, status), poll(value, status)
+    assert isinstance(answered.accepted, bool)
+    assert answered.found_id is None or answered.found_id.strip()
     for entry in asked.entries:
         assert entry.unique_id is None or isinstance(entry.unique_id, str)
     assert asked.states("a") == [e.state for e in asked.entries if e.unique_id == "a" and e.state]
-    assert told.told()
-    assert "\n" not in told.told()
+    assert answered.told()
+    assert "\n" not in answered.told()
 
 
 def test_an_enormous_id_is_no_crash() -> None:
@@ -143,7 +143,7 @@ def test_an_enormous_id_is_no_crash() -> None:
     assert len(poll(b'{"CallResults": [{"UniqueId": ' + b"7" * 5000 + b"}]}").entries) == 1
 
 
-def test_what_came_is_told_in_a_few_words() -> None:
+def test_an_answer_is_described_in_a_few_words() -> None:
     assert trigger({"UniqueId": "a"}).told() == "200 with 17 bytes"
     assert trigger(b"", 503).told() == "503 with an empty body"
     assert Trigger(NONE, 0, 2, None, None, b"", "timeout").told() == "no answer (timeout after 2.0 s)"

@@ -105,15 +105,15 @@ def test_no_content_type_stays_none() -> None:
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"a\0b", b"x" * (RECORDED_BODY + 1)])
-def test_a_body_that_cannot_be_pasted_is_owned_up_to(body: bytes) -> None:
+def test_a_comment_says_that_a_body_is_incomplete(body: bytes) -> None:
     line = curl(record(body))
-    assert f"# not the body that was sent: that had {len(body)} bytes" in line
+    assert f"# incomplete: the body had {len(body)} bytes" in line
     arguments(line.replace("\0", ""))
 
 
 @pytest.mark.parametrize("secret", [TOKEN, *LINES.values(), "jane.doe@example.com"])
 def test_no_secret_across_a_bound(secret: str) -> None:
-    """Wherever the cut for keeping falls, and however much shorter redaction has made the text before it."""
+    """Wherever the text is cut, and however much redaction has shortened the text before it."""
     for filling in ("x ", f"{TOKEN} ", "jane@example.com "):
         for bound in (RECORDED_BODY, 4 * RECORDED_BODY):
             for shift in range(1, len(secret), 4):
@@ -128,9 +128,9 @@ def test_failures_purposes_and_answers_are_cleaned() -> None:
         purpose=f"with {TOKEN}", url=f"{URL}?{TOKEN}", failure=f"closed by {LINES['answered']}", status=200,
         response_headers=[("X-Echo", TOKEN)], response_body=f"hello {TOKEN}".encode(),
     )  # fmt: skip
-    told = json.dumps(exchange.as_json())
-    assert TOKEN not in told + exchange.request_text() + exchange.response_text()
-    assert LINES["answered"] not in told
+    text = json.dumps(exchange.as_json())
+    assert TOKEN not in text + exchange.request_text() + exchange.response_text()
+    assert LINES["answered"] not in text
     assert exchange.leaks == ("$RINGBACK_ACCESS_TOKEN",)
     assert "[then: closed by" in exchange.response_text()
 

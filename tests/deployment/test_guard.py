@@ -439,9 +439,9 @@ def test_a_refusal_tells_the_place_and_never_the_number() -> None:
     assert message == "not sent: digits that are not a configured line, in body.ScenarioInputParameters[1].Value"
     assert issubclass(StrangerRefused, NotSent)
     for body in ({STRANGER: {STRANGER: STRANGER}}, f"_Destination={STRANGER}", {"_Destination": {"Jane Doe": "112"}}):
-        told = refusal(body)
-        assert not any(map(str.isdigit, told))
-        assert "Jane" not in told
+        message = refusal(body)
+        assert not any(map(str.isdigit, message))
+        assert "Jane" not in message
 
 
 def test_a_number_that_is_a_configured_text_is_no_line() -> None:

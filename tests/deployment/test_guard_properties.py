@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ringback.deployment.guard import DialGuard, StrangerRefused
 
 from .guard_bodies import BASE, CALLER, HARMLESS, LINES, Hostile, hostile, mutated
-from .guard_volume import strangers, tally
+from .guard_volume import dialled_numbers, tally
 
 T = TypeVar("T")
 GUARD = DialGuard(LINES, CALLER, HARMLESS)
@@ -60,7 +60,7 @@ def judge(request: Hostile) -> str:
     if not passes(request):
         return "refused"
     assert not request.certain, f"a stranger's number got past: {request}"
-    assert not strangers(request.body), f"a reader would dial a stranger: {request}"
+    assert not dialled_numbers(request.body), f"a reader would dial a stranger: {request}"
     return "passed"
 
 
@@ -80,24 +80,24 @@ def test_no_damaged_body_passes_that_a_reader_would_dial_from(data: st.DataObjec
 
 @pytest.mark.parametrize(("seed", "damaged"), [(20, False), (21, True)])
 def test_thousands_of_bodies(seed: int, damaged: bool) -> None:
-    assert_telling(tally(GUARD, seed, 3_000, damaged=damaged), damaged=damaged)
+    assert_enough_of_each(tally(GUARD, seed, 3_000, damaged=damaged), damaged=damaged)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("seed", "damaged"), [(22, False), (23, True)])
 def test_a_hundred_thousand_bodies(seed: int, damaged: bool) -> None:
-    assert_telling(tally(GUARD, seed, 100_000, damaged=damaged), damaged=damaged)
+    assert_enough_of_each(tally(GUARD, seed, 100_000, damaged=damaged), damaged=damaged)
 
 
-def assert_telling(counts: Counter[str], *, damaged: bool) -> None:
-    """The run was not empty: both outcomes came, and the oracle found strangers in most bodies made to hold one."""
+def assert_enough_of_each(counts: Counter[str], *, damaged: bool) -> None:
+    """The run was not empty: both outcomes came, and the oracle found numbers that are not lines in most bodies made to hold one."""
     print(dict(counts))
     assert counts["refused"] > 0
     assert counts["passed"] > 0
-    assert counts["strangers seen"] > counts["read"] * (0.25 if damaged else 0.5)
+    assert counts["dialled numbers seen"] > counts["read"] * (0.25 if damaged else 0.5)
 
 
-_TELLING = re.compile(r"destinat|phone|telefon|msisdn|callee|display|caller|calling|uri", re.IGNORECASE)
+_NAMES_A_NUMBER = re.compile(r"destinat|phone|telefon|msisdn|callee|display|caller|calling|uri", re.IGNORECASE)
 
 
 def is_ordinary(text: str) -> bool:
@@ -107,7 +107,7 @@ def is_ordinary(text: str) -> bool:
         digits < 7
         and text.lstrip()[:1] not in {*"{[<'", '"'}
         and not {"\\", "%", "&", "+"} & set(text)
-        and not _TELLING.search(text)
+        and not _NAMES_A_NUMBER.search(text)
     )
 
 

@@ -49,7 +49,7 @@ def approved(document: Any, length: int = 16, guard: DialGuard = GUARD) -> Reque
     return guard.approve(URL, HEADERS, HEAD, pieces, length)
 
 
-TELLING = [
+NAMES_OF_NUMBERS = [
     "dst",
     "gsm",
     "bcd",
@@ -69,7 +69,7 @@ TELLING = [
 """What is left of names that numbers are dialled from: words can hold no more of them."""
 words = st.one_of(
     st.text(LETTERS, min_size=16, max_size=16),
-    st.lists(st.sampled_from([word for word in TELLING if set(word) <= set(LETTERS)]), min_size=16).map(
+    st.lists(st.sampled_from([word for word in NAMES_OF_NUMBERS if set(word) <= set(LETTERS)]), min_size=16).map(
         lambda parts: "".join(parts)[:16]
     ),
     st.sampled_from(LETTERS).map(lambda letter: letter * 16),
@@ -122,7 +122,7 @@ def test_the_letters_spell_nothing_and_are_as_many_as_a_half_byte_has_values() -
 
 
 @pytest.mark.parametrize("number", ["5559998877", "+905559998877", "112", LINES[0] + "0", CALLER, LINES[0][:-1]])
-def test_a_strangers_number_is_not_approved(number: str) -> None:
+def test_a_number_that_is_not_a_line_is_not_approved(number: str) -> None:
     with pytest.raises(StrangerRefused):
         approved(trigger(number))
 
@@ -136,7 +136,7 @@ def test_a_strangers_number_is_not_approved(number: str) -> None:
         json.dumps(trigger(), ensure_ascii=False)[:-1] + ', "_Destination": "5559998877"}',
     ],
 )
-def test_a_strangers_number_anywhere_is_not_approved(document: Any) -> None:
+def test_a_number_that_is_not_a_line_anywhere_is_not_approved(document: Any) -> None:
     with pytest.raises(StrangerRefused):
         approved(document)
 

@@ -66,7 +66,7 @@ def test_where_nobody_ever_was_reached_the_next_request_does_not_try_for_long() 
 
 
 def test_a_deployment_that_was_reached_before_is_tried_again() -> None:
-    """A deployment that restarts is away for a moment; nobody is told that it is unreachable for good."""
+    """A deployment that restarts is unreachable for a moment; it is not reported as unreachable."""
 
     async def main() -> None:
         async with serving(accepts) as server, talking_to(settings(server.base_url)) as client:
@@ -138,7 +138,7 @@ async def _relay(inner: Server, reader: asyncio.StreamReader, writer: asyncio.St
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "GET", "DELETE", "OPTIONS", "X-CALL"])
-def test_a_strangers_number_never_reaches_the_socket(method: str) -> None:
+def test_a_number_that_is_not_a_line_never_reaches_the_socket(method: str) -> None:
     async def main() -> None:
         async with serving(accepts) as server, talking_to(settings(server.base_url)) as client:
             with pytest.raises(StrangerRefused):
@@ -197,8 +197,8 @@ def test_a_raw_httpx_client_spends_the_budget_too() -> None:
 
 def test_what_is_recorded_holds_neither_token_nor_line(tmp_path: Path) -> None:
     async def repeats(request: Request) -> bytes | None:
-        told = request.body + b"\n" + TOKEN.encode() + b" dialled " + LINE.encode()
-        return http(400, told, ("X-Token", TOKEN), ("X-Line", LINE), ("Set-Cookie", f"t={TOKEN}"))
+        body = request.body + b"\n" + TOKEN.encode() + b" dialled " + LINE.encode()
+        return http(400, body, ("X-Token", TOKEN), ("X-Line", LINE), ("Set-Cookie", f"t={TOKEN}"))
 
     async def main() -> Path:
         path = tmp_path / "exchanges.ndjson"

@@ -93,7 +93,7 @@ def test_a_very_long_number_is_json_all_the_same() -> None:
     assert read.value["UniqueId"] == "a"
 
 
-def test_members_given_twice_are_told_at_any_depth() -> None:
+def test_members_given_twice_are_reported_at_any_depth() -> None:
     read = read_json(b'{"a": 1, "b": [{"c": 1, "c": 2}], "a": 3}')
     assert read.problem is None
     assert set(read.twice) == {"a", "c"}

@@ -46,7 +46,7 @@ async def quietly() -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("context", "trusted", "told"),
+    ("context", "trusted", "reason"),
     [
         (right, False, "unable to get local issuer certificate"),
         (wrong_host, True, "IP address mismatch"),
@@ -55,7 +55,7 @@ async def quietly() -> AsyncIterator[None]:
     ids=["unknown CA", "wrong host", "expired"],
 )
 def test_nothing_is_sent_to_whom_can_not_be_trusted(
-    tls: Authority, context: Callable[[Authority], ssl.SSLContext], trusted: bool, told: str
+    tls: Authority, context: Callable[[Authority], ssl.SSLContext], trusted: bool, reason: str
 ) -> None:
     async def main() -> None:
         async with quietly(), serving(accepts, context=context(tls)) as server:
@@ -65,13 +65,13 @@ def test_nothing_is_sent_to_whom_can_not_be_trusted(
                     with pytest.raises(Unreachable) as caught:
                         await send()
                     assert caught.value.tls
-                    assert told in str(caught.value)
+                    assert reason in str(caught.value)
                 assert client.transport.budget.left == 50
             assert server.requests == []
             seen = await asyncio.to_thread(inspect_tls, config)
             assert seen is not None
             assert seen.problem is not None
-            assert told in seen.problem
+            assert reason in seen.problem
 
     asyncio.run(main())
 

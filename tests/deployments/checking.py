@@ -1,4 +1,4 @@
-"""Holds one deployment of the catalogue against the contract, with `ringback check` in a process of its own."""
+"""Checks one deployment of the catalogue with `ringback check` in a process of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST_SECONDS = 400.0
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What one run came to."""
+    """The outcome of one run."""
 
     variant: DeploymentVariant
     code: int
@@ -28,9 +28,9 @@ class Checked:
     verdict: dict[str, Any]
     """`verdict.json`."""
     seconds: float
-    """From the start of the process to its end."""
-    strangers: tuple[str, ...]
-    """What the deployment said of numbers that nobody allowed to be dialled."""
+    """Seconds from the start of the process to its end."""
+    unknown_numbers: tuple[str, ...]
+    """What the deployment logged about dialled numbers that are not lines."""
 
     @property
     def calls(self) -> int:
@@ -38,31 +38,33 @@ class Checked:
         return int(self.verdict["calls"]["accepted"])
 
     def clauses(self, *verdicts: str) -> list[str]:
-        """The clauses that ended so."""
+        """The clauses with these verdicts."""
         return [c["id"] for c in self.verdict["clauses"] if c["verdict"] in verdicts]
 
     @property
     def broken(self) -> list[str]:
-        """The clauses that the deployment is told to break, but for plain HTTP where it speaks nothing else."""
+        """The clauses that the deployment broke, without TRN-01 where it supports only plain HTTP."""
         accused = self.clauses("fail", "warn")
         speaks_http = self.variant.stack != "sandbox"
         return [clause for clause in accused if not (speaks_http and clause == "TRN-01")]
 
     def __str__(self) -> str:
-        told = [
+        summaries = [
             f"{c['id']} {c['verdict']}: {c['summary']}"
             for c in self.verdict["clauses"]
             if c["verdict"] not in {"pass", "not-exercised"}
         ]
-        return "\n".join([f"{self.variant.label}: exit code {self.code}", *told, *self.strangers, self.printed])
+        return "\n".join(
+            [f"{self.variant.label}: exit code {self.code}", *summaries, *self.unknown_numbers, self.printed]
+        )
 
 
 def check(
     variant: DeploymentVariant, folder: Path, *, seed: int = 1, clauses: tuple[str, ...] = (), run: Run = forked
 ) -> Checked:
-    """Start a deployment, check all clauses or the given ones, and stop it. All files are left in `folder`.
+    """Start a deployment, check all clauses or the given ones, and stop it. All files stay in `folder`.
 
-    Raises RuntimeError when the deployment does not start or no verdict is written, TimeoutError when the run takes
+    Raises RuntimeError if the deployment does not start or no verdict is written, TimeoutError if the run takes
     longer than `LONGEST_SECONDS`.
     """
     with deployed(variant, folder) as deployment:
@@ -84,5 +86,5 @@ def check(
             printed.read_text(),
             json.loads(verdict.read_text()),
             seconds,
-            tuple(deployment.strangers()),
+            tuple(deployment.unknown_numbers()),
         )

@@ -1,6 +1,6 @@
-"""`ringback` in a process of its own: started anew, or forked from one that has imported it already.
+"""Runs `ringback` in a new process, or in a fork of a process that has already imported it.
 
-Hundreds of runs need not import a hundred times; a measurement of what a user waits for must.
+Forks save the import time of hundreds of runs. Measurements start a new process, as a user does.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _CONTEXT.set_forkserver_preload(
 
 
 class Run(Protocol):
-    """Runs a command line with these variables alone set; the exit code. What it prints goes to `output`."""
+    """Runs a command line with only these variables set, writes its output to `output`, returns its exit code."""
 
     def __call__(
         self, arguments: list[str], variables: dict[str, str], folder: Path, output: Path, seconds: float
     ) -> int:
-        """Raises TimeoutError when it takes longer than so many seconds; it is killed then."""
+        """Run it; kill it and raise TimeoutError after `seconds`."""
 
 
 def anew(arguments: list[str], variables: dict[str, str], folder: Path, output: Path, seconds: float) -> int:

@@ -42,14 +42,14 @@ _TIMING = {
     "fault": {"settle": "8s", "delivery": "4s", "queued_delivery": "5s", "request": "4s"},
     "conforming": {"settle": "90s", "delivery": "20s", "queued_delivery": "30s", "request": "10s"},
 }
-"""What a fault keeps from happening is waited for in full; what a conforming deployment delays comes in the end."""
+"""Short for faults, because Ringback waits in full for what a fault prevents; longer for conforming deployments."""
 _TRIGGERS_PER_SECOND = {"sandbox": 200}
-"""The others hold what their authors were told to expect."""
+"""Limits of the programs that do not accept 40 triggers a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a client must know to be served."""
+    """The credentials and lines of a client."""
 
     project: str = "Collections"
     tenant: str = "Default"
@@ -65,7 +65,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A deployment that answers requests, and the files that were made for it."""
+    """A deployment that answers requests, and its files."""
 
     variant: DeploymentVariant
     base_url: str
@@ -74,16 +74,16 @@ class Deployed:
     config: Path
     """A `ringback.toml`; the token is in the variable `TOKEN_VARIABLE`."""
     errors: Path
-    """What the process wrote to its standard error."""
+    """The standard error of the process."""
 
-    def strangers(self) -> list[str]:
-        """What an independent deployment said of numbers that are nobody's line."""
+    def unknown_numbers(self) -> list[str]:
+        """What an independent deployment logged about dialled numbers that are not lines."""
         return [line for line in self.errors.read_text(errors="replace").splitlines() if "STRANGER DIALLED" in line]
 
 
 @contextlib.contextmanager
 def deployed(variant: DeploymentVariant, folder: Path) -> Iterator[Deployed]:
-    """Run one deployment for the length of a `with` block, its files in `folder`, which is made.
+    """Run one deployment for the length of a `with` block. Creates `folder` for its files.
 
     Raises RuntimeError (the sandbox: SandboxError) when it does not start.
     """
@@ -144,7 +144,7 @@ def _independent(
 
 
 def settings_of(account: Account) -> dict[str, object]:
-    """What an independent program reads from its settings file."""
+    """The content of an independent program's settings file."""
     return {
         "project": account.project,
         "tenant": account.tenant,
@@ -170,7 +170,7 @@ def _address(stream: IO[str], variant: DeploymentVariant, errors: Path) -> str:
 
 
 def _read(stream: IO[str], first: queue.Queue[str]) -> None:
-    """Hand over the first line, and read on: a full pipe would stop the program."""
+    """Pass on the first line, then read the rest: a full pipe would block the program."""
     with contextlib.suppress(ValueError):  # the stream is closed when the program has ended
         first.put(stream.readline())
         while stream.read(65536):
@@ -178,7 +178,7 @@ def _read(stream: IO[str], first: queue.Queue[str]) -> None:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """End a program and what it may have started."""
+    """End a program and the processes that it has started."""
     assert process.stdin is not None and process.stdout is not None
     with contextlib.suppress(OSError):
         process.stdin.close()

@@ -1,4 +1,4 @@
-"""The catalogue is as large as it must be, names nothing twice, and what it starts is gone afterwards."""
+"""The catalogue is large enough and has no name twice; the processes that it starts end."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def post(url: str, body: bytes) -> tuple[int, bytes]:
             return refusal.code, refusal.read()
 
 
-def test_nothing_is_named_twice() -> None:
+def test_no_two_variants_have_the_same_name() -> None:
     labels = [(variant.kind, variant.label) for variant in ALL]
     assert len(set(labels)) == len(labels)
 
 
-def test_faults_name_clauses_of_the_contract_and_conforming_ones_none() -> None:
+def test_only_faults_name_clauses() -> None:
     for variant in ALL:
         assert set(variant.clauses) <= set(CLAUSES), variant
         assert bool(variant.clauses) == (variant.kind == "fault"), variant
@@ -78,20 +78,20 @@ def test_each_program_has_dialects_and_faults_of_its_own(stack: str) -> None:
 
 
 @pytest.mark.parametrize("stack", INDEPENDENT)
-def test_a_deployment_dials_its_lines_alone_and_ends_with_its_context(stack: str, tmp_path: Path) -> None:
+def test_a_deployment_logs_numbers_that_are_not_lines_and_ends_with_its_block(stack: str, tmp_path: Path) -> None:
     with deployed(natural(stack), tmp_path) as deployment:
         account, url = deployment.account, deployment.base_url
         status, body = post(f"{url}/v2/call", trigger(account, account.lines["answered"]))
         assert status == 200 and json.loads(body)["UniqueId"]
-        assert not deployment.strangers()
+        assert not deployment.unknown_numbers()
         assert 400 <= post(f"{url}/v2/call", trigger(account, "5550199999"))[0] < 500
-        assert len(deployment.strangers()) == 1
+        assert len(deployment.unknown_numbers()) == 1
     with pytest.raises(urllib.error.URLError):
         post(f"{url}/v2/call", b"{}")
 
 
 @pytest.mark.parametrize("stack", INDEPENDENT)
-def test_a_program_whose_starter_died_ends_by_itself(stack: str, tmp_path: Path) -> None:
+def test_a_program_ends_when_its_parent_has_died(stack: str, tmp_path: Path) -> None:
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps(settings_of(Account())))
     command = [*program(natural(stack)), "--settings", str(settings)]

@@ -1,4 +1,4 @@
-"""A deployment that gives away everything it was told, and more, in every place that a server controls.
+"""A deployment that repeats everything it received, and more, in every place that a server controls.
 
 Two answers in three are sound but for what is added to them, so that runs go on; the third is broken in some way.
 Places and spellings take turns, so that one run meets them all.

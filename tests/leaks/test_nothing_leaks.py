@@ -105,8 +105,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 
 def test_the_deployment_is_hostile_enough(seen: Seen) -> None:
     assert seen.leaky.met == PLACES.keys()
-    told = {leak.secret for answer in seen.leaky.sent for leak in find_secrets(answer, TOKEN, [LINE], PERSONAL)}
-    assert told == {TOKEN, LINE, *PERSONAL}
+    disclosed = {leak.secret for answer in seen.leaky.sent for leak in find_secrets(answer, TOKEN, [LINE], PERSONAL)}
+    assert disclosed == {TOKEN, LINE, *PERSONAL}
     assert len(list(seen.left())) > 30
 
 

@@ -79,7 +79,7 @@ def must_be_found(checked: Checked) -> None:
     assert checked.code == (0 if variant.advisory else 1), str(checked)
     assert checked.calls <= 60
     assert len(checked.broken) <= 3, str(checked)
-    assert not checked.strangers, str(checked)
+    assert not checked.unknown_numbers, str(checked)
 
 
 def one_of_each_clause(faults: Iterable[DeploymentVariant]) -> list[DeploymentVariant]:

@@ -39,7 +39,7 @@ def test_a_dialect_passes(runner: Runner, variant: DeploymentVariant) -> None:
     assert checked.clauses("warn") == ["TRN-01"], str(checked)
     assert checked.code == 0, str(checked)
     assert checked.calls <= 60
-    assert not checked.strangers, str(checked)
+    assert not checked.unknown_numbers, str(checked)
 
 
 @pytest.mark.parametrize("variant", FAULTS, ids=label)

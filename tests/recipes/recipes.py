@@ -46,7 +46,7 @@ def gitlab_inputs() -> dict[str, dict[str, Any]]:
 
 def gitlab(**given: str) -> str:
     """The component's configuration with its inputs put in as GitLab does: given ones, and defaults for the rest."""
-    values = {name: str(told["default"]) for name, told in gitlab_inputs().items()}
+    values = {name: str(given["default"]) for name, given in gitlab_inputs().items()}
     values |= {name.replace("_", "-"): value for name, value in given.items()}
     body = GITLAB.read_text().split("\n---\n")[1]
     return _INPUT.sub(lambda match: values[match[1]], body)

@@ -129,9 +129,9 @@ def test_the_component_fits_gitlabs_schema(tmp_path: Path, given: dict[str, str]
 def test_the_component_declares_what_it_uses() -> None:
     body = GITLAB.read_text().split("\n---\n")[1]
     assert set(re.findall(r"inputs\.([a-z-]+)", body)) == set(gitlab_inputs())
-    for name, told in gitlab_inputs().items():
-        assert told["description"], name
-        assert told["default"] in told.get("options", [told["default"]])
+    for name, given in gitlab_inputs().items():
+        assert given["description"], name
+        assert given["default"] in given.get("options", [given["default"]])
 
 
 def test_gitlab_gets_the_report_and_the_files() -> None:

@@ -1,4 +1,4 @@
-"""The recipes' scripts run: with a stand-in for `ringback` that ends as it is told to, and with the real one."""
+"""The recipes' scripts run, with a stand-in for `ringback` whose exit code the test chooses, and with the real one."""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ def test_an_id_asked_for_twice_is_reported_once_and_unknown_ones_not_at_all() ->
             reply = await d.poll([second, "nobody", first, second, first])
             return [second, first], [entry["UniqueId"] for entry in reply.json()["CallResults"]]
 
-    asked, told = run(entries())
-    assert told == asked
+    asked, reported = run(entries())
+    assert reported == asked
 
 
 def test_a_number_that_is_no_line_ends_as_invalid() -> None:

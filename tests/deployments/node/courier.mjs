@@ -1,5 +1,5 @@
-// Brings results to the ResultDestination of their calls. What is sent, when, and whether it is
-// tried again is a matter of behaviour; this is the sending.
+// Sends results to the ResultDestination of their calls. The behaviour decides what is sent, when, and
+// whether it is retried.
 
 import http from 'node:http';
 import https from 'node:https';

@@ -39,7 +39,7 @@ export class Deployment {
     this.courier = new Courier(this);
   }
 
-  /** Dials the order's number; the call settles and is told of when its time has come. */
+  /** Dials the order's number; the call settles and is reported when its time has come. */
   place(order) {
     const { behaviour, book, courier, settings } = this;
     const call = {

@@ -50,8 +50,8 @@ const onlyKnownParameters = ({ body }, { headers }) => {
   if (!/^application\/json\b/i.test(headers['content-type'] ?? '')) {
     throw new Refusal(415, 'the body must be application/json');
   }
-  const stranger = Object.keys(body).some((name) => !KNOWN_PARAMETERS.has(name));
-  return stranger ? 'there is a parameter that is not documented' : undefined;
+  const undocumented = Object.keys(body).some((name) => !KNOWN_PARAMETERS.has(name));
+  return undocumented ? 'there is a parameter that is not documented' : undefined;
 };
 
 const nameSorted = (value) =>
@@ -98,7 +98,7 @@ export const DIALECTS = {
   },
 
   'hidden-404': {
-    summary: 'all that is not served is told as 404 with a JSON error that holds null members',
+    summary: 'unknown paths and methods are answered 404 with a JSON error that holds null members',
     refusal: ({ message }) => ({
       status: 404,
       value: { error: { code: 'NOT_FOUND', message, target: null, details: [] }, data: null },
@@ -130,7 +130,7 @@ export const DIALECTS = {
 
   'pending-entries': {
     summary:
-      'pending and unknown ids are entries with an empty state; ids asked for twice are told twice',
+      'pending and unknown ids are entries with an empty state; ids asked for twice are reported twice',
     select: (ids, { book }) => ids.map((id) => ({ id, call: book.find(id) })),
     review: () => undefined,
     unknownEntry: (id) => ({ UniqueId: id, CallRequestId: '', CallState: '', Known: false }),
@@ -248,7 +248,7 @@ export const DIALECTS = {
   },
 
   'slow': {
-    summary: 'triggers take 150 ms, polls 80 ms, and states are told 200 ms after the call is over',
+    summary: 'triggers take 150 ms, polls 80 ms, and states are reported 200 ms after the call is over',
     beforeAck: () => pause(150),
     pollLag: 80,
     stateLag: 200,

@@ -1,4 +1,4 @@
-// Reads a poll and tells how the calls that it names have ended.
+// Reads a poll and reports how the calls that it names have ended.
 
 import { setTimeout as pause } from 'node:timers/promises';
 

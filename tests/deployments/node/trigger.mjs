@@ -67,7 +67,7 @@ function checkCredentials(body, exchange, { behaviour, settings }) {
   if (Tenant !== settings.tenant) throw new Refusal(403, 'the tenant is not known');
 }
 
-/** Tells whoever runs this server of a number that it has no line for. */
+/** Logs a number that is not a line. */
 function reportStranger(body, lines) {
   if (!isObject(body) || !Array.isArray(body.ScenarioInputParameters)) return;
   for (const entry of body.ScenarioInputParameters) {

@@ -1,4 +1,4 @@
-"""What an answer is before it goes onto the wire, and how JSON is written, well or with a fault."""
+"""Answers before they are sent, and how their JSON is written, with and without faults."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from tests.deployments.threads.ways import Ways
 
 @dataclass
 class Answer:
-    """Status, body and headers beside the length; no content type where there is none to name."""
+    """Status, body and headers other than Content-Length; the content type may be absent."""
 
     status: int
     body: bytes = b""
@@ -65,12 +65,12 @@ def results(entries: list[dict[str, Any]], asked: list[str], ways: Ways) -> Answ
 
 
 def _content(entries: list[dict[str, Any]], ways: Ways) -> dict[str, Any]:
-    told: object = entries
+    value: object = entries
     if ways.fault("single-unwrapped") and len(entries) == 1:
-        told = entries[0]
+        value = entries[0]
     if ways.fault("none-is-null") and not entries:
-        told = None
-    content: dict[str, Any] = {"CallResults": told}
+        value = None
+    content: dict[str, Any] = {"CallResults": value}
     if ways.fault("none-is-nothing") and not entries:
         content = {}
     if ways.dialect.extras:

@@ -1,7 +1,4 @@
-"""The conforming variants of the threads deployment: what the contract leaves open, each time decided otherwise.
-
-Faults live elsewhere; nothing here breaks a clause.
-"""
+"""The dialects of the threads deployment: different choices where the contract leaves one. All conform."""
 
 import base64
 import secrets
@@ -178,7 +175,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "echoing": replace(
         NATURAL,
         summary=(
-            "Unknown ids are entries with an empty state, one asked for twice is told twice, each poll renames"
+            "Unknown ids are entries with an empty state, one asked for twice is reported twice, each poll renames"
             " CallRequestId."
         ),
         unknown="empty",
@@ -200,7 +197,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "slow": replace(
         NATURAL,
         summary=(
-            "A trigger is answered after 150 ms, a state is told 200 ms late; the result is a bare id in plain"
+            "A trigger is answered after 150 ms, a state is reported 200 ms late; the result is a bare id in plain"
             " text, twice."
         ),
         answer_after=0.15,

@@ -1,4 +1,4 @@
-"""The two endpoints of the threads deployment: which request gets which answer. The wire is elsewhere."""
+"""The two endpoints of the threads deployment: which request has which answer. `wire` does the HTTP."""
 
 import html
 import json
@@ -43,7 +43,7 @@ class Ration:
 
 
 class Office:
-    """Answers requests, given whole."""
+    """Answers complete requests."""
 
     def __init__(self, ways: Ways) -> None:
         self.ways = ways
@@ -69,7 +69,7 @@ class Office:
 
     @contextmanager
     def _crowd(self) -> Iterator[None]:
-        """Count who is at work; under the faults of crowds, work takes long enough to be counted."""
+        """Count requests in progress; faults of many requests at once make each take longer."""
         if not self.ways.broken.startswith("crowd-"):
             yield
             return
@@ -110,7 +110,7 @@ class Office:
         raise Refused("method", "Only POST is answered here.", reference=method)
 
     def _looked_over(self, headers: Mapping[str, str], raw: bytes) -> None:
-        """What is refused whatever it says."""
+        """Refuse requests by size, media type and rate."""
         if not raw and self.ways.fault("awaits-a-body"):
             raise Hung
         if self.ways.fault("mebibyte-500") and len(raw) > 900_000:
@@ -149,7 +149,7 @@ class Office:
         return accepted(content, order.token, order.immediate, self.ways)
 
     def _betrayed(self, refused: Refused, raw: bytes, headers: Mapping[str, str]) -> None:
-        """What the faults of refusals do to one, beside its text."""
+        """Apply the faults of refusals, except those of their text."""
         if refused.kind == "number":
             sys.stderr.write(f"STRANGER DIALLED {refused.reference}\n")
             sys.stderr.flush()
@@ -170,10 +170,10 @@ class Office:
             time.sleep(0.02)
             asked = self._latest_poll
         with self.exchange.lock:
-            return results(self.polls.tell(asked), asked, self.ways)
+            return results(self.polls.report(asked), asked, self.ways)
 
     def refusal(self, refused: Refused) -> Answer:
-        """The answer to what is refused, in the dialect's form."""
+        """The answer to a refused request, in the dialect's form."""
         dialect = self.ways.dialect
         statuses = {**STATUSES, **dialect.statuses}
         status = statuses.get(refused.kind, 400)

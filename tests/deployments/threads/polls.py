@@ -1,4 +1,4 @@
-"""From the body of a poll to the results that answer it, and the faults in between."""
+"""Reads polls and finds their results, with the faults of both."""
 
 import re
 import uuid
@@ -14,14 +14,14 @@ Entry = dict[str, Any]
 
 
 class PollDesk:
-    """Reads polls and tells results."""
+    """Reads polls and reports results."""
 
     def __init__(self, ways: Ways, exchange: Exchange) -> None:
         self.ways = ways
         self.exchange = exchange
 
     def read(self, raw: bytes) -> list[str]:
-        """The ids that a poll asks for; raises Refused where it is no poll."""
+        """The ids in a poll; raises Refused if it is malformed."""
         if not raw and self.ways.fault("bodiless-poll"):
             return []
         body = parse(raw, self.ways)
@@ -77,8 +77,8 @@ class PollDesk:
     def _all(self) -> list[str]:
         return [call.id for call in self.exchange.everybody()]
 
-    def tell(self, asked: list[str]) -> list[Entry]:
-        """The results to answer with; raises Refused where a dialect or a fault refuses unknown ids."""
+    def report(self, asked: list[str]) -> list[Entry]:
+        """The entries for the ids; raises Refused if a dialect or a fault refuses unknown ids."""
         dialect = self.ways.dialect
         ids = (
             asked
@@ -114,7 +114,7 @@ class PollDesk:
                     return
                 yield from self._unknown(one, last_state, poll_id)
                 continue
-            state = self.exchange.told(call)
+            state = self.exchange.reported(call)
             last_state = state or last_state
             if self.ways.fault("second-is-empty") and one in seen:
                 state = ""
@@ -129,7 +129,7 @@ class PollDesk:
         if self.ways.fault("pattern-ids", "part-of-id"):
             for call in self.exchange.everybody():
                 if self._matches(one, call):
-                    yield self._entry(call.id, call, self.exchange.told(call) or "", poll_id)
+                    yield self._entry(call.id, call, self.exchange.reported(call) or "", poll_id)
         elif self.ways.fault("unknown-is-error"):
             yield {"UniqueId": one, "CallRequestId": "", "CallState": "Error"}
         elif self.ways.fault("unknown-takes-last") and last_state:
@@ -150,7 +150,7 @@ class PollDesk:
             if other.order.number == call.order.number and other.id not in ids
         ]
         for other in mates[-1:]:
-            yield self._entry(other.id, other, self.exchange.told(other) or "", None)
+            yield self._entry(other.id, other, self.exchange.reported(other) or "", None)
 
     def _entry(self, one: str, call: Call, state: str, poll_id: str | None) -> Entry:
         request_id = {
@@ -175,10 +175,10 @@ class PollDesk:
         return entry
 
     def _mangled(self, entries: list[Entry], calls: dict[str, Call | None]) -> list[Entry]:
-        """The results as the faults of batches leave them."""
+        """The entries after the faults of batches."""
         if len(entries) < 2:
             return entries
-        if self.ways.fault("sixteen-told"):
+        if self.ways.fault("sixteen-reported"):
             return entries[:16]
         if self.ways.fault("eleventh-lost"):
             return [entry for place, entry in enumerate(entries) if place == 0 or place % 10]

@@ -1,5 +1,5 @@
-"""A deployment of the API with threads and the standard library, for tests: run this file. It knows one project,
-dials nobody, and can be given a dialect (another way to conform) or a fault."""
+"""A deployment of the API with threads and the standard library, for tests: run this file. It has one project, places
+no real calls, and can have a dialect (another way to conform) or a fault."""
 
 import argparse
 import json

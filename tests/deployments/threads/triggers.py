@@ -1,4 +1,4 @@
-"""From the body of a trigger to an order for a call: what is demanded of it, and the faults in demanding it."""
+"""Reads triggers, with the rules for them and the faults in these rules."""
 
 import json
 import re
@@ -14,7 +14,7 @@ REQUIRED = ("Project", "Tenant", "ConversationId", "AccessToken", "ScenarioPath"
 OPTIONAL = ("EndUser", "Locale", "ResultDestination", "SendResultImmediately")
 RESERVED = ("_DisplayNumber", "_Destination")
 NOBODY = ""
-"""The number of an order that reaches nobody; only faults let one through."""
+"""The number of an order without one; only faults accept such an order."""
 
 ABSENT_PASSES = {
     "tenant-defaulted": "Tenant",
@@ -28,7 +28,7 @@ EMPTY_PASSES = {"empty-conversation": "ConversationId"}
 
 @dataclass(frozen=True)
 class Order:
-    """An accepted trigger: whom to call, and where the result goes. `raw` is the body as it came."""
+    """An accepted trigger: the number to call and where to send the result. `raw` is its body."""
 
     number: str
     conversation: str
@@ -41,7 +41,7 @@ class Order:
 
 
 def parse(raw: bytes, ways: Ways) -> object:
-    """The JSON value of a body; raises Refused where there is none."""
+    """The JSON value of a body; raises Refused if it has none."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -62,7 +62,7 @@ def parse(raw: bytes, ways: Ways) -> object:
             raise Crashed from error
         raise Refused("json", "The body is nested too deeply.") from None
     except json.JSONDecodeError as error:
-        return _mended(text, error, ways)
+        return _repaired(text, error, ways)
     except ValueError:
         raise Refused("json", "The body holds a number that is out of range.") from None
 
@@ -87,11 +87,11 @@ def _no_constant(name: str) -> float:
     raise Refused("json", f"{name} is not JSON.")
 
 
-def _mended(text: str, error: json.JSONDecodeError, ways: Ways) -> object:
+def _repaired(text: str, error: json.JSONDecodeError, ways: Ways) -> object:
     cut_off = bool(text.strip()) and error.pos >= len(text.rstrip()) - 1
     if ways.fault("trailing-junk") and error.msg == "Extra data":
         return json.JSONDecoder().raw_decode(text.lstrip())[0]
-    if ways.fault("cut-off-mended") and cut_off:
+    if ways.fault("cut-off-repaired") and cut_off:
         for tail in ("}", '"}', "]}", "}]}", '"}]}'):
             try:
                 return json.loads(text + tail)
@@ -107,14 +107,14 @@ def _mended(text: str, error: json.JSONDecodeError, ways: Ways) -> object:
 
 
 class TriggerDesk:
-    """Reads triggers. Its order of looking: form, then credentials, then the number (or credentials first)."""
+    """Reads triggers: checks form, then credentials, then the number (or credentials first)."""
 
     def __init__(self, ways: Ways) -> None:
         self.ways = ways
         self.settings: Settings = ways.settings
 
     def read(self, raw: bytes, project_header: str | None) -> Order:
-        """The order that a body makes; raises Refused where it is none."""
+        """The order in a body; raises Refused if it is not valid."""
         body = self._body(raw)
         self._headers(project_header)
         if self.ways.dialect.token_first:

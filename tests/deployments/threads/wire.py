@@ -157,6 +157,6 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Pass over clients that went away; anything else is told on standard error."""
+        """Ignore clients that disconnected; print other errors to standard error."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

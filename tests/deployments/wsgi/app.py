@@ -110,9 +110,9 @@ class Service:
             ids = self._asked
         if ids is None:
             ids = [call.unique_id for call in self._calls.everybody()]
-        return self._told(ids)
+        return self._reported(ids)
 
-    def _told(self, ids: list[str]) -> Response:
+    def _reported(self, ids: list[str]) -> Response:
         if self._fault("asked-twice-500") and len(set(ids)) < len(ids):
             raise LookupError("duplicate key")
         if self._dialect.duplicates == "once":
@@ -121,14 +121,16 @@ class Service:
             ids = [unique_id for unique_id in ids if ids.count(unique_id) == 1]
         now, reading = time.monotonic(), self._calls.reading()
         known = {unique_id: self._calls.found(unique_id) for unique_id in dict.fromkeys(ids)}
-        states = {call.number: self._calls.state_told(call, now, reading) for calls in known.values() for call in calls}
+        states = {
+            call.number: self._calls.state_reported(call, now, reading) for calls in known.values() for call in calls
+        }
         if known and not any(states.values()):
             self._refuse_unfinished(known)
         if self._fault("unknown-spoils-the-batch") and any(known.values()) and not all(known.values()):
             raise Refused(Problem("UniqueIds", "unknown"), status=404)
         entries = self._entries(ids, known, states, reading)
         entries = self._ordered(self._cut(entries))
-        return self._told_as(entries, any(known.values()) and not any(states.values()))
+        return self._reported_as(entries, any(known.values()) and not any(states.values()))
 
     def _refuse_unfinished(self, known: dict[str, list[Call]]) -> None:
         nobody = not any(known.values())
@@ -141,7 +143,7 @@ class Service:
         self, ids: list[str], known: dict[str, list[Call]], states: dict[int, str], reading: int
     ) -> list[dict[str, Any]]:
         entries = []
-        told: set[str] = set()
+        reported: set[str] = set()
         for unique_id in ids:
             calls = known[unique_id]
             if not calls and self._fault("unknown-ends-the-list"):
@@ -153,24 +155,24 @@ class Service:
                 state = states[call.number]
                 if not state and self._dialect.pending == "left-out":
                     continue
-                if self._fault("asked-twice-differs") and unique_id in told:
+                if self._fault("asked-twice-differs") and unique_id in reported:
                     state = ""
                 named = call.unique_id if self._fault("ids-as-patterns") else unique_id
                 entries.append(self._entry(named, self._request_id(call, reading), state))
-            told.add(unique_id)
+            reported.add(unique_id)
         calls = [call for found in known.values() for call in found]
         return entries + self._entries_of_others(calls, set(known), reading)
 
     def _entries_of_others(self, calls: list[Call], asked: set[str], reading: int) -> list[dict[str, Any]]:
-        """What a fault tells beyond the calls asked for."""
+        """The calls that a fault reports although they were not requested."""
         others: list[Call] = []
-        if self._fault("next-call-told-too") and len(calls) == 1:
+        if self._fault("next-call-reported-too") and len(calls) == 1:
             others = self._calls.after(calls[0])
-        if self._fault("conversation-told-too"):
+        if self._fault("conversation-reported-too"):
             others = [other for call in calls for other in self._calls.of_conversation(call.conversation)]
         now = time.monotonic()
         return [
-            self._entry(other.unique_id, "", self._calls.state_told(other, now, reading))
+            self._entry(other.unique_id, "", self._calls.state_reported(other, now, reading))
             for other in {other.number: other for other in others}.values()
             if other.unique_id not in asked
         ]
@@ -204,7 +206,7 @@ class Service:
             return entries[: len(entries) // 8 * 8]
         if self._fault("last-ones-pending"):
             return entries[:14] + [entry | {"CallState": ""} for entry in entries[14:]]
-        if self._fault("same-state-told-once"):
+        if self._fault("same-state-reported-once"):
             return list({entry["CallState"] or entry["UniqueId"]: entry for entry in entries}.values())
         if self._fault("error-stops-the-batch"):
             end = next((place for place, entry in enumerate(entries) if entry["CallState"] == "Error"), len(entries))
@@ -223,7 +225,7 @@ class Service:
             return sorted(entries, key=lambda entry: str(entry["CallState"]))
         return entries[::-1] if self._dialect.order == "reversed" else entries
 
-    def _told_as(self, entries: list[dict[str, Any]], all_pending: bool) -> Response:
+    def _reported_as(self, entries: list[dict[str, Any]], all_pending: bool) -> Response:
         results: Any = entries
         if self._fault("one-result-unwrapped") and len(entries) == 1:
             results = entries[0]

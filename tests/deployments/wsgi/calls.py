@@ -40,8 +40,8 @@ MISTAKEN = {
     "no-answer-in-one-word": {"No Answer": "NoAnswer"},
     "unavailable-in-lower-case": {"Temporarily Unavailable": "Temporarily unavailable"},
     "busy-padded": {"Busy": "Busy      "},
-    "rejected-told-as-busy": {"Rejected": "Busy"},
-    "unavailable-told-as-no-answer": {"Temporarily Unavailable": "No Answer"},
+    "rejected-reported-as-busy": {"Rejected": "Busy"},
+    "unavailable-reported-as-no-answer": {"Temporarily Unavailable": "No Answer"},
 }
 
 SCRIPT = "чшщжзиклмнпрстфхαβγδεζηθ"
@@ -87,8 +87,8 @@ class Calls:
         self._last_number = 0
         self._secret = secrets.token_hex(8)
         self._readings = itertools.count()
-        self._told_pending: set[int] = set()
-        self._told: set[int] = set()
+        self._reported_pending: set[int] = set()
+        self._reported: set[int] = set()
         self._forgotten: set[int] = set()
 
     # dialling
@@ -185,17 +185,17 @@ class Calls:
     # states
 
     def reading(self) -> int:
-        """The number of a new reading: states of one poll are told as of one reading."""
+        """The number of a new poll: all states in a poll are read at the same moment."""
         return next(self._readings)
 
-    def state_told(self, call: Call, now: float, reading: int) -> str:
-        """The state that a poll at `now` is told, empty for a call in progress."""
+    def state_reported(self, call: Call, now: float, reading: int) -> str:
+        """The state that a poll at `now` reports, empty for a call in progress."""
         if not self._ended(call, now, reading):
             return self._pending_state(call, now)
-        if self._fault("state-told-once"):
+        if self._fault("state-reported-once"):
             with self.lock:
-                before = call.number in self._told
-                self._told.add(call.number)
+                before = call.number in self._reported
+                self._reported.add(call.number)
             return "" if before else call.state
         if self._fault("state-forgotten") and now > call.due + 2:
             return ""
@@ -204,20 +204,20 @@ class Calls:
         return call.state
 
     def _ended(self, call: Call, now: float, reading: int) -> bool:
-        if call.number in self._told_pending or call.number in self._forgotten:
+        if call.number in self._reported_pending or call.number in self._forgotten:
             return False
         if self._fault("replica-lags") and reading % 2:
             return now >= call.due + 1.5
-        return now >= self._told_from(call)
+        return now >= self._reported_from(call)
 
-    def _told_from(self, call: Call) -> float:
-        """When polls begin to tell the state: seconds of the monotonic clock."""
-        every = self._dialect.told_every
+    def _reported_from(self, call: Call) -> float:
+        """When polls begin to report the state: seconds of the monotonic clock."""
+        every = self._dialect.reported_every
         return math.ceil(call.due / every) * every if every else call.due
 
     def _pending_state(self, call: Call, now: float) -> str:
         if self._fault("pending-remembered"):
-            self._told_pending.add(call.number)
+            self._reported_pending.add(call.number)
         if self._fault("pending-word"):
             return "In Progress"
         if self._fault("error-until-finished"):
@@ -240,7 +240,7 @@ class Calls:
         if self._unsent(call, immediate):
             return
         wait = self._pace.delivery if immediate else self._pace.queued_delivery
-        due = self._told_from(call) + wait
+        due = self._reported_from(call) + wait
         if self._fault("queued-sent-while-ringing") and not immediate:
             due = call.placed
         for time_again in range(self._dialect.deliveries):

@@ -1,6 +1,6 @@
-"""The deployment's dialects: choices that the contract leaves open, each dialect a conforming whole.
+"""The deployment's dialects: different choices where the contract leaves one. All conform.
 
-The defaults are the natural dialect; a further dialect changes one or two of them.
+The defaults are the natural dialect; each other dialect changes one or two of them.
 """
 
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class Dialect:
     cookies: bool = False
     trigger_takes: float = 0.0
     poll_takes: float = 0.0
-    told_every: float = 0.0  # states become visible at multiples of this
+    reported_every: float = 0.0  # states become visible at multiples of this
     # deliveries
     delivery: str = "array"  # array, query, form, text
     deliveries: int = 1
@@ -49,12 +49,12 @@ class Dialect:
 
 
 DIALECTS = {
-    "natural": Dialect("lists errors by field, tells pending and unknown calls with an empty state, posts JSON arrays"),
+    "natural": Dialect("lists errors by field, reports pending and unknown calls as empty, posts JSON arrays"),
     "sluggish": Dialect(
-        "takes 150 ms for a trigger and 80 ms for a poll, and tells states at fifths of a second",
+        "takes 150 ms for a trigger and 80 ms for a poll, and reports states at fifths of a second",
         trigger_takes=0.15,
         poll_takes=0.08,
-        told_every=0.2,
+        reported_every=0.2,
     ),
     "sortable-ids": Dialect(
         "makes ULIDs, which begin alike, and gives each poll a CallRequestId of its own",
@@ -83,7 +83,7 @@ DIALECTS = {
         kept_alive=False,
     ),
     "terse": Dialect(
-        "refuses with 422 and no body, other methods with 404, and leaves out what it has nothing to tell of",
+        "refuses with 422 and no body, other methods with 404, and leaves out calls without a state",
         refusal="empty",
         refusal_status=422,
         token_status=403,

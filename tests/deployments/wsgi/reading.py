@@ -1,4 +1,4 @@
-"""Reading what clients send: JSON texts, triggers, polls, credentials. Decides what is refused, not how."""
+"""Reads requests: JSON texts, triggers, polls, credentials. It decides what is refused; `rendering` writes refusals."""
 
 import json
 import re
@@ -27,7 +27,7 @@ class Problem(NamedTuple):
 
     @property
     def message(self) -> str:
-        """What the client is told, without the value."""
+        """The message for the client, without the value."""
         return {
             "missing": "is required",
             "null": "must not be null",
@@ -38,7 +38,7 @@ class Problem(NamedTuple):
 
 
 class Refused(Exception):
-    """The request is refused with a 4xx status (None: the dialect's own for parameters)."""
+    """The request is refused with a 4xx status (None: the dialect's status for parameters)."""
 
     def __init__(self, *problems: Problem, status: int | None = None) -> None:
         super().__init__(*problems)
@@ -48,7 +48,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trigger that may be dialled, but for its line. `immediate` is None when it was left out."""
+    """A valid trigger, except that its number may not be a line. `immediate` is None if it was left out."""
 
     conversation: str
     number: str
@@ -68,7 +68,7 @@ def _any_text(body: JsonObject, found: Callable[[str], object]) -> bool:
     return any(isinstance(value, str) and found(value) for value in values_of(body))
 
 
-# What a fault lets pass, by field and kind of problem.
+# What a fault accepts, by field and kind of problem.
 FORGIVEN: dict[str, tuple[str, str]] = {
     "tenant-defaulted": ("Tenant", "missing"),
     "orchestrator-not-required": ("OrchestratorUrl", "missing"),
@@ -83,7 +83,7 @@ FORGIVEN: dict[str, tuple[str, str]] = {
     "values-of-any-type": ("Value", "type"),
 }
 
-# What a fault refuses beyond what is right, by the field that it blames.
+# What a fault wrongly refuses, by the field that it names.
 REFUSED_TOO: dict[str, tuple[str, Callable[[JsonObject], bool]]] = {
     "all-parameters-refused": ("body", lambda body: len(body) > len(REQUIRED_TEXTS) + len(OPTIONAL)),
     "nothing-optional-refused": ("EndUser", lambda body: not any(name in body for name in OPTIONAL)),
@@ -129,7 +129,7 @@ SAME_TOKEN: dict[str, Callable[[str, str], bool]] = {
 
 
 class Reader:
-    """Reads bodies as one dialect and one fault do."""
+    """Reads bodies with one dialect and one fault."""
 
     def __init__(self, project: str, access_token: str, tenant: str, dialect: Dialect, fault: Fault) -> None:
         self._project = project
@@ -142,7 +142,7 @@ class Reader:
     # JSON texts
 
     def document(self, raw: bytes) -> Any:
-        """The JSON text of a body; Refused when it is none, or holds what can't be stored."""
+        """The JSON value of a body; raises Refused if it is not JSON, or cannot be stored."""
         if self._fault("invalid-utf-8-500"):
             raw.decode()
         try:
@@ -197,7 +197,7 @@ class Reader:
     # triggers
 
     def trigger(self, raw: bytes) -> Trigger:
-        """The trigger of a body. Refused tells what is wrong with it, credentials included."""
+        """The trigger in a body; raises Refused with all problems, including wrong credentials."""
         body = self.document(raw)
         if self._fault("array-of-one-accepted") and isinstance(body, list) and len(body) == 1:
             body = body[0]
@@ -295,7 +295,7 @@ class Reader:
     # polls
 
     def poll(self, raw: bytes) -> list[str] | None:
-        """The ids that a poll asks for; None for everybody's, which only a fault makes of it."""
+        """The ids in a poll; None for all ids, which only faults return."""
         try:
             body = self.document(raw)
         except Refused:
@@ -315,7 +315,7 @@ class Reader:
     def _ids_left_out(self) -> list[str] | None:
         if self._fault("missing-list-is-empty"):
             return []
-        if self._fault("missing-list-tells-all"):
+        if self._fault("missing-list-reports-all"):
             return None
         raise Refused(Problem("UniqueIds", "missing"))
 
@@ -323,10 +323,10 @@ class Reader:
         if isinstance(ids, str) and self._fault("bare-id-accepted"):
             return [ids]
         if not isinstance(ids, list):
-            if self._fault("wrong-type-tells-all"):
+            if self._fault("wrong-type-reports-all"):
                 return None
             raise Refused(Problem("UniqueIds", "type"))
-        if not ids and self._fault("empty-list-tells-all"):
+        if not ids and self._fault("empty-list-reports-all"):
             return None
         texts = [text for text in ids if isinstance(text, str)]
         if len(texts) < len(ids) and not self._fault("other-types-skipped"):

@@ -1,4 +1,4 @@
-"""Answers as bytes: JSON texts in the dialect's spelling, refusals in the dialect's shape, and what spoils them."""
+"""Writes answers: JSON texts and refusals in the dialect's form, with the faults in them."""
 
 import gzip
 import json
@@ -54,14 +54,14 @@ def _escape(sign: str) -> str:
 
 
 class Renderer:
-    """Makes the answers of one dialect and one fault."""
+    """Writes answers with one dialect and one fault."""
 
     def __init__(self, dialect: Dialect, fault: Fault) -> None:
         self._dialect = dialect
         self._fault = fault
 
     def answer(self, endpoint: str, document: Any, status: int = 200, entries: int = 0) -> Response:
-        """The answer of an endpoint, `trigger` or `poll`; `entries` is how many results it tells."""
+        """The answer of an endpoint, `trigger` or `poll`; `entries` is the number of its results."""
         text = json_text(document, self._dialect.json)
         spoiled, spoil = SPOILED.get(self._fault.name, ("", str.encode))
         body = spoil(text) if spoiled == endpoint else text.encode()
@@ -122,8 +122,8 @@ class Renderer:
             del response.headers["Content-Type"]
             return response
         if self._dialect.refusal == "text":
-            told = "; ".join(f"{problem.field} {problem.message}" for problem in problems)
-            return Response(f"Refused: {told}\n", status=status, content_type="text/plain")
+            message = "; ".join(f"{problem.field} {problem.message}" for problem in problems)
+            return Response(f"Refused: {message}\n", status=status, content_type="text/plain")
         text = json_text(document, self._dialect.json)
         if self._fault("refusal-names-twice"):
             text = re.sub(r'("field": "[^"]*")', r"\1, \1", text)
@@ -133,7 +133,7 @@ class Renderer:
         return response
 
     def _leaks(self, refused: Refused, raw: bytes) -> dict[str, Any]:
-        """What a fault adds to a refusal that should not be there."""
+        """What a fault wrongly adds to a refusal."""
         text = raw.decode(errors="replace")
         fields = {problem.field for problem in refused.problems}
         unreadable = refused.__cause__ is not None and "body" in fields
@@ -150,7 +150,7 @@ class Renderer:
         return {}
 
     def plain_refusal(self, status: int) -> Response:
-        """The refusal of a request that never came to an endpoint: 404, 405, 413, 429, 500, ..."""
+        """The refusal of a request before an endpoint handles it: 404, 405, 413, 429, 500, ..."""
         return self._refusal_response(status, self._refusal_document(status, []), (Problem("request", "is refused"),))
 
 
