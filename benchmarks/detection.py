@@ -1,12 +1,12 @@
-"""What Ringback and plain schemathesis find in deployments with one fault each, and which conforming ones they accuse.
+"""Compares Ringback with plain schemathesis: which faults they find, and in which conforming deployments they fail.
 
     python benchmarks/detection.py [--per-clause 2] [--stacks sandbox,node] [--out detection.json] [--table]
 
-Both tools meet the same deployments, each run a deployment of its own. Ringback has found a fault when it says that a
-clause is broken, and is right when that is the clause which the fault was made to break; plain HTTP, where a deployment
-speaks nothing else, is no finding. Schemathesis, with a description filled in for each stack (see
-`plain_schemathesis`), its default phases and all its default checks, has found a fault when it ends with 1. A
-conforming deployment is accused when a tool finds anything in it.
+Both tools check the same deployments, each run a new one. Ringback has found a fault if any clause fails, and has found
+it on its clause if the fault's main clause fails; a warning about plain HTTP does not count where a deployment supports
+nothing else. Schemathesis has a description filled in for each stack (see `plain_schemathesis`), its default phases and
+its default checks; it has found a fault if it exits with 1. A conforming deployment is accused if a tool finds
+anything.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _schemathesis(variant: DeploymentVariant, seed: int, folder: Path, destinati
 
 
 class Summary:
-    """What one tool came to, over all its runs."""
+    """The results of one tool over all its runs."""
 
     def __init__(self, tool: str, rows: list[Row]) -> None:
         self.tool = tool
@@ -117,7 +117,7 @@ class Summary:
         self.knows_clauses = tool == "ringback"
 
     def cells(self) -> list[tuple[str, str]]:
-        """What a table shows: heading and value."""
+        """The cells of the table: heading and value."""
         faults, found = len(self.faults), len(self.faults) - len(self.missed)
         right = _share(found - len(self.elsewhere), faults) if self.knows_clauses else "-"
         failing = [len(row["broken"]) for row in self.faults if row["accused"]]
@@ -134,7 +134,7 @@ class Summary:
         ]
 
     def details(self) -> list[str]:
-        """The runs that went wrong, one a line."""
+        """The runs that went wrong, one per line."""
         lines = [f"missed: {row['variant']} ({' '.join(row['clauses'])})" for row in self.missed]
         lines += [f"accused: {row['variant']}: {', '.join(row['broken'])}" for row in self.accused]
         if self.knows_clauses:

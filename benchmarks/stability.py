@@ -1,9 +1,9 @@
-"""Whether `ringback check` ever accuses a conforming deployment: many seeds, on a machine as busy as you like.
+"""Checks conforming deployments with many seeds, on a busy machine if wished: do any clauses fail?
 
     python benchmarks/stability.py [--seeds 20] [--hogs 2] [--jobs 2] [--stacks node] [--out stability.json]
 
-Each run is a deployment and a check of their own. `--hogs` starts so many processes that do nothing but burn a core.
-Ends with 1 if any deployment was accused, with 2 if a run came to no verdict at all; what stayed undecided is told.
+Each run starts a deployment and checks it. `--hogs` starts so many processes that keep a core busy. Exits with 1 if a
+deployment was accused, with 2 if a run had no verdict; undecided clauses are printed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _run(key: str, variant: DeploymentVariant, seed: int, folder: Path) -> Row:
 
 
 def report(rows: Sequence[Row]) -> list[str]:
-    """The lines to print: whatever was not a pass, then the figures."""
+    """The lines to print: runs that did not pass, then the figures."""
     lines = []
     for word, column in (("accused", "broken"), ("undecided", "undecided")):
         lines += [

@@ -1,4 +1,4 @@
-"""Which deployment is meant: the configured one, or an embedded one that lives as long as it is needed."""
+"""The target of a command: the configured deployment, or a sandbox that runs as long as it is needed."""
 
 from __future__ import annotations
 

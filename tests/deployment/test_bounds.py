@@ -1,4 +1,4 @@
-"""What an answer may cost: time, bytes, patience with what is not HTTP."""
+"""Limits on answers: time, size, and what is not HTTP."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_an_endless_answer_ends_at_a_bound(script: Script, failure: str) -> None
             poll = await client.poll(["x"])
             assert poll.failure is not None
             assert poll.failure.startswith(failure)
-            assert poll.seconds < 1, "by what came, not by the time it took"
+            assert poll.seconds < 1, "the size limit ended it, not the time limit"
 
     run(main())
 

@@ -90,7 +90,7 @@ def test_a_hundred_thousand_bodies(seed: int, damaged: bool) -> None:
 
 
 def assert_enough_of_each(counts: Counter[str], *, damaged: bool) -> None:
-    """The run was not empty: both outcomes came, and the oracle found numbers that are not lines in most bodies made to hold one."""
+    """Both outcomes occurred, and the oracle found numbers in most bodies that were made to have one."""
     print(dict(counts))
     assert counts["refused"] > 0
     assert counts["passed"] > 0

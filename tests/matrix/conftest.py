@@ -1,7 +1,7 @@
-"""The runs of the matrix: each a process of its own, several at a time, begun before anybody waits for them.
+"""The runs of the matrix: each in its own process, several at a time, started before the tests that use them.
 
-Conforming deployments are checked in full, and so are the faults that a module names; the others are checked on their
-clause alone, and in full if that misses them. `RINGBACK_MATRIX=full` has all of them, in full.
+Conforming deployments, and the faults that a module names, are checked for all clauses. Other faults are checked for
+their clause only, and for all clauses if that misses them. `RINGBACK_MATRIX=full` checks all faults for all clauses.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tests.deployments.catalogue import DeploymentVariant
 from tests.deployments.checking import Checked, check
 
 AT_A_TIME = (os.cpu_count() or 1) + 3
-"""A run waits for calls, and for its turn to trigger, for more than half its time."""
+"""More runs than processors, because a run waits for more than half its time."""
 
 
 class Runner:
-    """Starts runs ahead of who waits for them."""
+    """Starts runs before their results are needed."""
 
     def __init__(self, directory: Path, in_full: Container[DeploymentVariant]) -> None:
         self._directory = directory
@@ -33,24 +33,24 @@ class Runner:
         self._runs: dict[tuple[DeploymentVariant, tuple[str, ...], int], Future[Checked]] = {}
 
     def start(self, variant: DeploymentVariant) -> Future[Checked]:
-        """Check a deployment, a fault that is not checked in full on its clause alone."""
+        """Start the check of a deployment."""
         whole = variant.kind == "conforming" or variant in self._in_full
         return self._start(variant, () if whole else variant.clauses[:1], 1)
 
     def conforming(self, variant: DeploymentVariant) -> Checked:
-        """What a conforming deployment came to."""
+        """The result of a conforming deployment."""
         checked = self.start(variant).result()
         if checked.code == 3:
-            # On a machine this busy something may be left undecided once. To accuse is not forgiven.
+            # On a busy machine a clause may be inconclusive once. A failed clause is never repeated.
             checked = self._start(variant, (), 2).result()
         return checked
 
     def faulty(self, variant: DeploymentVariant) -> Checked:
-        """What a faulty deployment came to."""
+        """The result of a faulty deployment."""
         checked = self.start(variant).result()
         if variant.clauses[0] not in checked.broken:
-            # What strikes by chance or seldom may be missed, on a machine this busy or by a run for its clause alone; a
-            # second run, a whole one, must meet it.
+            # A fault that acts rarely may be missed on a busy machine, or by a run for its clause only. A second run,
+            # for all clauses, must find it.
             checked = self._start(variant, (), 2).result()
         return checked
 
@@ -61,7 +61,7 @@ class Runner:
         return self._runs[key]
 
     def close(self) -> None:
-        """Drop the runs that have not begun, and wait for the others."""
+        """Drop the runs that have not started, and wait for the others."""
         self._pool.shutdown(cancel_futures=True)
 
     def _run(self, variant: DeploymentVariant, clauses: tuple[str, ...], attempt: int) -> Checked:
@@ -73,7 +73,7 @@ FULL = os.environ.get("RINGBACK_MATRIX") == "full"
 
 
 def must_be_found(checked: Checked) -> None:
-    """A fault was found on its clause, and hardly anywhere else, without spending or dialling more than was allowed."""
+    """A fault was found on its clause and on few others, within the budget, and only lines were dialled."""
     variant = checked.variant
     assert variant.clauses[0] in checked.broken, str(checked)
     assert checked.code == (0 if variant.advisory else 1), str(checked)
@@ -83,7 +83,7 @@ def must_be_found(checked: Checked) -> None:
 
 
 def one_of_each_clause(faults: Iterable[DeploymentVariant]) -> list[DeploymentVariant]:
-    """A fault of each clause, from each stack in turn; all, where the environment asks for it."""
+    """One fault of each clause, from the stacks in turn; all faults with `RINGBACK_MATRIX=full`."""
     faults = list(faults)
     if FULL:
         return faults
@@ -95,7 +95,7 @@ def one_of_each_clause(faults: Iterable[DeploymentVariant]) -> list[DeploymentVa
 
 @pytest.fixture(scope="module")
 def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    """A runner that has begun whatever the selected tests of this module will ask for."""
+    """A runner that has started the runs of all selected tests of this module."""
     runner = Runner(tmp_path_factory.mktemp("matrix"), set(request.module.IN_FULL))
     for item in request.session.items:
         variant = item.callspec.params.get("variant") if hasattr(item, "callspec") else None

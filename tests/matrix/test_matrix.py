@@ -1,4 +1,4 @@
-"""Verdicts on the sandbox, from both sides: every fault is found on its clause, every dialect passes."""
+"""Verdicts on the sandbox: every fault is found on its clause, every dialect passes."""
 
 from __future__ import annotations
 

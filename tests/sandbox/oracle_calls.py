@@ -1,4 +1,4 @@
-"""What each clause on calls looks like from outside: RES, STA, DST. See `oracle_requests`."""
+"""Probes of the clauses on calls: RES, STA, DST. See `oracle_requests`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results go out in time, once if they can, again if they must, and hold nobody up."""
+"""Results are sent in time and retried after failures; a slow destination does not delay the others."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_attempts_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 404])
-def test_what_is_not_a_failure_is_not_repeated_nor_followed(status: int) -> None:
+def test_other_answers_are_neither_retried_nor_followed(status: int) -> None:
     async def scenario() -> int:
         async with receiving() as receiver, deployed() as d:
             receiver.status = lambda *_: status
@@ -103,7 +103,7 @@ def test_what_is_not_a_failure_is_not_repeated_nor_followed(status: int) -> None
     assert run(scenario()) == 1
 
 
-def test_a_dead_or_slow_destination_holds_up_nobody_else() -> None:
+def test_a_dead_or_slow_destination_does_not_delay_others() -> None:
     async def scenario() -> None:
         async with receiving() as slow, receiving() as quick, deployed() as d:
             slow.seconds = lambda _: 20.0

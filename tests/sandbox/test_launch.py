@@ -128,7 +128,7 @@ def test_an_exception_in_the_block_ends_it_too() -> None:
     assert _gone(running.pid)
 
 
-def test_ctrl_c_is_for_the_parent_to_heed() -> None:
+def test_ctrl_c_does_not_end_the_sandbox() -> None:
     with launch(replace(QUICK, tls=False)) as running, _client(running) as client:
         ignored = next(
             x for x in Path(f"/proc/{running.pid}/status").read_text().splitlines() if x.startswith("SigIgn")

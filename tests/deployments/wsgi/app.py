@@ -199,7 +199,7 @@ class Service:
         return entry
 
     def _cut(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The entries that a fault leaves, or changes."""
+        """The entries after the faults that drop or change some."""
         if self._fault("ten-results-a-page"):
             return entries[:10]
         if self._fault("chunks-of-eight") and len(entries) > 8:
@@ -249,7 +249,7 @@ class Service:
         return body
 
     def before(self) -> Response | None:
-        """429 and its like, before an endpoint is come to."""
+        """Refuse requests before an endpoint handles them, such as with 429."""
         at_once = request.environ[AT_ONCE]
         if self._fault("busy-503", "busy-429-for-ever"):
             if at_once > 4:
@@ -284,7 +284,7 @@ class Service:
 
 
 def _cut_off(body: bytes) -> bool:
-    """Whether a body ends before its JSON text does."""
+    """Whether a body ends in the middle of its JSON text."""
     try:
         json.loads(body)
     except json.JSONDecodeError as error:
@@ -298,7 +298,7 @@ def create_app(service: Service, fault: Fault) -> Flask:
     """The application that serves the two endpoints."""
     app = Flask("deployment", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    automatic = None if service.answers_options else False  # None is the framework's own way
+    automatic = None if service.answers_options else False  # None leaves it to the framework
     further = ["HEAD"] if fault("head-answered") else []
     put = ["PUT"] if fault("put-triggers") else []
     get = ["GET"] if fault("get-polls") else []

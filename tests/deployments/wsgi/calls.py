@@ -1,4 +1,4 @@
-"""The calls: their ids, their lives and the results that wait to be delivered, in SQLite. Knows nothing of HTTP."""
+"""The calls in SQLite: their ids, when they end, and the results that wait for delivery. No HTTP here."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ CREATE TABLE calls (
 CREATE TABLE outbox (call INTEGER NOT NULL, due REAL NOT NULL, attempts INTEGER NOT NULL);
 """
 
-# How a fault finds a call by the id asked for.
+# How a fault compares ids.
 FOUND_BY = {
     "ids-as-patterns": "CASE WHEN length(?1) < 1000 THEN unique_id LIKE ?1 END",
     "ids-of-any-case": "unique_id = ? COLLATE NOCASE",
@@ -65,7 +65,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that a telephone rings, and that a result waits after the call's end."""
+    """Seconds that a call rings, and that a result waits after the end of the call."""
 
     ring: float
     delivery: float
@@ -94,7 +94,7 @@ class Calls:
     # dialling
 
     def place(self, trigger: Trigger) -> Call:
-        """Dials; KeyError when the number is not a line of ours."""
+        """Place a call; raises KeyError if the number is not a line."""
         number = trigger.number
         if self._fault("empty-destination-dialled") and not number:
             number = next(iter(self._lines))
@@ -137,7 +137,7 @@ class Calls:
         return _fresh_id(self._dialect.ids, self._secret)
 
     def _shared_seed(self, trigger: Trigger) -> str:
-        """What a faulty id is derived from, or an empty string."""
+        """The text from which a fault derives ids, or an empty string."""
         if self._fault("id-of-the-body"):
             return json.dumps(trigger.body, sort_keys=True)
         if self._fault("id-of-the-conversation"):
@@ -227,7 +227,7 @@ class Calls:
         return ""
 
     def forget(self, call: Call) -> None:
-        """Loses a call's result."""
+        """Drop a call's result."""
         self._forgotten.add(call.number)
 
     # the outbox
@@ -261,7 +261,7 @@ class Calls:
         self._db.execute("INSERT INTO outbox VALUES (?, ?, ?)", (call.number, due, attempts))
 
     def take_due(self) -> list[tuple[Call, int]]:
-        """Takes the deliveries that are due out of the outbox, with the attempts already made."""
+        """Remove the due deliveries from the outbox, and return them with their attempts so far."""
         now = time.monotonic()
         with self.lock:
             due = self._db.execute("SELECT call, attempts FROM outbox WHERE due <= ? ORDER BY due", (now,)).fetchall()
@@ -269,7 +269,7 @@ class Calls:
         return [(self._select("number = ?", number)[0], attempts) for number, attempts in due]
 
     def put_off(self, call: Call, attempts: int, seconds: float) -> None:
-        """Puts a delivery back, to be tried again."""
+        """Put a delivery back to retry it."""
         with self.lock:
             self._add_delivery(call, time.monotonic() + seconds, attempts)
 

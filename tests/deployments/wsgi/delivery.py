@@ -1,4 +1,4 @@
-"""Delivery of results to ResultDestination: gathers what is due, sends one call a request, tries again."""
+"""Sends due results to ResultDestination, one call per request, and retries."""
 
 import contextlib
 import itertools
@@ -24,7 +24,7 @@ UNDELIVERABLE = (httpx.HTTPError, httpx.InvalidURL, ValueError)
 
 
 class Courier:
-    """Delivers the results of a store of calls, in threads of its own."""
+    """Delivers results in its own threads."""
 
     def __init__(self, calls: Calls, dialect: Dialect, fault: Fault) -> None:
         self._calls = calls
@@ -44,7 +44,7 @@ class Courier:
                 threading.Thread(target=self._deliver, args=(parcel,), daemon=True).start()
 
     def _parcels(self, due: list[tuple[Call, int]]) -> list[list[tuple[Call, int]]]:
-        """What goes into one request each: a call, and no other's id."""
+        """The calls of each request: one, unless the dialect sends several."""
         if not self._dialect.one_request_an_address:
             return [[one] for one in due]
 
@@ -111,7 +111,7 @@ class Courier:
     # before the call
 
     def unwilling(self, destination: str) -> bool:
-        """Whether a trigger is to be refused for its destination, which only a fault asks."""
+        """Whether a fault refuses the trigger because of its destination."""
         if self._fault("destination-probed-first"):
             with contextlib.suppress(*UNDELIVERABLE):
                 self._client.head(destination)
@@ -120,7 +120,7 @@ class Courier:
         return False
 
     def shake_hands(self, destination: str) -> None:
-        """Asks the destination with OPTIONS, naming no call; whatever it answers is as well."""
+        """Send OPTIONS to the destination without naming a call; any answer will do."""
         if self._dialect.handshake and destination:
             threading.Thread(target=self._ask, args=(destination,), daemon=True).start()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a deployment chooses. Times are seconds."""
+    """The choices of a deployment. Times are in seconds."""
 
     summary: str
     ids: str = "hex"  # hex, ulid, base64, signed, script
@@ -16,7 +16,7 @@ class Dialect:
     refusal: str = "errors"  # errors, empty, text, problem, envelope
     refusal_status: int = 400
     token_status: int = 401
-    method_status: dict[str, int] = field(default_factory=dict)  # 405 but for these
+    method_status: dict[str, int] = field(default_factory=dict)  # 405 for all others
     credentials_first: bool = False
     answers_options: bool = False
     one_request_an_address: bool = False  # the results for one address that are due together
