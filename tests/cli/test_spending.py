@@ -145,4 +145,5 @@ def test_a_load_run_never_dials_more_than_the_budget(kind: str, tmp_path: Path) 
         assert ended.code in {1, 3}
         if kind != "200 for everything":
             assert verdict["calls"]["accepted"] == 0
-            assert any("3 valid triggers" in told for told in (*verdict["reasons"], *verdict["notes"]))
+            stopped = any("3 valid triggers" in text for text in (*verdict["reasons"], *verdict["notes"]))
+            assert stopped or deployment.dialled == calls, "all may have left before the third answer came"
