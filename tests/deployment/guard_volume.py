@@ -46,9 +46,7 @@ def tally(guard: DialGuard, seed: int, bodies: int, *, damaged: bool) -> Counter
             counts["passed"] += 1
             found = dialled_numbers(request.body)
             again = f"python -m tests.deployment.guard_volume --seed {seed} --bodies {bodies}" + " --damaged" * damaged
-            assert not request.certain and not found, (
-                f"{found or 'an unknown number'} at {number}, {request}\n{again}"
-            )
+            assert not request.certain and not found, f"{found or 'an unknown number'} at {number}, {request}\n{again}"
         if number % 16 == 0:
             counts["read"] += 1
             counts["dialled numbers seen"] += bool(dialled_numbers(request.body))

@@ -1,4 +1,4 @@
-"""Evidence: what is kept of an exchange, and shell lines that send its request again."""
+"""Evidence: the record of an exchange, and shell commands that repeat its request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def record(body: bytes = b"", recorder: Recorder | None = None, **changes: Any) 
 
 
 def arguments(line: str) -> list[str]:
-    """What curl would be called with by a shell that runs the line, our variables being set."""
+    """The arguments of curl when a shell runs the line with our variables set."""
     script = f'curl() {{ printf "%s\\0" "$@"; }}\n{line}'
     run = subprocess.run(
         ["bash", "-c", script], env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **VARIABLES},
@@ -60,7 +60,7 @@ header_names = st.from_regex(r"\AX-[A-Za-z]{1,8}\Z")
 
 
 def unreadable(text: str) -> bool:
-    """Whether text holds what is redacted without a variable to stand for it."""
+    """Whether a text has redacted parts that no variable replaces."""
     cleaned = Redactor(TOKEN, LINES).clean(text)
     return "<" in cleaned.replace("<", "", text.count("<")) or "$RINGBACK_L" in text or "$RINGBACK_A" in text
 
@@ -96,7 +96,7 @@ def test_a_line_to_paste() -> None:
     )
 
 
-def test_what_follows_a_variable_is_no_part_of_its_name() -> None:
+def test_text_after_a_variable_is_not_part_of_its_name() -> None:
     assert arguments(curl(record(f"{TOKEN}_x".encode())))[-1] == f"{TOKEN}_x"
 
 
@@ -112,7 +112,7 @@ def test_a_comment_says_that_a_body_is_incomplete(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("secret", [TOKEN, *LINES.values(), "jane.doe@example.com"])
-def test_no_secret_across_a_bound(secret: str) -> None:
+def test_a_secret_across_the_cut_is_redacted(secret: str) -> None:
     """Wherever the text is cut, and however much redaction has shortened the text before it."""
     for filling in ("x ", f"{TOKEN} ", "jane@example.com "):
         for bound in (RECORDED_BODY, 4 * RECORDED_BODY):

@@ -44,7 +44,7 @@ _TIMING = {
 }
 """Short for faults, because Ringback waits in full for what a fault prevents; longer for conforming deployments."""
 _TRIGGERS_PER_SECOND = {"sandbox": 200}
-"""Limits of the programs that do not accept 40 triggers a second."""
+"""Limits of stacks; all others have 40 triggers a second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ringback.deployment.errors import BudgetSpent
 __all__ = ["CallBudget", "Fate", "WaitingBudget", "fate_of", "places"]
 
 ENOUGH_UNREAD = 3
-"""When so many valid triggers, and no others, have ended without a readable answer, no more are sent."""
+"""No more triggers are sent after so many valid ones if none has had a readable answer."""
 _ID = re.compile(
     rb"(?:unique[\s_-]*id(?:entifier)?|(?<![/a-z])call[\s_-]*(?:id|uuid|sid))\\?[\"']?\s*[:=>]\s*(?!null|none|nil)\\?[\"']?[\w{(-]",
     re.IGNORECASE,

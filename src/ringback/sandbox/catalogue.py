@@ -29,14 +29,16 @@ class Register:
         self._variations: dict[str, SandboxVariation] = {}
         self.variations: Mapping[str, SandboxVariation] = MappingProxyType(self._variations)
 
-    def __call__(self, name: str, *clauses: str) -> Callable[[type[SandboxBehaviour]], type[SandboxBehaviour]]:
-        """Register the decorated class; the first line of its docstring is the description."""
+    def __call__(
+        self, name: str, *clauses: str, description: str = ""
+    ) -> Callable[[type[SandboxBehaviour]], type[SandboxBehaviour]]:
+        """Register the decorated class; its description is by default the first line of its docstring."""
         if name in self._variations:
             raise ValueError(f"two {self.kind}s are named {name}")
 
         def add(behaviour: type[SandboxBehaviour]) -> type[SandboxBehaviour]:
-            description = (behaviour.__doc__ or "").strip().partition("\n")[0]
-            self._variations[name] = SandboxVariation(name, clauses, description, behaviour)
+            text = description or (behaviour.__doc__ or "").strip().partition("\n")[0]
+            self._variations[name] = SandboxVariation(name, clauses, text, behaviour)
             return behaviour
 
         return add

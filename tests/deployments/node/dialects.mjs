@@ -1,4 +1,4 @@
-// Other conforming ways to serve the API: each differs from natural.mjs in one idea or two.
+// Other conforming ways to serve the API. Each differs from natural.mjs in one or two points.
 
 import { createHash, createHmac, randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -31,7 +31,7 @@ const requestIdOf = (id) => createHash('sha256').update(id).digest('hex').slice(
 
 const titleCase = (name) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
 
-/** Lets `most` requests through in each window, and answers the rest 429. */
+/** Accepts `most` requests in each window, and answers the rest 429. */
 function throttle(most, windowMs, retryAfter) {
   return (exchange, { memory }) => {
     const window = Math.floor(Date.now() / windowMs);

@@ -1,12 +1,12 @@
-// Faults in what is sent to ResultDestination: DST.
+// Faults in the results sent to ResultDestination: DST.
 
 import { send } from './courier.mjs';
 import { natural, withQuery } from './natural.mjs';
 
-/** Delivers only the results that the test lets through. */
+/** Delivers only the results for which the test holds. */
 const delivering = (test) => ({ delivers: test });
 
-/** Changes the requests that bring a result. */
+/** Changes the requests that deliver results. */
 const bringing = (change) => ({
   parcels: (ended, deployment) =>
     natural

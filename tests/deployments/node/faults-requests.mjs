@@ -1,5 +1,5 @@
-// Faults in what a trigger may and must carry: REQ-01 to REQ-14. Some refuse what they must accept (an
-// objection), others accept what they must refuse (a body that is amended first).
+// Faults in the checks of triggers: REQ-01 to REQ-14. Some refuse valid triggers (an objection), others
+// accept invalid ones (by changing the body first).
 
 import { Refusal, isObject } from './refusal.mjs';
 
@@ -17,7 +17,7 @@ const objecting = (test, detail) => ({
   objection: ({ body }, exchange) => (test(body, exchange) ? detail : undefined),
 });
 
-/** Merges changes into the trigger's body before it is judged. */
+/** Merges changes into the trigger's body before it is checked. */
 const amending = (change) => ({
   amend: (body, deployment) => (isObject(body) ? { ...body, ...change(body, deployment) } : body),
 });
@@ -42,7 +42,7 @@ const positionOf = (body, name) =>
   body.ScenarioInputParameters.findIndex(({ Name }) => Name === name);
 const lastNumber = ({ book }) => book.last?.number ?? '';
 
-/** Reads JSON that was cut off, by closing what is open. */
+/** Reads JSON that was cut off by closing what is open. */
 function parseLeniently(text) {
   for (const ending of ['', '"', '}', '"}', ']}', '}]}', '"}]}', 'null}', ':null}', '":null}']) {
     try {
@@ -54,7 +54,7 @@ function parseLeniently(text) {
   return JSON.parse(text);
 }
 
-/** Reads the JSON object at the beginning of a text, and cares for nothing behind it. */
+/** Reads the JSON object at the beginning of a text, and ignores the rest. */
 function parseBeginning(text) {
   for (let end = text.length; end > 0; end = text.lastIndexOf('}', end - 1)) {
     try {

@@ -1,4 +1,4 @@
-// Faults in what a poll may carry and what it is answered: RES.
+// Faults in polls and their answers: RES.
 
 import { natural } from './natural.mjs';
 import { Refusal, isObject } from './refusal.mjs';
@@ -6,7 +6,7 @@ import { Refusal, isObject } from './refusal.mjs';
 const chosen = (calls) => calls.map((call) => ({ id: call.id, call }));
 const isOver = ({ settledAt }) => settledAt !== undefined;
 
-/** Finds the call of each id, as asked for, by a wrong comparison. */
+/** Finds the call of each id by a wrong comparison. */
 const matching = (alike) => ({
   select: (ids, { book }) =>
     [...new Set(ids)].map((id) => ({
@@ -22,14 +22,14 @@ const reportingAll = (test) => ({
     test(ids) ? chosen(deployment.book.all) : natural.select(ids, deployment),
 });
 
-/** Fills in UniqueIds where the test holds for them. */
+/** Replaces UniqueIds where the test holds for them. */
 const changingIds = (test, change) => ({
   emptyListServed: true,
   amendPoll: (body) =>
     isObject(body) && test(body.UniqueIds) ? { ...body, UniqueIds: change(body.UniqueIds) } : body,
 });
 
-/** Writes every entry another way. */
+/** Changes every entry. */
 const rewriting = (change) => ({
   entry: (id, state, call) => change(natural.entry(id, state), call),
 });

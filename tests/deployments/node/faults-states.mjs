@@ -5,7 +5,7 @@ import { natural } from './natural.mjs';
 const elapsed = ({ settledAt }) => Date.now() - settledAt;
 const isOver = ({ settledAt }) => settledAt !== undefined;
 
-/** Writes one state another way, in polls and in deliveries alike. */
+/** Misspells one state in polls and deliveries. */
 const respelled = (state, spelling) => ({
   settle: (call) => {
     call.state = call.outcome === state ? spelling : call.outcome;

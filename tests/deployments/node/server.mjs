@@ -1,5 +1,4 @@
-// The command line: which dialect, which fault, when to start and when to end.
-// What the deployment does is elsewhere: front.mjs serves, natural.mjs decides.
+// The command line: the dialect, the fault, start and end. front.mjs serves requests, natural.mjs decides.
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

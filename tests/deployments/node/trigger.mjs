@@ -1,4 +1,4 @@
-// Reads a trigger, judges its credentials, and has the call placed.
+// Reads a trigger, checks its credentials, and places the call.
 
 import { Refusal, demand, isObject, readJson } from './refusal.mjs';
 
@@ -76,7 +76,7 @@ function reportStranger(body, lines) {
   }
 }
 
-/** Answers a trigger; throws a Refusal for what is not accepted. */
+/** Answers a trigger; throws a Refusal if it is not accepted. */
 export async function trigger(exchange, deployment) {
   const { behaviour, lines } = deployment;
   const body = behaviour.amend(readJson(exchange.raw, behaviour.parse), deployment);

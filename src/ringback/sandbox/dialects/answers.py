@@ -25,14 +25,12 @@ _EXTRA = {
 def _members(name: str, description: str, change: Callable[[JsonObject], JsonObject]) -> None:
     """Register a dialect that changes the members of each object in 200 answers."""
 
+    @dialect(name, "ACK-02", "RES-02", "RES-03", description=description)
     class Members(SandboxBehaviour):
         def encode(self, value: JsonObject) -> bytes:
             if "CallResults" in value:
                 value = {**value, "CallResults": [change(entry) for entry in value["CallResults"]]}
             return super().encode(change(value))
-
-    Members.__doc__ = description
-    dialect(name, "ACK-02", "RES-02", "RES-03")(Members)
 
 
 _members("reversed-members", "Members come in reverse order.", lambda value: dict(reversed(value.items())))
@@ -42,12 +40,10 @@ _members("extra-members", "Objects have further members.", lambda value: {"Succe
 def _order(name: str, description: str, arrange: Callable[[list[JsonObject], random.Random], list[JsonObject]]) -> None:
     """Register a dialect that arranges the entries of a poll's answer."""
 
+    @dialect(name, "RES-04", description=description)
     class Arranged(SandboxBehaviour):
         def results(self, entries: list[JsonObject]) -> JsonObject:
             return super().results(arrange(entries, self.random))
-
-    Arranged.__doc__ = description
-    dialect(name, "RES-04")(Arranged)
 
 
 _order("results-reversed", "Results come in reverse order.", lambda entries, _: entries[::-1])
@@ -57,12 +53,10 @@ _order("results-shuffled", "Results come in any order.", lambda entries, source:
 def _text(name: str, description: str, write: Callable[[JsonObject], bytes]) -> None:
     """Register a dialect that writes JSON in another way."""
 
+    @dialect(name, "TRN-05", description=description)
     class Text(SandboxBehaviour):
         def encode(self, value: JsonObject) -> bytes:
             return write(orjson.loads(super().encode(value)))
-
-    Text.__doc__ = description
-    dialect(name, "TRN-05")(Text)
 
 
 def _escape_all(value: JsonObject) -> bytes:
@@ -81,14 +75,12 @@ _text("leading-space", "JSON has white space around it.", lambda value: b" \r\n\
 def _content_type(name: str, description: str, content_type: bytes) -> None:
     """Register a dialect that spells the content type in another way."""
 
+    @dialect(name, "TRN-04", description=description)
     class ContentType(SandboxBehaviour):
         def render(self, value: JsonObject, request: Request) -> SandboxAnswer:
             answer = super().render(value, request)
             answer.content_type = content_type
             return answer
-
-    ContentType.__doc__ = description
-    dialect(name, "TRN-04")(ContentType)
 
 
 _content_type("charset", "The content type has a charset.", b"application/json; charset=utf-8")
@@ -125,14 +117,12 @@ class _Gzip(SandboxBehaviour):
 def _headers(name: str, clause: str, description: str, headers: Headers) -> None:
     """Register a dialect that adds headers to every answer."""
 
+    @dialect(name, clause, description=description)
     class WithHeaders(SandboxBehaviour):
         async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
             # A new list, because refusals may share theirs.
             answer.headers = [*answer.headers, *headers]
             await super().transmit(answer, request, send)
-
-    WithHeaders.__doc__ = description
-    dialect(name, clause)(WithHeaders)
 
 
 _headers("connection-close", "ROB-02", "Connections are closed after each answer.", [(b"connection", b"close")])

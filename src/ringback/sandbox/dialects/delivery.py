@@ -18,14 +18,12 @@ from ringback.sandbox.delivery import OutgoingResult
 def _form(name: str, description: str, pack: Callable[[str, dict[str, Any]], OutgoingResult]) -> None:
     """Register a dialect that sends results in another form."""
 
+    @dialect(name, "DST-01", "DST-02", description=description)
     class Form(SandboxBehaviour):
         def outgoing(self, call: SandboxCall) -> OutgoingResult:
             outgoing = pack(call.destination or "", self.delivered(call))
             outgoing.unique_id = call.unique_id
             return outgoing
-
-    Form.__doc__ = description
-    dialect(name, "DST-01", "DST-02")(Form)
 
 
 def _in_query(url: str, sent: dict[str, Any]) -> OutgoingResult:

@@ -18,13 +18,11 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 def _ids(name: str, description: str, make: Callable[[], str]) -> None:
     """Register a dialect whose ids `make` returns."""
 
+    @dialect(name, "ACK-02", "ACK-03", "ACK-04", description=description)
     class Ids(SandboxBehaviour):
         def make_id(self, order: AcceptedTrigger) -> str:
             del order
             return make()
-
-    Ids.__doc__ = description
-    dialect(name, "ACK-02", "ACK-03", "ACK-04")(Ids)
 
 
 def _ulid() -> str:

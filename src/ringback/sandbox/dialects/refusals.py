@@ -15,14 +15,12 @@ from ringback.sandbox.messages import JSON, POLL_PATH, TRIGGER_PATH, JsonObject,
 def _status(name: str, clauses: str, description: str, translate: Callable[[int], int]) -> None:
     """Register a dialect that refuses with other statuses."""
 
+    @dialect(name, *clauses.split(), description=description)
     class Status(SandboxBehaviour):
         def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
             answer = super().refuse(refusal, request)
             answer.status = translate(refusal.status)
             return answer
-
-    Status.__doc__ = description
-    dialect(name, *clauses.split())(Status)
 
 
 _status(
@@ -44,15 +42,13 @@ _status("methods-404", "TRN-03", "Other methods are refused with 404.", lambda s
 def _words(name: str, description: str, content_type: bytes | None, word: Callable[[Refusal], bytes]) -> None:
     """Register a dialect that refuses with another body and content type."""
 
+    @dialect(name, "REQ-16", "ROB-05", description=description)
     class Words(SandboxBehaviour):
         def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
             answer = super().refuse(refusal, request)
             answer.body = word(refusal)
             answer.content_type = content_type
             return answer
-
-    Words.__doc__ = description
-    dialect(name, "REQ-16", "ROB-05")(Words)
 
 
 def _problem(refusal: Refusal) -> bytes:

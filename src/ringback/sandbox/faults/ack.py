@@ -43,13 +43,11 @@ class _Accepted202(_Created201):
 def _acknowledges(name: str, description: str, change: Callable[[str], JsonObject]) -> None:
     """Register a fault that returns the id in another body: `change(id)`."""
 
+    @fault(name, "ACK-02", description=description)
     class Acknowledges(SandboxBehaviour):
         def acknowledge(self, call: SandboxCall, order: AcceptedTrigger) -> JsonObject:
             del order
             return change(call.unique_id)
-
-    Acknowledges.__doc__ = description
-    fault(name, "ACK-02")(Acknowledges)
 
 
 _acknowledges("camel-case-id", "Spells the member uniqueId.", lambda unique_id: {"uniqueId": unique_id})
@@ -88,6 +86,7 @@ class _ArrayAnswer(SandboxBehaviour):
 def _repeats(name: str, description: str, key: Callable[[AcceptedTrigger], Hashable]) -> None:
     """Register a fault that gives triggers with the same `key` the same id."""
 
+    @fault(name, "ACK-03", description=description)
     class Repeats(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
@@ -95,9 +94,6 @@ def _repeats(name: str, description: str, key: Callable[[AcceptedTrigger], Hasha
 
         def make_id(self, order: AcceptedTrigger) -> str:
             return self.ids.setdefault(key(order), super().make_id(order))
-
-    Repeats.__doc__ = description
-    fault(name, "ACK-03")(Repeats)
 
 
 _repeats("same-id-for-same-body", "Gives byte-identical triggers the same UniqueId.", lambda order: order.raw)
@@ -157,6 +153,7 @@ class _IdRace(SandboxBehaviour):
 def _guessable(name: str, description: str, nth_id: Callable[[int], str]) -> None:
     """Register a fault whose n-th id is `nth_id(n)`."""
 
+    @fault(name, "ACK-04", description=description)
     class Guessable(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
@@ -165,9 +162,6 @@ def _guessable(name: str, description: str, nth_id: Callable[[int], str]) -> Non
         def make_id(self, order: AcceptedTrigger) -> str:
             del order
             return nth_id(next(self.made))
-
-    Guessable.__doc__ = description
-    fault(name, "ACK-04")(Guessable)
 
 
 _guessable("counted-ids", "Counts its UniqueIds.", lambda n: str(100_000 + n))

@@ -17,21 +17,17 @@ from ringback.sandbox.delivery import OutgoingResult
 from ringback.sandbox.messages import TRIGGER_PATH, AcceptedTrigger, JsonObject, Refusal, Request, Send
 from ringback.sandbox.settings import SandboxSettings
 
-_LONGEST_WAIT_SECONDS = 60.0
-
 # DST-01, DST-02, DST-04
 
 
 def _withholds(name: str, clause: str, description: str, applies: Callable[[SandboxCall], bool]) -> None:
     """Register a fault that sends no results of calls for which `applies` is true."""
 
+    @fault(name, clause, description=description)
     class Withholds(SandboxBehaviour):
         def deliver(self, call: SandboxCall) -> None:
             if not applies(call):
                 super().deliver(call)
-
-    Withholds.__doc__ = description
-    fault(name, clause)(Withholds)
 
 
 _withholds(
@@ -60,13 +56,11 @@ def _sends(
 ) -> None:
     """Register a fault that sends another JSON object: `change(object, call, settings)`."""
 
+    @fault(name, clause, description=description)
     class Sends(SandboxBehaviour):
         def delivered(self, call: SandboxCall) -> dict[str, Any]:
             sent: dict[str, Any] = change(super().delivered(call), call, self.settings)
             return sent
-
-    Sends.__doc__ = description
-    fault(name, clause)(Sends)
 
 
 _sends(

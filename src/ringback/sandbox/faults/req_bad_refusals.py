@@ -19,6 +19,7 @@ def _refuses_badly(
 ) -> None:
     """Register a fault that answers refused triggers (those that it `applies` to) with `answer(refusal)`."""
 
+    @fault(name, "REQ-16", description=description)
     class RefusesBadly(SandboxBehaviour):
         def trigger(self, request: Request) -> SandboxAnswer:
             try:
@@ -27,9 +28,6 @@ def _refuses_badly(
                 if refusal.status in (413, 415, 429) or (applies and not applies(refusal)):
                     raise
                 return answer(refusal)
-
-    RefusesBadly.__doc__ = description
-    fault(name, "REQ-16")(RefusesBadly)
 
 
 def _error(refusal: Refusal) -> bytes:

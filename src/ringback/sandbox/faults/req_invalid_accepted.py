@@ -17,6 +17,9 @@ from ringback.sandbox.messages import JsonObject, Refusal, Request, SandboxAnswe
 
 
 def _accepts_without(parameter: str) -> None:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", parameter).lower()
+
+    @fault(f"no-{words}-accepted", "REQ-10", description=f"Accepts triggers without {parameter}.")
     class AcceptsWithout(SandboxBehaviour):
         required = tuple(name for name in REQUIRED if name != parameter)
 
@@ -29,10 +32,6 @@ def _accepts_without(parameter: str) -> None:
             if not inputs and "ScenarioInputParameters" in body:
                 raise Refusal(400, "ScenarioInputParameters is empty")
             return inputs
-
-    AcceptsWithout.__doc__ = f"Accepts triggers without {parameter}."
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", parameter).lower()
-    fault(f"no-{words}-accepted", "REQ-10")(AcceptsWithout)
 
 
 for _parameter in REQUIRED:
@@ -114,14 +113,12 @@ class _EmptyDestinationAccepted(SandboxBehaviour):
 def _converts(name: str, description: str, convert: Callable[[JsonObject], None]) -> None:
     """Register a fault that converts values of a wrong type before it checks them."""
 
+    @fault(name, "REQ-13", description=description)
     class Converts(SandboxBehaviour):
         def read_trigger(self, request: Request) -> JsonObject:
             body = super().read_trigger(request)
             convert(body)
             return body
-
-    Converts.__doc__ = description
-    fault(name, "REQ-13")(Converts)
 
 
 def _texts_from_scalars(body: JsonObject) -> None:
@@ -188,6 +185,7 @@ _converts("object-for-inputs", "Accepts an object for ScenarioInputParameters.",
 def _accepts_body(name: str, description: str, fits: Callable[[bytes, Any], bool]) -> None:
     """Register a fault that accepts bodies for which `fits` is true, although they are not JSON objects."""
 
+    @fault(name, "REQ-14", description=description)
     class AcceptsBody(SandboxBehaviour):
         def trigger(self, request: Request) -> SandboxAnswer:
             try:
@@ -197,9 +195,6 @@ def _accepts_body(name: str, description: str, fits: Callable[[bytes, Any], bool
             if isinstance(value, dict) or not fits(request.body.strip(), value):
                 return super().trigger(request)
             return self.render({"UniqueId": self.random_hex()}, request)
-
-    AcceptsBody.__doc__ = description
-    fault(name, "REQ-14")(AcceptsBody)
 
 
 _accepts_body("empty-body-accepted", "Accepts a trigger without a body.", lambda text, _: not text)
@@ -223,12 +218,10 @@ _accepts_body(
 def _accepts_token(name: str, description: str, takes: Callable[[str, str], bool]) -> None:
     """Register a fault that accepts each token for which `takes(sent, right)` is true."""
 
+    @fault(name, "REQ-15", description=description)
     class AcceptsToken(SandboxBehaviour):
         def is_token(self, token: str) -> bool:
             return takes(token, self.settings.access_token) or super().is_token(token)
-
-    AcceptsToken.__doc__ = description
-    fault(name, "REQ-15")(AcceptsToken)
 
 
 _accepts_token("any-token-accepted", "Accepts any AccessToken.", lambda _sent, _right: True)

@@ -15,15 +15,13 @@ from ringback.sandbox.messages import AcceptedTrigger, JsonObject, Refusal, Requ
 def _refuses(name: str, clause: str, description: str, refused: Callable[[JsonObject, Request], bool]) -> None:
     """Register a fault that refuses valid triggers for which `refused` is true."""
 
+    @fault(name, clause, description=description)
     class Refuses(SandboxBehaviour):
         def check(self, body: JsonObject, request: Request) -> dict[str, str]:
             inputs = super().check(body, request)
             if refused(body, request):
                 raise Refusal(400, "the request is not valid")
             return inputs
-
-    Refuses.__doc__ = description
-    fault(name, clause)(Refuses)
 
 
 def _entries(body: JsonObject) -> list[str]:

@@ -39,15 +39,13 @@ class _PollAnswers202(SandboxBehaviour):
 def _instead_of_nothing(name: str, description: str, status: int) -> None:
     """Register a fault that answers polls with `status` while none of their known calls is final."""
 
+    @fault(name, "RES-01", description=description)
     class InsteadOfNothing(SandboxBehaviour):
         def poll(self, request: Request) -> SandboxAnswer:
             answer = super().poll(request)
             if not orjson.loads(answer.body)["CallResults"] and any(map(self.book.find, self.read_poll(request))):
                 return SandboxAnswer(status, content_type=None)
             return answer
-
-    InsteadOfNothing.__doc__ = description
-    fault(name, "RES-01")(InsteadOfNothing)
 
 
 _instead_of_nothing("pending-404", "Answers 404 while no call of a poll is final.", 404)
@@ -60,14 +58,12 @@ _instead_of_nothing("pending-204", "Answers 204 while no call of a poll is final
 def _shapes(name: str, description: str, change: Callable[[list[JsonObject]], Any]) -> None:
     """Register a fault that returns the entries in another body: `change(entries)`."""
 
+    @fault(name, "RES-02", description=description)
     class Shapes(SandboxBehaviour):
         def encode(self, value: JsonObject) -> bytes:
             if "CallResults" in value:
                 return orjson.dumps(change(value["CallResults"]))
             return super().encode(value)
-
-    Shapes.__doc__ = description
-    fault(name, "RES-02")(Shapes)
 
 
 _shapes("bare-list", "Answers polls with an array.", lambda entries: entries)
@@ -99,12 +95,10 @@ _shapes(
 def _describes(name: str, description: str, change: Callable[[JsonObject], Any]) -> None:
     """Register a fault that changes the shape of each entry."""
 
+    @fault(name, "RES-03", description=description)
     class Describes(SandboxBehaviour):
         def results(self, entries: list[JsonObject]) -> JsonObject:
             return super().results([change(entry) for entry in entries])
-
-    Describes.__doc__ = description
-    fault(name, "RES-03")(Describes)
 
 
 def _without(entry: JsonObject, member: str) -> JsonObject:
@@ -140,13 +134,11 @@ _describes(
 def _reports(name: str, clause: str, description: str, change: Callable[[list[JsonObject]], list[JsonObject]]) -> None:
     """Register a fault that changes the list of entries if there are several."""
 
+    @fault(name, clause, description=description)
     class Reports(SandboxBehaviour):
         def report(self, ids: Sequence[str]) -> list[JsonObject]:
             entries = super().report(ids)
             return change(entries) if len(entries) > 1 else entries
-
-    Reports.__doc__ = description
-    fault(name, clause)(Reports)
 
 
 def _swap_ends(entries: list[JsonObject]) -> list[JsonObject]:
@@ -219,6 +211,7 @@ class _DuplicateIdLost(SandboxBehaviour):
 def _tolerates(name: str, description: str, applies: Callable[[Any], bool]) -> None:
     """Register a fault that answers 200 to malformed polls where `applies(JSON value, or body if not JSON)`."""
 
+    @fault(name, "RES-08", description=description)
     class Tolerates(SandboxBehaviour):
         def read_poll(self, request: Request) -> list[str]:
             try:
@@ -231,9 +224,6 @@ def _tolerates(name: str, description: str, applies: Callable[[Any], bool]) -> N
                 if applies(value):
                     return []
                 raise
-
-    Tolerates.__doc__ = description
-    fault(name, "RES-08")(Tolerates)
 
 
 _tolerates("poll-without-body-accepted", "Answers 200 to a poll without a body.", lambda value: value == b"")

@@ -21,13 +21,11 @@ def _final_calls(behaviour: SandboxBehaviour) -> list[str]:
 def _reports_all(name: str, description: str, applies: Callable[[Any], bool]) -> None:
     """Register a fault that reports all calls to polls for which `applies(JSON value)` is true."""
 
+    @fault(name, "RES-05", description=description)
     class ReportsAll(SandboxBehaviour):
         def read_poll(self, request: Request) -> list[str]:
             value = self.read_json(request)
             return _final_calls(self) if applies(value) else super().read_poll(request)
-
-    ReportsAll.__doc__ = description
-    fault(name, "RES-05")(ReportsAll)
 
 
 _reports_all(
@@ -79,12 +77,10 @@ class _WildcardId(SandboxBehaviour):
 def _invents(name: str, description: str, state: str) -> None:
     """Register a fault that gives unknown ids a state."""
 
+    @fault(name, "RES-06", description=description)
     class Invents(SandboxBehaviour):
         def unknown_entry(self, unique_id: str) -> JsonObject | None:
             return self.make_entry(unique_id, state)
-
-    Invents.__doc__ = description
-    fault(name, "RES-06")(Invents)
 
 
 _invents("unknown-is-error", "Reports unknown ids as Error.", "Error")
@@ -95,15 +91,13 @@ _invents("unknown-is-invalid-number", "Reports unknown ids as Invalid Number.", 
 def _confuses(name: str, description: str, alike: Callable[[str, str], bool]) -> None:
     """Register a fault that treats an unknown id as a known one for which `alike(asked, known)` is true."""
 
+    @fault(name, "RES-06", description=description)
     class Confuses(SandboxBehaviour):
         def unknown_entry(self, unique_id: str) -> JsonObject | None:
             for call in self.book.calls():
                 if call.state and alike(unique_id, call.unique_id):
                     return self.make_entry(unique_id, self.word_for(call))
             return super().unknown_entry(unique_id)
-
-    Confuses.__doc__ = description
-    fault(name, "RES-06")(Confuses)
 
 
 _confuses(
@@ -133,6 +127,7 @@ def _spoils(name: str, description: str, change: Callable[[list[JsonObject], int
     `change(entries, index of the first unknown id)` returns the entries to report, or None to refuse.
     """
 
+    @fault(name, "RES-07", description=description)
     class Spoils(SandboxBehaviour):
         def report(self, ids: Sequence[str]) -> list[JsonObject]:
             entries = super().report(ids)
@@ -143,9 +138,6 @@ def _spoils(name: str, description: str, change: Callable[[list[JsonObject], int
             if changed is None:
                 raise Refusal(404, "no such call")
             return changed
-
-    Spoils.__doc__ = description
-    fault(name, "RES-07")(Spoils)
 
 
 _spoils("unknown-refuses-all", "Answers 404 when one id of several is unknown.", lambda _entries, _at: None)

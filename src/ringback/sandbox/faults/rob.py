@@ -31,6 +31,7 @@ _BUSY_SECONDS = 0.03
 def _crashes(name: str, description: str, applies: Callable[[Request, Any], bool]) -> None:
     """Register a fault that answers 500 where `applies(request, its JSON value, or ... if not JSON)` is true."""
 
+    @fault(name, "ROB-01", description=description)
     class Crashes(SandboxBehaviour):
         def answer(self, request: Request) -> SandboxAnswer:
             if request.method == "POST" and request.path in (TRIGGER_PATH, POLL_PATH):
@@ -41,9 +42,6 @@ def _crashes(name: str, description: str, applies: Callable[[Request, Any], bool
                 if applies(request, value):
                     return SandboxAnswer(500, b'{"error":"internal error"}')
             return super().answer(request)
-
-    Crashes.__doc__ = description
-    fault(name, "ROB-01")(Crashes)
 
 
 def _ids(value: Any) -> list[Any]:
@@ -166,15 +164,13 @@ def _fails_to_answer(
 ) -> None:
     """Register a fault that calls `instead` in place of sending answers for which `applies` is true."""
 
+    @fault(name, "ROB-02", description=description)
     class FailsToAnswer(SandboxBehaviour):
         async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
             if applies(request, answer):
                 await instead(self, request, send)
             else:
                 await super().transmit(answer, request, send)
-
-    FailsToAnswer.__doc__ = description
-    fault(name, "ROB-02")(FailsToAnswer)
 
 
 def _is_not_json(_request: Request, answer: SandboxAnswer) -> bool:

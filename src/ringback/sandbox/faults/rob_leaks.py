@@ -55,15 +55,13 @@ class _TokenInAnswer(SandboxBehaviour):
 def _adds_header(name: str, description: str, header: Callable[[str], tuple[bytes, bytes]]) -> None:
     """Register a fault that repeats the AccessToken in a header of a trigger's answer."""
 
+    @fault(name, "ROB-04", description=description)
     class AddsHeader(SandboxBehaviour):
         def render(self, value: JsonObject, request: Request) -> SandboxAnswer:
             answer = super().render(value, request)
             if "UniqueId" in value:
                 answer.headers = [*answer.headers, header(self.settings.access_token)]
             return answer
-
-    AddsHeader.__doc__ = description
-    fault(name, "ROB-04")(AddsHeader)
 
 
 _adds_header(
@@ -97,15 +95,13 @@ _PATH = b'{"error":"cannot parse request (/opt/ivr/releases/41/src/controllers/c
 def _reveals(name: str, description: str, body: bytes, content_type: bytes = b"application/json") -> None:
     """Register a fault whose refusals have `body`."""
 
+    @fault(name, "ROB-05", description=description)
     class Reveals(SandboxBehaviour):
         def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
             answer = super().refuse(refusal, request)
             answer.body = body
             answer.content_type = content_type
             return answer
-
-    Reveals.__doc__ = description
-    fault(name, "ROB-05")(Reveals)
 
 
 _reveals("python-traceback", "Refuses with a Python traceback.", _PYTHON, b"text/plain")

@@ -18,12 +18,10 @@ from ringback.sandbox.settings import STATE_OF_LINE, SandboxSettings
 def _misspells(name: str, description: str, spell: Callable[[str], str]) -> None:
     """Register a fault that writes states as `spell` does."""
 
+    @fault(name, "STA-01", description=description)
     class Misspells(SandboxBehaviour):
         def word_for(self, call: SandboxCall) -> str:
             return spell(super().word_for(call))
-
-    Misspells.__doc__ = description
-    fault(name, "STA-01")(Misspells)
 
 
 _GERMAN = dict(
@@ -69,6 +67,7 @@ class _RingingWhilePending(SandboxBehaviour):
 def _never_ends(name: str, description: str, applies: Callable[[SandboxCall, int], bool]) -> None:
     """Register a fault that never ends calls for which `applies(call, its number from 1)` is true."""
 
+    @fault(name, "STA-02", description=description)
     class NeverEnds(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
@@ -80,9 +79,6 @@ def _never_ends(name: str, description: str, applies: Callable[[SandboxCall, int
                 self.book.loop.call_soon(self.book.release_channel)
                 return None
             return seconds
-
-    NeverEnds.__doc__ = description
-    fault(name, "STA-02")(NeverEnds)
 
 
 _never_ends(
@@ -116,13 +112,11 @@ class _EveryNinthLost(SandboxBehaviour):
 def _mistakes(name: str, description: str, states: Mapping[str, str]) -> None:
     """Register a fault that replaces final states: `states` maps right ones to wrong ones."""
 
+    @fault(name, "STA-03", description=description)
     class Mistakes(SandboxBehaviour):
         def outcome(self, order: AcceptedTrigger) -> str:
             state = super().outcome(order)
             return states.get(state, state)
-
-    Mistakes.__doc__ = description
-    fault(name, "STA-03")(Mistakes)
 
 
 _mistakes("busy-is-no-answer", "Ends calls to busy lines as No Answer.", {"Busy": "No Answer"})
@@ -162,6 +156,7 @@ class _StateOfPreviousCall(SandboxBehaviour):
 def _unsteady(name: str, description: str, state_at: Callable[[SandboxCall, int, float], str | None]) -> None:
     """Register a fault that reports `state_at(call, earlier reports of it, seconds since it ended)`."""
 
+    @fault(name, "STA-04", description=description)
     class Unsteady(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
@@ -172,9 +167,6 @@ def _unsteady(name: str, description: str, state_at: Callable[[SandboxCall, int,
             self.reports[call.unique_id] += 1
             word = state_at(call, before, self.book.loop.time() - call.finished_at)
             return None if word is None else self.make_entry(call.unique_id, word)
-
-    Unsteady.__doc__ = description
-    fault(name, "STA-04")(Unsteady)
 
 
 def _other(state: str) -> str:
@@ -220,12 +212,10 @@ _unsteady(
 def _hasty(name: str, description: str, word: Callable[[SandboxCall], str]) -> None:
     """Register a fault that reports calls in progress with a final state."""
 
+    @fault(name, "STA-05", description=description)
     class Hasty(SandboxBehaviour):
         def pending_entry(self, call: SandboxCall) -> JsonObject | None:
             return self.make_entry(call.unique_id, word(call))
-
-    Hasty.__doc__ = description
-    fault(name, "STA-05")(Hasty)
 
 
 _hasty("answered-while-ringing", "Reports calls in progress as Answered.", lambda _: "Answered")

@@ -141,15 +141,13 @@ class _PatchCrashes(SandboxBehaviour):
 def _says(name: str, description: str, content_type: bytes | None, where: str = "UniqueId CallResults") -> None:
     """Register a fault that changes the content type of 200 answers that have one of the members `where`."""
 
+    @fault(name, "TRN-04", description=description)
     class Says(SandboxBehaviour):
         def render(self, value: JsonObject, request: Request) -> SandboxAnswer:
             answer = super().render(value, request)
             if any(member in value for member in where.split()):
                 answer.content_type = content_type
             return answer
-
-    Says.__doc__ = description
-    fault(name, "TRN-04")(Says)
 
 
 _says("html-content-type", "Declares its answers to be HTML.", b"text/html; charset=utf-8")
@@ -166,13 +164,11 @@ _says("poll-html-content-type", "Declares the poll's answer to be HTML.", b"text
 def _garbles(name: str, description: str, change: Callable[[bytes], bytes], where: str = "") -> None:
     """Register a fault that changes the text of 200 answers, or only of those that have the member `where`."""
 
+    @fault(name, "TRN-05", description=description)
     class Garbles(SandboxBehaviour):
         def encode(self, value: JsonObject) -> bytes:
             text = super().encode(value)
             return change(text) if not where or where in value else text
-
-    Garbles.__doc__ = description
-    fault(name, "TRN-05")(Garbles)
 
 
 _garbles("byte-order-mark", "Starts its answers with a byte-order mark.", lambda text: b"\xef\xbb\xbf" + text)
