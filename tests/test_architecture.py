@@ -100,7 +100,7 @@ def test_no_module_has_more_than_400_lines() -> None:
 
 
 MOST_FILES = 15
-NOT_YET_SPLIT = {"loadgen", "reporting"}
+NOT_YET_SPLIT = {"loadgen", "reporting", "suite"}
 
 
 def test_no_folder_has_more_than_15_modules() -> None:
