@@ -26,7 +26,7 @@ from benchmarks.rows import Row, Rows, add_options, files, run_all, sample, sele
 
 from tests.deployments.catalogue import DeploymentVariant
 from tests.deployments.checking import check
-from tests.deployments.processes import anew
+from tests.deployments.processes import in_a_new_process
 from tests.deployments.running import deployed
 
 TOOLS = ("ringback", "schemathesis")
@@ -72,7 +72,7 @@ def _row(key: str, tool: str, variant: DeploymentVariant, run: Callable[[], Row]
 
 
 def _ringback(variant: DeploymentVariant, seed: int, folder: Path) -> Row:
-    checked = check(variant, folder, seed=seed, run=anew)
+    checked = check(variant, folder, seed=seed, run=in_a_new_process)
     broken = checked.broken
     return {
         "accused": bool(broken),

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add_options(parser)
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="seeds 1 to N [default: %(default)s]")
-    parser.add_argument("--hogs", type=int, default=0, metavar="N", help="busy loops beside [default: %(default)s]")
+    parser.add_argument("--hogs", type=int, default=0, metavar="N", help="busy loops [default: %(default)s]")
     options = parser.parse_args(arguments)
     chosen = [variant for variant in selected(options) if variant.kind == "conforming"]
     rows = Rows(options.out, options.again)

@@ -1,4 +1,4 @@
-"""Words that a reader would have to translate do not appear: each has a plain one in its place."""
+"""Banned words do not appear: each has a plain word in its place."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ NOT_YET_READ: set[str] = {
     "tests/rundir/",
     "tests/suite/",
 }
-"""Where the old words may still stand."""
+"""Files that may still have the old words."""
 
 EXCEPTIONS: dict[str, str] = {
     "tests/test_words.py": "lists the words",
@@ -90,7 +90,7 @@ WORDS = re.compile(rf"(?<![a-z])(?:{'|'.join(f'(?:{pattern})' for pattern in INS
 
 
 def found_in(text: str) -> list[str]:
-    """The words that stand in a text, also as parts of names, each with its line."""
+    """The banned words in a text, also as parts of names, each with its line."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", line).lower().replace("’", "'")

@@ -12,7 +12,7 @@ _CHECKOUT = _PACKAGE.parent.parent
 
 
 class ResourceMissing(FileNotFoundError):
-    """A shipped file or folder is neither in the installed package nor in a checkout."""
+    """A shipped file or folder is missing from the installed package and from the checkout."""
 
 
 def openapi_path() -> Path:

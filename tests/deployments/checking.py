@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import DeploymentVariant
-from .processes import Run, forked
+from .processes import Run, in_a_fork
 from .running import TOKEN_VARIABLE, deployed
 
 __all__ = ["Checked", "check"]
@@ -60,7 +60,7 @@ class Checked:
 
 
 def check(
-    variant: DeploymentVariant, folder: Path, *, seed: int = 1, clauses: tuple[str, ...] = (), run: Run = forked
+    variant: DeploymentVariant, folder: Path, *, seed: int = 1, clauses: tuple[str, ...] = (), run: Run = in_a_fork
 ) -> Checked:
     """Start a deployment, check all clauses or the given ones, and stop it. All files stay in `folder`.
 

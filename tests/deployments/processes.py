@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Run", "anew", "forked"]
+__all__ = ["Run", "in_a_fork", "in_a_new_process"]
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
@@ -29,7 +29,9 @@ class Run(Protocol):
         """Run it; kill it and raise TimeoutError after `seconds`."""
 
 
-def anew(arguments: list[str], variables: dict[str, str], folder: Path, output: Path, seconds: float) -> int:
+def in_a_new_process(
+    arguments: list[str], variables: dict[str, str], folder: Path, output: Path, seconds: float
+) -> int:
     """Run `ringback` as a user starts it."""
     command = [sys.executable, "-m", "ringback", *arguments]
     with output.open("wb") as stream:
@@ -49,7 +51,7 @@ def anew(arguments: list[str], variables: dict[str, str], folder: Path, output: 
     return done.returncode
 
 
-def forked(arguments: list[str], variables: dict[str, str], folder: Path, output: Path, seconds: float) -> int:
+def in_a_fork(arguments: list[str], variables: dict[str, str], folder: Path, output: Path, seconds: float) -> int:
     """Run `ringback` in a fork of a process that has imported it."""
     process = _CONTEXT.Process(target=_child, args=(arguments, variables, folder, output))
     process.start()

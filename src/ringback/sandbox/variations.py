@@ -37,6 +37,6 @@ def compose(settings: SandboxSettings) -> type[SandboxBehaviour]:
         return SandboxBehaviour
     try:
         return type("ComposedBehaviour", (*dict.fromkeys(layers), SandboxBehaviour), {})
-    except TypeError:  # one is a subclass of the other and stands behind it
+    except TypeError:  # one is a subclass of the other and is named after it
         names = ", ".join((*settings.faults, *settings.dialects))
         raise SandboxError(f"{names} exclude each other: name one of them") from None

@@ -181,7 +181,7 @@ export const DIALECTS = {
 
   'hypermedia': {
     summary:
-      'answers carry links, histories and a status of their own beside the documented members',
+      'answers have links, histories and a status in addition to the documented members',
     ack: ({ id }) => ({
       Status: 'Queued',
       UniqueId: id,

@@ -152,7 +152,7 @@ export const RESULT_FAULTS = {
   },
   'error-voids-batch': {
     clauses: ['RES-04'],
-    summary: 'reports nothing but the failure when a call in the batch ended in Error',
+    summary: 'reports only the failure when a call in the batch ended in Error',
     arrange: (entries) => {
       const failed = entries.filter(({ CallState }) => CallState === 'Error');
       return failed.length > 0 ? failed : entries;
@@ -218,7 +218,7 @@ export const RESULT_FAULTS = {
   },
   'percent-reports-all': {
     clauses: ['RES-05'],
-    summary: 'matches ids as SQL patterns, so that % stands for every call',
+    summary: 'matches ids as SQL patterns, so that % matches every call',
     select: (ids, { book }) =>
       ids.includes('%') ? chosen(book.all) : natural.select(ids, { book }),
   },
@@ -374,7 +374,7 @@ export const RESULT_FAULTS = {
     amendPoll: (body) => {
       const ids = body?.UniqueIds;
       if (Array.isArray(ids) && new Set(ids).size < ids.length)
-        throw new Refusal(422, 'an id stands twice');
+        throw new Refusal(422, 'an id is given twice');
       return body;
     },
   },

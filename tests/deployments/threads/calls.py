@@ -159,7 +159,7 @@ class Exchange:
             return "No Answer"
         return call.outcome
 
-    def everybody(self) -> list[Call]:
+    def all_calls(self) -> list[Call]:
         """All calls, in the order in which they were placed."""
         with self.lock:
             return list(self.calls.values())

@@ -114,7 +114,7 @@ class Courier:
         if self.ways.fault("sends-previous"):
             result["Previous"] = self._before(call).id
         if self.ways.fault("sends-all-ringing"):
-            others = [other for other in self.exchange.everybody() if abs(other.placed - call.placed) < 1]
+            others = [other for other in self.exchange.all_calls() if abs(other.placed - call.placed) < 1]
             result["Batch"] = [other.id for other in others]
         return result
 
@@ -128,8 +128,8 @@ class Courier:
         return call.outcome
 
     def _before(self, call: Call) -> Call:
-        everybody = self.exchange.everybody()
-        return everybody[everybody.index(call) - 1]
+        calls = self.exchange.all_calls()
+        return calls[calls.index(call) - 1]
 
     def _gather(self, url: str, result: dict[str, Any]) -> None:
         """Send together the results that are due at one address within a short time."""

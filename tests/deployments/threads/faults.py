@@ -21,7 +21,7 @@ TRN-06 id-twice | names UniqueId twice in a trigger's answer, with the same valu
 TRN-06 nested-twice | names a member twice inside the object of an extra member of a poll's answer
 REQ-01 empty-header-refused | refuses a header Project that is empty
 REQ-01 full-example-refused | refuses a trigger that carries all four optional parameters
-REQ-02 some-option-needed | refuses a trigger that carries neither EndUser nor Locale
+REQ-02 some-option-needed | refuses a trigger that has neither EndUser nor Locale
 REQ-02 bare-trigger-refused | refuses a trigger that carries no optional parameter at all
 REQ-03,REQ-02 locale-needed | refuses a trigger without Locale
 REQ-03 flag-needed | refuses a ResultDestination that comes without SendResultImmediately
@@ -84,7 +84,7 @@ ACK-02 id-in-list | wraps a trigger's answer in an array
 ACK-03 id-of-body | gives byte-identical triggers the same UniqueId
 ACK-03 id-of-conversation | gives all calls of a ConversationId the same UniqueId
 ACK-03,STA-03 id-raced | gives triggers that come at once the same UniqueId
-ACK-03,STA-03 id-wraps | begins its ids anew after 24 calls
+ACK-03,STA-03 id-wraps | repeats its ids after 24 calls
 ACK-03 id-of-line-second | gives calls to one line within one second the same UniqueId
 ACK-03 id-of-ringing-line | gives a call to a line that still rings the UniqueId of the first call
 ACK-04 id-counts | counts its ids upwards

@@ -75,7 +75,7 @@ class PollDesk:
         return ids
 
     def _all(self) -> list[str]:
-        return [call.id for call in self.exchange.everybody()]
+        return [call.id for call in self.exchange.all_calls()]
 
     def report(self, asked: list[str]) -> list[Entry]:
         """The entries for the ids; raises Refused if a dialect or a fault refuses unknown ids."""
@@ -127,7 +127,7 @@ class PollDesk:
 
     def _unknown(self, one: str, last_state: str, poll_id: str | None) -> Iterator[Entry]:
         if self.ways.fault("pattern-ids", "part-of-id"):
-            for call in self.exchange.everybody():
+            for call in self.exchange.all_calls():
                 if self._matches(one, call):
                     yield self._entry(call.id, call, self.exchange.reported(call) or "", poll_id)
         elif self.ways.fault("unknown-is-error"):
@@ -146,7 +146,7 @@ class PollDesk:
     def _line_mates(self, call: Call, ids: list[str]) -> Iterator[Entry]:
         mates = [
             other
-            for other in self.exchange.everybody()
+            for other in self.exchange.all_calls()
             if other.order.number == call.order.number and other.id not in ids
         ]
         for other in mates[-1:]:

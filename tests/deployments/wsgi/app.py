@@ -57,7 +57,7 @@ class Service:
             call = self._calls.place(trigger)
         except KeyError as error:
             print("STRANGER DIALLED", ascii(trigger.number)[1:-1], file=sys.stderr, flush=True)
-            raise Refused(Problem("_Destination", "is no number of ours")) from error
+            raise Refused(Problem("_Destination", "is not a line")) from error
         self._courier.shake_hands(trigger.destination)
         return self._dialled(call, trigger.immediate)
 
@@ -109,7 +109,7 @@ class Service:
             time.sleep(SHARED_FOR)
             ids = self._asked
         if ids is None:
-            ids = [call.unique_id for call in self._calls.everybody()]
+            ids = [call.unique_id for call in self._calls.all_calls()]
         return self._reported(ids)
 
     def _reported(self, ids: list[str]) -> Response:
@@ -133,10 +133,10 @@ class Service:
         return self._reported_as(entries, any(known.values()) and not any(states.values()))
 
     def _refuse_unfinished(self, known: dict[str, list[Call]]) -> None:
-        nobody = not any(known.values())
-        if nobody and self._dialect.unknown == "refused":
+        none_known = not any(known.values())
+        if none_known and self._dialect.unknown == "refused":
             raise Refused(Problem("UniqueIds", "unknown"), status=404)
-        if not nobody and self._fault("all-pending-is-404"):
+        if not none_known and self._fault("all-pending-is-404"):
             raise Refused(Problem("UniqueIds", "not yet finished"), status=404)
 
     def _entries(
@@ -216,7 +216,7 @@ class Service:
         return entries
 
     def _states_as_stored(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        numbers = {call.unique_id: call.number for call in self._calls.everybody()}
+        numbers = {call.unique_id: call.number for call in self._calls.all_calls()}
         stored = sorted(entries, key=lambda entry: numbers.get(entry["UniqueId"], 0))
         return [entry | {"CallState": other["CallState"]} for entry, other in zip(entries, stored, strict=True)]
 

@@ -166,7 +166,7 @@ class Calls:
         found = self._select(f"{condition} ORDER BY number", unique_id)
         return found if self._fault("ids-as-patterns") else found[:1]
 
-    def everybody(self) -> list[Call]:
+    def all_calls(self) -> list[Call]:
         """Every call."""
         return self._select("true ORDER BY number")
 

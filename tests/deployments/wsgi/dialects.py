@@ -122,7 +122,7 @@ DIALECTS = {
         order="by-state",
     ),
     "gateway": Dialect(
-        "stands behind a gateway that answers 429 with Retry-After in seconds to bursts",
+        "is behind a gateway that answers 429 with Retry-After in seconds to bursts",
         limit="seconds",
     ),
     "gateway-by-date": Dialect(

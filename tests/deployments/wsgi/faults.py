@@ -1,6 +1,6 @@
-"""The deployment's faults by name: the clauses that each breaks (the one it is about first), and what is done wrong.
+"""The deployment's faults by name: the clauses that each breaks, its main clause first, and what it does wrong.
 
-How each goes wrong stands where it acts; nothing here changes behaviour.
+The code that each fault changes asks for it by name.
 """
 
 FAULTS: dict[str, tuple[str, str]] = {

@@ -16,7 +16,7 @@ from typing import Any
 
 import waitress  # type: ignore[import-untyped]  # waitress ships no types
 
-if not __package__:  # run as a program: the modules beside this file are its package
+if not __package__:  # run as a program: the modules in this folder are its package
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     __package__ = "wsgi"
 

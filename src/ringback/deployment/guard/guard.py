@@ -140,7 +140,7 @@ class DialGuard:
 def _names_nothing_of_a_trigger(body: bytes) -> bool:
     """Whether a poll's body contains no name that belongs to triggers, and no escape that may hide one.
 
-    Ids may have any form, so escapes are allowed in a body that names nothing but ids.
+    Ids may have any form, so escapes are allowed in a body whose members are only ids.
     """
     try:
         text = body.decode("utf-8")

@@ -124,7 +124,7 @@ class Structure:
         url = next((url for url in self._urls if text.startswith(url)), None)
         if url is None and text.startswith(("http://", "https://")):
             hosts = {urlsplit(known).hostname for known in self._urls}
-            parts = _split(text)  # a port is read as a number, so that nothing else stands in its place
+            parts = _split(text)  # urlsplit accepts only a number as port
             url = f"{parts[0]}://{parts[1]}" if parts and parts[2] in hosts else None
         return url is not None and count_digits(text[len(url) :]) < _SHORTEST_NUMBER
 
