@@ -72,6 +72,7 @@ def _run(case: dict[str, Any]) -> NoReturn:
         for number, name in ((0, None), (1, "out"), (2, "err")):
             flags = os.O_RDONLY if name is None else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             os.dup2(os.open(os.devnull if name is None else case[name], flags), number)
+        exec(case["before"], {})
         sys.argv = [case["program"], *case["arguments"]]
         if case["program"] == "pytest":
             imported_already = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"

@@ -98,7 +98,7 @@ def counting(answer: Callable[[str, int], Answer]) -> Iterator[Counting]:
 
 
 def run(
-    deployment: Counting, folder: Path, *arguments: str, calls: int, settle: str = "3s"
+    deployment: Counting, folder: Path, *arguments: str, calls: int, settle: str = "1s"
 ) -> tuple[Ended, dict[str, Any]]:
     (folder / "ringback.toml").write_text(CONFIG.format(port=deployment.port))
     ended = ringback(
