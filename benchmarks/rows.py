@@ -27,9 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stacks", default=",".join(STACKS), help="comma-separated [default: %(default)s]")
     parser.add_argument("--only", default="", metavar="REGEX", help="deployments whose stack/name matches")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="runs at a time [default: %(default)s]")
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="JSON rows; runs that it has are not repeated"
-    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON rows; runs that it has are not repeated")
     parser.add_argument("--again", metavar="REGEX", help="run these again, even if they are in --out")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="folder for the files of all runs")
 
