@@ -1,12 +1,11 @@
-"""What the ledger costs: memory for calls in flight and for ended ones, time for each call at several scales.
+"""Measures the ledger: memory for calls in flight and for ended calls, and time per call at several sizes.
 
     python benchmarks/ledger_scale.py [--quick] [--memory] [--json]
 
-Each figure comes from its own process. Memory is the resident set of the whole process, including Python, with a
-million calls in flight whose ids have 36 characters, after half as many others have ended (because a dict with turnover
-is twice the size of one that was only filled); then its growth while ten million more calls are accepted, reported and
-remembered. Time is CPU time per call, with a constant number of calls in flight. `--quick` has a tenth of the calls;
-`--memory` omits the times.
+Each figure comes from its own process. Memory is the resident set of the whole process with a million calls in flight
+whose ids have 36 characters, after half as many have ended (a dict with turnover is twice as large as one that was only
+filled); then its growth while ten million more calls are accepted, reported and remembered. Time is CPU time while the
+number of calls in flight stays the same. `--quick` uses a tenth of the calls; `--memory` skips the times.
 """
 
 from __future__ import annotations
@@ -58,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def in_a_process(figure: str, calls: int) -> dict[str, float]:
     command = [sys.executable, str(Path(__file__)), "--one", figure, str(calls)]
-    told: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return told
+    measured: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return measured
 
 
 def memory(calls: int) -> dict[str, float]:
