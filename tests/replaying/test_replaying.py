@@ -14,7 +14,16 @@ from ringback.config.loading import Sources
 from ringback.contract.clauses import CLAUSES
 from ringback.deployment import Exchange, Recorder, Redactor
 from ringback.deployment.near_misses import near_miss_tokens
-from ringback.replaying import CannotReplay, Cited, RecordedRun, Seen, Standing, judge_again, read_recorded, restore
+from ringback.replaying import (
+    CannotReplay,
+    Cited,
+    RecordedRun,
+    ReplayOutcome,
+    Seen,
+    judge_again,
+    read_recorded,
+    restore,
+)
 from ringback.replaying.judging import RULES
 from ringback.replaying.recorded import answer_of
 from ringback.suite.drafts import DraftMaker
@@ -222,41 +231,43 @@ DEVIATES: dict[str, tuple[tuple[str, bytes, bytes, dict[str, Any]], tuple[str, b
 @pytest.mark.parametrize("clause", list(DEVIATES))
 def test_one_exchange_shows_whether_a_deviation_is_still_there(recording: Recording, clause: str) -> None:
     then, kept = (seen(recording, path, body, answer, **more) for path, body, answer, more in DEVIATES[clause])
-    assert judge_again(cited(clause), then, then, fresh=False).standing is Standing.THERE
-    assert judge_again(cited(clause), then, kept, fresh=False).standing is Standing.GONE
-    assert judge_again(cited(clause), kept, then, fresh=False).standing is Standing.UNDECIDED, "it was not there then"
+    assert judge_again(cited(clause), then, then, fresh=False).outcome is ReplayOutcome.STILL_FAILS
+    assert judge_again(cited(clause), then, kept, fresh=False).outcome is ReplayOutcome.FIXED
+    assert judge_again(cited(clause), kept, then, fresh=False).outcome is ReplayOutcome.UNDECIDED, (
+        "it was not there then"
+    )
 
 
 def test_clauses_that_one_exchange_can_not_show_stay_undecided(recording: Recording) -> None:
     then = seen(recording, CALL, b"{}", GOOD)
     for clause in sorted(set(CLAUSES) - set(RULES)):
-        assert judge_again(cited(clause), then, then, fresh=False).standing is Standing.UNDECIDED
+        assert judge_again(cited(clause), then, then, fresh=False).outcome is ReplayOutcome.UNDECIDED
 
 
 def test_an_id_that_is_given_again_is_shared_and_another_proves_nothing(recording: Recording) -> None:
     then = seen(recording, CALL, b"{}", GOOD, frozenset({"abc"}))
     other = seen(recording, CALL, b"{}", b'{"UniqueId": "xyz"}', frozenset({"abc"}))
-    assert judge_again(cited("ACK-03"), then, then, fresh=False).standing is Standing.THERE
-    assert judge_again(cited("ACK-03"), then, other, fresh=False).standing is Standing.UNDECIDED
+    assert judge_again(cited("ACK-03"), then, then, fresh=False).outcome is ReplayOutcome.STILL_FAILS
+    assert judge_again(cited("ACK-03"), then, other, fresh=False).outcome is ReplayOutcome.UNDECIDED
 
 
 @pytest.mark.parametrize("status", [401, 403, None])
 def test_what_our_side_may_be_to_blame_for_stays_undecided(recording: Recording, status: int | None) -> None:
     then = seen(recording, CALL, b"{}", REFUSED, status=400)
     now = seen(recording, CALL, b"{}", b"", status=status, failure=None if status else "timeout")
-    assert judge_again(cited("REQ-03"), then, now, fresh=False).standing is Standing.UNDECIDED
+    assert judge_again(cited("REQ-03"), then, now, fresh=False).outcome is ReplayOutcome.UNDECIDED
 
 
 def test_a_deployment_that_forgot_the_calls_is_not_mended(recording: Recording) -> None:
     then = seen(recording, RESULT, IDS, ENTRY.replace(b"Busy", b"busy"))
     empty = seen(recording, RESULT, IDS, b'{"CallResults": []}')
     for clause in ("STA-01", "RES-03", "RES-05"):
-        assert judge_again(cited(clause), then, empty, fresh=False).standing is Standing.UNDECIDED
+        assert judge_again(cited(clause), then, empty, fresh=False).outcome is ReplayOutcome.UNDECIDED
     stranger = seen(recording, RESULT, b'{"UniqueIds": ["x"]}', ENTRY)
-    assert judge_again(cited("RES-05"), stranger, empty, fresh=True).standing is Standing.UNDECIDED
+    assert judge_again(cited("RES-05"), stranger, empty, fresh=True).outcome is ReplayOutcome.UNDECIDED
 
 
 def test_an_answer_of_which_only_the_beginning_was_kept_is_not_judged_by_its_body(recording: Recording) -> None:
     then = seen(recording, CALL, b"{}", b"[" + b"1," * 20_000 + b"1]")
-    assert judge_again(cited("TRN-05"), then, then, fresh=False).standing is Standing.UNDECIDED
+    assert judge_again(cited("TRN-05"), then, then, fresh=False).outcome is ReplayOutcome.UNDECIDED
     assert replace(then).trigger is not None

@@ -19,9 +19,9 @@ from ringback.replaying import (
     Cited,
     Judgement,
     RecordedRun,
+    ReplayOutcome,
     Restored,
     Seen,
-    Standing,
     judge_again,
     read_recorded,
     restore,
@@ -160,7 +160,7 @@ def _replay(
         now = Seen(answer, restored.method, pending, recorded.unique_ids())
         judgements = [judge_again(one, then, now, fresh=target.embedded) for one in cited]
     else:
-        judgements = [Judgement(one, Standing.UNDECIDED, trouble) for one in cited]
+        judgements = [Judgement(one, ReplayOutcome.UNDECIDED, trouble) for one in cited]
     code, reason = _conclude(judgements, then_answer, answer, trouble)
     report = ReplayReport(
         run=str(run),
@@ -187,11 +187,11 @@ def _conclude(judgements: Sequence[Judgement], then: Answer, now: Answer | None,
     """The exit code: 1 wins over 3; without a clause, an answer like the recorded one is as expected."""
     if now is None:
         return ExitCode.INCONCLUSIVE, trouble
-    standings = {one.standing for one in judgements}
-    if Standing.THERE in standings:
+    outcomes = {one.outcome for one in judgements}
+    if ReplayOutcome.STILL_FAILS in outcomes:
         return ExitCode.BROKEN, ""
-    if Standing.UNDECIDED in standings:
-        return ExitCode.INCONCLUSIVE, next(one.reason for one in judgements if one.standing is Standing.UNDECIDED)
+    if ReplayOutcome.UNDECIDED in outcomes:
+        return ExitCode.INCONCLUSIVE, next(one.reason for one in judgements if one.outcome is ReplayOutcome.UNDECIDED)
     if judgements:
         return ExitCode.OK, ""
     if _kind(then) == _kind(now):
@@ -208,5 +208,5 @@ def _kind(answer: Answer) -> tuple[object, ...]:
 def _told(judgement: Judgement) -> ReplayedClause:
     cited: Cited = judgement.cited
     return ReplayedClause(
-        cited.clause.id, cited.test, cited.expected, cited.observed, judgement.standing.value, judgement.reason
+        cited.clause.id, cited.test, cited.expected, cited.observed, judgement.outcome.value, judgement.reason
     )

@@ -5,7 +5,7 @@ What travels, travels by `ringback.deployment`: the dial guard, the budget and r
 
 from __future__ import annotations
 
-from ringback.replaying.judging import Judgement, Seen, Standing, judge_again
+from ringback.replaying.judging import Judgement, ReplayOutcome, Seen, judge_again
 from ringback.replaying.recorded import CannotReplay, Cited, RecordedRun, read_recorded
 from ringback.replaying.restoring import Restored, restore
 from ringback.replaying.sending import send_again
@@ -15,9 +15,9 @@ __all__ = [
     "Cited",
     "Judgement",
     "RecordedRun",
+    "ReplayOutcome",
     "Restored",
     "Seen",
-    "Standing",
     "judge_again",
     "read_recorded",
     "restore",

@@ -16,14 +16,14 @@ from ringback.config import LINE_STATES
 from ringback.deployment import Answer, Poll, Trigger
 from ringback.replaying.recorded import Cited, is_cut
 
-__all__ = ["Judgement", "Seen", "Standing", "judge_again"]
+__all__ = ["Judgement", "ReplayOutcome", "Seen", "judge_again"]
 
 
-class Standing(StrEnum):
+class ReplayOutcome(StrEnum):
     """What a replay says of a clause."""
 
-    THERE = "still there"
-    GONE = "as expected now"
+    STILL_FAILS = "still there"
+    FIXED = "as expected now"
     UNDECIDED = "undecided"
 
 
@@ -54,7 +54,7 @@ class Judgement:
     """A clause, and what the replay says of it."""
 
     cited: Cited
-    standing: Standing
+    outcome: ReplayOutcome
     reason: str = ""
     """Why it is undecided."""
 
@@ -211,7 +211,7 @@ def judge_again(cited: Cited, then: Seen, now: Seen, *, fresh: bool) -> Judgemen
         return _undecided(cited, "the recorded exchange by itself does not show the deviation; check the clause anew")
     deviates = rule(now)
     if deviates is True:
-        return Judgement(cited, Standing.THERE)
+        return Judgement(cited, ReplayOutcome.STILL_FAILS)
     if deviates is None and cited.clause.id == "ACK-03" and now.trigger is not None and now.trigger.accepted:
         return _undecided(
             cited, "this id is another one, which does not show that none is shared; check the clause anew"
@@ -222,11 +222,11 @@ def judge_again(cited: Cited, then: Seen, now: Seen, *, fresh: bool) -> Judgemen
         return _undecided(cited, "the sandbox was started anew, and knows of none of the run's calls")
     if then.poll is not None and now.poll is not None and then.poll.entries and not now.poll.entries:
         return _undecided(cited, "the deployment does not tell of these calls any more")
-    return Judgement(cited, Standing.GONE)
+    return Judgement(cited, ReplayOutcome.FIXED)
 
 
 def _undecided(cited: Cited, reason: str) -> Judgement:
-    return Judgement(cited, Standing.UNDECIDED, reason)
+    return Judgement(cited, ReplayOutcome.UNDECIDED, reason)
 
 
 def _why_open(now: Seen) -> str:
