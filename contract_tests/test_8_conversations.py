@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ringback.suite.conversations.converse import ALLOTMENT, converse
-from ringback.suite.fuzzing.requests import CALLS, generated_polls, spoilt_triggers, valid_triggers
+from ringback.suite.generated.requests import CALLS, generated_polls, spoilt_triggers, valid_triggers
 from ringback.suite.session import Session
+from ringback.suite.stateful.converse import ALLOTMENT, converse
 
 
 @pytest.mark.clause("RES-01", "RES-02", "RES-03", "RES-04", "RES-05", "RES-06", "RES-07", "RES-09")

@@ -118,7 +118,7 @@ if __name__ == "__main__":
 
     import ringback.cli
     import ringback.reporting.html.charts
-    import ringback.suite.fuzzing.requests
+    import ringback.suite.generated.requests
     import ringback.suite.plugin
     from ringback.commands import check, compare, gate, init, load, replay, sandbox  # noqa: F401 - see above
 

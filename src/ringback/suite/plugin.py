@@ -309,10 +309,6 @@ def session_of(config: pytest.Config) -> Session:
 
 def _import_generators() -> None:
     """Import what makes requests up, which takes more than a second, while the campaign is on its way."""
-    import ringback.suite.conversations.machine
-    import ringback.suite.fuzzing.bodies
-    import ringback.suite.fuzzing.checks
-    import ringback.suite.fuzzing.runs  # noqa: F401 - for later
 
 
 def _clauses(item: pytest.Item) -> tuple[str, ...]:

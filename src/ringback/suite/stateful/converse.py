@@ -8,10 +8,10 @@ needs, are calls of the campaign that the script takes over. Polls are bounded t
 from __future__ import annotations
 
 from ringback.deployment import ExchangeError
-from ringback.suite.conversations.steps import UNRELATED, Conversation
-from ringback.suite.conversations.talk import ALLOTMENT, SHRINKING_POLLS, Broken, Talk
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.session import Session
+from ringback.suite.stateful.steps import UNRELATED, Conversation
+from ringback.suite.stateful.talk import ALLOTMENT, SHRINKING_POLLS, Broken, Talk
 
 __all__ = ["ALLOTMENT", "converse"]
 
@@ -20,7 +20,7 @@ def converse(suite: Session) -> None:
     """Hold conversations with the deployment; raises `Deviation` for what is wrong, `Inconclusive` where unsure."""
     talk = Talk(suite)
     # Hypothesis takes a moment to import, and only this needs it.
-    from ringback.suite.conversations.machine import run_conversations
+    from ringback.suite.stateful.machine import run_conversations
 
     try:
         run_conversations(talk, suite.seed)

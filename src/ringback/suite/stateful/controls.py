@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ringback.deployment import Poll
-from ringback.suite.conversations.model import Fault, Known, Oddity, fault_of, final_told, first_oddity, is_early
+from ringback.suite.stateful.model import Fault, Known, Oddity, fault_of, final_told, first_oddity, is_early
 
 __all__ = ["Controls"]
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from ringback.deployment import ExchangeError, Poll
 from ringback.deployment.near_misses import near_miss_ids
 from ringback.suite.calls import Call
-from ringback.suite.conversations.controls import Controls
-from ringback.suite.conversations.model import Fault, Known, Oddity, final_told, first_oddity
-from ringback.suite.conversations.script import Script, letter
-from ringback.suite.conversations.talk import Broken, Talk
+from ringback.suite.stateful.controls import Controls
+from ringback.suite.stateful.model import Fault, Known, Oddity, final_told, first_oddity
+from ringback.suite.stateful.script import Script, letter
+from ringback.suite.stateful.talk import Broken, Talk
 
 __all__ = ["BATCH", "UNRELATED", "Conversation", "Step"]
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from ringback.suite.conversations.steps import BATCH, Conversation
-from ringback.suite.conversations.talk import Broken, Talk
-from ringback.suite.fuzzing.runs import kept_out_of_sight, quiet
+from ringback.suite.generated.runs import kept_out_of_sight, quiet
+from ringback.suite.stateful.steps import BATCH, Conversation
+from ringback.suite.stateful.talk import Broken, Talk
 
 __all__ = ["run_conversations"]
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from ringback.deployment import ExchangeError, NotSent, Trigger
 from ringback.deployment.client import encode
 from ringback.suite.drafts import Draft
-from ringback.suite.fuzzing.oracle import Defect, defects_of_poll, defects_of_trigger
+from ringback.suite.generated.defects import Defect, defects_of_poll, defects_of_trigger
 from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.probes import accepted
 from ringback.suite.session import Session
 
 if TYPE_CHECKING:
-    from ringback.suite.fuzzing.bodies import Variation
-    from ringback.suite.fuzzing.runs import Stage
+    from ringback.suite.generated.bodies import Variation
+    from ringback.suite.generated.runs import Stage
 
 __all__ = ["CALLS", "generated_polls", "spoilt_triggers", "valid_triggers"]
 
@@ -36,9 +36,9 @@ _TRIGGER, _POLL = "/v2/call", "/v2/callresult"
 
 def valid_triggers(suite: Session) -> None:
     """Send valid triggers that vary in all that the contract leaves to the sender."""
-    from ringback.suite.fuzzing.bodies import variations
-    from ringback.suite.fuzzing.checks import CHECKS_OF_VALID, Heard, validate
-    from ringback.suite.fuzzing.runs import Stage, falsify
+    from ringback.suite.generated.bodies import variations
+    from ringback.suite.generated.checks import CHECKS_OF_VALID, Heard, validate
+    from ringback.suite.generated.runs import Stage, falsify
 
     plain = suite.campaign.draft(accepted("a valid trigger"))
     operation = _operations()[_TRIGGER]["POST"]
@@ -70,7 +70,7 @@ def valid_triggers(suite: Session) -> None:
 
 def _find_culprit(suite: Session, plain: Draft, variation: Variation, refusal: Trigger) -> None:
     """Which aspect of a valid trigger is refused: the one without which it is accepted. Refusals cost nothing."""
-    from ringback.suite.fuzzing.bodies import ASPECTS
+    from ringback.suite.generated.bodies import ASPECTS
 
     def send(what: Variation, purpose: str) -> Trigger:
         draft = what.applied(plain).in_conversation(suite.maker.word())
@@ -97,7 +97,7 @@ def _find_culprit(suite: Session, plain: Draft, variation: Variation, refusal: T
 
 
 def _described(clause: str, variation: Variation) -> str:
-    from ringback.suite.fuzzing.bodies import ASPECTS
+    from ringback.suite.generated.bodies import ASPECTS
 
     parts = {name: getattr(variation, name) for name in ASPECTS[clause]}
     return ", ".join(f"{name.replace('_', ' ')} {value!r}" for name, value in parts.items() if value not in (None, ()))
@@ -107,9 +107,9 @@ def spoilt_triggers(suite: Session) -> None:
     """Send triggers with one part or another spoilt; none with a defect that the contract names may be accepted."""
     from schemathesis import GenerationMode
 
-    from ringback.suite.fuzzing.bodies import made_safe
-    from ringback.suite.fuzzing.checks import CHECKS_OF_SPOILT, Heard, validate
-    from ringback.suite.fuzzing.runs import Stage, falsify
+    from ringback.suite.generated.bodies import made_safe
+    from ringback.suite.generated.checks import CHECKS_OF_SPOILT, Heard, validate
+    from ringback.suite.generated.runs import Stage, falsify
 
     deployment = suite.config.deployment
     plain = suite.campaign.draft(accepted("a valid trigger"))
@@ -165,8 +165,8 @@ def generated_polls(suite: Session) -> None:
     from hypothesis import strategies as st
     from schemathesis import GenerationMode
 
-    from ringback.suite.fuzzing.checks import CHECKS_OF_POLLS, Heard, validate
-    from ringback.suite.fuzzing.runs import falsify
+    from ringback.suite.generated.checks import CHECKS_OF_POLLS, Heard, validate
+    from ringback.suite.generated.runs import falsify
 
     known = [call.unique_id for call in suite.accepted_calls()]
     ids = st.one_of(st.sampled_from(known), st.sampled_from(["no-such-call", "nobody", "", "*", "مرحبا"]))
@@ -196,7 +196,7 @@ def _operations(change: Any = None, strategy: Any = None, parameter: str | None 
     import schemathesis
     from schemathesis.config import SchemathesisConfig
 
-    from ringback.suite.fuzzing.bodies import strict_description
+    from ringback.suite.generated.bodies import strict_description
 
     # No configuration of schemathesis's own that may lie about where the user works.
     schema = schemathesis.openapi.from_dict(strict_description(parameter), config=SchemathesisConfig())

@@ -15,7 +15,7 @@ from schemathesis.core.failures import CustomFailure, FailureGroup
 from schemathesis.core.transport import Response
 
 from ringback.deployment import Answer, Poll, Trigger
-from ringback.suite.fuzzing.oracle import Defect
+from ringback.suite.generated.defects import Defect
 from ringback.suite.history import is_near
 from ringback.suite.outcomes import Deviation
 

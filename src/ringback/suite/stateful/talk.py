@@ -11,11 +11,11 @@ from ringback import clock
 from ringback.contract.guessing import why_guessable
 from ringback.deployment import ExchangeError, Poll, Unreachable
 from ringback.suite.calls import Call
-from ringback.suite.conversations.model import Known, Oddity
-from ringback.suite.conversations.script import Script
 from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.probes import accepted
 from ringback.suite.session import Session
+from ringback.suite.stateful.model import Known, Oddity
+from ringback.suite.stateful.script import Script
 
 __all__ = ["ALLOTMENT", "POLLS", "SHRINKING_POLLS", "Broken", "Talk"]
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ringback.suite.conversations.converse import ALLOTMENT, converse
-from ringback.suite.conversations.script import letter
-from ringback.suite.conversations.talk import POLLS, SHRINKING_POLLS
 from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.session import Session
+from ringback.suite.stateful.converse import ALLOTMENT, converse
+from ringback.suite.stateful.script import letter
+from ringback.suite.stateful.talk import POLLS, SHRINKING_POLLS
 
 from .tiny import Telling, Tiny, meeting
 
