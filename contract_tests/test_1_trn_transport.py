@@ -63,9 +63,9 @@ def test_a_trigger_by_another_method_is_refused(suite: Session, probe: Probe) ->
         raise Inconclusive(str(outcome.trouble))
     answer = outcome.answer
     if answer.status is None:
-        raise Inconclusive(f"no answer to judge: {answer.told()} (see ROB-02)")
+        raise Inconclusive(f"no answer to judge: {answer.describe_answer()} (see ROB-02)")
     if answer.names_a_call or not is_refusal(answer):
-        raise Deviation(f"{answer.exchange.method} /v2/call was {answer.was()}", evidence=[answer])
+        raise Deviation(f"{answer.exchange.method} /v2/call was {answer.describe_outcome()}", evidence=[answer])
 
 
 def is_refusal(answer: Answer) -> bool:
@@ -85,9 +85,9 @@ def test_a_poll_by_another_method_is_refused(suite: Session, method: str) -> Non
     ids = [call.unique_id for call in suite.accepted_calls()[:1]]
     answer = suite.poll_with({"UniqueIds": ids}, f"a poll sent by {method}", method=method)
     if answer.status is None:
-        raise Inconclusive(f"no answer to judge: {answer.told()} (see ROB-02)")
+        raise Inconclusive(f"no answer to judge: {answer.describe_answer()} (see ROB-02)")
     if not is_refusal(answer):
-        raise Deviation(f"{method} /v2/callresult was {answer.was()}", evidence=[answer])
+        raise Deviation(f"{method} /v2/callresult was {answer.describe_outcome()}", evidence=[answer])
 
 
 @pytest.mark.clause("TRN-03")

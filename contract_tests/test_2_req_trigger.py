@@ -353,7 +353,7 @@ def test_refusals_are_4xx_and_name_no_call(suite: Session) -> None:
             wrong.append(answer)
     if wrong:
         first = min(wrong, key=lambda answer: answer.exchange.request_bytes)
-        what = f"named the UniqueId {first.found_id}" if first.names_a_call else f"was {first.was()}"
+        what = f"named the UniqueId {first.found_id}" if first.names_a_call else f"was {first.describe_outcome()}"
         raise Deviation(f"a refusal {what} ({first.sent}; {len(wrong)} such)", evidence=wrong)
     if suite.campaign.baseline is None:
         raise Inconclusive("no valid trigger was accepted, so a refusal tells nothing")

@@ -103,12 +103,14 @@ def test_a_poll_for_accepted_calls_is_answered_200(suite: Session) -> None:
     if wrong and wrong[0].status is not None and wrong[0].status >= 500:
         alone = suite.poll_alone(wrong[0].asked, "the same poll, with no other request under way")
         if alone.status == 200:
-            raise Inconclusive(f"a poll was {wrong[0].was()} among others, and {alone.was()} by itself (see ROB-03)")
+            raise Inconclusive(
+                f"a poll was {wrong[0].describe_outcome()} among others, and {alone.describe_outcome()} by itself (see ROB-03)"
+            )
     if wrong:
         what = "an accepted call" if len(wrong[0].asked) == 1 else f"{len(wrong[0].asked)} accepted calls"
-        raise Deviation(f"a poll for {what} was {wrong[0].was()}", evidence=wrong)
+        raise Deviation(f"a poll for {what} was {wrong[0].describe_outcome()}", evidence=wrong)
     if all(a.status is None for a in answers):
-        raise Inconclusive(f"no poll was answered ({answers[0].told()}, see ROB-02)")
+        raise Inconclusive(f"no poll was answered ({answers[0].describe_answer()}, see ROB-02)")
 
 
 @pytest.mark.clause("RES-02")
@@ -223,9 +225,9 @@ def test_batches_agreed_with_polls_for_one_call(suite: Session) -> None:
 def must_report(suite: Session, poll: Poll, batch: Sequence[Call]) -> None:
     """Every call of a batch is reported once with its state; a poll for one call decides what its state is."""
     if poll.status is None:
-        raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
+        raise Inconclusive(f"no answer to judge: {poll.describe_answer()} (see ROB-02)")
     if poll.status // 100 != 2:
-        raise Deviation(f"a poll for {len(batch)} final calls was {poll.was()}", evidence=[poll])
+        raise Deviation(f"a poll for {len(batch)} final calls was {poll.describe_outcome()}", evidence=[poll])
     for call in batch:
         if agrees(poll, call):
             continue
@@ -337,7 +339,7 @@ def test_an_unknown_id_costs_known_ones_nothing(suite: Session, place: str) -> N
     ids.insert(at, alike[0] if alike and "another form" not in place else "no-such-call")
     poll = suite.poll(ids, f"poll for final calls, an unknown id {place}")
     if poll.status is None:
-        raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
+        raise Inconclusive(f"no answer to judge: {poll.describe_answer()} (see ROB-02)")
     for call in calls:
         if not told(poll, call):
             alone = suite.poll([c.unique_id for c in calls], "the same poll without the unknown id")
@@ -346,7 +348,9 @@ def test_an_unknown_id_costs_known_ones_nothing(suite: Session, place: str) -> N
             if not suite.tells_always(call):
                 raise Inconclusive("the result of the call comes and goes (see STA-04)")
             suite.results_must_stay()
-            raise Deviation(f"beside an unknown id a final call is not reported ({poll.told()})", evidence=[poll])
+            raise Deviation(
+                f"beside an unknown id a final call is not reported ({poll.describe_answer()})", evidence=[poll]
+            )
 
 
 @pytest.mark.clause("RES-08")
@@ -359,11 +363,11 @@ def test_what_is_no_poll_is_refused(suite: Session, what: str) -> None:
 def must_be_refused(poll: Poll) -> None:
     """A poll is answered 4xx."""
     if poll.status is None:
-        raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
+        raise Inconclusive(f"no answer to judge: {poll.describe_answer()} (see ROB-02)")
     if poll.status >= 500:
-        raise Inconclusive(f"answered {poll.told()} (see ROB-01)")
+        raise Inconclusive(f"answered {poll.describe_answer()} (see ROB-01)")
     if not poll.refused:
-        raise Deviation(f"a {poll.exchange.purpose} was {poll.was()}", evidence=[poll])
+        raise Deviation(f"a {poll.exchange.purpose} was {poll.describe_outcome()}", evidence=[poll])
 
 
 @pytest.mark.clause("RES-08")
@@ -380,9 +384,9 @@ def test_an_empty_list_is_refused_or_answered_with_no_entries(suite: Session) ->
     """A poll with an empty list of UniqueIds."""
     poll = suite.poll_with({"UniqueIds": []}, "poll with an empty list")
     if poll.status is None:
-        raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
+        raise Inconclusive(f"no answer to judge: {poll.describe_answer()} (see ROB-02)")
     if not poll.refused and poll.status // 100 != 2:
-        raise Deviation(f"a poll with an empty list was {poll.was()}", evidence=[poll])
+        raise Deviation(f"a poll with an empty list was {poll.describe_outcome()}", evidence=[poll])
 
 
 @pytest.mark.clause("RES-09")
@@ -395,7 +399,7 @@ def test_an_id_asked_for_twice(suite: Session) -> None:
     for ids in ([call.unique_id] * 2, [call.unique_id, other.unique_id, call.unique_id]):
         poll = suite.poll(ids, "poll that asks for a call twice")
         if poll.status is None:
-            raise Inconclusive(f"no answer to judge: {poll.told()} (see ROB-02)")
+            raise Inconclusive(f"no answer to judge: {poll.describe_answer()} (see ROB-02)")
         entries = [e for e in poll.entries if e.unique_id == call.unique_id]
         alike = all(e.raw == entries[0].raw for e in entries)
         once = suite.poll(list(dict.fromkeys(ids)), "the same poll, each call asked for once")
@@ -406,6 +410,6 @@ def test_an_id_asked_for_twice(suite: Session) -> None:
                 raise Inconclusive("the result of the call comes and goes (see STA-04)")
             suite.results_must_stay()
             reported = f"reported {len(entries)} times" + ("" if alike else ", and not alike")
-            raise Deviation(f"a call asked for twice is {reported} ({poll.told()})", evidence=[poll])
+            raise Deviation(f"a call asked for twice is {reported} ({poll.describe_answer()})", evidence=[poll])
         if told(poll, call) and not set(told(poll, call)) <= call_words(call):
             raise Deviation(f"a call asked for twice is reported as {told(poll, call)[0]}", evidence=[poll])

@@ -288,7 +288,7 @@ def test_a_troubled_destination_troubles_neither_trigger_nor_result(suite: Sessi
     assert answer is not None
     if not answer.accepted:
         undecidable(outcome)
-        raise Deviation(f"the trigger with {probe.title} was {answer.was()}", evidence=[answer])
+        raise Deviation(f"the trigger with {probe.title} was {answer.describe_outcome()}", evidence=[answer])
     usual = sorted(c.trigger.seconds for c in suite.calls if c.trigger is not answer)
     limit = SLOW_TRIGGER + 2 * (usual[len(usual) // 2] if usual else 0.0)
     if answer.seconds > limit:

@@ -165,7 +165,7 @@ def must_not_be_5xx(answer: Answer | None) -> None:
     if answer is None:
         raise Inconclusive("it was not sent")
     if answer.status is not None and answer.status >= 500:
-        raise Deviation(f"{answer.exchange.purpose} was {answer.was()}", evidence=[answer])
+        raise Deviation(f"{answer.exchange.purpose} was {answer.describe_outcome()}", evidence=[answer])
 
 
 @pytest.mark.clause("ROB-02")
@@ -174,7 +174,7 @@ def test_a_malformed_poll_is_answered(suite: Session, what: str) -> None:
     """Polls that may upset a parser."""
     answer = suite.poll_with(MALFORMED_POLLS[what], f"poll with {what}")
     if answer.failure is not None:
-        raise Deviation(f"{answer.exchange.purpose} was {answer.was()}", evidence=[answer])
+        raise Deviation(f"{answer.exchange.purpose} was {answer.describe_outcome()}", evidence=[answer])
 
 
 @pytest.mark.clause("ROB-02")
@@ -189,7 +189,7 @@ def test_every_request_was_answered(suite: Session) -> None:
     lost = [answer for answer in seen if answer.failure is not None]
     if lost:
         first = min(lost, key=lambda answer: answer.exchange.request_bytes)
-        raise Deviation(f"{first.exchange.purpose}: {first.told()} ({len(lost)} such)", evidence=lost)
+        raise Deviation(f"{first.exchange.purpose}: {first.describe_answer()} ({len(lost)} such)", evidence=lost)
     if not seen:
         raise Inconclusive(suite.why_no_call())
 
@@ -209,9 +209,9 @@ def test_triggers_at_once_are_answered_as_alone(suite: Session) -> None:
     if not lost:
         return
     if not any(answer.accepted for answer in burst.alone):
-        raise Inconclusive(f"a trigger by itself was not accepted afterwards either ({lost[0].told()})")
+        raise Inconclusive(f"a trigger by itself was not accepted afterwards either ({lost[0].describe_answer()})")
     raise Deviation(
-        f"{len(lost)} of {burst.at_once} triggers at once were not accepted ({lost[0].told()}); by itself one is",
+        f"{len(lost)} of {burst.at_once} triggers at once were not accepted ({lost[0].describe_answer()}); by itself one is",
         evidence=lost,
     )
 
@@ -227,7 +227,7 @@ def test_polls_at_once_are_answered_as_alone(suite: Session) -> None:
         if poll.status is None or poll.status // 100 != 2:
             alone = suite.poll_alone(poll.asked, "one of the polls at once, by itself")
             if alone.status is not None and alone.status // 100 == 2:
-                told = f"a poll at once with others was {poll.was()}; by itself {alone.status}"
+                told = f"a poll at once with others was {poll.describe_outcome()}; by itself {alone.status}"
                 raise Deviation(told, evidence=[poll])
         if poll.foreign and not suite.poll_alone(poll.asked, "one of the polls at once, by itself").foreign:
             raise Deviation(
@@ -251,7 +251,7 @@ def test_polls_at_once_tell_of_their_own_call(suite: Session) -> None:
                 # A call whose result comes and goes is STA-04's matter.
                 if alone.states(call.unique_id) and suite.tells_always(call):
                     raise Deviation(
-                        f"a poll at once with others was {poll.was()} and does not tell of its call; by itself it does",
+                        f"a poll at once with others was {poll.describe_outcome()} and does not tell of its call; by itself it does",
                         evidence=[poll],
                     )
 

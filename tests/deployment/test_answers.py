@@ -134,8 +134,8 @@ def test_no_answer_confuses_its_reader(value: object, status: int | None) -> Non
     for entry in asked.entries:
         assert entry.unique_id is None or isinstance(entry.unique_id, str)
     assert asked.states("a") == [e.state for e in asked.entries if e.unique_id == "a" and e.state]
-    assert told.told()
-    assert "\n" not in told.told()
+    assert told.describe_answer()
+    assert "\n" not in told.describe_answer()
 
 
 def test_an_enormous_id_is_no_crash() -> None:
@@ -144,8 +144,8 @@ def test_an_enormous_id_is_no_crash() -> None:
 
 
 def test_what_came_is_told_in_a_few_words() -> None:
-    assert trigger({"UniqueId": "a"}).told() == "200 with 17 bytes"
-    assert trigger(b"", 503).told() == "503 with an empty body"
-    assert Trigger(NONE, 0, 2, None, None, b"", "timeout").told() == "no answer (timeout after 2.0 s)"
-    assert Trigger(NONE, 0, 2, 200, None, b"", "timeout").told() == "200 with an empty body, then timeout"
+    assert trigger({"UniqueId": "a"}).describe_answer() == "200 with 17 bytes"
+    assert trigger(b"", 503).describe_answer() == "503 with an empty body"
+    assert Trigger(NONE, 0, 2, None, None, b"", "timeout").describe_answer() == "no answer (timeout after 2.0 s)"
+    assert Trigger(NONE, 0, 2, 200, None, b"", "timeout").describe_answer() == "200 with an empty body, then timeout"
     assert (trigger(b"", 404).refused, trigger(b"", 500).refused, trigger(b"", None).refused) == (True, False, False)

@@ -56,7 +56,12 @@ def test_nothing_of_it_is_in_messages_or_evidence(place: str, tmp_path: Path) ->
         ):
             for _ in spellings:
                 answer = await client.trigger(body())  # three valid ones without an answer would be the last
-                said += [str(answer.failure), answer.was(), answer.told(), json.dumps(answer.exchange.as_json())]
+                said += [
+                    str(answer.failure),
+                    answer.describe_outcome(),
+                    answer.describe_answer(),
+                    json.dumps(answer.exchange.as_json()),
+                ]
         return said
 
     said = asyncio.run(main())

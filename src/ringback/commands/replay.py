@@ -196,7 +196,10 @@ def _conclude(judgements: Sequence[Judgement], then: Answer, now: Answer | None,
         return ExitCode.OK, ""
     if _kind(then) == _kind(now):
         return ExitCode.OK, "no clause cites it, and the answer is like the recorded one"
-    return ExitCode.INCONCLUSIVE, f"no clause says which is right: then {then.told()}, now {now.told()}"
+    return (
+        ExitCode.INCONCLUSIVE,
+        f"no clause says which is right: then {then.describe_answer()}, now {now.describe_answer()}",
+    )
 
 
 def _kind(answer: Answer) -> tuple[object, ...]:

@@ -231,7 +231,7 @@ def _undecided(cited: Cited, reason: str) -> Judgement:
 
 def _why_open(now: Seen) -> str:
     if now.answer.status is None:
-        return f"there is no answer to judge: {now.answer.told()}"
+        return f"there is no answer to judge: {now.answer.describe_answer()}"
     if now.answer.status in _CREDENTIALS:
         return f"answered {now.answer.status}: check project, tenant and access token in the configuration"
-    return f"the answer is of another kind now ({now.answer.told()}), and does not show it"
+    return f"the answer is of another kind now ({now.answer.describe_answer()}), and does not show it"

@@ -106,7 +106,7 @@ class Campaign:
             await self._find_baseline()
             if self.baseline is not None and self.baseline.call is None:
                 # Calls that nobody can name can't be watched: to place more of them would be spending in the dark.
-                told = self.baseline.answer.was() if self.baseline.answer else "not sent"
+                told = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
                 ended = ExchangeError(f"a valid trigger was {told}, without a UniqueId to go on with (see ACK-02)")
                 return
             await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)

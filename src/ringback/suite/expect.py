@@ -34,21 +34,23 @@ def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
         raise Inconclusive(f"answered {answer.status} without any UniqueId (see ACK-02), so it can't be told")
     if baseline is None:
         if answer.status is None:
-            raise Inconclusive(f"a valid trigger was {answer.was()} (see ROB-02)")
+            raise Inconclusive(f"a valid trigger was {answer.describe_outcome()} (see ROB-02)")
         if answer.status in _CREDENTIALS:
             raise Inconclusive(
                 f"every valid trigger was answered {answer.status}: check project, tenant and access token in the "
                 "configuration, and the deployment's record of them"
             )
     elif outcome.control is not None and not outcome.control.accepted:
-        raise Inconclusive(f"a trigger without this peculiarity was not accepted either ({outcome.control.told()})")
+        raise Inconclusive(
+            f"a trigger without this peculiarity was not accepted either ({outcome.control.describe_answer()})"
+        )
     elif outcome.again is not None and outcome.again.accepted:
-        raise Inconclusive(f"{answer.was()} at first, and accepted when sent once more (see ROB-03)")
+        raise Inconclusive(f"{answer.describe_outcome()} at first, and accepted when sent once more (see ROB-03)")
     if (culprit := outcome.culprit) is not None and culprit.answer is not None:
         if culprit.answer.accepted:
-            raise Inconclusive(f"{title} was {answer.was()}, and no part of it by itself is to blame")
+            raise Inconclusive(f"{title} was {answer.describe_outcome()}, and no part of it by itself is to blame")
         title, answer = culprit.probe.title, culprit.answer
-    raise Deviation(f"a trigger was not accepted, {title}: {answer.told()}", evidence=[answer])
+    raise Deviation(f"a trigger was not accepted, {title}: {answer.describe_answer()}", evidence=[answer])
 
 
 def must_not_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
@@ -61,6 +63,6 @@ def must_not_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
             expected="no UniqueId, and a 4xx status", evidence=[answer],
         )  # fmt: skip
     if answer.status is None:
-        raise Inconclusive(f"it can't be told whether it was accepted: {answer.told()}")
+        raise Inconclusive(f"it can't be told whether it was accepted: {answer.describe_answer()}")
     if baseline is None or (baseline.answer is not None and not baseline.answer.accepted):
         raise Inconclusive("no valid trigger was accepted, so a refusal tells nothing")

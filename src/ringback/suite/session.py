@@ -203,7 +203,7 @@ class Session:
         first = self.campaign.baseline or self.outcome_of_baseline()
         if first.trouble is not None:
             return str(first.trouble)
-        told = first.answer.was() if first.answer else "not sent"
+        told = first.answer.describe_outcome() if first.answer else "not sent"
         return f"no trigger was accepted, so there is no call to look at (a valid one was {told})"
 
     def was_answered(self, probe: Probe) -> bool:

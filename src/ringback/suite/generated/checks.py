@@ -62,7 +62,7 @@ def validate(case: Any, heard: Heard, checks: list[Check]) -> None:
 def ringback_answer_is_no_server_error(_context: Any, heard: Any, _case: Any) -> None:
     """ROB-01."""
     if heard.status_code >= 500:
-        raise Deviation(f"{heard.told} was {heard.answer.was()}", evidence=[heard.answer], clause="ROB-01")
+        raise Deviation(f"{heard.told} was {heard.answer.describe_outcome()}", evidence=[heard.answer], clause="ROB-01")
 
 
 @schemathesis.check
@@ -102,7 +102,7 @@ def ringback_refusal_is_4xx_without_id(_context: Any, heard: Any, _case: Any) ->
     if not heard.defects or not isinstance(answer, Trigger) or answer.accepted or heard.status_code >= 500:
         return
     if answer.names_a_call or not answer.refused:
-        what = f"named the UniqueId {answer.found_id}" if answer.names_a_call else f"was {answer.was()}"
+        what = f"named the UniqueId {answer.found_id}" if answer.names_a_call else f"was {answer.describe_outcome()}"
         raise Deviation(f"the refusal of {heard.told} {what}", evidence=[answer], clause="REQ-16")
 
 
@@ -110,7 +110,7 @@ def ringback_refusal_is_4xx_without_id(_context: Any, heard: Any, _case: Any) ->
 def ringback_spoilt_poll_is_refused(_context: Any, heard: Any, _case: Any) -> None:
     """RES-08."""
     if heard.defects and not heard.answer.refused and heard.status_code < 500:
-        raise Deviation(f"{heard.told} was {heard.answer.was()}", evidence=[heard.answer], clause="RES-08")
+        raise Deviation(f"{heard.told} was {heard.answer.describe_outcome()}", evidence=[heard.answer], clause="RES-08")
 
 
 @schemathesis.check

@@ -65,7 +65,7 @@ def valid_triggers(suite: Session) -> None:
         if not any(answer.accepted for answer in sent):
             raise Inconclusive(str(trouble)) from None
     if sent and all(answer.status is None for answer in sent):
-        raise Inconclusive(f"no valid trigger was answered ({sent[0].told()}, see ROB-02)")
+        raise Inconclusive(f"no valid trigger was answered ({sent[0].describe_answer()}, see ROB-02)")
 
 
 def _find_culprit(suite: Session, plain: Draft, variation: Variation, refusal: Trigger) -> None:
@@ -77,7 +77,9 @@ def _find_culprit(suite: Session, plain: Draft, variation: Variation, refusal: T
         return suite.trigger(draft, f"{purpose}, generated from openapi.yaml", expect_call=True)
 
     if send(variation, "the refused one once more").accepted:
-        raise Inconclusive(f"a valid trigger was {refusal.was()} at first, and accepted once more (see ROB-03)")
+        raise Inconclusive(
+            f"a valid trigger was {refusal.describe_outcome()} at first, and accepted once more (see ROB-03)"
+        )
     for clause in ASPECTS:
         if not variation.differs_in(clause):
             continue
@@ -90,10 +92,10 @@ def _find_culprit(suite: Session, plain: Draft, variation: Variation, refusal: T
                 if answer.refused:
                     shown, blamed = answer, less
             raise Deviation(
-                f"a valid trigger was {shown.was()}; without {_described(clause, blamed)} it is accepted",
+                f"a valid trigger was {shown.describe_outcome()}; without {_described(clause, blamed)} it is accepted",
                 evidence=[shown], clause=clause,
             )  # fmt: skip
-    raise Inconclusive(f"a valid trigger was {refusal.was()}, and no one aspect of it is to blame")
+    raise Inconclusive(f"a valid trigger was {refusal.describe_outcome()}, and no one aspect of it is to blame")
 
 
 def _described(clause: str, variation: Variation) -> str:

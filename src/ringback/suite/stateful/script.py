@@ -26,7 +26,7 @@ def letter(index: int) -> str:
 def told(poll: Poll, names: Mapping[str, str]) -> str:
     """What came of a poll, in a few words: `200: A Busy, B nothing`."""
     if poll.status is None or not 200 <= poll.status < 300:
-        return poll.told()
+        return poll.describe_answer()
     if not poll.entries:
         return f"{poll.status}: no entries" if poll.json.readable else f"{poll.status}: no JSON"
     entries = [f"{_name(e.unique_id, names)} {e.state or 'nothing'}" for e in poll.entries]
