@@ -89,7 +89,7 @@ def run_check(
     session = run.session
     session.interrupted = session.interrupted or code == pytest.ExitCode.INTERRUPTED
     trouble = session.campaign.watch.trouble
-    waits = session.client.transport.patience.answers
+    waits = session.client.transport.retry_allowance.answers
     notes = [f"the deployment answered 429 {waits} times; Ringback waited, and went on"] if waits else []
     budget = session.budget
     open_questions = list(caught.problems)
