@@ -35,12 +35,13 @@ def accepts(suite: Session) -> Callable[[Probe], Outcome]:
 
 
 @pytest.fixture
-def does_not_accept(suite: Session) -> Callable[[Probe], Outcome]:
+def does_not_accept(suite: Session, request: pytest.FixtureRequest) -> Callable[[Probe], Outcome]:
     """Assert that a trigger was not accepted, though a valid one is."""
+    clause: str = next(request.node.iter_markers("clause")).args[0]
 
     def check(probe: Probe) -> Outcome:
         outcome = suite.outcome(probe)
-        must_not_be_accepted(outcome, suite.campaign.baseline)
+        must_not_be_accepted(outcome, suite.campaign.baseline, clause)
         return outcome
 
     return check

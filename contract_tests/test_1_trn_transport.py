@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ringback.deployment import Answer
+from ringback.contract import checks
 from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
 from ringback.suite.common_probes import LINE_CALLS
 from ringback.suite.drafts import Draft
 from ringback.suite.history import dialled, regular_answers, wait_for_the_run
-from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
+from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised, must_all_hold, must_be_answered, must_hold
 from ringback.suite.probes import Probe, refused
 from ringback.suite.session import Session
 
@@ -61,20 +61,8 @@ def test_a_trigger_by_another_method_is_refused(suite: Session, probe: Probe) ->
     outcome = suite.outcome(probe)
     if outcome.answer is None:
         raise Inconclusive(str(outcome.trouble))
-    answer = outcome.answer
-    if answer.status is None:
-        raise Inconclusive(f"no answer to judge: {answer.describe_answer()} (see ROB-02)")
-    if answer.names_a_call or not is_refusal(answer):
-        raise Deviation(f"{answer.exchange.method} /v2/call was {answer.describe_outcome()}", evidence=[answer])
-
-
-def is_refusal(answer: Answer) -> bool:
-    """Whether another method than POST was refused: by 4xx or 501; OPTIONS may be answered for what it is.
-
-    Many frameworks answer OPTIONS by themselves, with the methods that are allowed: that serves no trigger and no poll.
-    """
-    about_itself = answer.exchange.method == "OPTIONS" and answer.status in {200, 204} and not answer.body.strip()
-    return answer.refused or answer.status == 501 or about_itself
+    must_be_answered(outcome.answer)
+    must_hold(checks.trigger_is_post_only(outcome.answer), outcome.answer)
 
 
 @pytest.mark.clause("TRN-03")
@@ -84,10 +72,8 @@ def test_a_poll_by_another_method_is_refused(suite: Session, method: str) -> Non
     """A poll sent by a method other than POST."""
     ids = [call.unique_id for call in suite.accepted_calls()[:1]]
     answer = suite.poll_with({"UniqueIds": ids}, f"a poll sent by {method}", method=method)
-    if answer.status is None:
-        raise Inconclusive(f"no answer to judge: {answer.describe_answer()} (see ROB-02)")
-    if not is_refusal(answer):
-        raise Deviation(f"{method} /v2/callresult was {answer.describe_outcome()}", evidence=[answer])
+    must_be_answered(answer)
+    must_hold(checks.poll_is_post_only(answer), answer)
 
 
 @pytest.mark.clause("TRN-03")
@@ -107,11 +93,7 @@ def test_a_trigger_by_another_method_dials_nobody(suite: Session) -> None:
 def test_answers_say_that_they_are_json(suite: Session) -> None:
     """The content type of every 200 answer of the run."""
     wait_for_the_run(suite)
-    for answer in regular_answers(suite):
-        assert answer.headers is not None
-        said = answer.headers.get("content-type", "")
-        if said.split(";")[0].strip().lower() != "application/json":
-            raise Deviation(f"a 200 answer says Content-Type: {said or '(none)'}", evidence=[answer])
+    must_all_hold(checks.content_type_is_json, regular_answers(suite))
 
 
 @pytest.mark.clause("TRN-05")
@@ -120,9 +102,7 @@ def test_answers_say_that_they_are_json(suite: Session) -> None:
 def test_answers_are_one_json_text(suite: Session) -> None:
     """The body of every 200 answer of the run, read strictly."""
     wait_for_the_run(suite)
-    for answer in regular_answers(suite):
-        if answer.json.problem:
-            raise Deviation(f"a 200 answer is not one JSON text: {answer.json.problem}", evidence=[answer])
+    must_all_hold(checks.is_one_json_text, regular_answers(suite))
 
 
 @pytest.mark.clause("TRN-06")
@@ -132,7 +112,4 @@ def test_answers_name_no_member_twice(suite: Session) -> None:
     """The members of every object in every answer of the run, refusals too."""
     wait_for_the_run(suite)
     regular_answers(suite)
-    for answer in suite.history:
-        if answer.status is not None and answer.json.twice:
-            told = f"an answer ({answer.status}) names {answer.json.twice[0]} twice in one object"
-            raise Deviation(told, evidence=[answer])
+    must_all_hold(checks.members_are_named_once, suite.history)

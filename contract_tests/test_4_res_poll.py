@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from ringback.contract import checks
 from ringback.contract.guessing import why_guessable
 from ringback.deployment import Poll
 from ringback.deployment.near_misses import near_miss_ids, well_formed_strangers
 from ringback.suite.calls import Call
 from ringback.suite.common_probes import LINE_CALLS
-from ringback.suite.history import is_near, polls
+from ringback.suite.history import polls
 from ringback.suite.lifecycle import is_steady
-from ringback.suite.outcomes import Deviation, Inconclusive
+from ringback.suite.outcomes import Deviation, Inconclusive, must_all_hold, must_be_answered, must_hold
 from ringback.suite.session import Session
 
 NOT_A_POLL: dict[str, object] = {
@@ -99,16 +100,13 @@ def test_a_poll_for_accepted_calls_is_answered_200(suite: Session) -> None:
     # A batch that is refused or crashes is RES-04's matter; what is said when it is answered is not.
     answers = [a for a in asked if len(a.asked) == 1 or (a.status or 0) // 100 in {2, 3}]
     burst = {id(poll) for poll in suite.campaign.burst.polls}
-    wrong = [a for a in answers if a.status is not None and a.status != 200 and id(a) not in burst]
+    wrong = [a for a in answers if checks.answers_200(a) and id(a) not in burst]
     if wrong and wrong[0].status is not None and wrong[0].status >= 500:
         alone = suite.poll_alone(wrong[0].asked, "the same poll, with no other request under way")
         if alone.status == 200:
-            raise Inconclusive(
-                f"a poll was {wrong[0].describe_outcome()} among others, and {alone.describe_outcome()} by itself (see ROB-03)"
-            )
-    if wrong:
-        what = "an accepted call" if len(wrong[0].asked) == 1 else f"{len(wrong[0].asked)} accepted calls"
-        raise Deviation(f"a poll for {what} was {wrong[0].describe_outcome()}", evidence=wrong)
+            among_others = wrong[0].describe_outcome()
+            raise Inconclusive(f"a poll was {among_others} among others, and answered 200 by itself (see ROB-03)")
+    must_all_hold(checks.answers_200, wrong)
     if all(a.status is None for a in answers):
         raise Inconclusive(f"no poll was answered ({answers[0].describe_answer()}, see ROB-02)")
 
@@ -126,16 +124,7 @@ def test_the_answer_is_an_object_with_call_results(suite: Session) -> None:
     answers = [a for a in polls(suite) if a.status == 200 and a.valid and not a.failure]
     if not any(a.asked for a in answers):
         raise Inconclusive("no poll was answered 200")
-    for answer in answers:
-        value = answer.json.value if answer.json.readable else None
-        if not isinstance(value, dict):
-            raise Deviation(
-                f"the body is not an object ({answer.json.problem or type(value).__name__})", evidence=[answer]
-            )
-        if not isinstance(value.get("CallResults"), list):
-            names = ", ".join(map(str, list(value)[:5])) or "none"
-            found = "is no array" if "CallResults" in value else f"is missing; members: {names}"
-            raise Deviation(f"CallResults {found}", evidence=[answer])
+    must_all_hold(checks.call_results_is_an_array, answers)
 
 
 @pytest.mark.clause("RES-03")
@@ -144,17 +133,9 @@ def test_the_answer_is_an_object_with_call_results(suite: Session) -> None:
 def test_each_entry_has_its_three_members_as_text(suite: Session) -> None:
     """Every entry of every 200 answer to a poll."""
     suite.settled_calls()
-    seen = 0
-    for answer in (a for a in polls(suite) if a.status == 200):
-        for entry in answer.entries:
-            seen += 1
-            if not isinstance(entry.raw, dict):
-                raise Deviation(f"an entry is no object but {type(entry.raw).__name__}", evidence=[answer])
-            for member in ("UniqueId", "CallRequestId", "CallState"):
-                if not isinstance(entry.raw.get(member), str):
-                    what = "is not text" if member in entry.raw else "is missing"
-                    raise Deviation(f"an entry's {member} {what}", evidence=[answer])
-    if not seen:
+    with_entries = [answer for answer in polls(suite) if answer.status == 200 and answer.entries]
+    must_all_hold(checks.entries_are_complete, with_entries)
+    if not with_entries:
         raise Inconclusive("no poll's answer held an entry")
 
 
@@ -224,9 +205,8 @@ def test_batches_agreed_with_polls_for_one_call(suite: Session) -> None:
 
 def must_report(suite: Session, poll: Poll, batch: Sequence[Call]) -> None:
     """Every call of a batch is reported once with its state; a poll for one call decides what its state is."""
-    if poll.status is None:
-        raise Inconclusive(f"no answer to judge: {poll.describe_answer()} (see ROB-02)")
-    if poll.status // 100 != 2:
+    must_be_answered(poll)
+    if (poll.status or 0) // 100 != 2:
         raise Deviation(f"a poll for {len(batch)} final calls was {poll.describe_outcome()}", evidence=[poll])
     for call in batch:
         if agrees(poll, call):
@@ -285,13 +265,13 @@ def test_no_poll_told_of_a_call_not_asked_for(suite: Session) -> None:
 
 def must_name_only(suite: Session, poll: Poll) -> None:
     """No entry names a UniqueId that was not asked for; crossed answers are ROB-03's matter."""
-    for name in poll.foreign:
-        own = {call.unique_id for call in suite.calls}
-        if poll.asked and set(poll.asked) <= own:
-            alone = suite.poll_alone(poll.asked, "the same poll, with no other request under way")
-            if all(e.unique_id in poll.asked for e in alone.entries):
-                continue
-        raise Deviation(f"an entry names {name}, which was not asked for", evidence=[poll])
+    violation = checks.names_only_asked_ids(poll)
+    own = {call.unique_id for call in suite.calls}
+    if violation is not None and poll.asked and set(poll.asked) <= own:
+        alone = suite.poll_alone(poll.asked, "the same poll, with no other request under way")
+        if all(e.unique_id in poll.asked for e in alone.entries):
+            return
+    must_hold(violation, poll)
 
 
 @pytest.mark.clause("RES-06")
@@ -313,7 +293,7 @@ def test_an_unknown_id_has_no_state(suite: Session) -> None:
     for how, text in unknown.items():
         poll = suite.poll([text], f"poll for an unknown id: {how}")
         # An entry that names somebody else is RES-05's matter.
-        mine = [e for e in poll.entries if e.unique_id in {None, text} or is_near(e.unique_id, text)]
+        mine = [e for e in poll.entries if e.unique_id in {None, text} or checks.may_be_the_same_id(e.unique_id, text)]
         states = [e.state for e in mine if e.state and e.state not in suite.config.dialect.pending_states]
         if states:
             raise Deviation(f"an id that nobody was given ({how}) is reported as {states[0]}", evidence=[poll])
@@ -338,8 +318,7 @@ def test_an_unknown_id_costs_known_ones_nothing(suite: Session, place: str) -> N
     alike = well_formed_strangers(ids[0], {c.unique_id for c in suite.calls})
     ids.insert(at, alike[0] if alike and "another form" not in place else "no-such-call")
     poll = suite.poll(ids, f"poll for final calls, an unknown id {place}")
-    if poll.status is None:
-        raise Inconclusive(f"no answer to judge: {poll.describe_answer()} (see ROB-02)")
+    must_be_answered(poll)
     for call in calls:
         if not told(poll, call):
             alone = suite.poll([c.unique_id for c in calls], "the same poll without the unknown id")
@@ -362,12 +341,10 @@ def test_what_is_no_poll_is_refused(suite: Session, what: str) -> None:
 
 def must_be_refused(poll: Poll) -> None:
     """A poll is answered 4xx."""
-    if poll.status is None:
-        raise Inconclusive(f"no answer to judge: {poll.describe_answer()} (see ROB-02)")
-    if poll.status >= 500:
+    must_be_answered(poll)
+    if checks.is_no_server_error(poll):
         raise Inconclusive(f"answered {poll.describe_answer()} (see ROB-01)")
-    if not poll.refused:
-        raise Deviation(f"a {poll.exchange.purpose} was {poll.describe_outcome()}", evidence=[poll])
+    must_hold(checks.invalid_poll_is_refused(poll), poll)
 
 
 @pytest.mark.clause("RES-08")
@@ -383,10 +360,8 @@ def test_a_real_id_makes_no_poll_of_what_is_none(suite: Session, what: str) -> N
 def test_an_empty_list_is_refused_or_answered_with_no_entries(suite: Session) -> None:
     """A poll with an empty list of UniqueIds."""
     poll = suite.poll_with({"UniqueIds": []}, "poll with an empty list")
-    if poll.status is None:
-        raise Inconclusive(f"no answer to judge: {poll.describe_answer()} (see ROB-02)")
-    if not poll.refused and poll.status // 100 != 2:
-        raise Deviation(f"a poll with an empty list was {poll.describe_outcome()}", evidence=[poll])
+    must_be_answered(poll)
+    must_hold(checks.empty_poll_names_no_call(poll), poll)
 
 
 @pytest.mark.clause("RES-09")
@@ -398,14 +373,13 @@ def test_an_id_asked_for_twice(suite: Session) -> None:
     call, other = calls[0], calls[-1]
     for ids in ([call.unique_id] * 2, [call.unique_id, other.unique_id, call.unique_id]):
         poll = suite.poll(ids, "poll that asks for a call twice")
-        if poll.status is None:
-            raise Inconclusive(f"no answer to judge: {poll.describe_answer()} (see ROB-02)")
+        must_be_answered(poll)
         entries = [e for e in poll.entries if e.unique_id == call.unique_id]
         alike = all(e.raw == entries[0].raw for e in entries)
         once = suite.poll(list(dict.fromkeys(ids)), "the same poll, each call asked for once")
         if not told(once, call):
             raise Inconclusive("asked for once in such a poll, the call is not reported either (see RES-04)")
-        if poll.status // 100 != 2 or not 1 <= len(entries) <= 2 or not alike:
+        if (poll.status or 0) // 100 != 2 or not 1 <= len(entries) <= 2 or not alike:
             if not suite.tells_always(call):
                 raise Inconclusive("the result of the call comes and goes (see STA-04)")
             suite.results_must_stay()

@@ -7,11 +7,11 @@ import time
 import pytest
 
 from ringback.config import LINE_STATES
-from ringback.contract.states import nearest_state
-from ringback.suite.calls import Call, misspelt
+from ringback.contract import checks
+from ringback.suite.calls import Call
 from ringback.suite.common_probes import LINE_CALLS, ORDERS
 from ringback.suite.lifecycle import early_final, early_in_a_batch, is_steady, lost_final
-from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
+from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised, must_hold
 from ringback.suite.session import Session
 from ringback.suite.watch import all_words
 
@@ -31,11 +31,7 @@ def test_reported_states_are_the_documented_ones(suite: Session) -> None:
     if not words:
         raise Inconclusive("no poll reported any state")
     for word, _call, seen in words:
-        if misspelt([word], suite.config.dialect.pending_states):
-            meant = nearest_state(word)
-            hint = f"instead of {meant!r}" if meant else "which is none of the seven documented"
-            advice = "" if meant else "; if it means a call in progress, declare it in [dialect] pending_states"
-            raise Deviation(f"a call is reported as {word!r}, {hint}{advice}", evidence=[seen.exchange])
+        must_hold(checks.states_are_documented([word], suite.config.dialect.pending_states), seen.exchange)
 
 
 @pytest.mark.clause("STA-02")
@@ -155,9 +151,5 @@ def test_a_call_in_progress_is_not_reported_as_final(suite: Session) -> None:
         raise Deviation(f"calls in progress were given a final state: {told}", evidence=[batched[0].exchange])
     for call in calls:
         for seen in call.observations[: call.observations.index(call.finals[0])] if call.finals else []:
-            if word := next(iter(misspelt(seen.words, suite.config.dialect.pending_states)), None):
-                raise Deviation(
-                    f"a call in progress is reported as {word!r}; if that is the deployment's word for it, declare it "
-                    "in [dialect] pending_states",
-                    evidence=[seen.exchange],
-                )
+            if violation := checks.states_are_documented(seen.words, suite.config.dialect.pending_states):
+                raise Deviation(f"before it was final, {violation.observed}", evidence=[seen.exchange])

@@ -198,7 +198,7 @@ def seen(
     recording: Recording, path: str, body: bytes, answer: bytes, before: frozenset[str] = frozenset(), **more: Any
 ) -> Seen:
     exchange = recording.exchange(body, path, answer=answer, **more)
-    return Seen(answer_of(exchange, BASE), exchange.method, given_before=before)
+    return Seen(answer_of(exchange, BASE), given_before=before)
 
 
 CALL, RESULT = "/v2/call", "/v2/callresult"
@@ -224,6 +224,10 @@ DEVIATES: dict[str, tuple[tuple[str, bytes, bytes, dict[str, Any]], tuple[str, b
     "STA-01": ((RESULT, IDS, ENTRY.replace(b"Busy", b"busy"), {}), (RESULT, IDS, ENTRY, {})),
     "ROB-01": ((RESULT, b"", b"", {"status": 500}), (RESULT, b"", b"", {"status": 400})),
     "ROB-02": ((RESULT, b"", b"", {"status": None, "failure": "timeout"}), (RESULT, b"", b"", {"status": 400})),
+    "ROB-05": (
+        (CALL, b"{}", b'{"e": "at /srv/app/call.py"}', {"status": 400}),
+        (CALL, b"{}", REFUSED, {"status": 400}),
+    ),
     "ROB-04": ((CALL, b"", TOKEN.encode(), {"status": 400}), (CALL, b"", b"", {"status": 400})),
 }
 

@@ -27,7 +27,7 @@ def judged(session: Session, probe: Probe) -> None:
     if probe.expect == "accepted":
         must_be_accepted(outcome, session.campaign.baseline)
     else:
-        must_not_be_accepted(outcome, session.campaign.baseline)
+        must_not_be_accepted(outcome, session.campaign.baseline, "REQ-10")
 
 
 NO_LOCALE, NO_TENANT = dropping("Locale"), refused("lacking Tenant", lambda draft: draft.drop("Tenant"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback.deployment import Exchange, Trigger
-from ringback.suite.calls import Call, Calls, Observation, misspelt
+from ringback.suite.calls import Call, Calls, Observation
 from ringback.suite.lifecycle import early_final, early_in_a_batch, lost_final
 
 NONE = Exchange(0, "", "", 0, 0, "", "", (), "", 0)
@@ -111,8 +111,3 @@ def test_the_typical_age_is_that_of_calls_that_were_seen_in_progress() -> None:
         call.unique_id = f"call {index}"
         calls.add(call)
     assert calls.typical_age() == 2
-
-
-def test_declared_words_are_not_misspelt() -> None:
-    words = ["Answered", "answered", "", "Ringing", "Dialling"]
-    assert misspelt(words, ["Ringing"]) == ["answered", "Dialling"]

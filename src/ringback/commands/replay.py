@@ -156,8 +156,8 @@ def _replay(
     judgements: list[Judgement] = []
     then_answer = answer_of(exchange, recorded.base_url)
     if answer is not None:
-        then = Seen(then_answer, exchange.method, pending, recorded.unique_ids(but=exchange.id))
-        now = Seen(answer, restored.method, pending, recorded.unique_ids())
+        then = Seen(then_answer, pending, recorded.unique_ids(but=exchange.id))
+        now = Seen(answer, pending, recorded.unique_ids())
         judgements = [judge_again(one, then, now, fresh=target.embedded) for one in cited]
     else:
         judgements = [Judgement(one, ReplayOutcome.UNDECIDED, trouble) for one in cited]

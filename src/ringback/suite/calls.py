@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ringback.config import LINE_STATES
-from ringback.contract.states import FINAL_STATES, nearest_state
+from ringback.contract.states import nearest_state
 from ringback.deployment import Exchange, Trigger
 from ringback.receiver import Delivery
 
@@ -142,9 +142,3 @@ class Calls:
         progressed = [(call, seen) for call, seen in settled if call.observations[0] is not seen]
         ages = [call.age(seen.asked_at) for call, seen in progressed or settled]
         return statistics.median(ages) if ages else None
-
-
-def misspelt(words: Iterable[str], pending: Iterable[str]) -> list[str]:
-    """The reported words that are neither documented states nor the vendor's declared words for a call in progress."""
-    known = FINAL_STATES | set(pending) | {""}
-    return [word for word in words if word not in known]

@@ -10,7 +10,7 @@ from ringback.suite.drafts import Draft
 from ringback.suite.outcomes import Inconclusive
 from ringback.suite.session import Session
 
-__all__ = ["apart", "dialled", "is_near", "polls", "regular_answers", "wait_for_the_run"]
+__all__ = ["apart", "dialled", "polls", "regular_answers", "wait_for_the_run"]
 
 
 def regular_answers(suite: Session) -> list[Answer]:
@@ -76,14 +76,3 @@ def apart(suite: Session, *, methods: bool = True) -> set[int]:
     if methods:
         ids |= {answer.exchange.id for answer in suite.history if answer.exchange.method != "POST"}
     return ids
-
-
-def is_near(one: str, other: str) -> bool:
-    """Whether two ids differ only in case and punctuation, or in that one is the beginning or the end of the other."""
-    a, b = _core(one), _core(other)
-    short, long = sorted((a, b), key=len)
-    return a == b or (len(short) >= 4 and (long.startswith(short) or long.endswith(short)))
-
-
-def _core(text: str) -> str:
-    return "".join(c for c in text.casefold() if c.isalnum()) or text.strip()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from _pytest.outcomes import Skipped
 
+from ringback.contract.checks import Violation
 from ringback.deployment import Answer, Exchange
 
-__all__ = ["Deviation", "Inconclusive", "NotExercised"]
+__all__ = ["Deviation", "Inconclusive", "NotExercised", "must_all_hold", "must_be_answered", "must_hold"]
+
+A = TypeVar("A", bound=Answer)
 
 _SHOWN = 3
 
@@ -47,3 +51,23 @@ class NotExercised(Skipped):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, _use_item_location=True)
+
+
+def must_hold(violation: Violation | None, *evidence: Answer | Exchange) -> None:
+    """Raise the `Deviation` that a check found, if it found one."""
+    if violation is not None:
+        raise Deviation(violation.observed, expected=violation.expected, evidence=evidence, clause=violation.clause)
+
+
+def must_all_hold(check: Callable[[A], Violation | None], answers: Iterable[A]) -> None:
+    """Raise the `Deviation` of the smallest request whose answer breaks a rule, if any does."""
+    broken = [(answer, violation) for answer in answers if (violation := check(answer)) is not None]
+    if broken:
+        _, violation = min(broken, key=lambda pair: pair[0].exchange.request_bytes)
+        must_hold(violation, *(answer for answer, _ in broken))
+
+
+def must_be_answered(answer: Answer) -> None:
+    """Raise `Inconclusive` if no answer came, so that there is nothing to judge."""
+    if answer.status is None:
+        raise Inconclusive(f"no answer to judge: {answer.describe_answer()} (see ROB-02)")

@@ -55,7 +55,7 @@ def valid_triggers(suite: Session) -> None:
         draft = variation.applied(plain)
         answer = suite.trigger(draft, "valid, generated from openapi.yaml", expect_call=True)
         sent.append(answer)
-        validate(operation.Case(body=draft.body), Heard(answer, told="a valid trigger"), CHECKS_OF_VALID)
+        validate(operation.Case(body=draft.body), Heard(answer), CHECKS_OF_VALID)
         if answer.refused and not answer.accepted:
             _find_culprit(suite, plain, variation, answer)
 
@@ -176,13 +176,13 @@ def generated_polls(suite: Session) -> None:
 
     def one(case: Any, _stage: Stage) -> None:
         content = _bytes(case.body)
-        try:
-            poll = suite.poll_with(content, "poll generated from openapi.yaml")
-        except NotSent:
-            return
         defects = defects_of_poll(content)
         what = "; ".join(sorted(defect.what for defect in defects)) or "as described"
-        validate(case, Heard(poll, defects, f"a poll ({what})"), CHECKS_OF_POLLS)
+        try:
+            poll = suite.poll_with(content, f"poll generated from openapi.yaml ({what})")
+        except NotSent:
+            return
+        validate(case, Heard(poll, defects), CHECKS_OF_POLLS)
 
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         schema = _operations(strategy=bodies if mode is GenerationMode.POSITIVE else None)

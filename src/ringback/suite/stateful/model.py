@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from ringback.contract import checks
 from ringback.contract.states import nearest_state
 from ringback.deployment import Entry, Poll
-from ringback.suite.calls import Call, misspelt
-from ringback.suite.history import is_near
+from ringback.suite.calls import Call
 
 __all__ = ["Fault", "Known", "Oddity", "fault_of", "final_told", "first_oddity", "is_early"]
 
@@ -107,13 +107,14 @@ def first_oddity(
         return _not_200(poll, asked, strangers)
     if not poll.json.readable:
         return None
-    value = poll.json.value
-    if not isinstance(value, dict) or not isinstance(value.get("CallResults"), list):
-        return Oddity(Fault.BODY, None, "an object with an array CallResults")
+    if violation := checks.call_results_is_an_array(poll):
+        return Oddity(Fault.BODY, None, violation.expected)
+    if violation := checks.entries_are_complete(poll):
+        return Oddity(Fault.ENTRY, None, violation.expected)
+    if foreign := checks.ids_not_asked_for(poll, strangers):
+        return Oddity(Fault.FOREIGN, foreign[0], "no entry for an id that was not asked for")
     return (
-        _malformed(value["CallResults"])
-        or _foreign(poll, strangers)
-        or _misspelt(poll, asked, pending_words)
+        _misspelt(poll, asked, pending_words)
         or _wrongly_told(poll, asked)
         or _known_stranger(poll, strangers, pending_words)
     )
@@ -133,28 +134,10 @@ def _expects(finals: Sequence[Known]) -> str:
     return ", ".join(f"{known.letter} {known.final}" for known in finals)
 
 
-def _malformed(entries: Sequence[object]) -> Oddity | None:
-    for entry in entries:
-        if not isinstance(entry, dict):
-            return Oddity(Fault.ENTRY, None, "entries that are objects")
-        for member in ("UniqueId", "CallRequestId", "CallState"):
-            if not isinstance(entry.get(member), str):
-                return Oddity(Fault.ENTRY, None, f"{member} as text in every entry")
-    return None
-
-
-def _foreign(poll: Poll, strangers: Mapping[str, str]) -> Oddity | None:
-    asked_strangers = [one for one in poll.asked if one in strangers]
-    for name in poll.foreign:
-        if not any(is_near(name, one) for one in asked_strangers):
-            return Oddity(Fault.FOREIGN, name, "no entry for an id that was not asked for")
-    return None
-
-
 def _misspelt(poll: Poll, asked: Sequence[Known], pending_words: Collection[str]) -> Oddity | None:
     for known in asked:
-        for word in misspelt(poll.states(known.unique_id), pending_words):
-            return Oddity(Fault.WORD, known.unique_id, f"one of the seven documented states in place of {word!r}")
+        if violation := checks.states_are_documented(poll.states(known.unique_id), pending_words):
+            return Oddity(Fault.WORD, known.unique_id, violation.expected)
     return None
 
 
@@ -172,7 +155,9 @@ def _known_stranger(poll: Poll, strangers: Mapping[str, str], pending_words: Col
         if one not in strangers:
             continue
         for entry in poll.entries:
-            mine = entry.unique_id == one or (alone and entry.unique_id is not None and is_near(entry.unique_id, one))
+            mine = entry.unique_id == one or (
+                alone and entry.unique_id is not None and checks.may_be_the_same_id(entry.unique_id, one)
+            )
             if mine and _has_state(entry, pending_words):
                 return Oddity(Fault.UNKNOWN_HAS_STATE, one, f"no state of {strangers[one]}, which nobody was given")
     return None
