@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 
+from ringback import clock
 from ringback.receiver import Behaviour, Receiver
 from ringback.suite.calls import Call
 from ringback.suite.common_probes import LINE_CALLS, WITHOUT_SEND_RESULT_IMMEDIATELY
 from ringback.suite.deliveries import foreign_ids, names, state_told
 from ringback.suite.expect import sent
-from ringback.suite.lifecycle import is_steady
+from ringback.suite.lifecycle import early_delivery, first_delivery, is_steady, late_delivery
 from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
 from ringback.suite.probes import Destination, Probe, accepted
 from ringback.suite.sendings import Outcome
@@ -23,8 +23,8 @@ from ringback.suite.session import Session
 
 HOLD = 4.0
 """Seconds for which a slow destination keeps its sender waiting."""
-LATE_AT_MOST = 2.0
-"""Seconds by which polls may tell of a result later than it is sent; more, or most of a call's life, is too early."""
+ON_ITS_WAY = 0.5
+"""Seconds after a limit in which a delivery that came in time may still be read."""
 GIVEN_UP = 1.0
 """Seconds after a result is due in which a deployment tries to deliver it, in vain."""
 SLOW_TRIGGER = 2.5
@@ -64,17 +64,18 @@ def may_be_unreachable(suite: Session) -> str | None:
 
 
 def wait_for(suite: Session, calls: list[Call], seconds: float) -> list[Call]:
-    """The calls whose UniqueId has not been delivered `seconds` after they were seen final."""
+    """The calls whose UniqueId was not delivered within `seconds` after they were seen final, or not at all."""
 
     def missing() -> list[Call]:
-        return [call for call in calls if not any(names(d, call.unique_id) for d in call.deliveries)]
+        return [call for call in calls if first_delivery(call) is None]
 
     def over(call: Call) -> bool:
         seen = call.settled or call.first_final
-        return seen is not None and time.monotonic() > seen.told_at + seconds
+        return seen is not None and clock.monotonic() > seen.told_at + seconds + ON_ITS_WAY
 
-    suite.wait_until(lambda: all(over(call) for call in missing()), seconds)
-    return missing()
+    suite.wait_until(lambda: all(over(call) for call in missing()), seconds + ON_ITS_WAY)
+    late = [call for call in calls if late_delivery(call, seconds) is not None]
+    return missing() + late
 
 
 def wait_for_all(suite: Session, calls: list[Call]) -> None:
@@ -112,6 +113,12 @@ def not_delivered(suite: Session, missing: list[Call], seconds: float) -> None:
     if why := may_be_unreachable(suite):
         raise Inconclusive(why)
     call = missing[0]
+    if late := late_delivery(call, seconds):
+        raise Deviation(
+            f"the UniqueId of a call that ended as {call.state} was delivered {late:.1f} s too late: {seconds:g} s are "
+            "allowed from the final state",
+            evidence=[call.trigger, call.finals[0].exchange],
+        )
     came = suite.receiver.to(call.delivery_key) if suite.receiver else []
     others = {c.unique_id for c in suite.calls if c.delivery_key != call.delivery_key}
     if any(foreign_ids(d, call.unique_id, others) for d in came):
@@ -133,9 +140,13 @@ def test_an_immediate_result_is_delivered(suite: Session) -> None:
     if not calls:
         raise Inconclusive("no call with an immediate result became final")
     answered = [c for c in calls if c.line == "answered"] or calls[:1]
-    missing = wait_for(suite, calls, suite.config.timing.delivery)
+    limit = suite.config.timing.delivery
+    missing = wait_for(suite, calls, limit)
+    if late := [call for call in missing if late_delivery(call, limit)]:
+        not_delivered(suite, late, limit)
+    # A state whose calls are never delivered is covered by DST-04.
     if len(missing) == len(calls) or any(call in missing for call in answered):
-        not_delivered(suite, [c for c in answered if c in missing] or missing, suite.config.timing.delivery)
+        not_delivered(suite, [c for c in answered if c in missing] or missing, limit)
 
 
 def immediate_titles() -> set[str]:
@@ -192,17 +203,11 @@ def test_no_result_is_sent_before_the_call_is_final(suite: Session) -> None:
     calls = final(suite, lambda _: True)
     doubted = [call for _poll, call, _alone in suite.campaign.watch.contradicted]
     for call in calls:
-        for delivery in (d for d in call.deliveries if names(d, call.unique_id)):
-            # What is told after the first final state is STA-04's matter.
-            before = call.observations[: call.observations.index(call.finals[0])]
-            pending = [o for o in before if (o.alone or call not in doubted) and o.asked_at > delivery.at]
-            early = pending[-1].asked_at - delivery.at if pending else 0.0
-            share = call.age(delivery.at) / call.age(pending[-1].asked_at) if early > 0 else 1.0
-            if early > LATE_AT_MOST or (early > 0.1 and share < 0.4) or (early > 0.5 and share < 0.6):
-                raise Deviation(
-                    f"the result was sent at least {early:.2f} s before the call was final",
-                    evidence=[pending[-1].exchange],
-                )
+        if found := early_delivery(call, batches_count=call not in doubted):
+            early, seen = found
+            raise Deviation(
+                f"the result was sent at least {early:.2f} s before the call was final", evidence=[seen.exchange]
+            )
     if not any(call.deliveries for call in calls):
         raise Inconclusive("no result was delivered (see DST-01)")
 
@@ -312,10 +317,10 @@ def test_a_troubled_destination_troubles_neither_trigger_nor_result(suite: Sessi
 def wait_for_an_attempt(suite: Session, call: Call) -> None:
     """Let the deployment try to deliver, and find that it can't."""
     assert suite.receiver is not None
-    receiver, ended = suite.receiver, call.settled.told_at if call.settled else time.monotonic()
+    receiver, ended = suite.receiver, call.settled.told_at if call.settled else clock.monotonic()
     usual = [d.at - c.settled.told_at for c in suite.calls if c.immediately and c.settled for d in c.deliveries[:1]]
     after = max([0.0, *usual]) + GIVEN_UP
-    suite.wait_until(lambda: time.monotonic() > ended + after or len(receiver.to(call.delivery_key)) > 1, after)
+    suite.wait_until(lambda: clock.monotonic() > ended + after or len(receiver.to(call.delivery_key)) > 1, after)
 
 
 @pytest.mark.clause("DST-07")
@@ -332,7 +337,7 @@ def test_a_slow_destination_holds_up_nothing_else(suite: Session, receiver: Rece
     if not came:
         return  # nothing was kept waiting: DST-01 looks into that
     begun, over = came[0].at, came[0].at + HOLD
-    suite.wait_until(lambda: time.monotonic() > over, HOLD)
+    suite.wait_until(lambda: clock.monotonic() > over, HOLD)
     # Held up for most of that time, and let go when it was over.
     waited = [
         answer
@@ -361,10 +366,13 @@ def undecidable(outcome: Outcome) -> None:
 def test_a_delivery_answered_503_is_tried_again(suite: Session, receiver: Receiver) -> None:
     """A ResultDestination that answers 503 first."""
     call = call_of(suite, ONCE_UNAVAILABLE)
-    suite.wait_until(lambda: len(receiver.to(call.delivery_key)) > 1, suite.config.timing.delivery)
+    limit = suite.config.timing.delivery
+    suite.wait_until(lambda: len(receiver.to(call.delivery_key)) > 0, limit)
     came = receiver.to(call.delivery_key)
     if not came:
         raise Inconclusive("no delivery came that could be answered 503 (see DST-01)")
-    if len(came) == 1:
-        seconds = suite.config.timing.delivery
-        raise Deviation(f"the delivery was not tried again within {seconds:g} s", evidence=[call.trigger])
+    until = came[0].at + limit + ON_ITS_WAY
+    suite.wait_until(lambda: len(receiver.to(call.delivery_key)) > 1 or clock.monotonic() > until, limit + ON_ITS_WAY)
+    again = receiver.to(call.delivery_key)[1:]
+    if not again or again[0].arrived - came[0].at > limit:
+        raise Deviation(f"the delivery was not tried again within {limit:g} s", evidence=[call.trigger])

@@ -16,7 +16,7 @@ import trustme
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
 from ringback.receiver import MAX_BODY, Behaviour, Delivery, Receiver
-from tests.virtual_time import run
+from tests.virtual_time import VirtualLoop, run
 
 
 def listening_on(listen: str = "127.0.0.1:0", **more: object) -> ResultDestination:
@@ -53,6 +53,24 @@ def test_each_call_has_an_address_of_its_own() -> None:
             assert told[2].target == f"/{one}/call-d/"
             assert ("content-type", "application/json") in told[0].headers
             assert receiver.to(other) == receiver.to(None) == receiver.to("nobody") == []
+
+    run(main())
+
+
+def test_a_delivery_read_after_a_stall_of_our_loop_may_have_arrived_before_it() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            _, url = receiver.address()
+            await asyncio.sleep(1)
+            await http.post(url)
+            loop.clock.advance(0.4)
+            await http.post(url)
+            await asyncio.sleep(2)
+            await http.post(url)
+            assert [d.lag for d in receiver.deliveries] == pytest.approx([0, 0.4, 0], abs=0.06)
+            assert [d.at - d.arrived for d in receiver.deliveries] == pytest.approx([0, 0.4, 0], abs=0.06)
 
     run(main())
 

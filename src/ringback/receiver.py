@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,10 @@ __all__ = ["Behaviour", "Delivery", "Receiver"]
 MAX_BODY = 256 * 1024
 """Bytes of a delivery that are kept; the rest is read and dropped."""
 MAX_DELIVERIES = 100_000
+_TICK = 0.05
+"""Seconds between two measurements of the event loop's lag."""
+_RECENT = 1.0
+"""Seconds for which a measured lag counts."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 _Message = MutableMapping[str, Any]
@@ -51,11 +56,40 @@ class Delivery:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     status: int
+    lag: float = 0.0
+    """Seconds by which our own event loop may have been late in reading it."""
+
+    @property
+    def arrived(self) -> float:
+        """The earliest instant at which it can have arrived."""
+        return self.at - self.lag
 
     @property
     def text(self) -> str:
         """All in which an id could be told: target and body."""
         return f"{self.target}\n{self.body.decode('utf-8', 'replace')}"
+
+
+class _LoopLag:
+    """How late the event loop runs what is due: time that a delivery may have waited for us, not for its sender."""
+
+    def __init__(self) -> None:
+        self._due = clock.monotonic() + _TICK
+        self._recent: deque[tuple[float, float]] = deque()
+
+    async def measure(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            self._due = clock.monotonic() + _TICK
+            await asyncio.sleep(_TICK)
+            now = clock.monotonic()
+            self._recent.append((now, now - self._due))
+            while self._recent[0][0] < now - _RECENT:
+                self._recent.popleft()
+
+    def seconds(self) -> float:
+        """The longest lag of the last second, up to now."""
+        return max(0.0, clock.monotonic() - self._due, *(late for _, late in self._recent))
 
 
 @dataclass(slots=True)
@@ -81,6 +115,8 @@ class Receiver:
     _socket: socket.socket | None = None
     _closed_port: socket.socket | None = None
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
+    _lag: _LoopLag = field(default_factory=_LoopLag)
+    _measuring: asyncio.Task[None] | None = None
     _probe: str = field(default_factory=lambda: _word())  # noqa: PLW0108 - _word is defined below
 
     async def start(self) -> None:
@@ -113,6 +149,7 @@ class Receiver:
                 "receiver", "result_destination.tls_cert", "not a certificate with its key", "export both as PEM",
                 str(self.settings.tls_cert),
             ) from None  # fmt: skip
+        self._measuring = asyncio.create_task(self._lag.measure())
         self._server = uvicorn.Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listening]))
         while not self._server.started:
@@ -130,8 +167,8 @@ class Receiver:
             self._server.should_exit = True
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await asyncio.wait_for(self._task, 3)
-        for looking in self._looking:
-            looking.cancel()
+        for task in (*self._looking, *([self._measuring] if self._measuring else [])):
+            task.cancel()
         for held in (self._socket, self._closed_port):
             if held is not None:
                 held.close()
@@ -176,7 +213,7 @@ class Receiver:
     ) -> None:
         if scope["type"] != "http":
             return
-        at = clock.monotonic()
+        at, lag = clock.monotonic(), self._lag.seconds()
         body = bytearray()
         while True:
             message = await receive()
@@ -197,7 +234,7 @@ class Receiver:
             address.served += 1
         if self._probe not in target and len(self.deliveries) < MAX_DELIVERIES:
             headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
-            delivery = Delivery(key, at, scope["method"], unquote(target), headers, bytes(body), status)
+            delivery = Delivery(key, at, scope["method"], unquote(target), headers, bytes(body), status, lag)
             self.deliveries.append(delivery)
             if self.on_delivery is not None:
                 # Beside the answer: what is made of a delivery must not hold its sender up.

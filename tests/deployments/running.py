@@ -38,11 +38,14 @@ _STATES = {
     "rejected": "Rejected",
     "temporarily_unavailable": "Temporarily Unavailable",
 }
+_JUST_IN_TIME = {"settle": "8s", "delivery": "4s", "queued_delivery": "30s", "request": "10s"}
 _TIMING = {
     "fault": {"settle": "8s", "delivery": "4s", "queued_delivery": "5s", "request": "4s"},
     "conforming": {"settle": "90s", "delivery": "20s", "queued_delivery": "30s", "request": "10s"},
+    "sent-just-in-time": _JUST_IN_TIME,
+    "final-just-in-time": _JUST_IN_TIME,
 }
-"""What a fault keeps from happening is waited for in full; what a conforming deployment delays comes in the end."""
+"""By the variation's name or kind: what a fault prevents is waited for in full; what a conforming one delays comes."""
 _TRIGGERS_PER_SECOND = {"sandbox": 200}
 """The others hold what their authors were told to expect."""
 
@@ -112,6 +115,8 @@ def _sandbox(variation: Variation, account: Account, folder: Path, errors: Path)
         lines=account.lines,
         ring_seconds=RING_SECONDS,
         queued_delivery_seconds=QUEUED_DELIVERY_SECONDS,
+        settle_limit_seconds=8.0,
+        delivery_limit_seconds=4.0,
         faults=names if variation.kind == "fault" else (),
         dialects=names if variation.kind == "conforming" else (),
     )
@@ -203,7 +208,7 @@ def _configuration(variation: Variation, account: Account, base_url: str, ca_bun
         },
         "lines": dict(account.lines),
         "budget": {"calls": 60, "triggers_per_second": rate},
-        "timing": {"poll_interval": "100ms", **_TIMING[variation.kind]},
+        "timing": {"poll_interval": "100ms", **(_TIMING.get(variation.name or "") or _TIMING[variation.kind])},
         "result_destination": {"listen": "127.0.0.1:0"},
     }
     text = (

@@ -7,8 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback.deployment import Exchange, Trigger
+from ringback.receiver import Delivery
 from ringback.suite.calls import Call, Calls, Observation
-from ringback.suite.lifecycle import early_final, early_in_a_batch, lost_final
+from ringback.suite.lifecycle import (
+    early_delivery,
+    early_final,
+    early_in_a_batch,
+    late_delivery,
+    late_final,
+    lost_final,
+)
 
 NONE = Exchange(0, "", "", 0, 0, "", "", (), "", 0)
 PENDING = ""
@@ -111,3 +119,79 @@ def test_the_typical_age_is_that_of_calls_that_were_seen_in_progress() -> None:
         call.unique_id = f"call {index}"
         calls.add(call)
     assert calls.typical_age() == 2
+
+
+SETTLE = 3.0
+
+
+@pytest.mark.parametrize(
+    ("told", "late_at"),
+    [
+        ([(2.9, "one", PENDING), (3.4, "one", A)], None),
+        ([(2.9, "one", PENDING), (4.5, "one", A)], None),
+        ([(3.1, "batch", PENDING), (3.2, "one", A)], None),
+        ([(1.0, "one", A), (4.0, "one", PENDING)], None),
+        ([(3.1, "one", PENDING), (4.5, "one", A)], 3.1),
+        ([(2.0, "one", PENDING), (3.1, "batch", PENDING), (4.4, "one", PENDING), (4.5, "batch", A)], 4.4),
+        ([(3.1, "one", "Ringing")], 3.1),
+        ([(3.0, "one", PENDING)], None),
+    ],
+)
+def test_a_call_is_late_if_a_poll_sent_after_its_settle_time_found_it_in_progress(
+    told: list[tuple[float, str, str]], late_at: float | None
+) -> None:
+    """The poll's sending counts, not its answer; what lies between two polls, and what a batch says, accuses nobody."""
+    late = late_final(observed(*told), SETTLE)
+    assert (late.asked_at if late is not None else None) == late_at
+
+
+def delivered(at: float, unique_id: str = "id", lag: float = 0.0) -> Delivery:
+    return Delivery("key", at, "POST", "/key", (), f'{{"UniqueId": "{unique_id}"}}'.encode(), 200, lag)
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "late"),
+    [
+        ([], None),
+        ([delivered(2.0)], None),
+        ([delivered(7.0)], None),
+        ([delivered(7.51)], 0.5),
+        ([delivered(7.51, lag=0.2)], 0.3),
+        ([delivered(7.51, lag=0.6)], None),
+        ([delivered(3.0, "another"), delivered(7.51)], 0.5),
+        ([delivered(3.0), delivered(9.0)], None),
+        ([delivered(9.0, "another")], None),
+    ],
+)
+def test_a_delivery_is_late_by_its_own_instant(deliveries: list[Delivery], late: float | None) -> None:
+    """Five seconds from the answer (at 2.01) that first showed the call final; our own lag does not count."""
+    call = observed((1.5, "batch", PENDING), (2.0, "batch", A))
+    call.deliveries = deliveries
+    assert late_delivery(call, 5.0) == (None if late is None else pytest.approx(late))
+
+
+def test_a_delivery_to_a_call_that_is_not_final_is_not_late() -> None:
+    call = observed((1.5, "one", PENDING))
+    call.deliveries = [delivered(60)]
+    assert late_delivery(call, 5.0) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "at", "batches_count", "early"),
+    [
+        ([(1, "one", PENDING), (4, "one", A)], 3.0, True, None),
+        ([(3.5, "one", PENDING), (4, "one", A)], 3.0, True, None),
+        ([(3.5, "one", PENDING), (4, "one", A)], 1.0, True, 2.5),
+        ([(1.5, "one", PENDING), (4, "one", A)], 0.3, True, 1.2),
+        ([(3.5, "batch", PENDING), (4, "one", A)], 1.0, True, 2.5),
+        ([(3.5, "batch", PENDING), (4, "one", A)], 1.0, False, None),
+        ([(3.5, "one", PENDING)], 1.0, True, None),
+    ],
+)
+def test_a_delivery_is_early_if_polls_sent_after_it_found_the_call_in_progress(
+    told: list[tuple[float, str, str]], at: float, batches_count: bool, early: float | None
+) -> None:
+    call = observed(*told)
+    call.deliveries = [delivered(at)]
+    found = early_delivery(call, batches_count=batches_count)
+    assert (found[0] if found is not None else None) == (None if early is None else pytest.approx(early))

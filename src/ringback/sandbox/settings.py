@@ -55,6 +55,10 @@ class SandboxSettings:
     """Calls that ring at once; further ones wait their turn."""
     queued_delivery_seconds: float = 1.0
     """How often results that were not asked for immediately are sent."""
+    settle_limit_seconds: float = 30.0
+    """How long clients allow from trigger to final state, and `delivery_limit_seconds` from there to an immediate
+    result: faults of lateness exceed these limits, dialects come near them."""
+    delivery_limit_seconds: float = 5.0
     keep_finished_seconds: float = 3600.0
     keep_finished_calls: int = 100_000
     seed: int | None = None

@@ -8,9 +8,24 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from ringback.receiver import Delivery
 from ringback.suite.calls import Call, Observation
+from ringback.suite.deliveries import names
 
-__all__ = ["early_final", "early_in_a_batch", "is_steady", "lost_final"]
+__all__ = [
+    "early_delivery",
+    "early_final",
+    "early_in_a_batch",
+    "first_delivery",
+    "is_steady",
+    "late_delivery",
+    "late_final",
+    "lost_final",
+]
+
+
+_LATE_AT_MOST = 2.0
+"""Seconds by which polls may report a result later than it is sent."""
 
 
 def _controlled(call: Call) -> list[Observation]:
@@ -90,3 +105,56 @@ def lost_final(call: Call, typical_age: float | None) -> tuple[str, Observation]
 def is_steady(call: Call) -> bool:
     """Whether all that was told of a call, batches that were contradicted aside, is one final state that stayed."""
     return not _changes(call)
+
+
+def late_final(call: Call, settle: float) -> Observation | None:
+    """A poll for the call alone that found it in progress after its settle time; None if no poll shows that.
+
+    The poll was sent after that time (`settle`, seconds from the trigger's answer), so it proves the lateness however
+    far apart two polls are and however long an answer takes.
+    """
+    for seen in call.observations:
+        if seen.final is not None:
+            return None
+        if seen.alone and call.age(seen.asked_at) > settle:
+            return seen
+    return None
+
+
+def first_delivery(call: Call) -> Delivery | None:
+    """The first delivery that names the call; None if none does."""
+    return next((delivery for delivery in call.deliveries if names(delivery, call.unique_id)), None)
+
+
+def late_delivery(call: Call, limit: float) -> float | None:
+    """Seconds by which the first delivery is known to have missed its limit; None if it came in time or not at all.
+
+    `limit` counts from the answer that first showed the call final: it was final by then, perhaps a poll interval
+    before. Time that our own event loop may have been late does not count.
+    """
+    final, delivery = call.settled or call.first_final, first_delivery(call)
+    if final is None or delivery is None:
+        return None
+    late = delivery.arrived - final.told_at - limit
+    return late if late > 0 else None
+
+
+def early_delivery(call: Call, *, batches_count: bool = True) -> tuple[float, Observation] | None:
+    """Seconds by which a delivery came before the call was final, and the poll that shows it; None if none did.
+
+    Polls that were sent after the delivery found the call in progress. As reports in polls may lag behind deliveries,
+    `_LATE_AT_MOST` seconds, or most of a call's life, are too early; `batches_count`: whether polls for several calls
+    are trusted.
+    """
+    if call.first_final is None:
+        return None
+    before = call.observations[: call.observations.index(call.first_final)]
+    for delivery in (d for d in call.deliveries if names(d, call.unique_id)):
+        pending = [o for o in before if (o.alone or batches_count) and o.asked_at > delivery.at]
+        if not pending:
+            continue
+        early = pending[-1].asked_at - delivery.at
+        share = call.age(delivery.at) / call.age(pending[-1].asked_at)
+        if early > _LATE_AT_MOST or (early > 0.1 and share < 0.4) or (early > 0.5 and share < 0.6):
+            return early, pending[-1]
+    return None

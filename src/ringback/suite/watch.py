@@ -16,6 +16,7 @@ from ringback.deployment import DeploymentClient, ExchangeError, Poll
 from ringback.deployment.errors import Interrupted
 from ringback.receiver import Delivery
 from ringback.suite.calls import Call, Calls, Observation
+from ringback.suite.lifecycle import late_final
 
 __all__ = ["BATCH", "Watch"]
 
@@ -23,6 +24,8 @@ BATCH = 20
 """Calls asked for in one poll: a deployment may refuse more."""
 _ALONE_AT_ONCE = 10
 """Polls for one call in one round, at most."""
+_LAST_LOOK = 2.0
+"""Seconds after a call's settle time in which a poll for it alone shows whether it is still in progress."""
 _SLOWEST = 1.0
 """Seconds between rounds once all calls are final."""
 
@@ -106,10 +109,12 @@ class Watch:
     async def final(self, calls: Sequence[Call]) -> None:
         """Return when each of these calls is final, has had the settle time, or can't be watched any more."""
 
-        def watched_until() -> float:
-            return clock.monotonic() if self._interrupted_at is None else self._interrupted_at
+        def decided(call: Call) -> bool:
+            until = clock.monotonic() if self._interrupted_at is None else self._interrupted_at
+            overtime = call.age(until) - self._settle
+            return bool(call.settled or (overtime > 0 and late_final(call, self._settle)) or overtime > _LAST_LOOK)
 
-        await self.until(lambda: all(c.settled or c.age(watched_until()) > self._settle for c in calls))
+        await self.until(lambda: all(map(decided, calls)))
 
     async def until(self, met: Callable[[], bool], *, seconds: float | None = None) -> None:
         """Return when `met()` holds, after `seconds` at the latest, or when watching has ended."""
@@ -148,6 +153,7 @@ class Watch:
         else:
             odd = [c for c in calls if c.first_final is None] or calls
         odd += self._overdue(calls)
+        odd = [call for call in calls if self._is_past_settle_time(call)] + odd
         for call in list(dict.fromkeys(odd))[:_ALONE_AT_ONCE]:
             await self._control(call)
 
@@ -178,6 +184,11 @@ class Watch:
         typical, now = self._calls.typical_age(), clock.monotonic()
         limit = self._settle / 4 if typical is None else 2 * typical + 4 * self._interval + 0.5
         return [c for c in calls if c.first_final is None and c.age(now) > limit and self.rounds % 4 == 0]
+
+    def _is_past_settle_time(self, call: Call) -> bool:
+        """Whether a poll for this call alone is to show that it is still in progress, or that it is not."""
+        past = call.age(clock.monotonic()) > self._settle
+        return past and call.first_final is None and late_final(call, self._settle) is None
 
     def _note(self, poll: Poll, calls: Sequence[Call]) -> list[tuple[Call, Observation]]:
         if poll.status is None or not 200 <= poll.status < 300 or not poll.json.readable:
