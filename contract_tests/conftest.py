@@ -9,7 +9,7 @@ import pytest
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
 from ringback.suite.plugin import pytest_addoption, pytest_configure, session_of
 from ringback.suite.probes import Probe
-from ringback.suite.sendings import Outcome
+from ringback.suite.probes.outcome import Outcome
 from ringback.suite.session import Session
 
 __all__ = ["accepts", "does_not_accept", "pytest_addoption", "pytest_configure", "suite"]

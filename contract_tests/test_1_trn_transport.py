@@ -6,11 +6,11 @@ import pytest
 
 from ringback.contract import checks
 from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
-from ringback.suite.common_probes import LINE_CALLS
-from ringback.suite.drafts import Draft
+from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_all_hold, must_be_answered, must_hold
 from ringback.suite.history import dialled, regular_answers, wait_for_the_run
-from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised, must_all_hold, must_be_answered, must_hold
 from ringback.suite.probes import Probe, refused
+from ringback.suite.probes.common import LINE_CALLS
+from ringback.suite.probes.drafts import Draft
 from ringback.suite.session import Session
 
 METHODS = ("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE")

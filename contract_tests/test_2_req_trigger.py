@@ -10,14 +10,14 @@ import pytest
 from ringback.contract import checks
 from ringback.deployment import Trigger
 from ringback.deployment.near_misses import near_miss_tokens
-from ringback.suite.baseline import BASELINE
-from ringback.suite.common_probes import LINE_CALLS, ORDERS, WITHOUT_SEND_RESULT_IMMEDIATELY
-from ringback.suite.drafts import OPTIONAL, REQUIRED, REQUIRED_TEXTS, Draft
+from ringback.suite.deviation import Deviation, Inconclusive, must_all_hold
 from ringback.suite.history import dialled
-from ringback.suite.outcomes import Deviation, Inconclusive, must_all_hold
 from ringback.suite.probes import Probe, accepted, combined, refused
-from ringback.suite.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
-from ringback.suite.sendings import Outcome
+from ringback.suite.probes.baseline import BASELINE
+from ringback.suite.probes.common import LINE_CALLS, ORDERS, WITHOUT_SEND_RESULT_IMMEDIATELY
+from ringback.suite.probes.drafts import OPTIONAL, REQUIRED, REQUIRED_TEXTS, Draft
+from ringback.suite.probes.outcome import Outcome
+from ringback.suite.probes.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
 from ringback.suite.session import Session
 
 Check = Callable[[Probe], Outcome]

@@ -7,7 +7,7 @@ import pytest
 from ringback.contract import checks
 from ringback.contract.guessing import why_guessable
 from ringback.deployment import Trigger
-from ringback.suite.outcomes import Deviation, Inconclusive, must_all_hold
+from ringback.suite.deviation import Deviation, Inconclusive, must_all_hold
 from ringback.suite.session import Session
 
 

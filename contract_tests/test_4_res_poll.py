@@ -12,10 +12,10 @@ from ringback.contract.guessing import why_guessable
 from ringback.deployment import Poll
 from ringback.deployment.near_misses import near_miss_ids, well_formed_strangers
 from ringback.suite.calls import Call
-from ringback.suite.common_probes import LINE_CALLS
+from ringback.suite.calls.lifecycle import is_steady
+from ringback.suite.deviation import Deviation, Inconclusive, must_all_hold, must_be_answered, must_hold
 from ringback.suite.history import polls
-from ringback.suite.lifecycle import is_steady
-from ringback.suite.outcomes import Deviation, Inconclusive, must_all_hold, must_be_answered, must_hold
+from ringback.suite.probes.common import LINE_CALLS
 from ringback.suite.session import Session
 
 NOT_A_POLL: dict[str, object] = {

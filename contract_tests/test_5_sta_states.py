@@ -8,11 +8,11 @@ from ringback import clock
 from ringback.config import LINE_STATES
 from ringback.contract import checks
 from ringback.suite.calls import Call
-from ringback.suite.common_probes import LINE_CALLS, ORDERS
-from ringback.suite.lifecycle import early_final, early_in_a_batch, is_steady, late_final, lost_final
-from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised, must_hold
+from ringback.suite.calls.lifecycle import early_final, early_in_a_batch, is_steady, late_final, lost_final
+from ringback.suite.calls.watch import all_words
+from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_hold
+from ringback.suite.probes.common import LINE_CALLS, ORDERS
 from ringback.suite.session import Session
-from ringback.suite.watch import all_words
 
 STAYS_FOR = 2.5
 """Seconds for which a final state is watched at least."""

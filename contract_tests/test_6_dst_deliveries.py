@@ -12,13 +12,13 @@ import pytest
 from ringback import clock
 from ringback.receiver import Behaviour, Receiver
 from ringback.suite.calls import Call
-from ringback.suite.common_probes import LINE_CALLS, WITHOUT_SEND_RESULT_IMMEDIATELY
-from ringback.suite.deliveries import foreign_ids, names, state_told
+from ringback.suite.calls.deliveries import foreign_ids, names, state_told
+from ringback.suite.calls.lifecycle import early_delivery, first_delivery, is_steady, late_delivery
+from ringback.suite.deviation import Deviation, Inconclusive, NotExercised
 from ringback.suite.expect import sent
-from ringback.suite.lifecycle import early_delivery, first_delivery, is_steady, late_delivery
-from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
 from ringback.suite.probes import Destination, Probe, accepted
-from ringback.suite.sendings import Outcome
+from ringback.suite.probes.common import LINE_CALLS, WITHOUT_SEND_RESULT_IMMEDIATELY
+from ringback.suite.probes.outcome import Outcome
 from ringback.suite.session import Session
 
 HOLD = 4.0

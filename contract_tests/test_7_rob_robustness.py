@@ -11,10 +11,10 @@ from ringback.contract import checks
 from ringback.deployment import Answer
 from ringback.deployment.reading import decoded_text
 from ringback.suite.campaign import AT_ONCE
-from ringback.suite.drafts import OPTIONAL, Draft
+from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_all_hold, must_hold
 from ringback.suite.history import apart, wait_for_the_run
-from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised, must_all_hold, must_hold
 from ringback.suite.probes import Probe, either, refused
+from ringback.suite.probes.drafts import OPTIONAL, Draft
 from ringback.suite.session import Session
 
 LONG = 64 * 1024

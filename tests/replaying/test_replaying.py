@@ -26,7 +26,7 @@ from ringback.replaying import (
 )
 from ringback.replaying.judging import RULES
 from ringback.replaying.recorded import answer_of
-from ringback.suite.drafts import DraftMaker
+from ringback.suite.probes.drafts import DraftMaker
 
 TOKEN = "rb-replayed-token-SECRET"
 BASE = "https://ivr.example.com:22222"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ringback.deployment import Unreachable
-from ringback.suite.baseline import BASELINE
 from ringback.suite.campaign import AT_ONCE
-from ringback.suite.drafts import Draft
+from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
-from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.probes import Probe, accepted, combined, either, refused
+from ringback.suite.probes.baseline import BASELINE
+from ringback.suite.probes.drafts import Draft
 from ringback.suite.session import Session
 
 from .tiny import LINES, Asked, Tiny, meeting, settings

@@ -15,11 +15,11 @@ from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
 from ringback.deployment.access import dial_guard
-from ringback.suite.drafts import DraftMaker
+from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.generated.bodies import ASPECTS, PLAIN, Variation, made_safe, variations
 from ringback.suite.generated.defects import defects_of_poll, defects_of_trigger
 from ringback.suite.generated.requests import CALLS, generated_polls, spoilt_triggers, valid_triggers
-from ringback.suite.outcomes import Deviation, Inconclusive
+from ringback.suite.probes.drafts import DraftMaker
 from ringback.suite.session import Session
 
 from .tiny import LINES, TOKEN, Asked, Decision, Telling, Tiny, meeting, settings

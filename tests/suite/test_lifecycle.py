@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ringback.deployment import Exchange, Trigger
 from ringback.receiver import Delivery
 from ringback.suite.calls import Call, Calls, Observation
-from ringback.suite.lifecycle import (
+from ringback.suite.calls.lifecycle import (
     early_delivery,
     early_final,
     early_in_a_batch,

@@ -14,11 +14,11 @@ from ringback.contract.checks import may_be_the_same_id
 from ringback.deployment.access import dial_guard
 from ringback.deployment.near_misses import near_miss_ids, near_miss_tokens, well_formed_strangers
 from ringback.receiver import Delivery
-from ringback.suite.deliveries import foreign_ids, names, state_told
-from ringback.suite.drafts import OPTIONAL, REQUIRED, Draft, DraftMaker
+from ringback.suite.calls.deliveries import foreign_ids, names, state_told
+from ringback.suite.deviation import Inconclusive
 from ringback.suite.history import regular_answers
-from ringback.suite.outcomes import Inconclusive
-from ringback.suite.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
+from ringback.suite.probes.drafts import OPTIONAL, REQUIRED, Draft, DraftMaker
+from ringback.suite.probes.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
 
 from .tiny import LINES, TOKEN, Tiny, meeting, settings
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.suite.baseline import BASELINE
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.plan import Plan
 from ringback.suite.probes import accepted, either, refused, unchanged
+from ringback.suite.probes.baseline import BASELINE
 
 from .tiny import LINES, Tiny, meeting, settings
 

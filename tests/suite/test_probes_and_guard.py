@@ -13,9 +13,9 @@ from ringback.deployment.access import dial_guard
 from ringback.deployment.guard import StrangerRefused
 from ringback.resources import contract_tests_path
 from ringback.suite.campaign import Campaign
-from ringback.suite.drafts import DraftMaker
 from ringback.suite.plugin import MARKERS
 from ringback.suite.probes import Probe
+from ringback.suite.probes.drafts import DraftMaker
 
 from .tiny import LINES
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ringback.suite.outcomes import Deviation, Inconclusive
+from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.session import Session
 from ringback.suite.stateful.converse import ALLOTMENT, converse
 from ringback.suite.stateful.script import letter

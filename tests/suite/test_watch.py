@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ringback import clock
-from ringback.suite.lifecycle import early_final, lost_final
-from ringback.suite.watch import BATCH
+from ringback.suite.calls.lifecycle import early_final, lost_final
+from ringback.suite.calls.watch import BATCH
 
 from .tiny import Tiny, meeting, results
 

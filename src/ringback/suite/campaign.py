@@ -17,12 +17,12 @@ from ringback.config import Config
 from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
 from ringback.deployment.errors import Interrupted
 from ringback.receiver import Delivery, Receiver
-from ringback.suite.baseline import BASELINE, FALLBACKS, Fallback
 from ringback.suite.calls import Call, Calls
-from ringback.suite.drafts import Draft, DraftMaker
+from ringback.suite.calls.watch import Watch
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
-from ringback.suite.sendings import Burst, Outcome
-from ringback.suite.watch import Watch
+from ringback.suite.probes.baseline import BASELINE, FALLBACKS, Fallback
+from ringback.suite.probes.drafts import Draft, DraftMaker
+from ringback.suite.probes.outcome import Burst, Outcome
 
 __all__ = ["AT_ONCE", "Campaign"]
 

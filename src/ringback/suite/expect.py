@@ -7,8 +7,8 @@ deviation of this very trigger and a deployment that just now takes no trigger a
 from __future__ import annotations
 
 from ringback.contract import checks
-from ringback.suite.outcomes import Deviation, Inconclusive, must_hold
-from ringback.suite.sendings import Outcome
+from ringback.suite.deviation import Deviation, Inconclusive, must_hold
+from ringback.suite.probes.outcome import Outcome
 
 __all__ = ["must_be_accepted", "must_not_be_accepted", "sent"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from ringback import clock
 from ringback.deployment import Answer, Poll, Trigger
-from ringback.suite.drafts import Draft
-from ringback.suite.outcomes import Inconclusive
+from ringback.suite.deviation import Inconclusive
+from ringback.suite.probes.drafts import Draft
 from ringback.suite.session import Session
 
 __all__ = ["apart", "dialled", "polls", "regular_answers", "wait_for_the_run"]

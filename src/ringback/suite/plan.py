@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from ringback.config import Config
-from ringback.suite.baseline import BASELINE
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.probes import Probe, lines_in_turn
+from ringback.suite.probes.baseline import BASELINE
 
 __all__ = ["Plan", "make_plan", "probes_by_clause", "probes_of"]
 

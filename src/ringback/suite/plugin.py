@@ -25,9 +25,8 @@ from ringback.contract.waivers import waivers_in_force
 from ringback.deployment import ExchangeError
 from ringback.interrupts import answering
 from ringback.rundir import SINK, CleaningStream
-from ringback.suite.findings import failed, finding_of
-from ringback.suite.interrupts import INTERRUPTED, judged_early, only_sends
-from ringback.suite.outcomes import Inconclusive
+from ringback.suite.deviation import Inconclusive
+from ringback.suite.findings import INTERRUPTED, failed, finding_of, judged_early, only_sends
 from ringback.suite.plan import Plan, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session

@@ -15,7 +15,7 @@ from ringback.contract.clauses import CLAUSES, Level
 from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
 from ringback.resources import contract_tests_path
 from ringback.suite.calls import Call
-from ringback.suite.interrupts import INTERRUPTED
+from ringback.suite.findings import INTERRUPTED
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Handover, Run
 from ringback.target import Target

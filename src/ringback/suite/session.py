@@ -23,15 +23,15 @@ from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.client import JSON_HEADERS
 from ringback.deployment.errors import Interrupted
 from ringback.receiver import Receiver
-from ringback.suite.baseline import BASELINE
 from ringback.suite.calls import Call, Calls
+from ringback.suite.calls.lifecycle import is_steady
 from ringback.suite.campaign import Campaign
-from ringback.suite.drafts import Draft, DraftMaker
-from ringback.suite.lifecycle import is_steady
-from ringback.suite.outcomes import Inconclusive
+from ringback.suite.deviation import Inconclusive
 from ringback.suite.plan import Plan
 from ringback.suite.probes import Probe
-from ringback.suite.sendings import Outcome
+from ringback.suite.probes.baseline import BASELINE
+from ringback.suite.probes.drafts import Draft, DraftMaker
+from ringback.suite.probes.outcome import Outcome
 
 __all__ = ["Session"]
 

@@ -1,7 +1,7 @@
 """The contract's rules on one answer: pure functions, one for each rule, that return a `Violation` or None.
 
 Contract tests, generated requests, stateful tests and replay all use these. Nothing here sends, waits or knows of a
-run; rules on a call's whole record are in `ringback.suite.lifecycle`.
+run; rules on a call's whole record are in `ringback.suite.calls.lifecycle`.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ringback.contract.description import load_description
-from ringback.suite.drafts import OPTIONAL, Draft
-from ringback.suite.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
+from ringback.suite.probes.drafts import OPTIONAL, Draft
+from ringback.suite.probes.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
 
 __all__ = ["ASPECTS", "Variation", "made_safe", "strict_description", "variations"]
 

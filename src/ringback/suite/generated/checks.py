@@ -16,8 +16,8 @@ from schemathesis.core.transport import Response
 
 from ringback.contract import checks
 from ringback.deployment import Answer
+from ringback.suite.deviation import Deviation, must_hold
 from ringback.suite.generated.defects import Defect
-from ringback.suite.outcomes import Deviation, must_hold
 
 __all__ = ["CHECKS_OF_POLLS", "CHECKS_OF_SPOILT", "CHECKS_OF_VALID", "Heard", "validate"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ringback.suite.drafts import REQUIRED, REQUIRED_TEXTS
+from ringback.suite.probes.drafts import REQUIRED, REQUIRED_TEXTS
 
 __all__ = ["Defect", "defects_of_poll", "defects_of_trigger"]
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ringback.deployment import ExchangeError, NotSent, Trigger
 from ringback.deployment.client import encode
-from ringback.suite.drafts import Draft
+from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.generated.defects import Defect, defects_of_poll, defects_of_trigger
-from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.probes import accepted
+from ringback.suite.probes.drafts import Draft
 from ringback.suite.session import Session
 
 if TYPE_CHECKING:

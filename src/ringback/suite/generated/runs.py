@@ -22,7 +22,7 @@ from hypothesis.control import current_build_context
 from hypothesis.errors import Flaky
 
 from ringback.deployment import ExchangeError
-from ringback.suite.outcomes import Deviation
+from ringback.suite.deviation import Deviation
 
 __all__ = ["Stage", "falsify", "kept_out_of_sight", "quiet"]
 

@@ -8,7 +8,7 @@ needs, are calls of the campaign that the script takes over. Polls are bounded t
 from __future__ import annotations
 
 from ringback.deployment import ExchangeError
-from ringback.suite.outcomes import Inconclusive
+from ringback.suite.deviation import Inconclusive
 from ringback.suite.session import Session
 from ringback.suite.stateful.steps import UNRELATED, Conversation
 from ringback.suite.stateful.talk import ALLOTMENT, SHRINKING_POLLS, Broken, Talk

@@ -11,7 +11,7 @@ from ringback import clock
 from ringback.contract.guessing import why_guessable
 from ringback.deployment import ExchangeError, Poll, Unreachable
 from ringback.suite.calls import Call
-from ringback.suite.outcomes import Deviation, Inconclusive
+from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.probes import accepted
 from ringback.suite.session import Session
 from ringback.suite.stateful.model import Known, Oddity

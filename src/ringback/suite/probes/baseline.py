@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ringback.suite.drafts import HEADER_FORMS, OPTIONAL, Draft, HeaderForm
-from ringback.suite.probes import accepted, unchanged
+from ringback.suite.probes.drafts import HEADER_FORMS, OPTIONAL, Draft, HeaderForm
+from ringback.suite.probes.probe import accepted, unchanged
 
 __all__ = ["BASELINE", "FALLBACKS", "Fallback"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ringback.config import LINE_STATES
-from ringback.suite.probes import Destination, accepted
+from ringback.suite.probes.probe import Destination, accepted
 
 __all__ = ["LINE_CALLS", "ORDERS", "WITHOUT_SEND_RESULT_IMMEDIATELY"]
 

@@ -15,8 +15,8 @@ from ringback.config import Config
 from ringback.deployment import DeploymentClient, ExchangeError, Poll
 from ringback.deployment.errors import Interrupted
 from ringback.receiver import Delivery
-from ringback.suite.calls import Call, Calls, Observation
-from ringback.suite.lifecycle import late_final
+from ringback.suite.calls.call import Call, Calls, Observation
+from ringback.suite.calls.lifecycle import late_final
 
 __all__ = ["BATCH", "Watch"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ringback.receiver import Behaviour
-from ringback.suite.drafts import Draft, HeaderForm
+from ringback.suite.probes.drafts import Draft, HeaderForm
 
 __all__ = ["Destination", "Probe", "accepted", "combined", "either", "lines_in_turn", "refused", "unchanged"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ringback.receiver import Delivery
-from ringback.suite.calls import Call, Observation
-from ringback.suite.deliveries import names
+from ringback.suite.calls.call import Call, Observation
+from ringback.suite.calls.deliveries import names
 
 __all__ = [
     "early_delivery",

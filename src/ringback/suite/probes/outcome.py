@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from ringback.deployment import ExchangeError, Poll, Trigger
 from ringback.suite.calls import Call
-from ringback.suite.drafts import Draft
-from ringback.suite.probes import Probe
+from ringback.suite.probes.drafts import Draft
+from ringback.suite.probes.probe import Probe
 
 __all__ = ["Burst", "Outcome"]
 
