@@ -9,6 +9,7 @@ import pytest
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
 from ringback.suite.plugin import pytest_addoption, pytest_configure, session_of
 from ringback.suite.probes import Probe
+from ringback.suite.probes.baseline import BASELINE
 from ringback.suite.probes.outcome import Outcome
 from ringback.suite.session import Session
 
@@ -26,8 +27,8 @@ def accepts(suite: Session) -> Callable[[Probe], Outcome]:
     """Assert that a trigger was accepted."""
 
     def check(probe: Probe) -> Outcome:
-        outcome = suite.outcome(probe)
-        suite.outcome_of_baseline()
+        outcome = suite.record.outcome(probe)
+        suite.record.outcome(BASELINE)
         must_be_accepted(outcome, suite.campaign.baseline)
         return outcome
 
@@ -40,7 +41,7 @@ def does_not_accept(suite: Session, request: pytest.FixtureRequest) -> Callable[
     clause: str = next(request.node.iter_markers("clause")).args[0]
 
     def check(probe: Probe) -> Outcome:
-        outcome = suite.outcome(probe)
+        outcome = suite.record.outcome(probe)
         must_not_be_accepted(outcome, suite.campaign.baseline, clause)
         return outcome
 

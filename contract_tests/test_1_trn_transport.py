@@ -36,7 +36,7 @@ def test_the_base_url_is_https(suite: Session) -> None:
 @pytest.mark.clause("TRN-02")
 def test_the_certificate_is_trustworthy(suite: Session) -> None:
     """A TLS handshake that checks dates, host name and chain."""
-    seen = suite.apart_from_client(inspect_tls)
+    seen = suite.on_own_connections(inspect_tls)
     if seen is None:
         raise NotExercised("the deployment is used over plain HTTP")
     if seen.unreachable:
@@ -48,9 +48,9 @@ def test_the_certificate_is_trustworthy(suite: Session) -> None:
 @pytest.mark.clause("TRN-02")
 def test_outdated_tls_is_not_spoken(suite: Session) -> None:
     """A handshake that offers TLS 1.0 and 1.1 only."""
-    if suite.apart_from_client(inspect_tls) is None:
+    if suite.on_own_connections(inspect_tls) is None:
         raise NotExercised("the deployment is used over plain HTTP")
-    if version := suite.apart_from_client(accepts_outdated_tls):
+    if version := suite.on_own_connections(accepts_outdated_tls):
         raise Deviation(f"the deployment also speaks {version}")
 
 
@@ -58,7 +58,7 @@ def test_outdated_tls_is_not_spoken(suite: Session) -> None:
 @pytest.mark.parametrize("probe", [by_method(method) for method in METHODS])
 def test_a_trigger_by_another_method_is_refused(suite: Session, probe: Probe) -> None:
     """A trigger sent by a method other than POST."""
-    outcome = suite.outcome(probe)
+    outcome = suite.record.outcome(probe)
     if outcome.answer is None:
         raise Inconclusive(str(outcome.trouble))
     must_be_answered(outcome.answer)
@@ -70,8 +70,8 @@ def test_a_trigger_by_another_method_is_refused(suite: Session, probe: Probe) ->
 @pytest.mark.parametrize("method", METHODS)
 def test_a_poll_by_another_method_is_refused(suite: Session, method: str) -> None:
     """A poll sent by a method other than POST."""
-    ids = [call.unique_id for call in suite.accepted_calls()[:1]]
-    answer = suite.poll_with({"UniqueIds": ids}, f"a poll sent by {method}", method=method)
+    ids = [call.unique_id for call in suite.record.accepted_calls()[:1]]
+    answer = suite.send.poll_with({"UniqueIds": ids}, f"a poll sent by {method}", method=method)
     must_be_answered(answer)
     must_hold(checks.poll_is_post_only(answer), answer)
 
@@ -82,7 +82,7 @@ def test_a_poll_by_another_method_is_refused(suite: Session, method: str) -> Non
 @pytest.mark.looks_back_on("TRN-03")
 def test_a_trigger_by_another_method_dials_nobody(suite: Session) -> None:
     """Refused triggers by other methods, watched for a result that shows that they dialled all the same."""
-    suite.settled_calls()
+    suite.record.settled_calls()
     for answer in dialled(suite, lambda draft: draft.method != "POST"):
         raise Deviation(f"{answer.exchange.method} /v2/call dialled: its result was delivered", evidence=[answer])
 
@@ -112,4 +112,4 @@ def test_answers_name_no_member_twice(suite: Session) -> None:
     """The members of every object in every answer of the run, refusals too."""
     wait_for_the_run(suite)
     regular_answers(suite)
-    must_all_hold(checks.members_are_named_once, suite.history)
+    must_all_hold(checks.members_are_named_once, suite.record.history)

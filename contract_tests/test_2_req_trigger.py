@@ -210,7 +210,7 @@ NEGATIVES = [*LACKING, *LACKING_INPUT, *HOLLOW, *MISTYPED, *NOT_AN_OBJECT, *WRON
 @pytest.mark.sends(BASELINE)
 def test_every_documented_parameter(suite: Session, accepts: Check) -> None:
     """Every documented parameter, and the header Project with an empty value."""
-    suite.outcome(BASELINE)
+    suite.record.outcome(BASELINE)
     fallback = suite.campaign.fallback
     if fallback is not None and fallback.clause != "REQ-01":
         raise Inconclusive(f"not accepted, but with {fallback.title} it is (see {fallback.clause})")
@@ -253,7 +253,7 @@ def test_any_order_of_input_parameters(accepts: Check, probe: Probe) -> None:
 @pytest.mark.sends(*ORDERS, LINE_CALLS["answered"])
 def test_the_order_of_input_parameters_does_not_decide_who_is_called(suite: Session) -> None:
     """Calls with the input parameters in another order, watched to their end."""
-    calls = suite.steady_calls()
+    calls = suite.record.steady_calls()
     orders = {probe.title for probe in ORDERS}
     usual = [c for c in calls if c.group not in orders and c.group != "burst"]
     if any(c.state != c.known_state for c in usual):
@@ -344,14 +344,16 @@ def answer_by_itself(suite: Session, outcome: Outcome) -> Trigger | None:
         return answer
     if outcome.probe in (*MISTYPED, *NOT_AN_OBJECT):
         return None
-    return suite.trigger(outcome.draft, f"{outcome.probe.title}, once more") if outcome.draft is not None else answer
+    return (
+        suite.send.trigger(outcome.draft, f"{outcome.probe.title}, once more") if outcome.draft is not None else answer
+    )
 
 
 @pytest.mark.clause("REQ-16")
 @pytest.mark.sends(*NEGATIVES)
 def test_refusals_are_4xx_and_name_no_call(suite: Session) -> None:
     """Every trigger that was not accepted: its status, and no UniqueId."""
-    outcomes = [suite.outcome(probe) for probe in NEGATIVES]
+    outcomes = [suite.record.outcome(probe) for probe in NEGATIVES]
     must_all_hold(checks.refusal_names_no_call, [o.answer for o in outcomes if o.answer is not None])
     must_all_hold(checks.refusal_is_4xx, [a for o in outcomes if (a := answer_by_itself(suite, o)) is not None])
     if suite.campaign.baseline is None:
@@ -364,6 +366,6 @@ def test_refusals_are_4xx_and_name_no_call(suite: Session) -> None:
 @pytest.mark.sends(*NEGATIVES, LINE_CALLS["answered"])
 def test_refused_triggers_dial_nobody(suite: Session) -> None:
     """Refused triggers, watched for a result that shows that they dialled all the same."""
-    suite.settled_calls()
+    suite.record.settled_calls()
     for answer in dialled(suite, lambda draft: draft.method == "POST"):
         raise Deviation("a trigger was refused, and dialled all the same: its result came", evidence=[answer])

@@ -13,12 +13,12 @@ from ringback.suite.session import Session
 
 def accepted_triggers(suite: Session) -> list[Trigger]:
     """Answers to valid triggers that tell of a call, or say 2xx as if one had been placed."""
-    suite.placed()
-    valid = [o.answer for o in suite.run(suite.campaign.known_outcomes()) if o.probe.expect == "accepted" and o.answer]
+    suite.record.placed()
+    valid = [o.answer for o in suite.record.outcomes() if o.probe.expect == "accepted" and o.answer]
     valid += [*suite.campaign.burst.triggers, *suite.campaign.identical]
     accepted = [answer for answer in valid if checks.seems_accepted(answer)]
     if not accepted:
-        raise Inconclusive(suite.why_no_call())
+        raise Inconclusive(suite.record.why_no_call())
     return accepted
 
 
@@ -42,8 +42,8 @@ def test_the_answer_is_an_object_with_a_unique_id(suite: Session) -> None:
 @pytest.mark.burst
 def test_no_two_calls_share_a_unique_id(suite: Session) -> None:
     """All accepted calls of the run: one after another, and at once."""
-    suite.placed()
-    pairs = [(a, b) for a, b in suite.calls.shared_ids() if "identical" not in {a.group, b.group}]
+    suite.record.placed()
+    pairs = [(a, b) for a, b in suite.record.calls.shared_ids() if "identical" not in {a.group, b.group}]
     if pairs:
         first, second = pairs[0]
         together = "at once" if first.group == second.group == "burst" else "one after another"
@@ -51,7 +51,7 @@ def test_no_two_calls_share_a_unique_id(suite: Session) -> None:
             f"two accepted calls, sent {together}, have the UniqueId {first.unique_id}",
             evidence=[first.trigger, second.trigger],
         )
-    if len(suite.calls) < 2:
+    if len(suite.record.calls) < 2:
         raise Inconclusive("fewer than two calls were accepted")
 
 
@@ -59,7 +59,7 @@ def test_no_two_calls_share_a_unique_id(suite: Session) -> None:
 @pytest.mark.identical(3)
 def test_identical_triggers_have_unique_ids_of_their_own(suite: Session) -> None:
     """The same bytes three times: one after another, and at once."""
-    suite.placed()
+    suite.record.placed()
     taken = [answer for answer in suite.campaign.identical if answer.accepted]
     if len(taken) < 2:
         raise Inconclusive("a trigger equal to an earlier one was not accepted again, so no two ids can be compared")
@@ -72,8 +72,8 @@ def test_identical_triggers_have_unique_ids_of_their_own(suite: Session) -> None
 @pytest.mark.pool(12)
 def test_unique_ids_cannot_be_guessed(suite: Session) -> None:
     """The UniqueIds of the run, in the order of their calls."""
-    suite.placed()
-    in_order = sorted(suite.calls.watched, key=lambda call: call.trigger.ended)
+    suite.record.placed()
+    in_order = sorted(suite.record.calls.watched, key=lambda call: call.trigger.ended)
     if len(in_order) < 4:
         raise Inconclusive("too few calls were accepted to compare their ids")
     if why := why_guessable([call.unique_id for call in in_order]):

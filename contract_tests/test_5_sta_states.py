@@ -25,7 +25,7 @@ READ_IN_A_ROW = 8
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_reported_states_are_the_documented_ones(suite: Session) -> None:
     """Every state that any poll of the run reported."""
-    calls = suite.settled_calls()
+    calls = suite.record.settled_calls()
     words = all_words(calls)
     if not words:
         raise Inconclusive("no poll reported any state")
@@ -39,11 +39,11 @@ def test_reported_states_are_the_documented_ones(suite: Session) -> None:
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_every_call_becomes_final(suite: Session) -> None:
     """Every accepted call, watched for the settle time."""
-    calls = suite.settled_calls()
+    calls = suite.record.settled_calls()
     settle = suite.config.timing.settle
     for call in calls:
         if call.first_final is None and not late_final(call, settle):
-            suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, after the settle time"))
+            suite.send.poll_call(call, "poll for one call, after the settle time")
     late = [(call, seen) for call in calls if (seen := late_final(call, settle)) is not None]
     if late:
         call, seen = late[0]
@@ -67,7 +67,7 @@ def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
     if line not in suite.config.lines.configured:
         raise NotExercised(f"no line is configured as {line}")
     elsewhere = {"burst", "identical", *(probe.title for probe in ORDERS)}  # ROB-03, ACK-03 and REQ-05 look at these
-    calls = [c for c in suite.settled_calls() if c.line == line and c.group not in elsewhere]
+    calls = [c for c in suite.record.settled_calls() if c.line == line and c.group not in elsewhere]
     final = [call for call in calls if call.state is not None]
     if not final:
         raise Inconclusive(f"no call to the line {line} became final (see STA-02), or none was accepted")
@@ -77,10 +77,10 @@ def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
         raise Inconclusive("the results of calls to this line come and go (see STA-04 and STA-05)")
     for call in steady:
         if call.state != call.known_state:
-            suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, as a control"))
+            suite.send.poll_call(call, "poll for one call, as a control")
         if call.state != call.known_state:
             if any(not is_steady(other) for other in final):
-                suite.results_must_stay()
+                suite.record.results_must_stay()
             seen = call.finals[-1]
             raise Deviation(
                 f"a call to the line {line} ended as {call.state}", expected=call.known_state,
@@ -92,7 +92,7 @@ def wait_for_the_known_state(suite: Session, calls: list[Call]) -> None:
     """Watch calls that are reported with another state than their line's: it may be that they are still in progress."""
     settle = suite.config.timing.settle
     oldest = min((call.trigger.ended for call in calls), default=0.0)
-    suite.wait_until(
+    suite.record.wait_until(
         lambda: all(call.state in {None, call.known_state} for call in calls) or clock.monotonic() - oldest > settle,
         settle,
     )
@@ -104,7 +104,7 @@ def watch_for_a_while(suite: Session, calls: list[Call]) -> None:
     def enough() -> bool:
         return all(_seen_for(call) >= STAYS_FOR for call in calls)
 
-    suite.wait_until(enough, 2 * STAYS_FOR + 10 * suite.config.timing.poll_interval)
+    suite.record.wait_until(enough, 2 * STAYS_FOR + 10 * suite.config.timing.poll_interval)
 
 
 @pytest.mark.clause("STA-04")
@@ -113,12 +113,12 @@ def watch_for_a_while(suite: Session, calls: list[Call]) -> None:
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_a_final_state_stays(suite: Session) -> None:
     """Final calls, polled again until the end of the run."""
-    calls = suite.settled_calls()
+    calls = suite.record.settled_calls()
     watch_for_a_while(suite, calls)
     for call in [c for c in calls if c.state is not None][:2]:
         for _ in range(READ_IN_A_ROW):  # each time for this call alone: not every reading need be wrong
-            suite.run(suite.campaign.watch.ask_alone(call, "poll for one final call, once more"))
-    typical = suite.calls.typical_age()
+            suite.send.poll_call(call, "poll for one final call, once more")
+    typical = suite.record.calls.typical_age()
     for call in calls:
         if found := lost_final(call, typical):
             told, seen = found
@@ -138,10 +138,10 @@ def _seen_for(call: Call) -> float:
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_a_call_in_progress_is_not_reported_as_final(suite: Session) -> None:
     """Calls polled from their acceptance on: a final state that was not the end."""
-    calls = suite.settled_calls()
+    calls = suite.record.settled_calls()
     watch_for_a_while(suite, calls)
     wait_for_the_known_state(suite, calls)
-    typical = suite.calls.typical_age()
+    typical = suite.record.calls.typical_age()
     for call in calls:
         if found := early_final(call, typical):
             told, seen = found

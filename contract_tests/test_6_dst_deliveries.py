@@ -73,7 +73,7 @@ def wait_for(suite: Session, calls: list[Call], seconds: float) -> list[Call]:
         seen = call.settled or call.first_final
         return seen is not None and clock.monotonic() > seen.told_at + seconds + ON_ITS_WAY
 
-    suite.wait_until(lambda: all(over(call) for call in missing()), seconds + ON_ITS_WAY)
+    suite.record.wait_until(lambda: all(over(call) for call in missing()), seconds + ON_ITS_WAY)
     late = [call for call in calls if late_delivery(call, seconds) is not None]
     return missing() + late
 
@@ -87,16 +87,18 @@ def wait_for_all(suite: Session, calls: list[Call]) -> None:
 
 def final(suite: Session, choose: Callable[[Call], bool]) -> list[Call]:
     """Final calls with an address of their own at the receiver."""
-    return [c for c in suite.final_calls() if c.delivery_key and c.state and c.group != "identical" and choose(c)]
+    return [
+        c for c in suite.record.final_calls() if c.delivery_key and c.state and c.group != "identical" and choose(c)
+    ]
 
 
 def call_of(suite: Session, probe: Probe, *, must_be_final: bool = True) -> Call:
     """The call that a probe placed, after its settle time at the latest."""
-    outcome = sent(suite.outcome(probe))
+    outcome = sent(suite.record.outcome(probe))
     if outcome.call is None:
         raise Inconclusive("the trigger was not accepted")
-    suite.settled_calls()
-    suite.run(suite.campaign.watch.final([outcome.call]))
+    suite.record.settled_calls()
+    suite.record.wait_until_settled([outcome.call])
     if must_be_final and outcome.call.state is None:
         raise Inconclusive("the call did not become final (see STA-02)")
     return outcome.call
@@ -120,7 +122,7 @@ def not_delivered(suite: Session, missing: list[Call], seconds: float) -> None:
             evidence=[call.trigger, call.finals[0].exchange],
         )
     came = suite.receiver.to(call.delivery_key) if suite.receiver else []
-    others = {c.unique_id for c in suite.calls if c.delivery_key != call.delivery_key}
+    others = {c.unique_id for c in suite.record.calls if c.delivery_key != call.delivery_key}
     if any(foreign_ids(d, call.unique_id, others) for d in came):
         raise Inconclusive("what came names another call (see DST-06)")
     what = f"{len(came)} requests came without it" if came else "nothing came"
@@ -175,7 +177,7 @@ def test_a_queued_result_is_delivered(suite: Session) -> None:
 @pytest.mark.pool(2)
 def test_calls_that_share_an_address_are_all_delivered(suite: Session) -> None:
     """Calls with one ResultDestination between them, as a client has it that gives all its calls the same."""
-    done = [call for call in suite.final_calls() if call.regular and call.state and call.delivery_key]
+    done = [call for call in suite.record.final_calls() if call.regular and call.state and call.delivery_key]
     calls = [call for call in done if call.group == "identical"]
     if len(calls) < 2:
         raise Inconclusive("no two calls with the same ResultDestination became final")
@@ -273,7 +275,7 @@ def test_a_delivery_tells_of_its_own_call_only_and_no_token(suite: Session, rece
             raise Deviation("what was delivered carries the access token")
     for call in calls:
         # Calls with one address between them may be told of together.
-        ids = {c.unique_id for c in suite.calls if c.delivery_key != call.delivery_key}
+        ids = {c.unique_id for c in suite.record.calls if c.delivery_key != call.delivery_key}
         for delivery in call.deliveries:
             if foreign := foreign_ids(delivery, call.unique_id, ids):
                 raise Deviation(
@@ -288,28 +290,30 @@ def test_a_delivery_tells_of_its_own_call_only_and_no_token(suite: Session, rece
 @pytest.mark.parametrize("probe", TROUBLED)
 def test_a_troubled_destination_troubles_neither_trigger_nor_result(suite: Session, probe: Probe) -> None:
     """A ResultDestination that is down, slow or answers 500."""
-    outcome = sent(suite.outcome(probe))
+    outcome = sent(suite.record.outcome(probe))
     answer = outcome.answer
     assert answer is not None
     if not answer.accepted:
         undecidable(outcome)
         raise Deviation(f"the trigger with {probe.title} was {answer.describe_outcome()}", evidence=[answer])
-    usual = sorted(c.trigger.seconds for c in suite.calls if c.trigger is not answer)
+    usual = sorted(c.trigger.seconds for c in suite.record.calls if c.trigger is not answer)
     limit = SLOW_TRIGGER + 2 * (usual[len(usual) // 2] if usual else 0.0)
     if answer.seconds > limit:
-        again = suite.trigger(suite.campaign.draft(probe), f"{probe.title}, once more", expect_call=True)
+        again = suite.send.trigger(suite.campaign.draft(probe), f"{probe.title}, once more", expect_call=True)
         well = replace(probe, destination=Destination(True))
-        usually = suite.trigger(suite.campaign.draft(well), "a good ResultDestination, as a control", expect_call=True)
+        usually = suite.send.trigger(
+            suite.campaign.draft(well), "a good ResultDestination, as a control", expect_call=True
+        )
         if again.seconds > limit >= usually.seconds:
             raise Deviation(f"the trigger with {probe.title} took {answer.seconds:.1f} s", evidence=[answer])
     call = call_of(suite, probe, must_be_final=False)
-    others = [c for c in suite.final_calls() if c.line == call.line and is_steady(c)]
+    others = [c for c in suite.record.final_calls() if c.line == call.line and is_steady(c)]
     if not others or any(c.state != c.known_state for c in others):
         raise Inconclusive("calls with a good ResultDestination do not end as their line does either")
     wait_for_an_attempt(suite, call)
-    last = suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, its result undeliverable"))
+    last = suite.send.poll_call(call, "poll for one call, its result undeliverable")
     if last is not None and last.final != call.known_state:
-        suite.results_must_stay()
+        suite.record.results_must_stay()
         told = last.final or "no final state"
         raise Deviation(f"the call with {probe.title} is reported with {told}", evidence=[answer, last.exchange])
 
@@ -318,9 +322,11 @@ def wait_for_an_attempt(suite: Session, call: Call) -> None:
     """Let the deployment try to deliver, and find that it can't."""
     assert suite.receiver is not None
     receiver, ended = suite.receiver, call.settled.told_at if call.settled else clock.monotonic()
-    usual = [d.at - c.settled.told_at for c in suite.calls if c.immediately and c.settled for d in c.deliveries[:1]]
+    usual = [
+        d.at - c.settled.told_at for c in suite.record.calls if c.immediately and c.settled for d in c.deliveries[:1]
+    ]
     after = max([0.0, *usual]) + GIVEN_UP
-    suite.wait_until(lambda: clock.monotonic() > ended + after or len(receiver.to(call.delivery_key)) > 1, after)
+    suite.record.wait_until(lambda: clock.monotonic() > ended + after or len(receiver.to(call.delivery_key)) > 1, after)
 
 
 @pytest.mark.clause("DST-07")
@@ -332,16 +338,16 @@ def test_a_slow_destination_holds_up_nothing_else(suite: Session, receiver: Rece
     """Every trigger and poll that was under way while a slow ResultDestination kept the deployment waiting."""
     call = call_of(suite, SLOW, must_be_final=False)
     wait_for_an_attempt(suite, call)
-    usual = statistics.median(answer.seconds for answer in suite.history)
+    usual = statistics.median(answer.seconds for answer in suite.record.history)
     came = receiver.to(call.delivery_key)
     if not came:
         return  # nothing was kept waiting: DST-01 looks into that
     begun, over = came[0].at, came[0].at + HOLD
-    suite.wait_until(lambda: clock.monotonic() > over, HOLD)
+    suite.record.wait_until(lambda: clock.monotonic() > over, HOLD)
     # Held up for most of that time, and let go when it was over.
     waited = [
         answer
-        for answer in suite.history
+        for answer in suite.record.history
         if answer.seconds > 2 * usual + HOLD / 2 and answer.begun > begun - 0.5 and abs(answer.ended - over) < 0.5
     ]
     if waited:
@@ -367,12 +373,14 @@ def test_a_delivery_answered_503_is_tried_again(suite: Session, receiver: Receiv
     """A ResultDestination that answers 503 first."""
     call = call_of(suite, ONCE_UNAVAILABLE)
     limit = suite.config.timing.delivery
-    suite.wait_until(lambda: len(receiver.to(call.delivery_key)) > 0, limit)
+    suite.record.wait_until(lambda: len(receiver.to(call.delivery_key)) > 0, limit)
     came = receiver.to(call.delivery_key)
     if not came:
         raise Inconclusive("no delivery came that could be answered 503 (see DST-01)")
     until = came[0].at + limit + ON_ITS_WAY
-    suite.wait_until(lambda: len(receiver.to(call.delivery_key)) > 1 or clock.monotonic() > until, limit + ON_ITS_WAY)
+    suite.record.wait_until(
+        lambda: len(receiver.to(call.delivery_key)) > 1 or clock.monotonic() > until, limit + ON_ITS_WAY
+    )
     again = receiver.to(call.delivery_key)[1:]
     if not again or again[0].arrived - came[0].at > limit:
         raise Deviation(f"the delivery was not tried again within {limit:g} s", evidence=[call.trigger])

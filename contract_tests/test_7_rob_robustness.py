@@ -95,10 +95,10 @@ MALFORMED_POLLS: dict[str, bytes] = {
 @pytest.mark.parametrize("probe", MALFORMED)
 def test_a_malformed_trigger_is_not_answered_5xx(suite: Session, probe: Probe) -> None:
     """Malformed and extreme triggers."""
-    outcome = suite.outcome(probe)
+    outcome = suite.record.outcome(probe)
     if crashed(outcome.answer) and outcome.draft is not None:
         # Once more by itself: what happens among others only is ROB-03's matter.
-        must_not_be_5xx(suite.trigger(outcome.draft, f"{probe.title}, once more"))
+        must_not_be_5xx(suite.send.trigger(outcome.draft, f"{probe.title}, once more"))
         return
     must_not_be_5xx(outcome.answer)
 
@@ -107,9 +107,9 @@ def test_a_malformed_trigger_is_not_answered_5xx(suite: Session, probe: Probe) -
 @pytest.mark.parametrize("what", list(MALFORMED_POLLS))
 def test_a_malformed_poll_is_not_answered_5xx(suite: Session, what: str) -> None:
     """Malformed and extreme polls."""
-    answer = suite.poll_with(MALFORMED_POLLS[what], f"poll with {what}")
+    answer = suite.send.poll_with(MALFORMED_POLLS[what], f"poll with {what}")
     if crashed(answer):
-        answer = suite.poll_with(MALFORMED_POLLS[what], f"poll with {what}, once more")
+        answer = suite.send.poll_with(MALFORMED_POLLS[what], f"poll with {what}, once more")
     must_not_be_5xx(answer)
 
 
@@ -119,7 +119,7 @@ def test_a_poll_of_another_content_type_is_not_answered_5xx(suite: Session, cont
     """Polls that say of their body what is not so."""
     headers = [("accept", "application/json"), *([("content-type", content_type)] if content_type else [])]
     must_not_be_5xx(
-        suite.poll_with(
+        suite.send.poll_with(
             {"UniqueIds": ["no-such-call"]}, f"poll under Content-Type {content_type or '(none)'}", headers=headers
         )
     )
@@ -131,11 +131,11 @@ def test_a_poll_of_another_content_type_is_not_answered_5xx(suite: Session, cont
 @pytest.mark.looks_back_on("REQ-13", "REQ-14")
 def test_nothing_was_answered_5xx(suite: Session) -> None:
     """Every answer of the run."""
-    suite.accepted_calls()
+    suite.record.accepted_calls()
     elsewhere = apart(suite)
     crowded = any(crashed(answer) for answer in (*suite.campaign.burst.triggers, *suite.campaign.burst.polls))
     if not crowded:
-        must_all_hold(checks.is_no_server_error, [a for a in suite.history if a.exchange.id not in elsewhere])
+        must_all_hold(checks.is_no_server_error, [a for a in suite.record.history if a.exchange.id not in elsewhere])
     else:
         raise Inconclusive("answers 5xx came to requests that were sent at once with others (see ROB-03)")
 
@@ -156,7 +156,7 @@ def must_not_be_5xx(answer: Answer | None) -> None:
 @pytest.mark.parametrize("what", ["bad JSON", "wrong types", "quotes and percent signs"])
 def test_a_malformed_poll_is_answered(suite: Session, what: str) -> None:
     """Polls that may upset a parser."""
-    answer = suite.poll_with(MALFORMED_POLLS[what], f"poll with {what}")
+    answer = suite.send.poll_with(MALFORMED_POLLS[what], f"poll with {what}")
     must_hold(checks.is_answered(answer), answer)
 
 
@@ -168,10 +168,10 @@ def test_every_request_was_answered(suite: Session) -> None:
     """Every request of the run that reached the deployment."""
     wait_for_the_run(suite)
     elsewhere = apart(suite, methods=False)
-    seen = [answer for answer in suite.history if answer.exchange.id not in elsewhere]
+    seen = [answer for answer in suite.record.history if answer.exchange.id not in elsewhere]
     must_all_hold(checks.is_answered, seen)
     if not seen:
-        raise Inconclusive(suite.why_no_call())
+        raise Inconclusive(suite.record.why_no_call())
 
 
 @pytest.mark.clause("ROB-03")
@@ -179,7 +179,7 @@ def test_every_request_was_answered(suite: Session) -> None:
 @pytest.mark.pool(2)
 def test_triggers_at_once_are_answered_as_alone(suite: Session) -> None:
     """Sixteen valid triggers at once."""
-    suite.accepted_calls()
+    suite.record.accepted_calls()
     burst = suite.campaign.burst
     enough(suite)
     limits = [e for e in suite.client.transport.limits_without_end if "at once" in e.purpose]
@@ -202,15 +202,15 @@ def test_triggers_at_once_are_answered_as_alone(suite: Session) -> None:
 @pytest.mark.pool(2)
 def test_polls_at_once_are_answered_as_alone(suite: Session) -> None:
     """Sixteen polls at once."""
-    suite.accepted_calls()
+    suite.record.accepted_calls()
     enough(suite)
     for poll in suite.campaign.burst.polls:
         if poll.status is None or poll.status // 100 != 2:
-            alone = suite.poll_alone(poll.asked, "one of the polls at once, by itself")
+            alone = suite.send.poll_alone(poll.asked, "one of the polls at once, by itself")
             if alone.status is not None and alone.status // 100 == 2:
                 told = f"a poll at once with others was {poll.describe_outcome()}; by itself {alone.status}"
                 raise Deviation(told, evidence=[poll])
-        if poll.foreign and not suite.poll_alone(poll.asked, "one of the polls at once, by itself").foreign:
+        if poll.foreign and not suite.send.poll_alone(poll.asked, "one of the polls at once, by itself").foreign:
             raise Deviation(
                 f"a poll at once with others was told of {poll.foreign[0]}, another's call", evidence=[poll]
             )
@@ -221,16 +221,14 @@ def test_polls_at_once_are_answered_as_alone(suite: Session) -> None:
 @pytest.mark.pool(16)
 def test_polls_at_once_tell_of_their_own_call(suite: Session) -> None:
     """Sixteen polls at once, each for another final call, three times over the same connections."""
-    calls = suite.steady_calls(2)[:AT_ONCE]
+    calls = suite.record.steady_calls(2)[:AT_ONCE]
     for _ in range(3):
-        together = suite.run(
-            suite.campaign.watch.polls_at_once([c.unique_id for c in calls], f"one of {len(calls)} polls at once")
-        )
+        together = suite.send.polls_at_once([c.unique_id for c in calls], f"one of {len(calls)} polls at once")
         for call, poll in zip(calls, together, strict=True):
             if poll.failure is None and not poll.states(call.unique_id):
-                alone = suite.poll_alone([call.unique_id], "one of the polls at once, by itself")
+                alone = suite.send.poll_alone([call.unique_id], "one of the polls at once, by itself")
                 # A call whose result comes and goes is STA-04's matter.
-                if alone.states(call.unique_id) and suite.tells_always(call):
+                if alone.states(call.unique_id) and suite.send.reports_one_state(call):
                     raise Deviation(
                         f"a poll sent at once with others was {poll.describe_outcome()} and does not report its call; "
                         "sent by itself it does",
@@ -244,14 +242,18 @@ def test_polls_at_once_tell_of_their_own_call(suite: Session) -> None:
 @pytest.mark.pool(2)
 def test_calls_placed_at_once_end_as_alone(suite: Session) -> None:
     """Calls placed at once on several lines: each ends as its line does."""
-    calls = [call for call in suite.steady_calls() if call.group == "burst"]
-    others = [c for c in suite.calls if c.regular and c.group not in {"burst", "identical"} and c.state is not None]
+    calls = [call for call in suite.record.steady_calls() if call.group == "burst"]
+    others = [
+        c for c in suite.record.calls if c.regular and c.group not in {"burst", "identical"} and c.state is not None
+    ]
     if any(c.state != c.known_state for c in others):
         raise Inconclusive("calls placed by themselves do not end as their lines do either (see STA-03)")
-    alone_right = {c.line for c in suite.calls if c.group not in {"burst", "identical"} and c.state == c.known_state}
+    alone_right = {
+        c.line for c in suite.record.calls if c.group not in {"burst", "identical"} and c.state == c.known_state
+    }
     for call in calls:
         if call.state not in {None, call.known_state}:
-            suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, as a control"))
+            suite.send.poll_call(call, "poll for one call, as a control")
         if call.state not in {None, call.known_state} and call.line in alone_right:
             raise Deviation(
                 f"a call to the line {call.line}, placed at once with others, ended as {call.state}",
@@ -277,10 +279,10 @@ def enough(suite: Session) -> None:
 @pytest.mark.looks_back_on("REQ-10", "REQ-13", "REQ-14", "REQ-15", "ROB-01")
 def test_no_answer_repeated_an_access_token(suite: Session) -> None:
     """Every answer of the run, headers and body, for tokens right and wrong."""
-    suite.placed()
-    must_all_hold(checks.repeats_no_token, suite.history)
-    if not suite.history:
-        raise Inconclusive(suite.why_no_call())
+    suite.record.placed()
+    must_all_hold(checks.repeats_no_token, suite.record.history)
+    if not suite.record.history:
+        raise Inconclusive(suite.record.why_no_call())
 
 
 @pytest.mark.clause("ROB-05")
@@ -289,10 +291,10 @@ def test_no_answer_repeated_an_access_token(suite: Session) -> None:
 @pytest.mark.looks_back_on("REQ-10", "REQ-13", "REQ-14", "REQ-15", "ROB-01")
 def test_refusals_tell_nothing_of_the_inside(suite: Session) -> None:
     """The body of every refusal of the run."""
-    suite.placed()
+    suite.record.placed()
     for what in ("no body", "bad JSON", "wrong types", "quotes and percent signs", "an id that holds NUL"):
-        suite.poll_with(MALFORMED_POLLS[what], f"poll with {what}")
-    refusals = [answer for answer in suite.history if answer.status is not None and answer.status >= 400]
+        suite.send.poll_with(MALFORMED_POLLS[what], f"poll with {what}")
+    refusals = [answer for answer in suite.record.history if answer.status is not None and answer.status >= 400]
     if not refusals:
         raise Inconclusive("nothing was refused")
     for answer in refusals:

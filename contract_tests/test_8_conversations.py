@@ -24,7 +24,7 @@ def test_triggers_and_polls_in_any_order(suite: Session) -> None:
 @pytest.mark.generates(CALLS)
 def test_valid_triggers_that_vary_in_everything(suite: Session) -> None:
     """Valid triggers that schemathesis makes from openapi.yaml, with configured values and text in any script."""
-    suite.accepted_calls()
+    suite.record.accepted_calls()
     valid_triggers(suite)
 
 
@@ -32,7 +32,7 @@ def test_valid_triggers_that_vary_in_everything(suite: Session) -> None:
 @pytest.mark.pool(1)
 def test_triggers_spoilt_in_any_part(suite: Session) -> None:
     """Triggers that schemathesis makes from openapi.yaml, with each part spoilt in turn."""
-    suite.accepted_calls()
+    suite.record.accepted_calls()
     spoilt_triggers(suite)
 
 
@@ -40,5 +40,5 @@ def test_triggers_spoilt_in_any_part(suite: Session) -> None:
 @pytest.mark.pool(1)
 def test_generated_polls(suite: Session) -> None:
     """Polls that schemathesis makes from openapi.yaml, right and spoilt."""
-    suite.accepted_calls()
+    suite.record.accepted_calls()
     generated_polls(suite)

@@ -22,8 +22,8 @@ def dropping(parameter: str) -> Probe:
 
 def judged(session: Session, probe: Probe) -> None:
     """As the fixtures of the contract tests do."""
-    outcome = session.outcome(probe)
-    session.outcome_of_baseline()
+    outcome = session.record.outcome(probe)
+    session.record.outcome(BASELINE)
     if probe.expect == "accepted":
         must_be_accepted(outcome, session.campaign.baseline)
     else:
@@ -51,7 +51,7 @@ def test_what_the_only_accepted_form_lacks_can_not_be_changed() -> None:
         with pytest.raises(Inconclusive, match="the only trigger that is accepted is one without EndUser"):
             judged(session, nameless)
         judged(session, NO_LOCALE)
-        assert len(session.accepted_calls()) == 3
+        assert len(session.record.accepted_calls()) == 3
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_where_the_documents_header_is_refused_another_form_carries_the_run(deci
         judged(session, NO_LOCALE)
         assert session.campaign.fallback is not None
         assert session.campaign.fallback.header in form
-        assert len(session.accepted_calls()) >= 4
+        assert len(session.record.accepted_calls()) >= 4
 
 
 def test_where_the_full_example_is_refused_the_required_parameters_carry_the_run() -> None:
@@ -90,7 +90,7 @@ def test_wrong_credentials_are_nobodys_deviation(status: int) -> None:
         with pytest.raises(Inconclusive, match="a refusal tells nothing"):
             judged(session, NO_TENANT)
         with pytest.raises(Inconclusive, match=f"answered {status}"):
-            session.accepted_calls()
+            session.record.accepted_calls()
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])
@@ -119,9 +119,9 @@ def test_where_nobody_listens_everything_stays_open_after_one_attempt() -> None:
         from ringback.suite.plan import Plan
 
         session.begin(Plan((NO_LOCALE, NO_TENANT), True, 3, 12, 0, ()))
-        session.placed()
+        session.record.placed()
         for probe in (BASELINE, NO_LOCALE, NO_TENANT):
-            assert isinstance(session.outcome(probe).trouble, Unreachable)
+            assert isinstance(session.record.outcome(probe).trouble, Unreachable)
         assert len(session.recorder.exchanges) == 1
         assert session.budget.left == 60
     finally:
@@ -136,7 +136,7 @@ def test_a_refused_peculiarity_is_a_deviation_when_its_control_is_accepted() -> 
         with pytest.raises(Deviation, match="without Locale") as caught:
             judged(session, NO_LOCALE)
         assert caught.value.evidence
-        outcome = session.outcome(NO_LOCALE)
+        outcome = session.record.outcome(NO_LOCALE)
         assert outcome.control is not None
         assert outcome.control.accepted
 
@@ -202,10 +202,10 @@ def test_what_must_be_refused_and_is_accepted_is_a_deviation_and_spares_calls() 
 def test_what_may_be_either_is_watched_if_it_is_accepted() -> None:
     probe = either("an odd one", lambda draft: draft.set("Odd", "yes"))
     with meeting(Tiny(), [probe]) as session:
-        call = session.outcome(probe).call
+        call = session.record.outcome(probe).call
         assert call is not None
-        assert session.wait_until(lambda: call.state == "Answered", 5)
-        assert call not in session.final_calls(), "nothing is held against it"
+        assert session.record.wait_until(lambda: call.state == "Answered", 5)
+        assert call not in session.record.final_calls(), "nothing is held against it"
 
 
 # -- many -------------------------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def test_sixteen_leave_at_once_and_identical_ones_are_identical() -> None:
         raw = [asked.raw for asked in tiny.triggers]
         assert max(raw.count(one) for one in set(raw)) == 3
         assert len(session.campaign.identical) == 3
-        assert len(session.calls.watched) == 25
+        assert len(session.record.calls.watched) == 25
         assert {asked.inputs["_Destination"] for asked in tiny.triggers} == set(LINES.values())
 
 

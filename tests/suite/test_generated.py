@@ -309,7 +309,7 @@ def test_a_poll_that_goes_wrong_is_found_on_its_clause(tell: Telling, clause: st
     found = []
     for seed in range(3):
         for session, _tiny in met(tell=tell, seed=seed):
-            session.settled_calls()
+            session.record.settled_calls()
             try:
                 generated_polls(session)
             except Deviation as deviation:

@@ -195,8 +195,8 @@ def test_no_delivery_confuses_its_reader(body: bytes, target: str) -> None:
 def test_only_answers_that_the_contract_describes_are_held_against_it() -> None:
     tiny = Tiny()
     with meeting(tiny, pool=2) as session:
-        session.final_calls(2)
-        session.poll_with(b"no json", "a spoilt poll")
+        session.record.final_calls(2)
+        session.send.poll_with(b"no json", "a spoilt poll")
         found = regular_answers(session)
         assert found
         assert all(answer.status == 200 for answer in found)

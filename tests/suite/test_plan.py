@@ -53,7 +53,7 @@ def test_as_many_calls_are_placed_as_were_planned(pool: int) -> None:
         assert session.budget.accepted == plan.calls == max(pool, 1 + 3 + AT_ONCE + 3)
         by_line = plan.calls_by_line(session.config)
         sent = dict.fromkeys(LINES, 0)
-        for call in session.calls:
+        for call in session.record.calls:
             sent[call.line] += 1
         assert sent == {name: by_line[name] for name in LINES}
 

@@ -159,7 +159,7 @@ def new_id(_nth: int) -> str:
 def steady(tell: Telling | None, seed: int = 1, pool: int = 24) -> Iterator[Session]:
     with meeting(Tiny(tell=tell, id_of=new_id), pool=pool) as session:
         session.seed = seed
-        session.settled_calls()
+        session.record.settled_calls()
         yield session
 
 
@@ -173,7 +173,7 @@ def outcome(session: Session) -> Deviation | Inconclusive | None:
 
 def spoken(session: Session) -> list[list[str]]:
     """The ids of all polls in conversations, as the places of the calls that they name."""
-    order = {call.unique_id: str(at) for at, call in enumerate(session.calls)}
+    order = {call.unique_id: str(at) for at, call in enumerate(session.record.calls)}
     bodies = [e.request_body for e in session.recorder.exchanges if e.purpose == "poll in a conversation"]
     return [[order.get(one, "somebody") for one in json.loads(body)["UniqueIds"]] for body in bodies]
 
@@ -226,7 +226,7 @@ def test_the_same_seed_asks_the_same_and_another_asks_otherwise() -> None:
     for name, seed in (("first", 7), ("again", 7), ("other", 8)):
         for session in steady(None, seed):
             # The order of acceptance is that of the campaign's own concurrency; a line's calls are alike.
-            line = {str(at): call.line for at, call in enumerate(session.calls)}
+            line = {str(at): call.line for at, call in enumerate(session.record.calls)}
             assert outcome(session) is None
             asked[name] = [[line.get(one, one) for one in ids] for ids in spoken(session)]
     assert asked["first"] == asked["again"]
@@ -236,7 +236,7 @@ def test_the_same_seed_asks_the_same_and_another_asks_otherwise() -> None:
 def test_a_result_that_goes_away_while_it_is_talked_about_is_no_batchs_fault() -> None:
     forgetful = Forgetful()
     for session in steady(forgetful):
-        session.steady_calls()
+        session.record.steady_calls()
         forgetful.begun = True
         found = outcome(session)
         assert not isinstance(found, Deviation) or found.clause in {"STA-04", "STA-05"}, found.observed
@@ -256,7 +256,7 @@ def test_a_fault_that_does_not_come_back_is_told_as_it_was_met_or_left_open() ->
 
     begun: list[int] = []
     for session in steady(once):
-        session.steady_calls()
+        session.record.steady_calls()
         session.campaign.watch.stop()
         begun.append(1)
         found = outcome(session)
@@ -265,7 +265,7 @@ def test_a_fault_that_does_not_come_back_is_told_as_it_was_met_or_left_open() ->
 
 def test_ids_that_can_be_guessed_are_not_made_up() -> None:
     with meeting(Tiny(id_of=lambda n: f"call-{1000 + n}"), pool=12) as session:
-        session.settled_calls()
+        session.record.settled_calls()
         assert outcome(session) is None
         assert {one for ids in spoken(session) for one in ids} > {"somebody"}
         made_up = {
@@ -273,7 +273,7 @@ def test_ids_that_can_be_guessed_are_not_made_up() -> None:
             for e in session.recorder.exchanges
             if e.purpose == "poll in a conversation"
             for one in json.loads(e.request_body)["UniqueIds"]
-            if session.calls.by_id(one) is None
+            if session.record.calls.by_id(one) is None
         }
         assert not any(re.fullmatch(r"call-\d+", one) for one in made_up)
 
@@ -281,14 +281,14 @@ def test_ids_that_can_be_guessed_are_not_made_up() -> None:
 def test_an_interruption_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for session in steady(None, pool=6):
         left = iter(range(5))
-        real = session.poll_alone
+        real = session.send.poll_alone
 
         def interrupted(ids: Any, purpose: str, left: Iterator[int] = left, real: Callable[..., Any] = real) -> Any:
             if next(left, None) is None:
                 raise KeyboardInterrupt
             return real(ids, purpose)
 
-        monkeypatch.setattr(session, "poll_alone", interrupted)
+        monkeypatch.setattr(session.send, "poll_alone", interrupted)
         with pytest.raises(KeyboardInterrupt):
             converse(session)
 

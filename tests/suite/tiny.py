@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ringback import clock
 from ringback.config import LINE_STATES, Config
 from ringback.config.loading import gather
+from ringback.suite.loop import LoopThread
 from ringback.suite.plan import Plan
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
@@ -113,26 +114,33 @@ def results(states: dict[str, str]) -> dict[str, Any]:
     return {"CallResults": [{"UniqueId": i, "CallRequestId": "", "CallState": s} for i, s in states.items()]}
 
 
-class VirtualSession(Session):
-    """A session in virtual time, with a tiny deployment in its loop: time passes while the test waits for `run`."""
+class VirtualLoopThread(LoopThread):
+    """A loop in virtual time: time passes while a test waits for `run`."""
 
-    _loop: VirtualLoop
+    loop: VirtualLoop
 
-    def __init__(self, tiny: Tiny, config: Config, virtual: VirtualClock) -> None:
-        super().__init__(config, 1, None)
-        self._loop.close()
-        self._loop = VirtualLoop(virtual, attended=False)
-        self._server = Server(tiny.answer)
+    def __init__(self, virtual: VirtualClock) -> None:
+        super().__init__(VirtualLoop(virtual, attended=False))
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return super().run(self._loop.attend(coroutine))
+        return super().run(self.loop.attend(coroutine))
+
+
+class VirtualSession(Session):
+    """A session in virtual time, with a tiny deployment in its loop."""
+
+    _loop: VirtualLoopThread
+
+    def __init__(self, tiny: Tiny, config: Config, virtual: VirtualClock) -> None:
+        super().__init__(config, 1, None, VirtualLoopThread(virtual))
+        self._server = Server(tiny.answer)
 
     async def _start(self) -> None:
         await self._server.start(PORT)
         await super()._start()
 
     async def _stop(self) -> None:
-        await self._loop.attend(super()._stop())
+        await self._loop.loop.attend(super()._stop())
         await self._server.stop()
 
 
@@ -172,7 +180,7 @@ def meeting(
         try:
             families = {probe: probe.title.split()[0] for probe in probes}
             session.begin(Plan(tuple(probes), burst, identical, pool, 0, (), families))
-            session.placed()
+            session.record.placed()
             yield session
         finally:
             session.close()

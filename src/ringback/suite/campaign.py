@@ -60,6 +60,8 @@ class Campaign:
         """The first valid trigger that was accepted; None if none was."""
         self.fallback: Fallback | None = None
         """How the baseline differs from the documents' example, if that was not accepted."""
+        self.failure: Exception | None = None
+        """The internal error that ended the campaign, if one did."""
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
         self._dead: Unreachable | None = None
         self._gate = asyncio.Semaphore(_TOGETHER)
@@ -116,6 +118,9 @@ class Campaign:
                 await self._identical(identical)
                 await self._fill(pool)
             await self._all(p for p in planned if p.expect != "accepted")
+        except Exception as error:
+            self.failure = error
+            raise
         except asyncio.CancelledError:
             ended = Interrupted()
             self.burst.trouble = self.burst.trouble or ended

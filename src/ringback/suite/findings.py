@@ -98,6 +98,6 @@ def judged_early(finding: Finding, item: pytest.Item, session: Session) -> Findi
         return finding
     probes = probes_of(item)
     whole_run = any(item.get_closest_marker(marker) for marker in _WHOLE_RUN)
-    if finding.verdict is Verdict.PASS and probes and not whole_run and all(map(session.was_answered, probes)):
+    if finding.verdict is Verdict.PASS and probes and not whole_run and all(map(session.record.was_answered, probes)):
         return finding
     return Finding(finding.clause, Verdict.INCONCLUSIVE, finding.test, INTERRUPTED, seconds=finding.seconds)

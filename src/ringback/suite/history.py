@@ -16,7 +16,7 @@ __all__ = ["apart", "dialled", "polls", "regular_answers", "wait_for_the_run"]
 def regular_answers(suite: Session) -> list[Answer]:
     """The 200 answers to triggers that were accepted and to polls for calls; `Inconclusive` if there is none."""
     found: list[Answer] = []
-    for answer in suite.history:
+    for answer in suite.record.history:
         if answer.status != 200 or answer.failure is not None or answer.exchange.method != "POST":
             continue
         if (isinstance(answer, Trigger) and (answer.valid or answer.names_a_call)) or (
@@ -30,14 +30,14 @@ def regular_answers(suite: Session) -> list[Answer]:
 
 def wait_for_the_run(suite: Session) -> None:
     """Let calls become final, so that polls tell of them; answers are judged even if there is no call."""
-    suite.placed()
-    if suite.calls.watched:
-        suite.settled_calls()
+    suite.record.placed()
+    if suite.record.calls.watched:
+        suite.record.settled_calls()
 
 
 def polls(suite: Session) -> list[Poll]:
     """Every poll of the run as the documents have it: by POST. Other methods are TRN-03's matter."""
-    return [a for a in suite.history if isinstance(a, Poll) and a.exchange.method == "POST"]
+    return [a for a in suite.record.history if isinstance(a, Poll) and a.exchange.method == "POST"]
 
 
 def dialled(suite: Session, choose: Callable[[Draft], bool]) -> list[Trigger]:
@@ -51,13 +51,15 @@ def dialled(suite: Session, choose: Callable[[Draft], bool]) -> list[Trigger]:
         return []
     refusals = [
         (outcome.draft.delivery_key, outcome.answer)
-        for outcome in suite.run(suite.campaign.known_outcomes())
+        for outcome in suite.record.outcomes()
         if outcome.draft is not None and outcome.answer is not None and outcome.answer.refused and choose(outcome.draft)
     ]
-    age = max((d.at - c.trigger.ended for c in suite.calls if c.immediately for d in c.deliveries[:1]), default=None)
+    age = max(
+        (d.at - c.trigger.ended for c in suite.record.calls if c.immediately for d in c.deliveries[:1]), default=None
+    )
     if age is not None and refusals:
         last = max(answer.ended for _, answer in refusals)
-        suite.wait_until(lambda: clock.monotonic() > last + 1.5 * age + 0.5, 1.5 * age + 0.5)
+        suite.record.wait_until(lambda: clock.monotonic() > last + 1.5 * age + 0.5, 1.5 * age + 0.5)
     return [answer for key, answer in refusals if any(d.at > answer.ended for d in receiver.to(key))]
 
 
@@ -69,10 +71,10 @@ def apart(suite: Session, *, methods: bool = True) -> set[int]:
     """
     burst = suite.campaign.burst
     ids = {answer.exchange.id for answer in (*burst.triggers, *burst.polls)}
-    for outcome in suite.run(suite.campaign.known_outcomes()):
+    for outcome in suite.record.outcomes():
         wanted = outcome.probe.destination
         if wanted is not None and wanted.troubled:
             ids |= {answer.exchange.id for answer in (outcome.answer, outcome.again) if answer is not None}
     if methods:
-        ids |= {answer.exchange.id for answer in suite.history if answer.exchange.method != "POST"}
+        ids |= {answer.exchange.id for answer in suite.record.history if answer.exchange.method != "POST"}
     return ids

@@ -191,7 +191,7 @@ class SuitePlugin:
         if handed:
             handed.run = run
         machinery.begin(plan)
-        self._resources.enter_context(answering(machinery.asked_to_end))
+        self._resources.enter_context(answering(machinery.on_signal))
         if plan.generated:
             _import_generators()
         return run

@@ -107,7 +107,7 @@ def run_check(
         open_questions=tuple(open_questions),
         notes=tuple(notes),
         unwritten=(session.recorder.trouble,) if session.recorder.trouble is not None else (),
-        calls=tuple(session.calls),
+        calls=tuple(session.record.calls),
     )
 
 

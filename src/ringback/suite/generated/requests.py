@@ -53,7 +53,7 @@ def valid_triggers(suite: Session) -> None:
             begun = True
             return
         draft = variation.applied(plain)
-        answer = suite.trigger(draft, "valid, generated from openapi.yaml", expect_call=True)
+        answer = suite.send.trigger(draft, "valid, generated from openapi.yaml", expect_call=True)
         sent.append(answer)
         validate(operation.Case(body=draft.body), Heard(answer), CHECKS_OF_VALID)
         if answer.refused and not answer.accepted:
@@ -74,7 +74,7 @@ def _find_culprit(suite: Session, plain: Draft, variation: Variation, refusal: T
 
     def send(what: Variation, purpose: str) -> Trigger:
         draft = what.applied(plain).in_conversation(suite.maker.word())
-        return suite.trigger(draft, f"{purpose}, generated from openapi.yaml", expect_call=True)
+        return suite.send.trigger(draft, f"{purpose}, generated from openapi.yaml", expect_call=True)
 
     if send(variation, "the refused one once more").accepted:
         raise Inconclusive(
@@ -131,7 +131,7 @@ def spoilt_triggers(suite: Session) -> None:
         told = " and ".join(sorted(defect.what for defect in defects)) or "what the contract leaves open"
         try:
             draft = Draft({}, plain.headers, plain.line, content)
-            answer = suite.trigger(draft, f"generated from openapi.yaml, and spoilt: {told}")
+            answer = suite.send.trigger(draft, f"generated from openapi.yaml, and spoilt: {told}")
         except NotSent:
             return
         try:
@@ -170,7 +170,7 @@ def generated_polls(suite: Session) -> None:
     from ringback.suite.generated.checks import CHECKS_OF_POLLS, Heard, validate
     from ringback.suite.generated.runs import falsify
 
-    known = [call.unique_id for call in suite.accepted_calls()]
+    known = [call.unique_id for call in suite.record.accepted_calls()]
     ids = st.one_of(st.sampled_from(known), st.sampled_from(["no-such-call", "nobody", "", "*", "مرحبا"]))
     bodies = st.lists(ids, min_size=1, max_size=20).map(lambda some: {"UniqueIds": some})
 
@@ -179,7 +179,7 @@ def generated_polls(suite: Session) -> None:
         defects = defects_of_poll(content)
         what = "; ".join(sorted(defect.what for defect in defects)) or "as described"
         try:
-            poll = suite.poll_with(content, f"poll generated from openapi.yaml ({what})")
+            poll = suite.send.poll_with(content, f"poll generated from openapi.yaml ({what})")
         except NotSent:
             return
         validate(case, Heard(poll, defects), CHECKS_OF_POLLS)

@@ -99,7 +99,7 @@ class Conversation:
         talk.waits += 1
         watch = talk.suite.campaign.watch
         before = watch.rounds
-        talk.suite.wait_until(lambda: watch.rounds > before, _PAUSE)
+        talk.suite.record.wait_until(lambda: watch.rounds > before, _PAUSE)
         self.script.waited()
 
     def poll(self, ids: Sequence[str]) -> None:
@@ -133,7 +133,7 @@ class Conversation:
             return self.stranger_id(index)
         known = self.party[index % len(self.party)]
         how = _NEAR[index % len(_NEAR)]
-        given = {call.unique_id for call in self.talk.suite.calls}
+        given = {call.unique_id for call in self.talk.suite.record.calls}
         near = near_miss_ids(known.unique_id).get(how)
         return None if near in given else self._named(near, f"{known.letter} {how}")
 
@@ -171,7 +171,7 @@ class Conversation:
             return answer
         talk.polls += 1
         try:
-            answer = talk.suite.poll_alone(ids, purpose)
+            answer = talk.suite.send.poll_alone(ids, purpose)
         except ExchangeError as trouble:
             talk.trouble = trouble
             return None
@@ -203,7 +203,7 @@ class Conversation:
             return asked
 
         spare = [call.unique_id for at, call in enumerate(talk.roster) if at not in self._taken]
-        typical = talk.suite.calls.typical_age()
+        typical = talk.suite.record.calls.typical_age()
         controls = Controls(ask, self.party, self.strangers, words, typical, spare, thorough)
         try:
             clause = controls.clause(odd, poll)
@@ -216,7 +216,7 @@ class Conversation:
         if talk.first is not None and clause != talk.first.clause:
             return
         if clause in {"RES-04", "RES-07", "RES-09"}:
-            talk.suite.results_must_stay()
+            talk.suite.record.results_must_stay()
         for control in controls.telling:
             self.script.polled(control, "but poll" if control.status == 200 else "and poll")
         broken = Broken(clause, odd, poll, self.script, steps=self.steps, party=self.party, strangers=self.strangers)

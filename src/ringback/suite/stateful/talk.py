@@ -98,10 +98,10 @@ class Talk:
     _strangers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        calls = self.suite.steady_calls()
+        calls = self.suite.record.steady_calls()
         self.roster = _in_turn(calls, list(self.suite.config.lines.configured))
         self._until = clock.monotonic() + SECONDS
-        self._strangers = _well_formed_strangers([call.unique_id for call in self.suite.calls], self.suite.seed)
+        self._strangers = _well_formed_strangers([call.unique_id for call in self.suite.record.calls], self.suite.seed)
 
     @property
     def exhausted(self) -> bool:
@@ -142,10 +142,10 @@ class Talk:
         if self.placed >= ALLOTMENT or self.first is not None:
             return None
         self.placed += 1
-        known = {call.unique_id for call in self.suite.calls}
+        known = {call.unique_id for call in self.suite.record.calls}
         draft = self.suite.campaign.draft(accepted("a call in a conversation", line=line))
         try:
-            answer = self.suite.trigger(draft, "in a conversation", expect_call=True)
+            answer = self.suite.send.trigger(draft, "in a conversation", expect_call=True)
         except Unreachable as trouble:
             self.trouble = trouble
             return None
@@ -153,7 +153,7 @@ class Talk:
             return None  # the budget is spent, or triggers are held back: there are other calls
         if not answer.accepted or answer.found_id is None or answer.found_id in known:
             return None
-        return self.suite.calls.by_id(answer.found_id)
+        return self.suite.record.calls.by_id(answer.found_id)
 
 
 def _in_turn(calls: Sequence[Call], lines: Sequence[str]) -> list[Call]:
