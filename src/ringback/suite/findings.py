@@ -66,7 +66,7 @@ def failed(finding: Finding) -> str | None:
     ]
     for evidence in finding.evidence[:1]:
         lines += ["", evidence.request, "", evidence.response, "", evidence.curl]
-    lines += ["", f"  mend: {clause.mend}"]
+    lines += ["", f"  fix: {clause.fix}"]
     return "\n".join(lines)
 
 
