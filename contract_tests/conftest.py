@@ -1,4 +1,4 @@
-"""The suite's hooks and fixtures; options are listed by `pytest contract_tests --help` under Ringback."""
+"""The suite's hooks and fixtures. `pytest contract_tests --help` lists the options under Ringback."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["accepts", "does_not_accept", "pytest_addoption", "pytest_configure",
 
 @pytest.fixture(scope="session")
 def suite(pytestconfig: pytest.Config) -> Session:
-    """The run that all tests look at."""
+    """The run that all tests share."""
     return session_of(pytestconfig)
 
 
 @pytest.fixture
 def accepts(suite: Session) -> Callable[[Probe], Outcome]:
-    """Assert that a trigger was accepted."""
+    """A check that a trigger was accepted; it returns the outcome."""
 
     def check(probe: Probe) -> Outcome:
         outcome = suite.record.outcome(probe)
@@ -37,7 +37,7 @@ def accepts(suite: Session) -> Callable[[Probe], Outcome]:
 
 @pytest.fixture
 def does_not_accept(suite: Session, request: pytest.FixtureRequest) -> Callable[[Probe], Outcome]:
-    """Assert that a trigger was not accepted, though a valid one is."""
+    """A check that a trigger was not accepted while a valid one is."""
     clause: str = next(request.node.iter_markers("clause")).args[0]
 
     def check(probe: Probe) -> Outcome:

@@ -12,7 +12,7 @@ from ringback.suite.session import Session
 
 
 def accepted_triggers(suite: Session) -> list[Trigger]:
-    """Answers to valid triggers that tell of a call, or say 2xx as if one had been placed."""
+    """Answers to valid triggers that carry an id, or are 2xx as if a call had been placed."""
     suite.record.placed()
     valid = [o.answer for o in suite.record.outcomes() if o.probe.expect == "accepted" and o.answer]
     valid += [*suite.campaign.burst.triggers, *suite.campaign.identical]
@@ -24,15 +24,15 @@ def accepted_triggers(suite: Session) -> list[Trigger]:
 
 @pytest.mark.clause("ACK-01")
 @pytest.mark.pool(1)
-def test_an_accepted_trigger_is_answered_200(suite: Session) -> None:
-    """The status of every accepted trigger."""
+def test_the_status_of_accepted_triggers(suite: Session) -> None:
+    """Every accepted trigger is answered 200."""
     must_all_hold(checks.acceptance_is_200, accepted_triggers(suite))
 
 
 @pytest.mark.clause("ACK-02")
 @pytest.mark.pool(1)
-def test_the_answer_is_an_object_with_a_unique_id(suite: Session) -> None:
-    """The body of every accepted trigger's answer."""
+def test_the_body_of_accepted_triggers_answers(suite: Session) -> None:
+    """The answer to every accepted trigger is an object with a UniqueId."""
     must_all_hold(checks.carries_a_unique_id, accepted_triggers(suite))
 
 
@@ -40,15 +40,15 @@ def test_the_answer_is_an_object_with_a_unique_id(suite: Session) -> None:
 @pytest.mark.after_final
 @pytest.mark.pool(12)
 @pytest.mark.burst
-def test_no_two_calls_share_a_unique_id(suite: Session) -> None:
-    """All accepted calls of the run: one after another, and at once."""
+def test_triggers_one_after_another_and_at_once(suite: Session) -> None:
+    """No two accepted calls of the run share a UniqueId."""
     suite.record.placed()
     pairs = [(a, b) for a, b in suite.record.calls.shared_ids() if "identical" not in {a.group, b.group}]
     if pairs:
         first, second = pairs[0]
         together = "at once" if first.group == second.group == "burst" else "one after another"
         raise Deviation(
-            f"two accepted calls, sent {together}, have the UniqueId {first.unique_id}",
+            f"two accepted calls, triggered {together}, have the UniqueId {first.unique_id}",
             evidence=[first.trigger, second.trigger],
         )
     if len(suite.record.calls) < 2:
@@ -57,12 +57,12 @@ def test_no_two_calls_share_a_unique_id(suite: Session) -> None:
 
 @pytest.mark.clause("ACK-03")
 @pytest.mark.identical(3)
-def test_identical_triggers_have_unique_ids_of_their_own(suite: Session) -> None:
-    """The same bytes three times: one after another, and at once."""
+def test_the_same_trigger_three_times(suite: Session) -> None:
+    """The same bytes sent three times, one after another and at once, get different UniqueIds."""
     suite.record.placed()
     taken = [answer for answer in suite.campaign.identical if answer.accepted]
     if len(taken) < 2:
-        raise Inconclusive("a trigger equal to an earlier one was not accepted again, so no two ids can be compared")
+        raise Inconclusive("a trigger equal to an earlier one was not accepted, so there are no two ids to compare")
     if len({answer.found_id for answer in taken}) < len(taken):
         raise Deviation(f"byte-identical triggers were given the same UniqueId {taken[0].found_id}", evidence=taken[:2])
 
@@ -70,8 +70,8 @@ def test_identical_triggers_have_unique_ids_of_their_own(suite: Session) -> None
 @pytest.mark.clause("ACK-04")
 @pytest.mark.after_final
 @pytest.mark.pool(12)
-def test_unique_ids_cannot_be_guessed(suite: Session) -> None:
-    """The UniqueIds of the run, in the order of their calls."""
+def test_the_unique_ids_of_the_run(suite: Session) -> None:
+    """The UniqueIds of the run, in the order of their calls, show no pattern by which others can be guessed."""
     suite.record.placed()
     in_order = sorted(suite.record.calls.watched, key=lambda call: call.trigger.ended)
     if len(in_order) < 4:

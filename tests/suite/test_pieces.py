@@ -14,7 +14,7 @@ from ringback.contract.checks import may_be_the_same_id
 from ringback.deployment.access import dial_guard
 from ringback.deployment.near_misses import near_miss_ids, near_miss_tokens, well_formed_strangers
 from ringback.receiver import Delivery
-from ringback.suite.calls.deliveries import foreign_ids, names, state_told
+from ringback.suite.calls.deliveries import foreign_ids, names, reported_state
 from ringback.suite.deviation import Inconclusive
 from ringback.suite.history import regular_answers
 from ringback.suite.probes.drafts import OPTIONAL, REQUIRED, Draft, DraftMaker
@@ -176,13 +176,13 @@ def test_others_ids_are_found_but_not_those_within_ones_own() -> None:
     ],
 )
 def test_the_state_that_a_delivery_tells(body: object, state: str | None) -> None:
-    assert state_told(delivery(body), ID) == state
+    assert reported_state(delivery(body), ID) == state
 
 
 @given(st.binary(max_size=100), st.text(max_size=40))
 def test_no_delivery_confuses_its_reader(body: bytes, target: str) -> None:
     sent = delivery(body, "/" + target)
-    assert state_told(sent, ID) is None or body or target
+    assert reported_state(sent, ID) is None or body or target
     assert isinstance(names(sent, ID), bool)
     assert (
         foreign_ids(sent, ID, {"\u2603" * 50}) == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 import pytest
 
 from ringback.contract.clauses import CLAUSES
@@ -75,12 +73,11 @@ def _shown(exchange: Exchange) -> Evidence:
 
 
 def _name(item: pytest.Item) -> str:
-    """The test in words: its docstring's first line, and what its parameter adds."""
-    function = getattr(item, "function", None)
-    text = inspect.getdoc(function) if function is not None else None
-    first = text.splitlines()[0].rstrip(".") if text else item.name.replace("_", " ")
+    """What the test sends, in words: its function's name and its parameter."""
+    function = getattr(item, "originalname", item.name)
+    words = function.removeprefix("test_").replace("_", " ").capitalize()
     callspec = getattr(item, "callspec", None)
-    return f"{first} [{callspec.id}]" if callspec is not None else first
+    return f"{words} [{callspec.id}]" if callspec is not None else words
 
 
 def only_sends(item: pytest.Item) -> bool:

@@ -1,4 +1,4 @@
-"""Reading deliveries: their form is not documented, so ids and states are looked for wherever they may stand."""
+"""Reading deliveries: their form is not documented, so ids and states are searched wherever they can be."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ringback.contract.states import nearest_state
 from ringback.deployment.reading import strings_in
 from ringback.receiver import Delivery
 
-__all__ = ["foreign_ids", "names", "state_told"]
+__all__ = ["foreign_ids", "names", "reported_state"]
 
 _STATE_MEMBERS = {"callstate", "state", "status", "callstatus", "result"}
 
 
 def names(delivery: Delivery, unique_id: str) -> bool:
-    """Whether a delivery names a UniqueId, in its URL or body, in any usual encoding."""
+    """Whether a delivery names a UniqueId in its URL or body, in any common encoding."""
     return any(unique_id in form for form in _forms(delivery))
 
 
@@ -32,12 +32,8 @@ def foreign_ids(delivery: Delivery, own: str, others: set[str]) -> list[str]:
     ]
 
 
-def state_told(delivery: Delivery, unique_id: str) -> str | None:
-    """The state that a delivery tells of a call.
-
-    That is any word given as CallState, as it is written; of other members that may hold a state, a documented one,
-    spelling aside.
-    """
+def reported_state(delivery: Delivery, unique_id: str) -> str | None:
+    """The state that a delivery reports of a call: any word in CallState, else a documented state in another member."""
     for owner, member, value in _members(delivery):
         if owner not in {None, unique_id}:
             continue
@@ -50,7 +46,7 @@ def state_told(delivery: Delivery, unique_id: str) -> str | None:
 
 def _forms(delivery: Delivery) -> list[str]:
     text = delivery.text
-    read = "\n".join(strings_in(delivery.body))  # JSON may escape what it likes
+    read = "\n".join(strings_in(delivery.body))  # undoes JSON escapes
     return [text, read, unquote_plus(text), text.replace("\\/", "/"), html.unescape(text)]
 
 
