@@ -18,7 +18,7 @@ from ringback.deployment.access import dial_guard
 from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.generated.bodies import ASPECTS, PLAIN, Variation, made_safe, variations
 from ringback.suite.generated.defects import defects_of_poll, defects_of_trigger
-from ringback.suite.generated.requests import CALLS, generated_polls, spoilt_triggers, valid_triggers
+from ringback.suite.generated.requests import CALLS, generated_polls, invalid_triggers, valid_triggers
 from ringback.suite.probes.drafts import DraftMaker
 from ringback.suite.session import Session
 
@@ -242,7 +242,7 @@ def test_nothing_is_found_in_a_deployment_that_keeps_the_contract(seed: int) -> 
         before, triggers, polls = session.budget.accepted, len(tiny.triggers), len(tiny.polls)
         valid_triggers(session)
         assert session.budget.accepted - before == CALLS
-        spoilt_triggers(session)
+        invalid_triggers(session)
         generated_polls(session)
         assert session.budget.accepted - before == CALLS
         assert len(tiny.triggers) - triggers <= CALLS + 18
@@ -257,7 +257,7 @@ def test_nothing_is_found_in_a_deployment_that_keeps_the_contract(seed: int) -> 
 def test_a_spoilt_trigger_that_is_taken_is_found_on_its_clause_for_two_calls(decide: Decision, clause: str) -> None:
     for session, tiny in met(decide):
         before = session.budget.accepted
-        found = found_by(spoilt_triggers, session)
+        found = found_by(invalid_triggers, session)
         assert found.clause == clause, found.observed
         assert session.budget.accepted - before <= 2
         [exchange] = found.evidence
@@ -268,7 +268,7 @@ def test_a_spoilt_trigger_that_is_taken_is_found_on_its_clause_for_two_calls(dec
 
 def test_a_spoilt_trigger_is_shrunk_to_its_one_defect() -> None:
     for session, tiny in met(letting_pass("REQ-13")):
-        found_by(spoilt_triggers, session)
+        found_by(invalid_triggers, session)
         body = tiny.triggers[-1].body
         changed = {name for name, value in VALID.body.items() if body.get(name) != value} - {"ConversationId"}
         assert len(changed | ({"ConversationId"} if not isinstance(body.get("ConversationId"), str) else set())) == 1
@@ -322,7 +322,7 @@ def test_the_same_seed_sends_the_same_and_another_sends_otherwise() -> None:
     for seed in (5, 5, 6):
         for session, tiny in met(seed=seed):
             before = len(tiny.triggers)
-            spoilt_triggers(session)
+            invalid_triggers(session)
             words = re.compile(rb"ringback-[a-z]{16}")
             sent.append([words.sub(b"", asked.raw) for asked in tiny.triggers[before:]])
     assert sent[0] == sent[1]
@@ -335,7 +335,7 @@ def test_nothing_is_printed_and_nothing_left_behind(
     monkeypatch.chdir(tmp_path)
     for session, _tiny in met(letting_pass("REQ-12")):
         capfd.readouterr()
-        found_by(spoilt_triggers, session)
+        found_by(invalid_triggers, session)
         assert capfd.readouterr().out == ""
     assert list(tmp_path.iterdir()) == []
 

@@ -120,7 +120,7 @@ def _own_id(seen: Seen) -> bool | None:
 
 def _poll_refused(poll: Poll) -> Violation | None:
     empty = _EMPTY_POLL.fullmatch(poll.exchange.request_body) is not None
-    return checks.empty_poll_names_no_call(poll) if empty else checks.invalid_poll_is_refused(poll)
+    return checks.empty_poll_is_2xx_or_4xx(poll) if empty else checks.invalid_poll_is_refused(poll)
 
 
 def _documented_states(seen: Seen) -> bool | None:

@@ -37,7 +37,7 @@ _PERSON = {"<name>": "Ada Tester", "<email>": "ada.tester@example.com"}
 _PERSON_MARK = re.compile(r'("(?:EndUser|Name|Email)":\s?")(<name>|<email>)(?=")')
 _PHONE_MARK = re.compile(r'"Phone":\s?"<phone>"')
 _TOKEN_VALUE = re.compile(r'("AccessToken":\s?)"(?:[^"\\]|\\.)*"')
-_WRONG_TOKEN = re.compile(r"\bthe access token (.+?)(?:, once more|, as a control)?$")
+_WRONG_TOKEN = re.compile(r"\bthe access token (.+?)(?:, sent again|, as a control)?$")
 _OWN_HEADERS = frozenset({"host", "content-length", "connection", "transfer-encoding"})
 """Headers that are made anew for each sending."""
 _ALIKE = 3

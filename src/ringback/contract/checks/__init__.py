@@ -9,7 +9,7 @@ from __future__ import annotations
 from ringback.contract.checks.poll import (
     answers_200,
     call_results_is_an_array,
-    empty_poll_names_no_call,
+    empty_poll_is_2xx_or_4xx,
     entries_are_complete,
     ids_not_asked_for,
     invalid_poll_is_refused,
@@ -42,7 +42,7 @@ __all__ = [
     "call_results_is_an_array",
     "carries_a_unique_id",
     "content_type_is_json",
-    "empty_poll_names_no_call",
+    "empty_poll_is_2xx_or_4xx",
     "entries_are_complete",
     "ids_not_asked_for",
     "invalid_poll_is_refused",

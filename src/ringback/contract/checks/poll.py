@@ -10,7 +10,7 @@ from ringback.contract.states import FINAL_STATES, nearest_state
 __all__ = [
     "answers_200",
     "call_results_is_an_array",
-    "empty_poll_names_no_call",
+    "empty_poll_is_2xx_or_4xx",
     "entries_are_complete",
     "ids_not_asked_for",
     "invalid_poll_is_refused",
@@ -96,7 +96,7 @@ def invalid_poll_is_refused(poll: PollRead) -> Violation | None:
     return Violation("RES-08", f"a {poll.exchange.purpose} was {poll.describe_outcome()}")
 
 
-def empty_poll_names_no_call(poll: PollRead) -> Violation | None:
+def empty_poll_is_2xx_or_4xx(poll: PollRead) -> Violation | None:
     """RES-08: a poll with an empty list is answered 4xx or 2xx; RES-05 covers the entries."""
     if poll.status is None or poll.refused or 200 <= poll.status < 300:
         return None

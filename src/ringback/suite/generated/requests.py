@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ringback.suite.generated.bodies import Variation
     from ringback.suite.generated.runs import Stage
 
-__all__ = ["CALLS", "generated_polls", "spoilt_triggers", "valid_triggers"]
+__all__ = ["CALLS", "generated_polls", "invalid_triggers", "valid_triggers"]
 
 CALLS = 2
 """Valid triggers that are accepted where all is well; finding out what is wrong with one may take another."""
@@ -105,7 +105,7 @@ def _described(clause: str, variation: Variation) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value!r}" for name, value in parts.items() if value not in (None, ()))
 
 
-def spoilt_triggers(suite: Session) -> None:
+def invalid_triggers(suite: Session) -> None:
     """Send triggers with one part or another spoilt; none with a defect that the contract names may be accepted."""
     from schemathesis import GenerationMode
 
