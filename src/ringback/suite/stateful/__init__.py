@@ -1,1 +1,1 @@
-"""Conversations of triggers and polls in any order: a Hypothesis state machine with a model of what is known."""
+"""Triggers and polls in any order: a Hypothesis state machine, and a model of what is known of each call."""

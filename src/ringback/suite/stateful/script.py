@@ -1,7 +1,4 @@
-"""A conversation written down: triggers, waits and polls in order, calls as letters, for a reader to follow.
-
-Nothing here sends or judges.
-"""
+"""The script of a conversation for a reader: triggers, waits and polls in order, with letters for calls."""
 
 from __future__ import annotations
 
@@ -11,10 +8,10 @@ from dataclasses import dataclass, field
 
 from ringback.deployment import Answer, Exchange, Poll
 
-__all__ = ["Script", "letter", "told"]
+__all__ = ["Script", "describe_poll", "letter"]
 
 _LISTED = 3
-"""Ids that are spelt out after a script; more would drown it."""
+"""Ids that are spelled out after a script."""
 
 
 def letter(index: int) -> str:
@@ -23,8 +20,8 @@ def letter(index: int) -> str:
     return capitals[index] if index < 26 else capitals[index // 26 - 1] + capitals[index % 26]
 
 
-def told(poll: Poll, names: Mapping[str, str]) -> str:
-    """What came of a poll, in a few words: `200: A Busy, B nothing`."""
+def describe_poll(poll: Poll, names: Mapping[str, str]) -> str:
+    """The answer to a poll in a few words: `200: A Busy, B nothing`."""
     if poll.status is None or not 200 <= poll.status < 300:
         return poll.describe_answer()
     if not poll.entries:
@@ -35,17 +32,17 @@ def told(poll: Poll, names: Mapping[str, str]) -> str:
 
 
 def _name(unique_id: str | None, names: Mapping[str, str]) -> str:
-    return "an entry without id" if unique_id is None else names.get(unique_id, f"somebody else ({unique_id})")
+    return "an entry without id" if unique_id is None else names.get(unique_id, f"another call ({unique_id})")
 
 
 @dataclass(slots=True)
 class Script:
-    """The steps so far, and the exchanges that they were made of."""
+    """The steps so far, and their exchanges."""
 
     steps: list[str] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
-    """UniqueId -> how the script calls it."""
+    """UniqueId -> its name in the script."""
 
     def triggered(self, lines: Sequence[str], letters: Sequence[str], answers: Sequence[Answer]) -> None:
         """Write down one trigger, or several in a row."""
@@ -60,13 +57,13 @@ class Script:
         self.steps.append("wait")
 
     def polled(self, poll: Poll, how: str = "poll") -> None:
-        """Write down a poll and what came of it."""
+        """Write down a poll and its answer."""
         asked = ", ".join(self.names.get(one, repr(one)) for one in poll.asked)
-        self.steps.append(f"{how} [{asked}] -> {told(poll, self.names)}")
+        self.steps.append(f"{how} [{asked}] -> {describe_poll(poll, self.names)}")
         self.exchanges.append(poll.exchange)
 
     def text(self, about: str | None = None) -> str:
-        """The whole script in a line; which ids the letters stand for follows: of few all, else that of `about`."""
+        """The script in one line, then what the letters stand for: all if they are few, else only that of `about`."""
         talk = "; ".join(self.steps)
         asked = {one: name for one, name in self.names.items() if name in talk.replace(",", " ").replace("[", " ")}
         listed = asked if len(asked) <= _LISTED else {one: name for one, name in asked.items() if one == about}
