@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ringback import clock
-from ringback.receiver import Behaviour, Receiver
+from ringback.receiver import AddressBehaviour, Receiver
 from ringback.suite.calls import Call
 from ringback.suite.calls.deliveries import foreign_ids, names, reported_state
 from ringback.suite.calls.lifecycle import early_delivery, first_delivery, is_steady, late_delivery
@@ -31,14 +31,14 @@ SLOW_TRIGGER = 2.5
 """Seconds by which a trigger that is held up takes longer than others."""
 
 NOT_SAID = WITHOUT_SEND_RESULT_IMMEDIATELY
-SLOW = accepted("a ResultDestination that is slow", destination=Destination(True, Behaviour(seconds=HOLD)))
+SLOW = accepted("a ResultDestination that is slow", destination=Destination(True, AddressBehaviour(seconds=HOLD)))
 TROUBLED = [
     accepted("a ResultDestination on a closed port", destination=Destination(True, dead=True)),
     SLOW,
-    accepted("a ResultDestination that answers 500", destination=Destination(True, Behaviour(statuses=(500,)))),
+    accepted("a ResultDestination that answers 500", destination=Destination(True, AddressBehaviour(statuses=(500,)))),
 ]
 ONCE_UNAVAILABLE = accepted(
-    "a ResultDestination that answers 503 first", destination=Destination(True, Behaviour(statuses=(503, 200)))
+    "a ResultDestination that answers 503 first", destination=Destination(True, AddressBehaviour(statuses=(503, 200)))
 )
 
 
@@ -71,7 +71,7 @@ def wait_for(suite: Session, calls: list[Call], seconds: float) -> list[Call]:
 
     def over(call: Call) -> bool:
         seen = call.settled or call.first_final
-        return seen is not None and clock.monotonic() > seen.told_at + seconds + ON_ITS_WAY
+        return seen is not None and clock.monotonic() > seen.answered_at + seconds + ON_ITS_WAY
 
     suite.record.wait_until(lambda: all(over(call) for call in missing()), seconds + ON_ITS_WAY)
     absent = missing()
@@ -321,9 +321,12 @@ def test_a_call_with_a_failing_destination(suite: Session, probe: Probe) -> None
 def wait_for_an_attempt(suite: Session, call: Call) -> None:
     """Wait until the deployment has had time to try the delivery."""
     assert suite.receiver is not None
-    receiver, ended = suite.receiver, call.settled.told_at if call.settled else clock.monotonic()
+    receiver, ended = suite.receiver, call.settled.answered_at if call.settled else clock.monotonic()
     usual = [
-        d.at - c.settled.told_at for c in suite.record.calls if c.immediately and c.settled for d in c.deliveries[:1]
+        d.at - c.settled.answered_at
+        for c in suite.record.calls
+        if c.immediately and c.settled
+        for d in c.deliveries[:1]
     ]
     after = max([0.0, *usual]) + GIVEN_UP
     suite.record.wait_until(lambda: clock.monotonic() > ended + after or len(receiver.to(call.delivery_key)) > 1, after)

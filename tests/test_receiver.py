@@ -15,7 +15,7 @@ import trustme
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
-from ringback.receiver import MAX_BODY, Behaviour, Delivery, Receiver
+from ringback.receiver import MAX_BODY, AddressBehaviour, Delivery, Receiver
 from tests.virtual_time import VirtualLoop, run
 
 
@@ -78,10 +78,10 @@ def test_a_delivery_read_after_a_stall_of_our_loop_may_have_arrived_before_it() 
 def test_an_address_behaves_as_it_was_told() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
-            _, url = receiver.address(Behaviour((503, 500, 204)))
+            _, url = receiver.address(AddressBehaviour((503, 500, 204)))
             assert [(await http.post(url)).status_code for _ in range(4)] == [503, 500, 204, 204]
             assert [d.status for d in receiver.deliveries] == [503, 500, 204, 204]
-            _, slow = receiver.address(Behaviour(seconds=0.3))
+            _, slow = receiver.address(AddressBehaviour(seconds=0.3))
             began = clock.monotonic()
             posting = asyncio.create_task(http.post(slow))
             while len(receiver.deliveries) < 5:
@@ -275,7 +275,7 @@ def test_a_delivery_behind_a_path_prefix_finds_its_address() -> None:
 def test_after_the_end_the_port_is_free_again_and_what_came_is_kept() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
-            key, url = receiver.address(Behaviour(seconds=30))
+            key, url = receiver.address(AddressBehaviour(seconds=30))
             hanging = asyncio.create_task(http.post(url))
             while not receiver.to(key):
                 await asyncio.sleep(0.01)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ringback.deployment.access import dial_guard
 from ringback.suite.deviation import Deviation, Inconclusive
-from ringback.suite.generated.bodies import ASPECTS, PLAIN, Variation, made_safe, variations
+from ringback.suite.generated.bodies import ASPECTS, PLAIN, TriggerVariation, made_safe, variations
 from ringback.suite.generated.defects import defects_of_poll, defects_of_trigger
 from ringback.suite.generated.requests import CALLS, generated_polls, invalid_triggers, valid_triggers
 from ringback.suite.probes.drafts import DraftMaker
@@ -137,7 +137,7 @@ def test_a_polls_defects_are_told(raw: bytes, spoilt: bool) -> None:
 
 @bounds(deadline=None, suppress_health_check=list(HealthCheck))
 @given(variations())
-def test_every_variation_is_a_valid_trigger_that_may_be_dialled(variation: Variation) -> None:
+def test_every_variation_is_a_valid_trigger_that_may_be_dialled(variation: TriggerVariation) -> None:
     draft = variation.applied(VALID)
     assert clauses(draft.bytes) == set()
     GUARD.check("http://127.0.0.1:9/v2/call", draft.headers, draft.bytes)
@@ -151,7 +151,7 @@ def test_every_variation_is_a_valid_trigger_that_may_be_dialled(variation: Varia
 
 def test_the_plain_variation_changes_nothing() -> None:
     assert PLAIN.applied(VALID).body == VALID.body
-    assert Variation(left_out=("Locale",), name="Ada").applied(VALID).body != VALID.body
+    assert TriggerVariation(left_out=("Locale",), name="Ada").applied(VALID).body != VALID.body
     assert "Locale" in VALID.body
 
 

@@ -83,7 +83,7 @@ def test_the_deviation_names_the_poll_that_shows_it() -> None:
     assert early[1].asked_at == 0.1
     assert "Busy" in early[0]
     assert lost[1].asked_at == 4
-    assert "nothing any more" in lost[0]
+    assert "no state any more" in lost[0]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([PENDING, A, "Ringing"])), max_size=20))

@@ -108,7 +108,7 @@ def _tell_plan(console: Console, target: Target, exchange: Exchange, restored: R
     rows = [
         ("deployment", where),
         ("request", f"{restored.method} {restored.path}, {exchange.purpose}"),
-        ("put back", ", ".join(restored.told)),
+        ("put back", ", ".join(restored.restored)),
         ("calls", calls),
     ]
     budget = target.config.budget
@@ -174,7 +174,7 @@ def _replay(
         reason=reason,
         base_url=target.config.deployment.base_url,
         calls=calls,
-        restored=restored.told,
+        restored=restored.restored,
     )
     unwritten = unless_written(REPLAY_FILE, lambda: write_replay(report, directory))
     print_replay(console, report, directory)

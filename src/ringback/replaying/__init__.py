@@ -1,6 +1,6 @@
-"""Sending one recorded exchange again: reading it back, restoring what redaction took out, judging what comes.
+"""Sending one recorded exchange again: read it back, restore what redaction removed, send it, judge the new answer.
 
-What travels, travels by `ringback.deployment`: the dial guard, the budget and redaction stand here as everywhere.
+`ringback.deployment` sends it: dial guard, budget and redaction apply as everywhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Is the deviation still there? Rules that read it off one exchange, for the clauses of which one exchange can tell.
+"""Is the deviation still there? Rules for the clauses that one exchange can decide.
 
-A rule is trusted on the new answer only if it finds the deviation in the recorded one: what one exchange does not show
-(that two calls share an id, that a call never ends) stays undecided. Nothing here sends anything.
+A rule is applied to the new answer only if it finds the deviation in the recorded one. What one exchange cannot show
+(that two calls share an id, that a call never ends) stays undecided.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Judgement", "ReplayOutcome", "Seen", "judge_again"]
 
 
 class ReplayOutcome(StrEnum):
-    """What a replay says of a clause."""
+    """The result of a replay for a clause."""
 
     STILL_FAILS = "still there"
     FIXED = "as expected now"
@@ -31,28 +31,28 @@ class ReplayOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One answer, with what a rule may need to know beside it."""
+    """One answer, and what rules need to know besides."""
 
     answer: Answer
     pending: tuple[str, ...] = ()
     """This vendor's words for a call in progress."""
     given_before: frozenset[str] = frozenset()
-    """UniqueIds that other calls were given."""
+    """UniqueIds of other calls."""
 
     @property
     def trigger(self) -> Trigger | None:
-        """The answer, if it is one to a trigger."""
+        """The answer, if it answers a trigger."""
         return self.answer if isinstance(self.answer, Trigger) else None
 
     @property
     def poll(self) -> Poll | None:
-        """The answer, if it is one to a poll."""
+        """The answer, if it answers a poll."""
         return self.answer if isinstance(self.answer, Poll) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A clause, and what the replay says of it."""
+    """A clause, and the result of the replay for it."""
 
     cited: Cited
     outcome: ReplayOutcome
@@ -61,11 +61,11 @@ class Judgement:
 
 
 Rule = Callable[[Seen], bool | None]
-"""Whether an answer deviates; None: it can't be told."""
+"""Whether an answer deviates; None if it cannot show that."""
 
 _CREDENTIALS = frozenset({401, 403})
 _EMPTY_POLL = re.compile(r'\s*\{\s*"UniqueIds"\s*:\s*\[\s*\]\s*\}\s*')
-"""The one poll that may be refused or answered with nothing, as a deployment likes."""
+"""A poll with an empty list, which may be refused or answered."""
 
 
 def _of_any(check: Callable[[Answer], Violation | None], applies: Callable[[Answer], bool]) -> Rule:
@@ -158,35 +158,35 @@ RULES: Final[Mapping[str, Rule]] = {
     "ROB-04": _of_any(checks.repeats_no_token, lambda _: True),
     "ROB-05": _of_any(_no_internals, lambda answer: answer.status is not None and answer.status >= 400),
 }
-"""Clause -> rule, where one exchange can show a deviation."""
+"""Clause -> rule, for clauses whose deviations one exchange can show."""
 _BY_THE_BODY = frozenset({"TRN-05", "TRN-06", "RES-02", "RES-03", "RES-05", "STA-01", "ACK-02", "ACK-03", "ROB-05"})
-"""Rules that read the whole body of an answer."""
+"""Clauses whose rules read the whole body of an answer."""
 _ABOUT_CALLS = frozenset({"RES-03", "RES-05", "STA-01"})
-"""Rules about calls that a deployment knows: one that was started for the replay knows none."""
+"""Clauses about calls that a deployment knows; a sandbox that was started for the replay knows none."""
 
 
 def judge_again(cited: Cited, then: Seen, now: Seen, *, fresh: bool) -> Judgement:
-    """What a replay says of a clause; `fresh`: the deployment was started for it, and knows of no earlier call."""
+    """The result of a replay for a clause. `fresh`: the deployment was started for it and knows no earlier calls."""
     rule = RULES.get(cited.clause.id)
     if rule is None:
-        return _undecided(cited, "one exchange can't show whether this clause holds; check it anew")
+        return _undecided(cited, "one exchange cannot show whether this clause holds; check the clause again")
     if cited.clause.id in _BY_THE_BODY and is_cut(then.answer.exchange):
-        return _undecided(cited, "only the beginning of the recorded answer was kept")
+        return _undecided(cited, "only the beginning of the answer was recorded")
     if rule(then) is not True:
-        return _undecided(cited, "the recorded exchange by itself does not show the deviation; check the clause anew")
+        return _undecided(cited, "the recorded exchange alone does not show the deviation; check the clause again")
     deviates = rule(now)
     if deviates is True:
         return Judgement(cited, ReplayOutcome.STILL_FAILS)
     if deviates is None and cited.clause.id == "ACK-03" and now.trigger is not None and now.trigger.accepted:
         return _undecided(
-            cited, "this id is another one, which does not show that none is shared; check the clause anew"
+            cited, "the new id is a different one, but others may still be shared; check the clause again"
         )
     if deviates is None:
         return _undecided(cited, _why_open(now))
     if fresh and cited.clause.id in _ABOUT_CALLS:
-        return _undecided(cited, "the sandbox was started anew, and knows of none of the run's calls")
+        return _undecided(cited, "the sandbox was started for this replay and knows none of the run's calls")
     if then.poll is not None and now.poll is not None and then.poll.entries and not now.poll.entries:
-        return _undecided(cited, "the deployment does not tell of these calls any more")
+        return _undecided(cited, "the deployment does not report these calls any more")
     return Judgement(cited, ReplayOutcome.FIXED)
 
 
@@ -199,4 +199,4 @@ def _why_open(now: Seen) -> str:
         return f"there is no answer to judge: {now.answer.describe_answer()}"
     if now.answer.status in _CREDENTIALS:
         return f"answered {now.answer.status}: check project, tenant and access token in the configuration"
-    return f"the answer is of another kind now ({now.answer.describe_answer()}), and does not show it"
+    return f"the new answer is of another kind ({now.answer.describe_answer()}) and does not show it"

@@ -25,12 +25,12 @@ _CUT = re.compile(r"… \[\d+ bytes in all\]\Z")
 
 
 class CannotReplay(Exception):
-    """An exchange can't be sent again, and what to do instead: `problem; mend`. Nothing was sent."""
+    """An exchange cannot be sent again. The message is `problem; fix`. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A clause that cites an exchange, with the words of the finding."""
+    """A clause that cites an exchange as evidence, with the texts of the finding."""
 
     clause: Clause
     verdict: str
@@ -41,7 +41,7 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """What a run recorded of its exchanges, and what it made of them."""
+    """The exchanges that a run recorded, and the clauses that cite them."""
 
     base_url: str
     embedded: bool
@@ -50,7 +50,7 @@ class RecordedRun:
     cited: Mapping[int, tuple[Cited, ...]]
 
     def find(self, evidence: str) -> Exchange:
-        """The exchange of a number, or the smallest request that a clause's evidence shows; raises `CannotReplay`."""
+        """The exchange with this number, or a clause's evidence with the smallest request; raises `CannotReplay`."""
         if evidence.isascii() and evidence.isdigit():
             exchange = self.exchanges.get(int(evidence[:9]))
             if exchange is None:
@@ -59,16 +59,16 @@ class RecordedRun:
             return exchange
         name = evidence.upper()
         if name not in CLAUSES:
-            raise CannotReplay(f"{evidence} is neither an exchange's number nor a clause; verdict.json has both")
+            raise CannotReplay(f"{evidence} is neither the number of an exchange nor a clause; verdict.json lists both")
         found = [
             self.exchanges[n] for n, all_of_it in self.cited.items() if any(c.clause.id == name for c in all_of_it)
         ]
         if not found:
-            raise CannotReplay(f"no exchange is evidence on {name} in this run; name one by its number")
+            raise CannotReplay(f"no exchange in this run is evidence on {name}; choose one by its number")
         return min(found, key=lambda exchange: exchange.request_bytes)
 
     def unique_ids(self, but: int | None = None) -> frozenset[str]:
-        """The UniqueIds that the run's triggers were given, those of exchange `but` left out."""
+        """The UniqueIds in answers to the run's triggers, without that of exchange `but`."""
         found = set()
         for number, exchange in self.exchanges.items():
             if number != but and endpoint_of(exchange, self.base_url) == TRIGGER_PATH:
@@ -83,12 +83,14 @@ def read_recorded(directory: Path, document: Mapping[str, Any]) -> RecordedRun:
     file = directory / EXCHANGES_FILE
     try:
         if file.stat().st_size > _LARGEST:
-            raise CannotReplay(f"{EXCHANGES_FILE} is larger than {_LARGEST:,} bytes; cut it down to the line you want")
+            raise CannotReplay(
+                f"{EXCHANGES_FILE} is larger than {_LARGEST:,} bytes; keep only the line to replay"
+            )
         with file.open("rb") as lines:
             exchanges = {exchange.id: exchange for line in lines if (exchange := _exchange(line)) is not None}
     except OSError as error:
         raise CannotReplay(
-            f"its {EXCHANGES_FILE} can't be read ({error.strerror}); name the directory of a check or a gate"
+            f"its {EXCHANGES_FILE} cannot be read ({error.strerror}); name the directory of a check or a gate"
         ) from None
     deployment = document.get("deployment")
     deployment = deployment if isinstance(deployment, dict) else {}
@@ -107,12 +109,12 @@ def read_recorded(directory: Path, document: Mapping[str, Any]) -> RecordedRun:
 
 
 def endpoint_of(exchange: Exchange, base_url: str) -> str:
-    """The path of a request beneath the base URL: one of the two endpoints, or something else."""
+    """The path of a request below the base URL: one of the two endpoints, or another path."""
     return urlsplit(exchange.url).path.removeprefix(urlsplit(base_url).path.rstrip("/"))
 
 
 def answer_of(exchange: Exchange, base_url: str) -> Answer:
-    """A recorded answer as clauses look at it. Its text is as it was kept: redacted, and cut if it was long."""
+    """A recorded answer in the form that checks read. Its text is as recorded: redacted, and cut if it was long."""
     body = exchange.response_body.encode("utf-8", "surrogatepass")
     fields = (exchange, 0.0, exchange.seconds, exchange.status, None, body, exchange.failure)
     if exchange.status is not None:
@@ -124,7 +126,7 @@ def answer_of(exchange: Exchange, base_url: str) -> Answer:
 
 
 def is_cut(exchange: Exchange) -> bool:
-    """Whether only the beginning of the answer was kept."""
+    """Whether only the beginning of the answer was recorded."""
     return _CUT.search(exchange.response_body) is not None
 
 
@@ -141,16 +143,16 @@ def _citations(document: Mapping[str, Any]) -> Iterator[tuple[int, Cited]]:
 
 
 def _exchange(line: bytes) -> Exchange | None:
-    """One line, or None: the last line of a run that was cut off may be half a one."""
+    """One line as an exchange; None if it is not one, as the last line of an interrupted run may be incomplete."""
     try:
-        told = json.loads(line)
-        request, response = told["request"], told["response"] or {}
+        record = json.loads(line)
+        request, response = record["request"], record["response"] or {}
         return Exchange(
-            id=int(told["id"]),
-            purpose=str(told["purpose"]),
-            started=str(told["started"]),
-            at=float(told["at"]),
-            seconds=float(told["seconds"]),
+            id=int(record["id"]),
+            purpose=str(record["purpose"]),
+            started=str(record["started"]),
+            at=float(record["at"]),
+            seconds=float(record["seconds"]),
             method=str(request["method"]),
             url=str(request["url"]),
             request_headers=_headers(request["headers"]),
@@ -160,8 +162,8 @@ def _exchange(line: bytes) -> Exchange | None:
             response_headers=_headers(response.get("headers", [])),
             response_body=str(response.get("body", "")),
             response_bytes=int(response.get("bytes", 0)),
-            failure=None if told["failure"] is None else str(told["failure"]),
-            leaks=tuple(map(str, told["leaks"])),
+            failure=None if record["failure"] is None else str(record["failure"]),
+            leaks=tuple(map(str, record["leaks"])),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None

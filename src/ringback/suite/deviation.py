@@ -1,4 +1,4 @@
-"""How a contract test ends other than by passing: a deviation, an open question, or nothing to exercise."""
+"""How a contract test ends if it does not pass: a deviation, an open question, or nothing to exercise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 3
 
 
 class Deviation(AssertionError):
-    """The deployment broke the clause: what was expected, what came, and the exchanges that show it."""
+    """The deployment deviates from a clause: what was expected, what came, and the exchanges that show it."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Deviation(AssertionError):
         self.observed = observed
         self.expected = expected
         self.clause = clause
-        """The clause that is broken, where a test looks at several; the others are then left as they were."""
+        """The broken clause, where a test covers several; the test says nothing of the others."""
         found = [item.exchange if isinstance(item, Answer) else item for item in evidence]
         # The smallest request shows a deviation best.
         self.evidence = tuple(sorted(dict.fromkeys(found), key=lambda e: e.request_bytes)[:_SHOWN])
@@ -40,14 +40,14 @@ class Deviation(AssertionError):
 
 # pytest.skip.Exception by the name under which type checkers can see that it is a class.
 class Inconclusive(Skipped):
-    """It could not be decided, and why; never counted as passed."""
+    """The test could not decide, and why; it never counts as passed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, _use_item_location=True)
 
 
 class NotExercised(Skipped):
-    """The configuration lacks what the test needs, and what that is."""
+    """The configuration lacks something that the test needs, and what."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, _use_item_location=True)

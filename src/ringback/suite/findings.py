@@ -1,4 +1,4 @@
-"""From a test's end to a finding on its clause, with the evidence that a reader needs."""
+"""Findings on clauses, made from how a test ended, with the evidence that a reader needs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ringback.suite.session import Session
 __all__ = ["INTERRUPTED", "failed", "finding_of", "judged_early", "only_sends"]
 
 INTERRUPTED = "interrupted"
-"""What is said of a clause that an interrupt left open."""
+"""The reason for a clause that an interrupt left open."""
 
 _WHOLE_RUN = ("burst", "identical", "pool", "after_final", "at_end", "looks_back_on", "generates")
-"""Markers of tests that look at more than the answers to their own probes: such a test passes on a whole run only."""
+"""Markers of tests that need more than the answers to their own probes: these pass only on a whole run."""
 
 
 def finding_of(
     clause: str, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
 ) -> Finding | None:
-    """What the end of a test says of a clause. Whatever is not a deviation is no reproach to the deployment.
+    """The finding on a clause that follows from a test's end; only a `Deviation` fails the clause.
 
-    None if it says nothing: of several clauses that a test looks at, it ended at a deviation from another; or it could
-    not be decided, while each clause has tests of its own.
+    None if a test of several clauses found a deviation from another one, or could not decide; each clause also has
+    tests of its own.
     """
     name = _name(item)
     error = call.excinfo.value if call.excinfo is not None else None
@@ -48,7 +48,7 @@ def finding_of(
         return Finding(clause, Verdict.INCONCLUSIVE, name, str(error.msg), seconds=seconds)
     where = getattr(report.longrepr, "reprcrash", None)
     place = f" at {where.path.rsplit('/', 1)[-1]}:{where.lineno}" if where is not None else ""
-    reason = f"Ringback's own fault, please report it: {type(error).__name__}{place}"
+    reason = f"an internal error of Ringback, please report it: {type(error).__name__}{place}"
     return Finding(clause, Verdict.INCONCLUSIVE, name, reason, seconds=seconds)
 
 
@@ -81,15 +81,15 @@ def _name(item: pytest.Item) -> str:
 
 
 def only_sends(item: pytest.Item) -> bool:
-    """Whether a test makes up what it sends, so that it need not begin once nothing is sent any more."""
+    """Whether a test only generates requests, so that it need not begin once nothing is sent any more."""
     return sum(len(marker.args) for marker in item.iter_markers("clause")) > 1
 
 
 def judged_early(finding: Finding, item: pytest.Item, session: Session) -> Finding:
-    """What a finding is worth that was made after an interrupt.
+    """The finding that still holds after an interrupt.
 
-    A deviation that was seen is one, and what the configuration lacks it lacks. A pass needs an answer to each of the
-    test's probes; all else is open, whatever reason the test gives, for that may be what was never sent.
+    Deviations, and what the configuration lacks, hold. A pass holds if each of the test's probes was answered. Anything
+    else is inconclusive: the test may lack what was never sent.
     """
     if finding.verdict in {Verdict.FAIL, Verdict.NOT_EXERCISED}:
         return finding

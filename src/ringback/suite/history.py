@@ -1,4 +1,4 @@
-"""Looking back on a run: which answers a clause about all answers is to be held against."""
+"""Which of a run's answers a clause about all answers applies to."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def regular_answers(suite: Session) -> list[Answer]:
 
 
 def wait_for_the_run(suite: Session) -> None:
-    """Let calls become final, so that polls tell of them; answers are judged even if there is no call."""
+    """Wait until the calls are final, if there are any, so that polls with results are part of the history."""
     suite.record.placed()
     if suite.record.calls.watched:
         suite.record.settled_calls()
 
 
 def polls(suite: Session) -> list[Poll]:
-    """Every poll of the run as the documents have it: by POST. Other methods are TRN-03's matter."""
+    """Every poll of the run that was sent by POST; other methods are covered by TRN-03."""
     return [a for a in suite.record.history if isinstance(a, Poll) and a.exchange.method == "POST"]
 
 
 def dialled(suite: Session, choose: Callable[[Draft], bool]) -> list[Trigger]:
-    """The answers to chosen triggers that were refused, and for which a result came all the same: they dialled.
+    """The answers to chosen triggers that were refused although they placed a call: its result was delivered.
 
-    Waits for as long as a call and the delivery of its result took elsewhere. What comes before the refusal is no
-    result: a deployment may look whether a ResultDestination answers.
+    Waits for as long as other calls and their deliveries took. A request that comes before the refusal is not a result:
+    a deployment may test whether a ResultDestination answers.
     """
     receiver = suite.receiver
     if receiver is None:
@@ -64,10 +64,10 @@ def dialled(suite: Session, choose: Callable[[Draft], bool]) -> list[Trigger]:
 
 
 def apart(suite: Session, *, methods: bool = True) -> set[int]:
-    """Ids of exchanges that belong to an experiment of another clause, which judges their failures by itself.
+    """Ids of exchanges whose failures are covered by another clause.
 
-    What was sent at once is ROB-03's, triggers with a troubled ResultDestination are DST-07's, and (if `methods`) other
-    methods than POST are TRN-03's.
+    ROB-03 covers what was sent at once, DST-07 triggers with a failing ResultDestination, and TRN-03 (if `methods`)
+    methods other than POST.
     """
     burst = suite.campaign.burst
     ids = {answer.exchange.id for answer in (*burst.triggers, *burst.polls)}

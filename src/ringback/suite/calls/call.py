@@ -1,4 +1,4 @@
-"""Accepted calls and what has been observed of them: polls and deliveries, on one clock. Nothing here judges."""
+"""Accepted calls and what was observed of them, by polls and deliveries, on one clock."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["Call", "Calls", "Observation"]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one poll said of one call. Times are readings of `clock.monotonic`."""
+    """What one poll reported of one call. Times are readings of `clock.monotonic`."""
 
     asked_at: float
-    told_at: float
+    answered_at: float
     words: tuple[str, ...]
-    """The states reported, as they were written: none while the call is in progress, as a rule one."""
+    """The reported states, as written: usually none while the call is in progress, then one."""
     alone: bool
     """Whether the poll asked for this call only."""
     exchange: Exchange
 
     final: str | None = field(init=False)
-    """The documented state that was reported, spelling aside; None if none was."""
+    """The documented state that was reported, in any spelling; None if none was."""
 
     def __post_init__(self) -> None:
         final = next((state for word in self.words if (state := nearest_state(word)) is not None), None)
@@ -36,7 +36,7 @@ class Observation:
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One accepted call, from its trigger on."""
+    """One accepted call."""
 
     unique_id: str
     trigger: Trigger
@@ -44,9 +44,9 @@ class Call:
     delivery_key: str | None = None
     immediately: bool = False
     regular: bool = True
-    """Whether what was sent is valid, so that the call should go as the contract has it."""
+    """Whether its trigger was valid, so that the contract applies to the call."""
     group: str = ""
-    """Which part of the campaign placed it: `burst` for those sent at once."""
+    """The part of the campaign that placed it: `burst` for triggers sent at once."""
     observations: list[Observation] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
 
@@ -73,7 +73,7 @@ class Call:
 
     @property
     def settled(self) -> Observation | None:
-        """The first observation of the final state after which the call was not seen in progress any more."""
+        """The first final observation that no observation of the call in progress follows."""
         found: Observation | None = None
         for observation in self.observations:
             if observation.final is None:
@@ -85,7 +85,7 @@ class Call:
 
     @property
     def state(self) -> str | None:
-        """The final state that was reported last; what polls for this call alone said comes first."""
+        """The final state that was reported last; polls for this call alone take precedence."""
         finals = self.finals
         alone = [seen for seen in finals if seen.alone]
         return (alone or finals)[-1].final if finals else None
@@ -103,7 +103,7 @@ class Calls:
         self._by_id: dict[str, Call] = {}
 
     def add(self, call: Call) -> None:
-        """Take note of an accepted call. Of calls under one UniqueId nothing can be told apart: none is regular."""
+        """Add an accepted call. Calls that share a UniqueId cannot be told apart, so none of them is regular."""
         self._calls.append(call)
         first = self._by_id.setdefault(call.unique_id, call)
         if first is not call:
@@ -126,7 +126,7 @@ class Calls:
 
     @property
     def ringing(self) -> int:
-        """How many calls are not known to be final."""
+        """How many calls were not seen final."""
         return sum(1 for call in self.watched if call.first_final is None)
 
     def shared_ids(self) -> list[tuple[Call, Call]]:
@@ -136,7 +136,7 @@ class Calls:
     def typical_age(self) -> float | None:
         """The median age, in seconds, at which calls were first seen final; None while none was.
 
-        Of calls that were seen in progress before, if there are any: of others it isn't known since when they are.
+        Calls that were seen in progress before count, if there are any; others may have been final for longer.
         """
         settled = [(call, seen) for call in self.watched if (seen := call.settled) is not None]
         progressed = [(call, seen) for call, seen in settled if call.observations[0] is not seen]

@@ -1,7 +1,7 @@
-"""What a call's observations say of its life: pure functions, from polls to a deviation in words.
+"""What the record of a call proves: pure functions on its polls and deliveries.
 
-The polls' times are ours, and a poll tells of an instant between its sending and its answer; so nothing here depends on
-when exactly something was seen, only on the order of what was.
+A poll reports the call at some instant between its sending and its answer. Each conclusion holds whichever instant that
+was: what may have happened between two polls is not counted against the deployment.
 """
 
 from __future__ import annotations
@@ -29,21 +29,18 @@ _LATE_AT_MOST = 2.0
 
 
 def _controlled(call: Call) -> list[Observation]:
-    """The observations that count for a call's own life: a batch contradicted by a poll for the call alone does not.
-
-    A batch that left a call out, or told otherwise than before, counts only if the next poll for the call alone agrees.
-    """
-    kept: list[Observation] = []
+    """The observations that count: a batch that reports a change counts only if the next poll for the call agrees."""
+    counted: list[Observation] = []
     for index, seen in enumerate(call.observations):
-        before = kept[-1].final if kept else None
+        before = counted[-1].final if counted else None
         usual = seen.final in {None, call.known_state} if before is None else seen.final == before
         if seen.alone or usual:
-            kept.append(seen)
+            counted.append(seen)
             continue
         control = next((o for o in call.observations[index + 1 : index + 3] if o.alone), None)
         if control is not None and control.final == seen.final:
-            kept.append(seen)
-    return kept
+            counted.append(seen)
+    return counted
 
 
 def _changes(call: Call) -> list[tuple[Observation, Observation]]:
@@ -55,8 +52,8 @@ def _changes(call: Call) -> list[tuple[Observation, Observation]]:
 def early_final(call: Call, typical_age: float | None) -> tuple[str, Observation] | None:
     """A final state shown while the call was in progress, as later polls prove; None if there was none.
 
-    Proof is: the state shown was not the call's own and gave way to it; or it gave way to none, and came for good only
-    at about the age at which other calls become final (`typical_age`, seconds).
+    That is proven if the state was not the line's and changed to the line's; or if it was taken back, and came again
+    only at about the age at which other calls become final (`typical_age`, seconds).
     """
     changes = _changes(call)
     if not changes:
@@ -76,9 +73,9 @@ def early_final(call: Call, typical_age: float | None) -> tuple[str, Observation
 
 
 def early_in_a_batch(call: Call) -> Observation | None:
-    """A batch that told of a state not the call's own, before a poll for the call alone found it in progress.
+    """A batch that reported a state other than the line's before a poll for the call alone found it in progress.
 
-    Where batches are wrong of final calls too, that is more likely another call's state (see RES-04).
+    If batches report final calls wrongly too, the state is more likely another call's (see RES-04).
     """
     alone = [o for o in call.observations if o.alone]
     begun = next((i for i, o in enumerate(alone) if o.final is not None), len(alone))
@@ -86,11 +83,11 @@ def early_in_a_batch(call: Call) -> Observation | None:
     if not pending or call.state != call.known_state:
         return None
     wrong = (o for o in call.observations if not o.alone and o.final not in {None, call.known_state})
-    return next((o for o in wrong if o.told_at < pending[-1].asked_at), None)
+    return next((o for o in wrong if o.answered_at < pending[-1].asked_at), None)
 
 
 def lost_final(call: Call, typical_age: float | None) -> tuple[str, Observation] | None:
-    """A final state that changed or went away afterwards; None if it stayed. What `early_final` explains is its."""
+    """A final state that changed or was taken back; None if it stayed, or if `early_final` explains it."""
     changes = _changes(call)
     if early_final(call, typical_age) is not None:
         changes = changes[1:]
@@ -98,12 +95,12 @@ def lost_final(call: Call, typical_age: float | None) -> tuple[str, Observation]
         return None
     first, then = changes[0]
     after = then.asked_at - first.asked_at
-    told = f"{then.final}" if then.final is not None else "nothing any more"
-    return f"it was reported {first.final}, and {after:.1f} s later {told}", then
+    state = then.final if then.final is not None else "no state any more"
+    return f"it was reported {first.final}, and {after:.1f} s later {state}", then
 
 
 def is_steady(call: Call) -> bool:
-    """Whether all that was told of a call, batches that were contradicted aside, is one final state that stayed."""
+    """Whether the observations that count show at most one final state, which stayed."""
     return not _changes(call)
 
 
@@ -135,7 +132,7 @@ def late_delivery(call: Call, limit: float) -> float | None:
     final, delivery = call.settled or call.first_final, first_delivery(call)
     if final is None or delivery is None:
         return None
-    late = delivery.arrived - final.told_at - limit
+    late = delivery.arrived - final.answered_at - limit
     return late if late > 0 else None
 
 

@@ -1,8 +1,8 @@
 """Watching all accepted calls together: one poll for many, a poll of one where something looks odd.
 
-A batch is how clients poll, and it is what a deployment may get wrong; a poll for one call alone is the control. So
-whenever a batch contradicts what was seen before, the call is asked for alone at once: the calls' observations then
-tell whether it was the call that changed or the batch that was wrong.
+Clients poll in batches, and a deployment may answer a batch wrongly; a poll for one call alone is the control. Whenever
+a batch contradicts earlier polls, the watch polls for that call alone at once. The observations then show whether the
+call changed or the batch was wrong.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Watch:
         self._interrupted_at: float | None = None
         self.rounds = 0
         self.contradicted: list[tuple[Poll, Call, Observation]] = []
-        """Batches that left out, or told otherwise of, a final call of which the poll alone told the same as before."""
+        """Batches that misreported a final call, the call, and the poll for it alone that reported it as before."""
         self.failed: list[Poll] = []
-        """Polls for accepted calls that brought no readable answer."""
+        """Polls for accepted calls without a readable answer."""
         self.trouble: ExchangeError | None = None
         """Why watching ended early, if it did."""
         self._batches_work = True
@@ -67,9 +67,9 @@ class Watch:
                 misses += 1
                 if misses >= 5:
                     self.trouble = trouble
-                    await self._tell()
+                    await self._notify()
                     return
-            await self._tell()
+            await self._notify()
             busy = self._calls.ringing or not self._calls.watched or clock.monotonic() - started > self._interval
             pause = self._interval if busy else max(self._interval, min(_SLOWEST, 4 * self._interval))
             try:
@@ -82,8 +82,8 @@ class Watch:
         self._stopping.set()
 
     async def ask_alone(self, call: Call, purpose: str = "poll for one call") -> Observation | None:
-        """Poll for one call now, and note what it says; None if the answer could not be read."""
-        observed = self._note(await self._client.poll([call.unique_id], purpose=purpose), [call])
+        """Poll for one call now and record its observation; None if the answer cannot be read."""
+        observed = self._observe(await self._client.poll([call.unique_id], purpose=purpose), [call])
         return observed[0][1] if observed else None
 
     async def poll_alone(self, ids: Iterable[str], purpose: str) -> Poll:
@@ -97,17 +97,17 @@ class Watch:
             return list(await asyncio.gather(*(self._client.poll([one], purpose=purpose) for one in ids)))
 
     async def delivered(self, call: Call, delivery: Delivery) -> None:
-        """A result arrived: note it, and ask at once whether the call is final."""
+        """Record a result that arrived, and poll at once whether the call is final."""
         call.deliveries.append(delivery)
         if call.first_final is None:
             try:
                 await self.ask_alone(call, "poll for one call, as its result arrives")
             except ExchangeError:
                 return
-        await self._tell()
+        await self._notify()
 
     async def final(self, calls: Sequence[Call]) -> None:
-        """Return when each of these calls is final, has had the settle time, or can't be watched any more."""
+        """Return when each of these calls is final or has had its settle time, or when watching has ended."""
 
         def decided(call: Call) -> bool:
             until = clock.monotonic() if self._interrupted_at is None else self._interrupted_at
@@ -132,17 +132,17 @@ class Watch:
                     continue
 
     async def interrupt(self) -> None:
-        """Wait for nothing from now on: whoever waits for what has not come gets `Interrupted`."""
+        """Wait for nothing from now on: whoever still waits gets `Interrupted`."""
         self._interrupted_at = clock.monotonic()
-        await self._tell()
+        await self._notify()
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
     async def _round(self) -> None:
         calls = self._calls.watched
-        # Another order each round: no call is always the last of a batch.
+        # The order changes each round, so that no call is always the last of a batch.
         turn = self.rounds % len(calls) if calls else 0
         calls = calls[turn:] + calls[:turn]
         self.rounds += 1
@@ -160,11 +160,11 @@ class Watch:
     async def _batch(self, calls: Sequence[Call]) -> list[Call]:
         before = {call.unique_id: call.state for call in calls}
         poll = await self._client.poll((c.unique_id for c in calls), purpose=f"poll for {len(calls)} calls")
-        noted = self._note(poll, calls)
-        self._batches_work = bool(noted)
-        if not noted:
+        observed = self._observe(poll, calls)
+        self._batches_work = bool(observed)
+        if not observed:
             return list(calls[:2])
-        return [call for call, seen in noted if _is_odd(call, seen, before[call.unique_id])]
+        return [call for call, seen in observed if _is_odd(call, seen, before[call.unique_id])]
 
     async def _control(self, call: Call) -> None:
         batched = call.observations[-1] if call.observations and not call.observations[-1].alone else None
@@ -174,13 +174,13 @@ class Watch:
         earlier = [o.final for o in call.observations[:-2] if o.final is not None]
         if earlier and alone.final == earlier[-1] and batched.final != alone.final:
             poll = self._last_batch
-            # Once more: a call that comes and goes at every other poll would look like a batch that is wrong.
+            # A second control: a result that comes and goes at every other poll would look like a wrong batch.
             again = await self.ask_alone(call)
             if poll is not None and again is not None and again.final == alone.final:
                 self.contradicted.append((poll, call, alone))
 
     def _overdue(self, calls: Sequence[Call]) -> list[Call]:
-        """Calls in progress for much longer than others were: perhaps batches do not tell of them."""
+        """Calls in progress for much longer than others: batches may leave them out."""
         typical, now = self._calls.typical_age(), clock.monotonic()
         limit = self._settle / 4 if typical is None else 2 * typical + 4 * self._interval + 0.5
         return [c for c in calls if c.first_final is None and c.age(now) > limit and self.rounds % 4 == 0]
@@ -190,25 +190,25 @@ class Watch:
         past = call.age(clock.monotonic()) > self._settle
         return past and call.first_final is None and late_final(call, self._settle) is None
 
-    def _note(self, poll: Poll, calls: Sequence[Call]) -> list[tuple[Call, Observation]]:
+    def _observe(self, poll: Poll, calls: Sequence[Call]) -> list[tuple[Call, Observation]]:
         if poll.status is None or not 200 <= poll.status < 300 or not poll.json.readable:
             self.failed.append(poll)
             return []
         if poll.entries and not any(entry.unique_id in poll.asked for entry in poll.entries):
-            return []  # somebody else's answer: RES-05 and ROB-03 look into that
+            return []  # another poll's answer: covered by RES-05 and ROB-03
         if len(calls) > 1:
             self._last_batch = poll
-        noted: list[tuple[Call, Observation]] = []
+        observed: list[tuple[Call, Observation]] = []
         for call in calls:
             words = tuple(poll.states(call.unique_id))
             seen = Observation(poll.begun, poll.ended, words, len(calls) == 1, poll.exchange)
             call.observations.append(seen)
-            noted.append((call, seen))
-        return noted
+            observed.append((call, seen))
+        return observed
 
 
 def _is_odd(call: Call, seen: Observation, before: str | None) -> bool:
-    """Whether a batch told of a call what should be asked again for it alone: a change, or a state not its line's."""
+    """Whether a batch reported a change, or a state other than the line's, which a poll for the call must confirm."""
     if before is not None:
         return seen.final != before
     return seen.final is not None and seen.final != call.known_state

@@ -1,1 +1,1 @@
-"""Requests that schemathesis makes from openapi.yaml, an oracle that says what is wrong with each, and its checks."""
+"""Requests that schemathesis generates from openapi.yaml, the defects of each, and checks of their answers."""

@@ -1,7 +1,7 @@
-"""What generated requests are made of: valid triggers in many variations, and spoilt bodies made safe to send.
+"""The bodies of generated requests: variations of the valid trigger, and invalid bodies that are safe to send.
 
-What is generated never chooses a number, a token or a URL: configured values stand in their places, and made-up text
-holds no digits. The dial guard refuses what slips through.
+Generated data never chooses a number, a token or a URL: these are configured values, and made-up text has no digits.
+The dial guard checks this again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ringback.contract.description import load_description
 from ringback.suite.probes.drafts import OPTIONAL, Draft
 from ringback.suite.probes.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
 
-__all__ = ["ASPECTS", "Variation", "made_safe", "strict_description", "variations"]
+__all__ = ["ASPECTS", "TriggerVariation", "made_safe", "strict_description", "variations"]
 
 _PERSON = ("Name", "Phone", "Email")
 _FREE_TEXTS = ("ConversationId", "Locale")
@@ -25,24 +25,24 @@ _PLAIN = "text"
 
 
 @dataclass(frozen=True, slots=True)
-class Variation:
-    """How a valid trigger differs from the plain one: each aspect by itself is something that the contract allows."""
+class TriggerVariation:
+    """How a valid trigger differs from the plain one; the contract allows each aspect."""
 
     name: str | None = None
-    """The end user's name, if it is not the plain one."""
+    """The end user's name; None: the plain one."""
     values: tuple[str, ...] | None = None
-    """Values of the project variables, if not the plain ones."""
+    """Values of the project variables; None: the plain ones."""
     count: int | None = None
-    """How many project variables there are, if not as many as usual."""
+    """The number of project variables; None: the usual one."""
     left_out: tuple[str, ...] = ()
     members: tuple[str, ...] | None = None
-    """The members of EndUser, if not all."""
+    """The members of EndUser; None: all."""
     order: tuple[int, ...] | None = None
-    """Ranks by which the input parameters are sorted, if not in the usual order."""
+    """Ranks by which the input parameters are sorted; None: the usual order."""
     immediately: bool | None = None
 
     def applied(self, plain: Draft) -> Draft:
-        """The plain trigger with all of this changed; the plain one stays as it is."""
+        """A copy of the plain trigger with this variation."""
         draft = Draft(copy.deepcopy(plain.body), plain.headers, plain.line, None, plain.method, plain.delivery_key)
         person = draft.body.get("EndUser")
         if isinstance(person, dict):
@@ -69,16 +69,16 @@ class Variation:
                                                               key=lambda pair: pair[0])])  # fmt: skip
 
     def differs_in(self, aspect: str) -> bool:
-        """Whether it has that aspect at all."""
+        """Whether it differs from the plain trigger in that aspect."""
         return any(getattr(self, name) != getattr(PLAIN, name) for name in ASPECTS[aspect])
 
-    def only(self, aspect: str) -> Variation:
-        """This aspect, and all else plain."""
+    def only(self, aspect: str) -> TriggerVariation:
+        """This aspect alone; the rest is plain."""
         return replace(PLAIN, **{name: getattr(self, name) for name in ASPECTS[aspect]})
 
-    def pieces(self, aspect: str) -> list[Variation]:
-        """This aspect cut into the smallest parts that could each be to blame."""
-        pieces: list[Variation] = []
+    def pieces(self, aspect: str) -> list[TriggerVariation]:
+        """The smallest parts of this aspect that may be refused."""
+        pieces: list[TriggerVariation] = []
         if aspect == "REQ-08":
             pieces += [replace(PLAIN, name=self.name)] if self.name is not None else []
             pieces += [replace(PLAIN, values=(value,)) for value in self.values or ()]
@@ -86,12 +86,12 @@ class Variation:
             pieces = [replace(PLAIN, left_out=(parameter,)) for parameter in self.left_out]
         return pieces if len(pieces) > 1 else []
 
-    def without(self, aspect: str) -> Variation:
-        """All but this aspect."""
+    def without(self, aspect: str) -> TriggerVariation:
+        """This variation with that aspect plain."""
         return replace(self, **{name: getattr(PLAIN, name) for name in ASPECTS[aspect]})
 
 
-PLAIN = Variation()
+PLAIN = TriggerVariation()
 
 ASPECTS: Mapping[str, tuple[str, ...]] = {
     "REQ-08": ("name", "values"),
@@ -101,19 +101,19 @@ ASPECTS: Mapping[str, tuple[str, ...]] = {
     "REQ-05": ("order",),
     "REQ-09": ("immediately",),
 }
-"""The clause that promises an aspect -> the parts of a variation that make it."""
+"""Clause -> the fields of a variation that it allows."""
 
 
 def _cycled(ranks: Sequence[int], count: int) -> list[tuple[int, int]]:
     return [(ranks[at % len(ranks)], at) for at in range(count)]
 
 
-def variations() -> st.SearchStrategy[Variation]:
+def variations() -> st.SearchStrategy[TriggerVariation]:
     """Valid triggers, each different in most aspects."""
     names = st.sampled_from(list(NAMES_IN_MANY_SCRIPTS.values()))
     values = st.sampled_from(list(AWKWARD_VALUES.values()) + list(NAMES_IN_MANY_SCRIPTS.values()))
     return st.builds(
-        Variation,
+        TriggerVariation,
         name=st.lists(names, min_size=1, max_size=3).map(" ".join),
         values=st.lists(values, min_size=2, max_size=5).map(tuple),
         count=st.none() | st.integers(0, 12),
@@ -125,15 +125,15 @@ def variations() -> st.SearchStrategy[Variation]:
 
 
 def strict_description(parameter: str | None = None) -> dict[str, Any]:
-    """`openapi.yaml` with room for nothing but the documented members: what schemathesis spoils is spoilt in them.
+    """`openapi.yaml` without room for undocumented members, so that schemathesis makes documented ones invalid.
 
-    With a trigger's parameter, triggers have that one alone, so that it is spoilt and little time goes into the others.
+    With a `parameter`, triggers have only that one.
     """
     description = load_description()
     schemas = description["components"]["schemas"]
     for name in ("TriggerRequest", "EndUser", "ScenarioInputParameter", "PollRequest"):
         schemas[name]["additionalProperties"] = False
-    # Other tests send the header in each of its forms.
+    # Other tests vary the header.
     description["paths"]["/v2/call"]["post"].pop("parameters", None)
     if parameter is not None:
         trigger = schemas["TriggerRequest"]
@@ -143,9 +143,9 @@ def strict_description(parameter: str | None = None) -> dict[str, Any]:
 
 
 def made_safe(body: Any, valid: Mapping[str, Any], parameter: str) -> Any:
-    """The valid trigger with one parameter as it was spoilt, or what was spoilt altogether.
+    """The valid trigger with one parameter as generated, or a generated body that is not an object.
 
-    The right value stands wherever there is any text of its own, and small values elsewhere.
+    Generated text is replaced by the right value, other generated values by small ones.
     """
     if not isinstance(body, dict):
         return body if isinstance(body, bytes) else _small(body)
@@ -163,7 +163,7 @@ def made_safe(body: Any, valid: Mapping[str, Any], parameter: str) -> Any:
 
 
 def _as(value: Any, right: Any) -> Any:
-    """The right value in place of one of its type; what is empty stays empty."""
+    """The right value for a value of its type, unless that is empty; else a small value."""
     if type(value) is type(right) and value != "":
         return right
     return _small(value)
@@ -179,7 +179,7 @@ def _entry(entry: Any, valid: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _small(value: Any) -> Any:
-    """A value of the same type that nobody could take for a number to dial."""
+    """A value of the same type that cannot be read as a number to dial."""
     small: dict[type, Callable[[], Any]] = {
         int: lambda: 5,
         float: lambda: 0.5,

@@ -1,7 +1,7 @@
-"""Checks of answers to generated requests, registered with schemathesis and run by its cases.
+"""Checks of answers to generated requests, as schemathesis runs them.
 
-Importing this module imports schemathesis. Requests travel through our own transport alone: what comes back is put into
-schemathesis's form here. A check raises a `Deviation` that names its one clause.
+Importing this module imports schemathesis. Ringback's own transport sends the requests, and `CheckedAnswer` gives
+schemathesis the answers. A check raises a `Deviation` that names its clause.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ringback.deployment import Answer
 from ringback.suite.deviation import Deviation, must_hold
 from ringback.suite.generated.defects import Defect
 
-__all__ = ["CHECKS_OF_POLLS", "CHECKS_OF_SPOILT", "CHECKS_OF_VALID", "Heard", "validate"]
+__all__ = ["CHECKS_OF_INVALID", "CHECKS_OF_POLLS", "CHECKS_OF_VALID", "CheckedAnswer", "validate"]
 
 Check = Callable[[Any, Any, Any], "bool | None"]
 
 
-class Heard(Response):
-    """An answer of our transport as schemathesis has it, with what our checks need to know besides."""
+class CheckedAnswer(Response):
+    """An answer in the form that schemathesis needs, with what our checks need."""
 
     __slots__ = ("answer", "defects", "title")
 
@@ -33,24 +33,24 @@ class Heard(Response):
         headers: dict[str, list[str]] = {}
         for name, value in answer.headers.multi_items() if answer.headers is not None else ():
             headers.setdefault(name.lower(), []).append(value)
-        # Schemathesis wants to know what was sent; the redacted record tells it all that it may repeat.
+        # Schemathesis may repeat the request in its output, so it gets nothing but method and URL.
         request = requests.Request(answer.exchange.method, answer.exchange.url).prepare()
         super().__init__(
             answer.status or 0, headers, answer.body, request, answer.seconds, verify=True, encoding="utf-8"
         )
         self.answer = answer
         self.defects = defects
-        """What the contract finds wrong with the request."""
+        """The request's defects by the contract."""
         self.title = title
         """The request in a few words."""
 
 
-def validate(case: Any, heard: Heard, applied: list[Check]) -> None:
-    """Hold an answer against checks; raises the first `Deviation`. What was not answered is no matter of theirs."""
-    if heard.answer.status is None:
+def validate(case: Any, checked: CheckedAnswer, applied: list[Check]) -> None:
+    """Apply checks to an answer, if there is one; raises the first `Deviation`."""
+    if checked.answer.status is None:
         return
     try:
-        case.validate_response(heard, checks=applied)
+        case.validate_response(checked, checks=applied)
     except FailureGroup as group:
         for failure in group.exceptions:
             if isinstance(failure, CustomFailure) and isinstance(failure.exception, Deviation):
@@ -59,51 +59,51 @@ def validate(case: Any, heard: Heard, applied: list[Check]) -> None:
 
 
 @schemathesis.check
-def ringback_answer_is_no_server_error(_context: Any, heard: Any, _case: Any) -> None:
+def ringback_answer_is_no_server_error(_context: Any, checked: Any, _case: Any) -> None:
     """ROB-01."""
-    must_hold(checks.is_no_server_error(heard.answer), heard.answer)
+    must_hold(checks.is_no_server_error(checked.answer), checked.answer)
 
 
 @schemathesis.check
-def ringback_acceptance_is_200_with_an_id(_context: Any, heard: Any, _case: Any) -> None:
+def ringback_acceptance_is_200_with_an_id(_context: Any, checked: Any, _case: Any) -> None:
     """ACK-01, ACK-02."""
-    must_hold(checks.acceptance_is_200(heard.answer), heard.answer)
-    if heard.answer.json.readable:
-        must_hold(checks.carries_a_unique_id(heard.answer), heard.answer)
+    must_hold(checks.acceptance_is_200(checked.answer), checked.answer)
+    if checked.answer.json.readable:
+        must_hold(checks.carries_a_unique_id(checked.answer), checked.answer)
 
 
 @schemathesis.check
-def ringback_invalid_trigger_is_not_accepted(_context: Any, heard: Any, _case: Any) -> None:
+def ringback_invalid_trigger_is_not_accepted(_context: Any, checked: Any, _case: Any) -> None:
     """REQ-10 to REQ-15, where all defects are of one clause."""
-    clauses = {defect.clause for defect in heard.defects}
+    clauses = {defect.clause for defect in checked.defects}
     if len(clauses) == 1:
-        violation = checks.invalid_trigger_is_not_accepted(heard.answer, clauses.pop(), heard.title)
-        must_hold(violation, heard.answer)
+        violation = checks.invalid_trigger_is_not_accepted(checked.answer, clauses.pop(), checked.title)
+        must_hold(violation, checked.answer)
 
 
 @schemathesis.check
-def ringback_refusal_is_4xx_without_id(_context: Any, heard: Any, _case: Any) -> None:
+def ringback_refusal_is_4xx_without_id(_context: Any, checked: Any, _case: Any) -> None:
     """REQ-16; ROB-01 covers 5xx."""
-    if heard.defects and heard.status_code < 500:
-        must_hold(checks.refusal_names_no_call(heard.answer), heard.answer)
-        must_hold(checks.refusal_is_4xx(heard.answer), heard.answer)
+    if checked.defects and checked.status_code < 500:
+        must_hold(checks.refusal_names_no_call(checked.answer), checked.answer)
+        must_hold(checks.refusal_is_4xx(checked.answer), checked.answer)
 
 
 @schemathesis.check
-def ringback_invalid_poll_is_refused(_context: Any, heard: Any, _case: Any) -> None:
+def ringback_invalid_poll_is_refused(_context: Any, checked: Any, _case: Any) -> None:
     """RES-08."""
-    if heard.defects:
-        must_hold(checks.invalid_poll_is_refused(heard.answer), heard.answer)
+    if checked.defects:
+        must_hold(checks.invalid_poll_is_refused(checked.answer), checked.answer)
 
 
 @schemathesis.check
-def ringback_poll_names_only_asked_ids(_context: Any, heard: Any, _case: Any) -> None:
+def ringback_poll_names_only_asked_ids(_context: Any, checked: Any, _case: Any) -> None:
     """RES-05."""
-    must_hold(checks.names_only_asked_ids(heard.answer, unknown_ids=heard.answer.asked), heard.answer)
+    must_hold(checks.names_only_asked_ids(checked.answer, unknown_ids=checked.answer.asked), checked.answer)
 
 
 CHECKS_OF_VALID: list[Check] = [ringback_answer_is_no_server_error, ringback_acceptance_is_200_with_an_id]
-CHECKS_OF_SPOILT: list[Check] = [
+CHECKS_OF_INVALID: list[Check] = [
     ringback_answer_is_no_server_error, ringback_invalid_trigger_is_not_accepted, ringback_refusal_is_4xx_without_id,
 ]  # fmt: skip
 CHECKS_OF_POLLS: list[Check] = [

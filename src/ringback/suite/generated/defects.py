@@ -1,7 +1,7 @@
-"""What the contract demands of a trigger's or a poll's body: its defects, each with the clause that forbids it.
+"""The defects of a trigger's or a poll's body, each with the clause that forbids it.
 
-An oracle for generated requests: it reads the bytes that are sent and knows nothing of how they came about. A body with
-no defect here need not be accepted; one with a defect must not be.
+This reads the bytes that are sent, however they were generated. A body with a defect must not be accepted; one without
+a defect may still be refused.
 """
 
 from __future__ import annotations
@@ -60,13 +60,20 @@ def _parsed(body: bytes) -> tuple[bool, Any]:
 
 
 def _no_json(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _kind(value: object) -> str:
     if value is None:
         return "null"
-    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "an array", dict: "an object"}
+    kinds = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "an array",
+        dict: "an object",
+    }
     return kinds[type(value)]
 
 

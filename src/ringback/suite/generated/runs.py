@@ -1,4 +1,4 @@
-"""Hypothesis on a short lead: seeded, quiet, bounded, and out of the user's folder; what it found is one `Deviation`.
+"""Running Hypothesis: seeded, quiet, bounded, without files in the user's folder; the result is one `Deviation`.
 
 Importing this module imports Hypothesis.
 """
@@ -24,7 +24,7 @@ from hypothesis.errors import Flaky
 from ringback.deployment import ExchangeError
 from ringback.suite.deviation import Deviation
 
-__all__ = ["Stage", "falsify", "kept_out_of_sight", "quiet"]
+__all__ = ["Stage", "falsify", "quiet", "temporary_storage"]
 
 
 class Stage(Enum):
@@ -32,13 +32,13 @@ class Stage(Enum):
 
     GENERATE = auto()
     SHRINK = auto()
-    """A deviation was found; a smaller example of it is looked for."""
+    """A deviation was found; this looks for a smaller example of it."""
     LAST = auto()
-    """The smallest one is tried once more, for the report."""
+    """The smallest example is tried again, for the report."""
 
 
 class _Stopped(Skipped):
-    """What Hypothesis lets through at once, and makes no smaller."""
+    """Ends Hypothesis at once, without shrinking."""
 
 
 @dataclass(slots=True)
@@ -48,10 +48,10 @@ class _Search:
     first: Deviation | None = None
     last: Deviation | None = None
     trouble: ExchangeError | None = None
-    """Why no example could be tried any more."""
+    """Why examples could not be tried any more."""
 
     def attempt(self, value: Any) -> None:
-        """Try one example; raises `Deviation` if it deviates from the clause that the first one deviated from."""
+        """Try one example; raises `Deviation` if it deviates from the same clause as the first deviation."""
         stage = Stage.GENERATE
         if self.first is not None:
             stage = Stage.LAST if current_build_context().is_final else Stage.SHRINK
@@ -77,10 +77,10 @@ class _Search:
 def falsify(
     values: st.SearchStrategy[Any], one: Callable[[Any, Stage], None], *, seed: int, examples: int, shrinking: int
 ) -> None:
-    """Try `one` on examples; raises the `Deviation` of the smallest that deviates, found in so many more attempts.
+    """Try `one` on examples; raises the `Deviation` of the smallest that deviates, after `shrinking` attempts at most.
 
-    A smallest one that does not deviate once more is no evidence: then the first is reported. Raises the
-    `ExchangeError` that keeps an example from being tried, unless a deviation was found before.
+    If the smallest does not deviate again, raises the first deviation. Raises the `ExchangeError` that prevents an
+    example, unless a deviation was found before.
     """
     search = _Search(one, shrinking)
 
@@ -88,7 +88,7 @@ def falsify(
         search.attempt(value)
 
     test = hypothesis.seed(seed)(quiet(max_examples=examples)(hypothesis.given(value=values)(attempt)))
-    with kept_out_of_sight(), contextlib.suppress(Deviation, Flaky, _Stopped):
+    with temporary_storage(), contextlib.suppress(Deviation, Flaky, _Stopped):
         test()
     if (found := search.last or search.first) is not None:
         raise found
@@ -97,7 +97,7 @@ def falsify(
 
 
 def quiet(**bounds: Any) -> hypothesis.settings:
-    """Settings under which Hypothesis prints nothing, keeps nothing and hurries nobody."""
+    """Settings with which Hypothesis prints nothing, stores nothing and has no deadline."""
     return hypothesis.settings(
         database=None, deadline=None, phases=(Phase.generate, Phase.shrink), print_blob=False,
         suppress_health_check=list(HealthCheck), report_multiple_bugs=False, verbosity=Verbosity.quiet, **bounds,
@@ -105,8 +105,8 @@ def quiet(**bounds: Any) -> hypothesis.settings:
 
 
 @contextlib.contextmanager
-def kept_out_of_sight() -> Iterator[None]:
-    """What Hypothesis caches goes to a folder of its own for the length of a block, not to where the user works."""
+def temporary_storage() -> Iterator[None]:
+    """Within the block, Hypothesis stores its cache in a temporary folder instead of the working folder."""
     before = storage_directory(intent_to_write=False).home_directory
     with tempfile.TemporaryDirectory(prefix="ringback-") as folder:
         set_hypothesis_home_dir(Path(folder))

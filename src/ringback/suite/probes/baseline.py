@@ -1,6 +1,6 @@
-"""The baseline: the documents' example as a probe, and what to start from where a deployment does not accept that.
+"""The baseline: the documents' example as a probe, and the triggers to try if a deployment does not accept it.
 
-Everything else is a change to a trigger that is accepted; so one broken promise does not hide all others.
+Every other probe is a change to a trigger that is accepted, so that one deviation does not hide all others.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ __all__ = ["BASELINE", "FALLBACKS", "Fallback"]
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """A valid trigger to start from where the documents' example is not accepted."""
+    """A valid trigger to start from if the documents' example is not accepted."""
 
     title: str
     clause: str
-    """The clause that promises the example's form in this respect."""
+    """The clause by which the example should be accepted in this respect."""
     header: HeaderForm = "empty"
     base: Literal["example", "required"] = "example"
     adjust: Callable[[Draft], None] = unchanged

@@ -1,4 +1,4 @@
-"""Probes that the tests of several sections read about."""
+"""Probes that tests of several sections use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LINE_CALLS = {
     line: accepted(f"a call to the line {line}", line=line, destination=Destination(immediately=True))
     for line in LINE_STATES
 }
-"""A call to each line, its result to be sent as soon as it is there."""
+"""A call to each line, with an immediate result."""
 
 WITHOUT_SEND_RESULT_IMMEDIATELY = accepted(
     "without SendResultImmediately",
@@ -35,4 +35,4 @@ ORDERS = (
         line=None,
     ),
 )
-"""The input parameters in other orders than the documents' example has them."""
+"""The input parameters in orders other than that of the documents' example."""

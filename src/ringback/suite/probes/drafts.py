@@ -1,7 +1,7 @@
-"""Triggers in the making: the documents' example filled from the configuration, ready to be changed in one aspect.
+"""Drafts: the documents' example with configured values, ready to be changed in one aspect.
 
-Every number in a draft is a configured line or the configured caller id; all other text that is made up here is free of
-digits, so that nothing else could be taken for a number.
+Every number in a draft is a configured line or the configured caller id. All other text that is made up here has no
+digits, so that it cannot be read as a number.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from ringback.deployment.client import JSON_HEADERS, encode
 __all__ = ["HEADER_FORMS", "OPTIONAL", "REQUIRED", "REQUIRED_TEXTS", "Draft", "DraftMaker", "HeaderForm"]
 
 REQUIRED_TEXTS = ("Project", "Tenant", "ConversationId", "AccessToken", "ScenarioPath", "OrchestratorUrl")
-"""The required parameters that are text."""
+"""The required parameters that are strings."""
 REQUIRED = (*REQUIRED_TEXTS, "ScenarioInputParameters")
 OPTIONAL = ("EndUser", "Locale", "ResultDestination", "SendResultImmediately")
 
 HeaderForm = Literal["empty", "absent", "named"]
-"""What the header `Project` carries: nothing, as in the documents' example; not sent at all; the project's name."""
+"""The header `Project`: empty as in the documents' example, absent, or the project's name."""
 
 HEADER_FORMS: tuple[HeaderForm, ...] = ("empty", "absent", "named")
 
 WITHOUT_DIGITS = "https://orchestrator.invalid"
-"""An OrchestratorUrl for bodies in which the configured one might be read as a number."""
+"""An OrchestratorUrl without digits, for bodies in which the configured one might be read as a number."""
 NOWHERE = "https://results.invalid/ringback"
-"""A ResultDestination that no name server knows, for runs without a receiver."""
+"""A ResultDestination that does not resolve, for runs without a receiver."""
 
 
 @dataclass(slots=True)
 class Draft:
-    """A trigger that may still be changed. `content`, once set, is sent as it is instead of `body`."""
+    """A trigger that may still be changed. If `content` is set, it is sent instead of `body`."""
 
     body: dict[str, Any]
     headers: list[tuple[str, str]]
@@ -46,7 +46,7 @@ class Draft:
     notes: dict[str, Any] = field(default_factory=dict)
 
     def in_conversation(self, word: str) -> Draft:
-        """The same draft in a conversation of its own."""
+        """The same draft with another ConversationId."""
         body = {**self.body, "ConversationId": f"ringback-{word}"}
         return Draft(body, self.headers, self.line, None, self.method, self.delivery_key)
 
@@ -69,15 +69,15 @@ class Draft:
         self.body["ScenarioInputParameters"] = [e for e in entries if e["Name"] not in names]
 
     def variables(self, values: Mapping[str, str]) -> None:
-        """Put these project variables, and no others, after the two required entries."""
+        """Set the project variables: these alone, after the two required entries."""
         entries = [self.input("_DisplayNumber"), self.input("_Destination")]
         self.body["ScenarioInputParameters"] = entries + [{"Name": n, "Value": v} for n, v in values.items()]
 
     def malformed(self, make: Callable[[bytes], bytes]) -> None:
-        """Send in its place what `make` makes of this trigger's bytes: a body that may be read in more than one way.
+        """Send the bytes that `make` returns for this trigger's bytes: a body that can be read in several ways.
 
-        In such a body no number but a line may stand, so it is made of a trigger that has no other: a line is the
-        display number, and what is optional or ours and holds digits is left out or replaced by words.
+        Such a body may hold no number but lines: the line also is the display number, and other values with digits are
+        left out or replaced by words.
         """
         number = next((e["Value"] for e in self.body["ScenarioInputParameters"] if e["Name"] == "_Destination"), "")
         for entry in self.body["ScenarioInputParameters"]:
@@ -101,23 +101,23 @@ class Draft:
 
 
 class DraftMaker:
-    """Makes valid triggers out of the configuration; the same seed makes the same ones."""
+    """Makes valid triggers from the configuration; the same seed makes the same triggers."""
 
     def __init__(self, config: Config, seed: int) -> None:
         self.config = config
         self._random = random.Random(f"drafts {seed}")
 
     def word(self, letters: int = 16) -> str:
-        """Random letters: for names that must differ, and must not look like a number."""
+        """Random letters, for names that must be unique and without digits."""
         return "".join(self._random.choices("abcdefghijkmnpqrstuvwxyz", k=letters))
 
     def line(self, name: str) -> str:
-        """The name of that line if it is configured, else of the first that is."""
+        """The name of that line if it is configured, else the first configured one."""
         lines = self.config.lines.configured
         return name if name in lines else next(iter(lines))
 
     def example(self, line: str, header: HeaderForm = "empty", destination: str | None = None) -> Draft:
-        """Every documented parameter, as in the documents' example, dialling a line by its name."""
+        """Every documented parameter as in the documents' example, dialling the line with this name."""
         deployment, number = self.config.deployment, self.config.lines.configured[line]
         body: dict[str, Any] = {
             "Project": deployment.project,
@@ -155,6 +155,6 @@ class DraftMaker:
 
 
 def _header_text(value: str) -> str:
-    """A header's value: what is not printable ASCII can't travel there, and is escaped as JSON does; ends too."""
+    """A value for a header: stripped, and escaped as in JSON unless it is printable ASCII."""
     value = value.strip()
     return value if value.isascii() and value.isprintable() else json.dumps(value)[1:-1]

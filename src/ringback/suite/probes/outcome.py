@@ -1,4 +1,4 @@
-"""What became of what the campaign sent: of one probe, and of those sent at once. Values only."""
+"""The outcome of one probe, and of the triggers and polls sent at once."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ __all__ = ["Burst", "Outcome"]
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one probe."""
+    """The outcome of one probe."""
 
     probe: Probe
     answer: Trigger | None = None
-    """None when nothing was sent or no connection was made; `trouble` then says why."""
+    """None if nothing was sent or no connection was made; `trouble` then has the reason."""
     trouble: ExchangeError | None = None
     draft: Draft | None = None
     control: Trigger | None = None
-    """The answer to the same trigger without the peculiarity, if the probe was not accepted as it should be."""
+    """The answer to the same trigger without the probe's change, if a valid probe was not accepted."""
     again: Trigger | None = None
-    """The answer to the probe sent once more by itself, if the control was accepted."""
+    """The answer to the probe sent again by itself, if the control was accepted."""
     culprit: Outcome | None = None
-    """Of a probe that combines several parts and was not accepted: what became of the part to which halving led."""
+    """For a refused combination of probes: the outcome of the part that halving found."""
     call: Call | None = None
 
 
 @dataclass(slots=True)
 class Burst:
-    """What became of the triggers and polls that were sent at once."""
+    """The outcome of the triggers and polls that were sent at once."""
 
     triggers: list[Trigger] = field(default_factory=list)
     alone: list[Trigger] = field(default_factory=list)
-    """Triggers like those that were not accepted, sent by themselves afterwards."""
+    """Triggers like those that were not accepted, each sent alone afterwards."""
     polls: list[Poll] = field(default_factory=list)
     trouble: ExchangeError | None = None
     at_once: int = 0

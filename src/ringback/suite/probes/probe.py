@@ -1,7 +1,7 @@
-"""Probes: triggers that tests declare, for the campaign to send and the tests to read about.
+"""Probes: triggers that tests declare and the campaign sends.
 
-A probe changes a valid trigger in one aspect and says what a deployment that keeps the contract does with it. Tests get
-hold of what became of it by the `outcome` fixture; the campaign learns of it by the marker or parameter that names it.
+A probe changes a valid trigger in one aspect, and states what a conforming deployment does with it. A test names it in
+a marker or parameter and reads its outcome from the session's record.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ringback.receiver import Behaviour
+from ringback.receiver import AddressBehaviour
 from ringback.suite.probes.drafts import Draft, HeaderForm
 
 __all__ = ["Destination", "Probe", "accepted", "combined", "either", "lines_in_turn", "refused", "unchanged"]
@@ -18,42 +18,42 @@ __all__ = ["Destination", "Probe", "accepted", "combined", "either", "lines_in_t
 Expectation = Literal["accepted", "refused", "either"]
 
 
-WELL = Behaviour()
+WELL = AddressBehaviour()
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a probe's result is to be sent: how the receiver behaves there, and what SendResultImmediately says."""
+    """Where a probe's result is sent: how the receiver behaves there, and the value of SendResultImmediately."""
 
     immediately: bool | None = True
     """True or False as sent; None: left out."""
-    behaviour: Behaviour = WELL
+    behaviour: AddressBehaviour = WELL
     dead: bool = False
-    """An address at which nobody listens."""
+    """Whether the address is a closed port."""
 
     @property
     def troubled(self) -> bool:
-        """Whether deliveries there go wrong."""
+        """Whether deliveries there fail or are slow."""
         return self.dead or self.behaviour != WELL
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Probe:
-    """One trigger to be sent. Two probes are never the same, however alike."""
+    """One trigger to be sent. Two probes are never equal."""
 
     title: str
-    """What is sent, readable: "without Locale"."""
+    """What is sent, for a reader: "without Locale"."""
     change: Callable[[Draft], None]
     expect: Expectation
     base: Literal["example", "required"] = "example"
     line: str | None = "answered"
-    """None: any line; they take turns, so that no one line has to take most of the calls."""
+    """None: any line, in turn, so that calls are spread over all lines."""
     header: HeaderForm | None = None
-    """None: the form that the deployment was seen to accept."""
+    """None: the form that the deployment accepts."""
     destination: Destination | None = None
-    """None: a queued one where a receiver is configured."""
+    """None: a queued result, if a receiver is configured."""
     parts: tuple[Probe, ...] = ()
-    """What this one combines; if it is refused, halving finds the part that is to blame."""
+    """The probes that this one combines; if it is refused, halving finds the part that is refused."""
 
     def __repr__(self) -> str:
         return self.title
@@ -78,7 +78,7 @@ def accepted(
 
 
 def combined(title: str, parts: tuple[Probe, ...]) -> Probe:
-    """A trigger with the peculiarities of several: one call for many observations."""
+    """A trigger with the changes of several probes: one call for many observations."""
 
     def change(draft: Draft) -> None:
         for part in parts:
@@ -88,7 +88,7 @@ def combined(title: str, parts: tuple[Probe, ...]) -> Probe:
 
 
 def lines_in_turn(probes: Iterable[Probe], lines: Sequence[str]) -> dict[Probe, str]:
-    """The line that each probe dials, in the order in which they are sent: its own if that is configured, or any."""
+    """The line that each probe dials: its own if configured, else the first; or any line in turn."""
     found: dict[Probe, str] = {}
     turn = 0
     for probe in dict.fromkeys(probes):
@@ -106,5 +106,5 @@ def refused(title: str, change: Callable[[Draft], None]) -> Probe:
 
 
 def either(title: str, change: Callable[[Draft], None]) -> Probe:
-    """A trigger that may be accepted or refused: only how it is answered matters."""
+    """A trigger that may be accepted or refused; tests look at other properties of its answer."""
     return Probe(title, change, "either")

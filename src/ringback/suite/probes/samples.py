@@ -1,4 +1,4 @@
-"""Realistic and awkward text: names in many scripts, values that break careless code. No digits: nothing to dial."""
+"""Test text: names in many scripts, and values with special characters. Without digits: there is nothing to dial."""
 
 from __future__ import annotations
 
