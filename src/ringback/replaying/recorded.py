@@ -83,14 +83,12 @@ def read_recorded(directory: Path, document: Mapping[str, Any]) -> RecordedRun:
     file = directory / EXCHANGES_FILE
     try:
         if file.stat().st_size > _LARGEST:
-            raise CannotReplay(
-                f"{EXCHANGES_FILE} is larger than {_LARGEST:,} bytes; keep only the line to replay"
-            )
+            raise CannotReplay(f"{EXCHANGES_FILE} is larger than {_LARGEST:,} bytes; cut it down to the line you want")
         with file.open("rb") as lines:
             exchanges = {exchange.id: exchange for line in lines if (exchange := _exchange(line)) is not None}
     except OSError as error:
         raise CannotReplay(
-            f"its {EXCHANGES_FILE} cannot be read ({error.strerror}); name the directory of a check or a gate"
+            f"its {EXCHANGES_FILE} can't be read ({error.strerror}); name the directory of a check or a gate"
         ) from None
     deployment = document.get("deployment")
     deployment = deployment if isinstance(deployment, dict) else {}
@@ -143,16 +141,16 @@ def _citations(document: Mapping[str, Any]) -> Iterator[tuple[int, Cited]]:
 
 
 def _exchange(line: bytes) -> Exchange | None:
-    """One line as an exchange; None if it is not one, as the last line of an interrupted run may be incomplete."""
+    """One line, or None: the last line of a run that was cut off may be half a one."""
     try:
-        record = json.loads(line)
-        request, response = record["request"], record["response"] or {}
+        told = json.loads(line)
+        request, response = told["request"], told["response"] or {}
         return Exchange(
-            id=int(record["id"]),
-            purpose=str(record["purpose"]),
-            started=str(record["started"]),
-            at=float(record["at"]),
-            seconds=float(record["seconds"]),
+            id=int(told["id"]),
+            purpose=str(told["purpose"]),
+            started=str(told["started"]),
+            at=float(told["at"]),
+            seconds=float(told["seconds"]),
             method=str(request["method"]),
             url=str(request["url"]),
             request_headers=_headers(request["headers"]),
@@ -162,8 +160,8 @@ def _exchange(line: bytes) -> Exchange | None:
             response_headers=_headers(response.get("headers", [])),
             response_body=str(response.get("body", "")),
             response_bytes=int(response.get("bytes", 0)),
-            failure=None if record["failure"] is None else str(record["failure"]),
-            leaks=tuple(map(str, record["leaks"])),
+            failure=None if told["failure"] is None else str(told["failure"]),
+            leaks=tuple(map(str, told["leaks"])),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
