@@ -53,8 +53,11 @@ class Sink:
 
         `documents` knows those of the secrets that are long enough to be looked for in a whole page or picture, where
         a short number may be a coordinate; the others are removed from the values that a document is made of.
+        A redactor that is in use already changes nothing.
         """
         with self._lock:
+            if redactor in self._values:
+                return
             self._values = (*self._values, redactor)
             self._documents = (*self._documents, documents or redactor)
             self._clean = _remembering(self._values)
