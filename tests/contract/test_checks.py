@@ -51,7 +51,7 @@ def results(*entries: object) -> dict[str, object]:
 
 ID, ERROR = {"UniqueId": "a"}, {"Error": "no"}
 
-KEPT = [
+RIGHT = [
     checks.trigger_is_post_only(trigger(ERROR, 405, "PUT")),
     checks.trigger_is_post_only(trigger(b"", 501, "HEAD")),
     checks.trigger_is_post_only(trigger(b" ", 204, "OPTIONS")),
@@ -98,7 +98,7 @@ KEPT = [
     checks.shows_no_internals("the access token is wrong"),
 ]
 
-BROKEN = [
+WRONG = [
     ("TRN-03", "PUT /v2/call was answered 200", checks.trigger_is_post_only(trigger(ID, method="PUT"))),
     ("TRN-03", "HEAD", checks.trigger_is_post_only(trigger(b"", 200, "HEAD"))),
     ("TRN-03", "answered 405", checks.trigger_is_post_only(trigger(ID, 405, "PUT"))),
@@ -141,12 +141,12 @@ BROKEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("violation", KEPT)
+@pytest.mark.parametrize("violation", RIGHT)
 def test_an_answer_that_keeps_the_rule_breaks_none(violation: Violation | None) -> None:
     assert violation is None
 
 
-@pytest.mark.parametrize(("clause", "words", "violation"), BROKEN)
+@pytest.mark.parametrize(("clause", "words", "violation"), WRONG)
 def test_an_answer_that_breaks_a_rule_is_described(clause: str, words: str, violation: Violation | None) -> None:
     assert violation is not None
     assert violation.clause == clause

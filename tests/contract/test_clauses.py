@@ -68,12 +68,12 @@ def test_no_two_clauses_share_a_text(field: str) -> None:
 
 
 @each_clause
-def test_each_text_of_a_clause_says_something_of_its_own(entry: Clause) -> None:
+def test_the_texts_of_a_clause_differ(entry: Clause) -> None:
     texts = [entry.title, entry.statement, entry.basis, entry.expects, entry.fix]
     assert len({text.lower().rstrip(".") for text in texts}) == len(texts)
 
 
-def test_lookup_bears_with_case_and_blanks() -> None:
+def test_lookup_ignores_case_and_blanks() -> None:
     assert clause(" ack-03 ") is CLAUSES["ACK-03"]
 
 

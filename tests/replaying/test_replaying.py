@@ -88,7 +88,7 @@ def restored_body(run: RecordedRun, number: int, config: Config) -> bytes:
     return restore(run, run.exchanges[number], config).body
 
 
-def test_a_trigger_comes_back_byte_for_byte(recording: Recording) -> None:
+def test_a_trigger_is_restored_byte_for_byte(recording: Recording) -> None:
     bodies = [recording.maker.example(line).bytes for line in ("answered", "busy")]
     bodies.append(recording.maker.required("busy").bytes)
     bodies.append(b'{"Note": "nothing \\u00e9 secret \xc3\xa9 \x00"}')
@@ -103,7 +103,7 @@ def test_a_trigger_comes_back_byte_for_byte(recording: Recording) -> None:
 
 
 @pytest.mark.parametrize("how", list(near_miss_tokens()))
-def test_a_wrong_token_comes_back_as_it_was_or_not_at_all(recording: Recording, how: str) -> None:
+def test_a_wrong_token_is_restored_exactly_or_refused(recording: Recording, how: str) -> None:
     """Never as the right one, which redaction's mark may well look like."""
     draft = recording.maker.example("answered")
     draft.set("AccessToken", near_miss_tokens()[how](TOKEN))
@@ -123,14 +123,14 @@ def test_a_wrong_token_comes_back_as_it_was_or_not_at_all(recording: Recording, 
         (b'{"x": "' + b"y" * 20_000 + b'"}', "cut"),
     ],
 )
-def test_what_can_not_be_restored_is_refused(recording: Recording, body: bytes, why: str) -> None:
+def test_a_body_that_cannot_be_restored_is_refused(recording: Recording, body: bytes, why: str) -> None:
     recording.exchange(body)
     run = recording.read()
     with pytest.raises(CannotReplay, match=why):
         restored_body(run, 1, recording.config)
 
 
-def test_the_current_token_takes_the_place_of_the_old_one(recording: Recording) -> None:
+def test_the_current_token_replaces_the_old_one(recording: Recording) -> None:
     for _ in range(4):
         recording.exchange(recording.maker.example("answered").bytes)
     run = recording.read()

@@ -1,4 +1,4 @@
-"""Generated requests: the oracle, what is sent, and what is found in deployments with one fault."""
+"""Generated requests: their defects, what is sent, and what is found in deployments with one fault."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ringback.suite.generated.requests import CALLS, generated_polls, invalid_tr
 from ringback.suite.probes.drafts import DraftMaker
 from ringback.suite.session import Session
 
-from .tiny import LINES, TOKEN, Asked, Decision, Telling, Tiny, meeting, settings
+from .tiny import LINES, TOKEN, Asked, Decision, PollAnswer, Tiny, running, settings
 
 PROJECT = "Collections"
 CONFIG = settings(9)
@@ -34,7 +34,7 @@ def clauses(raw: bytes) -> set[str]:
     return {defect.clause for defect in defects_of_trigger(raw, project=PROJECT, token=TOKEN)}
 
 
-# -- the oracle --------------------------------------------------------------------------------------------------------
+# -- defects ----------------------------------------------------------------------------------------------------------
 
 
 def with_(**changes: Any) -> bytes:
@@ -109,7 +109,7 @@ def inputs_without(name: str) -> bytes:
         (with_(Project="Other", Tenant=""), {"REQ-12", "REQ-15"}),
     ],
 )
-def test_a_triggers_defects_are_told_by_clause(raw: bytes, expected: set[str]) -> None:
+def test_a_triggers_defects_name_their_clauses(raw: bytes, expected: set[str]) -> None:
     assert clauses(raw) == expected
 
 
@@ -128,7 +128,7 @@ def test_a_triggers_defects_are_told_by_clause(raw: bytes, expected: set[str]) -
         (b"", True),
     ],
 )
-def test_a_polls_defects_are_told(raw: bytes, spoilt: bool) -> None:
+def test_a_polls_defects_are_described(raw: bytes, spoilt: bool) -> None:
     assert {defect.clause for defect in defects_of_poll(raw)} == ({"RES-08"} if spoilt else set())
 
 
@@ -164,7 +164,7 @@ JUNK = st.recursive(
 
 @bounds(deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(list(VALID.body)).flatmap(lambda p: st.tuples(st.just(p), st.dictionaries(st.just(p), JUNK))))
-def test_what_is_spoilt_holds_no_number_but_small_ones(spoilt: tuple[str, dict[str, Any]]) -> None:
+def test_an_invalid_body_holds_only_small_numbers(spoilt: tuple[str, dict[str, Any]]) -> None:
     parameter, body = spoilt
     safe = made_safe(body, VALID.body, parameter)
     text = json.dumps({k: v for k, v in safe.items() if k != "AccessToken"})
@@ -223,9 +223,11 @@ def crashing_poll(ids: Any, tiny: Tiny) -> Any:
     return (500, {}) if ids == "" or (isinstance(ids, list) and "مرحبا" in ids) else strict_poll(ids, tiny)
 
 
-def met(decide: Decision = conforming, tell: Telling = strict_poll, seed: int = 1) -> Iterator[tuple[Session, Tiny]]:
-    tiny = Tiny(decide, tell, id_of=lambda _n: str(uuid.uuid4()))
-    with meeting(tiny, pool=4) as session:
+def met(
+    decide: Decision = conforming, report: PollAnswer = strict_poll, seed: int = 1
+) -> Iterator[tuple[Session, Tiny]]:
+    tiny = Tiny(decide, report, id_of=lambda _n: str(uuid.uuid4()))
+    with running(tiny, pool=4) as session:
         session.seed = seed
         yield session, tiny
 
@@ -237,7 +239,7 @@ def found_by(do: Callable[[Session], None], session: Session) -> Deviation:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_nothing_is_found_in_a_deployment_that_keeps_the_contract(seed: int) -> None:
+def test_a_conforming_deployment_passes(seed: int) -> None:
     for session, tiny in met(seed=seed):
         before, triggers, polls = session.budget.accepted, len(tiny.triggers), len(tiny.polls)
         valid_triggers(session)
@@ -254,7 +256,7 @@ def test_nothing_is_found_in_a_deployment_that_keeps_the_contract(seed: int) -> 
     [*((letting_pass(clause), clause) for clause in ("REQ-12", "REQ-13", "REQ-14")),
      (crashing_at("REQ-13"), "ROB-01"), (crashing_at("REQ-14"), "ROB-01"), (redirecting, "REQ-16")],
 )  # fmt: skip
-def test_a_spoilt_trigger_that_is_taken_is_found_on_its_clause_for_two_calls(decide: Decision, clause: str) -> None:
+def test_an_accepted_invalid_trigger_fails_its_clause_and_costs_two_calls(decide: Decision, clause: str) -> None:
     for session, tiny in met(decide):
         before = session.budget.accepted
         found = found_by(invalid_triggers, session)
@@ -266,7 +268,7 @@ def test_a_spoilt_trigger_that_is_taken_is_found_on_its_clause_for_two_calls(dec
         )
 
 
-def test_a_spoilt_trigger_is_shrunk_to_its_one_defect() -> None:
+def test_an_invalid_trigger_is_shrunk_to_one_defect() -> None:
     for session, tiny in met(letting_pass("REQ-13")):
         found_by(invalid_triggers, session)
         body = tiny.triggers[-1].body
@@ -285,9 +287,7 @@ def test_a_spoilt_trigger_is_shrunk_to_its_one_defect() -> None:
         (lambda body: len(body["ScenarioInputParameters"]) > 6, "REQ-04"),
     ],
 )
-def test_a_valid_trigger_that_is_refused_is_found_on_its_clause(
-    reason: Callable[[dict[str, Any]], bool], clause: str
-) -> None:
+def test_a_refused_valid_trigger_fails_its_clause(reason: Callable[[dict[str, Any]], bool], clause: str) -> None:
     found = []
     for seed in range(4):
         for session, _tiny in met(but(reason), seed=seed):
@@ -303,12 +303,12 @@ def test_a_valid_trigger_that_is_refused_is_found_on_its_clause(
 
 
 @pytest.mark.parametrize(
-    ("tell", "clause"), [(everybodys, "RES-05"), (lenient_poll, "RES-08"), (crashing_poll, "ROB-01")]
+    ("report", "clause"), [(everybodys, "RES-05"), (lenient_poll, "RES-08"), (crashing_poll, "ROB-01")]
 )
-def test_a_poll_that_goes_wrong_is_found_on_its_clause(tell: Telling, clause: str) -> None:
+def test_a_wrongly_answered_poll_fails_its_clause(report: PollAnswer, clause: str) -> None:
     found = []
     for seed in range(3):
-        for session, _tiny in met(tell=tell, seed=seed):
+        for session, _tiny in met(report=report, seed=seed):
             session.record.settled_calls()
             try:
                 generated_polls(session)
@@ -317,7 +317,7 @@ def test_a_poll_that_goes_wrong_is_found_on_its_clause(tell: Telling, clause: st
     assert set(found) == {clause}
 
 
-def test_the_same_seed_sends_the_same_and_another_sends_otherwise() -> None:
+def test_the_same_seed_sends_the_same_requests_and_another_sends_others() -> None:
     sent: list[list[bytes]] = []
     for seed in (5, 5, 6):
         for session, tiny in met(seed=seed):
@@ -329,7 +329,7 @@ def test_the_same_seed_sends_the_same_and_another_sends_otherwise() -> None:
     assert sent[0] != sent[2]
 
 
-def test_nothing_is_printed_and_nothing_left_behind(
+def test_nothing_is_printed_and_no_file_is_left(
     capfd: pytest.CaptureFixture[str], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -340,7 +340,7 @@ def test_nothing_is_printed_and_nothing_left_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_budget_that_is_spent_leaves_it_open() -> None:
+def test_a_spent_budget_is_inconclusive() -> None:
     tiny = Tiny(conforming, strict_poll)
-    with meeting(tiny, pool=4, budget={"calls": 4}) as session, pytest.raises(Inconclusive, match="budget"):
+    with running(tiny, pool=4, budget={"calls": 4}) as session, pytest.raises(Inconclusive, match="budget"):
         valid_triggers(session)

@@ -1,4 +1,4 @@
-"""Conversations: what they find in a deployment with one fault, on which clause, in how few words and calls."""
+"""Stateful tests: what they find in deployments with one fault, on which clause, and with how many steps and calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ringback.suite.stateful.converse import ALLOTMENT, converse
 from ringback.suite.stateful.script import letter
 from ringback.suite.stateful.talk import POLLS, SHRINKING_POLLS
 
-from .tiny import Telling, Tiny, meeting
+from .tiny import PollAnswer, Tiny, running
 
 Entry = tuple[str, str]
 
@@ -25,7 +25,7 @@ def entries(ids: list[str], tiny: Tiny) -> list[Entry]:
     return [(one, state) for one in dict.fromkeys(ids) if (state := tiny.state(one)) is not None]
 
 
-def told(found: list[Entry]) -> dict[str, Any]:
+def reported(found: list[Entry]) -> dict[str, Any]:
     return {"CallResults": [{"UniqueId": i, "CallRequestId": "", "CallState": s} for i, s in found]}
 
 
@@ -37,16 +37,16 @@ def unknown(ids: list[str], tiny: Tiny) -> list[str]:
 
 
 def well(ids: list[str], tiny: Tiny) -> Any:
-    return told(entries(ids, tiny))
+    return reported(entries(ids, tiny))
 
 
 def last_dropped(ids: list[str], tiny: Tiny) -> Any:
     found = entries(ids, tiny)
-    return told(found[:-1] if len(found) > 1 else found)
+    return reported(found[:-1] if len(found) > 1 else found)
 
 
 def ten_at_most(ids: list[str], tiny: Tiny) -> Any:
-    return told(entries(ids, tiny)[:10])
+    return reported(entries(ids, tiny)[:10])
 
 
 def swapped(ids: list[str], tiny: Tiny) -> Any:
@@ -54,12 +54,12 @@ def swapped(ids: list[str], tiny: Tiny) -> Any:
     if len(found) > 1:
         (a, one), (b, other) = found[0], found[-1]
         found[0], found[-1] = (a, other), (b, one)
-    return told(found)
+    return reported(found)
 
 
 def first_twice(ids: list[str], tiny: Tiny) -> Any:
     found = entries(ids, tiny)
-    return told(found[:1] + found if len(found) > 1 else found)
+    return reported(found[:1] + found if len(found) > 1 else found)
 
 
 def batches_refused(ids: list[str], tiny: Tiny) -> Any:
@@ -71,15 +71,15 @@ def unknown_refuses_all(ids: list[str], tiny: Tiny) -> Any:
 
 
 def unknown_empties(ids: list[str], tiny: Tiny) -> Any:
-    return told([]) if unknown(ids, tiny) else well(ids, tiny)
+    return reported([]) if unknown(ids, tiny) else well(ids, tiny)
 
 
 def unknown_in_error(ids: list[str], tiny: Tiny) -> Any:
-    return told([*entries(ids, tiny), *((one, "Error") for one in dict.fromkeys(unknown(ids, tiny)))])
+    return reported([*entries(ids, tiny), *((one, "Error") for one in dict.fromkeys(unknown(ids, tiny)))])
 
 
 def case_ignored(ids: list[str], tiny: Tiny) -> Any:
-    return told([(one, s) for one in dict.fromkeys(ids) if (s := tiny.state(one.lower())) is not None])
+    return reported([(one, s) for one in dict.fromkeys(ids) if (s := tiny.state(one.lower())) is not None])
 
 
 def duplicate_refused(ids: list[str], tiny: Tiny) -> Any:
@@ -87,17 +87,17 @@ def duplicate_refused(ids: list[str], tiny: Tiny) -> Any:
 
 
 def duplicate_lost(ids: list[str], tiny: Tiny) -> Any:
-    return told([(one, s) for one, s in entries(ids, tiny) if ids.count(one) == 1])
+    return reported([(one, s) for one, s in entries(ids, tiny) if ids.count(one) == 1])
 
 
 def duplicate_contradicted(ids: list[str], tiny: Tiny) -> Any:
     found = entries(ids, tiny)
-    return told(found + [(one, "Busy" if s != "Busy" else "Error") for one, s in found if ids.count(one) > 1])
+    return reported(found + [(one, "Busy" if s != "Busy" else "Error") for one, s in found if ids.count(one) > 1])
 
 
 def neighbour(ids: list[str], tiny: Tiny) -> Any:
     others = [one for one in tiny.calls if one not in ids and tiny.state(one)]
-    return told([*entries(ids, tiny), *((one, str(tiny.state(one))) for one in others[:1])])
+    return reported([*entries(ids, tiny), *((one, str(tiny.state(one))) for one in others[:1])])
 
 
 def bare_list(ids: list[str], tiny: Tiny) -> Any:
@@ -112,10 +112,10 @@ def no_call_request_id(ids: list[str], tiny: Tiny) -> Any:
 
 
 def misspelt(ids: list[str], tiny: Tiny) -> Any:
-    return told([(one, s.upper() if len(ids) == 3 else s) for one, s in entries(ids, tiny)])
+    return reported([(one, s.upper() if len(ids) == 3 else s) for one, s in entries(ids, tiny)])
 
 
-FAULTS: dict[str, tuple[Telling, str]] = {
+FAULTS: dict[str, tuple[PollAnswer, str]] = {
     "last dropped": (last_dropped, "RES-04"),
     "ten at most": (ten_at_most, "RES-04"),
     "states swapped": (swapped, "RES-04"),
@@ -136,7 +136,7 @@ FAULTS: dict[str, tuple[Telling, str]] = {
 
 
 class Forgetful:
-    """From the moment at which a test says so, results are told once each and never again."""
+    """From `begun` on, each result is reported once and then never again."""
 
     def __init__(self) -> None:
         self.begun = False
@@ -146,7 +146,7 @@ class Forgetful:
         found = [entry for entry in entries(ids, tiny) if entry[0] not in self.read]
         if self.begun:
             self.read |= {one for one, _ in found}
-        return told(found)
+        return reported(found)
 
 
 # -- the tests ---------------------------------------------------------------------------------------------------------
@@ -156,8 +156,8 @@ def new_id(_nth: int) -> str:
     return str(uuid.uuid4())
 
 
-def steady(tell: Telling | None, seed: int = 1, pool: int = 24) -> Iterator[Session]:
-    with meeting(Tiny(tell=tell, id_of=new_id), pool=pool) as session:
+def steady(report: PollAnswer | None, seed: int = 1, pool: int = 24) -> Iterator[Session]:
+    with running(Tiny(report=report, id_of=new_id), pool=pool) as session:
         session.seed = seed
         session.record.settled_calls()
         yield session
@@ -172,14 +172,14 @@ def outcome(session: Session) -> Deviation | Inconclusive | None:
 
 
 def spoken(session: Session) -> list[list[str]]:
-    """The ids of all polls in conversations, as the places of the calls that they name."""
+    """The ids of all polls in conversations; calls are given by their position."""
     order = {call.unique_id: str(at) for at, call in enumerate(session.record.calls)}
     bodies = [e.request_body for e in session.recorder.exchanges if e.purpose == "poll in a conversation"]
     return [[order.get(one, "somebody") for one in json.loads(body)["UniqueIds"]] for body in bodies]
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_nothing_is_found_in_a_deployment_that_keeps_the_contract(seed: int) -> None:
+def test_a_conforming_deployment_passes(seed: int) -> None:
     for session in steady(None, seed):
         before = session.budget.accepted
         assert outcome(session) is None
@@ -188,9 +188,9 @@ def test_nothing_is_found_in_a_deployment_that_keeps_the_contract(seed: int) -> 
 
 
 @pytest.mark.parametrize("what", FAULTS)
-def test_a_fault_is_found_on_its_clause(what: str) -> None:
-    tell, clause = FAULTS[what]
-    for session in steady(tell):
+def test_a_fault_fails_its_clause(what: str) -> None:
+    report, clause = FAULTS[what]
+    for session in steady(report):
         before = session.budget.accepted
         found = outcome(session)
         assert isinstance(found, Deviation), found
@@ -203,7 +203,7 @@ def test_a_fault_is_found_on_its_clause(what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tell", "script"),
+    ("report", "script"),
     [
         (last_dropped, r"triggers to \w+, \w+ -> A to B; poll \[\w, \w\] -> 200: \w [A-Z][\w ]+; but poll \[\w\] .*"),
         (duplicate_lost, r"trigger to \w+ -> A; poll \[A, A\] -> 200: no entries; but poll \[A\] -> 200: A [\w ]+ .*"),
@@ -214,14 +214,14 @@ def test_a_fault_is_found_on_its_clause(what: str) -> None:
         (unknown_in_error, r"poll \[made up\] -> 200: made up Error \(made up is '[a-z-]+'\)"),
     ],
 )
-def test_the_script_is_as_short_as_can_be(tell: Telling, script: str) -> None:
-    for session in steady(tell):
+def test_the_script_is_as_short_as_possible(report: PollAnswer, script: str) -> None:
+    for session in steady(report):
         found = outcome(session)
         assert isinstance(found, Deviation)
         assert re.fullmatch(script, found.observed), found.observed
 
 
-def test_the_same_seed_asks_the_same_and_another_asks_otherwise() -> None:
+def test_the_same_seed_sends_the_same_polls_and_another_sends_others() -> None:
     asked: dict[str, list[list[str]]] = {}
     for name, seed in (("first", 7), ("again", 7), ("other", 8)):
         for session in steady(None, seed):
@@ -233,7 +233,7 @@ def test_the_same_seed_asks_the_same_and_another_asks_otherwise() -> None:
     assert asked["first"] != asked["other"]
 
 
-def test_a_result_that_goes_away_while_it_is_talked_about_is_no_batchs_fault() -> None:
+def test_a_result_that_is_lost_during_a_conversation_does_not_fail_res_04() -> None:
     forgetful = Forgetful()
     for session in steady(forgetful):
         session.record.steady_calls()
@@ -243,16 +243,16 @@ def test_a_result_that_goes_away_while_it_is_talked_about_is_no_batchs_fault() -
         assert found is not None
 
 
-def test_a_fault_that_does_not_come_back_is_told_as_it_was_met_or_left_open() -> None:
-    """One poll for several calls, and never another, goes without its last entry."""
+def test_a_fault_that_is_not_repeated_is_reported_as_first_seen_or_inconclusive() -> None:
+    """One poll for several calls lacks its last entry; no other poll does."""
     struck: list[int] = []
 
     def once(ids: list[str], tiny: Tiny) -> Any:
         found = entries(ids, tiny)
         if begun and len(found) > 2 and not struck:
             struck.append(1)
-            return told(found[:-1])
-        return told(found)
+            return reported(found[:-1])
+        return reported(found)
 
     begun: list[int] = []
     for session in steady(once):
@@ -263,8 +263,8 @@ def test_a_fault_that_does_not_come_back_is_told_as_it_was_met_or_left_open() ->
         assert isinstance(found, Inconclusive), found
 
 
-def test_ids_that_can_be_guessed_are_not_made_up() -> None:
-    with meeting(Tiny(id_of=lambda n: f"call-{1000 + n}"), pool=12) as session:
+def test_no_ids_are_made_up_if_ids_can_be_guessed() -> None:
+    with running(Tiny(id_of=lambda n: f"call-{1000 + n}"), pool=12) as session:
         session.record.settled_calls()
         assert outcome(session) is None
         assert {one for ids in spoken(session) for one in ids} > {"somebody"}
@@ -293,7 +293,7 @@ def test_an_interruption_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
             converse(session)
 
 
-def test_nothing_is_printed_and_nothing_left_behind(
+def test_nothing_is_printed_and_no_file_is_left(
     capfd: pytest.CaptureFixture[str], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

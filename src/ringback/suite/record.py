@@ -62,7 +62,7 @@ class Record:
         self.placed()
         calls = [call for call in self.calls.watched if call.regular]
         if not calls and self.calls.shared_ids():
-            raise Inconclusive("accepted calls share their UniqueIds and cannot be told apart (see ACK-03)")
+            raise Inconclusive("accepted calls share their UniqueIds and cannot be distinguished (see ACK-03)")
         if not calls:
             raise Inconclusive(self.why_no_call())
         return calls

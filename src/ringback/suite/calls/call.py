@@ -103,7 +103,7 @@ class Calls:
         self._by_id: dict[str, Call] = {}
 
     def add(self, call: Call) -> None:
-        """Add an accepted call. Calls that share a UniqueId cannot be told apart, so none of them is regular."""
+        """Add an accepted call. Calls with the same UniqueId cannot be distinguished: none is regular."""
         self._calls.append(call)
         first = self._by_id.setdefault(call.unique_id, call)
         if first is not call:
