@@ -1,4 +1,4 @@
-"""The receiver: an address for each call, answers as reported, and calm in the face of anything."""
+"""The receiver: an address for each call, configured answers, and any request is accepted."""
 
 from __future__ import annotations
 

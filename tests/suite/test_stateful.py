@@ -243,7 +243,9 @@ def test_a_result_that_is_lost_during_a_conversation_does_not_fail_res_04() -> N
         assert found is not None
 
 
-def test_a_fault_that_is_not_repeated_is_reported_as_first_seen_or_inconclusive() -> None:
+def test_a_fault_that_is_not_repeated_is_reported_as_first_seen_or_inconclusive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One poll for several calls lacks its last entry; no other poll does."""
     struck: list[int] = []
 
@@ -254,10 +256,13 @@ def test_a_fault_that_is_not_repeated_is_reported_as_first_seen_or_inconclusive(
             return reported(found[:-1])
         return reported(found)
 
+    async def no_round() -> None:
+        """The watch polls nothing from now on."""
+
     begun: list[int] = []
     for session in steady(once):
         session.record.steady_calls()
-        session.campaign.watch.stop()
+        monkeypatch.setattr(session.campaign.watch, "_round", no_round)
         begun.append(1)
         found = outcome(session)
         assert isinstance(found, Inconclusive), found

@@ -38,7 +38,6 @@ class Watch:
         self._calls = calls
         self._interval = config.timing.poll_interval
         self._settle = config.timing.settle
-        self._stopping = asyncio.Event()
         self._interrupted_at: float | None = None
         self.rounds = 0
         self.contradicted: list[tuple[Poll, Call, Observation]] = []
@@ -53,9 +52,9 @@ class Watch:
         self._changed = asyncio.Condition()
 
     async def run(self) -> None:
-        """Watch until stopped."""
+        """Watch until cancelled, interrupted, or five rounds in a row failed."""
         misses = 0
-        while not self._stopping.is_set():
+        while True:
             started = clock.monotonic()
             try:
                 async with self._turn:
@@ -72,14 +71,7 @@ class Watch:
             await self._notify()
             busy = self._calls.ringing or not self._calls.watched or clock.monotonic() - started > self._interval
             pause = self._interval if busy else max(self._interval, min(_SLOWEST, 4 * self._interval))
-            try:
-                await asyncio.wait_for(self._stopping.wait(), pause)
-            except TimeoutError:
-                continue
-
-    def stop(self) -> None:
-        """End after the running round."""
-        self._stopping.set()
+            await asyncio.sleep(pause)
 
     async def ask_alone(self, call: Call, purpose: str = "poll for one call") -> Observation | None:
         """Poll for one call now and record its observation; None if the answer cannot be read."""
@@ -120,7 +112,7 @@ class Watch:
         """Return when `met()` holds, after `seconds` at the latest, or when watching has ended."""
         deadline = clock.monotonic() + seconds if seconds is not None else None
         async with self._changed:
-            while not met() and self.trouble is None and not self._stopping.is_set():
+            while not met() and self.trouble is None:
                 if self._interrupted_at is not None:
                     raise Interrupted
                 left = None if deadline is None else deadline - clock.monotonic()

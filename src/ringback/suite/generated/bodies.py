@@ -20,7 +20,6 @@ from ringback.suite.probes.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
 __all__ = ["ASPECTS", "TriggerVariation", "made_safe", "strict_description", "variations"]
 
 _PERSON = ("Name", "Phone", "Email")
-_FREE_TEXTS = ("ConversationId", "Locale")
 _PLAIN = "text"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ringback.config import Config
@@ -43,7 +43,6 @@ class Draft:
     content: bytes | None = None
     method: str = "POST"
     delivery_key: str | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
 
     def in_conversation(self, word: str) -> Draft:
         """The same draft with another ConversationId."""
