@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TypeVar
 
 from _pytest.outcomes import Skipped
@@ -64,7 +65,8 @@ def must_all_hold(check: Callable[[A], Violation | None], answers: Iterable[A]) 
     broken = [(answer, violation) for answer in answers if (violation := check(answer)) is not None]
     if broken:
         _, violation = min(broken, key=lambda pair: pair[0].exchange.request_bytes)
-        must_hold(violation, *(answer for answer, _ in broken))
+        such = f" ({len(broken)} such answers)" if len(broken) > 1 else ""
+        must_hold(replace(violation, observed=violation.observed + such), *(answer for answer, _ in broken))
 
 
 def must_be_answered(answer: Answer) -> None:

@@ -52,11 +52,11 @@ def refusal_names_no_call(answer: TriggerRead) -> Violation | None:
     """REQ-16: the answer to a trigger that is not accepted carries no UniqueId."""
     if answer.accepted or answer.found_id is None:
         return None
-    return Violation("REQ-16", f"a refusal ({answer.status}) named the UniqueId {answer.found_id}")
+    return Violation("REQ-16", f"the refusal of {answer.exchange.purpose} names the UniqueId {answer.found_id}")
 
 
 def refusal_is_4xx(answer: TriggerRead) -> Violation | None:
     """REQ-16: a trigger that is not accepted is answered 4xx."""
     if answer.accepted or answer.status is None or answer.refused:
         return None
-    return Violation("REQ-16", f"a trigger that was not accepted was {answer.describe_outcome()}")
+    return Violation("REQ-16", f"{answer.exchange.purpose} was not accepted, but {answer.describe_outcome()}")
