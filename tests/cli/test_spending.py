@@ -145,5 +145,6 @@ def test_a_load_run_never_dials_more_than_the_budget(kind: str, tmp_path: Path) 
         assert ended.code in {1, 3}
         if kind != "200 for everything":
             assert verdict["calls"]["accepted"] == 0
-            stopped = any("3 valid triggers" in text for text in (*verdict["reasons"], *verdict["notes"]))
-            assert stopped or deployment.dialled == calls, "all may have left before the third answer came"
+            texts = "; ".join((*verdict["reasons"], *verdict["notes"]))
+            stopped = re.search(r"stopped after (\d+) valid triggers", texts)
+            assert (stopped and int(stopped[1]) >= 3) or deployment.dialled == calls, texts
