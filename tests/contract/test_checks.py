@@ -116,7 +116,7 @@ WRONG = [
     ("ACK-02", "not a JSON object (the body is empty)", checks.carries_a_unique_id(trigger(b""))),
     ("ACK-02", "not a JSON object (list)", checks.carries_a_unique_id(trigger([]))),
     ("REQ-12", "accepted Tenant null", checks.invalid_trigger_is_not_accepted(trigger(ID), "REQ-12", "Tenant null")),
-    ("REQ-16", "the refusal of poll with something names the UniqueId a", checks.refusal_names_no_call(trigger(ID, 400))),
+    ("REQ-16", "the refusal of poll with something names", checks.refusal_names_no_call(trigger(ID, 400))),
     ("REQ-16", "not accepted, but answered 302", checks.refusal_is_4xx(trigger(ERROR, 302))),
     ("REQ-16", "answered 500", checks.refusal_is_4xx(trigger(ERROR, 500))),
     ("RES-01", "an accepted call was answered 404", checks.answers_200(poll(ERROR, 404))),
