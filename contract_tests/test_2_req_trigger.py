@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from ringback.contract import checks
+from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment import Trigger
-from ringback.deployment.near_misses import near_miss_tokens
 from ringback.suite.deviation import Deviation, Inconclusive, must_all_hold
 from ringback.suite.history import dialled
 from ringback.suite.probes import Probe, accepted, combined, refused

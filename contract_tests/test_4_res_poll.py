@@ -9,8 +9,8 @@ import pytest
 
 from ringback.contract import checks
 from ringback.contract.guessing import why_guessable
+from ringback.contract.near_misses import near_miss_ids, well_formed_strangers
 from ringback.deployment import Poll
-from ringback.deployment.near_misses import near_miss_ids, well_formed_strangers
 from ringback.suite.calls import Call
 from ringback.suite.calls.lifecycle import is_steady
 from ringback.suite.deviation import Deviation, Inconclusive, must_all_hold, must_be_answered, must_hold

@@ -171,7 +171,7 @@ def test_a_hostile_sender_does_not_disturb_others(raw: bytes) -> None:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
-            assert all(d.method == "GET" for d in receiver.to(key)), "nothing was taken for a delivery that was none"
+            assert all(d.method == "GET" for d in receiver.to(key)), "no other request was recorded as a delivery"
             before = len(receiver.to(key))
             assert (await http.post(url, content=b"good")).status_code == 200
             assert len(receiver.to(key)) == before + 1

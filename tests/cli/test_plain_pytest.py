@@ -39,7 +39,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         ports = {"good": good.settings.port, "faulty": faulty.settings.port, "closed": closed, "held": held.port}
         wanted = {
             "one test": ("good", "-k", CHOSEN, "-v", "--junitxml", "junit.xml", "--ringback-seed", "7"),
-            "first failure": ("faulty", "-x", "-k", "content_type_of_every_answer or body_of_every_answer or by_another_method"),
+            "first failure": ("faulty", "-x", "-k", "of_every_answer or by_another_method"),
             "list": ("held", "--collect-only", "-q"),
             "embedded": ("", "-k", CHOSEN),
             "mistake": ("held", "-k", CHOSEN),
@@ -94,7 +94,7 @@ def test_a_run_stops_at_the_first_failure_and_shows_the_clause(runs: Runs) -> No
     assert "stopping after 1 failures" in end.out
     assert "1 failed" in end.out
     assert "TRN-04 (" in end.out
-    for part in ("expected:", "observed:", "text/html", "curl ", "mend:"):
+    for part in ("expected:", "observed:", "text/html", "curl ", "fix:"):
         assert part in end.out
     assert "Traceback" not in end.out
     assert "def test_the_content_type" not in end.out, "what deviates is shown, not our source"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback.contract.checks import may_be_the_same_id
+from ringback.contract.near_misses import near_miss_ids, near_miss_tokens, well_formed_strangers
 from ringback.deployment.access import dial_guard
-from ringback.deployment.near_misses import near_miss_ids, near_miss_tokens, well_formed_strangers
 from ringback.receiver import Delivery
 from ringback.suite.calls.deliveries import foreign_ids, names, reported_state
 from ringback.suite.deviation import Inconclusive

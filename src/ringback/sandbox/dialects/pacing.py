@@ -10,23 +10,24 @@ from email.utils import formatdate
 from itertools import count
 
 from ringback import clock
-from ringback.sandbox.behaviour import Behaviour
-from ringback.sandbox.calls import Call
+from ringback.sandbox.behaviour import SandboxBehaviour
+from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import dialect
-from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH, Answer, Refusal, Request, Send
+from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH, Refusal, Request, SandboxAnswer, Send
 from ringback.sandbox.settings import SandboxSettings
 
 
 def _rate_limit(name: str, description: str, path: str, per_second: int, retry_after: Callable[[], bytes]) -> None:
-    """Register a dialect that answers 429 to POST requests for `path` beyond a rate, and a burst of as many."""
+    """Register a dialect that answers 429 to POST requests for `path` above a rate and above bursts of as many."""
 
-    class RateLimit(Behaviour):
+    @dialect(name, "ROB-03", description=description)
+    class RateLimit(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
             self.left = float(per_second)
             self.filled_at = clock.monotonic()
 
-        def answer(self, request: Request) -> Answer:
+        def answer(self, request: Request) -> SandboxAnswer:
             if request.path == path and request.method == "POST":
                 now = clock.monotonic()
                 self.left = min(per_second, self.left + (now - self.filled_at) * per_second)
@@ -35,9 +36,6 @@ def _rate_limit(name: str, description: str, path: str, per_second: int, retry_a
                     return self.refuse(Refusal(429, "too many requests", [(b"retry-after", retry_after())]), request)
                 self.left -= 1
             return super().answer(request)
-
-    RateLimit.__doc__ = description
-    dialect(name, "ROB-03")(RateLimit)
 
 
 def _next_second() -> bytes:
@@ -64,13 +62,11 @@ _rate_limit("poll-rate-limit", "Polls beyond 20 a second are answered 429.", POL
 def _slow(name: str, description: str, least: float, most: float) -> None:
     """Register a dialect that takes from `least` to `most` seconds for each answer."""
 
-    class Slow(Behaviour):
+    @dialect(name, "ROB-02", description=description)
+    class Slow(SandboxBehaviour):
         async def exchange(self, request: Request, send: Send) -> None:
             await asyncio.sleep(self.random.uniform(least, most))
             await super().exchange(request, send)
-
-    Slow.__doc__ = description
-    dialect(name, "ROB-02")(Slow)
 
 
 _slow("slow-answers", "Answers take 150 ms.", 0.15, 0.15)
@@ -78,7 +74,7 @@ _slow("uneven-answers", "Answers take anything from 0 to 300 ms.", 0.0, 0.3)
 
 
 @dialect("ring-time-zero", "STA-02", "STA-05")
-class _RingTimeZero(Behaviour):
+class _RingTimeZero(SandboxBehaviour):
     """Calls are final at once."""
 
     @classmethod
@@ -87,14 +83,14 @@ class _RingTimeZero(Behaviour):
 
 
 @dialect("final-just-in-time", "STA-02")
-class _FinalJustInTime(Behaviour):
+class _FinalJustInTime(SandboxBehaviour):
     """Every ninth call ends a second before the settle time that clients allow is over."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.rung = count(1)
 
-    def ring_time(self, call: Call) -> float | None:
+    def ring_time(self, call: SandboxCall) -> float | None:
         slow = next(self.rung) % 9 == 0
         return max(0.0, self.settings.settle_limit_seconds - 1.0) if slow else super().ring_time(call)
 
@@ -102,13 +98,11 @@ class _FinalJustInTime(Behaviour):
 def _channels(name: str, description: str, channels: int) -> None:
     """Register a dialect of a deployment with few channels."""
 
-    class Channels(Behaviour):
+    @dialect(name, "STA-02", description=description)
+    class Channels(SandboxBehaviour):
         @classmethod
         def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
             return replace(super().adapt(settings), channels=channels)
-
-    Channels.__doc__ = description
-    dialect(name, "STA-02")(Channels)
 
 
 _channels("one-channel", "One call rings at a time, the others wait.", 1)
