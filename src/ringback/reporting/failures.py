@@ -88,7 +88,7 @@ def _print_failure(console: Console, result: ClauseResult, finding: Finding | No
         quotation(console, "request", _request(evidence), _QUOTED_LINES)
         quotation(console, "answer", printable(evidence.response, _QUOTED), _QUOTED_LINES)
     _print_also(console, result, finding, evidence)
-    field(console, "mend", clause.mend, "cyan")
+    field(console, "mend", clause.fix, "cyan")
     if evidence is not None and evidence.curl:
         _print_curl(console, evidence.curl)
 

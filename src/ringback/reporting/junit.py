@@ -98,7 +98,7 @@ def _story(result: ClauseResult) -> str:
     told = [_deviation(finding, result) for finding in result.deviations[:_FINDINGS]]
     if (left := len(result.deviations) - len(told)) > 0:
         told.append(f"{left} more deviations are in verdict.json")
-    return "\n\n".join([*told, f"mend: {result.clause.mend}"])
+    return "\n\n".join([*told, f"mend: {result.clause.fix}"])
 
 
 def _deviation(finding: Finding, result: ClauseResult) -> str:

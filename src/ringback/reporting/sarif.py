@@ -84,7 +84,7 @@ def _rule(clause: Clause) -> dict[str, Any]:
         "fullDescription": {"text": _message(clause.statement)},
         "help": {
             "text": _message(
-                f"{clause.statement} Basis: {clause.basis} Expected: {clause.expects}. To mend: {clause.mend}", 4_000
+                f"{clause.statement} Basis: {clause.basis} Expected: {clause.expects}. To mend: {clause.fix}", 4_000
             )
         },
         "defaultConfiguration": {"level": _LEVELS[clause.level]},
