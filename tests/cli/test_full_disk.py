@@ -15,7 +15,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from ringback.reporting.verdict_file import SCHEMA_PATH
+from ringback.reporting.formats.verdict_file import SCHEMA_PATH
 from ringback.sandbox import SandboxSettings, launch
 
 from .commands import CONFIG, LINES, TOKEN, Ended, environment

@@ -22,7 +22,7 @@ import jsonschema
 import pytest
 
 from ringback.contract.places import description_text
-from ringback.reporting.verdict_file import SCHEMA_PATH
+from ringback.reporting.formats.verdict_file import SCHEMA_PATH
 from ringback.sandbox import SandboxSettings, launch
 
 from .commands import CONFIG, LINES, TOKEN, Case, Ended, environment, listening, ringback, run_all

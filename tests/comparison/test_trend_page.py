@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ringback.contract.clauses import CLAUSES
-from ringback.reporting.trend import find_runs, trend_page, write_trend
-from ringback.reporting.trend_chart import Series, draw, ticks
+from ringback.reporting.html.trend import find_runs, trend_page, write_trend
+from ringback.reporting.html.trend_chart import Series, draw, ticks
 
 from .runs import document, load, saved
 

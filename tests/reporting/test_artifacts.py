@@ -11,7 +11,7 @@ import pytest
 from ringback.reporting import RunReport
 from ringback.reporting import artifacts as module
 from ringback.reporting.artifacts import ARTIFACTS, PROMISED, write_all, write_promised
-from ringback.reporting.markdown import summary_page
+from ringback.reporting.formats.markdown import summary_page
 
 from .hostile_evidence import HARMLESS, HOSTILE, hostile_record, hostile_windows
 

@@ -9,7 +9,7 @@ import pytest
 
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.reporting import RunReport
-from ringback.reporting.badge import BADGE_FILE, badge, write_badge
+from ringback.reporting.formats.badge import BADGE_FILE, badge, write_badge
 
 from .hostile_evidence import HARMLESS, HOSTILE
 

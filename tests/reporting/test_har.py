@@ -15,7 +15,7 @@ from ringback.contract.verdict import Evidence, Finding, Verdict
 from ringback.deployment.evidence import Recorder
 from ringback.deployment.redaction import Redactor
 from ringback.reporting import RunReport
-from ringback.reporting.har import EXCHANGES_FILE, HAR_FILE, har_document, write_har
+from ringback.reporting.formats.har import EXCHANGES_FILE, HAR_FILE, har_document, write_har
 
 from .hostile_evidence import HOSTILE, hostile_record
 

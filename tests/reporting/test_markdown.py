@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Evidence, Finding, LimitResult, Verdict
 from ringback.reporting import RunReport
-from ringback.reporting.markdown import (
+from ringback.reporting.formats.markdown import (
     MOST_CHARACTERS,
     SUMMARY_FILE,
     append_summary,

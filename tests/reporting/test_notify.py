@@ -13,7 +13,7 @@ import pytest
 
 from ringback.contract.verdict import Verdict
 from ringback.reporting import RunReport, verdict_document
-from ringback.reporting.notify import notification, notify
+from ringback.reporting.formats.notify import notification, notify
 
 MakeReport = Callable[..., RunReport]
 TOKEN = "hook-token-SECRET"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ringback.reporting import Progress
-from ringback.reporting.screen import ReportConsole
+from ringback.reporting.terminal.screen import ReportConsole
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringback.reporting import one_line, printable
-from ringback.reporting.safe import shell_line
+from ringback.reporting.model.safe import shell_line
 
 ANYTHING = st.text(st.characters(exclude_categories=()))
 

@@ -15,7 +15,7 @@ from ringback.contract.clauses import CLAUSES
 from ringback.contract.places import clause_lines
 from ringback.contract.verdict import Verdict
 from ringback.reporting import RunReport
-from ringback.reporting.sarif import SARIF_FILE, sarif_document, write_sarif
+from ringback.reporting.formats.sarif import SARIF_FILE, sarif_document, write_sarif
 from ringback.resources import openapi_path
 
 from .hostile_evidence import HOSTILE

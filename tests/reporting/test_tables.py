@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ringback.reporting.tables import WINDOWS_CSV_FILE, WINDOWS_FILE, windows_table, write_windows
+from ringback.reporting.formats.windows_csv import WINDOWS_CSV_FILE, WINDOWS_FILE, windows_table, write_windows
 
 from .hostile_evidence import HOSTILE, hostile_windows
 

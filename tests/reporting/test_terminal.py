@@ -17,8 +17,8 @@ from rich.cells import cell_len
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Evidence, Finding, Verdict
 from ringback.reporting import RunReport, console, print_plan, print_report
-from ringback.reporting.layout import spans
-from ringback.reporting.screen import ReportConsole
+from ringback.reporting.terminal.layout import spans
+from ringback.reporting.terminal.screen import ReportConsole
 
 MakeReport = Callable[..., RunReport]
 RUN = Path("reports/20260301T120000Z-check")

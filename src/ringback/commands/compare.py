@@ -18,7 +18,7 @@ from ringback.contract.verdict import ExitCode
 from ringback.interrupts import held
 from ringback.reporting import console as make_console
 from ringback.reporting import print_plan
-from ringback.reporting.comparison import print_comparison, write_comparison
+from ringback.reporting.terminal.comparison import print_comparison, write_comparison
 from ringback.rundir import complain
 from ringback.suite.run import run_check
 from ringback.target import Target, resolve

@@ -30,8 +30,8 @@ from ringback.replaying import (
 from ringback.replaying.recorded import EXCHANGES_FILE, answer_of
 from ringback.reporting import print_plan
 from ringback.reporting.artifacts import unless_written
-from ringback.reporting.replay import REPLAY_FILE, ReplayedClause, ReplayReport, print_replay, write_replay
-from ringback.reporting.verdict_file import VERDICT_FILE
+from ringback.reporting.formats.verdict_file import VERDICT_FILE
+from ringback.reporting.terminal.replay import REPLAY_FILE, ReplayedClause, ReplayReport, print_replay, write_replay
 from ringback.rundir import complain
 from ringback.sandbox import DIALECTS, FAULTS
 from ringback.target import Target, resolve

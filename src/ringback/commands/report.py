@@ -12,16 +12,16 @@ from rich.text import Text
 from ringback.commands.running import know_secrets
 from ringback.config import ConfigError
 from ringback.reporting import JUNIT_FILE, RunReport, write_junit
-from ringback.reporting.badge import BADGE_FILE, write_badge
-from ringback.reporting.har import HAR_FILE, write_har
+from ringback.reporting.formats.badge import BADGE_FILE, write_badge
+from ringback.reporting.formats.har import HAR_FILE, write_har
+from ringback.reporting.formats.markdown import SUMMARY_FILE, write_summary
+from ringback.reporting.formats.sarif import SARIF_FILE, write_sarif
+from ringback.reporting.formats.windows_csv import WINDOWS_CSV_FILE, write_windows
 from ringback.reporting.html import HTML_FILE, RunUnreadable, load_report, rewrite_html
-from ringback.reporting.layout import hanging, line
-from ringback.reporting.markdown import SUMMARY_FILE, write_summary
-from ringback.reporting.safe import one_line
-from ringback.reporting.sarif import SARIF_FILE, write_sarif
-from ringback.reporting.screen import ReportConsole
-from ringback.reporting.tables import WINDOWS_CSV_FILE, write_windows
-from ringback.reporting.trend import TREND_FILE, find_runs, write_trend
+from ringback.reporting.html.trend import TREND_FILE, find_runs, write_trend
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.terminal.layout import hanging, line
+from ringback.reporting.terminal.screen import ReportConsole
 
 __all__ = ["FORMATS", "report"]
 

@@ -28,8 +28,8 @@ from ringback.deployment.access import protect_known
 from ringback.interrupts import unwinding
 from ringback.reporting import Progress, RunReport, print_report, verdict_document
 from ringback.reporting.artifacts import ARTIFACTS, write_all, write_promised
+from ringback.reporting.formats.notify import notify
 from ringback.reporting.html import HTML_FILE, write_html
-from ringback.reporting.notify import notify
 from ringback.rundir import complain, make_room, reserve_room
 from ringback.suite.plugin import Run
 from ringback.target import Target

@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from ringback.reporting.badge import BADGE_FILE, write_badge
-from ringback.reporting.har import HAR_FILE, write_har
-from ringback.reporting.junit import JUNIT_FILE, write_junit
-from ringback.reporting.markdown import SUMMARY_FILE, append_summary, summary_page, write_summary
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line
-from ringback.reporting.sarif import SARIF_FILE, write_sarif
-from ringback.reporting.tables import WINDOWS_CSV_FILE, write_windows
-from ringback.reporting.verdict_file import VERDICT_FILE, write_bare_verdict, write_verdict
+from ringback.reporting.formats.badge import BADGE_FILE, write_badge
+from ringback.reporting.formats.har import HAR_FILE, write_har
+from ringback.reporting.formats.junit import JUNIT_FILE, write_junit
+from ringback.reporting.formats.markdown import SUMMARY_FILE, append_summary, summary_page, write_summary
+from ringback.reporting.formats.sarif import SARIF_FILE, write_sarif
+from ringback.reporting.formats.verdict_file import VERDICT_FILE, write_bare_verdict, write_verdict
+from ringback.reporting.formats.windows_csv import WINDOWS_CSV_FILE, write_windows
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line
 
 __all__ = ["ARTIFACTS", "PROMISED", "STEP_SUMMARY", "Writer", "unless_written", "write_all", "write_promised"]
 

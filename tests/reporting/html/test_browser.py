@@ -16,7 +16,7 @@ import pytest
 
 from ringback.reporting import RunReport
 from ringback.reporting.html import write_html
-from ringback.reporting.timelines import write_timelines
+from ringback.reporting.model.timelines import write_timelines
 
 from .conftest import CALLS, FROZEN, LIMITS
 from .load_runs import MadeUp, write_load_run

@@ -20,10 +20,10 @@ from ringback.reporting.html.charts import (
     draw_flow,
     draw_over_time,
 )
-from ringback.reporting.html.charts.ink import ROLES, Ink
+from ringback.reporting.html.charts.color_role import ROLES, Ink
 from ringback.reporting.html.charts.sheet import Picture, plain
 from ringback.reporting.html.windows import read_windows
-from ringback.reporting.timelines import CallTimeline
+from ringback.reporting.model.timelines import CallTimeline
 
 from .conftest import CALLS, FROZEN
 from .load_runs import MadeUp, write_load_run

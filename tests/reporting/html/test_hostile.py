@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ringback.reporting import RunReport, write_verdict
 from ringback.reporting.html import MOST_BYTES, rewrite_html, write_html
-from ringback.reporting.timelines import CallTimeline, write_timelines
+from ringback.reporting.model.timelines import CallTimeline, write_timelines
 
 from ..hostile_evidence import HOSTILE as CATALOGUE  # noqa: TID252 - pytest and mypy name the parent differently
 from .load_runs import write_load_run

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ringback.reporting.timelines import (
+from ringback.reporting.model.timelines import (
     CallTimeline,
     read_timelines,
     timelines_of_run,

@@ -13,9 +13,9 @@ from ringback.contract.clauses import SECTIONS, Level
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, Verdict
 from ringback.contract.waivers import WaiverUse
 from ringback.reporting.html.figures import count
-from ringback.reporting.layout import MARKS
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line, printable, shell_line
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line, printable, shell_line
+from ringback.reporting.terminal.layout import MARKS
 
 __all__ = ["ALLOWANCES", "Allowance", "Cell", "Section", "Shown", "opened", "sections", "to_mend", "waivers"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.reporting.html.figures import amount
-from ringback.reporting.layout import MARKS
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.terminal.layout import MARKS
 
 __all__ = ["LimitRow", "limit_rows", "metric_words"]
 

@@ -12,8 +12,8 @@ from typing import Any
 from ringback.contract.states import FINAL_STATES
 from ringback.reporting.html.figures import amount, count, members, milliseconds, number, percent, share
 from ringback.reporting.html.limits import LimitRow, limit_rows
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line
 
 __all__ = ["LoadView", "Tile", "load_view"]
 

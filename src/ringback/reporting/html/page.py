@@ -16,13 +16,13 @@ from markupsafe import Markup, escape
 
 from ringback import __version__
 from ringback.reporting.html.conformance import ALLOWANCES, Allowance, opened, sections, to_mend, waivers
-from ringback.reporting.html.glance import glance
 from ringback.reporting.html.limits import limit_rows
 from ringback.reporting.html.load import load_view
+from ringback.reporting.html.page_header import glance
 from ringback.reporting.html.pictures import Pictures, pictures_of
 from ringback.reporting.html.reading import load_report
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line
 from ringback.rundir import SINK, write_whole
 
 if TYPE_CHECKING:

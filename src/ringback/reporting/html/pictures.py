@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ringback.contract.states import FINAL_STATES
 from ringback.reporting.html.figures import count, members, number
 from ringback.reporting.html.windows import read_windows
-from ringback.reporting.run import RunReport
-from ringback.reporting.timelines import timelines_of_run
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.timelines import timelines_of_run
 
 if TYPE_CHECKING:
     from ringback.reporting.html.charts import Branch
@@ -54,7 +54,7 @@ def pictures_of(report: RunReport, directory: Path) -> Pictures:
 
 def _ledger(load: Mapping[str, Any]) -> Picture | None:
     from ringback.reporting.html.charts import Branch, draw_flow
-    from ringback.reporting.html.charts.ink import Ink
+    from ringback.reporting.html.charts.color_role import Ink
 
     calls = members(load, "calls")
     fates = (
@@ -82,7 +82,7 @@ def _ledger(load: Mapping[str, Any]) -> Picture | None:
 
 def _states(calls: Mapping[str, Any]) -> tuple[Branch, ...]:
     from ringback.reporting.html.charts import Branch
-    from ringback.reporting.html.charts.ink import Ink
+    from ringback.reporting.html.charts.color_role import Ink
 
     told = {str(state): _whole(value) for state, value in members(calls, "by_state").items()}
     ranked = sorted(told.items(), key=lambda entry: (-entry[1], entry[0]))
@@ -94,7 +94,7 @@ def _states(calls: Mapping[str, Any]) -> tuple[Branch, ...]:
 
 def _deliveries(load: Mapping[str, Any]) -> Picture | None:
     from ringback.reporting.html.charts import Branch, draw_flow
-    from ringback.reporting.html.charts.ink import Ink
+    from ringback.reporting.html.charts.color_role import Ink
 
     told = members(load, "calls", "deliveries")
     arrived, contradicting = _whole(told.get("arrived")), _whole(told.get("contradicting"))

@@ -26,8 +26,8 @@ from ringback.contract.verdict import (
     Verdict,
 )
 from ringback.contract.waivers import WaiverUse
-from ringback.reporting.run import RunReport
-from ringback.reporting.verdict_file import SCHEMA_ID, VERDICT_FILE
+from ringback.reporting.formats.verdict_file import SCHEMA_ID, VERDICT_FILE
+from ringback.reporting.model.run import RunReport
 from ringback.rundir import SINK
 
 __all__ = ["RunUnreadable", "StoredRun", "load_report"]

@@ -9,11 +9,11 @@ from dataclasses import replace
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from ringback.reporting.html.charts.ink import Ink
+from ringback.reporting.html.charts.color_role import Ink
 from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, time_axis
 from ringback.reporting.html.figures import amount, count
-from ringback.reporting.safe import one_line
-from ringback.reporting.timelines import CallTimeline
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.timelines import CallTimeline
 
 __all__ = ["draw_calls"]
 

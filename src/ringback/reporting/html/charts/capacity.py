@@ -9,10 +9,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ringback.reporting.html.charts.ink import Ink
+from ringback.reporting.html.charts.color_role import Ink
 from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis, plain, upward
 from ringback.reporting.html.figures import amount, members, milliseconds, number, percent
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.safe import one_line
 
 __all__ = ["draw_capacity"]
 

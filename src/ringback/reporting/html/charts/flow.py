@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
-from ringback.reporting.html.charts.ink import Ink
+from ringback.reporting.html.charts.color_role import Ink
 from ringback.reporting.html.charts.sheet import Picture, Sheet, Table, drawn
 from ringback.reporting.html.figures import count, percent, share
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.safe import one_line
 
 __all__ = ["Branch", "draw_flow"]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from ringback.reporting.html.charts.ink import Ink
+from ringback.reporting.html.charts.color_role import Ink
 from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis, time_axis, upward
 from ringback.reporting.html.figures import amount, count, members, milliseconds, number
 from ringback.reporting.html.windows import Window
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.safe import one_line
 
 __all__ = ["draw_over_time"]
 

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from ringback.reporting.html.charts.ink import Ink
+from ringback.reporting.html.charts.color_role import Ink
 from ringback.reporting.html.charts.svg import picture_svg
 
 __all__ = [

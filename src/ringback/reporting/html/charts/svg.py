@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from matplotlib.figure import Figure
 
-from ringback.reporting.html.charts.ink import ROLES
+from ringback.reporting.html.charts.color_role import ROLES
 
 __all__ = ["picture_svg"]
 

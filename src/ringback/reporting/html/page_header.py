@@ -11,9 +11,9 @@ from ringback.contract.clauses import CLAUSES, SECTIONS, Level
 from ringback.contract.verdict import ClauseResult, ExitCode, LimitResult, RunVerdict, Verdict
 from ringback.reporting.html.figures import count, duration, members, number
 from ringback.reporting.html.limits import metric_words
-from ringback.reporting.layout import MARKS
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line, shell_line
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line, shell_line
+from ringback.reporting.terminal.layout import MARKS
 from ringback.rundir import SINK
 
 __all__ = ["Glance", "again_line", "glance", "why"]

@@ -12,8 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ringback.reporting.layout import field, heading, joined, line
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.terminal.layout import field, heading, joined, line
 
 __all__ = ["print_load"]
 

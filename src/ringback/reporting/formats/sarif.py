@@ -20,9 +20,9 @@ from ringback import __version__
 from ringback.contract.clauses import CLAUSES, SECTIONS, Clause, Level
 from ringback.contract.places import clause_lines, description_text
 from ringback.contract.verdict import ClauseResult, ExitCode, LimitResult, Verdict
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line, shell_line
-from ringback.reporting.telling import smallest
+from ringback.reporting.model.digest import smallest
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line, shell_line
 from ringback.rundir import SINK, write_whole
 
 __all__ = ["SARIF_FILE", "sarif_document", "write_sarif"]

@@ -24,9 +24,9 @@ from ringback.comparison import (
     comparison_document,
 )
 from ringback.contract.verdict import ExitCode, Verdict
-from ringback.reporting.layout import MARKS, STYLES, hanging, heading, joined, line
-from ringback.reporting.safe import one_line
-from ringback.reporting.screen import ReportConsole
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.terminal.layout import MARKS, STYLES, hanging, heading, joined, line
+from ringback.reporting.terminal.screen import ReportConsole
 from ringback.rundir import SINK, write_whole
 
 __all__ = ["print_comparison", "write_comparison"]

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from ringback import __version__
 from ringback.contract.verdict import ClauseResult, Finding, Verdict
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line
 from ringback.rundir import SINK, write_whole
 
 __all__ = ["SCHEMA_ID", "SCHEMA_PATH", "VERDICT_FILE", "verdict_document", "write_bare_verdict", "write_verdict"]

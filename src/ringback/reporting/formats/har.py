@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from ringback import __version__
 from ringback.contract.verdict import Verdict
-from ringback.reporting.run import RunReport
-from ringback.reporting.telling import clean_text, members, number
+from ringback.reporting.model.digest import clean_text, members, number
+from ringback.reporting.model.run import RunReport
 from ringback.rundir import SINK, write_whole
 
 __all__ = ["EXCHANGES_FILE", "HAR_FILE", "har_document", "write_har"]

@@ -15,13 +15,13 @@ from rich.text import Text
 
 from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, ExitCode, Verdict
-from ringback.reporting.failures import print_failures
-from ringback.reporting.layout import MARKS, STYLES, hanging, heading, joined, line, packed, page_width, spans
-from ringback.reporting.load_summary import print_load
-from ringback.reporting.progress import Progress
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line
-from ringback.reporting.screen import ReportConsole, console
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.terminal.failures import print_failures
+from ringback.reporting.terminal.layout import MARKS, STYLES, hanging, heading, joined, line, packed, page_width, spans
+from ringback.reporting.terminal.load_summary import print_load
+from ringback.reporting.terminal.progress import Progress
+from ringback.reporting.terminal.screen import ReportConsole, console
 
 __all__ = ["Progress", "console", "print_plan", "print_report"]
 

@@ -14,8 +14,8 @@ from typing import Final
 
 from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, Finding, LimitResult, Verdict
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line, printable, shell_line
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line, printable, shell_line
 from ringback.rundir import SINK, write_whole
 
 __all__ = ["JUNIT_FILE", "write_junit"]

@@ -16,10 +16,10 @@ from rich.text import Text
 from ringback import __version__
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import ExitCode
-from ringback.reporting.layout import field as labelled
-from ringback.reporting.layout import hanging, heading, joined, line, quotation
-from ringback.reporting.safe import one_line, printable
-from ringback.reporting.screen import ReportConsole
+from ringback.reporting.model.safe import one_line, printable
+from ringback.reporting.terminal.layout import field as labelled
+from ringback.reporting.terminal.layout import hanging, heading, joined, line, quotation
+from ringback.reporting.terminal.screen import ReportConsole
 from ringback.rundir import SINK, write_whole
 
 __all__ = ["REPLAY_FILE", "ReplayReport", "ReplayedClause", "differences", "print_replay", "write_replay"]

@@ -14,8 +14,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ringback import clock
-from ringback.reporting.safe import one_line
-from ringback.reporting.telling import members, number
+from ringback.reporting.model.digest import members, number
+from ringback.reporting.model.safe import one_line
 from ringback.rundir import SINK
 
 __all__ = ["notification", "notify"]

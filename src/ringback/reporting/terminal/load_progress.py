@@ -14,8 +14,8 @@ from rich.text import Text
 
 from ringback import clock
 from ringback.config import Limit
-from ringback.reporting.live import LiveView
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.terminal.live import LiveView
 
 __all__ = ["LoadProgress"]
 

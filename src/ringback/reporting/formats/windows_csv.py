@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ringback.reporting.safe import one_line
-from ringback.reporting.telling import clean_text, members, number
+from ringback.reporting.model.digest import clean_text, members, number
+from ringback.reporting.model.safe import one_line
 from ringback.rundir import SINK, write_whole
 
 __all__ = ["WINDOWS_CSV_FILE", "WINDOWS_FILE", "windows_table", "write_windows"]

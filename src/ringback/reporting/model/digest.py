@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ringback.contract.verdict import ClauseResult, Evidence, ExitCode, Finding, RunVerdict, Verdict
-from ringback.reporting.run import RunReport
+from ringback.reporting.model.run import RunReport
 
 __all__ = ["clean_text", "headline", "members", "number", "smallest"]
 

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, Verdict
-from ringback.reporting.layout import MARKS, STYLES, field, hanging, heading, line, quotation
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line, printable, shell_line
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line, printable, shell_line
+from ringback.reporting.terminal.layout import MARKS, STYLES, field, hanging, heading, line, quotation
 
 __all__ = ["print_failures"]
 

@@ -17,11 +17,11 @@ from typing import Any, Final
 
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, RunVerdict, Verdict
-from ringback.reporting.layout import spans
-from ringback.reporting.load_page import load_rows
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line, printable, shell_line
-from ringback.reporting.telling import clean_text, headline, smallest
+from ringback.reporting.model.digest import clean_text, headline, smallest
+from ringback.reporting.model.load_page import load_rows
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line, printable, shell_line
+from ringback.reporting.terminal.layout import spans
 from ringback.rundir import SINK, write_whole
 
 __all__ = ["MOST_CHARACTERS", "SUMMARY_FILE", "append_summary", "code", "summary_page", "write_summary"]

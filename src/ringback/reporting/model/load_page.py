@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ringback.reporting.safe import one_line
-from ringback.reporting.telling import members, number
+from ringback.reporting.model.digest import members, number
+from ringback.reporting.model.safe import one_line
 
 __all__ = ["load_rows"]
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ringback import clock
-from ringback.reporting.live import UPDATES_PER_SECOND, LiveView
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.terminal.live import UPDATES_PER_SECOND, LiveView
 
 __all__ = ["Progress"]
 

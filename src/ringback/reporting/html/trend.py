@@ -1,7 +1,7 @@
 """The last runs of each deployment as one page: what changed when, and how the load figures went.
 
 The page is one file that needs no network and no script. What lives here: choosing runs, and what the page shows of
-them. Its looks are in `trend.html.j2` beside this module; its charts are drawn by `ringback.reporting.trend_chart`.
+them. Its template is `templates/trend.html.j2`; its charts are drawn by `ringback.reporting.html.trend_chart`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from markupsafe import Markup
 from ringback.comparison import NotARun, SavedRun, read_run
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Verdict
-from ringback.reporting.layout import MARKS
-from ringback.reporting.safe import one_line
-from ringback.reporting.trend_chart import Series, draw
+from ringback.reporting.html.trend_chart import Series, draw
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.terminal.layout import MARKS
 from ringback.rundir import SINK, write_whole
 
 __all__ = ["TREND_FILE", "FoundRuns", "find_runs", "trend_page", "write_trend"]
@@ -89,10 +89,10 @@ def trend_page(found: FoundRuns) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("ringback.reporting", "."), autoescape=True, undefined=StrictUndefined,
+        loader=PackageLoader("ringback.reporting.html", "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    style = Path(__file__).with_name("trend.css").read_text(encoding="utf-8")
+    style = Path(__file__).with_name("templates").joinpath("trend.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     return environment.get_template("trend.html.j2").render(
         style=Markup(style),  # noqa: S704 - our own file

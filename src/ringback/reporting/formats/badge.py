@@ -10,8 +10,8 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from ringback.contract.verdict import RunVerdict, Verdict
-from ringback.reporting.run import RunReport
-from ringback.reporting.telling import headline
+from ringback.reporting.model.digest import headline
+from ringback.reporting.model.run import RunReport
 from ringback.rundir import SINK, write_whole
 
 __all__ = ["BADGE_FILE", "badge", "write_badge"]
