@@ -45,7 +45,7 @@ def test_a_deviation_is_still_there_until_it_is_mended(faulty: Path, tmp_path: P
     shutil.copytree(faulty, mended)
     document = json.loads((mended / "verdict.json").read_text())
     number = document["clauses"][-1]["evidence"][0]["exchange"]
-    document["deployment"]["variation"] = []
+    document["deployment"]["faults"] = []
     (mended / "verdict.json").write_text(json.dumps(document))
     end = ringback("replay", str(mended), str(number), "--out", "now", "--quiet", folder=tmp_path)
     assert (end.code, end.err) == (0, ""), end.out

@@ -41,7 +41,7 @@ def document(
         "ringback": "0.1.0",
         "started": "2026-03-01T12:00:00.250Z",
         "seconds": 12.5,
-        "deployment": {"base_url": "https://ivr.example.com:22222", "embedded": False, "variation": []},
+        "deployment": {"base_url": "https://ivr.example.com:22222", "embedded": False, "faults": [], "dialects": []},
         "seed": 4242,
         "level": "should",
         "calls": {"accepted": 50, "budget": 60},

@@ -14,15 +14,15 @@ from ringback.comparison import (
     COMPARISON_SCHEMA_PATH,
     Change,
     Comparison,
-    NotARun,
     Standing,
     compare_runs,
     comparison_document,
-    read_run,
 )
 from ringback.comparison.clauses import changed
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import Verdict
+from ringback.rundir.verdict import NotARun, read_run
+from ringback.rundir.windows import SavedWindows
 
 from .runs import document, load, saved, windows
 
@@ -211,7 +211,7 @@ def test_errors_are_counted_whatever_their_kind(tmp_path: Path) -> None:
 
 def test_a_verdict_file_may_be_named_itself(tmp_path: Path) -> None:
     folder = saved(tmp_path / "run", loaded(), windows(30))
-    assert read_run(folder / "verdict.json").windows == read_run(folder).windows != ()
+    assert read_run(folder / "verdict.json").windows == read_run(folder).windows != SavedWindows()
 
 
 HOSTILE: dict[str, bytes] = {
@@ -241,7 +241,7 @@ def test_windows_that_can_not_be_read_are_counted(tmp_path: Path) -> None:
     with (folder / "load_windows.ndjson").open("ab") as file:
         file.write(b'[1]\n{"from_s": \nnull\n\xff\n\n{"phase": "steady", "from_s": "x", "trigger": 5}\n')
     run = read_run(folder)
-    assert (len(run.windows), run.broken_windows) == (61, 4)
+    assert (len(run.windows.windows), run.windows.unreadable) == (61, 4)
     assert compare_runs(run, run).exit_code == 0
 
 

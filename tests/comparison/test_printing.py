@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ringback.comparison import compare_runs, read_run
+from ringback.comparison import compare_runs
 from ringback.reporting.terminal.comparison import print_comparison, write_comparison
 from ringback.reporting.terminal.replay import ReplayedClause, ReplayReport, differences, print_replay, write_replay
 from ringback.reporting.terminal.screen import ReportConsole
+from ringback.rundir.verdict import read_run
 
 from .runs import document, load, saved, windows
 

@@ -73,10 +73,10 @@ def runs(folder: Path, count: int, **members: Any) -> None:
 
 def test_runs_are_grouped_by_deployment_and_the_last_ones_kept(tmp_path: Path) -> None:
     runs(tmp_path / "a", 5)
-    elsewhere = {"base_url": "https://other.example.com", "embedded": False, "variation": []}
+    elsewhere = {"base_url": "https://other.example.com", "embedded": False, "faults": [], "dialects": []}
     saved(tmp_path / "a" / "z", document({"ACK-03": "pass"}, deployment=elsewhere, started="2026-01-01T00:00:00Z"))
-    for port, variation in ((1, []), (2, []), (3, ["created-201"])):
-        box = {"base_url": f"https://127.0.0.1:{port}", "embedded": True, "variation": variation}
+    for port, faults in ((1, []), (2, []), (3, ["created-201"])):
+        box = {"base_url": f"https://127.0.0.1:{port}", "embedded": True, "faults": faults, "dialects": []}
         saved(tmp_path / "a" / f"box{port}", document({}, deployment=box, started=f"2025-01-0{port}T00:00:00Z"))
     found = find_runs(tmp_path / "a", 3)
     assert {name: [run.path.name for run in of_one] for name, of_one in found.runs.items()} == {
@@ -125,7 +125,7 @@ def test_a_single_run_and_a_run_without_a_load_have_a_page(tmp_path: Path) -> No
 def test_whatever_runs_hold_stays_text(tmp_path: Path) -> None:
     told = document({"ACK-03": "fail"}, load=load(profile={"text": HOSTILE}), command=HOSTILE, ringback=HOSTILE)
     told["clauses"][0] |= {"summary": HOSTILE, "title": HOSTILE}
-    told["deployment"] = {"base_url": HOSTILE, "embedded": False, "variation": []}
+    told["deployment"] = {"base_url": HOSTILE, "embedded": False, "faults": [], "dialects": []}
     saved(tmp_path / "<b>&run", told)
     (tmp_path / "<i>junk").mkdir()
     page = trend_page(find_runs(tmp_path, 30))

@@ -74,7 +74,6 @@ def make_report() -> Callable[..., RunReport]:
             "seconds": 12.3456,
             "base_url": "https://ivr.example.com:22222",
             "embedded": False,
-            "variation": (),
             "seed": 4242,
             "level": Level.SHOULD,
             "calls_accepted": 53,

@@ -122,5 +122,5 @@ def test_hostile_evidence_stops_no_writer(tmp_path: Path, of_every_kind: MakeRep
     text = HOSTILE[kind]
     hostile_record(tmp_path / "exchanges.ndjson", text)
     hostile_windows(tmp_path / "load_windows.ndjson", text)
-    assert write_all(of_every_kind(text, base_url=text, variation=(text,)), tmp_path, environment={}) == []
+    assert write_all(of_every_kind(text, base_url=text, faults=(text,)), tmp_path, environment={}) == []
     assert written(tmp_path) == set(ARTIFACTS)

@@ -9,7 +9,8 @@ import pytest
 
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.reporting import RunReport
-from ringback.reporting.formats.badge import BADGE_FILE, badge, write_badge
+from ringback.reporting.formats.badge import badge, write_badge
+from ringback.rundir.names import BADGE_FILE
 
 from .hostile_evidence import HARMLESS, HOSTILE
 
@@ -65,4 +66,4 @@ def test_the_verdict_can_be_read_and_heard(
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_nothing_that_a_deployment_says_gets_in(of_every_kind: MakeReport, kind: str) -> None:
     text = HOSTILE[kind]
-    assert badge(of_every_kind(text, base_url=text, variation=(text,))) == badge(of_every_kind(HARMLESS))
+    assert badge(of_every_kind(text, base_url=text, faults=(text,))) == badge(of_every_kind(HARMLESS))

@@ -15,7 +15,8 @@ from ringback.contract.verdict import Evidence, Finding, Verdict
 from ringback.deployment.evidence import Recorder
 from ringback.deployment.redaction import Redactor
 from ringback.reporting import RunReport
-from ringback.reporting.formats.har import EXCHANGES_FILE, HAR_FILE, har_document, write_har
+from ringback.reporting.formats.har import har_document, write_har
+from ringback.rundir.names import EXCHANGES_FILE, HAR_FILE
 
 from .hostile_evidence import HOSTILE, hostile_record
 
@@ -92,9 +93,9 @@ def test_what_was_redacted_stays_so(tmp_path: Path, make_report: MakeReport) -> 
 
 
 def test_evidence_is_named_and_kept_first(tmp_path: Path, make_report: MakeReport) -> None:
-    path = recorded(tmp_path / EXCHANGES_FILE, 50)
+    recorded(tmp_path / EXCHANGES_FILE, 50)
     finding = Finding("ACK-03", Verdict.FAIL, "t", "s", evidence=(Evidence(40, "r", "a", "c"),))
-    document = har_document(make_report(findings=[finding]), path, most_entries=3)
+    document = har_document(make_report(findings=[finding]), tmp_path, most_entries=3)
     comments = [entry["comment"] for entry in valid(document)]
     assert comments == [
         "exchange 1: trigger 0",
@@ -106,8 +107,8 @@ def test_evidence_is_named_and_kept_first(tmp_path: Path, make_report: MakeRepor
 
 
 def test_the_size_is_bounded(tmp_path: Path, make_report: MakeReport) -> None:
-    path = recorded(tmp_path / EXCHANGES_FILE, 100, b"y" * 10_000)
-    document = har_document(make_report(), path, most_bytes=100_000)
+    recorded(tmp_path / EXCHANGES_FILE, 100, b"y" * 10_000)
+    document = har_document(make_report(), tmp_path, most_bytes=100_000)
     entries = valid(document)
     assert 5 < len(entries) < 15  # the last one is small, and fits
     assert len(json.dumps(document["log"]["entries"])) < 110_000
@@ -128,14 +129,14 @@ def test_what_is_no_exchange_is_passed_over(tmp_path: Path, make_report: MakeRep
     path = recorded(tmp_path / EXCHANGES_FILE)
     with path.open("ab") as file:
         file.write(broken)
-    assert len(valid(har_document(make_report(), path))) == 4
+    assert len(valid(har_document(make_report(), tmp_path))) == 4
 
 
 def test_members_of_other_kinds_are_survived(tmp_path: Path, make_report: MakeReport) -> None:
     path = tmp_path / EXCHANGES_FILE
     odd = {"id": 1, "started": "2026-01-01T00:00:00", "seconds": -3, "request": {"headers": [["a"], 7, ["b", 5]]}}
     path.write_text(json.dumps({**odd, "response": {"status": "x", "headers": {}, "bytes": "many", "body": 7}}))
-    (entry,) = valid(har_document(make_report(), path))
+    (entry,) = valid(har_document(make_report(), tmp_path))
     assert (entry["time"], entry["response"]["status"], entry["startedDateTime"][-6:]) == (0.0, 0, "+00:00")
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ringback.contract.clauses import CLAUSES, SECTIONS
 from ringback.contract.verdict import Finding, Verdict
-from ringback.reporting import JUNIT_FILE, RunReport, write_junit
+from ringback.reporting import RunReport, write_junit
+from ringback.rundir.names import JUNIT_FILE
 
 MakeReport = Callable[..., RunReport]
 
@@ -77,7 +78,7 @@ def test_what_each_verdict_becomes(tmp_path: Path, of_every_kind: MakeReport) ->
     failure = case(root, "ACK-03").find("failure")
     assert failure is not None
     assert failure.attrib == {"type": "must", "message": "what happened to ACK-03"}
-    for told in ("expected: ", "observed: what happened to ACK-03", "POST https://ivr", "curl --request", "mend: "):
+    for told in ("expected: ", "observed: what happened to ACK-03", "POST https://ivr", "curl --request", "fix: "):
         assert told in (failure.text or "")
     error = case(root, "STA-02").find("error")
     assert error is not None
@@ -127,6 +128,6 @@ def test_hostile_text_stays_text(tmp_path: Path, of_every_kind: MakeReport, text
 def test_any_text_leaves_it_well_formed(
     tmp_path_factory: pytest.TempPathFactory, of_every_kind: MakeReport, text: str
 ) -> None:
-    root = written(of_every_kind(text, base_url=text, variation=(text,)), tmp_path_factory.getbasetemp() / "junit")
+    root = written(of_every_kind(text, base_url=text, faults=(text,)), tmp_path_factory.getbasetemp() / "junit")
     told = "".join(root.itertext()) + "".join(value for element in root.iter() for value in element.attrib.values())
     assert all(character.isprintable() or character == "\n" for character in told)

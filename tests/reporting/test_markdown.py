@@ -17,12 +17,12 @@ from ringback.contract.verdict import Evidence, Finding, LimitResult, Verdict
 from ringback.reporting import RunReport
 from ringback.reporting.formats.markdown import (
     MOST_CHARACTERS,
-    SUMMARY_FILE,
     append_summary,
     code,
     summary_page,
     write_summary,
 )
+from ringback.rundir.names import SUMMARY_FILE
 
 from .hostile_evidence import HARMLESS, HOSTILE
 
@@ -97,7 +97,7 @@ def test_the_page_says_it_all_at_a_glance(of_every_kind: MakeReport, renderer: s
         "ACK-03 must",
         "Every accepted call gets an id of its own",
         "53 of at most 60",
-        "To mend: Draw the id",
+        "To fix: Draw the id",
     ):
         assert told in outside
     for told in (
@@ -105,9 +105,9 @@ def test_the_page_says_it_all_at_a_glance(of_every_kind: MakeReport, renderer: s
         "a different UniqueId for every accepted trigger",
         "what happened to ACK-03",
         "trigger.latency_ms.p99 < 500",
-        "p50 2.13, p95 6.1, p99 512.3, p99.9 1,893, max 1,902",
+        "p50 2.13, p90 4.40, p95 6.10, p99 512, p99.9 1,893, max 1,902",
         "597 accepted, 595 final, 2 lost",
-        "ringback gate --base-url https://ivr.example.com:22222 --seed 4242",
+        "ringback gate --config ringback.toml --base-url https://ivr.example.com:22222 --seed 4242",
         "curl --request POST 'https://x/'",
         "POST https://ivr.example.com:22222/v2/call\nHost: ivr.example.com",
         "vendor ticket 4711",
@@ -123,7 +123,7 @@ def test_the_page_says_it_all_at_a_glance(of_every_kind: MakeReport, renderer: s
         ({"STA-02": Verdict.INCONCLUSIVE}, {}, "⚠️ Ringback check: inconclusive\n1 clause undecided, 52 of 53"),
         ({}, {"interrupted": True}, "⚠️ Ringback check: inconclusive\ninterrupted, 53 of 53 clauses pass"),
         ({}, {"clauses": ()}, "⚠️ Ringback check: inconclusive\nno verdict could be reached"),
-        ({}, {"embedded": True, "variation": ("lost-call",)}, "✅ Ringback check: pass"),
+        ({}, {"embedded": True, "faults": ("lost-call",)}, "✅ Ringback check: pass"),
     ],
 )
 def test_every_way_to_end_has_a_title(
@@ -165,7 +165,7 @@ def check_inert(page: str) -> None:
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_evidence_adds_no_element(of_every_kind: MakeReport, kind: str, renderer: str) -> None:
     def page(text: str) -> str:
-        return summary_page(of_every_kind(text, base_url=text, variation=(text,)))
+        return summary_page(of_every_kind(text, base_url=text, faults=(text,)))
 
     check_inert(page(HOSTILE[kind]))
     hostile, harmless = outline(page(HOSTILE[kind]), renderer), outline(page(HARMLESS), renderer)
@@ -210,7 +210,7 @@ def test_a_typical_page_is_short_and_the_longest_fits(make_report: MakeReport) -
     for renderer in RENDERERS:
         seen = outline(page, renderer)
         assert "TRN-02" in "".join(seen.outside)
-        assert "ringback gate --base-url" in "".join(seen.inside)
+        assert "ringback gate --config ringback.toml --base-url" in "".join(seen.inside)
 
 
 def test_evidence_that_is_left_out_is_told(make_report: MakeReport) -> None:

@@ -15,8 +15,9 @@ from ringback.contract.clauses import CLAUSES
 from ringback.contract.places import clause_lines
 from ringback.contract.verdict import Verdict
 from ringback.reporting import RunReport
-from ringback.reporting.formats.sarif import SARIF_FILE, sarif_document, write_sarif
+from ringback.reporting.formats.sarif import sarif_document, write_sarif
 from ringback.resources import openapi_path
+from ringback.rundir.names import SARIF_FILE
 
 from .hostile_evidence import HOSTILE
 
@@ -132,7 +133,7 @@ def check_inert(report: RunReport) -> None:
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_evidence_stays_text(tmp_path: Path, of_every_kind: MakeReport, kind: str) -> None:
-    report = of_every_kind(HOSTILE[kind], base_url=HOSTILE[kind], variation=(HOSTILE[kind],))
+    report = of_every_kind(HOSTILE[kind], base_url=HOSTILE[kind], faults=(HOSTILE[kind],))
     check_inert(report)
     written = write_sarif(report, tmp_path)
     assert written == tmp_path / SARIF_FILE

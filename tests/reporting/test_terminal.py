@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Evidence, Finding, Verdict
 from ringback.reporting import RunReport, console, print_plan, print_report
-from ringback.reporting.terminal.layout import spans
+from ringback.reporting.model.verdicts import spans
 from ringback.reporting.terminal.screen import ReportConsole
 
 MakeReport = Callable[..., RunReport]
@@ -74,7 +74,7 @@ def test_a_failure_stands_alone(of_every_kind: MakeReport) -> None:
     assert "observed what happened to ACK-03" in flat
     assert "request POST https://ivr.example.com:22222/v2/call (exchange 17) Content-Type:" in flat
     assert "answer HTTP 200" in flat
-    assert f"mend {clause.mend}" in flat
+    assert f"fix {clause.mend}" in flat
     assert "Host:" not in block
 
 
@@ -112,7 +112,7 @@ def test_the_smallest_request_is_shown(make_report: MakeReport) -> None:
 
 @pytest.mark.parametrize(
     ("curl", "said"),
-    [("curl 'a\0b'", "NUL"), ("curl '" + "a" * 10_000 + "'", "a line of 10,007 characters, in verdict.json")],
+    [("curl 'a\0b'", "NUL"), ("curl '" + "a" * 10_000 + "'", "10,007 characters; see verdict.json")],
 )
 def test_a_line_that_cannot_be_pasted_is_not_shown(make_report: MakeReport, curl: str, said: str) -> None:
     evidence = Evidence(1, "POST https://x/v2/call\n\n" + "\n" * 500 + "a" * 10_000, "HTTP 500", curl)
@@ -137,12 +137,12 @@ def test_the_rest_is_told_with_its_reasons(of_every_kind: MakeReport) -> None:
     assert "~ RES-04  what happened to RES-04 (waived: vendor ticket 4711)\n" in text
     assert "✗ trigger.latency_ms.p99  < 500   fail: 512.3\n" in text
     assert "? poll.latency_ms.p99_9   < 100   not measured\n" in text
-    assert "arrivals  600 scheduled, 599 sent, 20.0 a second\n" in text
+    assert "arrivals  600 scheduled, 599 sent, 20 a second\n" in text
     assert "calls     597 accepted, 595 final, 2 lost, 0 duplicate ids, 0 wrong state, 0 unfinished\n" in text
-    assert line_with(text, "  trigger  ").split() == ["trigger", "2.1", "4.4", "6.1", "512", "1,893", "1,902", "599"]
+    assert line_with(text, "  trigger  ").split() == ["trigger", "2.13", "4.40", "6.10", "512", "1,893", "1,902", "599"]
     assert "errors    trigger: http_500 2, timeout 1\n" in text
     assert "capacity  812 a second, between 800 and 850\n" in text
-    assert "generator kept up, 34% of a core" in text
+    assert "generator kept up, 34.0 % of a core" in text
     assert "· 17 triggers waited for a rate limit\n" in text
     assert text.splitlines()[-1].startswith("FAIL  broken: ACK-03, trigger.latency_ms.p99 · 46 of 53 clauses pass, ")
 

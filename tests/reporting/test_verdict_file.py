@@ -16,7 +16,8 @@ from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.loadgen.plan import LoadPlan
 from ringback.loadgen.section import empty_section
-from ringback.reporting import SCHEMA_PATH, VERDICT_FILE, RunReport, verdict_document, write_verdict
+from ringback.reporting import SCHEMA_PATH, RunReport, verdict_document, write_verdict
+from ringback.rundir.names import VERDICT_FILE
 
 MakeReport = Callable[..., RunReport]
 SCHEMA = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
@@ -42,7 +43,7 @@ def test_a_clause_of_each_verdict_fits_the_schema(make_report: MakeReport, verdi
 
 
 def test_a_report_of_every_kind_fits_the_schema(of_every_kind: MakeReport) -> None:
-    document = verdict_document(of_every_kind(embedded=True, variation=("pending-empty",)))
+    document = verdict_document(of_every_kind(embedded=True, dialects=("pending-empty",)))
     VALIDATOR.validate(document)
     assert document["verdict"] == "fail"
     assert document["exit_code"] == 1

@@ -22,7 +22,8 @@ from ringback.contract.waivers import waivers_in_force
 from ringback.interrupts import held
 from ringback.reporting import Progress, print_plan
 from ringback.reporting.artifacts import unless_written
-from ringback.reporting.model.timelines import TIMELINES_FILE, CallTimeline, write_timelines
+from ringback.reporting.model.timelines import CallTimeline, write_timelines
+from ringback.rundir.names import TIMELINES_FILE
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Run

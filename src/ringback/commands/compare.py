@@ -11,7 +11,7 @@ from rich.console import Console
 from ringback import clock
 from ringback.commands.check import check_target
 from ringback.commands.running import Options, finish, know_secrets, new_directory, selected, settle_sources
-from ringback.comparison import NotARun, SavedRun, compare_runs, read_run
+from ringback.comparison import compare_runs
 from ringback.config import ConfigError
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
@@ -20,6 +20,7 @@ from ringback.reporting import console as make_console
 from ringback.reporting import print_plan
 from ringback.reporting.terminal.comparison import print_comparison, write_comparison
 from ringback.rundir import complain
+from ringback.rundir.verdict import NotARun, SavedRun, read_run
 from ringback.suite.run import run_check
 from ringback.target import Target, resolve
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback.commands.running import Options, new_directory, settle_sources
-from ringback.comparison import NotARun, read_run
 from ringback.config import ConfigError
 from ringback.config.loading import Sources
 from ringback.contract.verdict import ExitCode
@@ -27,12 +26,13 @@ from ringback.replaying import (
     restore,
     send_again,
 )
-from ringback.replaying.recorded import EXCHANGES_FILE, answer_of
+from ringback.replaying.recorded import answer_of
 from ringback.reporting import print_plan
 from ringback.reporting.artifacts import unless_written
-from ringback.reporting.formats.verdict_file import VERDICT_FILE
-from ringback.reporting.terminal.replay import REPLAY_FILE, ReplayedClause, ReplayReport, print_replay, write_replay
+from ringback.reporting.terminal.replay import ReplayedClause, ReplayReport, print_replay, write_replay
 from ringback.rundir import complain
+from ringback.rundir.names import EXCHANGES_FILE, REPLAY_FILE, VERDICT_FILE
+from ringback.rundir.verdict import NotARun, read_run
 from ringback.sandbox import DIALECTS, FAULTS
 from ringback.target import Target, resolve
 
@@ -48,7 +48,7 @@ def replay(
     """
     try:
         saved = read_run(run, windows=False)
-        recorded = read_recorded(run if run.is_dir() else run.parent, saved.document)
+        recorded = read_recorded(run if run.is_dir() else run.parent, saved)
         exchange = recorded.find(evidence)
         with resolve(_sources(options, recorded)) as target:
             _same_deployment(recorded, target, options)
@@ -70,11 +70,11 @@ def _sources(options: Options, recorded: RecordedRun) -> Sources:
     if not recorded.embedded or options.base_url is not None:
         return sources
     sources.tree.pop("deployment", None)
-    for key, known in (("faults", FAULTS), ("dialects", DIALECTS)):
-        sources.put("sandbox", key, [name for name in recorded.variation if name in known], "the run")
-    strange = [name for name in recorded.variation if name not in FAULTS and name not in DIALECTS]
-    if strange:
-        raise CannotReplay(f"its sandbox was given {strange[0]}, which this version does not have; check it anew")
+    unknown = [*(set(recorded.faults) - set(FAULTS)), *(set(recorded.dialects) - set(DIALECTS))]
+    if unknown:
+        raise CannotReplay(f"this version's sandbox does not know {unknown[0]}; check the clause again")
+    sources.put("sandbox", "faults", list(recorded.faults), "the run")
+    sources.put("sandbox", "dialects", list(recorded.dialects), "the run")
     return sources
 
 

@@ -11,22 +11,34 @@ from rich.text import Text
 
 from ringback.commands.running import know_secrets
 from ringback.config import ConfigError
-from ringback.reporting import JUNIT_FILE, RunReport, write_junit
-from ringback.reporting.formats.badge import BADGE_FILE, write_badge
-from ringback.reporting.formats.har import HAR_FILE, write_har
-from ringback.reporting.formats.markdown import SUMMARY_FILE, write_summary
-from ringback.reporting.formats.sarif import SARIF_FILE, write_sarif
-from ringback.reporting.formats.windows_csv import WINDOWS_CSV_FILE, write_windows
-from ringback.reporting.html import HTML_FILE, RunUnreadable, load_report, rewrite_html
-from ringback.reporting.html.trend import TREND_FILE, find_runs, write_trend
+from ringback.reporting import RunReport, write_junit
+from ringback.reporting.formats.badge import write_badge
+from ringback.reporting.formats.har import write_har
+from ringback.reporting.formats.markdown import write_summary
+from ringback.reporting.formats.sarif import write_sarif
+from ringback.reporting.formats.windows_csv import write_windows
+from ringback.reporting.html import write_html
+from ringback.reporting.html.trend import find_runs, write_trend
 from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.saved import read_report
 from ringback.reporting.terminal.layout import hanging, line
 from ringback.reporting.terminal.screen import ReportConsole
+from ringback.rundir.names import (
+    BADGE_FILE,
+    HAR_FILE,
+    HTML_FILE,
+    JUNIT_FILE,
+    SARIF_FILE,
+    SUMMARY_FILE,
+    TREND_FILE,
+    WINDOWS_CSV_FILE,
+)
+from ringback.rundir.verdict import NotARun
 
 __all__ = ["FORMATS", "report"]
 
 FORMATS: Final[Mapping[str, tuple[str, Callable[[RunReport, Path], Path | None]]]] = {
-    "html": (HTML_FILE, lambda _, directory: rewrite_html(directory)),
+    "html": (HTML_FILE, write_html),
     "junit": (JUNIT_FILE, write_junit),
     "summary": (SUMMARY_FILE, write_summary),
     "sarif": (SARIF_FILE, write_sarif),
@@ -60,14 +72,14 @@ def _rewrite(console: Console, directory: Path, formats: tuple[str, ...]) -> int
     if unknown:
         raise ConfigError("--format", None, f"there is no report {unknown[0]}", f"known: {', '.join(FORMATS)}")
     try:
-        stored = load_report(directory)
-    except RunUnreadable as why:
+        run = read_report(directory)
+    except NotARun as why:
         raise ConfigError(str(directory), None, f"no run: {why}", "name a run's directory, or use --trend") from None
     written: list[str] = []
     without: list[str] = []
     for name in formats or FORMATS:
         file, write = FORMATS[name]
-        (written if write(stored.report, directory) is not None else without).append(file)
+        (written if write(run, directory) is not None else without).append(file)
     if without and not _terse(console):
         line(console, f"The run has nothing for {', '.join(without)}.", "dim")
     line(console, f"Wrote {', '.join(written) or 'nothing'} in {one_line(str(directory), _SHOWN)}")

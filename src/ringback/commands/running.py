@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shlex
 import sys
 import threading
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +18,7 @@ from typing import Any, Self
 from rich.console import Console
 
 from ringback import clock
-from ringback.config import Config, ConfigError
+from ringback.config import ConfigError, SandboxOptions
 from ringback.config.loading import Sources, gather
 from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
 from ringback.contract.verdict import ClauseResult, Conclusion, ExitCode, LimitResult, conclude
@@ -29,12 +28,14 @@ from ringback.interrupts import unwinding
 from ringback.reporting import Progress, RunReport, print_report, verdict_document
 from ringback.reporting.artifacts import ARTIFACTS, write_all, write_promised
 from ringback.reporting.formats.notify import notify
-from ringback.reporting.html import HTML_FILE, write_html
+from ringback.reporting.html import write_html
+from ringback.reporting.model.repeat import given_again
 from ringback.rundir import complain, make_room, reserve_room
+from ringback.rundir.names import EXCHANGES_FILE, HTML_FILE, LOAD_FILE, LOG_FILE, TIMELINES_FILE, WINDOWS_FILE
 from ringback.suite.plugin import Run
 from ringback.target import Target
 
-_RECORDS = ("exchanges.ndjson", "load.json", "load_windows.ndjson", "timelines.ndjson", "load.log")
+_RECORDS = (EXCHANGES_FILE, LOAD_FILE, WINDOWS_FILE, TIMELINES_FILE, LOG_FILE)
 """What runs write as they go."""
 
 __all__ = [
@@ -166,20 +167,60 @@ def finish(
     findings: Findings,
 ) -> int:
     """Conclude, write the machine forms, tell the user, and return the exit code."""
-    conclusion: Conclusion = conclude(
+    conclusion = conclude(
         findings.results, findings.limits, interrupted=findings.interrupted, open_questions=findings.open_questions
     )
-    # A run that fails says why it does; what else is open must not be lost beside it.
+    # The reasons of a failed run are its deviations; its open questions become notes.
     also_open = findings.open_questions if conclusion.exit_code == ExitCode.BROKEN else ()
-    config = target.config
-    waivers = waiver_uses(config.waivers, findings.results)
-    report = RunReport(
+    waivers = waiver_uses(target.config.waivers, findings.results)
+    report = replace(
+        _report(command, target, started, seed, level, findings, conclusion),
+        seconds=max(0.0, (clock.wall() - started).total_seconds()),
+        notes=(*findings.notes, *findings.unwritten, *also_open, *waiver_notes(waivers)),
+        waivers=waivers,
+    )
+    make_room(directory)
+    notes = write_all(report, directory, more=[(HTML_FILE, write_html)])
+    with contextlib.suppress(KeyboardInterrupt), unwinding():  # all is written: what is left may be cut off
+        print_report(console, report, directory)
+        if (hook := target.config.notify) is not None:
+            told = notify(
+                hook.webhook_url, hook.token(), verdict_document(report),
+                timeout=hook.timeout,
+            )  # fmt: skip
+            notes += [] if told is None else [told]
+        for note in (*findings.unwritten, *notes):
+            complain(note)
+    return conclusion.exit_code
+
+
+def promise(command: str, target: Target, directory: Path, started: datetime, seed: int, level: Level) -> None:
+    """Write the promised reports before anything is sent, so that a run that is killed leaves them too."""
+    unfinished = "the run did not come to its end"
+    conclusion = conclude((), (), open_questions=(unfinished,))
+    report = _report(command, target, started, seed, level, Findings(notes=(unfinished,)), conclusion)
+    write_promised(report, directory)
+    reserve_room(directory)
+
+
+def _report(
+    command: str,
+    target: Target,
+    started: datetime,
+    seed: int,
+    level: Level,
+    findings: Findings,
+    conclusion: Conclusion,
+) -> RunReport:
+    """The report of a run that took no time so far."""
+    sandbox = target.config.sandbox if target.embedded else SandboxOptions()
+    typed = Path(sys.argv[0]).name == "ringback"
+    return RunReport(
         command=command,
         started=started,
-        seconds=max(0.0, (clock.wall() - started).total_seconds()),
-        base_url=config.deployment.base_url,
+        seconds=0.0,
+        base_url=target.config.deployment.base_url,
         embedded=target.embedded,
-        variation=target.variation,
         seed=seed,
         level=level,
         results=findings.results,
@@ -188,63 +229,12 @@ def finish(
         calls_budget=findings.budget,
         calls_may_have_dialled=findings.may_have_dialled,
         conclusion=conclusion,
+        faults=sandbox.faults,
+        dialects=sandbox.dialects,
         load=findings.load,
-        notes=(*findings.notes, *findings.unwritten, *also_open, *waiver_notes(waivers)),
-        waivers=waivers,
-        again=_again(config, seed) if Path(sys.argv[0]).name == "ringback" else "",
+        notes=findings.notes,
+        again=given_again(sys.argv[1:], seed, sandbox.faults, sandbox.dialects) if typed else "",
     )
-    make_room(directory)
-    notes = write_all(report, directory, more=[(HTML_FILE, write_html)])
-    with contextlib.suppress(KeyboardInterrupt), unwinding():  # all is written: what is left may be cut off
-        print_report(console, report, directory)
-        if config.notify is not None:
-            told = notify(
-                config.notify.webhook_url, config.notify.token(), verdict_document(report),
-                timeout=config.notify.timeout,
-            )  # fmt: skip
-            notes += [] if told is None else [told]
-        for note in (*findings.unwritten, *notes):
-            complain(note)
-    return conclusion.exit_code
-
-
-def _again(config: Config, seed: int) -> str:
-    """The command line that was given, with the seed, and the faults and dialects of an embedded deployment."""
-    words = [
-        f"RINGBACK_SANDBOX__{name}={shlex.quote(','.join(chosen))}"
-        for name, chosen in (("FAULTS", config.sandbox.faults), ("DIALECTS", config.sandbox.dialects))
-        if chosen
-    ]
-    given = list(sys.argv[1:])
-    for flag in ("--out", "--seed"):
-        while flag in given:
-            del given[given.index(flag) : given.index(flag) + 2]
-    given = [word for word in given if not word.startswith(("--out=", "--seed="))]
-    return " ".join([*words, shlex.join(["ringback", *given, "--seed", str(seed)])])
-
-
-def promise(command: str, target: Target, directory: Path, started: datetime, seed: int, level: Level) -> None:
-    """Leave behind, before anything is sent, what a run that is killed could not write any more."""
-    unfinished = "the run did not come to its end"
-    report = RunReport(
-        command=command,
-        started=started,
-        seconds=0.0,
-        base_url=target.config.deployment.base_url,
-        embedded=target.embedded,
-        variation=target.variation,
-        seed=seed,
-        level=level,
-        results=(),
-        limits=(),
-        calls_accepted=0,
-        calls_budget=0,
-        calls_may_have_dialled=0,
-        conclusion=conclude((), (), open_questions=(unfinished,)),
-        notes=(unfinished,),
-    )
-    write_promised(report, directory)
-    reserve_room(directory)
 
 
 class Ticker:

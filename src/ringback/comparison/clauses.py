@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ringback.comparison.saved import SavedClause, SavedLimit
 from ringback.contract.clauses import CLAUSES, Level
-from ringback.contract.verdict import Verdict
+from ringback.contract.verdict import LimitResult, Verdict
+from ringback.rundir.verdict import SavedClause
 
 __all__ = ["Change", "ClauseChange", "LimitChange", "compare_clauses", "compare_limits"]
 
@@ -97,7 +97,7 @@ def compare_clauses(
     return tuple(found)
 
 
-def compare_limits(old: Sequence[SavedLimit], new: Sequence[SavedLimit]) -> tuple[LimitChange, ...]:
+def compare_limits(old: Sequence[LimitResult], new: Sequence[LimitResult]) -> tuple[LimitChange, ...]:
     """The limits that either run was held to; one whose bound was changed counts as another limit."""
     before, after = ({(held.metric, held.limit): held for held in side} for side in (old, new))
     found = []

@@ -11,9 +11,9 @@ from ringback import __version__
 from ringback.comparison.clauses import Change, ClauseChange, LimitChange, compare_clauses, compare_limits
 from ringback.comparison.load import ALPHA, LEAST_CHANGE, LEAST_MILLISECONDS, LoadComparison, Metric, compare_load
 from ringback.comparison.noise import LEAST_BLOCK, LEAST_BLOCKS, LEAST_WINDOWS, PERMUTATIONS
-from ringback.comparison.saved import SavedRun
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode, Verdict
+from ringback.rundir.verdict import SavedRun
 
 __all__ = ["COMPARISON_SCHEMA_PATH", "SCHEMA_ID", "Comparison", "compare_runs", "comparison_document"]
 
@@ -95,7 +95,7 @@ def _notes(old: SavedRun, new: SavedRun) -> list[str]:
         notes.append(f"the seeds differ ({old.seed} and {new.seed}), so not all that was sent is the same")
     if old.started > new.started:
         notes.append("the run named as the older one is the later one")
-    versions = [str(run.document.get("ringback")) for run in (old, new)]
+    versions = [run.version for run in (old, new)]
     if versions[0] != versions[1]:
         notes.append(f"the runs were made by two versions of Ringback: {versions[0]} and {versions[1]}")
     if bool(old.clauses) != bool(new.clauses):
@@ -103,10 +103,10 @@ def _notes(old: SavedRun, new: SavedRun) -> list[str]:
     if (old.load is None) != (new.load is None):
         notes.append(f"only the {'newer' if old.load is None else 'older'} run has a load, so none was compared")
     for name, run in (("older", old), ("newer", new)):
-        if run.document.get("exit_code") == ExitCode.INTERRUPTED:
+        if run.exit_code == ExitCode.INTERRUPTED:
             notes.append(f"the {name} run was interrupted")
-        if run.broken_windows:
-            notes.append(f"{run.broken_windows} lines of the {name} run's load windows can't be read")
+        if run.windows.unreadable:
+            notes.append(f"{run.windows.unreadable} lines of the {name} run's load windows can't be read")
     return notes
 
 

@@ -15,7 +15,9 @@ from statistics import median
 from typing import Any, Final
 
 from ringback.comparison.noise import LEAST_WINDOWS, Shift, block_permutation, fisher_exact, holm
-from ringback.comparison.saved import SavedRun
+from ringback.rundir.reading import members, number
+from ringback.rundir.verdict import SavedRun
+from ringback.rundir.windows import SavedWindow, SavedWindows
 
 __all__ = ["ALPHA", "LEAST_CHANGE", "LEAST_MILLISECONDS", "LoadComparison", "Metric", "Standing", "compare_load"]
 
@@ -28,8 +30,6 @@ LEAST_MILLISECONDS: Final = 1.0
 _SHORTENED = 0.99
 _MOST = 10**12
 """Beyond it, a count is none."""
-
-Window = Mapping[str, Any]
 
 
 class Standing(StrEnum):
@@ -138,8 +138,8 @@ def compare_load(old: SavedRun, new: SavedRun, least_change: float = LEAST_CHANG
     if old.load is None or new.load is None:
         return None
     steady = _steady(old.windows), _steady(new.windows)
-    limited = tuple(sum(window.get("limited") is True for window in side) for side in steady)
-    used = tuple([window for window in side if window.get("limited") is not True] for side in steady)
+    limited = tuple(sum(window.limited for window in side) for side in steady)
+    used = tuple([window for window in side if not window.limited] for side in steady)
     reason = _not_comparable(old, new, used[0], used[1])
     metrics = [*_windowed(*used), *_counted(old.load, new.load), *_shown(old.load, new.load)]
     if reason:
@@ -149,19 +149,14 @@ def compare_load(old: SavedRun, new: SavedRun, least_change: float = LEAST_CHANG
     return LoadComparison(tuple(metrics), reason, (len(used[0]), len(used[1])), (limited[0], limited[1]))
 
 
-def _steady(windows: Sequence[Window]) -> list[Window]:
+def _steady(windows: SavedWindows) -> list[SavedWindow]:
     """The steady windows of full length, in the order of time."""
-    steady = [w for w in windows if w.get("phase") == "steady" and _length(w) > 0]
-    usual = median([_length(w) for w in steady]) if steady else 0.0
-    return sorted((w for w in steady if _length(w) >= _SHORTENED * usual), key=lambda w: _number(w.get("from_s")) or 0)
+    steady = [window for window in windows.timed() if window.phase == "steady"]
+    usual = median([window.seconds for window in steady]) if steady else 0.0
+    return [window for window in steady if window.seconds >= _SHORTENED * usual]
 
 
-def _length(window: Window) -> float:
-    start, end = _number(window.get("from_s")), _number(window.get("to_s"))
-    return 0.0 if start is None or end is None else end - start
-
-
-def _not_comparable(old: SavedRun, new: SavedRun, before: Sequence[Window], after: Sequence[Window]) -> str:
+def _not_comparable(old: SavedRun, new: SavedRun, before: Sequence[SavedWindow], after: Sequence[SavedWindow]) -> str:
     assert old.load is not None and new.load is not None  # noqa: S101 - the caller saw to it
     limited = [name for name, run in (("older", old), ("newer", new)) if _at(run.load, "generator.limited") is True]
     if limited:
@@ -172,8 +167,8 @@ def _not_comparable(old: SavedRun, new: SavedRun, before: Sequence[Window], afte
     profiles = [_profile(old.load), _profile(new.load)]
     if profiles[0] != profiles[1]:
         return f"the loads differ: {profiles[0]}, and {profiles[1]}"
-    if before and after and not math.isclose(_length(before[0]), _length(after[0]), rel_tol=0.02):
-        return f"their windows differ: {_length(before[0]):g} s and {_length(after[0]):g} s long"
+    if before and after and not math.isclose(before[0].seconds, after[0].seconds, rel_tol=0.02):
+        return f"their windows differ: {before[0].seconds:g} s and {after[0].seconds:g} s long"
     return ""
 
 
@@ -181,19 +176,19 @@ def _profile(load: Mapping[str, Any]) -> str:
     """How calls arrived, in words; how long a constant load lasted makes it no other load."""
     text, shape = _at(load, "profile.text"), _at(load, "profile.shape")
     if not isinstance(text, str):
-        scheduled, seconds = _number(_at(load, "arrivals.scheduled")), _number(load.get("seconds"))
+        scheduled, seconds = number(_at(load, "arrivals.scheduled")), number(load.get("seconds"))
         return f"about {float(f'{scheduled / seconds:.1g}'):g} a second" if scheduled and seconds else "an unknown rate"
     steady = text.partition(" for ")[0] if shape in {"constant", "closed"} else text
     arrivals = _at(load, "profile.arrivals")
     return f"{steady}, {arrivals}" if isinstance(arrivals, str) else steady
 
 
-def _windowed(old: Sequence[Window], new: Sequence[Window]) -> Iterator[Metric]:
+def _windowed(old: Sequence[SavedWindow], new: Sequence[SavedWindow]) -> Iterator[Metric]:
     for name, part, member in _WINDOWED:
-        sides = [[v for w in side if (v := _number(_at(w, f"{part}.{member}"))) is not None] for side in (old, new)]
+        sides = [[v for window in side if (v := window.value(part, member)) is not None] for side in (old, new)]
         if metric := _of_windows(name, "ms", sides, higher_is_worse=True):
             yield metric
-    sides = [[n / _length(w) for w in side if (n := _number(w.get("accepted"))) is not None] for side in (old, new)]
+    sides = [[rate for window in side if (rate := window.rate("accepted")) is not None] for side in (old, new)]
     if metric := _of_windows("throughput", "calls/s", sides, higher_is_worse=False):
         yield metric
 
@@ -232,7 +227,7 @@ def _counted(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Metric]
 
 def _shown(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Metric]:
     for name, unit, higher_is_worse in _SHOWN:
-        before, after = _number(_at(old, name)), _number(_at(new, name))
+        before, after = number(_at(old, name)), number(_at(new, name))
         if before is not None or after is not None:
             yield Metric(name, unit, before, after, higher_is_worse, Standing.SHOWN, "")
 
@@ -256,15 +251,8 @@ def _stands(metric: Metric, least_change: float) -> Metric:
 
 
 def _at(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) < 1e300 else None
+    *outer, name = path.split(".")
+    return members(value, *outer).get(name)
 
 
 def _count(value: object) -> int | None:

@@ -5,8 +5,8 @@ Everything here reads a finished `RunReport`; nothing here decides, and nothing 
 
 from __future__ import annotations
 
-from ringback.reporting.formats.junit import JUNIT_FILE, write_junit
-from ringback.reporting.formats.verdict_file import SCHEMA_PATH, VERDICT_FILE, verdict_document, write_verdict
+from ringback.reporting.formats.junit import write_junit
+from ringback.reporting.formats.verdict_file import SCHEMA_PATH, verdict_document, write_verdict
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line, printable
 from ringback.reporting.terminal.load_progress import LoadProgress
@@ -14,9 +14,7 @@ from ringback.reporting.terminal.progress import Progress
 from ringback.reporting.terminal.report import console, print_plan, print_report
 
 __all__ = [
-    "JUNIT_FILE",
     "SCHEMA_PATH",
-    "VERDICT_FILE",
     "LoadProgress",
     "Progress",
     "RunReport",

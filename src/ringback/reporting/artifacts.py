@@ -14,15 +14,24 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from ringback.reporting.formats.badge import BADGE_FILE, write_badge
-from ringback.reporting.formats.har import HAR_FILE, write_har
-from ringback.reporting.formats.junit import JUNIT_FILE, write_junit
-from ringback.reporting.formats.markdown import SUMMARY_FILE, append_summary, summary_page, write_summary
-from ringback.reporting.formats.sarif import SARIF_FILE, write_sarif
-from ringback.reporting.formats.verdict_file import VERDICT_FILE, write_bare_verdict, write_verdict
-from ringback.reporting.formats.windows_csv import WINDOWS_CSV_FILE, write_windows
+from ringback.reporting.formats.badge import write_badge
+from ringback.reporting.formats.har import write_har
+from ringback.reporting.formats.junit import write_junit
+from ringback.reporting.formats.markdown import append_summary, summary_page, write_summary
+from ringback.reporting.formats.sarif import write_sarif
+from ringback.reporting.formats.verdict_file import write_bare_verdict, write_verdict
+from ringback.reporting.formats.windows_csv import write_windows
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
+from ringback.rundir.names import (
+    BADGE_FILE,
+    HAR_FILE,
+    JUNIT_FILE,
+    SARIF_FILE,
+    SUMMARY_FILE,
+    VERDICT_FILE,
+    WINDOWS_CSV_FILE,
+)
 
 __all__ = ["ARTIFACTS", "PROMISED", "STEP_SUMMARY", "Writer", "unless_written", "write_all", "write_promised"]
 

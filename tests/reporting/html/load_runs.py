@@ -143,8 +143,8 @@ def _section(run: MadeUp, windows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "poll": _requests(run, windows, "poll"),
         "calls": {
             "accepted": accepted, "final": final, "lost": run.lost, "duplicate_ids": run.duplicates,
-            "wrong_state": run.wrong_state, "unfinished": 0, "indeterminate": 0, "unrequested": 0, "undocumented_states": 0,
-            "changed_state": 0, "by_state": _by_state(final),
+            "wrong_state": run.wrong_state, "unfinished": 0, "indeterminate": 0, "unrequested": 0,
+            "undocumented_states": 0, "changed_state": 0, "by_state": _by_state(final),
         },
         "time_to_final_ms": {"p50": 1020.0, "p90": 1400.0, "p95": 1610.0, "p99": 2210.0, "p99_9": 2500.0, "max": 2780},
         "generator": {

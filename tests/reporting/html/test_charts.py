@@ -22,8 +22,8 @@ from ringback.reporting.html.charts import (
 )
 from ringback.reporting.html.charts.color_role import ROLES, Ink
 from ringback.reporting.html.charts.sheet import Picture, plain
-from ringback.reporting.html.windows import read_windows
 from ringback.reporting.model.timelines import CallTimeline
+from ringback.rundir.windows import read_windows
 
 from .conftest import CALLS, FROZEN
 from .load_runs import MadeUp, write_load_run
@@ -61,7 +61,7 @@ def texts(svg: str) -> list[str]:
 
 def test_a_run_over_time(tmp_path: Path) -> None:
     load = write_load_run(tmp_path, FROZEN)
-    picture = checked(draw_over_time(read_windows(tmp_path), load))
+    picture = checked(draw_over_time(read_windows(tmp_path).timed(), load))
     assert "Trigger latency, ms (logarithmic)" in texts(picture.wide), "a freeze spans decades"
     assert {key.text for key in picture.legend} >= {
         "due",
@@ -83,13 +83,13 @@ def test_a_calm_run_has_an_honest_axis(tmp_path: Path) -> None:
 
 def _calm(tmp_path: Path) -> tuple[Any, Any]:
     load = write_load_run(tmp_path, MadeUp(seconds=20))
-    return read_windows(tmp_path), load
+    return read_windows(tmp_path).timed(), load
 
 
 @pytest.mark.parametrize(("seconds", "label"), [(30, "seconds"), (1000, "minutes"), (9000, "hours")])
 def test_the_axis_of_time_suits_its_length(tmp_path: Path, seconds: float, label: str) -> None:
     load = write_load_run(tmp_path, MadeUp(seconds=seconds, window=seconds / 20, rate=2))
-    assert f"{label} since the start" in texts(checked(draw_over_time(read_windows(tmp_path), load)).wide)
+    assert f"{label} since the start" in texts(checked(draw_over_time(read_windows(tmp_path).timed(), load)).wide)
 
 
 def test_latency_distribution_goes_no_further_than_there_were_requests(tmp_path: Path) -> None:
@@ -197,6 +197,6 @@ def test_whatever_the_figures_are_there_is_a_picture_or_none(tmp_path: Path, dat
             "steps": [{name: data.draw(FIGURE) for name in ("rate", "p99_ms", "arrived_rate")}],
         },
     }  # fmt: skip
-    for picture in (draw_over_time(read_windows(tmp_path), load), draw_distribution(load), draw_capacity(load)):
+    for picture in (draw_over_time(read_windows(tmp_path).timed(), load), draw_distribution(load), draw_capacity(load)):
         if picture is not None:
             checked(picture)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from ringback.contract.verdict import LimitResult, Verdict
-from ringback.reporting.html.figures import amount, count, duration, milliseconds, number, percent, share
 from ringback.reporting.html.limits import limit_rows, metric_words
+from ringback.reporting.model.figures import amount, count, duration, milliseconds, percent, share
+from ringback.rundir.reading import number
 
 NAN, INFINITY = float("nan"), float("inf")
 

@@ -90,7 +90,7 @@ def test_a_line_to_paste_holds_what_was_sent(tmp_path: Path, of_every_kind: Make
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("\0", "no command line can"), ("y" * 10_000, "it is in verdict.json")],
+    [("\0", "contains a NUL character"), ("y" * 10_000, "characters; see verdict.json")],
     ids=["NUL", "long"],
 )
 def test_a_line_that_nobody_can_paste_is_told_of(tmp_path: Path, of_every_kind: Make, text: str, told: str) -> None:

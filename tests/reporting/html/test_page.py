@@ -14,7 +14,9 @@ from ringback.contract.clauses import CLAUSES, Level
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.contract.waivers import WaiverUse
 from ringback.reporting import RunReport, write_verdict
-from ringback.reporting.html import MOST_BYTES, RunUnreadable, load_report, rewrite_html, write_html
+from ringback.reporting.html import MOST_BYTES, rewrite_html, write_html
+from ringback.reporting.model.saved import read_report
+from ringback.rundir.verdict import NotARun
 
 from .load_runs import MadeUp, write_load_run
 from .page_reader import Page, read_page
@@ -51,11 +53,11 @@ def test_every_picture_is_there_with_words_and_numbers(tmp_path: Path, whole_gat
 def test_what_is_wrong_stands_first(shown: Shown, make_report: Make) -> None:
     page = shown(make_report({"TRN-04": Verdict.FAIL, "ACK-03": Verdict.FAIL}))
     assert "2 of 53 clauses are broken (ACK-03, TRN-04); first of all, what happened to ACK-03." in page.text
-    mend = page.text[page.text.index("What to mend first") :]
-    assert mend.index("ACK-03") < mend.index("TRN-04"), "MUST comes before SHOULD"
-    assert CLAUSES["ACK-03"].mend in mend
-    assert CLAUSES["ACK-03"].statement in mend
-    assert "curl --request POST 'https://x/'" in mend
+    failures = page.text[page.text.index("What to fix first") :]
+    assert failures.index("ACK-03") < failures.index("TRN-04"), "MUST comes before SHOULD"
+    assert CLAUSES["ACK-03"].mend in failures
+    assert CLAUSES["ACK-03"].statement in failures
+    assert "curl --request POST 'https://x/'" in failures
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_waivers_are_told_and_what_became_of_them(tmp_path: Path, make_report: M
     assert waivers.index("delete it: the clause holds") < waivers.index("it waived a deviation")
     assert "delete it: a later waiver" in waivers
     write_verdict(report, tmp_path)
-    assert load_report(tmp_path).report.waivers == uses
+    assert read_report(tmp_path).waivers == uses
 
 
 def test_every_clause_opens_to_its_text(shown: Shown, of_every_kind: Make) -> None:
@@ -135,14 +137,14 @@ def test_the_page_is_the_same_when_made_again(tmp_path: Path, whole_gate: RunRep
     write_verdict(whole_gate, tmp_path)
     first = rewrite_html(tmp_path).read_bytes()
     assert rewrite_html(tmp_path).read_bytes() == first
-    stored = load_report(tmp_path)
-    assert stored.report.conclusion == whole_gate.conclusion
-    assert [(r.clause, r.verdict, r.summary, r.waiver) for r in stored.report.results] == [
+    stored = read_report(tmp_path)
+    assert stored.conclusion == whole_gate.conclusion
+    assert [(r.clause, r.verdict, r.summary, r.waiver) for r in stored.results] == [
         (r.clause, r.verdict, r.summary, r.waiver) for r in whole_gate.results
     ]
-    assert stored.report.limits == whole_gate.limits
+    assert stored.limits == whole_gate.limits
     told = [(f.test, f.observed, f.evidence) for r in whole_gate.results for f in r.deviations]
-    again = [(f.test, f.observed, f.evidence) for r in stored.report.results for f in r.deviations]
+    again = [(f.test, f.observed, f.evidence) for r in stored.results for f in r.deviations]
     assert again == told
 
 
@@ -152,7 +154,7 @@ def test_the_page_is_the_same_when_made_again(tmp_path: Path, whole_gate: RunRep
 def test_what_is_no_run_is_refused_in_a_sentence(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "verdict.json").write_bytes(content)
-    with pytest.raises(RunUnreadable, match=r"verdict\.json"):
+    with pytest.raises(NotARun, match=r"verdict\.json"):
         rewrite_html(tmp_path)
 
 
@@ -169,9 +171,10 @@ def test_the_command_line_of_a_run_is_told(shown: Shown, make_report: Make, tmp_
     page = shown(make_report(clauses=["ACK-01", "ACK-02", "ACK-03", "ACK-04", "TRN-01"], level=Level.MUST))
     line = "ringback check --config ringback.toml --base-url https://ivr.example.com:22222"
     assert f"{line} --clause TRN-01 --clause ACK --level must --seed 4242" in page.text
-    embedded = shown(make_report(embedded=True, variation=("html-content-type", "get-redirects")))
-    assert "RINGBACK_SANDBOX__FAULTS=html-content-type,get-redirects ringback check --seed 4242" in embedded.text
-    given = read_page(write_html(make_report(), tmp_path, again="ringback check --seed 1"))
+    embedded = shown(make_report(embedded=True, faults=("html-content-type",), dialects=("pending-empty",)))
+    variables = "RINGBACK_SANDBOX__FAULTS=html-content-type RINGBACK_SANDBOX__DIALECTS=pending-empty"
+    assert f"{variables} ringback check --seed 4242" in embedded.text
+    given = read_page(write_html(make_report(again="ringback check --seed 1"), tmp_path))
     assert "ringback check --seed 1" in given.text
 
 

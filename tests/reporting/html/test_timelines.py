@@ -11,8 +11,8 @@ import pytest
 from ringback.reporting.model.timelines import (
     CallTimeline,
     read_timelines,
+    timelines_from_exchanges,
     timelines_of_run,
-    told_by_exchanges,
     write_timelines,
 )
 
@@ -78,7 +78,7 @@ def test_exchanges_tell_of_triggers_and_polls(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_other_lines_are_passed_over(tmp_path: Path, line: str) -> None:
     (tmp_path / "exchanges.ndjson").write_text(f"{line}\n{trigger(1, 'known')}\n", encoding="utf-8")
-    assert [call.line for call in told_by_exchanges(tmp_path)] == ["busy"]
+    assert [call.line for call in timelines_from_exchanges(tmp_path)] == ["busy"]
     (tmp_path / "timelines.ndjson").write_text(f"{line}\n", encoding="utf-8")
     assert read_timelines(tmp_path) == []
 

@@ -10,13 +10,13 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from ringback.contract.verdict import RunVerdict, Verdict
-from ringback.reporting.model.digest import headline
 from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.verdicts import headline
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.names import BADGE_FILE
 
-__all__ = ["BADGE_FILE", "badge", "write_badge"]
+__all__ = ["badge", "write_badge"]
 
-BADGE_FILE: Final = "badge.svg"
 _LABEL = "ringback"
 _COLOURS: Final = {RunVerdict.PASS: "#1a7f37", RunVerdict.FAIL: "#b3261e", RunVerdict.INCONCLUSIVE: "#7a5200"}
 """Each has a contrast of more than 4.5 to white text (WCAG 2.2, 1.4.3)."""

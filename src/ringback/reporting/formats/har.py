@@ -6,57 +6,54 @@ Made from `exchanges.ndjson`, so redacted as that is. Only the time of a whole e
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from ringback import __version__
 from ringback.contract.verdict import Verdict
-from ringback.reporting.model.digest import clean_text, members, number
 from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import clean_text
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.exchanges import SavedExchange, read_exchanges
+from ringback.rundir.names import EXCHANGES_FILE, HAR_FILE
 
-__all__ = ["EXCHANGES_FILE", "HAR_FILE", "har_document", "write_har"]
+__all__ = ["har_document", "write_har"]
 
-HAR_FILE: Final = "exchanges.har"
-EXCHANGES_FILE: Final = "exchanges.ndjson"
 _MOST_BYTES = 16 * 1024 * 1024
 """Size of the archive's entries: what developer tools still open without a pause."""
 _MOST_ENTRIES = 5_000
-_LONGEST_LINE = 4 * 1024 * 1024
 _LONGEST_TEXT = 128 * 1024
 """Characters of one body; evidence is kept shorter than that."""
-_MOST_HEADERS = 200
 _URL_SAFE = "%/:?#[]@!$&'()*+,;=-._~"
 
 
 def write_har(report: RunReport, directory: Path) -> Path | None:
     """Write `exchanges.har` beside the run's `exchanges.ndjson`; None if the run recorded none. Raises OSError."""
-    recorded = directory / EXCHANGES_FILE
-    if not recorded.is_file():
+    if not (directory / EXCHANGES_FILE).is_file():
         return None
-    text = SINK.json(har_document(report, recorded))
-    return write_whole(directory / HAR_FILE, text)
+    return write_whole(directory / HAR_FILE, SINK.json(har_document(report, directory)))
 
 
 def har_document(
-    report: RunReport, recorded: Path, *, most_entries: int = _MOST_ENTRIES, most_bytes: int = _MOST_BYTES
+    report: RunReport, directory: Path, *, most_entries: int = _MOST_ENTRIES, most_bytes: int = _MOST_BYTES
 ) -> dict[str, Any]:
-    """The archive of a run's recorded exchanges: at most so many entries, of so many bytes in all. Raises OSError."""
+    """The archive of the exchanges recorded in `directory`: at most so many entries, of so many bytes in all."""
     cited = _cited(report)
     kept: dict[int, dict[str, Any]] = {}
     size = total = 0
-    # Two readings of the file: memory holds what is kept, and evidence is not crowded out by what came before it.
+    # The file is read twice, to take evidence first without holding all exchanges in memory.
     for wanted in (True, False):
-        for place, exchange in _exchanges(recorded):
-            total += wanted
-            if (exchange.get("id") in cited) is not wanted or len(kept) >= most_entries:
+        for place, exchange in enumerate(read_exchanges(directory)):
+            if _instant(exchange) is None:
                 continue
-            entry = _entry(exchange, cited.get(exchange["id"], ()))
+            total += wanted
+            if (exchange.id in cited) is not wanted or len(kept) >= most_entries:
+                continue
+            entry = _entry(exchange, cited.get(exchange.id, ()))
             if size + (length := len(json.dumps(entry))) <= most_bytes:
                 kept[place] = entry
                 size += length
@@ -86,38 +83,23 @@ def _cited(report: RunReport) -> dict[int, tuple[str, ...]]:
     return cited
 
 
-def _exchanges(recorded: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The whole lines of the record, each with its place; a line that an interruption cut short is passed over."""
-    with recorded.open("rb") as file:
-        for place in itertools.count():
-            line = file.readline(_LONGEST_LINE)
-            if not line:
-                return
-            try:
-                exchange = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(exchange, dict) and isinstance(exchange.get("id"), int) and _instant(exchange) is not None:
-                yield place, exchange
-
-
-def _instant(exchange: Mapping[str, Any]) -> str | None:
+def _instant(exchange: SavedExchange) -> str | None:
     try:
-        started = datetime.fromisoformat(str(exchange.get("started")))
+        started = datetime.fromisoformat(exchange.started)
         return started.replace(tzinfo=started.tzinfo or UTC).isoformat(timespec="milliseconds")
     except ValueError:
         return None
 
 
-def _entry(exchange: Mapping[str, Any], clauses: Iterable[str]) -> dict[str, Any]:
-    milliseconds = round(max(0.0, number(exchange.get("seconds")) or 0.0) * 1000, 3)
-    comment = f"exchange {exchange['id']}: {_text(exchange.get('purpose'))}"
+def _entry(exchange: SavedExchange, clauses: Iterable[str]) -> dict[str, Any]:
+    milliseconds = round(max(0.0, exchange.seconds or 0.0) * 1000, 3)
+    comment = f"exchange {exchange.id}: {_text(exchange.purpose)}"
     if shows := ", ".join(clauses):
         comment += f" (evidence for {shows})"
     return {
         "startedDateTime": _instant(exchange),
         "time": milliseconds,
-        "request": _request(members(exchange, "request")),
+        "request": _request(exchange),
         "response": _response(exchange),
         "cache": {},
         "timings": {"send": 0, "wait": milliseconds, "receive": 0},
@@ -125,56 +107,50 @@ def _entry(exchange: Mapping[str, Any], clauses: Iterable[str]) -> dict[str, Any
     }
 
 
-def _request(request: Mapping[str, Any]) -> dict[str, Any]:
-    url = quote(_text(request.get("url")), safe=_URL_SAFE)
-    headers = _headers(request)
-    told: dict[str, Any] = {
-        "method": _text(request.get("method")),
+def _request(exchange: SavedExchange) -> dict[str, Any]:
+    url = quote(_text(exchange.url), safe=_URL_SAFE)
+    headers = _headers(exchange.request_headers)
+    request: dict[str, Any] = {
+        "method": _text(exchange.method),
         "url": url,
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": headers,
         "queryString": [{"name": name, "value": value} for name, value in _query(url)],
         "headersSize": -1,
-        "bodySize": _size(request),
+        "bodySize": _size(exchange.request_bytes),
     }
-    if body := _text(request.get("body")):
-        told["postData"] = {"mimeType": _named(headers, "content-type"), "params": [], "text": body}
-    return told
+    if body := _text(exchange.request_body):
+        request["postData"] = {"mimeType": _named(headers, "content-type"), "params": [], "text": body}
+    return request
 
 
-def _response(exchange: Mapping[str, Any]) -> dict[str, Any]:
-    response, failure = members(exchange, "response"), _text(exchange.get("failure"))
-    status = number(response.get("status"))
-    headers = _headers(response)
-    told: dict[str, Any] = {
-        "status": 0 if status is None else int(status),
+def _response(exchange: SavedExchange) -> dict[str, Any]:
+    failure, answered = _text(exchange.failure or ""), exchange.status is not None
+    headers = _headers(exchange.response_headers)
+    response: dict[str, Any] = {
+        "status": exchange.status or 0,
         "statusText": "",
-        "httpVersion": "HTTP/1.1" if response else "",
+        "httpVersion": "HTTP/1.1" if answered else "",
         "cookies": [],
         "headers": headers,
         "content": {
-            "size": max(0, _size(response)),
+            "size": max(0, _size(exchange.response_bytes)),
             "mimeType": _named(headers, "content-type") or "x-unknown",
-            "text": _text(response.get("body")),
+            "text": _text(exchange.response_body),
         },
         "redirectURL": _named(headers, "location"),
         "headersSize": -1,
-        "bodySize": _size(response),
+        "bodySize": _size(exchange.response_bytes),
     }
     if failure:
-        told["_error"] = failure
-        told["comment"] = f"no whole answer: {failure}"
-    return told
+        response["_error"] = failure
+        response["comment"] = f"no whole answer: {failure}"
+    return response
 
 
-def _headers(message: Mapping[str, Any]) -> list[dict[str, str]]:
-    pairs = message.get("headers")
-    return [
-        {"name": _text(pair[0]), "value": _text(pair[1])}
-        for pair in (pairs[:_MOST_HEADERS] if isinstance(pairs, list) else [])
-        if isinstance(pair, list) and len(pair) == 2
-    ]
+def _headers(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": _text(name), "value": _text(value)} for name, value in pairs]
 
 
 def _named(headers: Iterable[Mapping[str, str]], name: str) -> str:
@@ -188,13 +164,12 @@ def _query(url: str) -> list[tuple[str, str]]:
         return []
 
 
-def _size(message: Mapping[str, Any]) -> int:
-    size = number(message.get("bytes"))
-    return -1 if size is None else int(size)
+def _size(size: int | None) -> int:
+    return -1 if size is None else size
 
 
-def _text(value: Any) -> str:
-    text = clean_text(value) if isinstance(value, str) else ""
+def _text(value: str) -> str:
+    text = clean_text(value)
     if len(text) <= _LONGEST_TEXT:
         return text
     return f"{SINK.clean(text)[:_LONGEST_TEXT]}… [{len(text):,} characters in all]"

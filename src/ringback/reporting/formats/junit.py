@@ -10,17 +10,18 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
-from typing import Final
 
 from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, Finding, LimitResult, Verdict
+from ringback.reporting.model.evidence import smallest_request
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line, printable, shell_line
+from ringback.reporting.model.verdicts import by_section
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.names import JUNIT_FILE
 
-__all__ = ["JUNIT_FILE", "write_junit"]
+__all__ = ["write_junit"]
 
-JUNIT_FILE: Final = "junit.xml"
 _LINE, _TEXT = 1_000, 20_000
 _FINDINGS = 10
 """Deviations of one clause that are told in full; `verdict.json` has them all."""
@@ -29,9 +30,8 @@ _FINDINGS = 10
 def write_junit(report: RunReport, directory: Path) -> Path:
     """Write `junit.xml` into the run's directory, whole or not at all, and return its path. Raises OSError."""
     suites = [
-        _suite(f"{section} {title}", [_clause_case(r) for r in report.results if r.clause.section == section], report)
-        for section, title in SECTIONS.items()
-        if any(r.clause.section == section for r in report.results)
+        _suite(f"{section} {SECTIONS[section]}", [_clause_case(result) for result in results], report)
+        for section, results in by_section(report).items()
     ]
     if report.limits:
         suites.append(_suite("Limits", [_limit_case(held) for held in report.limits], report))
@@ -98,7 +98,7 @@ def _story(result: ClauseResult) -> str:
     told = [_deviation(finding, result) for finding in result.deviations[:_FINDINGS]]
     if (left := len(result.deviations) - len(told)) > 0:
         told.append(f"{left} more deviations are in verdict.json")
-    return "\n\n".join([*told, f"mend: {result.clause.mend}"])
+    return "\n\n".join([*told, f"fix: {result.clause.mend}"])
 
 
 def _deviation(finding: Finding, result: ClauseResult) -> str:
@@ -110,8 +110,7 @@ def _deviation(finding: Finding, result: ClauseResult) -> str:
         f"expected: {printable(finding.expected or result.clause.expects, _LINE)}",
         f"observed: {printable(observed, _LINE)}",
     ]
-    if finding.evidence:
-        shown = min(finding.evidence, key=lambda evidence: len(evidence.request))
+    if shown := smallest_request(finding):
         lines += [
             f"\nrequest (exchange {shown.exchange}):\n{printable(shown.request, _TEXT)}",
             f"\nanswer:\n{printable(shown.response, _TEXT)}",

@@ -9,24 +9,24 @@ told, so that a cut never leaves an element open.
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any, Final
 
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, RunVerdict, Verdict
-from ringback.reporting.model.digest import clean_text, headline, smallest
-from ringback.reporting.model.load_page import load_rows
+from ringback.reporting.model.evidence import curl_line, smallest
+from ringback.reporting.model.load import COLUMNS, latency_rows, load_rows, profile, scenario
+from ringback.reporting.model.repeat import repeat_line
 from ringback.reporting.model.run import RunReport
-from ringback.reporting.model.safe import one_line, printable, shell_line
-from ringback.reporting.terminal.layout import spans
+from ringback.reporting.model.safe import clean_text, one_line, printable, shell_line
+from ringback.reporting.model.verdicts import headline, own_reasons, spans, with_verdict
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.names import SUMMARY_FILE
 
-__all__ = ["MOST_CHARACTERS", "SUMMARY_FILE", "append_summary", "code", "summary_page", "write_summary"]
+__all__ = ["MOST_CHARACTERS", "append_summary", "code", "summary_page", "write_summary"]
 
-SUMMARY_FILE: Final = "summary.md"
 MOST_CHARACTERS: Final = 65_536
 """What a comment on a pull request may have at GitHub."""
 _ROOM = 60_000
@@ -61,7 +61,7 @@ def append_summary(page: str, path: Path) -> str:
 
 def summary_page(report: RunReport) -> str:
     """The page, in GitHub Flavored Markdown, at most 60,000 characters."""
-    failed = [result for result in report.results if result.verdict is Verdict.FAIL]
+    failed = with_verdict(report, Verdict.FAIL)
     page = _Page()
     page.add(_title(report))
     page.add(f"<p>{_inert(headline(report))}</p>")
@@ -79,11 +79,12 @@ def summary_page(report: RunReport) -> str:
         page.add(_table(("limit", "measured", ""), held))
         if len(held) < len(report.limits):
             page.add(f"<p>{len(report.limits) - len(held)} more, in verdict.json</p>")
-    if report.load is not None and (rows := load_rows(report.load)):
+    if report.load is not None and (rows := _load_rows(report.load)):
         page.add("### Load")
         page.add(_table((), [(_inert(label), code(text, _CELL)) for label, text in rows]))
-    page.add("### See it again")
-    page.add(_again(report, failed))
+    page.add("### Run it again")
+    clauses = [result.clause.id for result in failed] if 0 < len(failed) <= _LISTED else None
+    page.add(_block(one_line(shell_line(repeat_line(report, clauses)), _BLOCK)))
     for index, result in enumerate(failed):
         page.add(_evidence(result, embedded=report.embedded), if_easy=index > 0)
     if page.skipped:
@@ -94,7 +95,7 @@ def summary_page(report: RunReport) -> str:
         ("Waived", Verdict.WAIVED),
         ("Not exercised", Verdict.NOT_EXERCISED),
     ):
-        page.add(_folded(title, [r for r in report.results if r.verdict is verdict]))
+        page.add(_folded(title, with_verdict(report, verdict)))
     page.add(_remarks(report))
     return page.text()
 
@@ -217,40 +218,33 @@ def _limit_rows(report: RunReport) -> Iterator[tuple[str, str, str]]:
         yield code(f"{held.metric} {held.limit}", _CELL), measured, words.get(held.verdict, "undecided")
 
 
-def _again(report: RunReport, failed: Sequence[ClauseResult]) -> str:
-    if report.again:
-        return _block(one_line(report.again, _BLOCK))
-    words = ["ringback", _word(report.command)]
-    if not report.embedded:
-        words += ["--base-url", shell_line(shlex.quote(one_line(report.base_url, _CELL)))]
-    if report.command == "check" and 0 < len(failed) <= _LISTED:
-        words += [word for result in failed for word in ("--clause", result.clause.id)]
-    if report.level is not Level.SHOULD:
-        words += ["--level", report.level.value]
-    words += ["--seed", str(report.seed)]
-    return _block(" ".join(words))
+def _load_rows(load: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = [("scenario", ", ".join(filter(None, [scenario(load), profile(load)])))]
+    rows += [(row.label, row.text) for row in load_rows(load)]
+    for latency in latency_rows(load):
+        cells = zip(COLUMNS.values(), latency.cells, strict=True)
+        rows.append((f"{latency.name}, ms", ", ".join(f"{title} {cell}" for title, cell in cells)))
+    return [(label, text) for label, text in rows if text]
 
 
 def _evidence(result: ClauseResult, *, embedded: bool) -> str:
     finding, evidence = smallest(result)
-    parts = [f"<details><summary><b>{result.clause.id}</b>: request, answer, and how to mend it</summary>"]
+    parts = [f"<details><summary><b>{result.clause.id}</b>: request, answer, and how to fix it</summary>"]
     if finding is not None:
         parts.append(f"<p>{code(finding.test, _ENTRY)}</p>")
     if evidence is not None:
         parts += [_block(printable(evidence.request, _BLOCK)), _block(printable(evidence.response, _BLOCK))]
         parts.append(_curl(evidence, embedded=embedded))
-    parts.append(f"<p>To mend: {_inert(result.clause.mend)}</p>")
+    parts.append(f"<p>To fix: {_inert(result.clause.mend)}</p>")
     return "\n".join([*(part for part in parts if part), "</details>"])
 
 
 def _curl(evidence: Evidence, *, embedded: bool) -> str:
-    pasted = shell_line(evidence.curl)
-    if not pasted or "\0" in evidence.curl:
-        return ""
-    if len(pasted) > _CURL:
-        return f"<p>The curl line has {len(pasted):,} characters; it is in verdict.json.</p>"
-    aside = "to a sandbox of your own: that of the run has ended" if embedded else "a trigger places a call"
-    return f"<p>Again ({aside}):</p>\n{_block(pasted)}"
+    curl = curl_line(evidence, _CURL)
+    if curl.problem:
+        return f"<p>{_inert(curl.problem)}</p>"
+    aside = "start a sandbox first: the run's own has stopped" if embedded else "an accepted trigger places a call"
+    return f"<p>Repeat the request ({aside}):</p>\n{_block(curl.line)}" if curl.line else ""
 
 
 def _folded(title: str, results: Sequence[ClauseResult]) -> str:
@@ -270,14 +264,7 @@ def _folded(title: str, results: Sequence[ClauseResult]) -> str:
 
 
 def _remarks(report: RunReport) -> str:
-    results = tuple(f"{result.clause.id}: " for result in report.results)
-    limits = {f"{held.metric} {held.limit}" for held in report.limits}
-    reasons = [
-        reason
-        for reason in report.conclusion.reasons
-        if not reason.startswith(results) and reason.removesuffix(": not measured") not in limits
-    ]
-    told: list[Any] = [*dict.fromkeys([*reasons, *report.notes])]
+    told = [*dict.fromkeys([*own_reasons(report), *report.notes])]
     if not told:
         return ""
     items = [f"<li>{code(text, _ENTRY)}</li>" for text in told[:_LISTED]]

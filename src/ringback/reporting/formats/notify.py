@@ -14,9 +14,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ringback import clock
-from ringback.reporting.model.digest import members, number
 from ringback.reporting.model.safe import one_line
 from ringback.rundir import SINK
+from ringback.rundir.reading import members, number
 
 __all__ = ["notification", "notify"]
 

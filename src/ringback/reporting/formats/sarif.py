@@ -20,14 +20,15 @@ from ringback import __version__
 from ringback.contract.clauses import CLAUSES, SECTIONS, Clause, Level
 from ringback.contract.places import clause_lines, description_text
 from ringback.contract.verdict import ClauseResult, ExitCode, LimitResult, Verdict
-from ringback.reporting.model.digest import smallest
+from ringback.reporting.model.evidence import curl_line, smallest
 from ringback.reporting.model.run import RunReport
-from ringback.reporting.model.safe import one_line, shell_line
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.verdicts import own_reasons, with_verdict
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.names import SARIF_FILE
 
-__all__ = ["SARIF_FILE", "sarif_document", "write_sarif"]
+__all__ = ["sarif_document", "write_sarif"]
 
-SARIF_FILE: Final = "results.sarif"
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS: Final = {Level.MUST: "error", Level.SHOULD: "warning", Level.ADVISORY: "note"}
 _SEVERITIES: Final = {Level.MUST: "error", Level.SHOULD: "warning", Level.ADVISORY: "recommendation"}
@@ -127,8 +128,8 @@ def _clause_result(result: ClauseResult, places: dict[str, int]) -> dict[str, An
         properties["test"] = one_line(finding.test, _SENTENCE)
     if evidence is not None:
         properties["exchange"] = evidence.exchange
-        if len(pasted := shell_line(evidence.curl)) <= _CURL and "\0" not in evidence.curl:
-            properties["curl"] = pasted
+        if line := curl_line(evidence, _CURL).line:
+            properties["curl"] = line
     waived = result.verdict is Verdict.WAIVED
     return {
         **_result(
@@ -183,14 +184,10 @@ def _invocation(report: RunReport) -> dict[str, Any]:
 
 
 def _notifications(report: RunReport) -> Iterator[dict[str, Any]]:
-    undecided = [result for result in report.results if result.verdict is Verdict.INCONCLUSIVE]
-    for result in undecided:
+    for result in with_verdict(report, Verdict.INCONCLUSIVE):
         text = f"{result.clause.id} could not be decided: {one_line(result.summary, _SENTENCE)}"
         yield {"level": "warning", "message": {"text": _message(text)}, "associatedRule": {"id": result.clause.id}}
-    named = tuple(f"{result.clause.id}: " for result in report.results)
-    metrics = tuple(f"{held.metric} {held.limit}" for held in report.limits if held.verdict is Verdict.FAIL)
-    others = [r for r in report.conclusion.reasons if not r.startswith(named) and r not in metrics]
-    for text in [*others, *report.notes][:_REASONS]:
+    for text in [*own_reasons(report), *report.notes][:_REASONS]:
         yield {"level": "note", "message": {"text": _message(one_line(text, _SENTENCE) or "(empty)")}}
 
 

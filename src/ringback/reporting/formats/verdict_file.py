@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from ringback import __version__
-from ringback.contract.verdict import ClauseResult, Finding, Verdict
+from ringback.contract.verdict import ClauseResult, Finding
+from ringback.reporting.model.evidence import decisive
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.names import VERDICT_FILE, VERDICT_SCHEMA_ID
 
-__all__ = ["SCHEMA_ID", "SCHEMA_PATH", "VERDICT_FILE", "verdict_document", "write_bare_verdict", "write_verdict"]
+__all__ = ["SCHEMA_PATH", "verdict_document", "write_bare_verdict", "write_verdict"]
 
-VERDICT_FILE: Final = "verdict.json"
-SCHEMA_ID: Final = "ringback/verdict/1"
 _BARE = 200
 """Characters of a sentence where there is no room for more."""
 SCHEMA_PATH: Final = Path(__file__).with_name("verdict.schema.json")
@@ -31,7 +31,7 @@ SCHEMA_PATH: Final = Path(__file__).with_name("verdict.schema.json")
 def verdict_document(report: RunReport) -> dict[str, Any]:
     """The run as plain JSON values: finite numbers, text that UTF-8 can carry, members in a fixed order."""
     document: dict[str, Any] = {
-        "schema": SCHEMA_ID,
+        "schema": VERDICT_SCHEMA_ID,
         "verdict": report.conclusion.verdict.value,
         "exit_code": report.conclusion.exit_code,
         "reasons": list(report.conclusion.reasons),
@@ -42,7 +42,8 @@ def verdict_document(report: RunReport) -> dict[str, Any]:
         "deployment": {
             "base_url": report.base_url,
             "embedded": report.embedded,
-            "variation": list(report.variation),
+            "faults": list(report.faults),
+            "dialects": list(report.dialects),
         },
         "seed": report.seed,
         "level": report.level.value,
@@ -100,15 +101,8 @@ def _clause(result: ClauseResult) -> dict[str, Any]:
         "section": result.clause.section,
         "summary": result.summary,
         "waiver": result.waiver,
-        "evidence": [entry for finding in _telling(result) for entry in _evidence(finding, result)],
+        "evidence": [entry for finding in decisive(result) for entry in _evidence(finding, result)],
     }
-
-
-def _telling(result: ClauseResult) -> tuple[Finding, ...]:
-    """The findings that made the verdict what it is; a pass needs none."""
-    if result.verdict is Verdict.INCONCLUSIVE:
-        return tuple(f for f in result.findings if f.verdict is Verdict.INCONCLUSIVE)
-    return result.deviations
 
 
 def _evidence(finding: Finding, result: ClauseResult) -> Iterator[dict[str, Any]]:

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ringback.reporting.model.digest import clean_text, members, number
-from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.safe import clean_text, one_line
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.names import WINDOWS_CSV_FILE, WINDOWS_FILE
+from ringback.rundir.reading import members, number
+from ringback.rundir.windows import SavedWindow, read_windows
 
-__all__ = ["WINDOWS_CSV_FILE", "WINDOWS_FILE", "windows_table", "write_windows"]
+__all__ = ["windows_table", "write_windows"]
 
-WINDOWS_FILE: Final = "load_windows.ndjson"
-WINDOWS_CSV_FILE: Final = "load_windows.csv"
-_MOST_ROWS = 10_000
-"""A run leaves at most 1,200."""
-_LONGEST_LINE = 1024 * 1024
 _CELL = 500
 _OPERATION = (
     *("count", "errors", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms", "mean_ms"),
@@ -44,38 +40,24 @@ _TEXTS = ("phase", "limited_by")
 
 def write_windows(directory: Path) -> Path | None:
     """Write `load_windows.csv` beside `load_windows.ndjson`; None if there was no load run. Raises OSError."""
-    recorded = directory / WINDOWS_FILE
-    if not recorded.is_file():
+    if not (directory / WINDOWS_FILE).is_file():
         return None
-    return write_whole(directory / WINDOWS_CSV_FILE, SINK.document(windows_table(recorded)))
+    table = windows_table(read_windows(directory).windows)
+    return write_whole(directory / WINDOWS_CSV_FILE, SINK.document(table))
 
 
-def windows_table(recorded: Path) -> str:
-    """The table, its header first, lines ended by CR LF; lines of the record that are no window are passed over."""
+def windows_table(windows: Iterable[SavedWindow]) -> str:
+    """The table as text: a header and a row per window, lines ended by CR LF."""
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\r\n")
     writer.writerow([column for column, _ in _COLUMNS])
-    for window in _windows(recorded):
-        writer.writerow([_cell(column, _member(window, path)) for column, path in _COLUMNS])
+    for window in windows:
+        writer.writerow([_cell(column, _member(window.figures, path)) for column, path in _COLUMNS])
     return table.getvalue()
 
 
-def _windows(recorded: Path) -> Iterator[Mapping[str, Any]]:
-    with recorded.open("rb") as file:
-        for _ in range(_MOST_ROWS):
-            line = file.readline(_LONGEST_LINE)
-            if not line:
-                return
-            try:
-                window = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(window, dict):
-                yield window
-
-
-def _member(window: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    return members(window, *path[:-1]).get(path[-1])
+def _member(figures: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    return members(figures, *path[:-1]).get(path[-1])
 
 
 def _cell(column: str, value: Any) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ringback.contract.verdict import LimitResult, Verdict
-from ringback.reporting.html.figures import amount
+from ringback.reporting.model.figures import amount
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.terminal.layout import MARKS
+from ringback.reporting.model.verdicts import MARKS
 
 __all__ = ["LimitRow", "limit_rows", "metric_words"]
 
@@ -20,7 +20,7 @@ _WORDS = {
     "time_to_final_ms": "time to final", "error_rate": "error rate", "calls": "calls", "arrivals": "arrivals",
     "generator": "generator", "lag_ms": "lag", "duplicate_ids": "with a duplicate id",
     "wrong_state": "in a wrong state",
-    "undocumented_states": "in an undocumented state", "unrequested": "reported without a request", "cpu": "CPU", "max": "longest",
+    "undocumented_states": "in an undocumented state", "unrequested": "unrequested", "cpu": "CPU", "max": "longest",
 }  # fmt: skip
 _UNITS = {"latency_ms": "ms", "service_ms": "ms", "time_to_final_ms": "ms", "lag_ms": "ms"}
 _BOUNDS = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least", "==": "exactly"}

@@ -10,22 +10,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringback.contract.states import FINAL_STATES
-from ringback.reporting.html.figures import amount, count, members, milliseconds, number, percent, share
 from ringback.reporting.html.limits import LimitRow, limit_rows
+from ringback.reporting.model.figures import amount, count, milliseconds, percent, share
+from ringback.reporting.model.load import (
+    COLUMNS,
+    OPERATIONS,
+    ErrorKind,
+    call_problems,
+    error_kinds,
+    latency_rows,
+    profile,
+    scenario,
+    sent_of_scheduled,
+)
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
+from ringback.rundir.reading import members, number
 
 __all__ = ["LoadView", "Tile", "load_view"]
 
-_OPERATIONS = ("trigger", "poll")
-_COLUMNS = ("p50", "p90", "p95", "p99", "p99_9", "max")
 _MOST_KINDS = 20
-_FATES = (
-    ("lost", "lost", True),
-    ("duplicate_ids", "with a duplicate id", True),
-    ("wrong_state", "in a wrong state", True),
-    ("unfinished", "unfinished", False),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,7 @@ class LoadView:
     limits: tuple[LimitRow, ...]
     latency_head: tuple[str, ...]
     latency: tuple[tuple[str, ...], ...]
-    errors: tuple[tuple[str, str, str, bool], ...]
-    """Request, kind, number, and whether it is the deployment's."""
+    errors: tuple[ErrorKind, ...]
     states: tuple[StateRow, ...]
     workers: tuple[tuple[str, ...], ...]
     facts: tuple[tuple[str, str], ...]
@@ -75,42 +78,31 @@ def load_view(report: RunReport) -> LoadView | None:
         return None
     load = report.load if report.load is not None else {}
     return LoadView(
-        scenario=one_line(str(load.get("scenario") or "nothing is known of it"), 60),
-        profile=_profile(load),
+        scenario=scenario(load) or "unknown",
+        profile=profile(load),
         tiles=tuple(_tiles(load)),
         trouble=tuple(_trouble(load)),
         limits=limit_rows(report.limits),
-        latency_head=("ms", "p50", "p90", "p95", "p99", "p99.9", "longest", "count"),
-        latency=tuple(_latency(load)),
-        errors=tuple(_errors(load)),
+        latency_head=("ms", *COLUMNS.values(), "count"),
+        latency=tuple((row.name, *row.cells, count(row.count)) for row in latency_rows(load, service=True)),
+        errors=(*error_kinds(load, _MOST_KINDS), *_waited(load)),
         states=tuple(_states(load)),
         workers=tuple(_workers(load)),
         facts=tuple(_facts(load)),
     )
 
 
-def _profile(load: Mapping[str, Any]) -> str:
-    profile = members(load, "profile")
-    told = [one_line(str(profile["text"]), 200)] if isinstance(profile.get("text"), str) else []
-    if isinstance(arrivals := profile.get("arrivals"), str):
-        told.append(f"{one_line(arrivals, 40)} arrivals")
-    return ", ".join(told)
-
-
 def _tiles(load: Mapping[str, Any]) -> Iterator[Tile]:
     arrivals = members(load, "arrivals")
-    if (sent := number(arrivals.get("sent"))) is not None:
-        scheduled, withheld = number(arrivals.get("scheduled")), number(arrivals.get("withheld"))
-        aside = f"{count(sent)} of {count(scheduled)} due were sent" if scheduled is not None else f"{count(sent)} sent"
-        aside += f", {count(withheld)} withheld after a 429" if withheld else ""
-        yield Tile("Arrivals", amount(arrivals.get("rate")), "a second", aside)
-    for name in _OPERATIONS:
+    if number(arrivals.get("sent")) is not None:
+        yield Tile("Arrivals", amount(arrivals.get("rate")), "a second", sent_of_scheduled(arrivals))
+    for name in OPERATIONS:
         yield from _request_tiles(name.capitalize(), members(load, name))
     final = members(load, "time_to_final_ms")
     if number(final.get("p50")) is not None:
         half, most = milliseconds(final.get("p50")), milliseconds(final.get("p99"))
         yield Tile("Trigger to final, p50", half, "ms", f"p99 {most} ms")
-    yield from _fate_tiles(members(load, "calls"))
+    yield from _call_tiles(members(load, "calls"))
     generator = members(load, "generator")
     if generator:
         limited = generator.get("limited") is True
@@ -132,14 +124,14 @@ def _request_tiles(name: str, measured: Mapping[str, Any]) -> Iterator[Tile]:
         yield Tile(f"{name} errors", percent(measured.get("error_rate")), "", aside, alarming=failed > 0)
 
 
-def _fate_tiles(calls: Mapping[str, Any]) -> Iterator[Tile]:
+def _call_tiles(calls: Mapping[str, Any]) -> Iterator[Tile]:
     accepted = number(calls.get("accepted"))
     if accepted is None:
         return
-    fates = [(word, number(calls.get(key)) or 0, bad) for key, word, bad in _FATES]
-    aside = "; ".join([f"of {count(accepted)} accepted", *(f"{count(told)} {word}" for word, told, _ in fates if told)])
-    wrong = any(told for _, told, bad in fates if bad)
-    yield Tile("Calls final", percent(share(calls.get("final"), accepted)), "", aside, alarming=wrong)
+    problems = [problem for problem in call_problems(calls) if problem.count]
+    aside = "; ".join([f"of {count(accepted)} accepted", *(f"{count(one.count)} {one.words}" for one in problems)])
+    alarming = any(problem.deviates for problem in problems)
+    yield Tile("Calls final", percent(share(calls.get("final"), accepted)), "", aside, alarming=alarming)
 
 
 def _trouble(load: Mapping[str, Any]) -> Iterator[str]:
@@ -163,30 +155,11 @@ def _trouble(load: Mapping[str, Any]) -> Iterator[str]:
         yield f"{count(len(lost))} of the load's workers went away; what they would have sent is missing."
 
 
-def _latency(load: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    rows = [
-        (f"{name}, {words}", members(load, name, key), members(load, name).get("count"))
-        for name in _OPERATIONS
-        for key, words in (("latency_ms", "from due"), ("service_ms", "from sending"))
-    ]
-    rows.append(("trigger to final state", members(load, "time_to_final_ms"), members(load, "calls").get("final")))
-    rows.append(("generator lag", members(load, "generator", "lag_ms"), None))
-    for name, measured, counted in rows:
-        if any(number(measured.get(column)) is not None for column in _COLUMNS):
-            yield (name, *(milliseconds(measured.get(column)) for column in _COLUMNS), count(counted))
-
-
-def _errors(load: Mapping[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
-    for name in _OPERATIONS:
-        for member, theirs in (("errors", True), ("own_faults", False)):
-            kinds = [(kind, told) for kind, value in members(load, name, member).items() if (told := number(value))]
-            ranked = sorted(kinds, key=lambda entry: (-entry[1], str(entry[0])))
-            for kind, told in ranked[:_MOST_KINDS]:
-                yield name, one_line(str(kind), 80), count(told), theirs
-            if rest := sum(told for _, told in ranked[_MOST_KINDS:]):
-                yield name, f"{count(len(ranked) - _MOST_KINDS)} more kinds", count(rest), theirs
-        if limited := number(members(load, name).get("rate_limited")):
-            yield name, "answered 429, and waited for", count(limited), False
+def _waited(load: Mapping[str, Any]) -> Iterator[ErrorKind]:
+    """Answers 429, after which Ringback waited: no errors of the deployment, but worth a row."""
+    for operation in OPERATIONS:
+        if limited := number(members(load, operation).get("rate_limited")):
+            yield ErrorKind(operation, "answered 429; Ringback waited", limited, of_deployment=False)
 
 
 def _states(load: Mapping[str, Any]) -> Iterator[StateRow]:
@@ -234,15 +207,8 @@ def _facts(load: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "Open files",
             f"{count(generator.get('open_files'))} of {count(generator.get('open_files_limit'))} allowed",
         )
-    calls = members(load, "calls")
-    for key, words_of in (
-        ("indeterminate", "triggers may have placed a call, though no answer says so"),
-        ("unrequested", "results came for ids that were not asked for"),
-        ("undocumented_states", "results carried a state that is none of the seven"),
-        ("changed_state", "calls changed their final state"),
-    ):
-        if told_of := number(calls.get(key)):
-            yield "Noticed", f"{count(told_of)} {words_of}"
+    if indeterminate := number(members(load, "calls").get("indeterminate")):
+        yield "Indeterminate", f"{count(indeterminate)} triggers may have placed a call, although no answer confirms it"
 
 
 def _listed(load: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

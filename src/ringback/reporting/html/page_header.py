@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import UTC
 from urllib.parse import urlsplit
 
-from ringback.contract.clauses import CLAUSES, SECTIONS, Level
+from ringback.contract.clauses import SECTIONS, Level
 from ringback.contract.verdict import ClauseResult, ExitCode, LimitResult, RunVerdict, Verdict
-from ringback.reporting.html.figures import count, duration, members, number
 from ringback.reporting.html.limits import metric_words
+from ringback.reporting.model.figures import count, duration
+from ringback.reporting.model.repeat import repeat_line
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line, shell_line
-from ringback.reporting.terminal.layout import MARKS
+from ringback.reporting.model.verdicts import MARKS, WORDS, WORST_FIRST, by_section, with_verdict
 from ringback.rundir import SINK
 
-__all__ = ["Glance", "again_line", "glance", "why"]
+__all__ = ["PageHeader", "page_header", "why"]
 
 _WORDS = {RunVerdict.PASS: "Pass", RunVerdict.FAIL: "Fail", RunVerdict.INCONCLUSIVE: "Inconclusive"}
 _MARKS = {RunVerdict.PASS: "✓", RunVerdict.FAIL: "✗", RunVerdict.INCONCLUSIVE: "?"}
-_ORDER = (
-    Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.WAIVED, Verdict.NOT_EXERCISED, Verdict.PASS,
-)  # fmt: skip
 _NAMED = 4
 _REASON, _LONG, _LINE = 200, 400, 2_000
 
@@ -49,7 +46,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class PageHeader:
     """What the head of the page says."""
 
     title: str
@@ -71,13 +68,13 @@ class Glance:
     exit_code: int
 
 
-def glance(report: RunReport, version: str, again: str | None) -> Glance:
-    """The head of the page of a run that `version` of Ringback made; `again` is the command line, if it is known."""
+def page_header(report: RunReport) -> PageHeader:
+    """The top of a run's page."""
     verdict = report.conclusion.verdict
     started = report.started.astimezone(UTC)
     host = one_line(urlsplit(_url(report)).netloc or report.base_url, 100)
     counts = report.counts()
-    return Glance(
+    return PageHeader(
         title=f"{_WORDS[verdict]} · ringback {report.command} · {host} · {started:%Y-%m-%d}",
         verdict=verdict.value,
         word=_WORDS[verdict],
@@ -86,10 +83,10 @@ def glance(report: RunReport, version: str, again: str | None) -> Glance:
         deployment=one_line(report.base_url, _LONG),
         host=host,
         aside=_aside(report),
-        facts=_facts(report, version),
-        again=shell_line(SINK.clean(again or again_line(report)))[:_LINE],
+        facts=_facts(report),
+        again=shell_line(SINK.clean(repeat_line(report)))[:_LINE],
         again_aside=_again_aside(report),
-        counts=tuple((v.value, MARKS[v], v.value.replace("-", " "), counts[v]) for v in _ORDER if counts[v]),
+        counts=tuple((v.value, MARKS[v], WORDS[v], counts[v]) for v in WORST_FIRST if counts[v]),
         rows=tuple(_rows(report)),
         exit_code=report.conclusion.exit_code,
     )
@@ -108,7 +105,7 @@ def _url(report: RunReport) -> str:
 
 def why(report: RunReport) -> str:
     """The verdict's reason, in a sentence or two."""
-    broken = [result for result in report.results if result.verdict is Verdict.FAIL]
+    broken = with_verdict(report, Verdict.FAIL)
     exceeded = [held for held in report.limits if held.verdict is Verdict.FAIL]
     match report.conclusion.verdict:
         case RunVerdict.FAIL:
@@ -195,7 +192,7 @@ def _aside(report: RunReport) -> str:
     return "the embedded sandbox"
 
 
-def _facts(report: RunReport, version: str) -> tuple[tuple[str, str, str], ...]:
+def _facts(report: RunReport) -> tuple[tuple[str, str, str], ...]:
     started = report.started.astimezone(UTC)
     budget = f"of at most {count(report.calls_budget)}" if report.calls_budget else "no bound was set"
     more = f"; {count(report.calls_may_have_dialled)} more may have dialled" if report.calls_may_have_dialled else ""
@@ -208,7 +205,7 @@ def _facts(report: RunReport, version: str) -> tuple[tuple[str, str, str], ...]:
         ("Started", f"{started:%Y-%m-%d %H:%M:%S}", "UTC"),
         ("Took", duration(report.seconds), ""),
         ("Calls placed", count(report.calls_accepted), f"{budget}{more}"),
-        ("Command", f"ringback {report.command}", f"version {one_line(version, 40)}"),
+        ("Command", f"ringback {report.command}", f"version {one_line(report.version, 40)}"),
     ]
     if report.results:
         facts.append(("Level", report.level.value, levels[report.level]))
@@ -218,63 +215,12 @@ def _facts(report: RunReport, version: str) -> tuple[tuple[str, str, str], ...]:
 
 def _rows(report: RunReport) -> list[Row]:
     rows = []
-    for section, title in SECTIONS.items():
-        results = [result for result in report.results if result.clause.section == section]
-        if results:
-            squares = tuple(
-                Square(
-                    r.clause.id, r.clause.title, r.verdict.value, r.verdict.value.replace("-", " "), MARKS[r.verdict]
-                )
-                for r in results
-            )
-            rows.append(Row(section, title, squares, sum(r.verdict is Verdict.PASS for r in results)))
+    for section, results in by_section(report).items():
+        squares = tuple(
+            Square(r.clause.id, r.clause.title, r.verdict.value, WORDS[r.verdict], MARKS[r.verdict]) for r in results
+        )
+        rows.append(Row(section, SECTIONS[section], squares, sum(r.verdict is Verdict.PASS for r in results)))
     return rows
-
-
-# -- again --------------------------------------------------------------------------------------------------------
-
-
-def again_line(report: RunReport) -> str:
-    """A command line that makes the run again, as far as the run itself tells."""
-    words = [f"RINGBACK_SANDBOX__FAULTS={shlex.quote(','.join(report.variation))}"] if report.variation else []
-    words += ["ringback", report.command]
-    if not report.embedded:
-        words += ["--config", "ringback.toml", "--base-url", shlex.quote(report.base_url)]
-    words += _clauses(report)
-    if report.command == "load":
-        words += _load(report)
-    if report.results and report.level is not Level.SHOULD:
-        words += ["--level", report.level.value]
-    return " ".join([*words, "--seed", str(report.seed)])
-
-
-def _clauses(report: RunReport) -> list[str]:
-    asked = {result.clause.id for result in report.results}
-    if report.command != "check" or not asked or asked >= set(CLAUSES):
-        return []
-    words: list[str] = []
-    for section in SECTIONS:
-        ids = [clause.id for clause in CLAUSES.values() if clause.section == section]
-        mine = [clause_id for clause_id in ids if clause_id in asked]
-        names = [section] if mine == ids else mine
-        words += [word for name in names for word in ("--clause", name)]
-    return words
-
-
-def _load(report: RunReport) -> list[str]:
-    load = members({"load": report.load}, "load")
-    words = []
-    if isinstance(scenario := load.get("scenario"), str):
-        words += ["--scenario", shlex.quote(scenario)]
-    seconds, shape = number(load.get("seconds")), members(load, "profile").get("shape", "constant")
-    expected = number(members(load, "profile").get("expected")) or number(members(load, "arrivals").get("scheduled"))
-    if shape == "closed":
-        words += ["--rate", "max"]
-    elif shape == "constant" and expected and seconds:
-        words += ["--rate", f"{expected / seconds:.6g}"]
-    if seconds:
-        words += ["--duration", f"{round(seconds, 1):g}s"]
-    return words
 
 
 def _again_aside(report: RunReport) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ringback.contract.states import FINAL_STATES
-from ringback.reporting.html.figures import count, members, number
-from ringback.reporting.html.windows import read_windows
+from ringback.reporting.model.figures import count
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.timelines import timelines_of_run
+from ringback.rundir.reading import members, number
+from ringback.rundir.windows import read_windows
 
 if TYPE_CHECKING:
     from ringback.reporting.html.charts import Branch
@@ -43,7 +44,7 @@ def pictures_of(report: RunReport, directory: Path) -> Pictures:
 
     load = report.load or {}
     return Pictures(
-        over_time=charts.draw_over_time(read_windows(directory) if report.load is not None else (), load),
+        over_time=charts.draw_over_time(read_windows(directory).timed() if report.load is not None else (), load),
         distribution=charts.draw_distribution(load),
         ledger=_ledger(load),
         deliveries=_deliveries(load),

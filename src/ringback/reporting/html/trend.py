@@ -15,17 +15,17 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from ringback.comparison import NotARun, SavedRun, read_run
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Verdict
 from ringback.reporting.html.trend_chart import Series, draw
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.terminal.layout import MARKS
+from ringback.reporting.model.verdicts import MARKS
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.names import TREND_FILE
+from ringback.rundir.verdict import NotARun, SavedRun, read_run
 
 __all__ = ["TREND_FILE", "FoundRuns", "find_runs", "trend_page", "write_trend"]
 
-TREND_FILE: Final = "trend.html"
 _SHORT = 200
 _LONG = 400
 _NOT_RUNS = frozenset({"replay.json", "comparison.json"})
@@ -129,7 +129,7 @@ def _run(run: SavedRun, older: SavedRun | None) -> dict[str, Any]:
         "verdict": run.verdict.value,
         "counts": ", ".join(told) + (f"; {limits} limits broken" if limits else ""),
         "seconds": f"{run.seconds:,.0f}",
-        "version": one_line(str(run.document.get("ringback", "")), 40),
+        "version": one_line(run.version, 40),
     }
 
 

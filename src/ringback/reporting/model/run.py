@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ringback import __version__
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Conclusion, LimitResult, Verdict
 from ringback.contract.waivers import WaiverUse
 from ringback.rundir import SINK
 
 __all__ = ["RunReport"]
+
+_FROM_OUTSIDE = (
+    *("base_url", "faults", "dialects", "results", "limits", "conclusion", "load", "notes", "waivers", "again"),
+    "version",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,6 @@ class RunReport:
     base_url: str
     embedded: bool
     """Whether the deployment was the sandbox that the run itself started."""
-    variation: tuple[str, ...]
-    """The sandbox's faults and dialects in force; empty for any other deployment."""
     seed: int
     level: Level
     """The mildest level whose deviations fail the run."""
@@ -45,6 +49,10 @@ class RunReport:
     calls_may_have_dialled: int
     """Triggers beyond the accepted ones that may have placed a call without saying so."""
     conclusion: Conclusion
+    faults: tuple[str, ...] = ()
+    """The faults of the embedded sandbox; empty for any other deployment."""
+    dialects: tuple[str, ...] = ()
+    """The dialects of the embedded sandbox; empty for any other deployment."""
     load: Mapping[str, Any] | None = None
     """The load section of `verdict.json`; None if no load was run."""
     notes: tuple[str, ...] = ()
@@ -54,12 +62,20 @@ class RunReport:
     """The waivers of the configuration, and what became of each."""
 
     again: str = ""
-    """The command line that makes the run again; empty if it is not known."""
+    """The command line that repeats the run; empty if it is not known."""
+
+    version: str = __version__
+    """The version of Ringback that made the run."""
 
     def __post_init__(self) -> None:
         """Whatever a report is made of is clean before anything is made of it."""
-        for name in ("base_url", "variation", "results", "limits", "conclusion", "load", "notes", "waivers", "again"):
+        for name in _FROM_OUTSIDE:
             object.__setattr__(self, name, SINK.values(getattr(self, name)))
+
+    @property
+    def variation(self) -> tuple[str, ...]:
+        """The faults and dialects of the embedded sandbox."""
+        return (*self.faults, *self.dialects)
 
     def calls_placed(self) -> str:
         """The calls of the run, in a few words: `3 of 70 calls placed, 2 more may have dialled`."""

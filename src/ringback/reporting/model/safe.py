@@ -13,7 +13,7 @@ import unicodedata
 
 from ringback.rundir import SINK
 
-__all__ = ["one_line", "printable", "shell_line"]
+__all__ = ["clean_text", "one_line", "printable", "shell_line"]
 
 _MARKS_IN_A_ROW = 3
 """Combining marks beyond these on one character are spelled out: stacked without end, they paint over other lines."""
@@ -33,6 +33,11 @@ def printable(text: str, limit: int) -> str:
 def one_line(text: str, limit: int) -> str:
     r"""Like `printable`, but on one line: line feeds and tabs appear as `\n` and `\t`, a cut as an ellipsis."""
     return _inert(SINK.clean(text), limit, keep="", tab="\\t", told=False)
+
+
+def clean_text(text: str) -> str:
+    r"""Text that UTF-8 can carry: a lone surrogate becomes visible text such as `\ud800`."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def shell_line(command: str) -> str:

@@ -1,39 +1,35 @@
-"""Timelines of accepted calls: from the trigger to the delivery of the result, on the run's own clock.
+"""Timelines of accepted calls, from the trigger to the delivery of the result, in seconds since the run began.
 
-What lives here: the values, their file `timelines.ndjson`, and a second best for runs that have no such file: what the
-recorded exchanges (`exchanges.ndjson`) tell, which is triggers and polls, but no deliveries. Nothing is drawn here.
+A check writes them to `timelines.ndjson`. For a run without that file they are derived from `exchanges.ndjson`, which
+has triggers and polls but no deliveries.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ringback.config import LINE_STATES
 from ringback.contract.states import nearest_state
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.exchanges import SavedExchange, read_exchanges
+from ringback.rundir.names import TIMELINES_FILE
+from ringback.rundir.reading import json_objects, number, text
 
 __all__ = [
-    "TIMELINES_FILE",
     "CallTimeline",
     "read_timelines",
+    "timelines_from_exchanges",
     "timelines_of_run",
-    "told_by_exchanges",
     "write_timelines",
 ]
 
-TIMELINES_FILE: Final = "timelines.ndjson"
-_EXCHANGES_FILE = "exchanges.ndjson"
-_MOST_LINES = 100_000
-"""Lines of a file that are read: a check leaves some hundreds."""
-_LONGEST_LINE = 1_000_000
 _LATEST = 1e9
-"""Seconds; what comes later is no instant of a run, nor is what is not a number."""
+"""Seconds; a greater number is not an instant of a run."""
 _MOST_DELIVERIES = 50
 _LINE = re.compile(r"\$RINGBACK_LINES__([A-Z_]{1,40})")
 
@@ -51,15 +47,15 @@ class CallTimeline:
     answered_s: float
     """When its answer had come."""
     first_pending_s: float | None
-    """When a poll first told that the call was in progress."""
+    """When a poll first reported the call as in progress."""
     final_s: float | None
-    """When a poll first told a final state."""
+    """When a poll first reported a final state."""
     state: str | None
     """The final state, as it was reported."""
     deliveries: tuple[tuple[float, int], ...] = ()
     """When requests with its result reached the receiver, and the status that each was answered with."""
     watched_until_s: float | None = None
-    """When the call was last asked for."""
+    """When the call was last polled."""
 
     @property
     def known_state(self) -> str | None:
@@ -85,30 +81,31 @@ def write_timelines(timelines: Iterable[CallTimeline], directory: Path) -> Path:
 
 def timelines_of_run(directory: Path) -> tuple[CallTimeline, ...]:
     """The calls of the run in `directory`, in the order of their triggers; what can't be read is left out."""
-    told = read_timelines(directory) or told_by_exchanges(directory)
-    return tuple(sorted(told, key=lambda timeline: timeline.triggered_s))
+    found = read_timelines(directory) or timelines_from_exchanges(directory)
+    return tuple(sorted(found, key=lambda timeline: timeline.triggered_s))
 
 
 def read_timelines(directory: Path) -> list[CallTimeline]:
-    """What `timelines.ndjson` holds; nothing if there is none."""
-    return [timeline for entry in _entries(directory / TIMELINES_FILE) if (timeline := _timeline(entry)) is not None]
+    """The calls in `timelines.ndjson`; none if there is no such file."""
+    lines = json_objects(directory / TIMELINES_FILE)
+    return [timeline for line in lines if line is not None and (timeline := _timeline(line)) is not None]
 
 
-def told_by_exchanges(directory: Path) -> list[CallTimeline]:
-    """What the recorded triggers and polls tell of the calls; deliveries are not among them."""
-    calls: dict[str, list[_Seen]] = {}
+def timelines_from_exchanges(directory: Path) -> list[CallTimeline]:
+    """The calls as the recorded triggers and polls show them; deliveries are not recorded there."""
+    calls: dict[str, list[_Call]] = {}
     polls: list[_Poll] = []
-    for entry in _entries(directory / _EXCHANGES_FILE):
-        if (poll := _poll(entry)) is not None:
+    for exchange in read_exchanges(directory):
+        if (poll := _poll(exchange)) is not None:
             polls.append(poll)
-        elif (accepted := _accepted(entry)) is not None:
-            unique_id, seen = accepted
-            calls.setdefault(unique_id, []).append(seen)
-    for poll in sorted(polls, key=lambda poll: poll.told_s):
+        elif (accepted := _accepted(exchange)) is not None:
+            unique_id, call = accepted
+            calls.setdefault(unique_id, []).append(call)
+    for poll in sorted(polls, key=lambda poll: poll.answered_s):
         for unique_id in poll.asked:
-            for seen in calls.get(unique_id, ()):
-                seen.note(poll, unique_id)
-    return [seen.timeline() for sharing in calls.values() for seen in sharing]
+            for call in calls.get(unique_id, ()):
+                call.note(poll, unique_id)
+    return [call.timeline() for sharing in calls.values() for call in sharing]
 
 
 # -- timelines.ndjson ---------------------------------------------------------------------------------------------
@@ -118,11 +115,10 @@ def _timeline(entry: Mapping[str, Any]) -> CallTimeline | None:
     triggered, answered = _instant(entry.get("triggered_s")), _instant(entry.get("answered_s"))
     if triggered is None or answered is None:
         return None
-    told = entry.get("deliveries")
-    pairs = told if isinstance(told, list) else []
+    pairs = entry.get("deliveries")
     deliveries = [
         (at, pair[1])
-        for pair in pairs[:_MOST_DELIVERIES]
+        for pair in (pairs[:_MOST_DELIVERIES] if isinstance(pairs, list) else [])
         if isinstance(pair, list) and len(pair) == 2 and (at := _instant(pair[0])) is not None and type(pair[1]) is int
     ]
     state = entry.get("state")
@@ -140,17 +136,16 @@ def _timeline(entry: Mapping[str, Any]) -> CallTimeline | None:
 
 
 def _instant(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LATEST:
-        return None
-    return float(value)
+    found = number(value)
+    return float(found) if found is not None and abs(found) <= _LATEST else None
 
 
 # -- exchanges.ndjson ---------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
-class _Seen:
-    """A call while polls are gone through."""
+class _Call:
+    """A call, completed poll by poll."""
 
     label: str
     line: str
@@ -162,13 +157,13 @@ class _Seen:
     watched_until_s: float | None = None
 
     def note(self, poll: _Poll, unique_id: str) -> None:
-        self.watched_until_s = poll.told_s
+        self.watched_until_s = poll.answered_s
         words = poll.states.get(unique_id, ())
         final = next((state for word in words if (state := nearest_state(word)) is not None), None)
         if final is not None and self.final_s is None:
-            self.final_s, self.state = poll.told_s, final
+            self.final_s, self.state = poll.answered_s, final
         elif final is None and self.final_s is None and self.first_pending_s is None:
-            self.first_pending_s = poll.told_s
+            self.first_pending_s = poll.answered_s
 
     def timeline(self) -> CallTimeline:
         return CallTimeline(
@@ -179,36 +174,33 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Poll:
-    told_s: float
+    answered_s: float
     asked: tuple[str, ...]
     states: Mapping[str, tuple[str, ...]]
 
 
-def _poll(entry: Mapping[str, Any]) -> _Poll | None:
-    asked, answer = _json(entry, "request").get("UniqueIds"), _json(entry, "response").get("CallResults")
-    if not isinstance(asked, list) or not isinstance(answer, list):
+def _poll(exchange: SavedExchange) -> _Poll | None:
+    asked = _json(exchange.request_body).get("UniqueIds")
+    answer = _json(exchange.response_body).get("CallResults")
+    answered_s = _ended(exchange)
+    if not isinstance(asked, list) or not isinstance(answer, list) or answered_s is None:
         return None
     states: dict[str, tuple[str, ...]] = {}
     for result in answer:
         if isinstance(result, dict) and isinstance(result.get("UniqueId"), str):
-            word = result.get("CallState")
             unique_id = result["UniqueId"]
-            states[unique_id] = (*states.get(unique_id, ()), word if isinstance(word, str) else "")
-    told_s = _ended(entry)
-    return None if told_s is None else _Poll(told_s, tuple(one for one in asked if isinstance(one, str)), states)
+            states[unique_id] = (*states.get(unique_id, ()), text(result.get("CallState")))
+    return _Poll(answered_s, tuple(one for one in asked if isinstance(one, str)), states)
 
 
-def _accepted(entry: Mapping[str, Any]) -> tuple[str, _Seen] | None:
-    unique_id, ended = _json(entry, "response").get("UniqueId"), _ended(entry)
-    request, answer = entry.get("request"), entry.get("response")
-    if not isinstance(unique_id, str) or not unique_id or ended is None:
+def _accepted(exchange: SavedExchange) -> tuple[str, _Call] | None:
+    """The call that a trigger placed, with its UniqueId."""
+    unique_id, started, ended = text(_json(exchange.response_body).get("UniqueId")), exchange.at, _ended(exchange)
+    if not unique_id or started is None or ended is None or exchange.status != 200:
         return None
-    if not isinstance(request, dict) or not isinstance(answer, dict) or answer.get("status") != 200:
-        return None
-    found = set(_LINE.findall(_destination(_json(entry, "request"))))
-    line = found.pop().lower() if len(found) == 1 else ""
-    label = str(entry.get("purpose") or "").removeprefix("trigger: ")
-    return unique_id, _Seen(label, line, float(entry["at"]), ended)
+    lines = set(_LINE.findall(_destination(_json(exchange.request_body))))
+    line = lines.pop().lower() if len(lines) == 1 else ""
+    return unique_id, _Call(exchange.purpose.removeprefix("trigger: "), line, started, ended)
 
 
 def _destination(body: Mapping[str, Any]) -> str:
@@ -219,34 +211,15 @@ def _destination(body: Mapping[str, Any]) -> str:
     return ""
 
 
-def _ended(entry: Mapping[str, Any]) -> float | None:
-    at, seconds = _instant(entry.get("at")), _instant(entry.get("seconds"))
+def _ended(exchange: SavedExchange) -> float | None:
+    at, seconds = _instant(exchange.at), _instant(exchange.seconds)
     return None if at is None or seconds is None else at + seconds
 
 
-def _json(entry: Mapping[str, Any], side: str) -> dict[str, Any]:
-    """The body of a request or an answer, if it is a JSON object and was kept whole; else an empty one."""
-    message = entry.get(side)
-    body = message.get("body") if isinstance(message, dict) else None
+def _json(body: str) -> dict[str, Any]:
+    """A body that is a JSON object and was recorded whole; else an empty object."""
     try:
-        value = json.loads(body) if isinstance(body, str) else None
+        value = json.loads(body)
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _entries(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of an NDJSON file; nothing if there is none. A line cut off by an interruption is passed over."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for line in islice(file, _MOST_LINES):
-                if len(line) > _LONGEST_LINE:
-                    continue
-                try:
-                    value = json.loads(line)
-                except (ValueError, RecursionError):
-                    continue
-                if isinstance(value, dict):
-                    yield value
-    except OSError:
-        return

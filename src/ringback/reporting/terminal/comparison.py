@@ -19,15 +19,17 @@ from ringback.comparison import (
     LimitChange,
     LoadComparison,
     Metric,
-    SavedRun,
     Standing,
     comparison_document,
 )
 from ringback.contract.verdict import ExitCode, Verdict
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.terminal.layout import MARKS, STYLES, hanging, heading, joined, line
+from ringback.reporting.model.verdicts import MARKS
+from ringback.reporting.terminal.layout import STYLES, hanging, heading, joined, line
 from ringback.reporting.terminal.screen import ReportConsole
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.verdict import SavedRun
+from ringback.rundir.windows import SavedWindows
 
 __all__ = ["print_comparison", "write_comparison"]
 
@@ -64,8 +66,8 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
     """Write the document `ringback/comparison/1`, whole or not at all, and return its path. Raises OSError."""
     without_files = replace(
         comparison,
-        old=replace(comparison.old, document={}, windows=()),
-        new=replace(comparison.new, document={}, windows=()),
+        old=replace(comparison.old, clauses={}, windows=SavedWindows()),
+        new=replace(comparison.new, clauses={}, windows=SavedWindows()),
     )
     document = comparison_document(SINK.values(without_files))
     return write_whole(path, SINK.json_document(document, indent=2))

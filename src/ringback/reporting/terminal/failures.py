@@ -5,16 +5,16 @@ Written for a reader who has never met the project: each block stands alone.
 
 from __future__ import annotations
 
-import re
-
 from rich.console import Console
 from rich.text import Text
 
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, Verdict
+from ringback.reporting.model.evidence import curl_line, request_text, smallest, variables_in
 from ringback.reporting.model.run import RunReport
-from ringback.reporting.model.safe import one_line, printable, shell_line
-from ringback.reporting.terminal.layout import MARKS, STYLES, field, hanging, heading, line, quotation
+from ringback.reporting.model.safe import one_line, printable
+from ringback.reporting.model.verdicts import MARKS, with_verdict
+from ringback.reporting.terminal.layout import STYLES, field, hanging, heading, line, quotation
 
 __all__ = ["print_failures"]
 
@@ -26,43 +26,28 @@ _BINDING = {
 _PARAGRAPH = 600
 _QUOTED = 4_000
 _QUOTED_LINES = 12
-_CURL = 3_000
-"""Characters of a curl line that a reader can still be expected to paste from a terminal."""
 _ALSO = 5
-_VARIABLE = re.compile(r"\$(RINGBACK_[A-Z0-9_]+)")
-_ROUTINE = {"host", "accept", "accept-encoding", "connection", "content-length", "user-agent"}
-"""Headers that each request carries and no reader looks for."""
 
 
 def print_failures(console: Console, report: RunReport) -> None:
-    """Print each failing clause of a run in full, the smallest request that shows its deviation among the rest."""
-    failed = [result for result in report.results if result.verdict is Verdict.FAIL]
+    """Print each failing clause of a run in full, with its deviation that has the smallest request."""
+    failed = with_verdict(report, Verdict.FAIL)
     if not failed:
         return
-    shown = [_choice(result) for result in failed]
+    shown = [smallest(result) for result in failed]
     lines = [evidence.curl for _, evidence in shown if evidence is not None]
     heading(console, "1 clause is broken" if len(failed) == 1 else f"{len(failed)} clauses are broken")
     if any(lines):
-        variables = sorted({name for curl in lines for name in _VARIABLE.findall(curl)})
-        aside = "Each curl line sends the request above it once more"
+        aside = "Each curl line repeats the request above it. "
         if report.embedded:
-            aside += ", once a deployment is there: the sandbox ended with this run; `ringback sandbox` starts another."
+            aside += "The sandbox of this run has stopped: start another with `ringback sandbox` first."
         else:
-            aside += "; a trigger places a call."
-        variables = sorted({name for curl in lines for name in _VARIABLE.findall(curl)})
-        if variables:
+            aside += "An accepted trigger places a call."
+        if variables := variables_in(lines):
             aside += f" Set {' and '.join(variables)} in your shell first."
         hanging(console, Text(), Text(aside, "dim"))
     for result, (finding, evidence) in zip(failed, shown, strict=True):
         _print_failure(console, result, finding, evidence)
-
-
-def _choice(result: ClauseResult) -> tuple[Finding | None, Evidence | None]:
-    """The deviation that the smallest request shows, and that request."""
-    candidates = [(finding, evidence) for finding in result.deviations for evidence in finding.evidence]
-    if candidates:
-        return min(candidates, key=lambda pair: len(pair[1].request))
-    return (result.deviations[0], None) if result.deviations else (None, None)
 
 
 def _print_failure(console: Console, result: ClauseResult, finding: Finding | None, evidence: Evidence | None) -> None:
@@ -85,30 +70,21 @@ def _print_failure(console: Console, result: ClauseResult, finding: Finding | No
     if observed:
         field(console, "observed", printable(observed, _PARAGRAPH), "red")
     if evidence is not None:
-        quotation(console, "request", _request(evidence), _QUOTED_LINES)
+        aside = f"  (exchange {evidence.exchange})"
+        quotation(console, "request", request_text(evidence, _QUOTED, aside=aside), _QUOTED_LINES)
         quotation(console, "answer", printable(evidence.response, _QUOTED), _QUOTED_LINES)
     _print_also(console, result, finding, evidence)
-    field(console, "mend", clause.mend, "cyan")
+    field(console, "fix", clause.mend, "cyan")
     if evidence is not None and evidence.curl:
-        _print_curl(console, evidence.curl)
+        _print_curl(console, evidence)
 
 
-def _print_curl(console: Console, curl: str) -> None:
-    pasted = shell_line(curl)
-    if "\0" in curl:
-        field(console, "curl", "none: the request holds a NUL character, and no command line can", "dim")
-    elif len(pasted) > _CURL:
-        field(console, "curl", f"a line of {len(pasted):,} characters, in verdict.json", "dim")
+def _print_curl(console: Console, evidence: Evidence) -> None:
+    curl = curl_line(evidence)
+    if curl.problem:
+        field(console, "curl", curl.problem, "dim")
     else:
-        line(console, pasted)
-
-
-def _request(evidence: Evidence) -> str:
-    head, _, body = evidence.request.partition("\n\n")
-    first, *headers = head.split("\n")
-    told = [f"{first}  (exchange {evidence.exchange})"]
-    told += [header for header in headers if header.partition(":")[0].lower() not in _ROUTINE]
-    return printable("\n".join([*told, "", body] if body else told), _QUOTED)
+        line(console, curl.line)
 
 
 def _print_also(console: Console, result: ClauseResult, finding: Finding | None, evidence: Evidence | None) -> None:

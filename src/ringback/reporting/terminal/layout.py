@@ -7,8 +7,7 @@ two lines would not be found afterwards.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from rich.cells import cell_len
@@ -19,7 +18,6 @@ from ringback.contract.verdict import RunVerdict, Verdict
 from ringback.rundir import SINK
 
 __all__ = [
-    "MARKS",
     "STYLES",
     "field",
     "hanging",
@@ -29,17 +27,8 @@ __all__ = [
     "packed",
     "page_width",
     "quotation",
-    "spans",
 ]
 
-MARKS: Final = {
-    Verdict.PASS: "✓",
-    Verdict.FAIL: "✗",
-    Verdict.WARN: "!",
-    Verdict.WAIVED: "~",
-    Verdict.INCONCLUSIVE: "?",
-    Verdict.NOT_EXERCISED: "–",
-}
 STYLES: Final[dict[Verdict | RunVerdict, str]] = {
     Verdict.PASS: "green",
     Verdict.FAIL: "bold red",
@@ -146,12 +135,3 @@ def packed(parts: Iterable[Text], room: int, separator: str = " · ") -> Text:
         else:
             lines.append(part)
     return Text("\n").join(lines)
-
-
-def spans(ids: Sequence[str]) -> str:
-    """Clause ids in their order, three and more that follow on each other as a span: `DST-01 to DST-07, ROB-02`."""
-    told: list[str] = []
-    for _, run in itertools.groupby(enumerate(ids), key=lambda entry: (entry[1][:4], int(entry[1][4:]) - entry[0])):
-        members = [clause_id for _, clause_id in run]
-        told += members if len(members) < 3 else [f"{members[0]} to {members[-1]}"]
-    return ", ".join(told)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -21,10 +21,10 @@ from ringback.reporting.terminal.layout import field as labelled
 from ringback.reporting.terminal.layout import hanging, heading, joined, line, quotation
 from ringback.reporting.terminal.screen import ReportConsole
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.names import REPLAY_FILE
 
-__all__ = ["REPLAY_FILE", "ReplayReport", "ReplayedClause", "differences", "print_replay", "write_replay"]
+__all__ = ["ReplayReport", "ReplayedClause", "differences", "print_replay", "write_replay"]
 
-REPLAY_FILE: Final = "replay.json"
 _SCHEMA = "ringback/replay/1"
 _ROUTINE = frozenset({"date", "content-length", "connection", "keep-alive"})
 """Headers that differ by themselves."""

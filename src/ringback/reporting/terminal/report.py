@@ -17,9 +17,10 @@ from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, ExitCode, Verdict
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.verdicts import MARKS, WORDS, WORST_FIRST, by_section, own_reasons, spans, with_verdict
 from ringback.reporting.terminal.failures import print_failures
-from ringback.reporting.terminal.layout import MARKS, STYLES, hanging, heading, joined, line, packed, page_width, spans
-from ringback.reporting.terminal.load_summary import print_load
+from ringback.reporting.terminal.layout import STYLES, hanging, heading, joined, line, packed, page_width
+from ringback.reporting.terminal.load import print_load
 from ringback.reporting.terminal.progress import Progress
 from ringback.reporting.terminal.screen import ReportConsole, console
 
@@ -31,17 +32,8 @@ _EXITS = {
     ExitCode.INCONCLUSIVE: "no verdict: something could not be decided",
     ExitCode.INTERRUPTED: "interrupted; what was observed so far is reported",
 }
-_WORDS = {verdict: verdict.value.replace("-", " ") for verdict in Verdict}
-_GRAVEST = (
-    Verdict.FAIL,
-    Verdict.INCONCLUSIVE,
-    Verdict.WARN,
-    Verdict.WAIVED,
-    Verdict.NOT_EXERCISED,
-    Verdict.PASS,
-)
 _WIDEST_IDS = 20
-"""Columns that clause ids may take before their story goes to the next line."""
+"""Columns that clause ids may take; the reason of a longer list goes to the next line."""
 _ROOM_BESIDE_TITLES = 40
 _NAMED = 5
 """What is broken by name in the last line."""
@@ -66,10 +58,10 @@ def print_report(console: Console, report: RunReport, directory: Path) -> None:
         _print_sections(console, report)
         _print_reasons(console, report)
         print_failures(console, report)
-        _print_entries(console, "Warnings", report.results, Verdict.WARN)
-        _print_entries(console, "Could not be decided", report.results, Verdict.INCONCLUSIVE)
-        _print_entries(console, "Not exercised", report.results, Verdict.NOT_EXERCISED)
-        _print_entries(console, "Waived: known, and accepted by you", report.results, Verdict.WAIVED)
+        _print_entries(console, "Warnings", report, Verdict.WARN)
+        _print_entries(console, "Could not be decided", report, Verdict.INCONCLUSIVE)
+        _print_entries(console, "Not exercised", report, Verdict.NOT_EXERCISED)
+        _print_entries(console, "Waived: you accepted these deviations", report, Verdict.WAIVED)
         _print_limits(console, report)
         if report.load is not None:
             print_load(console, report.load)
@@ -97,56 +89,50 @@ def _print_sections(console: Console, report: RunReport) -> None:
     if not report.results:
         return
     line(console)
-    titles = {section: title for section, title in SECTIONS.items() if _of(report.results, section)}
-    width = max(len(title) for title in titles.values())
+    sections = by_section(report)
+    width = max(len(SECTIONS[section]) for section in sections)
     if page_width(console) < width + _ROOM_BESIDE_TITLES:
         width = 0
-    for section, title in titles.items():
-        results = _of(report.results, section)
+    for section, results in sections.items():
         passed = sum(result.verdict is Verdict.PASS for result in results)
-        gravest = next(verdict for verdict in _GRAVEST if any(r.verdict is verdict for r in results))
+        worst = next(verdict for verdict in WORST_FIRST if any(r.verdict is verdict for r in results))
         lead = Text.assemble(
-            (f"{MARKS[gravest]} {section}  ", STYLES[gravest]),
-            f"{title:<{width}}  " if width else "",
+            (f"{MARKS[worst]} {section}  ", STYLES[worst]),
+            f"{SECTIONS[section]:<{width}}  " if width else "",
             f"{f'{passed}/{len(results)}':>5} pass  ",
         )
-        beside = [_ids(results, verdict) for verdict in _GRAVEST[:-1]]
+        beside = [_ids(results, verdict) for verdict in WORST_FIRST[:-1]]
         hanging(console, lead, packed(beside, page_width(console) - lead.cell_len))
-
-
-def _of(results: Sequence[ClauseResult], section: str) -> list[ClauseResult]:
-    return [result for result in results if result.clause.section == section]
 
 
 def _ids(results: Sequence[ClauseResult], verdict: Verdict) -> Text:
     ids = spans([result.clause.id for result in results if result.verdict is verdict])
-    return Text(f"{_WORDS[verdict]} {ids}", STYLES[verdict]) if ids else Text()
+    return Text(f"{WORDS[verdict]} {ids}", STYLES[verdict]) if ids else Text()
 
 
-def _print_entries(console: Console, title: str, results: Sequence[ClauseResult], verdict: Verdict) -> None:
-    """Print the clauses of one verdict, those with the same story together."""
-    stories: dict[str, list[ClauseResult]] = {}
-    for result in results:
-        if result.verdict is verdict:
-            stories.setdefault(_story(result), []).append(result)
-    if not stories:
+def _print_entries(console: Console, title: str, report: RunReport, verdict: Verdict) -> None:
+    """Print the clauses of one verdict, those with the same reason together."""
+    by_reason: dict[str, list[ClauseResult]] = {}
+    for result in with_verdict(report, verdict):
+        by_reason.setdefault(_reason(result), []).append(result)
+    if not by_reason:
         return
     heading(console, title)
-    for story, entries in stories.items():
-        ids = spans([result.clause.id for result in entries])
+    for reason, results in by_reason.items():
+        ids = spans([result.clause.id for result in results])
         lead = Text(f"{MARKS[verdict]} ", STYLES[verdict])
         if len(ids) <= _WIDEST_IDS:
-            hanging(console, Text.assemble(lead, (ids, STYLES[verdict]), "  "), Text(story))
+            hanging(console, Text.assemble(lead, (ids, STYLES[verdict]), "  "), Text(reason))
         else:
             hanging(console, lead, Text(ids, STYLES[verdict]))
-            hanging(console, Text("  "), Text(story))
+            hanging(console, Text("  "), Text(reason))
 
 
-def _story(result: ClauseResult) -> str:
-    told = one_line(result.summary, _ENTRY) or result.clause.title
+def _reason(result: ClauseResult) -> str:
+    reason = one_line(result.summary, _ENTRY) or result.clause.title
     if result.verdict is Verdict.WAIVED:
-        told += f" (waived: {one_line(result.waiver or 'no reason given', _ENTRY)})"
-    return told
+        reason += f" (waived: {one_line(result.waiver or 'no reason given', _ENTRY)})"
+    return reason
 
 
 def _print_limits(console: Console, report: RunReport) -> None:
@@ -157,17 +143,15 @@ def _print_limits(console: Console, report: RunReport) -> None:
     bounds = [one_line(held.limit, 100) for held in report.limits]
     wide, narrow = max(map(len, metrics)), max(map(len, bounds))
     for metric, bound, held in zip(metrics, bounds, report.limits, strict=True):
-        measured = "not measured" if held.value is None else f"{_WORDS[held.verdict]}: {held.value:,.6g}"
+        measured = "not measured" if held.value is None else f"{WORDS[held.verdict]}: {held.value:,.6g}"
         style = STYLES[held.verdict]
         row = (f"{MARKS[held.verdict]} ", style), f"{metric:<{wide}}  {bound:<{narrow}}  ", (measured, style)
         line(console, Text.assemble(*row))
 
 
 def _print_reasons(console: Console, report: RunReport) -> None:
-    """The run's own reasons, beyond those that a clause or a limit tells."""
-    told = {f"{result.clause.id}: {result.summary}" for result in report.results}
-    told |= {f"{held.metric} {held.limit}{end}" for held in report.limits for end in ("", ": not measured")}
-    reasons = [reason for reason in report.conclusion.reasons if reason not in told]
+    """Print the run's own reasons."""
+    reasons = own_reasons(report)
     if reasons:
         heading(console, "This run")
     for reason in reasons:
@@ -207,12 +191,12 @@ def _broken(report: RunReport) -> str:
 
 def _counted(report: RunReport) -> str:
     counts = report.counts()
-    told = [f"{counts[Verdict.PASS]} of {len(report.results)} clauses pass"] if report.results else []
-    told += [f"{counts[verdict]} {_WORDS[verdict]}" for verdict in _GRAVEST[1:-1] if counts[verdict]]
+    parts = [f"{counts[Verdict.PASS]} of {len(report.results)} clauses pass"] if report.results else []
+    parts += [f"{counts[verdict]} {WORDS[verdict]}" for verdict in WORST_FIRST[1:-1] if counts[verdict]]
     if report.limits:
         held = sum(limit.verdict is Verdict.PASS for limit in report.limits)
-        told.append(f"{held} of {len(report.limits)} limits hold")
-    return ", ".join(told) or "nothing was decided"
+        parts.append(f"{held} of {len(report.limits)} limits hold")
+    return ", ".join(parts) or "nothing was decided"
 
 
 def _terse(console: Console) -> bool:

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 
 from ringback.reporting.html.charts.color_role import Ink
 from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, time_axis
-from ringback.reporting.html.figures import amount, count
+from ringback.reporting.model.figures import amount, count
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.timelines import CallTimeline
 

@@ -11,8 +11,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ringback.reporting.html.charts.color_role import Ink
 from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis, plain, upward
-from ringback.reporting.html.figures import amount, members, milliseconds, number, percent
+from ringback.reporting.model.figures import amount, milliseconds, percent
 from ringback.reporting.model.safe import one_line
+from ringback.rundir.reading import members, number
 
 __all__ = ["draw_capacity"]
 

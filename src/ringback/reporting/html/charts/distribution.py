@@ -15,7 +15,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from ringback.reporting.html.charts.color_role import Ink
 from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis
-from ringback.reporting.html.figures import count, members, milliseconds, number
+from ringback.reporting.model.figures import count, milliseconds
+from ringback.rundir.reading import members, number
 
 __all__ = ["draw_distribution"]
 

@@ -11,7 +11,7 @@ from matplotlib.path import Path
 
 from ringback.reporting.html.charts.color_role import Ink
 from ringback.reporting.html.charts.sheet import Picture, Sheet, Table, drawn
-from ringback.reporting.html.figures import count, percent, share
+from ringback.reporting.model.figures import count, percent, share
 from ringback.reporting.model.safe import one_line
 
 __all__ = ["Branch", "draw_flow"]

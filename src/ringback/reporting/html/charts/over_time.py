@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 
 from ringback.reporting.html.charts.color_role import Ink
 from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis, time_axis, upward
-from ringback.reporting.html.figures import amount, count, members, milliseconds, number
-from ringback.reporting.html.windows import Window
+from ringback.reporting.model.figures import amount, count, milliseconds
 from ringback.reporting.model.safe import one_line
+from ringback.rundir.reading import members, number
+from ringback.rundir.windows import SavedWindow
 
 __all__ = ["draw_over_time"]
 
@@ -22,7 +23,7 @@ _PERCENTILES = (("p50_ms", Ink.P50), ("p95_ms", Ink.P95), ("p99_ms", Ink.P99))
 _PANEL, _LOW_PANEL, _TOP, _GAP, _BOTTOM = 172, 92, 44, 44, 46
 
 
-def draw_over_time(windows: Sequence[Window], load: Mapping[str, Any]) -> Picture | None:
+def draw_over_time(windows: Sequence[SavedWindow], load: Mapping[str, Any]) -> Picture | None:
     """The windows of a run as panels over one axis of time; None if the run left no windows."""
     if not windows:
         return None
@@ -46,7 +47,7 @@ def draw_over_time(windows: Sequence[Window], load: Mapping[str, Any]) -> Pictur
     )
 
 
-def _caption(windows: Sequence[Window], limited: int, span: tuple[float | None, float | None]) -> str:
+def _caption(windows: Sequence[SavedWindow], limited: int, span: tuple[float | None, float | None]) -> str:
     told = [
         "Each window holds the requests that were due in it.",
         "Latency counts from that instant, so a deployment that stalls is charged for every request that had to wait.",
@@ -66,7 +67,7 @@ def _caption(windows: Sequence[Window], limited: int, span: tuple[float | None, 
 
 
 def _legend(
-    windows: Sequence[Window], latency: bool, limited: int, span: tuple[float | None, float | None]
+    windows: Sequence[SavedWindow], latency: bool, limited: int, span: tuple[float | None, float | None]
 ) -> list[Key]:
     keys = [Key("dash", "accent", "due"), Key("line", "ink", "sent"), Key("line", "final", "calls final")]
     if any(_errors(window) for window in windows):
@@ -87,7 +88,7 @@ def _legend(
 
 def _draw(
     width: int,
-    windows: Sequence[Window],
+    windows: Sequence[SavedWindow],
     measured: Sequence[tuple[str, str]],
     span: tuple[float | None, float | None],
 ) -> Sheet:
@@ -112,7 +113,7 @@ def _draw(
     return sheet
 
 
-def _steps(windows: Sequence[Window], values: Sequence[float | None]) -> tuple[list[float], list[float]]:
+def _steps(windows: Sequence[SavedWindow], values: Sequence[float | None]) -> tuple[list[float], list[float]]:
     """A line that is level within each window, and absent where nothing was measured."""
     xs: list[float] = []
     ys: list[float] = []
@@ -123,7 +124,7 @@ def _steps(windows: Sequence[Window], values: Sequence[float | None]) -> tuple[l
     return xs, ys
 
 
-def _throughput(axes: Axes, windows: Sequence[Window]) -> None:
+def _throughput(axes: Axes, windows: Sequence[SavedWindow]) -> None:
     axes.set_title("Requests and calls a second", pad=8)
     due = [window.rate("scheduled") for window in windows]
     sent = [window.rate("sent") for window in windows]
@@ -138,13 +139,13 @@ def _throughput(axes: Axes, windows: Sequence[Window]) -> None:
     upward(axes, max((rate for rate in [*due, *sent, *final, *errors] if rate is not None), default=0))
 
 
-def _errors(window: Window) -> float | None:
+def _errors(window: SavedWindow) -> float | None:
     told = [window.rate(name, "errors") for name, _ in _OPERATIONS]
     known = [rate for rate in told if rate is not None]
     return sum(known) if known else None
 
 
-def _latency(axes: Axes, windows: Sequence[Window], name: str, title: str) -> None:
+def _latency(axes: Axes, windows: Sequence[SavedWindow], name: str, title: str) -> None:
     columns = {key: [window.value(name, key) for window in windows] for key, _ in _PERCENTILES}
     service = [window.value(name, "service_p99_ms") for window in windows]
     usual = [value for value in columns["p50_ms"] if value is not None and value > 0]
@@ -156,7 +157,7 @@ def _latency(axes: Axes, windows: Sequence[Window], name: str, title: str) -> No
     axes.set_title(f"{title} latency, ms{' (logarithmic)' if steep else ''}", pad=8)
 
 
-def _generator(axes: Axes, windows: Sequence[Window]) -> None:
+def _generator(axes: Axes, windows: Sequence[SavedWindow]) -> None:
     lag = [window.value("lag_ms", "p99") for window in windows]
     known = [value for value in lag if value is not None]
     axes.plot(*_steps(windows, lag), color=Ink.INK, linewidth=1.25)
@@ -164,14 +165,14 @@ def _generator(axes: Axes, windows: Sequence[Window]) -> None:
     axes.set_title("Generator lag, p99, ms", pad=8)
 
 
-def _shade(axes: Axes, windows: Sequence[Window], span: tuple[float | None, float | None]) -> None:
+def _shade(axes: Axes, windows: Sequence[SavedWindow], span: tuple[float | None, float | None]) -> None:
     if span[0] is not None and span[1] is not None:
         axes.axvspan(span[0], span[1], color=Ink.SHADE, zorder=0, linewidth=0)
     for from_s, to_s in _stretches(windows):
         axes.axvspan(from_s, to_s, fill=False, hatch="////", edgecolor=Ink.HATCH, linewidth=0, zorder=0.5)
 
 
-def _stretches(windows: Sequence[Window]) -> list[tuple[float, float]]:
+def _stretches(windows: Sequence[SavedWindow]) -> list[tuple[float, float]]:
     """Limited windows that follow on each other, as one stretch each."""
     found: list[tuple[float, float]] = []
     for window in windows:
@@ -187,7 +188,7 @@ def _stretches(windows: Sequence[Window]) -> list[tuple[float, float]]:
 # -- the table ----------------------------------------------------------------------------------------------------
 
 
-def _table(windows: Sequence[Window], measured: Sequence[tuple[str, str]]) -> Table:
+def _table(windows: Sequence[SavedWindow], measured: Sequence[tuple[str, str]]) -> Table:
     head = ["from, s", "phase", "due", "sent", "accepted", "final", "errors"]
     head += [f"{name} {key}, ms" for name, _ in measured for key in ("p50", "p95", "p99")]
     head += ["lag p99, ms"]

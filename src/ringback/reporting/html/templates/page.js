@@ -71,7 +71,7 @@
     line.append(button);
   }
 
-  // On paper, what to mend is unfolded.
+  // On paper, what to fix is unfolded.
   let folded = [];
   addEventListener("beforeprint", () => {
     folded = all("details[data-print]:not([open])");

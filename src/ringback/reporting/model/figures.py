@@ -1,35 +1,13 @@
-"""Numbers out of files and mappings that may lack them, and numbers as a reader sees them.
-
-A run may have been interrupted, and what it left may come from another version: nothing here raises for a member that
-is missing or of another kind, it is then simply not told.
-"""
+"""Numbers as a reader sees them; a dash where nothing was measured."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["amount", "count", "duration", "members", "milliseconds", "number", "percent", "share"]
+from ringback.rundir.reading import number
 
-_LARGEST = 1e18
-
-
-def number(value: Any) -> float | None:
-    """A finite number; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if abs(value) <= _LARGEST else None
-
-
-def members(mapping: Any, *path: str) -> Mapping[str, Any]:
-    """The mapping at a path; an empty one if there is none."""
-    found: Any = mapping
-    for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+__all__ = ["amount", "count", "duration", "milliseconds", "percent", "share"]
 
 
 def count(value: Any) -> str:
