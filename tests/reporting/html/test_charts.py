@@ -20,8 +20,9 @@ from ringback.reporting.html.charts import (
     draw_flow,
     draw_over_time,
 )
-from ringback.reporting.html.charts.color_role import ROLES, Ink
-from ringback.reporting.html.charts.sheet import Picture, plain
+from ringback.reporting.html.charts.axes import plain
+from ringback.reporting.html.charts.color_role import ColorRole
+from ringback.reporting.html.charts.picture import Picture
 from ringback.reporting.model.timelines import CallTimeline
 from ringback.rundir.windows import read_windows
 
@@ -31,8 +32,8 @@ from .load_runs import MadeUp, write_load_run
 ROOT = Branch(
     "accepted",
     10,
-    Ink.ACCENT,
-    (Branch("final", 9, Ink.FINAL, (Branch("Busy", 9, Ink.FINAL),)), Branch("lost", 1, Ink.BAD)),
+    ColorRole.ACCENT,
+    (Branch("final", 9, ColorRole.FINAL, (Branch("Busy", 9, ColorRole.FINAL),)), Branch("lost", 1, ColorRole.BAD)),
 )
 
 
@@ -47,7 +48,7 @@ def checked(picture: Picture | None) -> Picture:
             assert not {"style", "xmlns", "onload"} & set(element.attrib)
             for name in element.get("class", "").split():
                 assert name[:2] in {"f-", "s-"}
-                assert name[2:] in ROLES.values()
+                assert name[2:] in set(ColorRole)
         assert not re.search(r"#[0-9a-f]{6}", svg), "a colour that no style sheet governs"
         assert "nan" not in svg.lower().replace("finance", "")
         assert "http" not in svg
@@ -111,7 +112,12 @@ def test_a_flow_tells_every_branch() -> None:
 
 
 def test_one_lost_call_of_a_million_is_seen() -> None:
-    root = Branch("accepted", 1_000_000, Ink.ACCENT, (Branch("final", 999_999, Ink.FINAL), Branch("lost", 1, Ink.BAD)))
+    root = Branch(
+        "accepted",
+        1_000_000,
+        ColorRole.ACCENT,
+        (Branch("final", 999_999, ColorRole.FINAL), Branch("lost", 1, ColorRole.BAD)),
+    )
     picture = checked(draw_flow(root, key="ledger", title="t", caption="c"))
     assert "lost  1 (0.0001 %)" in texts(picture.wide)
     assert "final  999,999 (99.9 %)" in texts(picture.wide)
@@ -151,7 +157,7 @@ def test_short_calls_of_a_long_run_begin_at_their_own_trigger() -> None:
 def test_there_is_no_picture_of_nothing() -> None:
     nothing: list[Any] = [
         draw_over_time((), {}), draw_distribution({}), draw_capacity({}), draw_calls(()),
-        draw_flow(Branch("accepted", 0, Ink.ACCENT), key="k", title="t", caption="c"),
+        draw_flow(Branch("accepted", 0, ColorRole.ACCENT), key="k", title="t", caption="c"),
         draw_distribution({"trigger": {"count": 0, "latency_ms": {"p50": None}, "distribution": []}}),
         draw_capacity({"capacity": {"rate": None, "steps": [None, {}, {"rate": 0}]}}),
     ]  # fmt: skip

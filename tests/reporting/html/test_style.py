@@ -1,4 +1,4 @@
-"""The style sheet: enough contrast by day and by night, and a colour for every ink that pictures use."""
+"""The style sheet: enough contrast by day and by night, and a colour for every color role that pictures use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ringback.reporting.html as package
-from ringback.reporting.html.charts.color_role import ROLES
+from ringback.reporting.html.charts.color_role import ColorRole
 
 CSS = (Path(package.__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
 BY_DAY, BY_NIGHT = (
@@ -64,8 +64,8 @@ def test_lines_can_be_seen(when: str, line: str, ground: str) -> None:
 
 
 def test_both_palettes_know_every_ink() -> None:
-    assert set(ROLES.values()) <= set(BY_DAY) == set(BY_NIGHT)
-    for role in ROLES.values():
+    assert set(ColorRole) <= set(BY_DAY) == set(BY_NIGHT)
+    for role in ColorRole:
         assert f".f-{role} {{ fill: var(--{role}); }} .s-{role} {{ stroke: var(--{role}); }}" in CSS
 
 

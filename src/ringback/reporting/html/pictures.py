@@ -1,22 +1,28 @@
-"""Which pictures a run's page has. Matplotlib is imported here, when there is something to draw, and nowhere sooner."""
+"""Which pictures a run's page has."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ringback.contract.states import FINAL_STATES
+from ringback.reporting.html.charts import (
+    Branch,
+    draw_calls,
+    draw_capacity,
+    draw_distribution,
+    draw_flow,
+    draw_over_time,
+)
+from ringback.reporting.html.charts.color_role import ColorRole
+from ringback.reporting.html.charts.picture import Picture
 from ringback.reporting.model.figures import count
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.timelines import timelines_of_run
 from ringback.rundir.reading import members, number
 from ringback.rundir.windows import read_windows
-
-if TYPE_CHECKING:
-    from ringback.reporting.html.charts import Branch
-    from ringback.reporting.html.charts.sheet import Picture
 
 __all__ = ["Pictures", "pictures_of"]
 
@@ -40,32 +46,27 @@ def pictures_of(report: RunReport, directory: Path) -> Pictures:
     timelines = timelines_of_run(directory) if report.results else ()
     if report.load is None and not timelines:
         return Pictures()
-    from ringback.reporting.html import charts
-
     load = report.load or {}
     return Pictures(
-        over_time=charts.draw_over_time(read_windows(directory).timed() if report.load is not None else (), load),
-        distribution=charts.draw_distribution(load),
+        over_time=draw_over_time(read_windows(directory).timed() if report.load is not None else (), load),
+        distribution=draw_distribution(load),
         ledger=_ledger(load),
         deliveries=_deliveries(load),
-        capacity=charts.draw_capacity(load),
-        calls=charts.draw_calls(timelines),
+        capacity=draw_capacity(load),
+        calls=draw_calls(timelines),
     )
 
 
 def _ledger(load: Mapping[str, Any]) -> Picture | None:
-    from ringback.reporting.html.charts import Branch, draw_flow
-    from ringback.reporting.html.charts.color_role import Ink
-
     calls = members(load, "calls")
     fates = (
-        ("final", "final", Ink.FINAL, _states(calls)),
-        ("unfinished", "unfinished", Ink.DUE, ()),
-        ("duplicate_ids", "duplicate id", Ink.OPEN, ()),
-        ("lost", "lost", Ink.BAD, ()),
+        ("final", "final", ColorRole.FINAL, _states(calls)),
+        ("unfinished", "unfinished", ColorRole.DUE, ()),
+        ("duplicate_ids", "duplicate id", ColorRole.OPEN, ()),
+        ("lost", "lost", ColorRole.BAD, ()),
     )
-    children = tuple(Branch(word, _whole(calls.get(key)), ink, below) for key, word, ink, below in fates)
-    root = Branch("accepted", _whole(calls.get("accepted")), Ink.ACCENT, children)
+    children = tuple(Branch(word, _whole(calls.get(key)), role, below) for key, word, role, below in fates)
+    root = Branch("accepted", _whole(calls.get("accepted")), ColorRole.ACCENT, children)
     told = [f"{count(branch.count)} {branch.name}" for branch in children]
     wrong = _whole(calls.get("wrong_state"))
     aside = (
@@ -82,32 +83,29 @@ def _ledger(load: Mapping[str, Any]) -> Picture | None:
 
 
 def _states(calls: Mapping[str, Any]) -> tuple[Branch, ...]:
-    from ringback.reporting.html.charts import Branch
-    from ringback.reporting.html.charts.color_role import Ink
-
     told = {str(state): _whole(value) for state, value in members(calls, "by_state").items()}
     ranked = sorted(told.items(), key=lambda entry: (-entry[1], entry[0]))
-    shown = [Branch(s, n, Ink.FINAL if s in FINAL_STATES else Ink.BAD) for s, n in ranked[:_MOST_STATES]]
+    shown = [Branch(s, n, ColorRole.FINAL if s in FINAL_STATES else ColorRole.BAD) for s, n in ranked[:_MOST_STATES]]
     if rest := sum(number_of for _, number_of in ranked[_MOST_STATES:]):
-        shown.append(Branch("others", rest, Ink.DUE))
+        shown.append(Branch("others", rest, ColorRole.DUE))
     return tuple(shown)
 
 
 def _deliveries(load: Mapping[str, Any]) -> Picture | None:
-    from ringback.reporting.html.charts import Branch, draw_flow
-    from ringback.reporting.html.charts.color_role import Ink
-
     told = members(load, "calls", "deliveries")
     arrived, contradicting = _whole(told.get("arrived")), _whole(told.get("contradicting"))
     agreeing = max(arrived - contradicting, 0)
-    below = (Branch("agree with polls", agreeing, Ink.FINAL), Branch("contradict polls", contradicting, Ink.BAD))
+    below = (
+        Branch("agree with polls", agreeing, ColorRole.FINAL),
+        Branch("contradict polls", contradicting, ColorRole.BAD),
+    )
     root = Branch(
         "expected",
         _whole(told.get("expected")),
-        Ink.ACCENT,
+        ColorRole.ACCENT,
         (
-            Branch("arrived", arrived, Ink.FINAL, below if contradicting else ()),
-            Branch("missing", _whole(told.get("missing")), Ink.BAD),
+            Branch("arrived", arrived, ColorRole.FINAL, below if contradicting else ()),
+            Branch("missing", _whole(told.get("missing")), ColorRole.BAD),
         ),
     )
     unknown = _whole(told.get("unknown"))

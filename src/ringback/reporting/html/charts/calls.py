@@ -6,11 +6,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-
-from ringback.reporting.html.charts.color_role import Ink
-from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, time_axis
+from ringback.reporting.html.charts.axes import Axes
+from ringback.reporting.html.charts.color_role import ColorRole
+from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
+from ringback.reporting.html.charts.sheet import Sheet
 from ringback.reporting.model.figures import amount, count
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.timelines import CallTimeline
@@ -50,7 +49,7 @@ def draw_calls(timelines: Sequence[CallTimeline]) -> Picture | None:
         legend.append(Key("ring", "bad", "never seen final"))
     if any(call.deliveries for call in shown):
         legend.append(Key("diamond", "final", "result delivered"))
-    return drawn(
+    return make_picture(
         draw,
         key="calls",
         title="Call timelines",
@@ -110,79 +109,50 @@ def _caption(timelines: Sequence[CallTimeline], shown: Sequence[CallTimeline], *
 
 
 def _draw(width: int, calls: Sequence[CallTimeline], *, apart: bool) -> Sheet:
-    narrow = width < 700
+    narrow = is_narrow(width)
     left, right = (80, 78) if narrow else (370, 170)
     height = _ROW * len(calls) + 10
     sheet = Sheet(width, _TOP + height + _BOTTOM)
-    axes = sheet.axes(left, _TOP, width - left - right, height)
+    axes = Axes(sheet, left, _TOP, width - left - right, height)
     last = max(_last(call) for call in calls)
-    label = time_axis(axes, 0, last * 1.02 or 1, ticks=4 if narrow else 10)
-    axes.set_xlabel(label.replace("the start", "the trigger") if apart else label, labelpad=6)
-    axes.set_ylim(len(calls) - 0.5 + 5 / _ROW, -0.5 - 5 / _ROW)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.grid(visible=True, axis="x")
-    _bars(axes, calls)
-    _points(axes, calls, small=narrow)
-    _labels(axes, calls, narrow)
+    label = axes.time(0, last * 1.02 or 1, about=4 if narrow else 10, grid=True)
+    axes.level_label(label.replace("the start", "the trigger") if apart else label)
+    for row, call in enumerate(calls):
+        y = _TOP + 5 + _ROW * (row + 0.5)
+        _bars(axes, call, y)
+        _points(axes, call, y, size=6.5 if narrow else 8)
+        _labels(axes, call, y, narrow=narrow)
     return sheet
 
 
-def _bars(axes: Axes, calls: Sequence[CallTimeline]) -> None:
-    ringing = [(row, c.answered_s, c.end_s if c.final_s is None else c.final_s) for row, c in enumerate(calls)]
-    triggers = [(row, c.triggered_s, c.answered_s) for row, c in enumerate(calls)]
-    waits = [
-        (row, c.final_s, max(at for at, _ in c.deliveries))
-        for row, c in enumerate(calls)
-        if c.final_s is not None and c.deliveries
-    ]
-    for spans, ink, breadth in ((waits, Ink.WAIT, 1.5), (ringing, Ink.ACCENT, 6), (triggers, Ink.INK, 6)):
-        axes.add_collection(
-            LineCollection(
-                [[(from_s, row), (to_s, row)] for row, from_s, to_s in spans], colors=ink, linewidths=breadth
-            )
-        )
+def _bars(axes: Axes, call: CallTimeline, y: float) -> None:
+    end = call.end_s if call.final_s is None else call.final_s
+    bars = [(call.answered_s, end, ColorRole.ACCENT, 6.0), (call.triggered_s, call.answered_s, ColorRole.INK, 6.0)]
+    if call.final_s is not None and call.deliveries:
+        bars.insert(0, (call.final_s, max(at for at, _ in call.deliveries), ColorRole.WAIT, 1.5))
+    for from_s, to_s, role, breadth in bars:
+        axes.sheet.line([(axes.x(from_s), y), (axes.x(to_s), y)], role, width=breadth)
 
 
-def _points(axes: Axes, calls: Sequence[CallTimeline], *, small: bool) -> None:
-    size = 6.5 if small else 8
-    rows = list(enumerate(calls))
-    delivered = [(at, row) for row, call in rows for at, _ in call.deliveries]
-    good = [(call.final_s, row) for row, call in rows if call.final_s is not None and call.as_known]
-    wrong = [(call.final_s, row) for row, call in rows if call.final_s is not None and not call.as_known]
-    never = [(call.end_s, row) for row, call in rows if call.final_s is None]
-    for points, marker, face, edge in (
-        (delivered, "D", Ink.FINAL, Ink.PAPER),
-        (good, "o", Ink.GOOD, Ink.PAPER),
-        (wrong, "X", Ink.BAD, Ink.PAPER),
-        (never, "o", Ink.PAPER, Ink.BAD),
-    ):
-        if points:
-            axes.plot(
-                [at for at, _ in points], [row for _, row in points],
-                linestyle="none", marker=marker, clip_on=False, zorder=4,
-                markersize=size * 0.8 if marker == "D" else size,
-                markerfacecolor=face, markeredgecolor=edge, markeredgewidth=2 if face is Ink.PAPER else 1,
-            )  # fmt: skip
+def _points(axes: Axes, call: CallTimeline, y: float, *, size: float) -> None:
+    for at, _ in call.deliveries:
+        axes.sheet.marker("diamond", (axes.x(at), y), size, ColorRole.FINAL)
+    if call.final_s is None:
+        axes.sheet.marker("ring", (axes.x(call.end_s), y), size, ColorRole.BAD)
+    elif call.as_known:
+        axes.sheet.marker("dot", (axes.x(call.final_s), y), size, ColorRole.GOOD)
+    else:
+        axes.sheet.marker("cross", (axes.x(call.final_s), y), size * 0.8, ColorRole.BAD)
 
 
-def _labels(axes: Axes, calls: Sequence[CallTimeline], narrow: bool) -> None:
-    for row, call in enumerate(calls):
-        told = (
-            one_line(call.line, 10) if narrow else one_line(call.label.removeprefix("trigger: ") or call.line, _LABEL)
-        )
-        axes.annotate(
-            told, (0, row), (-10, -4), xycoords=("axes fraction", "data"), textcoords="offset pixels",
-            ha="right", va="baseline", color=Ink.SOFT, fontsize=11,
-        )  # fmt: skip
-        state = "not final" if call.state is None else call.state
-        if call.state is not None and not call.as_known and not narrow:
-            state = f"{state}, not {call.known_state}"
-        axes.annotate(
-            one_line(state, 11 if narrow else _STATE), (1, row), (10, -4),
-            xycoords=("axes fraction", "data"), textcoords="offset pixels", va="baseline",
-            color=Ink.SOFT if call.as_known else Ink.BAD, fontsize=11,
-        )  # fmt: skip
+def _labels(axes: Axes, call: CallTimeline, y: float, *, narrow: bool) -> None:
+    label = one_line(call.line, 10) if narrow else one_line(call.label.removeprefix("trigger: ") or call.line, _LABEL)
+    axes.sheet.text(axes.left - 10, y + 4, label, anchor="end", size=11)
+    state = "not final" if call.state is None else call.state
+    if call.state is not None and not call.as_known and not narrow:
+        state = f"{state}, not {call.known_state}"
+    role = ColorRole.SOFT if call.as_known else ColorRole.BAD
+    axes.sheet.text(axes.right + 10, y + 4, one_line(state, 11 if narrow else _STATE), role, size=11)
 
 
 def _table(timelines: Sequence[CallTimeline]) -> Table:

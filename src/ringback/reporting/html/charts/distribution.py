@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter
-
-from ringback.reporting.html.charts.color_role import Ink
-from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis
+from ringback.reporting.html.charts.axes import Axes
+from ringback.reporting.html.charts.color_role import ColorRole
+from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
+from ringback.reporting.html.charts.sheet import DOTTED, Sheet
 from ringback.reporting.model.figures import count, milliseconds
 from ringback.rundir.reading import members, number
 
@@ -48,7 +47,7 @@ def draw_distribution(load: Mapping[str, Any]) -> Picture | None:
     def draw(width: int) -> Sheet:
         return _draw(width, curves)
 
-    return drawn(
+    return make_picture(
         draw,
         key="distribution",
         title="Latency distribution",
@@ -92,7 +91,7 @@ def _tail(percentile: float) -> float:
 
 
 def _draw(width: int, curves: Sequence[_Curve]) -> Sheet:
-    narrow = width < 700
+    narrow = is_narrow(width)
     beside = 1 if narrow else len(curves)
     rows = math.ceil(len(curves) / beside)
     height, top, gap, bottom = (200, 26, 74, 44) if narrow else (240, 26, 60, 44)
@@ -101,27 +100,22 @@ def _draw(width: int, curves: Sequence[_Curve]) -> Sheet:
     room = (width - right) / beside
     for index, curve in enumerate(curves):
         column, row = index % beside, index // beside
-        axes = sheet.axes(left + column * room, top + row * (height + gap), room - left - 8, height)
-        _plot(axes, curve)
+        _plot(Axes(sheet, left + column * room, top + row * (height + gap), room - left - 8, height), curve)
     return sheet
 
 
 def _plot(axes: Axes, curve: _Curve) -> None:
     shown = [point for point in curve.points if point[0] <= curve.last + 1e-9]
     shown = shown or list(curve.points[:1])
-    due = [(_tail(at), value) for at, value, _ in shown if value is not None]
-    service = [(_tail(at), value) for at, _, value in shown if value is not None]
-    if service:
-        axes.plot(*zip(*service, strict=True), color=Ink.SERVICE, linestyle=(0, (1, 2)), linewidth=2)
-    axes.plot(*zip(*due, strict=True), color=Ink.P99, linewidth=2.25)
-    steep = latency_axis(axes, [value for _, value in (*due, *service)])
-    axes.set_xlim(0, _tail(_TICKS[-1]))
-    axes.xaxis.set_major_locator(FixedLocator([_tail(tick) for tick in _TICKS]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda _, at: f"{_TICKS[at or 0]:g}"))
-    axes.grid(visible=True, axis="x")
-    axes.set_xlabel("percentile (the tail is stretched)", labelpad=6)
+    due = [(_tail(at), value) for at, value, _ in shown]
+    service = [(_tail(at), value) for at, _, value in shown]
+    axes.level(0, _tail(_TICKS[-1]), [(_tail(tick), f"{tick:g}") for tick in _TICKS], grid=True)
+    axes.level_label("percentile (the tail is stretched)")
+    logarithmic = axes.latency(value for _, value in (*due, *service) if value is not None)
     longest = "" if curve.longest is None else f"; longest {milliseconds(curve.longest)}"
-    axes.set_title(f"{curve.title} latency, ms{' (log.)' if steep else ''}{longest}", pad=8)
+    axes.title(f"{curve.title} latency, ms{' (log.)' if logarithmic else ''}{longest}")
+    axes.line([point for point in service if point[1] is not None], ColorRole.SERVICE, width=2, dashes=DOTTED)
+    axes.line([point for point in due if point[1] is not None], ColorRole.P99, width=2.25)
 
 
 def _table(curves: Sequence[_Curve]) -> Table:
