@@ -1,4 +1,4 @@
-"""What check, load and gate share: settling the configuration, the run's directory, the report at the end."""
+"""What check, load and gate share: reading the configuration, the run's directory, the report at the end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ringback.suite.plugin import Run
 from ringback.target import Target
 
 _RECORDS = (EXCHANGES_FILE, LOAD_FILE, WINDOWS_FILE, TIMELINES_FILE, LOG_FILE)
-"""What runs write as they go."""
+"""Files that are written during a run."""
 
 __all__ = [
     "Findings",
@@ -54,25 +54,25 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asked for on the command line, for all commands that run against a deployment."""
+    """Command-line options that all commands against a deployment share."""
 
     config: Path | None = None
     base_url: str | None = None
     out: Path | None = None
     seed: int | None = None
     flags: Mapping[str, object] = field(default_factory=dict)
-    """Further configuration by flag: `section.key` -> value."""
+    """Further configuration given by flags: `section.key` -> value."""
     force: bool = False
-    """Whether a run that `out` holds may be replaced."""
+    """Whether a run in the directory `out` may be replaced."""
 
     def chosen_seed(self) -> int:
-        """The seed that was asked for, or a fresh one."""
+        """The given seed, or a random one."""
         return self.seed if self.seed is not None else random.SystemRandom().randrange(2**31)
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a run found, before it is put into a report."""
+    """What a run found, from which its report is made."""
 
     results: tuple[ClauseResult, ...] = ()
     limits: tuple[LimitResult, ...] = ()
@@ -83,7 +83,7 @@ class Findings:
     open_questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     unwritten: tuple[str, ...] = ()
-    """Files of evidence that could not be written, or end early, each with its reason."""
+    """Files of evidence that were not written or end early, each with the reason."""
     interrupted: bool = False
 
 
@@ -93,9 +93,9 @@ def settle_sources(options: Options) -> Sources:
 
 
 def know_secrets() -> None:
-    """Let the sink know the secrets of the configuration at hand, if there is one, whatever else is wrong with it.
+    """Make the secrets of the configuration known to the sink, even if the configuration is wrong otherwise.
 
-    For what is printed without a deployment: complaints, and runs that were read back and may hold anything.
+    For what is printed without a deployment: error messages, and reports of runs that were read back.
     """
     try:
         protect_known(settle_sources(Options()))
@@ -104,14 +104,14 @@ def know_secrets() -> None:
 
 
 def whereabouts(error: Exception) -> str:
-    """What went wrong and where, without what the error says: that may hold what nobody should read."""
+    """The type of an error and the line that raised it. Its message is left out: it may hold a secret."""
     frames = traceback.extract_tb(error.__traceback__)
     last = next((frame for frame in reversed(frames) if "ringback" in frame.filename), None)
     return f"{type(error).__name__}{f' in {Path(last.filename).name}, line {last.lineno}' if last else ''}"
 
 
 def selected(ids: Iterable[str]) -> tuple[str, ...]:
-    """Clause ids as the catalogue spells them; a section's name stands for all its clauses. Raises `ConfigError`."""
+    """Clause ids in the catalogue's spelling; a section's name selects all its clauses. Raises `ConfigError`."""
     found: dict[str, None] = {}
     for name in ids:
         section = [c.id for c in CLAUSES.values() if c.section == name.upper()]
@@ -127,9 +127,9 @@ def selected(ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def new_directory(command: str, out: Path | None, *, force: bool = False) -> Path:
-    """Make the run's directory: the one asked for, or a new one under `reports`.
+    """Make the run's directory: `out`, or a new one under `reports`.
 
-    Raises `ConfigError`, also where the directory that was asked for holds a run, unless it is to be replaced by force.
+    Raises `ConfigError` if it can't be written, or if it holds a run and `force` is not set.
     """
     stamp = clock.wall().strftime("%Y-%m-%dT%H-%M-%SZ")
     directory = out if out is not None else Path("reports") / f"{stamp}-{command}"
@@ -144,7 +144,7 @@ def new_directory(command: str, out: Path | None, *, force: bool = False) -> Pat
             raise ConfigError(
                 "--out",
                 None,
-                f"{directory} holds a run already ({held})",
+                f"{directory} already holds a run ({held})",
                 "name another folder, or replace it with --force",
             )
         for left_over in (*ARTIFACTS, HTML_FILE, *_RECORDS):
@@ -166,7 +166,7 @@ def finish(
     level: Level,
     findings: Findings,
 ) -> int:
-    """Conclude, write the machine forms, tell the user, and return the exit code."""
+    """Conclude the run, write and print its reports, send the notification, and return the exit code."""
     conclusion = conclude(
         findings.results, findings.limits, interrupted=findings.interrupted, open_questions=findings.open_questions
     )
@@ -181,14 +181,14 @@ def finish(
     )
     make_room(directory)
     notes = write_all(report, directory, more=[(HTML_FILE, write_html)])
-    with contextlib.suppress(KeyboardInterrupt), unwinding():  # all is written: what is left may be cut off
+    with contextlib.suppress(KeyboardInterrupt), unwinding():  # all files are written: Ctrl-C may cut off the rest
         print_report(console, report, directory)
         if (hook := target.config.notify) is not None:
-            told = notify(
+            failed = notify(
                 hook.webhook_url, hook.token(), verdict_document(report),
                 timeout=hook.timeout,
             )  # fmt: skip
-            notes += [] if told is None else [told]
+            notes += [] if failed is None else [failed]
         for note in (*findings.unwritten, *notes):
             complain(note)
     return conclusion.exit_code
@@ -238,7 +238,7 @@ def _report(
 
 
 class Ticker:
-    """Keeps the progress line fresh while tests wait for calls; `watch` names the run to look at."""
+    """Updates the progress line while tests wait for calls."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -247,7 +247,7 @@ class Ticker:
         self._thread = threading.Thread(target=self._tick, name="ringback-progress", daemon=True)
 
     def watch(self, run: Run) -> None:
-        """Show how far this run is."""
+        """Show the progress of this run from now on."""
         self._run = run
 
     def __enter__(self) -> Self:
