@@ -14,7 +14,7 @@ from ringback.comparison import (
     COMPARISON_SCHEMA_PATH,
     Change,
     Comparison,
-    Standing,
+    Significance,
     compare_runs,
     comparison_document,
 )
@@ -45,9 +45,9 @@ def loaded(told: Mapping[str, Any] | None = None, **shape: Any) -> dict[str, Any
     return document(load=told if told is not None else load(), windows=windows(**shape))
 
 
-def standings(comparison: Comparison) -> dict[str, Standing]:
+def significances(comparison: Comparison) -> dict[str, Significance]:
     assert comparison.load is not None
-    return {metric.name: metric.standing for metric in comparison.load.metrics}
+    return {metric.name: metric.significance for metric in comparison.load.metrics}
 
 
 P, F, W, V = Verdict.PASS, Verdict.FAIL, Verdict.WARN, Verdict.WAIVED
@@ -57,7 +57,7 @@ U, N = Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED
 def test_what_each_pair_of_verdicts_means() -> None:
     pairs: dict[Change, list[tuple[Verdict | None, Verdict | None]]] = {
         Change.REGRESSION: [(P, F), (P, W)],
-        Change.MEND: [(F, P), (W, P), (V, P)],
+        Change.FIXED: [(F, P), (W, P), (V, P)],
         Change.UNDECIDED: [(P, U), (P, N), (P, None), (U, F), (N, F), (None, F), (U, W), (None, W)],
         Change.OTHER: [
             (P, V), (V, F), (F, V), (F, W), (W, F), (F, U), (F, N), (F, None), (V, U), (U, P), (N, P), (None, P),
@@ -74,7 +74,7 @@ def test_a_clause_that_broke_is_a_regression(tmp_path: Path) -> None:
         tmp_path, document({"ACK-03": "pass", "RES-01": "fail"}), document({"ACK-03": "fail", "RES-01": "pass"})
     )
     assert (comparison.exit_code, comparison.regressions) == (1, ("ACK-03",))
-    assert [clause.id for clause in comparison.of(Change.MEND)] == ["RES-01"]
+    assert [clause.id for clause in comparison.of(Change.FIXED)] == ["RES-01"]
 
 
 @pytest.mark.parametrize(("level", "code"), [(Level.MUST, 0), (Level.SHOULD, 0), (Level.ADVISORY, 1)], ids=str)
@@ -126,8 +126,8 @@ def test_limits_that_no_longer_hold(tmp_path: Path) -> None:
 def test_equal_loads_do_not_differ(tmp_path: Path) -> None:
     comparison = compared(tmp_path, loaded(seed=1), loaded(seed=2))
     assert comparison.exit_code == 0, comparison.undecided
-    assert set(standings(comparison).values()) <= {Standing.NOISE, Standing.SHOWN, Standing.SMALL}
-    assert len(standings(comparison)) == 14
+    assert set(significances(comparison).values()) <= {Significance.NOISE, Significance.SHOWN, Significance.SMALL}
+    assert len(significances(comparison)) == 14
 
 
 def test_a_slower_deployment_is_a_regression_and_a_faster_one_is_not(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_slower_deployment_is_a_regression_and_a_faster_one_is_not(tmp_path: P
     assert slower.exit_code == 1
     assert set(slower.regressions) == {f"trigger.latency_ms.p{n}" for n in (50, 95, 99)}
     faster = compared(tmp_path, loaded(seed=1, trigger=26.0), loaded(seed=2))
-    assert (faster.exit_code, standings(faster)["trigger.latency_ms.p50"]) == (0, Standing.BETTER)
+    assert (faster.exit_code, significances(faster)["trigger.latency_ms.p50"]) == (0, Significance.BETTER)
 
 
 def test_fewer_calls_a_second_are_a_regression(tmp_path: Path) -> None:
@@ -149,9 +149,9 @@ def test_fewer_calls_a_second_are_a_regression(tmp_path: Path) -> None:
 def test_a_sure_difference_may_be_too_small_to_matter(tmp_path: Path) -> None:
     """0.4 ms more, or 30 % of next to nothing."""
     small = compared(tmp_path, loaded(seed=1, trigger=0.8), loaded(seed=2, trigger=1.2))
-    assert (small.exit_code, standings(small)["trigger.latency_ms.p50"]) == (0, Standing.SMALL)
+    assert (small.exit_code, significances(small)["trigger.latency_ms.p50"]) == (0, Significance.SMALL)
     told = compared(tmp_path, loaded(seed=1), loaded(seed=2, trigger=26.0), least_change=0.5)
-    assert (told.exit_code, standings(told)["trigger.latency_ms.p50"]) == (0, Standing.SMALL)
+    assert (told.exit_code, significances(told)["trigger.latency_ms.p50"]) == (0, Significance.SMALL)
 
 
 def test_too_few_windows_are_an_open_question_and_never_a_regression(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_loads_that_can_not_be_compared_are_shown_and_not_judged(
     comparison = compared(tmp_path, loaded(seed=1), loaded(load(**change), seed=2, trigger=90.0))
     assert comparison.exit_code == 3
     assert told in comparison.undecided[0]
-    assert set(standings(comparison).values()) == {Standing.SHOWN}
+    assert set(significances(comparison).values()) == {Significance.SHOWN}
 
 
 def test_a_load_may_last_longer_and_be_the_same(tmp_path: Path) -> None:

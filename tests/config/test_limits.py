@@ -61,5 +61,5 @@ def test_a_relative_limit_needs_a_baseline() -> None:
         limit.holds(5)
     check_baseline([limit], named=True)
     check_baseline([Limit("calls.lost", "==", 0)], named=False)
-    with pytest.raises(ValueError, match=r'^load.baseline\|missing, and limits."trigger.latency_ms.p99" is relative'):
+    with pytest.raises(ValueError, match=r'^load.baseline\|missing, but limits."trigger.latency_ms.p99" is relative'):
         check_baseline([limit], named=False)

@@ -1,4 +1,4 @@
-"""Two finished runs held against each other: which clauses changed, and which load figures, beyond noise.
+"""Two finished runs compared: which clauses changed, and which load figures changed beyond noise.
 
 Pure functions of two runs that `rundir` has read. Nothing here reads files, talks to a deployment or prints.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ringback.comparison.clauses import Change, ClauseChange, LimitChange
 from ringback.comparison.compare import COMPARISON_SCHEMA_PATH, Comparison, compare_runs, comparison_document
-from ringback.comparison.load import LoadComparison, Metric, Standing
+from ringback.comparison.load import LoadComparison, Metric, Significance
 
 __all__ = [
     "COMPARISON_SCHEMA_PATH",
@@ -17,7 +17,7 @@ __all__ = [
     "LimitChange",
     "LoadComparison",
     "Metric",
-    "Standing",
+    "Significance",
     "compare_runs",
     "comparison_document",
 ]

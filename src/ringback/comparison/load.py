@@ -1,8 +1,8 @@
-"""The load figures of two runs, each with its change and what that change is worth.
+"""The load figures of two runs, each with its change and whether that change is significant.
 
-A figure that was measured window by window is tested on its steady windows, a count by what it is a share of; the rest
-is shown and not judged. A window in which the generator was the bottleneck tells nothing of the deployment, and is left
-out; so is the whole load if the run as a whole was limited.
+Figures that are measured per window are tested on the steady windows, counts as shares of their totals. Other figures
+are shown without a test. Windows in which the generator was the bottleneck are left out. If the generator limited a
+whole run, nothing is tested.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from ringback.rundir.reading import members, number
 from ringback.rundir.verdict import SavedRun
 from ringback.rundir.windows import SavedWindow, SavedWindows
 
-__all__ = ["ALPHA", "LEAST_CHANGE", "LEAST_MILLISECONDS", "LoadComparison", "Metric", "Standing", "compare_load"]
+__all__ = ["ALPHA", "LEAST_CHANGE", "LEAST_MILLISECONDS", "LoadComparison", "Metric", "Significance", "compare_load"]
 
 ALPHA: Final = 0.05
-"""The chance, over all tests of a comparison together, to call noise a change."""
+"""The probability, over all tests of a comparison, of taking noise for a change."""
 LEAST_CHANGE: Final = 0.05
-"""The share of the older figure by which the newer must differ to be worth a word, however sure the difference."""
+"""The smallest change that counts, as a share of the older figure."""
 LEAST_MILLISECONDS: Final = 1.0
-"""The same for latencies, absolutely: below it, two machines' moods differ more than two deployments."""
+"""The smallest change of a latency that counts; smaller ones are within the variation between machines."""
 _SHORTENED = 0.99
 _MOST = 10**12
-"""Beyond it, a count is none."""
+"""A larger count is taken for unmeasured."""
 
 
-class Standing(StrEnum):
-    """What a metric's change is worth."""
+class Significance(StrEnum):
+    """Whether the change of a metric is beyond noise and large enough to matter."""
 
     WORSE = "worse"
-    """Beyond noise, and large enough: a regression."""
+    """Beyond noise and large enough: a regression."""
     BETTER = "better"
-    """Beyond noise, and large enough, for the good."""
+    """Beyond noise and large enough: an improvement."""
     SMALL = "small"
-    """Beyond noise, and too small to matter."""
+    """Beyond noise, but too small to matter."""
     NOISE = "noise"
-    """Not beyond noise."""
+    """Within noise."""
     TOO_FEW = "too-few"
-    """Too few windows to tell."""
+    """Too few windows to decide."""
     SHOWN = "shown"
-    """Not tested: there is one figure a run, and no measure of its noise."""
+    """Not tested: each run has one figure, so its noise is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +54,24 @@ class Metric:
     """One figure of the load in both runs."""
 
     name: str
-    """A dotted path as limits use it, such as `trigger.latency_ms.p99`; `throughput` is accepted calls a second."""
+    """A dotted path as limits use it, such as `trigger.latency_ms.p99`; `throughput` is accepted calls per second."""
     unit: str
     old: float | None
-    """The median of the steady windows, or the share, or the figure as the run told it."""
+    """The median of the steady windows, the share, or the figure in `verdict.json`."""
     new: float | None
     higher_is_worse: bool
-    standing: Standing
+    significance: Significance
     test: str
     """`blocks`, `fisher` or the empty text."""
     p: float | None = None
     """Adjusted by Holm's method over all tests of the comparison."""
     samples: tuple[int, int] = (0, 0)
-    """Windows of either run, or the totals that the shares are of."""
+    """Windows of each run, or the totals of the shares."""
     shift: Shift | None = None
 
     @property
     def change(self) -> float | None:
-        """The change as a share of the older figure; None where that is 0 or one of them is missing."""
+        """The change as a share of the older figure; None if that is 0 or a figure is missing."""
         if self.old is None or self.new is None:
             return None
         if self.old == self.new:
@@ -80,7 +80,7 @@ class Metric:
 
     @property
     def for_the_worse(self) -> bool:
-        """Whether the newer figure is worse at all."""
+        """Whether the newer figure is worse, by any amount."""
         if self.old is None or self.new is None:
             return False
         return self.new > self.old if self.higher_is_worse else self.new < self.old
@@ -92,28 +92,28 @@ class LoadComparison:
 
     metrics: tuple[Metric, ...]
     not_comparable: str = ""
-    """Why nothing was judged; empty if it was."""
+    """Why nothing was tested; empty if it was."""
     windows: tuple[int, int] = (0, 0)
-    """Steady windows of either run that were looked at."""
+    """Steady windows of each run that were compared."""
     limited_windows: tuple[int, int] = (0, 0)
-    """Windows of either run that were left out, because the generator was the bottleneck in them."""
+    """Windows of each run that were left out because the generator was the bottleneck."""
 
     @property
     def regressions(self) -> tuple[Metric, ...]:
-        """The metrics that are worse beyond noise."""
-        return tuple(metric for metric in self.metrics if metric.standing is Standing.WORSE)
+        """The metrics that got worse, beyond noise."""
+        return tuple(metric for metric in self.metrics if metric.significance is Significance.WORSE)
 
     @property
     def undecided(self) -> str:
         """Why a regression can't be ruled out; empty if it can."""
         if self.not_comparable:
             return self.not_comparable
-        few = [metric.name for metric in self.metrics if metric.standing is Standing.TOO_FEW]
+        few = [metric.name for metric in self.metrics if metric.significance is Significance.TOO_FEW]
         if not few:
             return ""
         return (
-            f"too few steady windows to tell of {', '.join(few)} ({self.windows[0]} and {self.windows[1]}, "
-            f"at least {LEAST_WINDOWS} each, more where neighbours resemble each other)"
+            f"too few steady windows to compare {', '.join(few)} ({self.windows[0]} and {self.windows[1]}; each run needs "
+            f"at least {LEAST_WINDOWS}, and more if neighbouring windows are correlated)"
         )
 
 
@@ -143,7 +143,7 @@ def compare_load(old: SavedRun, new: SavedRun, least_change: float = LEAST_CHANG
     reason = _not_comparable(old, new, used[0], used[1])
     metrics = [*_windowed(*used), *_counted(old.load, new.load), *_shown(old.load, new.load)]
     if reason:
-        metrics = [replace(metric, standing=Standing.SHOWN, p=None) for metric in metrics]
+        metrics = [replace(metric, significance=Significance.SHOWN, p=None) for metric in metrics]
     else:
         metrics = _judged(metrics, least_change)
     return LoadComparison(tuple(metrics), reason, (len(used[0]), len(used[1])), (limited[0], limited[1]))
@@ -157,7 +157,7 @@ def _steady(windows: SavedWindows) -> list[SavedWindow]:
 
 
 def _not_comparable(old: SavedRun, new: SavedRun, before: Sequence[SavedWindow], after: Sequence[SavedWindow]) -> str:
-    assert old.load is not None and new.load is not None  # noqa: S101 - the caller saw to it
+    assert old.load is not None and new.load is not None  # noqa: S101 - checked by the caller
     limited = [name for name, run in (("older", old), ("newer", new)) if _at(run.load, "generator.limited") is True]
     if limited:
         return f"Ringback's own machine was the bottleneck in the {' and the '.join(limited)} run"
@@ -201,7 +201,7 @@ def _of_windows(name: str, unit: str, sides: Sequence[Sequence[float]], *, highe
     return Metric(
         name, unit,
         median(before) if before else None, median(after) if after else None,
-        higher_is_worse, Standing.TOO_FEW if shift.p is None else Standing.NOISE, "blocks",
+        higher_is_worse, Significance.TOO_FEW if shift.p is None else Significance.NOISE, "blocks",
         p=shift.p, samples=(len(before), len(after)), shift=shift,
     )  # fmt: skip
 
@@ -215,12 +215,12 @@ def _counted(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Metric]
         (old_hits, old_total), (new_hits, new_total) = counts
         if old_hits is None or new_hits is None or not old_total or not new_total:
             continue
-        # Where nothing was hit there is nothing to test, and no reason to ask more of the other tests.
+        # Without any hit there is nothing to test, and the other tests need no stricter adjustment.
         none = not old_hits and not new_hits
         p = None if none else fisher_exact(old_hits, old_total, new_hits, new_total)
         yield Metric(
             name, "share", old_hits / old_total, new_hits / new_total, higher_is_worse=True,
-            standing=Standing.NOISE if none or p is not None else Standing.SHOWN, test="" if p is None else "fisher",
+            significance=Significance.NOISE if none or p is not None else Significance.SHOWN, test="" if p is None else "fisher",
             p=p, samples=(old_total, new_total),
         )  # fmt: skip
 
@@ -229,7 +229,7 @@ def _shown(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Metric]:
     for name, unit, higher_is_worse in _SHOWN:
         before, after = number(_at(old, name)), number(_at(new, name))
         if before is not None or after is not None:
-            yield Metric(name, unit, before, after, higher_is_worse, Standing.SHOWN, "")
+            yield Metric(name, unit, before, after, higher_is_worse, Significance.SHOWN, "")
 
 
 def _judged(metrics: Sequence[Metric], least_change: float) -> list[Metric]:
@@ -246,8 +246,8 @@ def _stands(metric: Metric, least_change: float) -> Metric:
     if metric.unit == "ms":
         large = large and difference >= LEAST_MILLISECONDS
     if not large:
-        return replace(metric, standing=Standing.SMALL)
-    return replace(metric, standing=Standing.WORSE if metric.for_the_worse else Standing.BETTER)
+        return replace(metric, significance=Significance.SMALL)
+    return replace(metric, significance=Significance.WORSE if metric.for_the_worse else Significance.BETTER)
 
 
 def _at(value: Any, path: str) -> Any:

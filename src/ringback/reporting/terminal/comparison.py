@@ -1,6 +1,6 @@
-"""A comparison of two runs on the terminal; its document goes to a file of the user's choosing.
+"""A comparison of two runs on the terminal, and its document in a file.
 
-The report ends in one line that says it all, which is the line that `--quiet` leaves.
+The last line sums up the comparison; `--quiet` prints only that line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ringback.comparison import (
     LimitChange,
     LoadComparison,
     Metric,
-    Standing,
+    Significance,
     comparison_document,
 )
 from ringback.contract.verdict import ExitCode, Verdict
@@ -35,30 +35,30 @@ __all__ = ["print_comparison", "write_comparison"]
 
 _TITLES = {
     Change.REGRESSION: "Regressions: held before, broken now",
-    Change.UNDECIDED: "Can't be told: not observed in one of the runs",
-    Change.MEND: "Mended: broken before, hold now",
+    Change.UNDECIDED: "Undecided: not observed in one of the runs",
+    Change.FIXED: "Fixed: broken before, hold now",
     Change.OTHER: "Other changes",
 }
 _STYLES = {
     Change.REGRESSION: "bold red",
     Change.UNDECIDED: "bold yellow",
-    Change.MEND: "green",
+    Change.FIXED: "green",
     Change.OTHER: "dim",
 }
-_STANDINGS = {
-    Standing.WORSE: ("worse", "bold red"),
-    Standing.BETTER: ("better", "green"),
-    Standing.SMALL: ("beyond noise, but too small to matter", "dim"),
-    Standing.NOISE: ("within noise", "dim"),
-    Standing.TOO_FEW: ("too few windows to tell", "yellow"),
-    Standing.SHOWN: ("not tested", "dim"),
+_SIGNIFICANCES = {
+    Significance.WORSE: ("worse", "bold red"),
+    Significance.BETTER: ("better", "green"),
+    Significance.SMALL: ("beyond noise, but too small to matter", "dim"),
+    Significance.NOISE: ("within noise", "dim"),
+    Significance.TOO_FEW: ("too few windows to decide", "yellow"),
+    Significance.SHOWN: ("not tested", "dim"),
 }
 _ENDS = {
     ExitCode.OK: ("no regression", "bold green"),
     ExitCode.BROKEN: ("regression", "bold red"),
-    ExitCode.INCONCLUSIVE: ("can't be told", "bold yellow"),
+    ExitCode.INCONCLUSIVE: ("undecided", "bold yellow"),
 }
-_TOLD = 300
+_SENTENCE = 300
 _NAMED = 5
 
 
@@ -84,13 +84,13 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             _print_load(console, comparison.load, comparison.least_change)
         if comparison.undecided:
             heading(console, "A regression can't be ruled out")
-        for told in comparison.undecided:
+        for reason in comparison.undecided:
             mark = Text(f"{MARKS[Verdict.INCONCLUSIVE]} ", STYLES[Verdict.INCONCLUSIVE])
-            hanging(console, mark, Text(one_line(told, _TOLD)))
+            hanging(console, mark, Text(one_line(reason, _SENTENCE)))
         if comparison.notes:
             heading(console, "Notes")
         for note in comparison.notes:
-            hanging(console, Text("· ", "dim"), Text(one_line(note, _TOLD)))
+            hanging(console, Text("· ", "dim"), Text(one_line(note, _SENTENCE)))
         line(console)
     _print_last_line(console, comparison)
 
@@ -103,11 +103,11 @@ def _print_runs(console: Console, comparison: Comparison) -> None:
 
 def _run(run: SavedRun) -> Text:
     parts: list[str | Text] = [
-        Text(one_line(run.deployment, _TOLD), "bold"),
+        Text(one_line(run.deployment, _SENTENCE), "bold"),
         f"{run.started:%Y-%m-%d %H:%M:%S} UTC",
         one_line(run.command, 20),
         Text(run.verdict.value, STYLES[run.verdict]),
-        one_line(str(run.path), _TOLD),
+        one_line(str(run.path), _SENTENCE),
     ]
     return joined(parts)
 
@@ -119,9 +119,11 @@ def _print_clauses(console: Console, change: Change, clauses: Sequence[ClauseCha
     heading(console, _TITLES[change])
     for clause in found:
         words = f"{_word(clause.old)} -> {_word(clause.new)}"
-        aside = "" if clause.counts else f" ({clause.level.value}: does not bear on the exit code)"
+        aside = "" if clause.counts else f" ({clause.level.value}: does not affect the exit code)"
         lead = Text.assemble((f"{clause.id}  ", _STYLES[change]), f"{words:<28}  ")
-        hanging(console, lead, Text(f"{one_line(clause.summary, _TOLD) or one_line(clause.title, _TOLD)}{aside}"))
+        hanging(
+            console, lead, Text(f"{one_line(clause.summary, _SENTENCE) or one_line(clause.title, _SENTENCE)}{aside}")
+        )
 
 
 def _print_limits(console: Console, limits: Sequence[LimitChange]) -> None:
@@ -131,20 +133,21 @@ def _print_limits(console: Console, limits: Sequence[LimitChange]) -> None:
     heading(console, "Limits that changed")
     for held in moved:
         lead = Text(f"{one_line(held.metric, 100)} {one_line(held.limit, 100)}  ", _STYLES[held.change])
-        told = f"{_word(held.old)} ({_figure(held.old_value)}) -> {_word(held.new)} ({_figure(held.new_value)})"
-        hanging(console, lead, Text(told))
+        verdicts = f"{_word(held.old)} ({_figure(held.old_value)}) -> {_word(held.new)} ({_figure(held.new_value)})"
+        hanging(console, lead, Text(verdicts))
 
 
 def _print_load(console: Console, load: LoadComparison, least_change: float) -> None:
     aside = (
         f"Steady windows: {load.windows[0]} and {load.windows[1]}. A change counts if it is beyond noise (permuted "
         "blocks of windows, for counts Fisher's exact test; p-values by Holm's method, 5 % in all) and at least "
-        f"{100 * least_change:.3g} % of the older figure, for a latency also 1 ms. Assumed: "
-        "nothing but the deployment differs."
+        f"{100 * least_change:.3g} % of the older figure, for a latency also 1 ms. Assumes that only the deployment "
+        "differs."
     )
     if any(load.limited_windows):
         aside += (
-            f" Left out, the generator being the bottleneck: {load.limited_windows[0]} and {load.limited_windows[1]}."
+            f" Left out because the generator was the bottleneck: {load.limited_windows[0]} and "
+            f"{load.limited_windows[1]} windows."
         )
     heading(console, "Load", aside)
     wide = max((len(metric.name) for metric in load.metrics), default=0)
@@ -153,7 +156,7 @@ def _print_load(console: Console, load: LoadComparison, least_change: float) -> 
 
 
 def _metric(metric: Metric, wide: int) -> Text:
-    word, style = _STANDINGS[metric.standing]
+    word, style = _SIGNIFICANCES[metric.significance]
     if metric.old == metric.new == 0:
         word = "none in either run"
     change = "" if metric.change is None else f"{metric.change:+.1%}"
@@ -168,12 +171,12 @@ def _print_last_line(console: Console, comparison: Comparison) -> None:
     word, style = _ENDS[code]
     worse = comparison.regressions
     more = f" and {len(worse) - _NAMED} more" if len(worse) > _NAMED else ""
-    mends = len([clause for clause in comparison.clauses if clause.change is Change.MEND])
+    fixed = len([clause for clause in comparison.clauses if clause.change is Change.FIXED])
     parts: list[str | Text] = [
         Text(word, style),
         f"worse: {', '.join(one_line(name, 100) for name in worse[:_NAMED])}{more}" if worse else "",
-        f"open: {len(comparison.undecided)}" if comparison.undecided else "",
-        f"{mends} mended" if mends else "",
+        f"undecided: {len(comparison.undecided)}" if comparison.undecided else "",
+        f"{fixed} fixed" if fixed else "",
         f"{len(comparison.clauses)} clauses compared" if comparison.clauses else "",
         f"{len(comparison.load.metrics)} load figures compared" if comparison.load else "",
         f"exit {code}",
@@ -182,7 +185,7 @@ def _print_last_line(console: Console, comparison: Comparison) -> None:
 
 
 def _word(verdict: Verdict | None) -> str:
-    return "not looked at" if verdict is None else verdict.value.replace("-", " ")
+    return "not selected" if verdict is None else verdict.value.replace("-", " ")
 
 
 def _figure(value: float | None, unit: str = "") -> str:

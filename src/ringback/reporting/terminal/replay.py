@@ -1,4 +1,4 @@
-"""A replay on the terminal and as `replay.json`: what was expected, what came then, what came now, and what differs."""
+"""A replay on the terminal and as `replay.json`: the expected, the recorded and the new answer, and the differences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["ReplayReport", "ReplayedClause", "differences", "print_replay", "wri
 
 _SCHEMA = "ringback/replay/1"
 _ROUTINE = frozenset({"date", "content-length", "connection", "keep-alive"})
-"""Headers that differ by themselves."""
+"""Headers that differ from answer to answer."""
 _PARAGRAPH = 600
 _QUOTED = 4_000
 _LINES = 16
@@ -41,49 +41,49 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class ReplayedClause:
-    """A clause that cited the exchange, and what the replay says of it."""
+    """A clause that cites the exchange, and the result of the replay."""
 
     id: str
     test: str
     expected: str
     observed: str
-    """What the run had observed."""
-    standing: str
+    """What the run observed."""
+    outcome: str
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayReport:
-    """One exchange, then and now; all texts are redacted."""
+    """The recorded and the new answer to one request; all texts are redacted."""
 
     run: str
-    """The run's directory, as it was named."""
+    """The run's directory, as given."""
     exchange: int
     purpose: str
     request: str
     then: str
     now: str
-    """The answers in readable form, or why there is none."""
+    """The recorded and the new answer in readable form, or why there is none."""
     clauses: tuple[ReplayedClause, ...]
     exit_code: int
     reason: str
     """One sentence on the outcome as a whole."""
     base_url: str
     calls: int
-    """Calls that were placed, or may have been."""
+    """Calls that were or may have been placed."""
     restored: tuple[str, ...] = field(default=())
-    """What was put back into the request."""
+    """What was restored in the request."""
 
     def __post_init__(self) -> None:
-        """The run may have been written by somebody else: what a report is made of is clean before it is compared."""
+        """Clean all texts before they are compared: the run may come from elsewhere."""
         for name in ("run", "purpose", "request", "then", "now", "clauses", "reason", "base_url", "restored"):
             object.__setattr__(self, name, SINK.values(getattr(self, name)))
 
 
 def differences(then: str, now: str) -> list[str]:
-    """What differs between two answers in readable form, as lines that begin with `-` (then) and `+` (now)."""
-    told = difflib.unified_diff(_comparable(then), _comparable(now), n=0, lineterm="")
-    return [row for row in told if not row.startswith(("---", "+++", "@@"))]
+    """The lines in which two answers differ; they begin with `-` (recorded) and `+` (new)."""
+    rows = difflib.unified_diff(_comparable(then), _comparable(now), n=0, lineterm="")
+    return [row for row in rows if not row.startswith(("---", "+++", "@@"))]
 
 
 def write_replay(report: ReplayReport, directory: Path) -> Path:
@@ -105,7 +105,7 @@ def write_replay(report: ReplayReport, directory: Path) -> Path:
                 "test": clause.test,
                 "expected": clause.expected,
                 "observed": clause.observed,
-                "standing": clause.standing,
+                "outcome": clause.outcome,
                 "reason": clause.reason,
             }
             for clause in report.clauses
@@ -124,7 +124,7 @@ def print_replay(console: Console, report: ReplayReport, directory: Path) -> Non
         line(console)
         title = Text.assemble(("ringback replay  ", "bold"), one_line(report.base_url, _PARAGRAPH))
         hanging(console, Text(), title)
-        aside = f"put back: {', '.join(report.restored)}" if report.restored else ""
+        aside = f"restored: {', '.join(report.restored)}" if report.restored else ""
         heading(
             console, f"Exchange {report.exchange}: {one_line(report.purpose, _PARAGRAPH)}", one_line(aside, _QUOTED)
         )
@@ -146,13 +146,13 @@ def _print_clause(console: Console, clause: ReplayedClause) -> None:
     labelled(console, "test", one_line(clause.test, _PARAGRAPH))
     labelled(console, "expected", printable(clause.expected or CLAUSES[clause.id].expects, _PARAGRAPH), "green")
     labelled(console, "observed", printable(clause.observed, _PARAGRAPH), "red")
-    told = clause.standing + (f": {clause.reason}" if clause.reason else "")
-    labelled(console, "now", one_line(told, _PARAGRAPH), "bold")
+    outcome = clause.outcome + (f": {clause.reason}" if clause.reason else "")
+    labelled(console, "now", one_line(outcome, _PARAGRAPH), "bold")
 
 
 def _print_differences(console: Console, rows: Sequence[str]) -> None:
     if not rows:
-        line(console, "  nothing, dates and the like aside", "dim")
+        line(console, "  nothing but headers such as date", "dim")
     for row in rows[:_LINES]:
         style = "red" if row.startswith("-") else "green"
         hanging(console, Text("  "), Text(one_line(row, _PARAGRAPH), style))
