@@ -89,7 +89,7 @@ def test_the_sandbox_can_be_pasted_from_and_checked(tmp_path: Path) -> None:
     with started("sandbox", "--port", "0", "--write-config", "box.toml", folder=tmp_path) as process:
         assert process.stdout is not None
         printed = ""
-        while "Ctrl-C ends it" not in printed:
+        while "Press Ctrl-C to stop it" not in printed:
             line = process.stdout.readline()
             assert line, "it ended early"
             printed += line

@@ -39,7 +39,7 @@ def ends(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dic
         "slower": of("good", "slow", "--quiet"),
         "bearable": of("good", "slow", "--min-change", "80"),
         "open": of("good", "open"),
-        "mended": of("bad", "good"),
+        "fixed": of("bad", "good"),
         "the file itself": Case(("compare", str(runs["good"] / "verdict.json"), str(runs["good"]))),
         "help": Case(("compare", "--help")),
         "no run": of("good", "none"),
@@ -54,7 +54,7 @@ def ends(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dic
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("same", 0), ("broken", 1), ("slower", 1), ("bearable", 0), ("open", 3), ("mended", 0), ("the file itself", 0),
+        ("same", 0), ("broken", 1), ("slower", 1), ("bearable", 0), ("open", 3), ("fixed", 0), ("the file itself", 0),
     ],
 )  # fmt: skip
 def test_the_exit_code_tells_of_regressions(ends: dict[str, Ended], name: str, code: int) -> None:
@@ -64,7 +64,7 @@ def test_the_exit_code_tells_of_regressions(ends: dict[str, Ended], name: str, c
 
 def test_what_broke_is_named(ends: dict[str, Ended]) -> None:
     assert "ACK-03  pass -> fail" in ends["broken"].out
-    assert "ACK-03  fail -> pass" in ends["mended"].out
+    assert "ACK-03  fail -> pass" in ends["fixed"].out
     assert "worse: trigger.latency_ms.p50" in ends["slower"].out
     assert len(ends["slower"].out.splitlines()) == 1, "--quiet leaves one line"
 
@@ -85,7 +85,7 @@ def test_the_help_states_the_test(ends: dict[str, Ended]) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("no run", "no run to compare"),
+        ("no run", "not a run"),
         ("clauses of runs", "both sides are runs"),
         ("over a run", "--out"),
         ("no configuration", "a.toml: no such file"),

@@ -89,7 +89,7 @@ def test_a_verdict_without_room_for_evidence_is_written_bare(
     assert end.code == code, end.out + end.err
     document = verdict_of(tmp_path)
     assert document["exit_code"] == code
-    assert "the disk had no room for exchanges and load figures" in json.dumps(document["notes"])
+    assert "the disk was full: exchanges and load figures are missing" in json.dumps(document["notes"])
     assert "ringback: verdict.json was written without exchanges and load figures: File too large" in end.err
 
 

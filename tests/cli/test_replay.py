@@ -31,23 +31,23 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def test_a_deviation_is_still_there_until_it_is_mended(faulty: Path, tmp_path: Path) -> None:
+def test_a_deviation_is_still_there_until_it_is_fixed(faulty: Path, tmp_path: Path) -> None:
     end = ringback("replay", str(faulty), "ACK-01", folder=tmp_path)
     assert (end.code, end.err) == (1, ""), end.out
-    for words in ("at most 1", "expected", "HTTP 201", "still there", "put back: the access token"):
+    for words in ("at most 1", "expected", "HTTP 201", "still there", "restored: the access token"):
         assert words in end.out
     (left,) = (tmp_path / "reports").glob("*-replay")
     told = json.loads((left / "replay.json").read_text())
     assert (told["exit_code"], told["calls"], told["clauses"][0]["standing"]) == (1, 1, "still there")
     assert len((left / "exchanges.ndjson").read_text().splitlines()) == 1, "one request, and no more"
 
-    mended = tmp_path / "mended"
-    shutil.copytree(faulty, mended)
-    document = json.loads((mended / "verdict.json").read_text())
+    fixed = tmp_path / "fixed"
+    shutil.copytree(faulty, fixed)
+    document = json.loads((fixed / "verdict.json").read_text())
     number = document["clauses"][-1]["evidence"][0]["exchange"]
     document["deployment"]["faults"] = []
-    (mended / "verdict.json").write_text(json.dumps(document))
-    end = ringback("replay", str(mended), str(number), "--out", "now", "--quiet", folder=tmp_path)
+    (fixed / "verdict.json").write_text(json.dumps(document))
+    end = ringback("replay", str(fixed), str(number), "--out", "now", "--quiet", folder=tmp_path)
     assert (end.code, end.err) == (0, ""), end.out
     assert len(end.out.splitlines()) == 1
     assert "-HTTP 201" in json.loads((tmp_path / "now/replay.json").read_text())["differences"]
@@ -67,7 +67,7 @@ def test_nothing_of_a_secret_is_written(faulty: Path, tmp_path: Path) -> None:
         (("{run}", "9999"), "there is no exchange 9999"),
         (("{run}", "ACK-04"), "no exchange is evidence on ACK-04"),
         (("{run}", "nonsense"), "neither"),
-        (("nowhere", "1"), "no run to replay from"),
+        (("nowhere", "1"), "not a run"),
         (("{run}", "ACK-01", "--out", "{run}"), "--out names the run itself"),
         (("{run}", "ACK-01", "--base-url", "http://127.0.0.1:9"), "missing"),
     ],
@@ -102,7 +102,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     with started(*arguments, folder=folder) as process:
         assert process.stdout is not None
         printed = ""
-        while "Ctrl-C ends it" not in printed:
+        while "Press Ctrl-C to stop it" not in printed:
             line = process.stdout.readline()
             assert line, "it ended early"
             printed += line

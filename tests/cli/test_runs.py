@@ -304,7 +304,7 @@ def test_a_run_is_not_written_over_but_by_force(tmp_path: Path) -> None:
         end = ringback(*command, folder=tmp_path)
         assert end.code == 2
         problem, fix = end.complaint().split("; ")
-        assert problem == "ringback: --out: run holds a run already (verdict.json)"
+        assert problem == "ringback: --out: run already holds a run (verdict.json)"
         assert fix == "name another folder, or replace it with --force"
     assert (tmp_path / "run/verdict.json").read_bytes() == before
     assert ringback(*check, "--force", folder=tmp_path).code == 0

@@ -71,7 +71,7 @@ def test_a_fault_of_ours_takes_no_other_along(
     writers = tuple((name, broken if name == faulty else writer) for name, writer in module._WRITERS)
     monkeypatch.setattr(module, "_WRITERS", writers)
     notes = write_all(of_every_kind(), run, environment={})
-    assert notes == [f"{faulty} was not written, by a fault of Ringback's own: {type(error).__name__}"]
+    assert notes == [f"{faulty} was not written because of an internal error: {type(error).__name__}"]
     assert written(run) == set(ARTIFACTS) - {faulty}
 
 

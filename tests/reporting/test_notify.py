@@ -154,7 +154,7 @@ def test_who_never_answers_is_left(answer: bytes) -> None:
     "url", ["", "x", "ftp://h/", "file:///etc/passwd", "http://", "http:///x", "https://[::1", "http://h:0/", "//h/x"]
 )
 def test_only_addresses_of_the_web(url: str) -> None:
-    assert notify(url, TOKEN, {}) == "the notification was not sent: its address is no http or https URL"
+    assert notify(url, TOKEN, {}) == "the notification was not sent: its address is not an http or https URL"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_odd_addresses_are_notes(url: str) -> None:
 def test_a_token_that_no_header_can_carry_is_a_note(token: str) -> None:
     with hook(200) as server:
         note = notify(server.url, token, {}, timeout=30)
-    assert note == ("the notification to 127.0.0.1 was not sent: its token is empty, or holds what no header can carry")
+    assert note == ("the notification to 127.0.0.1 was not sent: its token is empty or can't be put into a header")
     assert server.requests == []
 
 

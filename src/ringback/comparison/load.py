@@ -112,8 +112,8 @@ class LoadComparison:
         if not few:
             return ""
         return (
-            f"too few steady windows to compare {', '.join(few)} ({self.windows[0]} and {self.windows[1]}; each run needs "
-            f"at least {LEAST_WINDOWS}, and more if neighbouring windows are correlated)"
+            f"too few steady windows to compare {', '.join(few)} ({self.windows[0]} and {self.windows[1]}; each run "
+            f"needs at least {LEAST_WINDOWS}, and more if neighbouring windows are correlated)"
         )
 
 
@@ -173,7 +173,7 @@ def _not_comparable(old: SavedRun, new: SavedRun, before: Sequence[SavedWindow],
 
 
 def _profile(load: Mapping[str, Any]) -> str:
-    """How calls arrived, in words; how long a constant load lasted makes it no other load."""
+    """The arrivals in words, without the duration if the rate is constant."""
     text, shape = _at(load, "profile.text"), _at(load, "profile.shape")
     if not isinstance(text, str):
         scheduled, seconds = number(_at(load, "arrivals.scheduled")), number(load.get("seconds"))
@@ -220,7 +220,8 @@ def _counted(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Metric]
         p = None if none else fisher_exact(old_hits, old_total, new_hits, new_total)
         yield Metric(
             name, "share", old_hits / old_total, new_hits / new_total, higher_is_worse=True,
-            significance=Significance.NOISE if none or p is not None else Significance.SHOWN, test="" if p is None else "fisher",
+            significance=Significance.NOISE if none or p is not None else Significance.SHOWN,
+            test="" if p is None else "fisher",
             p=p, samples=(old_total, new_total),
         )  # fmt: skip
 

@@ -1,6 +1,6 @@
-"""One run's evidence, told: `verdict.json` for machines, `junit.xml` for pipelines, the terminal for people.
+"""Reports of a run: files for machines and pipelines, a page and a terminal report for people.
 
-Everything here reads a finished `RunReport`; nothing here decides, and nothing here talks to a deployment.
+All of them read a finished `RunReport`. They decide nothing and never talk to a deployment.
 """
 
 from __future__ import annotations

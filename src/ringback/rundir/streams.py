@@ -1,7 +1,7 @@
 """Standard output, standard error and logs behind the sink: everything that a process prints.
 
-Tracebacks of uncaught exceptions (in threads, event loops and greenlets) and warnings go to standard error, so they pass
-through the sink too. If a reader closes the pipe or the disk is full, the output ends but the run continues.
+Tracebacks of uncaught exceptions (in threads, event loops and greenlets) and warnings go to standard error, so they
+pass through the sink too. If a reader closes the pipe or the disk is full, the output ends but the run continues.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class SavedRun:
 
 
 def read_run(path: Path, *, windows: bool = True) -> SavedRun:
-    """Read a run's directory, or its `verdict.json`; with the windows of a load run unless told otherwise.
+    """Read a run's directory, or its `verdict.json`; by default with the windows of a load run.
 
     Raises `NotARun`.
     """

@@ -232,7 +232,7 @@ def _capacity() -> dict[str, Any]:
             (800, False, "trigger.latency_ms.p99 < 500 broke: 2,310", 2310.0, 0.021, 512.0),
             (600, False, "trigger.latency_ms.p99 < 500 broke: 812", 812.0, 0.004, 498.0),
             (500, True, "", 48.0, 0.0, 497.5),
-            (550, None, "the generator was the limit in 7 of 20 windows", 120.0, 0.0, 520.0),
+            (550, None, "the generator was the bottleneck in 7 of 20 windows", 120.0, 0.0, 520.0),
         )
     ]
     return {"rate": 500.0, "low": 500.0, "high": 600.0, "steps": steps}

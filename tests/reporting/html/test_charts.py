@@ -69,17 +69,17 @@ def test_a_run_over_time(tmp_path: Path) -> None:
         "sent",
         "errors",
         "p99",
-        "steady: what counts",
-        "generator was the limit",
+        "steady (used for limits)",
+        "generator was the bottleneck",
     }
     assert len(picture.table.rows) == 64
-    assert "In 4 of 64 windows the load generator itself was the limit" in picture.caption
+    assert "In 4 of 64 windows the load generator was the bottleneck" in picture.caption
 
 
 def test_a_calm_run_has_an_honest_axis(tmp_path: Path) -> None:
     picture = checked(draw_over_time(*_calm(tmp_path)))
     assert "Trigger latency, ms" in texts(picture.wide), "linear, and from 0"
-    assert "generator was the limit" not in {key.text for key in picture.legend}
+    assert "generator was the bottleneck" not in {key.text for key in picture.legend}
 
 
 def _calm(tmp_path: Path) -> tuple[Any, Any]:
@@ -95,7 +95,7 @@ def test_the_axis_of_time_suits_its_length(tmp_path: Path, seconds: float, label
 
 def test_latency_distribution_goes_no_further_than_there_were_requests(tmp_path: Path) -> None:
     picture = checked(draw_distribution(write_load_run(tmp_path, FROZEN)))
-    assert "2,860 triggers say nothing beyond the 99.97th percentile." in picture.caption
+    assert "2,860 triggers have no data beyond the 99.97th percentile." in picture.caption
     ticks = [text for text in texts(picture.wide) if text.startswith(("50", "9")) and not text.endswith(")")]
     assert ticks[:5] == ["50", "90", "99", "99.9", "99.99"]
 
@@ -126,7 +126,7 @@ def test_one_lost_call_of_a_million_is_seen() -> None:
 def test_capacity_tells_each_rate_and_why(tmp_path: Path) -> None:
     picture = checked(draw_capacity(write_load_run(tmp_path, MadeUp(capacity=True))))
     assert [row[4] for row in picture.table.rows] == ["held"] * 5 + ["undecided", "did not hold", "did not hold"]
-    assert "500 a second" in picture.caption
+    assert "500 per second" in picture.caption
 
 
 def test_calls_on_one_axis() -> None:

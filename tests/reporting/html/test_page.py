@@ -52,7 +52,7 @@ def test_every_picture_is_there_with_words_and_numbers(tmp_path: Path, whole_gat
 
 def test_what_is_wrong_stands_first(shown: Shown, make_report: Make) -> None:
     page = shown(make_report({"TRN-04": Verdict.FAIL, "ACK-03": Verdict.FAIL}))
-    assert "2 of 53 clauses are broken (ACK-03, TRN-04); first of all, what happened to ACK-03." in page.text
+    assert "2 of 53 clauses are broken (ACK-03, TRN-04); the first: what happened to ACK-03." in page.text
     failures = page.text[page.text.index("What to fix first") :]
     assert failures.index("ACK-03") < failures.index("TRN-04"), "MUST comes before SHOULD"
     assert CLAUSES["ACK-03"].mend in failures
@@ -70,7 +70,7 @@ def test_what_is_wrong_stands_first(shown: Shown, make_report: Make) -> None:
         (
             {"STA-02": Verdict.INCONCLUSIVE},
             "Inconclusive",
-            "Nothing was seen to be broken, but not everything could be decided: STA-02: what happened to STA-02.",
+            "No deviation was observed, but not everything could be decided: STA-02: what happened to STA-02.",
         ),
     ],
 )
@@ -102,7 +102,7 @@ def test_broken_limits_tell_what_they_mean(shown: Shown, make_report: Make) -> N
     page = shown(make_report(clauses=(), limits=limits, load={"scenario": "lifecycle"}))
     assert "3 limits do not hold" in page.text
     assert "4,388 ms, where less than 500 ms was asked (7.8" not in page.text
-    assert "calls lost: 3, where exactly 0 was asked (3 above)." in page.text
+    assert "calls lost: 3, limit exactly 0 (3 above)." in page.text
     assert page.text.count("Counted from the instant") == 1, "the same hint is told once"
 
 

@@ -1,6 +1,6 @@
-"""`badge.svg`: the verdict in a small picture, for a README or a dashboard.
+"""`badge.svg`: the verdict as a small picture, for a README or a dashboard.
 
-Its text is ours: a verdict's word and two numbers. Nothing that a deployment sent gets into it.
+It contains only the verdict and numbers, and no text from a deployment.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["badge", "write_badge"]
 
 _LABEL = "ringback"
 _COLOURS: Final = {RunVerdict.PASS: "#1a7f37", RunVerdict.FAIL: "#b3261e", RunVerdict.INCONCLUSIVE: "#7a5200"}
-"""Each has a contrast of more than 4.5 to white text (WCAG 2.2, 1.4.3)."""
+"""Each has a contrast above 4.5 to white text (WCAG 2.2, 1.4.3)."""
 _PADDING, _HEIGHT = 7, 20
 _NARROW, _WIDE = frozenset("fijlrt1 ,.:/()"), frozenset("mwMW")
 
@@ -32,11 +32,11 @@ def write_badge(report: RunReport, directory: Path) -> Path:
 def badge(report: RunReport) -> str:
     """The picture as SVG, 20 pixels high."""
     verdict = report.conclusion.verdict
-    told = verdict.value
+    text = verdict.value
     if report.results:
-        told += f" {report.counts()[Verdict.PASS]}/{len(report.results)}"
+        text += f" {report.counts()[Verdict.PASS]}/{len(report.results)}"
     title = f"Ringback: {verdict.value}. {headline(report)}"
-    left, right = _width(_LABEL) + 2 * _PADDING, _width(told) + 2 * _PADDING
+    left, right = _width(_LABEL) + 2 * _PADDING, _width(text) + 2 * _PADDING
     whole = f'width="{left + right}" height="{_HEIGHT}"'
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" {whole} role="img" aria-label={quoteattr(title)}>
@@ -48,12 +48,12 @@ def badge(report: RunReport) -> str:
 </g>
 <g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-rendering="geometricPrecision">
 <text x="{_PADDING}" y="14" textLength="{left - 2 * _PADDING}">{escape(_LABEL)}</text>
-<text x="{left + _PADDING}" y="14" textLength="{right - 2 * _PADDING}">{escape(told)}</text>
+<text x="{left + _PADDING}" y="14" textLength="{right - 2 * _PADDING}">{escape(text)}</text>
 </g>
 </svg>
 """
 
 
 def _width(text: str) -> int:
-    """Pixels that a text takes in Verdana at 11 pixels, near enough for `textLength` to settle."""
+    """The approximate width of a text in Verdana at 11 pixels; `textLength` makes it exact."""
     return round(sum(4.2 if c in _NARROW else 10.2 if c in _WIDE else 6.9 for c in text))

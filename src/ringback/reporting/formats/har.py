@@ -1,7 +1,7 @@
 """`exchanges.har`: the recorded exchanges as an HTTP archive (HAR 1.2), for a browser's developer tools.
 
-Made from `exchanges.ndjson`, so redacted as that is. Only the time of a whole exchange was measured: it is told as
-`wait`. A large run is cut: exchanges that a verdict rests on are kept first, and the log's comment says what is gone.
+It is made from `exchanges.ndjson`, which is redacted. Only the time of the whole exchange was measured; it is recorded
+as `wait`. A large run is cut: evidence comes first, and the log's comment shows how many exchanges were left out.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ringback.rundir.names import EXCHANGES_FILE, HAR_FILE
 __all__ = ["har_document", "write_har"]
 
 _MOST_BYTES = 16 * 1024 * 1024
-"""Size of the archive's entries: what developer tools still open without a pause."""
+"""Size of all entries that developer tools open without delay."""
 _MOST_ENTRIES = 5_000
 _LONGEST_TEXT = 128 * 1024
-"""Characters of one body; evidence is kept shorter than that."""
+"""Characters of one body; recorded evidence is shorter."""
 _URL_SAFE = "%/:?#[]@!$&'()*+,;=-._~"
 
 

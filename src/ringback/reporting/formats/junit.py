@@ -1,7 +1,7 @@
-"""`junit.xml`: the run as test cases, for the pipelines that read nothing else.
+"""`junit.xml`: the run as test cases, for pipelines.
 
-One suite per section of the contract with one case per clause, and one suite for the limits. What a verdict becomes:
-fail a failure, inconclusive an error, not exercised and waived a skip, warn a pass that says so in its output.
+It has one suite per section of the contract, with one case per clause, and one suite for the limits. A failed clause is
+a failure, an inconclusive one an error, a waived or not exercised one is skipped, and a warning passes with output.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["write_junit"]
 
 _LINE, _TEXT = 1_000, 20_000
 _FINDINGS = 10
-"""Deviations of one clause that are told in full; `verdict.json` has them all."""
+"""Deviations of one clause that are shown; `verdict.json` has them all."""
 
 
 def write_junit(report: RunReport, directory: Path) -> Path:
@@ -77,7 +77,7 @@ def _clause_case(result: ClauseResult) -> ET.Element:
     match result.verdict:
         case Verdict.FAIL:
             failure = ET.SubElement(case, "failure", {"type": clause.level.value, "message": summary})
-            failure.text = _story(result)
+            failure.text = _deviations(result)
         case Verdict.INCONCLUSIVE:
             error = ET.SubElement(case, "error", {"type": "inconclusive", "message": summary})
             error.text = summary
@@ -88,17 +88,17 @@ def _clause_case(result: ClauseResult) -> ET.Element:
             skipped = ET.SubElement(case, "skipped", {"type": "waived", "message": f"waived: {reason}"})
             skipped.text = summary
         case Verdict.WARN:
-            ET.SubElement(case, "system-out").text = f"warning: {summary}\n\n{_story(result)}"
+            ET.SubElement(case, "system-out").text = f"warning: {summary}\n\n{_deviations(result)}"
         case Verdict.PASS:
             pass
     return case
 
 
-def _story(result: ClauseResult) -> str:
-    told = [_deviation(finding, result) for finding in result.deviations[:_FINDINGS]]
-    if (left := len(result.deviations) - len(told)) > 0:
-        told.append(f"{left} more deviations are in verdict.json")
-    return "\n\n".join([*told, f"fix: {result.clause.mend}"])
+def _deviations(result: ClauseResult) -> str:
+    parts = [_deviation(finding, result) for finding in result.deviations[:_FINDINGS]]
+    if (left := len(result.deviations) - len(parts)) > 0:
+        parts.append(f"{left} more deviations are in verdict.json")
+    return "\n\n".join([*parts, f"fix: {result.clause.mend}"])
 
 
 def _deviation(finding: Finding, result: ClauseResult) -> str:
@@ -114,7 +114,7 @@ def _deviation(finding: Finding, result: ClauseResult) -> str:
         lines += [
             f"\nrequest (exchange {shown.exchange}):\n{printable(shown.request, _TEXT)}",
             f"\nanswer:\n{printable(shown.response, _TEXT)}",
-            f"\nagain: {shell_line(shown.curl)}",
+            f"\nrepeat: {shell_line(shown.curl)}",
         ]
     return "\n".join(lines)
 
@@ -123,11 +123,11 @@ def _limit_case(held: LimitResult) -> ET.Element:
     case = ET.Element(
         "testcase", {"classname": "limits", "name": one_line(f"{held.metric} {held.limit}", _LINE), "time": "0.000"}
     )
-    told = f"measured {held.value:g}" if held.value is not None else "not measured"
+    measured = f"measured {held.value:g}" if held.value is not None else "not measured"
     if held.verdict is Verdict.FAIL:
-        ET.SubElement(case, "failure", {"type": "limit", "message": told}).text = told
+        ET.SubElement(case, "failure", {"type": "limit", "message": measured}).text = measured
     elif held.verdict is not Verdict.PASS:
-        ET.SubElement(case, "error", {"type": "inconclusive", "message": told}).text = told
+        ET.SubElement(case, "error", {"type": "inconclusive", "message": measured}).text = measured
     else:
-        ET.SubElement(case, "system-out").text = told
+        ET.SubElement(case, "system-out").text = measured
     return case

@@ -1,10 +1,9 @@
 """`summary.md`: the run on one page, for a pull-request comment or a job's summary.
 
-The verdict comes first, then what is broken, the limits, the load, and how to see it again. Whatever came from outside
-stands inside HTML blocks, in `code` or `pre` elements, on one line, with every character that Markdown, HTML, a forge's
-mentions and references or a runner's log commands could read written as a character reference: no renderer looks for
-syntax there, and no forge for names to notify. The page is built of whole blocks; one that does not fit is left out and
-told, so that a cut never leaves an element open.
+The verdict comes first, then broken clauses, limits, load, and how to repeat the run. Text from outside is in `code` or
+`pre` elements of HTML blocks, on one line. Characters with a meaning in Markdown, HTML, mentions, references or log
+commands are written as character references, so that no renderer interprets them and nobody is notified. The page
+consists of whole blocks. A block that does not fit is left out and counted, so that every element is closed.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from ringback.rundir.names import SUMMARY_FILE
 __all__ = ["MOST_CHARACTERS", "append_summary", "code", "summary_page", "write_summary"]
 
 MOST_CHARACTERS: Final = 65_536
-"""What a comment on a pull request may have at GitHub."""
+"""GitHub's limit for a comment on a pull request."""
 _ROOM = 60_000
-"""Characters of the whole page, with what a forge may add left free."""
-_EASY = 10_000
-"""Characters up to which evidence is unfolded beneath the table; a longer page is not read in a comment."""
+"""Characters of the whole page; the rest is left for what GitHub adds."""
+_SHORT_PAGE = 10_000
+"""Characters of a page up to which evidence is added."""
 _CELL, _ENTRY, _BLOCK, _CURL = 300, 200, 1_200, 3_000
 _LISTED = 10
 _MARKS: Final = {RunVerdict.PASS: "✅", RunVerdict.FAIL: "❌", RunVerdict.INCONCLUSIVE: "⚠️"}
@@ -46,9 +45,9 @@ def write_summary(report: RunReport, directory: Path) -> Path:
 
 
 def append_summary(page: str, path: Path) -> str:
-    """Add the page to a job's summary (the file that `GITHUB_STEP_SUMMARY` names); returns a note if it can't be.
+    """Append the page to a job's summary (the file in `GITHUB_STEP_SUMMARY`); returns a note if that fails.
 
-    Never raises: a summary that is not shown changes no verdict.
+    Never raises, because the verdict does not depend on it.
     """
     try:
         with path.open("a", encoding="utf-8") as file:
@@ -86,7 +85,7 @@ def summary_page(report: RunReport) -> str:
     clauses = [result.clause.id for result in failed] if 0 < len(failed) <= _LISTED else None
     page.add(_block(one_line(shell_line(repeat_line(report, clauses)), _BLOCK)))
     for index, result in enumerate(failed):
-        page.add(_evidence(result, embedded=report.embedded), if_easy=index > 0)
+        page.add(_evidence(result, embedded=report.embedded), if_short=index > 0)
     if page.skipped:
         page.add(f"<p>verdict.json has request, answer and curl line of {page.skipped} more.</p>")
     for title, verdict in (
@@ -101,7 +100,7 @@ def summary_page(report: RunReport) -> str:
 
 
 def code(text: str, limit: int) -> str:
-    """Foreign text as an HTML `code` element on one line, nothing in it to be read as syntax by anyone."""
+    """Text from outside as an HTML `code` element on one line, without any active syntax."""
     return f"<code>{_inert(one_line(text, limit))}</code>" if text else ""
 
 
@@ -110,18 +109,18 @@ def _inert(shown: str) -> str:
 
 
 def _block(text: str) -> str:
-    """Text with its line breaks kept, on one line of the page."""
+    """Text with its line breaks, on one line of the page."""
     return f"<pre><code>{_inert(text)}</code></pre>"
 
 
 class _Page:
-    """Blocks with an empty line between them, never more than the room there is."""
+    """Blocks with an empty line between them, up to the size limit."""
 
     def __init__(self) -> None:
         self._blocks: list[str] = []
         self._length = 0
         self.skipped = 0
-        """Evidence that was left out for the reader's ease."""
+        """Blocks of evidence that were left out to keep the page short."""
         self._cut = False
 
     @property
@@ -129,10 +128,10 @@ class _Page:
         """Characters that still fit."""
         return _ROOM - self._length - 500
 
-    def add(self, block: str, *, if_easy: bool = False) -> None:
+    def add(self, block: str, *, if_short: bool = False) -> None:
         if not block:
             return
-        if if_easy and self._length + len(block) > _EASY:
+        if if_short and self._length + len(block) > _SHORT_PAGE:
             self.skipped += 1
             return
         if len(block) > self.left:
@@ -143,7 +142,7 @@ class _Page:
 
     def text(self) -> str:
         if self._cut:
-            self._blocks.append("<p>This page was cut to its greatest size; verdict.json has everything.</p>")
+            self._blocks.append("<p>This page was cut to its maximum size; verdict.json has everything.</p>")
         return "\n\n".join(self._blocks) + "\n"
 
 
@@ -172,8 +171,8 @@ def _facts(report: RunReport) -> str:
         ("level, seed", f"{_WORDS[report.level]}, {report.seed}"),
     ]
     if report.results:
-        told = [f"{count} {verdict.value}" for verdict, count in report.counts().items() if count]
-        rows.insert(1, ("clauses", ", ".join(told)))
+        counts = [f"{count} {verdict.value}" for verdict, count in report.counts().items() if count]
+        rows.insert(1, ("clauses", ", ".join(counts)))
     return _table((), rows)
 
 
@@ -189,7 +188,7 @@ def _fitting(rows: Iterable[Sequence[str]], room: int) -> list[Sequence[str]]:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are HTML already."""
+    """A table; its cells are HTML."""
     lines = ["<table>"]
     if head:
         lines.append(f"<tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr>")
@@ -250,24 +249,24 @@ def _curl(evidence: Evidence, *, embedded: bool) -> str:
 def _folded(title: str, results: Sequence[ClauseResult]) -> str:
     if not results:
         return ""
-    by_story: dict[str, list[ClauseResult]] = {}
+    by_reason: dict[str, list[ClauseResult]] = {}
     for result in results:
-        by_story.setdefault(result.waiver or result.summary, []).append(result)
+        by_reason.setdefault(result.waiver or result.summary, []).append(result)
     items = [
-        f"<li>{spans([r.clause.id for r in told])} {code(story, _ENTRY)}</li>"
-        for story, told in list(by_story.items())[:_LISTED]
+        f"<li>{spans([r.clause.id for r in same])} {code(reason, _ENTRY)}</li>"
+        for reason, same in list(by_reason.items())[:_LISTED]
     ]
-    if len(by_story) > _LISTED:
-        items.append(f"<li>{len(by_story) - _LISTED} more in verdict.json</li>")
+    if len(by_reason) > _LISTED:
+        items.append(f"<li>{len(by_reason) - _LISTED} more in verdict.json</li>")
     lines = [f"<details><summary>{title}: {len(results)}</summary>", "<ul>", *items, "</ul>", "</details>"]
     return "\n".join(lines)
 
 
 def _remarks(report: RunReport) -> str:
-    told = [*dict.fromkeys([*own_reasons(report), *report.notes])]
-    if not told:
+    remarks = [*dict.fromkeys([*own_reasons(report), *report.notes])]
+    if not remarks:
         return ""
-    items = [f"<li>{code(text, _ENTRY)}</li>" for text in told[:_LISTED]]
-    if len(told) > _LISTED:
-        items.append(f"<li>{len(told) - _LISTED} more in verdict.json</li>")
+    items = [f"<li>{code(text, _ENTRY)}</li>" for text in remarks[:_LISTED]]
+    if len(remarks) > _LISTED:
+        items.append(f"<li>{len(remarks) - _LISTED} more in verdict.json</li>")
     return "\n".join(["<ul>", *items, "</ul>"])

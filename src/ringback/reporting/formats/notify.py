@@ -1,8 +1,7 @@
-"""The notification hook: a finished run's summary, sent to an address of the user's.
+"""The notification: a summary of a finished run, sent to the user's webhook.
 
-What lives here: the message and its sending, by way of `httpx`. Which address, whose token and how long it may take are
-the configuration's; whatever goes wrong becomes a note, and no verdict depends on it. Notes name the host at most: an
-address may itself be the secret.
+The configuration sets address, token and timeout. A failure becomes a note and does not affect the verdict. Notes
+contain only the host of the address, because the rest may be secret.
 """
 
 from __future__ import annotations
@@ -30,40 +29,40 @@ _PERCENTILES = ("p50", "p95", "p99", "max")
 
 
 def notification(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What is sent of a `verdict.json`: verdict, counts, ids, calls, a load's headline; nothing a deployment said."""
-    told: dict[str, Any] = {"schema": SCHEMA_ID, **{name: document.get(name) for name in _FACTS}}
+    """The message: verdict, counts, clause ids, calls and main load figures, but no text from a deployment."""
+    message: dict[str, Any] = {"schema": SCHEMA_ID, **{name: document.get(name) for name in _FACTS}}
     deployment = members(document, "deployment")
-    told["deployment"] = {name: deployment.get(name) for name in ("base_url", "embedded")}
+    message["deployment"] = {name: deployment.get(name) for name in ("base_url", "embedded")}
     clauses = [clause for clause in document.get("clauses", ()) if isinstance(clause, Mapping)]
     for name, verdict in (("failing", "fail"), ("undecided", "inconclusive"), ("waived", "waived")):
-        told[name] = [clause.get("id") for clause in clauses if clause.get("verdict") == verdict]
+        message[name] = [clause.get("id") for clause in clauses if clause.get("verdict") == verdict]
     limits = [held for held in document.get("limits", ()) if isinstance(held, Mapping)]
-    told["broken_limits"] = [
+    message["broken_limits"] = [
         {name: held.get(name) for name in ("metric", "limit", "value")}
         for held in limits
         if held.get("verdict") == "fail"
     ]
     load = document.get("load")
-    told["load"] = _load_headline(load) if isinstance(load, Mapping) else None
-    return told
+    message["load"] = _load_headline(load) if isinstance(load, Mapping) else None
+    return message
 
 
 def notify(url: str, token: str | None, document: Mapping[str, Any], *, timeout: float = 10.0) -> str | None:
-    """POST the summary of a `verdict.json` document, with the token as a bearer; None, or a note on why it failed.
+    """POST the summary of a `verdict.json` document with a bearer token. Returns None, or a note if it failed.
 
-    Never raises, and never takes longer than `timeout` seconds, its one retry included (after a failed connection, a
-    5xx or a 429). Only http and https; redirects are not followed, as they would carry the token elsewhere.
+    Never raises, and takes at most `timeout` seconds, including one retry (after a failed connection, a 5xx or a 429).
+    Only http and https. Redirects are not followed, because they would send the token elsewhere.
     """
     where = _host(url)
     if where is None:
-        return "the notification was not sent: its address is no http or https URL"
+        return "the notification was not sent: its address is not an http or https URL"
     if token is not None and not (token.isascii() and token.isprintable() and token.strip() == token and token):
-        return f"the notification to {where} was not sent: its token is empty, or holds what no header can carry"
+        return f"the notification to {where} was not sent: its token is empty or can't be put into a header"
     answers: list[str | None] = []
     thread = threading.Thread(
         target=lambda: answers.append(_sent(url, token, document, timeout)),
         name="ringback-notify",
-        daemon=True,  # a name that resolves slowly, or an answer that drips, can't be called off: it is left behind
+        daemon=True,  # slow name resolution and slow answers can't be cancelled
     )
     try:
         thread.start()
@@ -71,14 +70,14 @@ def notify(url: str, token: str | None, document: Mapping[str, Any], *, timeout:
     except KeyboardInterrupt:
         return f"the notification to {where} was interrupted"
     except RuntimeError:
-        return f"the notification to {where} was not sent: no thread could be started"
+        return f"the notification to {where} was not sent: a thread could not be started"
     why = answers[0] if answers else _late(timeout)
     return None if why is None else f"the notification to {where} failed: {why}"
 
 
 def _load_headline(load: Mapping[str, Any]) -> dict[str, Any]:
     calls = members(load, "calls")
-    told: dict[str, Any] = {
+    headline: dict[str, Any] = {
         "scenario": load.get("scenario"),
         "rate": number(members(load, "arrivals").get("rate")),
         "calls": {name: number(calls.get(name)) for name in _HEADLINE},
@@ -87,12 +86,12 @@ def _load_headline(load: Mapping[str, Any]) -> dict[str, Any]:
     for operation in ("trigger", "poll"):
         if measured := members(load, operation):
             latency = members(measured, "latency_ms")
-            told[operation] = {
+            headline[operation] = {
                 "count": number(measured.get("count")),
                 "error_rate": number(measured.get("error_rate")),
                 "latency_ms": {name: number(latency.get(name)) for name in _PERCENTILES},
             }
-    return told
+    return headline
 
 
 def _host(url: str) -> str | None:
@@ -105,8 +104,8 @@ def _host(url: str) -> str | None:
 
 
 def _sent(url: str, token: str | None, document: Mapping[str, Any], timeout: float) -> str | None:
-    """Send it, and return None or what went wrong."""
-    log = logging.getLogger("httpx")  # would tell the address
+    """Send it; return None, or what went wrong."""
+    log = logging.getLogger("httpx")  # it would log the address
 
     def silence(_: logging.LogRecord) -> bool:
         return False
@@ -158,7 +157,7 @@ def _late(timeout: float) -> str:
 
 
 def _words(error: Exception) -> str:
-    """What happened, without what the error's own text may quote."""
+    """The kind of error in words, without its message."""
     name = type(error).__name__
     words = "".join(f" {c.lower()}" if c.isupper() else c for c in name.removesuffix("Error")).strip()
     return {"connect": "no connection", "read": "the connection broke", "write": "the connection broke"}.get(

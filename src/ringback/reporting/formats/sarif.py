@@ -1,9 +1,9 @@
 """`results.sarif`: broken clauses and limits as SARIF 2.1.0, for code scanning pages and editors.
 
-A rule for each clause, a result for each clause that failed, warned or is waived (as a suppression), and one for each
-limit that broke; what could not be decided is a notification of the invocation, since it accuses nobody. A result
-points at the line of `openapi.yaml` that names its clause, and the log carries that file, as a user's checkout rarely
-has it. Rules hold their help themselves and have no `helpUri`: the format wants an absolute address there.
+It has a rule for each clause, and a result for each clause that failed, warned or is waived (as a suppression) and for
+each broken limit. Open questions are notifications of the invocation, because they are not deviations. A result points
+at the line of `openapi.yaml` that names its clause. The log contains that file, because users rarely have it in their
+checkout. Rules contain their help and have no `helpUri`, which would need an absolute address.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["sarif_document", "write_sarif"]
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS: Final = {Level.MUST: "error", Level.SHOULD: "warning", Level.ADVISORY: "note"}
 _SEVERITIES: Final = {Level.MUST: "error", Level.SHOULD: "warning", Level.ADVISORY: "recommendation"}
-_TOLD = (Verdict.FAIL, Verdict.WARN, Verdict.WAIVED)
+_REPORTED = (Verdict.FAIL, Verdict.WARN, Verdict.WAIVED)
 _LIMIT_RULE: Final = "LIMIT"
 _DESCRIPTION: Final = {"uri": "openapi.yaml", "uriBaseId": "%SRCROOT%"}
 _SENTENCE, _CURL, _REASONS = 600, 8_000, 100
@@ -48,7 +48,7 @@ def sarif_document(report: RunReport) -> dict[str, Any]:
     """The run as a SARIF log of one run."""
     rules = [_rule(clause) for clause in CLAUSES.values()]
     places = {rule["id"]: index for index, rule in enumerate([*rules, {"id": _LIMIT_RULE}])}
-    results = [_clause_result(result, places) for result in report.results if result.verdict in _TOLD]
+    results = [_clause_result(result, places) for result in report.results if result.verdict in _REPORTED]
     results += [_limit_result(held, places) for held in report.limits if held.verdict is Verdict.FAIL]
     run = {
         "tool": {
@@ -85,7 +85,7 @@ def _rule(clause: Clause) -> dict[str, Any]:
         "fullDescription": {"text": _message(clause.statement)},
         "help": {
             "text": _message(
-                f"{clause.statement} Basis: {clause.basis} Expected: {clause.expects}. To mend: {clause.mend}", 4_000
+                f"{clause.statement} Basis: {clause.basis} Expected: {clause.expects}. To fix: {clause.mend}", 4_000
             )
         },
         "defaultConfiguration": {"level": _LEVELS[clause.level]},
@@ -98,7 +98,7 @@ def _rule(clause: Clause) -> dict[str, Any]:
 
 
 def _name(title: str) -> str:
-    """A title in Pascal case, as viewers show names of rules."""
+    """A title in Pascal case, the form of rule names in viewers."""
     words = re.findall(r"\w+", title.replace("'", ""))
     return "".join(f"{w[0].upper()}{w[1:]}" for w in words[words[0] in {"A", "An", "The"} :])
 
@@ -120,9 +120,9 @@ def _clause_result(result: ClauseResult, places: dict[str, int]) -> dict[str, An
     summary = one_line((finding and finding.summary) or result.summary, _SENTENCE)
     expected = one_line((finding and finding.expected) or clause.expects, _SENTENCE)
     observed = one_line((finding and finding.observed) or "", _SENTENCE)
-    told = [_sentence(summary or f"not so: {clause.title}"), _sentence(f"Expected: {expected}")]
+    sentences = [_sentence(summary or f"not so: {clause.title}"), _sentence(f"Expected: {expected}")]
     if observed and observed != summary:
-        told.append(_sentence(f"Observed: {observed}"))
+        sentences.append(_sentence(f"Observed: {observed}"))
     properties: dict[str, Any] = {"verdict": result.verdict.value, "deviations": len(result.deviations)}
     if finding is not None:
         properties["test"] = one_line(finding.test, _SENTENCE)
@@ -133,7 +133,7 @@ def _clause_result(result: ClauseResult, places: dict[str, int]) -> dict[str, An
     waived = result.verdict is Verdict.WAIVED
     return {
         **_result(
-            clause.id, _LEVELS[clause.level], " ".join(told), places, clause_lines().get(clause.id, 1), clause.id
+            clause.id, _LEVELS[clause.level], " ".join(sentences), places, clause_lines().get(clause.id, 1), clause.id
         ),
         "suppressions": [_suppression(result.waiver or "")] if waived else [],
         "properties": properties,
@@ -192,7 +192,7 @@ def _notifications(report: RunReport) -> Iterator[dict[str, Any]]:
 
 
 def _category(report: RunReport) -> str:
-    """What distinguishes this run's results from another deployment's; the part after the last slash is the run's."""
+    """The category of the results: command and deployment, and after the last slash the run."""
     try:
         host = urlsplit(report.base_url).netloc.rpartition("@")[2]
     except ValueError:
@@ -206,6 +206,6 @@ def _instant(moment: datetime) -> str:
 
 
 def _message(text: str, limit: int = 2 * _SENTENCE) -> str:
-    """A plain text message (SARIF 2.1.0, 3.11): no placeholder and no embedded link can come out of it."""
+    """A plain text message (SARIF 2.1.0, 3.11), with placeholders and embedded links disabled."""
     shown = one_line(text, limit)
     return shown.replace("{", "{{").replace("}", "}}").replace("](", "] (")

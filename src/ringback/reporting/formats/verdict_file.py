@@ -1,7 +1,6 @@
-"""`verdict.json`: a run's answer for machines, as `verdict.schema.json` beside this module documents it.
+"""`verdict.json`: a run's result for machines; `verdict.schema.json` documents it.
 
-What lives here: the mapping from a run to the document. Members are only ever added under one schema id; a change of
-meaning takes a new id.
+Under one schema id members are only added. A change of meaning gets a new id.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from ringback.rundir.names import VERDICT_FILE, VERDICT_SCHEMA_ID
 __all__ = ["SCHEMA_PATH", "verdict_document", "write_bare_verdict", "write_verdict"]
 
 _BARE = 200
-"""Characters of a sentence where there is no room for more."""
+"""Characters of a sentence on a full disk."""
 SCHEMA_PATH: Final = Path(__file__).with_name("verdict.schema.json")
-"""The JSON Schema (2020-12) that every document of this module fits."""
+"""The JSON Schema (2020-12) of the document."""
 
 
 def verdict_document(report: RunReport) -> dict[str, Any]:
@@ -78,18 +77,18 @@ def write_verdict(report: RunReport, directory: Path) -> Path:
 
 
 def write_bare_verdict(report: RunReport, directory: Path) -> Path:
-    """The same without exchanges and load figures, for a disk that has no room for them. Raises OSError."""
+    """Write it without exchanges and load figures, for a full disk. Raises OSError."""
     document = verdict_document(report)
     document.pop("load", None)
     for clause in document["clauses"]:
         clause["evidence"] = [_bare(shown) for shown in clause["evidence"][:1]]
-    document["notes"].append("the disk had no room for exchanges and load figures")
+    document["notes"].append("the disk was full: exchanges and load figures are missing")
     return write_whole(directory / VERDICT_FILE, SINK.json_document(document))
 
 
 def _bare(shown: dict[str, Any]) -> dict[str, Any]:
-    told = {name: one_line(shown[name], _BARE) for name in ("test", "expected", "observed")}
-    return {**told, "exchange": None, "request": None, "response": None, "curl": None}
+    texts = {name: one_line(shown[name], _BARE) for name in ("test", "expected", "observed")}
+    return {**texts, "exchange": None, "request": None, "response": None, "curl": None}
 
 
 def _clause(result: ClauseResult) -> dict[str, Any]:
@@ -106,16 +105,16 @@ def _clause(result: ClauseResult) -> dict[str, Any]:
 
 
 def _evidence(finding: Finding, result: ClauseResult) -> Iterator[dict[str, Any]]:
-    told = {
+    texts = {
         "test": finding.test,
         "expected": finding.expected or result.clause.expects,
         "observed": finding.observed or finding.summary,
     }
     if not finding.evidence:
-        yield {**told, "exchange": None, "request": None, "response": None, "curl": None}
+        yield {**texts, "exchange": None, "request": None, "response": None, "curl": None}
     for shown in finding.evidence:
         yield {
-            **told,
+            **texts,
             "exchange": shown.exchange,
             "request": shown.request,
             "response": shown.response,
@@ -124,7 +123,7 @@ def _evidence(finding: Finding, result: ClauseResult) -> Iterator[dict[str, Any]
 
 
 def _sorted(value: Any) -> Any:
-    """Members by name: the load's mappings are filled as things happen, and must not show in which order."""
+    """Mappings sorted by name, so that the order of events does not show."""
     if isinstance(value, Mapping):
         return {name: _sorted(value[name]) for name in sorted(value, key=str)}
     return value
@@ -143,4 +142,4 @@ def _plain(value: Any) -> Any:
         case list() | tuple():
             return [_plain(entry) for entry in value]
         case _:
-            raise TypeError(f"{type(value).__name__} has no place in {VERDICT_FILE}")
+            raise TypeError(f"{type(value).__name__} can't be written to {VERDICT_FILE}")

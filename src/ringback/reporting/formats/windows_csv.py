@@ -1,7 +1,7 @@
 """`load_windows.csv`: the windows of a load run as a flat table (RFC 4180), for spreadsheets and data frames.
 
-The same rows as `load_windows.ndjson`, a column for each member, its unit at the end of its name; an empty cell is what
-was not measured. A text that a spreadsheet would take for a formula gets an apostrophe in front.
+It has a row for each line of `load_windows.ndjson` and a column for each member, whose name ends in the unit. A cell is
+empty if nothing was measured. A text that a spreadsheet would take for a formula gets an apostrophe in front.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _COLUMNS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("limited", ("limited",)),
     ("limited_by", ("limited_by",)),
 )
-"""Column and the path of its member in a window."""
+"""Column name and the path of its member in a window."""
 _TEXTS = ("phase", "limited_by")
-"""Columns whose cells are not numbers."""
+"""Columns whose cells are text."""
 
 
 def write_windows(directory: Path) -> Path | None:

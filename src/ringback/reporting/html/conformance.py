@@ -1,6 +1,6 @@
-"""Clauses as the page shows them: those to mend first, each with what shows it, and the matrix of all.
+"""Clauses as the page shows them: the broken ones with their evidence, and the matrix of all.
 
-Whatever a deployment sent is made inert here, and cut to an `Allowance`; the templates escape it, as they do all text.
+Text from a deployment is made harmless here and cut to an `Allowance`; the templates escape it, as they do all text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ringback.reporting.model.verdicts import MARKS, WORDS, by_section, own_reas
 __all__ = ["ALLOWANCES", "Allowance", "Cell", "Section", "Shown", "broken", "opened", "sections", "waivers"]
 
 _BINDING = {
-    Level.MUST: "The API's documentation says so.",
+    Level.MUST: "The API documentation says so.",
     Level.SHOULD: "It follows from the documentation, HTTP or JSON.",
     Level.ADVISORY: "Good practice; a deviation only warns.",
 }
@@ -36,7 +36,7 @@ _LEVELS = {Level.MUST: 0, Level.SHOULD: 1, Level.ADVISORY: 2}
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How much is told: characters of a paragraph and of a message, findings of a clause, rows of a table."""
+    """How much is shown: characters of a paragraph and of a message, findings of a clause, rows of a table."""
 
     paragraph: int
     message: int
@@ -51,12 +51,12 @@ ALLOWANCES = (
     Allowance(200, 300, 1, 200),
     Allowance(120, 80, 1, 50),
 )
-"""From generous to meagre: the page takes the first with which it is small enough."""
+"""In falling order; the page uses the first one that makes it small enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One finding, with the smallest exchange that shows it."""
+    """One finding with the smallest exchange that shows it."""
 
     test: str
     summary: str
@@ -91,7 +91,7 @@ class Cell:
     shown: tuple[Shown, ...]
     left_out: str
     observed_in: tuple[str, ...]
-    """The tests that found the clause kept."""
+    """The tests that the clause passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class WaiverRow:
     clause: str
     reason: str
     expires: str
-    fate: str
+    outcome: str
     needless: bool
 
 
@@ -129,7 +129,7 @@ def sections(report: RunReport, allowance: Allowance) -> tuple[Section, ...]:
 
 
 def broken(report: RunReport, allowance: Allowance) -> tuple[Cell, ...]:
-    """The broken clauses, those first on which the documentation itself insists."""
+    """The broken clauses, those of level MUST first."""
     found = sorted(with_verdict(report, Verdict.FAIL), key=lambda result: _LEVELS[result.clause.level])
     return tuple(_cell(result, allowance) for result in found)
 
@@ -141,30 +141,30 @@ def opened(report: RunReport) -> tuple[tuple[str, str], ...]:
 
 
 def waivers(report: RunReport) -> tuple[WaiverRow, ...]:
-    """What became of each waiver of the configuration; those that may be deleted come first."""
+    """The waivers of the configuration with their outcome; those to delete come first."""
     ranked = sorted(report.waivers, key=lambda use: not use.needless)
     return tuple(
-        WaiverRow(use.clause, one_line(use.reason, 300), use.expires.isoformat(), _fate(use), use.needless)
+        WaiverRow(use.clause, one_line(use.reason, 300), use.expires.isoformat(), _outcome(use), use.needless)
         for use in ranked
     )
 
 
-def _fate(use: WaiverUse) -> str:
+def _outcome(use: WaiverUse) -> str:
     if use.shadowed:
-        return "delete it: a later waiver of this clause stands in its place"
+        return "delete it: a later waiver of this clause replaces it"
     if use.needless:
         return "delete it: the clause holds"
     if use.applied:
         return "it waived a deviation"
-    return "the clause could not be decided" if use.verdict is not None else "the run was not asked about the clause"
+    return "the clause could not be decided" if use.verdict is not None else "the run did not select the clause"
 
 
 def _cell(result: ClauseResult, allowance: Allowance) -> Cell:
     clause = result.clause
-    telling = smallest_first(decisive(result))
-    shown = tuple(_shown(finding, result, allowance) for finding in telling[: allowance.findings])
-    left = len(telling) - len(shown)
-    kept = [f.test for f in result.findings if f.verdict is Verdict.PASS]
+    findings = smallest_first(decisive(result))
+    shown = tuple(_shown(finding, result, allowance) for finding in findings[: allowance.findings])
+    left = len(findings) - len(shown)
+    passed = [f.test for f in result.findings if f.verdict is Verdict.PASS]
     return Cell(
         id=clause.id,
         title=clause.title,
@@ -181,7 +181,7 @@ def _cell(result: ClauseResult, allowance: Allowance) -> Cell:
         waiver=one_line(result.waiver or "", 400),
         shown=shown,
         left_out=f"{count(left)} more {'finding is' if left == 1 else 'findings are'} in verdict.json." if left else "",
-        observed_in=tuple(one_line(test, 160) for test in kept[:12]),
+        observed_in=tuple(one_line(test, 160) for test in passed[:12]),
     )
 
 

@@ -1,6 +1,6 @@
-"""The load section of the page: what was asked of the deployment, how it answered, what became of every call.
+"""The load section of the page: arrivals, latency, errors, and the outcome of every call.
 
-Reads the load section of `verdict.json`; what a scenario did not measure is left out. Pictures are drawn elsewhere.
+What a scenario did not measure is left out. Pictures are in `pictures`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ringback.reporting.model.load import (
 )
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.verdicts import plural
 from ringback.rundir.reading import members, number
 
 __all__ = ["LoadView", "Tile", "load_view"]
@@ -34,7 +35,7 @@ _MOST_KINDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One figure, large: its name, its value, its unit, a line beneath, and whether it is alarming."""
+    """One large figure with its name, unit and a line below it; `alarming` ones are highlighted."""
 
     name: str
     value: str
@@ -45,7 +46,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
-    """A final state, and how many calls ended so; `bar` in hundredths of the longest bar."""
+    """A final state and its number of calls; `bar` is in hundredths of the longest bar."""
 
     state: str
     number: str
@@ -56,13 +57,13 @@ class StateRow:
 
 @dataclass(frozen=True, slots=True)
 class LoadView:
-    """What the section says."""
+    """The contents of the section."""
 
     scenario: str
     profile: str
     tiles: tuple[Tile, ...]
-    trouble: tuple[str, ...]
-    """Why the figures may not be the deployment's."""
+    problems: tuple[str, ...]
+    """Reasons why the figures may not describe the deployment."""
     limits: tuple[LimitRow, ...]
     latency_head: tuple[str, ...]
     latency: tuple[tuple[str, ...], ...]
@@ -73,7 +74,7 @@ class LoadView:
 
 
 def load_view(report: RunReport) -> LoadView | None:
-    """The section of a run; None if no load was run and no limit was held against it."""
+    """The section of a run; None if it has neither a load nor limits."""
     if report.load is None and not report.limits:
         return None
     load = report.load if report.load is not None else {}
@@ -81,7 +82,7 @@ def load_view(report: RunReport) -> LoadView | None:
         scenario=scenario(load) or "unknown",
         profile=profile(load),
         tiles=tuple(_tiles(load)),
-        trouble=tuple(_trouble(load)),
+        problems=tuple(_problems(load)),
         limits=limit_rows(report.limits),
         latency_head=("ms", *COLUMNS.values(), "count"),
         latency=tuple((row.name, *row.cells, count(row.count)) for row in latency_rows(load, service=True)),
@@ -107,19 +108,17 @@ def _tiles(load: Mapping[str, Any]) -> Iterator[Tile]:
     if generator:
         limited = generator.get("limited") is True
         lag = milliseconds(members(generator, "lag_ms").get("p99"))
-        aside = f"{amount(generator.get('cpu'))} of a core, p99 {lag} ms late"
-        yield Tile("Load generator", "was the limit" if limited else "kept up", "", aside, alarming=limited)
+        aside = f"{percent(generator.get('cpu'))} of a core, lag p99 {lag} ms"
+        yield Tile("Load generator", "bottleneck" if limited else "kept up", "", aside, alarming=limited)
 
 
 def _request_tiles(name: str, measured: Mapping[str, Any]) -> Iterator[Tile]:
     latency = members(measured, "latency_ms")
     if number(latency.get("p99")) is not None:
         half = milliseconds(latency.get("p50"))
-        yield Tile(
-            f"{name} latency, p99", milliseconds(latency.get("p99")), "ms", f"half within {half} ms of being due"
-        )
+        yield Tile(f"{name} latency, p99", milliseconds(latency.get("p99")), "ms", f"p50 {half} ms")
     if number(measured.get("error_rate")) is not None:
-        failed = sum(told for kind in members(measured, "errors").values() if (told := number(kind)) is not None)
+        failed = sum(found for kind in members(measured, "errors").values() if (found := number(kind)) is not None)
         aside = f"{count(failed)} of {count(measured.get('count'))} requests"
         yield Tile(f"{name} errors", percent(measured.get("error_rate")), "", aside, alarming=failed > 0)
 
@@ -134,29 +133,29 @@ def _call_tiles(calls: Mapping[str, Any]) -> Iterator[Tile]:
     yield Tile("Calls final", percent(share(calls.get("final"), accepted)), "", aside, alarming=alarming)
 
 
-def _trouble(load: Mapping[str, Any]) -> Iterator[str]:
+def _problems(load: Mapping[str, Any]) -> Iterator[str]:
     generator = members(load, "generator")
     if load.get("reached") is False:
-        yield "No request got through to the deployment."
+        yield "No request reached the deployment."
     if generator.get("limited") is True:
         reasons = generator.get("limited_by")
         why = ", ".join(one_line(str(reason), 100) for reason in reasons[:6]) if isinstance(reasons, list) else ""
         yield (
-            f"Ringback's own machine was the limit{f' ({why})' if why else ''}: the latencies below are not the"
-            " deployment's. Run it again with a lower rate, or with more workers."
+            f"Ringback's machine was the bottleneck{f' ({why})' if why else ''}: the latencies below are not the"
+            " deployment's. Repeat the run with a lower rate or more workers."
         )
     elif bad := number(generator.get("limited_windows")):
         yield (
-            f"In {count(bad)} of {count(generator.get('windows'))} windows the load generator was the limit. They are"
-            " hatched below, and say nothing of the deployment."
+            f"In {count(bad)} of {count(generator.get('windows'))} windows the load generator was the bottleneck. They"
+            " are hatched below and do not describe the deployment."
         )
     lost = [worker for worker in _listed(load, "workers") if worker.get("lost") is True]
     if lost:
-        yield f"{count(len(lost))} of the load's workers went away; what they would have sent is missing."
+        yield f"{plural(len(lost), 'worker')} stopped during the run; the rest of their requests is missing."
 
 
 def _waited(load: Mapping[str, Any]) -> Iterator[ErrorKind]:
-    """Answers 429, after which Ringback waited: no errors of the deployment, but worth a row."""
+    """Answers 429, after which Ringback waited; they do not count against the deployment."""
     for operation in OPERATIONS:
         if limited := number(members(load, operation).get("rate_limited")):
             yield ErrorKind(operation, "answered 429; Ringback waited", limited, of_deployment=False)
@@ -164,14 +163,14 @@ def _waited(load: Mapping[str, Any]) -> Iterator[ErrorKind]:
 
 def _states(load: Mapping[str, Any]) -> Iterator[StateRow]:
     by_state = members(load, "calls", "by_state")
-    counted = {str(state): told for state, value in by_state.items() if (told := number(value)) is not None}
+    counted = {str(state): calls for state, value in by_state.items() if (calls := number(value)) is not None}
     total = sum(counted.values())
     if not total:
         return
     longest = max(counted.values())
-    for state, told in sorted(counted.items(), key=lambda entry: (-entry[1], entry[0]))[:_MOST_KINDS]:
-        bar = round(100 * told / longest, 2)
-        yield StateRow(one_line(state, 60), count(told), percent(told / total), bar, state in FINAL_STATES)
+    for state, calls in sorted(counted.items(), key=lambda entry: (-entry[1], entry[0]))[:_MOST_KINDS]:
+        bar = round(100 * calls / longest, 2)
+        yield StateRow(one_line(state, 60), count(calls), percent(calls / total), bar, state in FINAL_STATES)
 
 
 def _workers(load: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -184,7 +183,7 @@ def _workers(load: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             count(worker.get("accepted")),
             amount(worker.get("cpu")),
             amount(worker.get("clock_offset_ms")),
-            "went away" if worker.get("lost") is True else "stayed",
+            "lost" if worker.get("lost") is True else "running",
         )
 
 
@@ -195,11 +194,11 @@ def _facts(load: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         ("opened", "opened"),
         ("reused", "reused"),
         ("tls_resumed", "TLS sessions resumed"),
-        ("stale", "found stale"),
+        ("stale", "stale"),
     )
-    told = [f"{count(connections[key])} {word}" for key, word in words if number(connections.get(key)) is not None]
-    if told:
-        yield "Connections", ", ".join(told)
+    parts = [f"{count(connections[key])} {word}" for key, word in words if number(connections.get(key)) is not None]
+    if parts:
+        yield "Connections", ", ".join(parts)
     if isinstance(dns := generator.get("dns"), str):
         yield "Name resolution", one_line(dns, 200)
     if number(generator.get("open_files")) is not None:
@@ -212,5 +211,5 @@ def _facts(load: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _listed(load: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    told = load.get(name)
-    return [entry for entry in told if isinstance(entry, Mapping)] if isinstance(told, list) else []
+    entries = load.get(name)
+    return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []

@@ -1,7 +1,6 @@
-"""The page put together: views into templates, style and script inlined, and a security policy that allows no more.
+"""The page as a whole: templates filled in, style and script inlined, and a strict content security policy.
 
-A browser that follows the policy runs nothing but the one script, whose hash it is told, and fetches nothing at all:
-even markup that slipped through the templates' escaping would stay inert.
+A browser that follows the policy runs only the one script, by its hash, and loads nothing.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["MOST_BYTES", "rewrite_html", "write_html"]
 
 MOST_BYTES: Final = 1_000_000
-"""What the page may weigh; evidence is cut, and told to be, until it does."""
+"""The largest size of the page in bytes; evidence is cut until the page fits."""
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _NOTE = 500
 _OPEN_CARDS = 3
-"""Broken clauses whose evidence is unfolded from the start."""
+"""Broken clauses whose evidence is open at first."""
 
 
 def write_html(report: RunReport, directory: Path) -> Path:
@@ -120,10 +119,10 @@ def _environment() -> Environment:
 
 
 def _foreign(text: Any) -> Markup:
-    """Text that a deployment may have had a hand in: whichever way it runs, it does not turn what stands around it."""
+    """Text from outside, isolated so that its writing direction does not affect the text around it."""
     return Markup("<bdi>{}</bdi>").format(escape(text))
 
 
 def _drawn(svg: str) -> Markup:
-    """An `svg` element of ours; its texts were escaped when it was written."""
+    """An `svg` element that Ringback drew; its texts are escaped."""
     return Markup(svg)  # noqa: S704

@@ -1,4 +1,4 @@
-"""The top of the page: the verdict, why, on what, when, at what cost, and how to run it again."""
+"""The top of the page: the verdict and its reason, the deployment, facts, and how to repeat the run."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class PageHeader:
-    """What the head of the page says."""
+    """The contents of the top of the page."""
 
     title: str
     verdict: str
@@ -57,13 +57,13 @@ class PageHeader:
     deployment: str
     host: str
     aside: str
-    """What kind of deployment it was, where that needs saying."""
+    """The kind of deployment, if it is the sandbox."""
     facts: tuple[tuple[str, str, str], ...]
-    """Name, value, and a word on it."""
+    """Name, value and remark."""
     again: str
     again_aside: str
     counts: tuple[tuple[str, str, str, int], ...]
-    """Verdict, mark, word, number: those that occurred."""
+    """Verdict, mark, word and number, for verdicts that occurred."""
     rows: tuple[Row, ...]
     exit_code: int
 
@@ -104,19 +104,19 @@ def _url(report: RunReport) -> str:
 
 
 def why(report: RunReport) -> str:
-    """The verdict's reason, in a sentence or two."""
+    """The reason for the verdict, in one or two sentences."""
     broken = with_verdict(report, Verdict.FAIL)
     exceeded = [held for held in report.limits if held.verdict is Verdict.FAIL]
     match report.conclusion.verdict:
         case RunVerdict.FAIL:
-            told = _sentences([_broken(broken, len(report.results)), _exceeded(exceeded, len(report.limits))])
+            text = _sentences([_broken(broken, len(report.results)), _exceeded(exceeded, len(report.limits))])
         case RunVerdict.PASS:
-            told = _sentences([_kept(report), _held(report)])
+            text = _sentences([_holding(report), _limits_met(report)])
         case _:
-            told = _undecided(report)
+            text = _undecided(report)
     if report.conclusion.exit_code == ExitCode.INTERRUPTED:
-        told = f"The run was interrupted; this is what had been observed by then. {told}"
-    return told
+        text = f"The run was interrupted. Until then: {text}"
+    return text
 
 
 def _broken(broken: list[ClauseResult], of: int) -> str:
@@ -125,11 +125,11 @@ def _broken(broken: list[ClauseResult], of: int) -> str:
     verb = "is" if len(broken) == 1 else "are"
     broken = sorted(broken, key=lambda result: result.clause.level is not Level.MUST)
     ids = _listed([result.clause.id for result in broken])
-    told = f"{count(len(broken))} of {count(of)} clauses {verb} broken ({ids})"
+    text = f"{count(len(broken))} of {count(of)} clauses {verb} broken ({ids})"
     seen = one_line(broken[0].summary, _REASON).removesuffix(".")
     if not seen:
-        return told
-    return f"{told}: {seen}" if len(broken) == 1 else f"{told}; first of all, {seen}"
+        return text
+    return f"{text}: {seen}" if len(broken) == 1 else f"{text}; the first: {seen}"
 
 
 def _exceeded(exceeded: list[LimitResult], of: int) -> str:
@@ -140,7 +140,7 @@ def _exceeded(exceeded: list[LimitResult], of: int) -> str:
     return f"{count(len(exceeded))} of {count(of)} limits {verb} not hold ({names})"
 
 
-def _kept(report: RunReport) -> str:
+def _holding(report: RunReport) -> str:
     total, counts = len(report.results), report.counts()
     if not total:
         return ""
@@ -155,7 +155,7 @@ def _kept(report: RunReport) -> str:
     return f"{count(counts[Verdict.PASS])} of {count(total)} clauses hold; none is broken ({aside})"
 
 
-def _held(report: RunReport) -> str:
+def _limits_met(report: RunReport) -> str:
     total = len(report.limits)
     if not total:
         return ""
@@ -168,7 +168,7 @@ def _undecided(report: RunReport) -> str:
         return "Nothing was decided."
     more = f" (and {count(len(reasons) - 1)} more)" if len(reasons) > 1 else ""
     first = reasons[0].removesuffix(".")
-    return f"Nothing was seen to be broken, but not everything could be decided: {first}{more}."
+    return f"No deviation was observed, but not everything could be decided: {first}{more}."
 
 
 def _listed(names: list[str], separator: str = ", ") -> str:
@@ -177,8 +177,8 @@ def _listed(names: list[str], separator: str = ", ") -> str:
 
 
 def _sentences(parts: list[str]) -> str:
-    told = [f"{part[0].upper()}{part[1:]}." for part in parts if part]
-    return " ".join(told) or "No more is known."
+    text = [f"{part[0].upper()}{part[1:]}." for part in parts if part]
+    return " ".join(text) or "There is no further information."
 
 
 # -- facts --------------------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def _aside(report: RunReport) -> str:
 
 def _facts(report: RunReport) -> tuple[tuple[str, str, str], ...]:
     started = report.started.astimezone(UTC)
-    budget = f"of at most {count(report.calls_budget)}" if report.calls_budget else "no bound was set"
+    budget = f"of at most {count(report.calls_budget)}" if report.calls_budget else "no limit"
     more = f"; {count(report.calls_may_have_dialled)} more may have dialled" if report.calls_may_have_dialled else ""
     levels = {
         Level.MUST: "only MUST fails",
@@ -225,6 +225,6 @@ def _rows(report: RunReport) -> list[Row]:
 
 def _again_aside(report: RunReport) -> str:
     if report.embedded:
-        return "The sandbox is started and stopped by the command itself; no telephone rings."
-    told = "With the configuration of this run, and the project's token in the variable that it names."
-    return f"{told} It places up to {count(report.calls_budget)} calls." if report.calls_budget else told
+        return "The command starts and stops the sandbox; no telephone rings."
+    text = "Needs the configuration of this run, and the access token in its variable."
+    return f"{text} It places up to {count(report.calls_budget)} calls." if report.calls_budget else text

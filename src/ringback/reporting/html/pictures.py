@@ -31,7 +31,7 @@ _MOST_STATES = 9
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The pictures of a run; None for what it has nothing to show of."""
+    """The pictures of a run; None for those without data."""
 
     over_time: Picture | None = None
     distribution: Picture | None = None
@@ -67,24 +67,20 @@ def _ledger(load: Mapping[str, Any]) -> Picture | None:
     )
     children = tuple(Branch(word, _whole(calls.get(key)), role, below) for key, word, role, below in fates)
     root = Branch("accepted", _whole(calls.get("accepted")), ColorRole.ACCENT, children)
-    told = [f"{count(branch.count)} {branch.name}" for branch in children]
+    parts = [f"{count(branch.count)} {branch.name}" for branch in children]
     wrong = _whole(calls.get("wrong_state"))
-    aside = (
-        f" {count(wrong)} of the final ones ended in another state than their line is known to produce."
-        if wrong
-        else ""
-    )
+    aside = f" {count(wrong)} final calls did not end in the state that their line produces." if wrong else ""
     return draw_flow(
         root,
         key="ledger",
-        title="What became of the accepted calls",
-        caption=f"Of {count(root.count)} accepted calls: {', '.join(told)}.{aside}",
+        title="Outcome of the accepted calls",
+        caption=f"Of {count(root.count)} accepted calls: {', '.join(parts)}.{aside}",
     )
 
 
 def _states(calls: Mapping[str, Any]) -> tuple[Branch, ...]:
-    told = {str(state): _whole(value) for state, value in members(calls, "by_state").items()}
-    ranked = sorted(told.items(), key=lambda entry: (-entry[1], entry[0]))
+    counted = {str(state): _whole(value) for state, value in members(calls, "by_state").items()}
+    ranked = sorted(counted.items(), key=lambda entry: (-entry[1], entry[0]))
     shown = [Branch(s, n, ColorRole.FINAL if s in FINAL_STATES else ColorRole.BAD) for s, n in ranked[:_MOST_STATES]]
     if rest := sum(number_of for _, number_of in ranked[_MOST_STATES:]):
         shown.append(Branch("others", rest, ColorRole.DUE))
@@ -92,8 +88,8 @@ def _states(calls: Mapping[str, Any]) -> tuple[Branch, ...]:
 
 
 def _deliveries(load: Mapping[str, Any]) -> Picture | None:
-    told = members(load, "calls", "deliveries")
-    arrived, contradicting = _whole(told.get("arrived")), _whole(told.get("contradicting"))
+    deliveries = members(load, "calls", "deliveries")
+    arrived, contradicting = _whole(deliveries.get("arrived")), _whole(deliveries.get("contradicting"))
     agreeing = max(arrived - contradicting, 0)
     below = (
         Branch("agree with polls", agreeing, ColorRole.FINAL),
@@ -101,23 +97,23 @@ def _deliveries(load: Mapping[str, Any]) -> Picture | None:
     )
     root = Branch(
         "expected",
-        _whole(told.get("expected")),
+        _whole(deliveries.get("expected")),
         ColorRole.ACCENT,
         (
             Branch("arrived", arrived, ColorRole.FINAL, below if contradicting else ()),
-            Branch("missing", _whole(told.get("missing")), ColorRole.BAD),
+            Branch("missing", _whole(deliveries.get("missing")), ColorRole.BAD),
         ),
     )
-    unknown = _whole(told.get("unknown"))
-    aside = f" {count(unknown)} deliveries were for no call that is known." if unknown else ""
+    unknown = _whole(deliveries.get("unknown"))
+    aside = f" {count(unknown)} deliveries had an unknown id." if unknown else ""
     return draw_flow(
         root,
         key="deliveries",
-        title="What became of the results to be delivered",
+        title="Outcome of the deliveries",
         caption=f"Of {count(root.count)} deliveries due, {count(arrived)} arrived.{aside}",
     )
 
 
 def _whole(value: Any) -> int:
-    told = number(value)
-    return max(0, int(told)) if told is not None else 0
+    found = number(value)
+    return 0 if found is None else max(0, int(found))

@@ -1,7 +1,7 @@
-"""The last runs of each deployment as one page: what changed when, and how the load figures went.
+"""`trend.html`: the last runs of each deployment, with the changes of their verdicts and load figures.
 
-The page is one file that needs no network and no script. What lives here: choosing runs, and what the page shows of
-them. Its template is `templates/trend.html.j2`; its charts are drawn by `ringback.reporting.html.trend_chart`.
+The page is one file that needs neither network nor scripts. Its template is `templates/trend.html.j2`; `trend_chart`
+draws its charts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Verdict
 from ringback.reporting.html.trend_chart import Series, draw
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.model.verdicts import MARKS
+from ringback.reporting.model.verdicts import MARKS, WORDS
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import TREND_FILE
 from ringback.rundir.verdict import NotARun, SavedRun, read_run
@@ -36,7 +36,7 @@ _FIGURES: Final = (
     ("Time to the final state", "ms", ("time_to_final_ms.p50", "time_to_final_ms.p99")),
     ("Arrivals", "a second", ("arrivals.rate",)),
     ("Error rate", "%", ("trigger.error_rate", "poll.error_rate")),
-    ("Calls gone wrong", "calls", ("calls.lost", "calls.wrong_state", "calls.duplicate_ids")),
+    ("Calls with problems", "calls", ("calls.lost", "calls.wrong_state", "calls.duplicate_ids")),
     ("Capacity", "calls a second", ("capacity.rate",)),
 )
 _LABELS = {
@@ -46,13 +46,13 @@ _LABELS = {
     "capacity.rate": "rate",
     "calls.lost": "lost",
     "calls.wrong_state": "wrong state",
-    "calls.duplicate_ids": "shared ids",
+    "calls.duplicate_ids": "duplicate ids",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRuns:
-    """The runs beneath a directory, oldest first, by deployment; and what was passed over, with the reason."""
+    """The runs in a directory by deployment, oldest first; and the skipped folders with the reasons."""
 
     runs: Mapping[str, Sequence[SavedRun]]
     skipped: tuple[tuple[str, str], ...]
@@ -61,7 +61,7 @@ class FoundRuns:
 def find_runs(directory: Path, last: int) -> FoundRuns:
     """Read the runs in the folders of `directory`, the last `last` of each deployment. Raises OSError.
 
-    A folder that holds no run is passed over, and told; files and hidden folders are passed over in silence.
+    Folders without a run are skipped and listed. Files and hidden folders are ignored.
     """
     runs: list[SavedRun] = []
     skipped: list[tuple[str, str]] = []
@@ -85,7 +85,7 @@ def write_trend(found: FoundRuns, path: Path) -> Path:
 
 
 def trend_page(found: FoundRuns) -> str:
-    """The page as HTML; everything that came from outside is escaped and harmless."""
+    """The page as HTML; text from outside is escaped and harmless."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -120,21 +120,21 @@ def _run(run: SavedRun, older: SavedRun | None) -> dict[str, Any]:
     for clause in run.clauses.values():
         counts[clause.verdict] += 1
     limits = sum(held.verdict is Verdict.FAIL for held in run.limits)
-    told = [f"{counts[verdict]} {verdict.value.replace('-', ' ')}" for verdict in Verdict if counts[verdict]]
+    parts = [f"{counts[verdict]} {WORDS[verdict]}" for verdict in Verdict if counts[verdict]]
     return {
         "when": f"{run.started:%Y-%m-%d %H:%M}",
         "day": f"{run.started:%d %b}" if older is None or older.started.date() != run.started.date() else "",
         "name": one_line(run.path.name, _SHORT),
         "command": one_line(run.command, 20),
         "verdict": run.verdict.value,
-        "counts": ", ".join(told) + (f"; {limits} limits broken" if limits else ""),
+        "counts": ", ".join(parts) + (f"; {limits} limits broken" if limits else ""),
         "seconds": f"{run.seconds:,.0f}",
         "version": one_line(run.version, 40),
     }
 
 
 def _clauses(runs: Sequence[SavedRun]) -> Iterator[dict[str, Any]]:
-    """The clauses whose verdict was not the same in all runs that were asked about them, or is no pass in the last."""
+    """The clauses whose verdict changed between the runs, or that deviate in the last run."""
     for name, clause in CLAUSES.items():
         verdicts = [run.clauses[name].verdict if name in run.clauses else None for run in runs]
         seen = [verdict for verdict in verdicts if verdict is not None]
@@ -148,7 +148,7 @@ def _clauses(runs: Sequence[SavedRun]) -> Iterator[dict[str, Any]]:
                     {
                         "verdict": "" if verdict is None else verdict.value,
                         "changed": moved,
-                        "told": one_line(summary, _LONG),
+                        "summary": one_line(summary, _LONG),
                         "when": f"{run.started:%Y-%m-%d %H:%M}",
                     }
                 )
@@ -157,7 +157,7 @@ def _clauses(runs: Sequence[SavedRun]) -> Iterator[dict[str, Any]]:
 
 
 def _steady(runs: Sequence[SavedRun]) -> str:
-    """How many clauses passed in every run that was asked about them."""
+    """How many clauses passed in every run that selected them."""
     asked = [name for name in CLAUSES if any(name in run.clauses for run in runs)]
     passed = [
         name for name in asked if all(run.clauses[name].verdict is Verdict.PASS for run in runs if name in run.clauses)
@@ -190,8 +190,8 @@ def _charts(group: str, runs: Sequence[SavedRun]) -> Iterator[dict[str, Any]]:
 def _rows(instants: Sequence[str], series: Sequence[Series], limited: Iterable[bool]) -> Iterator[dict[str, Any]]:
     for index, (instant, mark) in enumerate(zip(instants, limited, strict=True)):
         values = [one.values[index] for one in series]
-        told = ["–" if value is None else f"{value:,.4g}" for value in values]
-        yield {"when": instant, "values": told, "limited": mark}
+        cells = ["–" if value is None else f"{value:,.4g}" for value in values]
+        yield {"when": instant, "values": cells, "limited": mark}
 
 
 def _scaled(value: object, unit: str) -> float | None:

@@ -1,6 +1,6 @@
 """Charts of the trend page: figures over runs, from 0, with a line for each figure and a mark for each run.
 
-Each line ends in its name and has marks of its own shape, so that a reader need not tell colours apart.
+Each line ends in its name and has marks of its own shape, so that a reader need not distinguish colours.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def _name_lines(axes: Axes, series: Sequence[Series]) -> None:
 
 
 def _described(series: Sequence[Series], instants: Sequence[str]) -> str:
-    told = []
+    parts = []
     for one in series:
         values = [value for value in one.values if value is not None]
         if values:
-            told.append(f"{one.label} went from {values[0]:,.4g} to {values[-1]:,.4g}, at most {max(values):,.4g}")
-    return f"{len(instants)} runs. " + "; ".join(told) + "."
+            parts.append(f"{one.label} went from {values[0]:,.4g} to {values[-1]:,.4g}, at most {max(values):,.4g}")
+    return f"{len(instants)} runs. " + "; ".join(parts) + "."

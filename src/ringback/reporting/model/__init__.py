@@ -1,1 +1,1 @@
-"""One view of a run that all reports share: its facts, numbers, and text made harmless. Nothing here is drawn."""
+"""The view of a run that all reports share: its facts, its numbers, and text made harmless."""

@@ -12,36 +12,36 @@ __all__ = ["amount", "count", "duration", "milliseconds", "percent", "share"]
 
 def count(value: Any) -> str:
     """A whole number with its thousands apart; a dash for what was not counted."""
-    told = number(value)
-    return "–" if told is None else f"{told:,.0f}"
+    known = number(value)
+    return "–" if known is None else f"{known:,.0f}"
 
 
 def amount(value: Any) -> str:
     """A number to three or four significant digits: 0.0213, 19.97, 1,204."""
-    told = number(value)
-    if told is None:
+    known = number(value)
+    if known is None:
         return "–"
-    if told == 0 or abs(told) >= 1_000 or float(told).is_integer():
-        return f"{told:,.0f}"
-    digits = max(0, 2 - math.floor(math.log10(abs(told))))
-    text = f"{told:.{min(digits, 9)}f}"
+    if known == 0 or abs(known) >= 1_000 or float(known).is_integer():
+        return f"{known:,.0f}"
+    digits = max(0, 2 - math.floor(math.log10(abs(known))))
+    text = f"{known:.{min(digits, 9)}f}"
     return text.rstrip("0").rstrip(".") if digits else text
 
 
 def milliseconds(value: Any) -> str:
     """Milliseconds to the digits that mean something, without the unit."""
-    told = number(value)
-    if told is None:
+    known = number(value)
+    if known is None:
         return "–"
-    return f"{told:,.0f}" if abs(told) >= 100 else f"{told:.1f}" if abs(told) >= 10 else f"{told:.2f}"
+    return f"{known:,.0f}" if abs(known) >= 100 else f"{known:.1f}" if abs(known) >= 10 else f"{known:.2f}"
 
 
 def percent(value: Any) -> str:
     """A share of one as per cent, with as many digits as it takes to see that it is not nothing."""
-    told = number(value)
-    if told is None:
+    known = number(value)
+    if known is None:
         return "–"
-    hundredths = told * 100
+    hundredths = known * 100
     if hundredths in (0, 100):
         return f"{hundredths:.0f} %"
     if abs(hundredths) >= 10:
@@ -58,12 +58,12 @@ def share(part: Any, whole: Any) -> float | None:
 
 def duration(seconds: Any) -> str:
     """A length of time: `4.1 s`, `3 min 20 s`, `2 h 05 min`."""
-    told = number(seconds)
-    if told is None:
+    known = number(seconds)
+    if known is None:
         return "–"
-    if told < 120:
-        return f"{told:.1f} s"
-    whole = round(told)
+    if known < 120:
+        return f"{known:.1f} s"
+    whole = round(known)
     if whole < 7_200:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,8 +1,4 @@
-"""One finished (or interrupted) run, as every report sees it.
-
-What lives here: the facts that reports are made of. Judging is the contract's business, writing is the business of
-the modules beside this one.
-"""
+"""`RunReport`: the facts of a finished or interrupted run, from which all reports are made."""
 
 from __future__ import annotations
 
@@ -27,27 +23,27 @@ _FROM_OUTSIDE = (
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a run was, what it found, and what follows."""
+    """A run: what it was, what it found, and its conclusion."""
 
     command: str
     """`check`, `load` or `gate`."""
     started: datetime
-    """When the run began; aware, UTC."""
+    """When the run began, in UTC."""
     seconds: float
     """How long it took."""
     base_url: str
     embedded: bool
-    """Whether the deployment was the sandbox that the run itself started."""
+    """Whether the deployment was the embedded sandbox."""
     seed: int
     level: Level
-    """The mildest level whose deviations fail the run."""
+    """The lowest level whose deviations fail the run."""
     results: tuple[ClauseResult, ...]
     limits: tuple[LimitResult, ...]
     calls_accepted: int
     calls_budget: int
-    """The most calls that the run might have placed; 0 if there was no bound (an embedded sandbox under load)."""
+    """The largest number of calls that the run was allowed; 0 for no limit (an embedded sandbox under load)."""
     calls_may_have_dialled: int
-    """Triggers beyond the accepted ones that may have placed a call without saying so."""
+    """Triggers without a confirmed acceptance that may have placed a call."""
     conclusion: Conclusion
     faults: tuple[str, ...] = ()
     """The faults of the embedded sandbox; empty for any other deployment."""
@@ -56,10 +52,10 @@ class RunReport:
     load: Mapping[str, Any] | None = None
     """The load section of `verdict.json`; None if no load was run."""
     notes: tuple[str, ...] = ()
-    """What a reader should know that is nobody's deviation, such as `17 triggers waited for a rate limit`."""
+    """Remarks that are not deviations, such as `17 triggers waited for a rate limit`."""
 
     waivers: tuple[WaiverUse, ...] = ()
-    """The waivers of the configuration, and what became of each."""
+    """The waivers of the configuration, and whether each was applied."""
 
     again: str = ""
     """The command line that repeats the run; empty if it is not known."""
@@ -68,7 +64,7 @@ class RunReport:
     """The version of Ringback that made the run."""
 
     def __post_init__(self) -> None:
-        """Whatever a report is made of is clean before anything is made of it."""
+        """Clean all texts, before a report is made of them."""
         for name in _FROM_OUTSIDE:
             object.__setattr__(self, name, SINK.values(getattr(self, name)))
 
@@ -78,13 +74,13 @@ class RunReport:
         return (*self.faults, *self.dialects)
 
     def calls_placed(self) -> str:
-        """The calls of the run, in a few words: `3 of 70 calls placed, 2 more may have dialled`."""
+        """The calls of the run in words: `3 of 70 calls placed, 2 more may have dialled`."""
         budget = f" of {self.calls_budget:,}" if self.calls_budget else ""
         more = f", {self.calls_may_have_dialled:,} more may have dialled" if self.calls_may_have_dialled else ""
         return f"{self.calls_accepted:,}{budget} calls placed{more}"
 
     def counts(self) -> dict[Verdict, int]:
-        """How many clauses ended in each verdict; every verdict is present."""
+        """Verdict -> number of clauses with it, for all verdicts."""
         counts = dict.fromkeys(Verdict, 0)
         for result in self.results:
             counts[result.verdict] += 1

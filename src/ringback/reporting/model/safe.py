@@ -1,9 +1,9 @@
-"""Hostile text made inert, for a terminal and for XML alike.
+"""Hostile text made harmless, for terminals, XML and HTML.
 
-Whatever a deployment sends may hold escape sequences that repaint a terminal, marks that reverse reading order, or
-code points that no encoding carries. Here they become visible text.
+A deployment may send escape sequences that repaint a terminal, marks that reverse reading order, or code points that
+no encoding can represent. They become visible text here.
 
-Whatever shortens a text has the sink remove secrets from it first: what is cut off one can't be recognised any more.
+The sink removes secrets before a text is shortened: redaction would not recognise part of a secret.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ringback.rundir import SINK
 __all__ = ["clean_text", "one_line", "printable", "shell_line"]
 
 _MARKS_IN_A_ROW = 3
-"""Combining marks beyond these on one character are spelled out: stacked without end, they paint over other lines."""
+"""More combining marks on one character are spelled out; a tall stack would cover other lines."""
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
@@ -24,15 +24,15 @@ def printable(text: str, limit: int) -> str:
     r"""Text in which every character is harmless; line feeds stay line feeds, tabs become four spaces.
 
     Control characters appear as `\x1b`, lone surrogates as `\ud800`, other invisible characters (bidirectional
-    controls, zero-width marks, unusual spaces, what Unicode has not assigned) as `<U+202E>`. A text that would need
-    more than `limit` characters is cut there, and an ending says how many of its own characters are left out.
+    controls, zero-width marks, unusual spaces, unassigned code points) as `<U+202E>`. A longer text is cut at `limit`
+    characters, and its ending shows how many of its characters were left out.
     """
-    return _inert(SINK.clean(text), limit, keep="\n", tab="    ", told=True)
+    return _inert(SINK.clean(text), limit, keep="\n", tab="    ", counted=True)
 
 
 def one_line(text: str, limit: int) -> str:
     r"""Like `printable`, but on one line: line feeds and tabs appear as `\n` and `\t`, a cut as an ellipsis."""
-    return _inert(SINK.clean(text), limit, keep="", tab="\\t", told=False)
+    return _inert(SINK.clean(text), limit, keep="", tab="\\t", counted=False)
 
 
 def clean_text(text: str) -> str:
@@ -41,9 +41,10 @@ def clean_text(text: str) -> str:
 
 
 def shell_line(command: str) -> str:
-    r"""A command line whose arguments are quoted as `shlex.quote` does, on one line and harmless to look at.
+    r"""A command line whose arguments are quoted as `shlex.quote` does, on one line and safe to display.
 
-    What can't be shown is written as bash, ksh and zsh read it, so that pasting the line still sends the same bytes:
+    Characters that can't be shown are written as escapes of bash, ksh and zsh, so that the pasted line sends the same
+    bytes:
     a line feed inside single quotes becomes `'$'\n''`, a no-break space `'$'\xc2\xa0''`.
     """
     if command.isprintable():
@@ -62,7 +63,7 @@ def _ansi_c(run: str) -> str:
     )
 
 
-def _inert(text: str, limit: int, *, keep: str, tab: str, told: bool) -> str:
+def _inert(text: str, limit: int, *, keep: str, tab: str, counted: bool) -> str:
     pieces: list[str] = []
     length = taken = marks = 0
     for character in text:
@@ -85,7 +86,7 @@ def _inert(text: str, limit: int, *, keep: str, tab: str, told: bool) -> str:
     left = len(text) - taken
     if not left:
         return "".join(pieces)
-    if told:
+    if counted:
         return f"{''.join(pieces)}… [{left:,} more character{'s' if left > 1 else ''}]"
     while pieces and length >= max(limit, 1):
         length -= len(pieces.pop())

@@ -1,7 +1,4 @@
-"""One failing clause on a terminal: what was promised, what came instead, and how to see it again.
-
-Written for a reader who has never met the project: each block stands alone.
-"""
+"""Failing clauses on a terminal: what was expected, what was observed, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from ringback.reporting.terminal.layout import STYLES, field, hanging, heading, 
 __all__ = ["print_failures"]
 
 _BINDING = {
-    Level.MUST: "MUST: the API's documentation says so",
+    Level.MUST: "MUST: the API documentation says so",
     Level.SHOULD: "SHOULD: it follows from the documentation, HTTP or JSON",
     Level.ADVISORY: "ADVISORY: good practice",
 }

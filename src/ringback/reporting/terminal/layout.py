@@ -1,8 +1,7 @@
-"""How printed reports are laid out: indentation, wrapping, marks and colours.
+"""The layout of printed reports: indentation, wrapping and colours.
 
-What lives here: the shape of a line. What does not: any fact about a run. Text that came from outside is made inert
-before it gets here; nothing here reads markup. What is wrapped or folded is cleaned first: a secret that is broken over
-two lines would not be found afterwards.
+Text from outside is made harmless before it gets here; markup is not interpreted. Text is cleaned of secrets before it
+is wrapped, because redaction would not find a secret that is split over two lines.
 """
 
 from __future__ import annotations
@@ -41,11 +40,11 @@ STYLES: Final[dict[Verdict | RunVerdict, str]] = {
     RunVerdict.INCONCLUSIVE: "bold yellow",
 }
 _WIDEST = 112
-"""Columns beyond which prose is harder to read, however wide the terminal."""
+"""The widest column of text that is easy to read."""
 _NARROWEST = 40
 _LABEL = 10
 _SEAMS = " ,;&>"
-"""Characters after which quoted text is best broken."""
+"""Characters after which quoted text is broken."""
 
 
 def page_width(console: Console) -> int:
@@ -54,12 +53,12 @@ def page_width(console: Console) -> int:
 
 
 def line(console: Console, text: str | Text = "", style: str = "") -> None:
-    """Print one line as it is, however long: no wrapping, no padding, no markup."""
+    """Print one line of any length, without wrapping, padding or markup."""
     console.print(_clean(Text(text, style) if isinstance(text, str) else text), soft_wrap=True)
 
 
 def heading(console: Console, title: str, aside: str = "") -> None:
-    """Print a heading, after an empty line; `aside` follows it in a quieter style, wrapped."""
+    """Print an empty line, a heading, and `aside` below it, wrapped and dimmed."""
     line(console)
     line(console, title, "bold")
     if aside:
@@ -67,7 +66,7 @@ def heading(console: Console, title: str, aside: str = "") -> None:
 
 
 def hanging(console: Console, lead: Text, body: Text) -> None:
-    """Print `lead`, then `body` beside it, wrapped, each further line indented to where `body` began."""
+    """Print `lead` and, beside it, `body`, wrapped and indented to its first line."""
     room = max(page_width(console) - lead.cell_len, 16)
     indent = Text(" " * lead.cell_len)
     for index, part in enumerate(_clean(body).wrap(console, room, overflow="fold")):
@@ -78,13 +77,13 @@ def hanging(console: Console, lead: Text, body: Text) -> None:
 
 
 def field(console: Console, label: str, body: str | Text, style: str = "") -> None:
-    """Print a labelled paragraph, indented under whatever it belongs to."""
+    """Print an indented paragraph with a label."""
     lead = Text.assemble("  ", (f"{label:<{_LABEL}}", "dim"))
     hanging(console, lead, Text(body, style) if isinstance(body, str) else body)
 
 
 def quotation(console: Console, label: str, text: str, lines: int) -> None:
-    """Print a labelled quotation: line breaks and spaces kept, long lines broken, no more than `lines` lines of it."""
+    """Print a labelled quotation of at most `lines` lines; line breaks and spaces stay, long lines are broken."""
     room = max(page_width(console) - 2 - _LABEL, 16)
     folded = [part for row in SINK.clean(text).split("\n") for part in _folded(row, room)]
     if len(folded) > lines:
@@ -98,13 +97,13 @@ def quotation(console: Console, label: str, text: str, lines: int) -> None:
 
 
 def _clean(text: Text) -> Text:
-    """The text; where something has to be removed from it, without its styles."""
+    """The clean text; it loses its styles if something was removed."""
     clean = SINK.clean(text.plain)
     return text if clean == text.plain else Text(clean, text.style)
 
 
 def _folded(row: str, room: int) -> Iterator[str]:
-    """A line in parts of at most `room` columns, broken at a seam if there is one past its first quarter."""
+    """A line in parts of at most `room` columns, broken after one of `_SEAMS` beyond the first quarter if possible."""
     while cell_len(row) > room:
         end = columns = 0
         while columns + cell_len(row[end]) <= room:
@@ -120,12 +119,12 @@ def _folded(row: str, room: int) -> Iterator[str]:
 
 
 def joined(parts: Iterable[str | Text], separator: str = " · ") -> Text:
-    """The parts that are not empty, with a separator between them."""
+    """The non-empty parts, with a separator between them."""
     return Text(separator).join(Text(part) if isinstance(part, str) else part for part in parts if len(part))
 
 
 def packed(parts: Iterable[Text], room: int, separator: str = " · ") -> Text:
-    """The parts that are not empty, as many on a line as `room` columns hold, and none torn apart for it."""
+    """The non-empty parts, as many per line as fit into `room` columns; no part is broken."""
     lines: list[Text] = []
     for part in parts:
         if not part:

@@ -1,4 +1,4 @@
-"""Something that stays live on a terminal: drawn now and then, wiped at the end, and absent where nobody watches."""
+"""A live view on a terminal: redrawn regularly, erased at the end, and absent without a terminal."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class LiveView:
 
 
 def _is_terminal(console: Console) -> bool:
-    """Whether somebody is watching: colour that was forced into a pipe is not a terminal."""
+    """Whether the output is a terminal; colour forced into a pipe does not count."""
     if getattr(console, "terse", False) or console.quiet or console.is_dumb_terminal or not console.is_terminal:
         return False
     try:

@@ -1,6 +1,6 @@
 """The live view of a load run on a terminal: rate, percentiles, calls in flight, final states, lag, limits.
 
-Reads the figures that a run tells about twice a second; knows nothing of how they come about.
+It shows the figures that the run reports about twice a second.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BAR = 24
 
 
 class LoadProgress:
-    """A few live lines on a terminal, wiped at the end; nothing at all where nobody watches."""
+    """A few live lines on a terminal, erased at the end; nothing without a terminal."""
 
     def __init__(self, console: Console, load: str, budget: int | None, limits: Iterable[Limit]) -> None:
         self._load = load
@@ -43,7 +43,7 @@ class LoadProgress:
         self._view.__exit__(*raised)
 
     def update(self, figures: Mapping[str, Any]) -> None:
-        """Take what the run told."""
+        """Take the figures that the run reported."""
         now, sent = clock.monotonic(), int(figures.get("sent") or 0)
         if self._before is not None and now > self._before[0]:
             self._rate = max(0.0, sent - self._before[1]) / (now - self._before[0])
@@ -51,7 +51,7 @@ class LoadProgress:
         self._figures = figures
 
     def render(self) -> RenderableType:
-        """The view as of now."""
+        """The current view."""
         figures = self._figures
         section = figures.get("section") or {}
         if not section:
@@ -67,9 +67,9 @@ class LoadProgress:
         text.append("━" * filled, style="cyan")
         text.append("━" * (_BAR - filled), style="dim")
         text.append(f" {figures.get('phase', '')} {seconds:.0f} of {duration:.0f} s", style="cyan")
-        text.append(f" · {self._rate:,.0f} sent a second · lag p99 {lag} ms")
+        text.append(f" · {self._rate:,.0f} sent per second · lag p99 {lag} ms")
         if _at(section, "generator", "limited"):
-            text.append(" · the generator is the limit", style="bold yellow")
+            text.append(" · the generator is the bottleneck", style="bold yellow")
         return text
 
     def _times(self, section: Mapping[str, Any]) -> Table:
@@ -91,9 +91,9 @@ class LoadProgress:
 
     def _calls(self, section: Mapping[str, Any]) -> Text:
         calls = section.get("calls") or {}
-        told = [f"{calls.get('accepted', 0):,} accepted" + (f" of at most {self._budget:,}" if self._budget else "")]
-        told += [f"{calls.get('unfinished', 0):,} in flight", f"{calls.get('final', 0):,} final"]
-        text = Text(" · ".join(told), no_wrap=True, overflow="ellipsis")
+        parts = [f"{calls.get('accepted', 0):,} accepted" + (f" of at most {self._budget:,}" if self._budget else "")]
+        parts += [f"{calls.get('unfinished', 0):,} in flight", f"{calls.get('final', 0):,} final"]
+        text = Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
         states = calls.get("by_state") or {}
         if states:
             text.append(

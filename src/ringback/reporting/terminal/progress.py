@@ -1,4 +1,4 @@
-"""The line that shows, on a terminal, how far a run has come."""
+"""The progress line of a check on a terminal."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Progress:
         doing: str = "",
         may_have_dialled: int = 0,
     ) -> None:
-        """Say how far the run is; `doing` is a few words, `budget` 0 means that there is none."""
+        """Update the line; `doing` is a few words, `budget` 0 means no limit."""
         self._state = _State(clauses_done, clauses_total, calls_placed, budget, may_have_dialled, ringing, doing)
 
     def __enter__(self) -> Self:

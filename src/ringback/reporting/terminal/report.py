@@ -1,7 +1,6 @@
 """A run on the terminal: the plan before it, the report after it.
 
-The report reads from the general to the particular (sections, failures, what else a reader should know) and ends in
-one line that says it all, which is the line that `--quiet` leaves.
+The report goes from sections to failures to notes. Its last line sums it up; `--quiet` prints only that line.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ _WIDEST_IDS = 20
 """Columns that clause ids may take; the reason of a longer list goes to the next line."""
 _ROOM_BESIDE_TITLES = 40
 _NAMED = 5
-"""What is broken by name in the last line."""
+"""Broken clauses and limits that the last line names."""
 _ENTRY = 300
 """Characters of a one-line entry, before wrapping."""
 
 
 def print_plan(console: Console, lines: Sequence[tuple[str, str]]) -> None:
-    """Print what is about to happen, a label and its text a line; nothing when quiet."""
+    """Print a plan, one label with its text per line; nothing when quiet."""
     if _terse(console):
         return
     width = max((len(label) for label, _ in lines), default=0)

@@ -1,4 +1,4 @@
-"""The console that reports are printed on: where colour, encoding and closed pipes are settled once."""
+"""The console for reports, which handles colour, encoding and closed pipes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _ERRORS = "ringback-terminal"
 
 
 class ReportConsole(Console):
-    """A rich console on standard output that never reads markup and survives a reader that goes away."""
+    """A rich console on standard output that ignores markup and survives a closed pipe."""
 
     def __init__(self, *, terse: bool = False, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
         self.terse = terse
-        """Whether only a run's last line is wanted."""
+        """Whether to print only a report's last line."""
 
     def on_broken_pipe(self) -> None:
-        """Go on in silence: the run's own exit code must stand, whether or not somebody reads along."""
+        """Continue without output, so that the exit code is still the run's."""
         self.quiet = True
         silence = os.open(os.devnull, os.O_WRONLY)
         try:
@@ -34,10 +34,10 @@ class ReportConsole(Console):
 
 
 def console(*, quiet: bool, no_color: bool) -> Console:
-    """A console on standard output; `quiet` leaves of each report only its last line.
+    """A console on standard output; with `quiet`, reports print only their last line.
 
-    Without colour (asked for here, by a non-empty NO_COLOR, or because standard output is no terminal) no escape
-    sequence is written at all. Where standard output can't carry a character, a plain one or its code stands in.
+    Without colour (`no_color`, a non-empty NO_COLOR, or standard output that is not a terminal), no escape sequence is
+    written. A character that standard output can't encode is replaced by a similar one or by its code.
     """
     plain = no_color or bool(os.environ.get("NO_COLOR"))
     stream = sys.stdout

@@ -65,8 +65,10 @@ class Axes:
         decade = 10.0 ** math.floor(math.log10(min(known)))
         low = decade if min(known) < 3 * decade else 3 * decade
         self.y = Scale(low, max(known) * 1.3, self.bottom, self.top, logarithmic=True)
-        decades = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(self.y.high)) + 1)
-        self._level_lines([10.0**exponent for exponent in decades])
+        exponents = range(math.floor(math.log10(low)), math.floor(math.log10(self.y.high)) + 1)
+        factors = (1, 2, 5) if len(exponents) < 4 else (1,)
+        values = [factor * 10.0**exponent for exponent in exponents for factor in factors]
+        self._level_lines([value for value in values if low * (1 - 1e-9) <= value <= self.y.high])
         return True
 
     def time(self, from_s: float, to_s: float, *, about: int, labels: bool = True, grid: bool = False) -> str:

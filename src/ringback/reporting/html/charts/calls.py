@@ -16,17 +16,18 @@ from ringback.reporting.model.timelines import CallTimeline
 
 __all__ = ["draw_calls"]
 
-_MOST_DRAWN, _MOST_TOLD = 120, 400
+_MOST_DRAWN, _MOST_LISTED = 120, 400
 _ROW, _TOP, _BOTTOM = 17, 12, 46
 _LABEL, _STATE = 44, 24
 _TINY, _MOST_OF_IT = 0.04, 0.6
-"""Of the run's axis: what half the calls need less of, and none more, to be drawn from their own triggers."""
+"""Shares of the run's duration: calls are drawn from their own triggers if half of them are shorter than the first and
+none is longer than the second."""
 
 
 def draw_calls(timelines: Sequence[CallTimeline]) -> Picture | None:
     """The calls in the order of their triggers; None if there are none.
 
-    Of very many, those that did not end as their line does come first, then the earliest; the rest is counted.
+    If there are very many, those that ended wrongly are drawn, then the earliest; the rest is counted.
     """
     if not timelines:
         return None
@@ -38,11 +39,11 @@ def draw_calls(timelines: Sequence[CallTimeline]) -> Picture | None:
 
     legend = [
         Key("box", "ink", "trigger until its answer"),
-        Key("box", "accent", "in progress, until a poll told the end"),
+        Key("box", "accent", "in progress, until a poll reported the end"),
     ]
     if any(call.deliveries and call.final_s is not None for call in shown):
         legend.append(Key("line", "wait", "final, until its result was delivered"))
-    legend.append(Key("dot", "good", "final, as its line is known to end"))
+    legend.append(Key("dot", "good", "final, in the state of its line"))
     if any(call.state is not None and not call.as_known for call in shown):
         legend.append(Key("cross", "bad", "final, in another state"))
     if any(call.state is None for call in shown):
@@ -67,7 +68,7 @@ def _chosen(timelines: Sequence[CallTimeline], most: int) -> list[CallTimeline]:
 
 
 def _apart(calls: Sequence[CallTimeline]) -> bool:
-    """Whether calls are so short beside the run that on its own axis nothing of them would be seen."""
+    """Whether calls are too short to be visible on the axis of the whole run."""
     whole = max(_last(call) for call in calls)
     own = [_last(call) - call.triggered_s for call in calls]
     return statistics.median(own) < _TINY * whole and max(own) < _MOST_OF_IT * whole
@@ -97,15 +98,17 @@ def _from_its_trigger(call: CallTimeline) -> CallTimeline:
 
 
 def _caption(timelines: Sequence[CallTimeline], shown: Sequence[CallTimeline], *, apart: bool) -> str:
-    told = f"{count(len(timelines))} accepted call{'s' if len(timelines) != 1 else ''}, in the order of their triggers."
+    caption = (
+        f"{count(len(timelines))} accepted call{'s' if len(timelines) != 1 else ''}, in the order of their triggers."
+    )
     if len(shown) < len(timelines):
-        told += f" {count(len(timelines) - len(shown))} more are not drawn; those that ended wrongly all are."
+        caption += f" {count(len(timelines) - len(shown))} more are not drawn; all that ended wrongly are."
     if apart:
-        told += " Each begins at its own trigger; the table tells when that was."
-    told += " An end is known as exactly as the call was asked for."
+        caption += " Each begins at its own trigger; the table has its time."
+    caption += " The end of a call is known to within one poll interval."
     if not any(call.deliveries for call in timelines):
-        told += " No delivery was recorded."
-    return told
+        caption += " No delivery was recorded."
+    return caption
 
 
 def _draw(width: int, calls: Sequence[CallTimeline], *, apart: bool) -> Sheet:
@@ -156,7 +159,7 @@ def _labels(axes: Axes, call: CallTimeline, y: float, *, narrow: bool) -> None:
 
 
 def _table(timelines: Sequence[CallTimeline]) -> Table:
-    told = _chosen(timelines, _MOST_TOLD)
+    listed = _chosen(timelines, _MOST_LISTED)
     rows = [
         (
             one_line(call.label.removeprefix("trigger: "), 80),
@@ -168,9 +171,9 @@ def _table(timelines: Sequence[CallTimeline]) -> Table:
             _after(call, call.final_s),
             ", ".join(f"{_after(call, at)} ({status})" for at, status in call.deliveries[:5]) or "–",
         )
-        for call in told
+        for call in listed
     ]
-    left = len(timelines) - len(told)
+    left = len(timelines) - len(listed)
     return Table(
         (
             "sent",

@@ -1,4 +1,4 @@
-"""The search for capacity: what arrived of each rate that was tried, how late answers came, and which rates held."""
+"""The capacity search: for each rate that was tried, the arrivals, the latency, and whether the limits held."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _WORDS = {True: "held", False: "did not hold", None: "undecided"}
 
 
 def draw_capacity(load: Mapping[str, Any]) -> Picture | None:
-    """The rates that were tried; None if there was no such search."""
+    """The rates that were tried; None without a capacity search."""
     capacity = members(load, "capacity")
-    told = capacity.get("steps")
+    entries = capacity.get("steps")
     steps = sorted(
-        (step for entry in (told if isinstance(told, list) else []) if (step := _step(entry)) is not None),
+        (step for entry in (entries if isinstance(entries, list) else []) if (step := _step(entry)) is not None),
         key=lambda step: step.rate,
     )
     if not steps:
@@ -55,9 +55,9 @@ def draw_capacity(load: Mapping[str, Any]) -> Picture | None:
     legend = [Key("dot", "good", "held"), Key("cross", "bad", "did not hold")]
     if any(step.held is None for step in steps):
         legend.append(Key("ring", "open", "undecided"))
-    legend.append(Key("dash", "due", "all that was due arrived"))
+    legend.append(Key("dash", "due", "all due requests arrived"))
     if None not in found[1:]:
-        legend.append(Key("box", "shade", "capacity lies in here"))
+        legend.append(Key("box", "shade", "range of the capacity"))
     return make_picture(
         draw,
         key="capacity",
@@ -92,12 +92,12 @@ def _step(entry: Any) -> _Step | None:
 
 def _caption(found: Sequence[float | None]) -> str:
     rate, low, high = found
-    told = "Each point is one rate that was tried."
+    caption = "Each point is one rate that was tried."
     if rate is not None:
-        told += f" The highest that kept the limits: {amount(rate)} a second."
+        caption += f" The highest rate that met the limits: {amount(rate)} per second."
     if low is not None and high is not None:
-        told += f" {amount(low)} held, {amount(high)} did not: the capacity lies between."
-    return told
+        caption += f" {amount(low)} held, {amount(high)} did not: the capacity is between them."
+    return caption
 
 
 def _draw(width: int, steps: Sequence[_Step], found: Sequence[float | None]) -> Sheet:

@@ -1,6 +1,7 @@
-"""How latency is distributed, up to the 99.99th percentile: from the due instant, beside the time from the sending.
+"""The distribution of latency and service time, up to the 99.99th percentile.
 
-The level axis stretches the tail, as HdrHistogram's plots do: each step to the right leaves a tenth of the requests.
+The percentile axis stretches the tail, as in HdrHistogram's plots: each step to the right leaves a tenth of the
+requests.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _BY_KEY = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """One kind of request: percentile, milliseconds from the due instant, milliseconds from the sending."""
+    """One kind of request; a point is a percentile, its latency and its service time in milliseconds."""
 
     title: str
     points: tuple[tuple[float, float | None, float | None], ...]
@@ -34,7 +35,7 @@ class _Curve:
 
     @property
     def last(self) -> float:
-        """The percentile beyond which not a single request is left."""
+        """The last percentile with at least one request beyond it."""
         return min(_TICKS[-1], 100 * (1 - 1 / self.counted)) if self.counted > 1 else 50.0
 
 
@@ -52,16 +53,19 @@ def draw_distribution(load: Mapping[str, Any]) -> Picture | None:
         key="distribution",
         title="Latency distribution",
         caption=_caption(curves),
-        legend=[Key("line", "p99", "from the due instant"), Key("dots", "service", "from the sending (service time)")],
+        legend=[
+            Key("line", "p99", "from the due time (latency)"),
+            Key("dots", "service", "from the sending (service time)"),
+        ],
         table=_table(curves),
     )
 
 
 def _curve(load: Mapping[str, Any], name: str) -> _Curve | None:
     measured = members(load, name)
-    told = measured.get("distribution")
+    entries = measured.get("distribution")
     points = []
-    for entry in told if isinstance(told, Sequence) and not isinstance(told, str) else ():
+    for entry in entries if isinstance(entries, Sequence) and not isinstance(entries, str) else ():
         if isinstance(entry, Sequence) and not isinstance(entry, str) and len(entry) >= 3:
             percentile = number(entry[0])
             if percentile is not None and 0 <= percentile <= 100:
@@ -77,13 +81,13 @@ def _curve(load: Mapping[str, Any], name: str) -> _Curve | None:
 
 
 def _caption(curves: Sequence[_Curve]) -> str:
-    told = ["Where the two lines part, requests had to wait before they could be sent: callers would have waited, too."]
-    told += [
-        f"{count(curve.counted)} {curve.title.lower()}s say nothing beyond the {curve.last:.4g}th percentile."
+    sentences = ["Where the lines differ, requests had to wait before they could be sent, as callers would have."]
+    sentences += [
+        f"{count(curve.counted)} {curve.title.lower()}s have no data beyond the {curve.last:.4g}th percentile."
         for curve in curves
         if 0 < curve.counted < 10_000
     ]
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _tail(percentile: float) -> float:
@@ -124,4 +128,4 @@ def _table(curves: Sequence[_Curve]) -> Table:
         for curve in curves
         for at, due, service in curve.points
     ]
-    return Table(("request", "percentile", "from due, ms", "from sending, ms"), tuple(rows))
+    return Table(("request", "percentile", "latency, ms", "service time, ms"), tuple(rows))

@@ -1,4 +1,4 @@
-"""What became of a number of things, as a flow: each splits into what it turned into, as wide as there are many."""
+"""A flow chart: a number of calls splits into their outcomes, drawn as wide as their numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAME = 26
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A number of things of one kind, and the kinds that they turned into, the largest first or last as it suits."""
+    """A number of calls with one outcome, and how they split further."""
 
     name: str
     count: int
@@ -36,11 +36,11 @@ class _Node:
     height: float = 0.0
     top: float = 0.0
     spent: float = 0.0
-    """How much of its right side has flowed on."""
+    """Height of its right side that bands already use."""
 
 
 def draw_flow(root: Branch, *, key: str, title: str, caption: str) -> Picture | None:
-    """The flow from `root` to its children and theirs; None if there was nothing. Branches of nothing are left out."""
+    """The flow from `root` to its descendants; None if the root is 0. Branches of 0 are left out."""
     if root.count <= 0:
         return None
 
@@ -115,13 +115,13 @@ def _band(sheet: Sheet, node: _Node, left: float, right: float) -> None:
 
 def _label(sheet: Sheet, node: _Node, left: float, whole: int, narrow: bool) -> None:
     middle = node.top + node.height / 2
-    told = f"{count(node.branch.count)} ({percent(share(node.branch.count, whole))})"
+    numbers = f"{count(node.branch.count)} ({percent(share(node.branch.count, whole))})"
     name = one_line(node.branch.name, _NAME)
     if narrow:
         sheet.text(left, middle - 2, name, ColorRole.INK, size=11.5)
-        sheet.text(left, middle + 12, told, size=11)
+        sheet.text(left, middle + 12, numbers, size=11)
     else:
-        sheet.text(left, middle + 4, f"{name}  {told}", ColorRole.INK)
+        sheet.text(left, middle + 4, f"{name}  {numbers}", ColorRole.INK)
 
 
 def _table(root: Branch) -> Table:

@@ -1,4 +1,4 @@
-"""A load run over time: throughput, latency from the due instant, and how the load generator itself fared."""
+"""A load run over time: throughput, latency from the due time, and the generator's lag."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PANEL, _LOW_PANEL, _TOP, _GAP, _BOTTOM = 172, 92, 44, 44, 46
 
 
 def draw_over_time(windows: Sequence[SavedWindow], load: Mapping[str, Any]) -> Picture | None:
-    """The windows of a run as panels over one axis of time; None if the run left no windows."""
+    """The windows of a run as panels over one time axis; None without windows."""
     if not windows:
         return None
     measured = [
@@ -47,22 +47,22 @@ def draw_over_time(windows: Sequence[SavedWindow], load: Mapping[str, Any]) -> P
 
 
 def _caption(windows: Sequence[SavedWindow], limited: int, span: tuple[float | None, float | None]) -> str:
-    told = [
-        "Each window holds the requests that were due in it.",
-        "Latency counts from that instant, so a deployment that stalls is charged for every request that had to wait.",
+    sentences = [
+        "Each window has the requests that were due in it.",
+        "Latency counts from the due time, so it includes the wait that a stalled deployment causes.",
     ]
     if span[0] is not None and span[1] is not None:
-        told.append(
-            f"Limits and summary figures are over what was due from second {amount(span[0])} to {amount(span[1])}."
+        sentences.append(
+            f"Limits and summary figures use the requests due from second {amount(span[0])} to {amount(span[1])}."
         )
     if limited:
         reasons = sorted({reason for window in windows for reason in window.limited_by})
         why = f" ({one_line(', '.join(reasons[:4]), 200)})" if reasons else ""
-        told.append(
-            f"In {count(limited)} of {count(len(windows))} windows the load generator itself was the limit{why}: what"
-            " they show is not the deployment's."
+        sentences.append(
+            f"In {count(limited)} of {count(len(windows))} windows the load generator was the bottleneck{why}:"
+            " their figures are not the deployment's."
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _legend(
@@ -74,11 +74,11 @@ def _legend(
     if latency:
         keys += [Key("line", "p50", "p50"), Key("line", "p95", "p95"), Key("line", "p99", "p99")]
         if any(window.value(name, "service_p99_ms") is not None for window in windows for name, _ in _OPERATIONS):
-            keys.append(Key("dots", "service", "p99 from the sending"))
+            keys.append(Key("dots", "service", "p99 service time"))
     if None not in span:
-        keys.append(Key("box", "shade", "steady: what counts"))
+        keys.append(Key("box", "shade", "steady (used for limits)"))
     if limited:
-        keys.append(Key("hatch", "hatch", "generator was the limit"))
+        keys.append(Key("hatch", "hatch", "generator was the bottleneck"))
     return keys
 
 
@@ -123,7 +123,7 @@ def _steps(windows: Sequence[SavedWindow], values: Sequence[float | None]) -> li
 
 
 def _throughput(axes: Axes, windows: Sequence[SavedWindow]) -> None:
-    axes.title("Requests and calls a second")
+    axes.title("Requests and calls per second")
     due = [window.rate("scheduled") for window in windows]
     sent = [window.rate("sent") for window in windows]
     final = [window.rate("final") for window in windows]
@@ -137,8 +137,8 @@ def _throughput(axes: Axes, windows: Sequence[SavedWindow]) -> None:
 
 
 def _errors(window: SavedWindow) -> float | None:
-    told = [window.rate(name, "errors") for name, _ in _OPERATIONS]
-    known = [rate for rate in told if rate is not None]
+    rates = [window.rate(name, "errors") for name, _ in _OPERATIONS]
+    known = [rate for rate in rates if rate is not None]
     return sum(known) if known else None
 
 
@@ -169,7 +169,7 @@ def _shade(axes: Axes, windows: Sequence[SavedWindow], span: tuple[float | None,
 
 
 def _stretches(windows: Sequence[SavedWindow]) -> list[tuple[float, float]]:
-    """Limited windows that follow on each other, as one stretch each."""
+    """Stretches of consecutive limited windows."""
     found: list[tuple[float, float]] = []
     for window in windows:
         if not window.limited:
@@ -190,7 +190,7 @@ def _table(windows: Sequence[SavedWindow], measured: Sequence[tuple[str, str]]) 
     head += ["lag p99, ms"]
     rows = []
     for window in windows:
-        errors = [told for name, _ in _OPERATIONS if (told := window.value(name, "errors")) is not None]
+        errors = [counted for name, _ in _OPERATIONS if (counted := window.value(name, "errors")) is not None]
         row = [amount(window.from_s), f"{one_line(window.phase, 20)}{', limited' if window.limited else ''}"]
         row += [count(window.value(name)) for name in ("scheduled", "sent", "accepted", "final")]
         row += [count(sum(errors)) if errors else "–"]
