@@ -75,9 +75,9 @@ def environment(**extra: str) -> dict[str, str]:
     return {**kept, "TERM": "xterm-256color", **extra}
 
 
-def ringback(*arguments: str, folder: Path, seconds: float = 90, **variables: str) -> Ended:
-    """Run a command to its end."""
-    (end,) = _forked([(Case(arguments, variables=variables), folder)], 1, seconds)
+def ringback(*arguments: str, folder: Path, seconds: float = 90, before: str = "", **variables: str) -> Ended:
+    """Run a command to its end, and this Python code before it in its process."""
+    (end,) = _forked([(Case(arguments, variables=variables, before=before), folder)], 1, seconds)
     return end
 
 
@@ -151,6 +151,8 @@ class Case:
     files: Mapping[str, str | bytes] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     program: Literal["ringback", "pytest"] = "ringback"
+    before: str = ""
+    """Python code that runs in the command's process before the command does."""
 
 
 def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3) -> dict[str, Ended]:
@@ -173,6 +175,7 @@ def _forked(cases: Sequence[tuple[Case, Path]], at_once: int, seconds: float) ->
                 "folder": str(place),
                 "program": case.program,
                 "arguments": case.arguments,
+                "before": case.before,
                 "environment": environment(**case.variables),
                 "out": f"{printed}/{number}.out",
                 "err": f"{printed}/{number}.err",

@@ -72,9 +72,11 @@ def _run(case: dict[str, Any]) -> NoReturn:
         for number, name in ((0, None), (1, "out"), (2, "err")):
             flags = os.O_RDONLY if name is None else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             os.dup2(os.open(os.devnull if name is None else case[name], flags), number)
+        exec(case["before"], {})
         sys.argv = [case["program"], *case["arguments"]]
         if case["program"] == "pytest":
-            code = int(pytest.main())
+            imported_already = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+            code = int(pytest.main([*case["arguments"], "-W", imported_already]))
         else:
             ringback.cli.main()
             code = 0
@@ -114,14 +116,23 @@ def _reap(running: dict[int, int], codes: list[int | None]) -> None:
 if __name__ == "__main__":
     sys.path.pop(0)  # this directory, in which `python -m ringback` would not look
     gc.disable()
+    import importlib
+    import pkgutil
+
+    import matplotlib.backends.backend_svg  # noqa: F401 - warm
     import pytest
+    import schemathesis.openapi
+    import schemathesis.specs.openapi.checks  # noqa: F401
+    from hypothesis.internal.charmap import charmap
+    from hypothesis.internal.conjecture.providers import HypothesisProvider  # noqa: F401
 
     import ringback.cli
-    import ringback.reporting.html.charts
-    import ringback.suite.fuzzing.requests
-    import ringback.suite.plugin
-    from ringback.commands import check, compare, gate, init, load, replay, sandbox  # noqa: F401 - see above
 
+    for module in pkgutil.walk_packages(ringback.__path__, "ringback."):
+        # Load runs are processes of their own, in which gevent comes before all else.
+        if not module.name.startswith("ringback.loadgen.") and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    charmap()  # takes Hypothesis a second, and a check keeps nothing that would spare it the next time
     gc.freeze()
     gc.enable()
     _serve()

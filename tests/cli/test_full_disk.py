@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +17,7 @@ import pytest
 from ringback.reporting.formats.verdict_file import SCHEMA_PATH
 from ringback.sandbox import SandboxSettings, launch
 
-from .commands import CONFIG, LINES, TOKEN, Ended, environment
+from .commands import CONFIG, LINES, TOKEN, Ended, ringback
 
 GOOD = SandboxSettings(
     port=0, tls=False, access_token=TOKEN, project="Collections", scenario_path="/ivr/collections", lines=LINES,
@@ -36,17 +35,13 @@ def ports() -> Iterator[dict[str, int]]:
         yield {"good": good.settings.port, "faulty": faulty.settings.port}
 
 
-def run(folder: Path, port: int, *arguments: str, largest: int | None = None, out: int | None = None) -> Ended:
+def run(folder: Path, port: int, *arguments: str, largest: int | None = None) -> Ended:
     """Run a command whose files may have no more than `largest` bytes, as on a disk that is full."""
     (folder / "ringback.toml").write_text(CONFIG.format(port=port) + MORE)
-    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest}))\n"
-    program = (limited if largest is not None else "") + "from ringback.cli import main; main()"
-    ended = subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=folder, env=environment(RINGBACK_ACCESS_TOKEN=TOKEN),
-        stdout=subprocess.PIPE if out is None else out, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-        timeout=90, check=False,
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest}))"
+    return ringback(
+        *arguments, folder=folder, before="" if largest is None else limited, RINGBACK_ACCESS_TOKEN=TOKEN
     )  # fmt: skip
-    return Ended(ended.returncode, (ended.stdout or b"").decode(), ended.stderr.decode(), folder)
 
 
 def verdict_of(folder: Path) -> dict[str, object]:
@@ -67,7 +62,7 @@ def whole_lines(path: Path) -> int:
 def test_a_check_that_finds_no_room_keeps_its_verdict(
     tmp_path: Path, ports: dict[str, int], where: str, code: int, quiet: tuple[str, ...]
 ) -> None:
-    end = run(tmp_path, ports[where], *CHECK, *quiet, largest=2500)
+    end = run(tmp_path, ports[where], *CHECK, *quiet, largest=5000)
     assert end.code == code, end.out + end.err
     assert f"exit {code}:" in end.out
     assert verdict_of(tmp_path)["exit_code"] == code
@@ -105,8 +100,9 @@ def test_a_load_run_that_finds_no_room_keeps_its_verdict(tmp_path: Path, ports: 
 
 
 def test_a_terminal_that_takes_nothing_any_more_changes_no_exit_code(tmp_path: Path, ports: dict[str, int]) -> None:
-    with Path("/dev/full").open("wb") as full:
-        end = run(tmp_path, ports["faulty"], *CHECK, out=full.fileno())
+    full = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1)"
+    (tmp_path / "ringback.toml").write_text(CONFIG.format(port=ports["faulty"]))
+    end = ringback(*CHECK, folder=tmp_path, before=full, RINGBACK_ACCESS_TOKEN=TOKEN)
     assert end.code == 1
     assert end.err == "ringback: standard output could not be written: No space left on device\n"
     assert verdict_of(tmp_path)["exit_code"] == 1
@@ -115,18 +111,15 @@ def test_a_terminal_that_takes_nothing_any_more_changes_no_exit_code(tmp_path: P
 def test_a_directory_that_vanishes_is_made_again(tmp_path: Path, ports: dict[str, int]) -> None:
     """As far as that goes: the record of exchanges is gone, the verdict is there."""
     out = tmp_path / "run"
-    hook = (
-        "import shutil, ringback.suite.run as r, ringback.commands.check as c\n"
+    vanishing = (
+        "import shutil, ringback.commands.check as c\n"
         "def check(*a, _run=c.run_check, **n):\n"
         f"    found = _run(*a, **n); shutil.rmtree({str(out)!r}); return found\n"
         "c.run_check = check\n"
     )
     (tmp_path / "ringback.toml").write_text(CONFIG.format(port=ports["faulty"]))
-    end = subprocess.run(
-        [sys.executable, "-c", hook + "from ringback.cli import main; main()", *CHECK], cwd=tmp_path, timeout=90,
-        env=environment(RINGBACK_ACCESS_TOKEN=TOKEN), capture_output=True, check=False,
-    )  # fmt: skip
-    assert end.returncode == 1, end.stderr
+    end = ringback(*CHECK, folder=tmp_path, before=vanishing, RINGBACK_ACCESS_TOKEN=TOKEN)
+    assert end.code == 1, end.err
     assert verdict_of(tmp_path)["exit_code"] == 1
 
 

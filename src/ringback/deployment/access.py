@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,9 @@ from ringback.deployment.redaction import LONG_TOKEN, Redactor
 from ringback.rundir import SINK
 
 __all__ = ["dial_guard", "protect", "protect_known", "redactor_for"]
+
+Named = tuple[tuple[str, str], ...]
+"""Pairs of a name and a secret."""
 
 _LEAST_DIGITS = 3
 _LONG_SECRET, _LONG_NUMBER = 8, 7
@@ -72,18 +76,25 @@ def protect_known(sources: Sources) -> None:
 
 
 def _protect(token: str, lines: Mapping[str, str], others: Mapping[str, str]) -> None:
-    values = Redactor(token, lines)
+    known = tuple((label, secret) for label, secret in others.items() if secret)
+    SINK.protect(*_redactors(token, tuple(lines.items()), known))
+
+
+@functools.lru_cache
+def _redactors(token: str, lines: Named, others: Named) -> tuple[Redactor, Redactor]:
+    """The redactors of single values and of documents: the same ones for the same secrets, so that none works twice."""
+    values = Redactor(token, dict(lines))
     documents = Redactor(
         token if len(token) >= _LONG_SECRET else "",
-        {name: line for name, line in lines.items() if len(line) >= _LONG_NUMBER},
+        {name: line for name, line in lines if len(line) >= _LONG_NUMBER},
     )
     _add_near_misses(values, token)
     _add_near_misses(documents, token, shortest=_LONG_SECRET)
-    for label, secret in others.items():
+    for label, secret in others:
         values.add_secret(secret, label)
         if len(secret) >= _LONG_SECRET:
             documents.add_secret(secret, label)
-    SINK.protect(values, documents)
+    return values, documents
 
 
 def _is_name(variable: object) -> bool:

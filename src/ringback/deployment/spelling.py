@@ -238,6 +238,8 @@ _BASE64 = bytes(
     for b in range(256)
 )
 _RUN = re.compile(rf"[^\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]{{{_SHORTEST_TEXT},}}")
+_NULS = re.compile(rb"\x00.(?:..)??\x00.(?:..)??\x00", re.DOTALL)
+"""What every sign of UTF-16 has, found much faster than the sign itself."""
 _UTF16_SIGN = re.compile(rb"(?P<le>(?:[ -~]\x00(?:..)??){3})|(?P<be>(?:\x00[ -~](?:..)??){3})", re.DOTALL)
 _HEX_RUN = re.compile(r"(?:0x|\\x)?+[0-9a-f](?:[ \t\r\n:,;.\-]{0,3}+(?:0x|\\x)?+[0-9a-f]){11,}+", re.IGNORECASE)
 _NO_HEX_DIGIT = re.compile(r"0x|[^0-9a-f]", re.IGNORECASE)
@@ -264,7 +266,7 @@ def _decoded(layer: Layer) -> Iterator[Layer]:
 
 def _texts(data: bytes) -> Iterator[tuple[int, str, list[int] | None]]:
     """The texts within bytes that may be noise: offset, text, and where its characters begin if not one byte each."""
-    if data.count(0) > 2 and _UTF16_SIGN.search(data):
+    if _NULS.search(data) and _UTF16_SIGN.search(data):
         yield from _utf16_texts(data)
     whole = data.decode("utf-8", "surrogateescape")
     at = offset = 0

@@ -20,7 +20,8 @@ _WORDS = {
     "time_to_final_ms": "time to final", "error_rate": "error rate", "calls": "calls", "arrivals": "arrivals",
     "generator": "generator", "lag_ms": "lag", "duplicate_ids": "with a duplicate id",
     "wrong_state": "in a wrong state",
-    "undocumented_states": "in an undocumented state", "unrequested": "unrequested", "cpu": "CPU", "max": "longest",
+    "undocumented_states": "in an undocumented state", "unrequested": "reported without a request",
+    "cpu": "CPU", "max": "longest",
 }  # fmt: skip
 _UNITS = {"latency_ms": "ms", "service_ms": "ms", "time_to_final_ms": "ms", "lag_ms": "ms"}
 _BOUNDS = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least", "==": "exactly"}
