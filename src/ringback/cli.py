@@ -335,7 +335,7 @@ def _rate(text: str) -> float:
     except ValueError:
         raise ConfigError("--rate", None, f"{text} is not a number", "write arrivals per second, or max") from None
     if not 0 < rate <= 1_000_000:
-        raise ConfigError("--rate", None, "must be above 0 and at most 1,000,000", "write arrivals per second, or max")
+        raise ConfigError("--rate", None, f"must be above 0, at most 1,000,000, not {text}", "write a number, or max")
     return rate
 
 

@@ -1,4 +1,4 @@
-"""Running `ringback` as its users do: processes of their own, in a folder of their own, nothing inherited."""
+"""Running `ringback` as a process in its own folder, without inherited configuration."""
 
 from __future__ import annotations
 

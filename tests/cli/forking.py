@@ -1,10 +1,9 @@
-"""Commands without their imports: one process imports Ringback, and each command is a fork of it.
+"""Commands without the time to import: one process imports Ringback, and each command is a fork of it.
 
-Starting Python and importing pytest, schemathesis and matplotlib takes longer than most commands. A fork is a process
-like any other: it has a working directory, an environment and an exit code of its own. That a process can also be
-started the usual way is shown by the tests that use `commands.started`.
+Starting Python and importing pytest and schemathesis takes longer than most commands. A fork has its own working
+directory, environment and exit code. The tests that use `commands.started` start processes in the usual way.
 
-Run as a program, this module is that process: it takes batches of commands, as lines of JSON, and answers with
+Run as a program, this module is that process: it reads batches of commands as lines of JSON and answers with
 exit codes.
 """
 
@@ -119,7 +118,6 @@ if __name__ == "__main__":
     import importlib
     import pkgutil
 
-    import matplotlib.backends.backend_svg  # noqa: F401 - warm
     import pytest
     import schemathesis.openapi
     import schemathesis.specs.openapi.checks  # noqa: F401

@@ -59,7 +59,7 @@ def whole_lines(path: Path) -> int:
 
 @pytest.mark.parametrize(("where", "code"), [("good", 0), ("faulty", 1)])
 @pytest.mark.parametrize("quiet", [(), ("--quiet",)])
-def test_a_check_that_finds_no_room_keeps_its_verdict(
+def test_a_check_on_a_full_disk_still_has_its_verdict(
     tmp_path: Path, ports: dict[str, int], where: str, code: int, quiet: tuple[str, ...]
 ) -> None:
     end = run(tmp_path, ports[where], *CHECK, *quiet, largest=5000)
@@ -88,7 +88,7 @@ def test_a_verdict_without_room_for_evidence_is_written_bare(
     assert "ringback: verdict.json was written without exchanges and load figures: File too large" in end.err
 
 
-def test_a_load_run_that_finds_no_room_keeps_its_verdict(tmp_path: Path, ports: dict[str, int]) -> None:
+def test_a_load_run_on_a_full_disk_still_has_its_verdict(tmp_path: Path, ports: dict[str, int]) -> None:
     end = run(tmp_path, ports["good"], *LOAD, largest=2000)
     assert end.code in {0, 3}, end.out + end.err
     assert f"exit {end.code}:" in end.out
@@ -99,7 +99,7 @@ def test_a_load_run_that_finds_no_room_keeps_its_verdict(tmp_path: Path, ports: 
     assert "Traceback" not in end.out + end.err
 
 
-def test_a_terminal_that_takes_nothing_any_more_changes_no_exit_code(tmp_path: Path, ports: dict[str, int]) -> None:
+def test_a_terminal_that_fails_does_not_change_the_exit_code(tmp_path: Path, ports: dict[str, int]) -> None:
     full = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1)"
     (tmp_path / "ringback.toml").write_text(CONFIG.format(port=ports["faulty"]))
     end = ringback(*CHECK, folder=tmp_path, before=full, RINGBACK_ACCESS_TOKEN=TOKEN)
@@ -138,7 +138,7 @@ def small_disk(at: Path, size: int) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
-def test_room_is_kept_on_a_disk_that_fills_up_during_the_run(tmp_path: Path, ports: dict[str, int]) -> None:
+def test_space_is_reserved_on_a_disk_that_fills_up(tmp_path: Path, ports: dict[str, int]) -> None:
     with small_disk(tmp_path / "disk", 1_100_000) as disk:
         end = run(disk, ports["faulty"], *CHECK)
         assert end.code == 1, end.out + end.err

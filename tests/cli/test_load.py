@@ -1,4 +1,4 @@
-"""`ringback load` as its users type it: each scenario against the embedded deployment, workers, roles, and typos."""
+"""`ringback load` against the embedded sandbox: each scenario, workers, roles, and mistakes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TYPOS = {
     "a rate for steps": (("--rate", "5"), "steps have rates"),
     "results for nobody": (("--scenario", "delivery"), "result_destination"),
 }
-"""What is typed, and a word of the one line that is told; "a rate for steps" has a shape that names its own rates."""
+"""The arguments, and a word of the error message. The steps of "a rate for steps" have their own rates."""
 
 
 @dataclass
@@ -108,19 +108,19 @@ def test_two_workers_share_the_load(ends: Ends) -> None:
 @pytest.mark.slow
 def test_the_other_scenarios_run_against_the_embedded_deployment(tmp_path: Path) -> None:
     done = run_all({name: embedded(arguments) for name, arguments in MORE_RUNS.items()}, tmp_path)
-    told = {name: sound(end) for name, end in done.items()}
-    assert {name: told[name]["scenario"] for name in ("trigger", "poll", "mixed")} == {
+    shown = {name: sound(end) for name, end in done.items()}
+    assert {name: shown[name]["scenario"] for name in ("trigger", "poll", "mixed")} == {
         "trigger": "trigger", "poll": "poll", "mixed": "mixed",
     }  # fmt: skip
-    assert told["trigger"]["calls"]["accepted"] == told["poll"]["calls"]["accepted"] == 30
-    assert told["back to back"]["profile"]["shape"] == "closed"
+    assert shown["trigger"]["calls"]["accepted"] == shown["poll"]["calls"]["accepted"] == 30
+    assert shown["back to back"]["profile"]["shape"] == "closed"
 
 
 @pytest.mark.parametrize("name", TYPOS)
 def test_a_typo_is_one_line_and_exit_code_2(ends: Ends, name: str) -> None:
-    end, (_, told) = ends.typos[name], TYPOS[name]
+    end, (_, shown) = ends.typos[name], TYPOS[name]
     assert end.code == 2
-    assert told in end.complaint()
+    assert shown in end.complaint()
     assert TOKEN not in end.err
 
 

@@ -117,23 +117,23 @@ def test_without_a_configuration_the_embedded_deployment_is_met(runs: Runs) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("mistake", "my.toml: timing.setle: unknown key; did you mean settle?"),
         ("no file", "no-such.toml: no such file"),
         ("no clause", "there is no clause ACK-33"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(runs: Runs, name: str, told: str) -> None:
+def test_a_mistake_is_one_line(runs: Runs, name: str, message: str) -> None:
     end = runs.ends[name]
     assert end.code == pytest.ExitCode.USAGE_ERROR
     [line] = [line for line in end.err.splitlines() if line]
-    assert told in line
+    assert message in line
     assert "Traceback" not in end.out + end.err
     assert runs.connections == 0
 
 
-def test_an_advisory_deviation_fails_nothing(runs: Runs) -> None:
+def test_an_advisory_deviation_does_not_fail(runs: Runs) -> None:
     end = runs.ends["advisory"]
     assert end.code == 0, end.out + end.err
     assert "1 xfailed" in end.out

@@ -1,4 +1,4 @@
-"""`ringback replay` as its users run it, against sandboxes embedded and not."""
+"""`ringback replay` against embedded and separate sandboxes."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def test_a_deviation_is_still_there_until_it_is_fixed(faulty: Path, tmp_path: Pa
     for words in ("at most 1", "expected", "HTTP 201", "still there", "restored: the access token"):
         assert words in end.out
     (left,) = (tmp_path / "reports").glob("*-replay")
-    told = json.loads((left / "replay.json").read_text())
-    assert (told["exit_code"], told["calls"], told["clauses"][0]["standing"]) == (1, 1, "still there")
-    assert len((left / "exchanges.ndjson").read_text().splitlines()) == 1, "one request, and no more"
+    shown = json.loads((left / "replay.json").read_text())
+    assert (shown["exit_code"], shown["calls"], shown["clauses"][0]["outcome"]) == (1, 1, "still there")
+    assert len((left / "exchanges.ndjson").read_text().splitlines()) == 1, "one request only"
 
     fixed = tmp_path / "fixed"
     shutil.copytree(faulty, fixed)
@@ -53,7 +53,7 @@ def test_a_deviation_is_still_there_until_it_is_fixed(faulty: Path, tmp_path: Pa
     assert "-HTTP 201" in json.loads((tmp_path / "now/replay.json").read_text())["differences"]
 
 
-def test_nothing_of_a_secret_is_written(faulty: Path, tmp_path: Path) -> None:
+def test_no_secret_is_written(faulty: Path, tmp_path: Path) -> None:
     end = ringback("replay", str(faulty), "ACK-01", "--out", "now", folder=tmp_path)
     written = end.out + (tmp_path / "now/replay.json").read_text() + (tmp_path / "now/exchanges.ndjson").read_text()
     assert "$RINGBACK_ACCESS_TOKEN" in written
@@ -72,7 +72,7 @@ def test_nothing_of_a_secret_is_written(faulty: Path, tmp_path: Path) -> None:
         (("{run}", "ACK-01", "--base-url", "http://127.0.0.1:9"), "missing"),
     ],
 )
-def test_mistakes_are_told_in_one_line(faulty: Path, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_a_mistake_is_one_line(faulty: Path, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
     end = ringback("replay", *(a.format(run=faulty) for a in arguments), folder=tmp_path)
     assert end.code == 2, end.out
     assert words in end.complaint()
@@ -89,9 +89,9 @@ class Box:
     def exchange(self, wanted: str) -> str:
         """The number of the first exchange whose URL ends so."""
         for line in (self.folder / "run/exchanges.ndjson").read_text().splitlines():
-            told = json.loads(line)
-            if told["request"]["url"].endswith(wanted) and told["response"]["status"] == 200:
-                return str(told["id"])
+            shown = json.loads(line)
+            if shown["request"]["url"].endswith(wanted) and shown["response"]["status"] == 200:
+                return str(shown["id"])
         raise AssertionError(wanted)
 
 
@@ -159,7 +159,7 @@ def test_another_deployment_is_not_asked_unless_it_is_named(box: Box, tmp_path: 
     assert "--base-url" in end.complaint()
 
 
-def test_a_deployment_that_is_gone_decides_nothing(box: Box, tmp_path: Path) -> None:
+def test_a_stopped_deployment_is_undecided(box: Box, tmp_path: Path) -> None:
     number = box.exchange("/v2/call")
     end = ringback(
         "replay", "run", number, "--yes", "--base-url", "https://127.0.0.1:9", "--out", str(tmp_path / "gone"), "-q",

@@ -51,10 +51,10 @@ def nothing(_nth: int) -> bytes | None:
 def awkward_json(nth: int) -> bytes:
     """Every request answered 200 with an id and states that are hostile to terminals, XML and HTML."""
     evil = f"\x1b[31m\u202e]]><script>&\x00\ud800{nth}"
-    told = json.dumps({"UniqueId": evil, "CallResults": [{"UniqueId": evil, "CallState": evil, "CallRequestId": 5}]})
+    shown = json.dumps({"UniqueId": evil, "CallResults": [{"UniqueId": evil, "CallState": evil, "CallRequestId": 5}]})
     return (
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Evil: \x1b]0;owned\x07\r\n"
-        + f"Content-Length: {len(told)}\r\n\r\n{told}".encode()
+        + f"Content-Length: {len(shown)}\r\n\r\n{shown}".encode()
     )
 
 
@@ -78,11 +78,11 @@ def hostile(answer: Callable[[int], bytes | None]) -> Iterator[int]:
                 connection.settimeout(5)
                 try:
                     connection.recv(65536)
-                    told = answer(nth)
-                    if told is None:
+                    shown = answer(nth)
+                    if shown is None:
                         stop.wait(30)
                     else:
-                        connection.sendall(told)
+                        connection.sendall(shown)
                 except OSError:
                     return
 
@@ -153,7 +153,7 @@ def clause(document: dict[str, Any], name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "code", "told"),
+    ("name", "code", "shown"),
     [
         ("seed", 0, "pass"),
         ("seed again", 0, "pass"),
@@ -165,10 +165,10 @@ def clause(document: dict[str, Any], name: str) -> str:
         ("gate, down", 3, "inconclusive"),
     ],
 )
-def test_a_run_ends_in_its_exit_code_and_verdict(runs: Runs, name: str, code: int, told: str) -> None:
+def test_a_run_ends_in_its_exit_code_and_verdict(runs: Runs, name: str, code: int, shown: str) -> None:
     end, directory = runs[name]
     document = verdict(directory)
-    assert (end.code, document["exit_code"], document["verdict"]) == (code, code, told), end.out + end.err
+    assert (end.code, document["exit_code"], document["verdict"]) == (code, code, shown), end.out + end.err
     assert end.err == ""
     assert "Traceback" not in end.out
 
@@ -190,7 +190,7 @@ def test_a_should_deviation_only_warns_when_must_is_asked_for(runs: Runs) -> Non
     assert "TRN-04" in end.out
 
 
-def test_a_waiver_waives_and_tells_why(runs: Runs) -> None:
+def test_a_waiver_shows_its_reason(runs: Runs) -> None:
     end, directory = runs["fault, waived"]
     [one] = verdict(directory)["clauses"]
     assert one["verdict"] == "waived"

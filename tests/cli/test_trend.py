@@ -31,7 +31,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "form of a trend": Case(("report", str(runs), "--trend", "--format", "html")),
         "out without trend": Case(("report", str(runs / "run-0"), "--out", "x.html")),
     }
-    return run_all(cases, tmp_path_factory.mktemp("told"))
+    return run_all(cases, tmp_path_factory.mktemp("shown"))
 
 
 def test_the_page_is_written(ends: dict[str, Ended]) -> None:
@@ -57,7 +57,7 @@ def test_the_page_is_written(ends: dict[str, Ended]) -> None:
         ("out without trend", "needs --trend"),
     ],
 )
-def test_mistakes_are_told_in_one_line(ends: dict[str, Ended], name: str, words: str) -> None:
+def test_a_mistake_is_one_line(ends: dict[str, Ended], name: str, words: str) -> None:
     assert ends[name].code == 2
     assert words in ends[name].complaint()
 

@@ -52,7 +52,7 @@ def test_fishers_exact_test_agrees_with_counting() -> None:
 
 
 @pytest.mark.parametrize("table", [(0, 0, 0, 10), (5, 4, 0, 10), (-1, 4, 0, 10)])
-def test_counts_that_make_no_sense_tell_nothing(table: tuple[int, int, int, int]) -> None:
+def test_impossible_counts_have_no_p_value(table: tuple[int, int, int, int]) -> None:
     assert fisher_exact(*table) is None
 
 
@@ -72,7 +72,7 @@ def test_the_correlation_time_of_known_processes() -> None:
     assert correlation_time(resembling(draw, 4000, 0.8)) == pytest.approx(9.0, rel=0.35)
 
 
-def test_too_few_windows_tell_nothing_however_far_apart() -> None:
+def test_too_few_windows_have_no_p_value() -> None:
     few = LEAST_WINDOWS - 1
     assert block_permutation([1.0] * few, [9.0] * 100).p is None
     assert block_permutation([], []).p is None

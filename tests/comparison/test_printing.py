@@ -1,4 +1,4 @@
-"""A comparison and a replay on the terminal: nothing that a deployment said comes to life there."""
+"""A comparison and a replay on the terminal, with hostile text from a deployment."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def report(**changed: object) -> ReplayReport:
     return ReplayReport(**{**facts, **changed})  # type: ignore[arg-type]  # as the cases say
 
 
-def test_what_differs_is_told_without_what_always_does() -> None:
+def test_differences_leave_out_headers_that_always_differ() -> None:
     one = report()
     assert differences(one.then, one.now) == ["-HTTP 201", "+HTTP 200", '- "UniqueId": "a"', '+ "UniqueId": "b"']
     assert differences(one.then, one.then) == []

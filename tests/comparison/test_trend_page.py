@@ -1,4 +1,4 @@
-"""The page of the last runs: what it shows, that it is whole, and that nothing in it comes to life."""
+"""The page of the last runs: its contents, its form, and hostile text in it."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def read(page: str) -> Reader:
 def runs(folder: Path, count: int, **members: Any) -> None:
     for number in range(count):
         verdicts = dict.fromkeys(CLAUSES, "pass") | {"ACK-03": "fail" if number < 2 else "pass"}
-        told = document(verdicts, load=load(), started=f"2026-03-{number + 1:02}T12:00:00.000Z", **members)
-        saved(folder / f"run-{number:02}", told)
+        shown = document(verdicts, load=load(), started=f"2026-03-{number + 1:02}T12:00:00.000Z", **members)
+        saved(folder / f"run-{number:02}", shown)
 
 
-def test_runs_are_grouped_by_deployment_and_the_last_ones_kept(tmp_path: Path) -> None:
+def test_the_last_runs_are_grouped_by_deployment(tmp_path: Path) -> None:
     runs(tmp_path / "a", 5)
     elsewhere = {"base_url": "https://other.example.com", "embedded": False, "faults": [], "dialects": []}
     saved(tmp_path / "a" / "z", document({"ACK-03": "pass"}, deployment=elsewhere, started="2026-01-01T00:00:00Z"))
@@ -90,7 +90,7 @@ def test_runs_are_grouped_by_deployment_and_the_last_ones_kept(tmp_path: Path) -
     read(trend_page(found))
 
 
-def test_what_is_no_run_is_passed_over_and_told(tmp_path: Path) -> None:
+def test_folders_without_a_run_are_skipped_and_listed(tmp_path: Path) -> None:
     runs(tmp_path, 2)
     for name, content in (("broken", "{"), ("foreign", "[]")):
         (tmp_path / name).mkdir()
@@ -102,8 +102,8 @@ def test_what_is_no_run_is_passed_over_and_told(tmp_path: Path) -> None:
     (tmp_path / "trend.html").write_text("")
     found = find_runs(tmp_path, 30)
     assert [name for name, _ in found.skipped] == ["broken", "empty", "foreign"]
-    told = read(trend_page(found)).text
-    assert "there is no verdict.json" in told
+    shown = read(trend_page(found)).text
+    assert "there is no verdict.json" in shown
 
 
 def test_the_clauses_that_changed_stand_in_the_matrix(tmp_path: Path) -> None:
@@ -111,9 +111,9 @@ def test_the_clauses_that_changed_stand_in_the_matrix(tmp_path: Path) -> None:
     page = trend_page(find_runs(tmp_path, 30))
     assert re.findall(r'<th scope="row" title="[^"]*">(\S+) ', page) == ["ACK-03"]
     assert page.count("changed") > 1
-    told = read(page).text
-    assert "52 of 53 clauses passed in every run" in told
-    assert "4 runs" in told
+    shown = read(page).text
+    assert "52 of 53 clauses passed in every run" in shown
+    assert "4 runs" in shown
 
 
 def test_a_single_run_and_a_run_without_a_load_have_a_page(tmp_path: Path) -> None:
@@ -123,11 +123,11 @@ def test_a_single_run_and_a_run_without_a_load_have_a_page(tmp_path: Path) -> No
     assert "Trigger latency" in read(trend_page(find_runs(tmp_path, 30))).text
 
 
-def test_whatever_runs_hold_stays_text(tmp_path: Path) -> None:
-    told = document({"ACK-03": "fail"}, load=load(profile={"text": HOSTILE}), command=HOSTILE, ringback=HOSTILE)
-    told["clauses"][0] |= {"summary": HOSTILE, "title": HOSTILE}
-    told["deployment"] = {"base_url": HOSTILE, "embedded": False, "faults": [], "dialects": []}
-    saved(tmp_path / "<b>&run", told)
+def test_hostile_text_in_runs_stays_text(tmp_path: Path) -> None:
+    shown = document({"ACK-03": "fail"}, load=load(profile={"text": HOSTILE}), command=HOSTILE, ringback=HOSTILE)
+    shown["clauses"][0] |= {"summary": HOSTILE, "title": HOSTILE}
+    shown["deployment"] = {"base_url": HOSTILE, "embedded": False, "faults": [], "dialects": []}
+    saved(tmp_path / "<b>&run", shown)
     (tmp_path / "<i>junk").mkdir()
     page = trend_page(find_runs(tmp_path, 30))
     reader = read(page)
@@ -136,7 +136,7 @@ def test_whatever_runs_hold_stays_text(tmp_path: Path) -> None:
     assert len(write_trend(find_runs(tmp_path, 30), tmp_path / "trend.html").read_bytes()) < 100_000
 
 
-def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
+def test_the_page_loads_nothing(tmp_path: Path) -> None:
     runs(tmp_path, 3)
     page = trend_page(find_runs(tmp_path, 30))
     policy = next(a["content"] for t, a in read(page).seen if t == "meta" and "http-equiv" in a)
@@ -148,10 +148,10 @@ def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
 def test_a_thousand_runs_make_a_page_of_bounded_size(tmp_path: Path) -> None:
     for number in range(40):
         verdicts = dict.fromkeys(CLAUSES, "fail" if number % 2 else "pass")
-        told = document(verdicts, load=load(), started=f"2026-03-01T12:{number:02}:00Z")
-        for clause in told["clauses"]:
+        shown = document(verdicts, load=load(), started=f"2026-03-01T12:{number:02}:00Z")
+        for clause in shown["clauses"]:
             clause["summary"] = "x" * 100_000
-        saved(tmp_path / f"{number}", told)
+        saved(tmp_path / f"{number}", shown)
     assert len(trend_page(find_runs(tmp_path, 30))) < 1_500_000
 
 

@@ -1,4 +1,4 @@
-"""Each mistake in a configuration is told in one line: source, key, value, mend; never a token."""
+"""Each mistake in a configuration is one line with source, key, value and fix, and never shows a token."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_folder_for_a_file(folder: Path) -> None:
 
 
 def cases(kind: str) -> list[dict[str, str]]:
-    """The mistakes of one kind in `mistakes.toml`, with what changes from day to day filled in."""
+    """The mistakes of one kind in `mistakes.toml`, with the current dates filled in."""
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     text = Path(__file__).with_name("mistakes.toml").read_text(encoding="utf-8")
     entries: list[dict[str, str]] = tomllib.loads(text)[kind]
@@ -117,16 +117,16 @@ def test_a_ca_bundle_must_hold_certificates(folder: Path) -> None:
 
 @pytest.mark.parametrize("case", cases("environment"), ids=lambda case: case["variable"])
 def test_a_mistake_in_the_environment_names_the_variable(folder: Path, case: dict[str, str]) -> None:
-    told = mistake(GOOD, {**ENVIRON, case["variable"]: case["value"]})
-    assert told == f"{case['variable']}: {case['message']}"
+    shown = mistake(GOOD, {**ENVIRON, case["variable"]: case["value"]})
+    assert shown == f"{case['variable']}: {case['message']}"
 
 
 def test_a_mistake_in_a_flag_names_the_flag(folder: Path) -> None:
-    told = mistake(GOOD, flags={"deployment.base_url": "ftp://x"})
-    assert told.startswith('--base-url: deployment.base_url = "ftp://x": not an http or https URL')
+    shown = mistake(GOOD, flags={"deployment.base_url": "ftp://x"})
+    assert shown.startswith('--base-url: deployment.base_url = "ftp://x": not an http or https URL')
 
 
 def test_a_message_is_one_short_line_whatever_the_value(folder: Path) -> None:
-    told = mistake(GOOD + '[gate]\nscenario = "a\\nb\\u001b[31m' + "x" * 500 + '"')
-    assert told.isprintable()
-    assert len(told) < 250
+    shown = mistake(GOOD + '[gate]\nscenario = "a\\nb\\u001b[31m' + "x" * 500 + '"')
+    assert shown.isprintable()
+    assert len(shown) < 250

@@ -36,7 +36,7 @@ def test_everything_is_written_and_what_is_promised_comes_first(run: Path, of_ev
     assert ARTIFACTS[:3] == PROMISED == ("verdict.json", "junit.xml", "summary.md")
 
 
-def test_a_run_that_met_nobody_leaves_what_is_promised(tmp_path: Path, make_report: MakeReport) -> None:
+def test_an_unreachable_deployment_leaves_the_promised_files(tmp_path: Path, make_report: MakeReport) -> None:
     assert write_all(make_report(clauses=()), tmp_path / "new", environment={}) == []
     assert written(tmp_path / "new") == {"verdict.json", "junit.xml", "summary.md", "results.sarif", "badge.svg"}
     assert json.loads((tmp_path / "new" / "verdict.json").read_text())["exit_code"] == 3
@@ -62,7 +62,7 @@ def test_one_that_cannot_be_written_takes_no_other_along(run: Path, of_every_kin
 
 @pytest.mark.parametrize("faulty", ARTIFACTS)
 @pytest.mark.parametrize("error", [ValueError("x\n::error::y"), MemoryError(), RecursionError(), UnicodeError()])
-def test_a_fault_of_ours_takes_no_other_along(
+def test_an_internal_error_in_one_report_leaves_the_others(
     run: Path, of_every_kind: MakeReport, monkeypatch: pytest.MonkeyPatch, faulty: str, error: Exception
 ) -> None:
     def broken(report: RunReport, directory: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_fault_of_ours_takes_no_other_along(
     assert written(run) == set(ARTIFACTS) - {faulty}
 
 
-def test_a_full_disk_is_told_and_leaves_no_halves(
+def test_a_full_disk_becomes_a_note_and_leaves_no_partial_file(
     run: Path, of_every_kind: MakeReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, data: bytes) -> int:

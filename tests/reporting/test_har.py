@@ -83,7 +83,7 @@ def test_exchanges_as_developer_tools_read_them(tmp_path: Path, make_report: Mak
     assert "4 of 4 recorded exchanges" in document["log"]["comment"]
 
 
-def test_what_was_redacted_stays_so(tmp_path: Path, make_report: MakeReport) -> None:
+def test_redacted_text_stays_redacted(tmp_path: Path, make_report: MakeReport) -> None:
     recorded(tmp_path / EXCHANGES_FILE)
     write_har(make_report(), tmp_path)
     written = (tmp_path / HAR_FILE).read_text()
@@ -92,7 +92,7 @@ def test_what_was_redacted_stays_so(tmp_path: Path, make_report: MakeReport) -> 
     assert "$RINGBACK_LINES__BUSY" in written
 
 
-def test_evidence_is_named_and_kept_first(tmp_path: Path, make_report: MakeReport) -> None:
+def test_evidence_is_named_and_comes_first(tmp_path: Path, make_report: MakeReport) -> None:
     recorded(tmp_path / EXCHANGES_FILE, 50)
     finding = Finding("ACK-03", Verdict.FAIL, "t", "s", evidence=(Evidence(40, "r", "a", "c"),))
     document = har_document(make_report(findings=[finding]), tmp_path, most_entries=3)
@@ -125,14 +125,14 @@ def test_the_size_is_bounded(tmp_path: Path, make_report: MakeReport) -> None:
         b'{"id": "9", "started": "2026-01-01T00:00:00Z"}\n{"id": 9, "started": "yesterday"}\n',
     ],
 )
-def test_what_is_no_exchange_is_passed_over(tmp_path: Path, make_report: MakeReport, broken: bytes) -> None:
+def test_lines_without_an_exchange_are_skipped(tmp_path: Path, make_report: MakeReport, broken: bytes) -> None:
     path = recorded(tmp_path / EXCHANGES_FILE)
     with path.open("ab") as file:
         file.write(broken)
     assert len(valid(har_document(make_report(), tmp_path))) == 4
 
 
-def test_members_of_other_kinds_are_survived(tmp_path: Path, make_report: MakeReport) -> None:
+def test_members_of_wrong_types_are_tolerated(tmp_path: Path, make_report: MakeReport) -> None:
     path = tmp_path / EXCHANGES_FILE
     odd = {"id": 1, "started": "2026-01-01T00:00:00", "seconds": -3, "request": {"headers": [["a"], 7, ["b", 5]]}}
     path.write_text(json.dumps({**odd, "response": {"status": "x", "headers": {}, "bytes": "many", "body": 7}}))

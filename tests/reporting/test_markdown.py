@@ -89,18 +89,18 @@ def outline(page: str, renderer: str) -> Outline:
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
-def test_the_page_says_it_all_at_a_glance(of_every_kind: MakeReport, renderer: str) -> None:
+def test_the_page_shows_verdict_clauses_limits_and_load(of_every_kind: MakeReport, renderer: str) -> None:
     seen = outline(summary_page(of_every_kind()), renderer)
     outside, inside = "".join(seen.outside), "\n".join(seen.inside)
     assert outside.startswith("❌ Ringback gate: fail\n1 of 53 clauses broken, 1 of 3 limits broken")
-    for told in (
+    for message in (
         "ACK-03 must",
         "Every accepted call gets an id of its own",
         "53 of at most 60",
         "To fix: Draw the id",
     ):
-        assert told in outside
-    for told in (
+        assert message in outside
+    for message in (
         "https://ivr.example.com:22222",
         "a different UniqueId for every accepted trigger",
         "what happened to ACK-03",
@@ -113,7 +113,7 @@ def test_the_page_says_it_all_at_a_glance(of_every_kind: MakeReport, renderer: s
         "vendor ticket 4711",
         "17 triggers waited for a rate limit",
     ):
-        assert told in inside
+        assert message in inside
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_every_way_to_end_has_a_title(
     assert "".join(outline(summary_page(make_report(verdicts, **changed)), "github").outside).startswith(title)
 
 
-def test_a_check_of_the_broken_clauses_alone_is_told(make_report: MakeReport) -> None:
+def test_the_page_has_a_command_for_the_broken_clauses(make_report: MakeReport) -> None:
     report = make_report({"ACK-03": Verdict.FAIL, "RES-01": Verdict.FAIL}, embedded=True)
     assert "<pre><code>ringback check --clause ACK-03 --clause RES-01 --seed 4242</code></pre>" in summary_page(report)
 
@@ -145,7 +145,7 @@ def test_a_limit_alone_is_a_reason(make_report: MakeReport) -> None:
 
 
 @pytest.mark.parametrize("load", [{}, {"scenario": 7}, {"trigger": "?", "calls": {"lost": "x"}, "generator": None}])
-def test_a_load_that_measured_little_is_told_all_the_same(make_report: MakeReport, load: dict[str, object]) -> None:
+def test_a_load_with_few_figures_is_shown(make_report: MakeReport, load: dict[str, object]) -> None:
     outline(summary_page(make_report(load=load)), "github")
 
 
@@ -213,12 +213,12 @@ def test_a_typical_page_is_short_and_the_longest_fits(make_report: MakeReport) -
         assert "ringback gate --config ringback.toml --base-url" in "".join(seen.inside)
 
 
-def test_evidence_that_is_left_out_is_told(make_report: MakeReport) -> None:
+def test_evidence_that_is_left_out_is_counted(make_report: MakeReport) -> None:
     page = summary_page(make_report(dict.fromkeys(CLAUSES, Verdict.FAIL), text="x" * 200))
-    told = re.search(r"<p>verdict.json has request, answer and curl line of (\d+) more.</p>", page)
-    assert told is not None
+    message = re.search(r"<p>verdict.json has request, answer and curl line of (\d+) more.</p>", page)
+    assert message is not None
     assert page.count("<summary><b>") >= 1
-    assert page.count("<summary><b>") + int(told[1]) == 49  # advisory clauses only warn
+    assert page.count("<summary><b>") + int(message[1]) == 49  # advisory clauses only warn
 
 
 def test_the_file_is_the_page(tmp_path: Path, of_every_kind: MakeReport) -> None:

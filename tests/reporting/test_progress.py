@@ -84,7 +84,7 @@ def test_a_narrow_terminal_still_sees_one_line(pty: Pty) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_the_terminal_is_restored_whatever_happens(pty: Pty, error: type[BaseException]) -> None:
+def test_the_terminal_is_restored_after_an_exception(pty: Pty, error: type[BaseException]) -> None:
     screen = ReportConsole(file=pty.file)
     threads = set(threading.enumerate())
     with pytest.raises(error), Progress(screen) as progress:
@@ -142,7 +142,7 @@ def test_redirected_output_does_not_swallow_it(pty: Pty) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"force_terminal": True}, {"terse": True}])
-def test_nobody_watching_means_nothing_written(options: dict[str, bool]) -> None:
+def test_without_a_terminal_nothing_is_written(options: dict[str, bool]) -> None:
     pipe, threads = io.StringIO(), threading.enumerate()
     with Progress(ReportConsole(file=pipe, **options)) as progress:
         progress.update(1, 53, 1, 60, 1, "doing")
@@ -150,7 +150,7 @@ def test_nobody_watching_means_nothing_written(options: dict[str, bool]) -> None
     assert pipe.getvalue() == ""
 
 
-def test_quiet_on_a_terminal_means_nothing_written(pty: Pty) -> None:
+def test_quiet_on_a_terminal_writes_nothing(pty: Pty) -> None:
     threads = threading.enumerate()
     with Progress(ReportConsole(file=pty.file, terse=True)) as progress:
         progress.update(1, 53, 1, 60, 1, "doing")

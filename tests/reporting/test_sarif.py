@@ -69,17 +69,17 @@ def test_what_each_verdict_becomes(of_every_kind: MakeReport) -> None:
     assert limit["message"]["text"] == "trigger.latency_ms.p99 < 500 is broken. Measured: 512.3."
 
 
-def test_what_could_not_be_decided_accuses_nobody(make_report: MakeReport) -> None:
+def test_undecided_clauses_are_notifications(make_report: MakeReport) -> None:
     run = run_of(make_report({"STA-02": Verdict.INCONCLUSIVE}, notes=("a note",)))
     assert run["results"] == []
     invocation = run["invocations"][0]
     assert (invocation["executionSuccessful"], invocation["exitCode"]) == (False, 3)
-    told = invocation["toolExecutionNotifications"]
-    assert [entry["message"]["text"] for entry in told] == [
+    shown = invocation["toolExecutionNotifications"]
+    assert [entry["message"]["text"] for entry in shown] == [
         "STA-02 could not be decided: what happened to STA-02",
         "a note",
     ]
-    assert told[0]["associatedRule"]["id"] == "STA-02"
+    assert shown[0]["associatedRule"]["id"] == "STA-02"
 
 
 def test_a_result_points_at_the_line_that_names_its_clause(of_every_kind: MakeReport) -> None:
@@ -93,7 +93,7 @@ def test_a_result_points_at_the_line_that_names_its_clause(of_every_kind: MakeRe
     assert "ACK-03" in lines[place["region"]["startLine"] - 1]
 
 
-def test_fingerprints_outlive_a_run_and_tell_deviations_apart(of_every_kind: MakeReport) -> None:
+def test_fingerprints_are_stable_and_distinguish_deviations(of_every_kind: MakeReport) -> None:
     def fingerprints(report: RunReport) -> list[dict[str, str]]:
         return [result["partialFingerprints"] for result in run_of(report)["results"]]
 

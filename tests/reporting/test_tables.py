@@ -23,7 +23,7 @@ WINDOW = {
 
 
 def table(path: Path) -> list[dict[str, str]]:
-    """The rows, by a reader that tolerates nothing."""
+    """The rows, read by a strict reader."""
     text = path.read_bytes().decode("utf-8")
     assert text.endswith("\r\n")
     lines = csv.reader(text.splitlines(keepends=True), strict=True)
@@ -57,7 +57,7 @@ def test_every_member_of_a_window_has_a_column(tmp_path: Path) -> None:
     assert sorted(header) == sorted("cpu_cores" if name == "cpu" else name for name in flat)
 
 
-def test_lines_that_are_no_window_are_passed_over(tmp_path: Path) -> None:
+def test_lines_without_a_window_are_skipped(tmp_path: Path) -> None:
     (tmp_path / WINDOWS_FILE).write_bytes(b"7\n\xff\n" + json.dumps(WINDOW).encode() + b'\n{"from_s": 2')
     assert len(windows_table(read_windows(tmp_path).windows).splitlines()) == 2
 
@@ -74,7 +74,7 @@ def test_hostile_text_stays_one_inert_cell(tmp_path: Path, kind: str) -> None:
     assert path is not None
     assert path.stat().st_size < 20_000
     rows = table(path)
-    assert len(rows) == (1 if len(HOSTILE[kind]) > 500_000 else 2)  # no window of ours has a line as long as that
+    assert len(rows) == (1 if len(HOSTILE[kind]) > 500_000 else 2)  # longer than any line that Ringback writes
     for cell in rows[0].values():
         assert cell.isprintable()
         assert not cell.lstrip().startswith(("=", "+", "-", "@", "|", "%"))

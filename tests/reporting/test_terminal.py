@@ -63,7 +63,7 @@ def test_sections_count_and_name_what_did_not_pass(of_every_kind: MakeReport) ->
     assert line_with(text, "✓ ROB  ").endswith("5/5 pass")
 
 
-def test_a_failure_stands_alone(of_every_kind: MakeReport) -> None:
+def test_a_failure_shows_everything_about_itself(of_every_kind: MakeReport) -> None:
     text = printed(of_every_kind(), width=100)
     clause = CLAUSES["ACK-03"]
     block = text[text.index("✗ ACK-03") : text.index("\nWarnings")]
@@ -130,7 +130,7 @@ def test_variables_to_set_are_named(make_report: MakeReport) -> None:
     assert "Set RINGBACK_ACCESS_TOKEN in your shell first." in flat
 
 
-def test_the_rest_is_told_with_its_reasons(of_every_kind: MakeReport) -> None:
+def test_other_clauses_are_shown_with_their_reasons(of_every_kind: MakeReport) -> None:
     text = printed(of_every_kind(), width=100)
     assert "Warnings\n! ACK-04  what happened to ACK-04\n" in text
     assert "Could not be decided\n? STA-02  what happened to STA-02\n" in text
@@ -147,7 +147,7 @@ def test_the_rest_is_told_with_its_reasons(of_every_kind: MakeReport) -> None:
     assert text.splitlines()[-1].startswith("FAIL  broken: ACK-03, trigger.latency_ms.p99 · 46 of 53 clauses pass, ")
 
 
-def test_the_same_reason_is_told_once(make_report: MakeReport) -> None:
+def test_the_same_reason_is_shown_once(make_report: MakeReport) -> None:
     same = [Finding(c, Verdict.INCONCLUSIVE, "t", "nobody answered") for c in ("ACK-01", "ACK-02", "ACK-03", "RES-01")]
     text = printed(make_report(findings=same))
     assert "? ACK-01 to ACK-03, RES-01\n  nobody answered\n" in text
@@ -155,7 +155,7 @@ def test_the_same_reason_is_told_once(make_report: MakeReport) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ids", "told"),
+    ("ids", "message"),
     [
         ([], ""),
         (["ACK-01", "ACK-02"], "ACK-01, ACK-02"),
@@ -163,8 +163,8 @@ def test_the_same_reason_is_told_once(make_report: MakeReport) -> None:
         (["ACK-02", "RES-03", "STA-04", "STA-06"], "ACK-02, RES-03, STA-04, STA-06"),
     ],
 )
-def test_three_and_more_in_a_row_are_a_span(ids: list[str], told: str) -> None:
-    assert spans(ids) == told
+def test_three_and_more_in_a_row_are_a_span(ids: list[str], message: str) -> None:
+    assert spans(ids) == message
 
 
 def test_an_interrupted_run_says_so(make_report: MakeReport) -> None:
@@ -178,7 +178,7 @@ def test_an_interrupted_run_says_so(make_report: MakeReport) -> None:
     "load",
     [{}, {"scenario": 7}, {"arrivals": None, "trigger": "?", "calls": {"lost": "x"}}, {"poll": {"latency_ms": {}}}],
 )
-def test_a_load_that_measured_little_is_printed_all_the_same(make_report: MakeReport, load: dict[str, Any]) -> None:
+def test_a_load_with_few_figures_is_printed(make_report: MakeReport, load: dict[str, Any]) -> None:
     assert "\nLoad" in printed(make_report(load=load))
 
 
@@ -248,7 +248,7 @@ def test_markup_is_not_obeyed(of_every_kind: MakeReport) -> None:
 
 @settings(deadline=None)
 @given(text=st.text(st.characters(exclude_categories=()), max_size=60), width=st.integers(10, 200))
-def test_nothing_hostile_reaches_the_terminal(of_every_kind: MakeReport, text: str, width: int) -> None:
+def test_hostile_text_is_harmless_on_the_terminal(of_every_kind: MakeReport, text: str, width: int) -> None:
     shown = printed(of_every_kind(text, base_url=text), width=width, force_terminal=True, color_system="truecolor")
     bare = SGR.sub("", shown)
     assert all(character.isprintable() or character == "\n" for character in bare)

@@ -106,14 +106,14 @@ def _operation(number: int, errors: int, base: float, stuck: float, run: MadeUp,
     spread = dict(zip(keys, (1.0, 1.6, 1.9, 2.8, 4.2, 1.2), strict=True))
     # Within a window of the freeze, the first due waits longest.
     waits = dict(zip(keys, (0.5, 0.1, 0.05, 0.01, 0.0, 0.5), strict=True))
-    told = {
+    shown = {
         f"{key}_ms": base * spread[key] + lag / 3 + max(0.0, stuck - waits[key] * run.window * 1000 if stuck else 0.0)
         for key in keys
     }
     return {
         "count": number,
         "errors": errors,
-        **told,
+        **shown,
         "service_p50_ms": base,
         "service_p99_ms": base * 2.6 if not stuck else stuck / 8,
     }
@@ -205,20 +205,20 @@ def _requests(run: MadeUp, windows: Sequence[dict[str, Any]], name: str) -> dict
 def _curve(base: float, freeze: tuple[float, float] | None, seconds: float) -> Callable[[float], float]:
     def latency(percentile: float) -> float:
         tail = -math.log10(max(1 - percentile / 100, 1e-5))
-        told = base * (0.7 + 0.6 * tail)
+        shown = base * (0.7 + 0.6 * tail)
         if freeze is not None:
             frozen = (freeze[1] - freeze[0]) / seconds
             into = (percentile / 100 - (1 - frozen)) / frozen
-            told += max(0.0, into) * 1000 * (freeze[1] - freeze[0])
-        return told
+            shown += max(0.0, into) * 1000 * (freeze[1] - freeze[0])
+        return shown
 
     return latency
 
 
 def _by_state(final: int) -> dict[str, int]:
-    told = {state: int(final * share) for state, share in STATES.items()}
-    told["Answered"] += final - sum(told.values())
-    return told
+    shown = {state: int(final * share) for state, share in STATES.items()}
+    shown["Answered"] += final - sum(shown.values())
+    return shown
 
 
 def _capacity() -> dict[str, Any]:

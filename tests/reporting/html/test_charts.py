@@ -1,4 +1,4 @@
-"""Pictures: SVG that can stand in a page, whatever the figures are, with the numbers beside it."""
+"""Pictures: valid SVG for a page, for any figures, with a table of the numbers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def checked(picture: Picture | None) -> Picture:
             for name in element.get("class", "").split():
                 assert name[:2] in {"f-", "s-"}
                 assert name[2:] in set(ColorRole)
-        assert not re.search(r"#[0-9a-f]{6}", svg), "a colour that no style sheet governs"
+        assert not re.search(r"#[0-9a-f]{6}", svg), "a colour outside the style sheet"
         assert "nan" not in svg.lower().replace("finance", "")
         assert "http" not in svg
     assert all(len(row) == len(picture.table.head) for row in picture.table.rows)
@@ -105,7 +105,7 @@ def test_a_run_without_a_distribution_shows_its_percentiles() -> None:
     assert [row[1] for row in checked(draw_distribution(load)).table.rows] == ["50", "99", "99.9"]
 
 
-def test_a_flow_tells_every_branch() -> None:
+def test_a_flow_shows_every_branch() -> None:
     picture = checked(draw_flow(ROOT, key="ledger", title="t", caption="c"))
     assert {"accepted 10", "final  9 (90.0 %)", "lost  1 (10.0 %)", "Busy  9 (90.0 %)"} <= set(texts(picture.wide))
     assert [row[0] for row in picture.table.rows] == ["accepted", "final", "final: Busy", "lost"]
@@ -123,7 +123,7 @@ def test_one_lost_call_of_a_million_is_seen() -> None:
     assert "final  999,999 (99.9 %)" in texts(picture.wide)
 
 
-def test_capacity_tells_each_rate_and_why(tmp_path: Path) -> None:
+def test_capacity_shows_each_rate_and_its_reason(tmp_path: Path) -> None:
     picture = checked(draw_capacity(write_load_run(tmp_path, MadeUp(capacity=True))))
     assert [row[4] for row in picture.table.rows] == ["held"] * 5 + ["undecided", "did not hold", "did not hold"]
     assert "500 per second" in picture.caption
@@ -150,11 +150,11 @@ def test_short_calls_of_a_long_run_begin_at_their_own_trigger() -> None:
     picture = checked(draw_calls(calls))
     assert "seconds since the trigger" in texts(picture.wide)
     assert "Each begins at its own trigger" in picture.caption
-    assert picture.table.rows[3][3] == "30.00", "the table tells the run's own time"
+    assert picture.table.rows[3][3] == "30.00", "the table has the time of the run"
     assert "seconds since the start" in texts(checked(draw_calls(CALLS)).wide)
 
 
-def test_there_is_no_picture_of_nothing() -> None:
+def test_without_data_there_is_no_picture() -> None:
     nothing: list[Any] = [
         draw_over_time((), {}), draw_distribution({}), draw_capacity({}), draw_calls(()),
         draw_flow(Branch("accepted", 0, ColorRole.ACCENT), key="k", title="t", caption="c"),
@@ -165,10 +165,10 @@ def test_there_is_no_picture_of_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(0, "0"), (0.5, "0.5"), (2.5, "2.5"), (20, "20"), (1500, "1,500"), (0.02, "0.02")]
+    ("value", "shown"), [(0, "0"), (0.5, "0.5"), (2.5, "2.5"), (20, "20"), (1500, "1,500"), (0.02, "0.02")]
 )
-def test_ticks_are_written_as_people_do(value: float, told: str) -> None:
-    assert plain(value) == told
+def test_tick_labels(value: float, shown: str) -> None:
+    assert plain(value) == shown
 
 
 FIGURE = st.one_of(
@@ -178,7 +178,7 @@ FIGURE = st.one_of(
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_the_figures_are_there_is_a_picture_or_none(tmp_path: Path, data: st.DataObject) -> None:
+def test_any_figures_give_a_valid_picture_or_none(tmp_path: Path, data: st.DataObject) -> None:
     operation = st.fixed_dictionaries(
         dict.fromkeys(("count", "errors", "p50_ms", "p95_ms", "p99_ms", "service_p99_ms"), FIGURE)
     )

@@ -25,7 +25,7 @@ Shown = Callable[[RunReport], Page]
 Make = Callable[..., RunReport]
 
 
-def test_a_page_needs_nothing_but_itself(tmp_path: Path, whole_gate: RunReport) -> None:
+def test_a_page_loads_no_other_file(tmp_path: Path, whole_gate: RunReport) -> None:
     page = read_page(write_html(whole_gate, tmp_path))
     assert all(address.startswith("data:image/svg+xml,") for address in page.addresses), page.addresses
     assert not page.tags.keys() & {"img", "iframe", "object", "embed", "audio", "video", "base"}
@@ -50,7 +50,7 @@ def test_every_picture_is_there_with_words_and_numbers(tmp_path: Path, whole_gat
     assert page.text.count("The numbers of this picture") == 6
 
 
-def test_what_is_wrong_stands_first(shown: Shown, make_report: Make) -> None:
+def test_broken_clauses_come_first(shown: Shown, make_report: Make) -> None:
     page = shown(make_report({"TRN-04": Verdict.FAIL, "ACK-03": Verdict.FAIL}))
     assert "2 of 53 clauses are broken (ACK-03, TRN-04); the first: what happened to ACK-03." in page.text
     failures = page.text[page.text.index("What to fix first") :]
@@ -74,7 +74,7 @@ def test_what_is_wrong_stands_first(shown: Shown, make_report: Make) -> None:
         ),
     ],
 )
-def test_the_verdict_is_told_in_a_word_and_a_sentence(
+def test_the_verdict_is_a_word_and_a_sentence(
     shown: Shown, make_report: Make, verdicts: dict[str, Verdict], word: str, why: str
 ) -> None:
     page = shown(make_report(verdicts))
@@ -86,14 +86,14 @@ def test_an_interrupted_run_says_so(shown: Shown, make_report: Make) -> None:
     assert "The run was interrupted" in shown(make_report(interrupted=True)).text
 
 
-def test_a_run_that_decided_nothing_has_a_page(shown: Shown, make_report: Make) -> None:
+def test_a_run_without_results_has_a_page(shown: Shown, make_report: Make) -> None:
     page = shown(make_report(clauses=()))
     assert page.title.startswith("Inconclusive")
     assert "nothing was decided" in page.text
     assert "conformance" not in page.ids
 
 
-def test_broken_limits_tell_what_they_mean(shown: Shown, make_report: Make) -> None:
+def test_broken_limits_are_explained(shown: Shown, make_report: Make) -> None:
     limits = (
         LimitResult("calls.lost", "== 0", 3.0, Verdict.FAIL),
         LimitResult("trigger.latency_ms.p99", "< 500", 4388.0, Verdict.FAIL),
@@ -106,7 +106,7 @@ def test_broken_limits_tell_what_they_mean(shown: Shown, make_report: Make) -> N
     assert page.text.count("Counted from the due time") == 1, "the same hint is shown once"
 
 
-def test_waivers_are_told_and_what_became_of_them(tmp_path: Path, make_report: Make) -> None:
+def test_waivers_are_shown_with_their_outcome(tmp_path: Path, make_report: Make) -> None:
     until = date(2027, 1, 31)
     uses = (
         WaiverUse("RES-04", "vendor ticket 4711", until, Verdict.WAIVED),
@@ -143,15 +143,15 @@ def test_the_page_is_the_same_when_made_again(tmp_path: Path, whole_gate: RunRep
         (r.clause, r.verdict, r.summary, r.waiver) for r in whole_gate.results
     ]
     assert stored.limits == whole_gate.limits
-    told = [(f.test, f.observed, f.evidence) for r in whole_gate.results for f in r.deviations]
+    message = [(f.test, f.observed, f.evidence) for r in whole_gate.results for f in r.deviations]
     again = [(f.test, f.observed, f.evidence) for r in stored.results for f in r.deviations]
-    assert again == told
+    assert again == message
 
 
 @pytest.mark.parametrize(
     "content", [None, b"", b"[]", b"{}", b'{"schema": "ringback/verdict/1"}', b"\xff", b"[" * 100_000]
 )
-def test_what_is_no_run_is_refused_in_a_sentence(tmp_path: Path, content: bytes | None) -> None:
+def test_a_directory_without_a_run_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "verdict.json").write_bytes(content)
     with pytest.raises(NotARun, match=r"verdict\.json"):
@@ -164,10 +164,10 @@ def test_the_worst_run_still_fits(tmp_path: Path, all_broken: Make) -> None:
     path = write_html(report, tmp_path)
     assert path.stat().st_size <= MOST_BYTES
     page = read_page(path)
-    assert re.search(r"… \[[\d,]+ more characters\]", page.text), "a cut is told"
+    assert re.search(r"… \[[\d,]+ more characters\]", page.text), "a cut is shown"
 
 
-def test_the_command_line_of_a_run_is_told(shown: Shown, make_report: Make, tmp_path: Path) -> None:
+def test_the_page_shows_the_command_line_that_repeats_the_run(shown: Shown, make_report: Make, tmp_path: Path) -> None:
     page = shown(make_report(clauses=["ACK-01", "ACK-02", "ACK-03", "ACK-04", "TRN-01"], level=Level.MUST))
     line = "ringback check --config ringback.toml --base-url https://ivr.example.com:22222"
     assert f"{line} --clause TRN-01 --clause ACK --level must --seed 4242" in page.text
@@ -178,7 +178,7 @@ def test_the_command_line_of_a_run_is_told(shown: Shown, make_report: Make, tmp_
     assert "ringback check --seed 1" in given.text
 
 
-def test_a_load_run_tells_its_rate(shown: Shown, make_report: Make, tmp_path: Path) -> None:
+def test_the_command_line_of_a_load_run_has_its_rate(shown: Shown, make_report: Make, tmp_path: Path) -> None:
     load = write_load_run(tmp_path)
     page = shown(make_report(clauses=(), command="load", load=load))
     assert "ringback load --config ringback.toml" in page.text
