@@ -46,7 +46,7 @@ class Forks:
         return list(json.loads(stdout.readline()))
 
     def close(self) -> None:
-        """End the process, and the commands that still run."""
+        """End the process and its running commands."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
@@ -55,14 +55,14 @@ class Forks:
 
 @cache
 def forks() -> Forks:
-    """The one of this process, started when first asked for."""
+    """The server of this test process, started at the first use."""
     made = Forks()
     atexit.register(made.close)
     return made
 
 
 def _run(case: dict[str, Any]) -> NoReturn:
-    """Be the command, in a process just forked."""
+    """Run the command in a forked process."""
     code = 99
     try:
         os.chdir(case["folder"])
@@ -127,10 +127,10 @@ if __name__ == "__main__":
     import ringback.cli
 
     for module in pkgutil.walk_packages(ringback.__path__, "ringback."):
-        # Load runs are processes of their own, in which gevent comes before all else.
+        # Load runs are separate processes that import gevent first.
         if not module.name.startswith("ringback.loadgen.") and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    charmap()  # takes Hypothesis a second, and a check keeps nothing that would spare it the next time
+    charmap()  # takes Hypothesis a second, and a check would do it each time
     gc.freeze()
     gc.enable()
     _serve()

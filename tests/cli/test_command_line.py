@@ -112,7 +112,7 @@ def test_the_sandbox_can_be_pasted_from_and_checked(tmp_path: Path) -> None:
 
 
 def in_a_terminal(*arguments: str, folder: Path, **variables: str) -> str:
-    """What a command writes when its output is a terminal."""
+    """The output of a command on a terminal."""
     ours, its = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "ringback", *arguments], cwd=folder, env=environment(**variables), stdout=its,
@@ -125,7 +125,7 @@ def in_a_terminal(*arguments: str, folder: Path, **variables: str) -> str:
         while time.monotonic() < deadline and select.select([ours], [], [], 60)[0]:
             try:
                 piece = os.read(ours, 65536)
-            except OSError:  # how Linux tells that the other end is closed
+            except OSError:  # on Linux: the other end is closed
                 break
             if not piece:
                 break

@@ -1,4 +1,4 @@
-"""A disk that has no room costs evidence, never a verdict: the result of a run always reaches the terminal."""
+"""A full disk costs evidence but not the verdict: the result of a run always reaches the terminal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ports() -> Iterator[dict[str, int]]:
 
 
 def run(folder: Path, port: int, *arguments: str, largest: int | None = None) -> Ended:
-    """Run a command whose files may have no more than `largest` bytes, as on a disk that is full."""
+    """Run a command whose files may have at most `largest` bytes, as on a full disk."""
     (folder / "ringback.toml").write_text(CONFIG.format(port=port) + MORE)
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest}))"
     return ringback(
@@ -109,7 +109,7 @@ def test_a_terminal_that_fails_does_not_change_the_exit_code(tmp_path: Path, por
 
 
 def test_a_directory_that_vanishes_is_made_again(tmp_path: Path, ports: dict[str, int]) -> None:
-    """As far as that goes: the record of exchanges is gone, the verdict is there."""
+    """The record of exchanges is missing, but the verdict is there."""
     out = tmp_path / "run"
     vanishing = (
         "import shutil, ringback.commands.check as c\n"
@@ -125,7 +125,7 @@ def test_a_directory_that_vanishes_is_made_again(tmp_path: Path, ports: dict[str
 
 @contextlib.contextmanager
 def small_disk(at: Path, size: int) -> Iterator[Path]:
-    """A file system of so many bytes; the test is skipped where none can be mounted."""
+    """A file system of so many bytes; skips the test if it can't be mounted."""
     at.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(at)]
     made = subprocess.run(mount, capture_output=True, check=False)

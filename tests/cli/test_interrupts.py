@@ -1,4 +1,4 @@
-"""Ctrl-C: whenever it comes, the command ends soon, quietly, with what it saw, and leaves no process behind."""
+"""Ctrl-C at any time: the command ends soon, reports what it observed, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def mark() -> str:
 
 
 def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Ctrl-C as a terminal sends it, to the whole group; the output."""
+    """Send Ctrl-C to the whole group, as a terminal does; returns the output."""
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=100)
     return out, err

@@ -49,7 +49,7 @@ class Ends:
 
 
 def embedded(arguments: tuple[str, ...]) -> Case:
-    """A run against the embedded deployment, in which calls ring but shortly."""
+    """A run against the embedded sandbox with short calls."""
     return Case(
         ("load", "--rate", "30", "--duration", "1s", "--out", "run", "--quiet", *arguments),
         {"ringback.toml": '[load]\npopulation = 30\n[sandbox]\nring_time = "10ms"\n'},
@@ -58,7 +58,7 @@ def embedded(arguments: tuple[str, ...]) -> Case:
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ends]:
-    """All commands run together, for they mostly wait."""
+    """All commands, run together because they mostly wait."""
     runs = {name: embedded(arguments) for name, arguments in RUNS.items()}
     with listening() as listener:
         good = CONFIG.format(port=listener.port) + FILE
@@ -76,7 +76,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ends]:
 
 
 def sound(end: Ended) -> dict[str, Any]:
-    """The load section of a run that went well, or that a busy machine left undecided."""
+    """The load section of a run that passed, or is undecided because of a busy machine."""
     assert end.code in {0, 3}, end.out + end.err
     verdict: dict[str, Any] = json.loads((end.folder / "run/verdict.json").read_text())
     jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text())).validate(verdict)

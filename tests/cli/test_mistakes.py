@@ -19,13 +19,13 @@ RECEIVER = '\n[result_destination]\nlisten = "127.0.0.1:0"\n'
 
 @dataclass(frozen=True)
 class Mistake:
-    """A configuration gone wrong, and what the one line has to name."""
+    """A mistake, and what its message has to name."""
 
     name: str
     shown: tuple[str, ...]
     old: str = ""
     new: str = ""
-    """In the configuration, `old` gives way to `new`; without `old`, `new` is added at its end."""
+    """`new` replaces `old` in the configuration, or is added at its end."""
     arguments: tuple[str, ...] = CHECK
     variables: dict[str, str] = field(default_factory=dict)
     token: bool = True
@@ -138,7 +138,7 @@ MISTAKES = [
 
 @dataclass
 class Tried:
-    """All mistakes made, in a server's presence."""
+    """The results of all mistakes, and a server that counts connections."""
 
     ends: dict[str, Ended]
     listener: Listener
@@ -171,7 +171,7 @@ def test_no_mistake_sent_anything(tried: Tried) -> None:
 
 
 def test_without_its_mistake_the_same_configuration_is_used(tmp_path: Path) -> None:
-    """The counter of connections works, and the configuration is good but for what the mistakes change."""
+    """The connection counter works, and the configuration is valid without the mistakes."""
     with listening() as listener:
         (tmp_path / "my.toml").write_text(CONFIG.format(port=listener.port))
         end = ringback(*CHECK, "--clause", "ACK-02", folder=tmp_path, RINGBACK_ACCESS_TOKEN=TOKEN,

@@ -81,13 +81,13 @@ def test_a_mistake_is_one_line(faulty: Path, tmp_path: Path, arguments: tuple[st
 
 @dataclass(frozen=True)
 class Box:
-    """A sandbox of its own, and a run made against it."""
+    """A separate sandbox, and a run against it."""
 
     folder: Path
     token: str
 
     def exchange(self, wanted: str) -> str:
-        """The number of the first exchange whose URL ends so."""
+        """The number of the first exchange whose URL ends like this."""
         for line in (self.folder / "run/exchanges.ndjson").read_text().splitlines():
             shown = json.loads(line)
             if shown["request"]["url"].endswith(wanted) and shown["response"]["status"] == 200:

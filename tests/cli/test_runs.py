@@ -1,4 +1,4 @@
-"""Whole runs against deployments good, faulty, hostile and absent: exit codes, artifacts, and what they keep quiet."""
+"""Whole runs against conforming, faulty, hostile and missing deployments: exit codes, reports and secrets."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def test_what_a_hostile_deployment_sends_never_steers_the_terminal(runs: Runs) -
 def test_neither_token_nor_line_is_written_anywhere(runs: Runs) -> None:
     for name, (end, directory) in runs.items():
         texts = {file.name: file.read_text() for file in directory.iterdir()} | {"output": end.out + end.err}
-        if "results.sarif" in texts:  # it carries openapi.yaml, whose examples are these very lines
+        if "results.sarif" in texts:  # it contains openapi.yaml, whose examples have the same numbers
             texts["results.sarif"] = texts["results.sarif"].replace(json.dumps(description_text())[1:-1], "")
         assert {"verdict.json", "junit.xml", "exchanges.ndjson"} <= set(texts), name
         for file, text in texts.items():
@@ -253,7 +253,7 @@ def test_neither_token_nor_line_is_written_anywhere(runs: Runs) -> None:
 
 
 def triggers(directory: Path) -> Counter[str]:
-    """The triggers of a run, but for the addresses of its receiver: as what they ask for, and in which body."""
+    """The purposes and bodies of a run's triggers, without the addresses of its receiver."""
     found: Counter[str] = Counter()
     for line in (directory / "exchanges.ndjson").read_text().splitlines():
         exchange = json.loads(line)

@@ -1,4 +1,4 @@
-"""What a run may have cost: no answer, however odd, lets more triggers leave than the budget has calls."""
+"""The call budget: whatever a deployment answers, no more triggers are sent than the budget has calls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def answered(status: int, content: object = b"") -> Callable[[str, int], Answer]
 
 
 def accepted_but_by_head(method: str, nth: int) -> Answer:
-    """Works, and dials for every method; HEAD, which shows no body, is answered 200."""
+    """Conforms, but dials for every method; HEAD, which has no body, is answered 200."""
     return 200, json.dumps({"UniqueId": f"call-{nth:x}-of-the-deployment"}).encode() if method != "HEAD" else b""
 
 
@@ -46,7 +46,7 @@ DIALS = {
 
 @dataclass
 class Counting:
-    """Dials for every trigger that names a line, with any method, and gives the configured answer; polls have no results."""
+    """Dials for every trigger that names a line, with any method, and gives the configured answer."""
 
     answer: Callable[[str, int], Answer]
     dialled: int = 0
@@ -110,7 +110,7 @@ def run(
 
 
 def assert_counted(deployment: Counting, ended: Ended, verdict: dict[str, Any], calls: int) -> None:
-    """Not one call over; what may have been dialled is reported, on the terminal, in the summary and in the verdict."""
+    """No call above the budget; possible calls are reported on the terminal, in the summary and in the verdict."""
     shown = verdict["calls"]
     spent = shown["accepted"] + shown["may_have_dialled"]
     assert deployment.dialled <= spent <= calls == shown["budget"]

@@ -1,4 +1,4 @@
-"""`ringback report`: a run's reports again, and many runs as one page."""
+"""`ringback report`: the reports of a run written again, and one page about many runs."""
 
 from __future__ import annotations
 

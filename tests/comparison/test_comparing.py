@@ -1,4 +1,4 @@
-"""What follows from two runs: clauses, limits, load, exit code, document."""
+"""Comparing two runs: clauses, limits, load, exit code, document."""
 
 from __future__ import annotations
 

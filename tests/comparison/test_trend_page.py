@@ -29,7 +29,7 @@ HOSTILE = (
 
 
 class Reader(HTMLParser):
-    """Checks that elements nest, and gathers them."""
+    """Checks the nesting of elements and collects them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Limits as they are written: read, written again, and judged."""
+"""Limits: parsed, written and evaluated."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ HOSTILE: dict[str, str] = {
 
 
 def hostile_record(path: Path, *texts: str) -> Path:
-    """A record of exchanges (`exchanges.ndjson`) as a run writes it, with each text wherever a deployment provides text."""
+    """Exchanges as a run writes them to `exchanges.ndjson`, with each text wherever a deployment provides text."""
     recorder = Recorder(Redactor("the-access-token-of-this-run", {}), path)
     for text in texts:
         sent = text.encode("utf-8", "surrogatepass")
@@ -76,7 +76,7 @@ def hostile_record(path: Path, *texts: str) -> Path:
 
 
 def hostile_windows(path: Path, *texts: str) -> Path:
-    """A record of load windows (`load_windows.ndjson`) with each text in members of the right and of the wrong type."""
+    """Load windows (`load_windows.ndjson`) with each text in members of the right and of the wrong type."""
     windows = [
         {"from_s": 0.0, "to_s": text, "phase": text, "limited": True, "limited_by": [text, text], "cpu": {"a": text}}
         for text in texts

@@ -20,7 +20,7 @@ MakeReport = Callable[..., RunReport]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run's directory with all that the writers read."""
+    """A run's directory with all files that the writers read."""
     hostile_record(tmp_path / "exchanges.ndjson", HARMLESS)
     hostile_windows(tmp_path / "load_windows.ndjson", HARMLESS)
     return tmp_path

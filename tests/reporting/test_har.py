@@ -29,7 +29,7 @@ VALIDATOR = jsonschema.Draft6Validator({"$ref": "har.json#"}, registry=REGISTRY)
 
 
 def valid(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries of an archive that fits the schema and what the format says beside it."""
+    """The entries of an archive, checked against the schema and the text of the format."""
     VALIDATOR.validate(document)
     entries = document["log"]["entries"]
     for entry in entries:
@@ -110,7 +110,7 @@ def test_the_size_is_bounded(tmp_path: Path, make_report: MakeReport) -> None:
     recorded(tmp_path / EXCHANGES_FILE, 100, b"y" * 10_000)
     document = har_document(make_report(), tmp_path, most_bytes=100_000)
     entries = valid(document)
-    assert 5 < len(entries) < 15  # the last one is small, and fits
+    assert 5 < len(entries) < 15  # the last one is small
     assert len(json.dumps(document["log"]["entries"])) < 110_000
     assert f"The other {101 - len(entries)} were left out" in document["log"]["comment"]
 

@@ -26,7 +26,7 @@ ATTRIBUTES = {
     "skipped": ({"type", "message"}, set()),
     "system-out": (set(), set()),
 }
-"""Attributes that each element must have, and those that it may: what all common readers of JUnit files share."""
+"""Required and optional attributes of each element, as all common readers of JUnit files accept them."""
 CHILDREN = {
     "testsuites": {"testsuite"},
     "testsuite": {"properties", "testcase"},

@@ -1,4 +1,4 @@
-"""`junit.xml` held to the schema that Jenkins' xUnit plugin publishes, by a validator that shares no code with it."""
+"""`junit.xml` against the schema of Jenkins' xUnit plugin, with an independent validator."""
 
 from __future__ import annotations
 

@@ -28,12 +28,12 @@ from .hostile_evidence import HARMLESS, HOSTILE
 
 MakeReport = Callable[..., RunReport]
 OURS = {"h2", "h3", "p", "table", "tr", "th", "td", "b", "br", "code", "pre", "details", "summary", "ul", "li"}
-"""The elements that a page is made of."""
+"""The elements of a page."""
 AS_ADDED = {"thead", "tbody"}
 
 
 class Outline(HTMLParser):
-    """What a rendered page consists of: its elements, the text inside `code`, and the text outside."""
+    """A rendered page: its elements, the text inside `code`, and the text outside."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -153,7 +153,7 @@ def check_inert(page: str) -> None:
     assert len(page) <= MOST_CHARACTERS
     page.encode("utf-8")
     assert all(c.isprintable() or c == "\n" for c in page)
-    # Neither a runner that reads this as a log nor a forge that links names finds anything to act upon.
+    # There are no workflow commands and no mentions.
     assert "@" not in page
     assert "::" not in page
     assert "##[" not in page
@@ -169,7 +169,7 @@ def test_hostile_evidence_adds_no_element(of_every_kind: MakeReport, kind: str, 
 
     check_inert(page(HOSTILE[kind]))
     hostile, harmless = outline(page(HOSTILE[kind]), renderer), outline(page(HARMLESS), renderer)
-    if len(HOSTILE[kind]) < 400 and "\0" not in HOSTILE[kind]:  # a curl line that is too long, or can't be, is left out
+    if len(HOSTILE[kind]) < 400 and "\0" not in HOSTILE[kind]:  # otherwise there is no curl line
         assert hostile.elements == harmless.elements
         assert "".join(hostile.outside) == "".join(harmless.outside)
         assert len(hostile.inside) >= len(harmless.inside)

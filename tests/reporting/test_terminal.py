@@ -26,7 +26,7 @@ SGR = re.compile(r"\x1b\[[\d;]*m")
 
 
 class Terminal(io.StringIO):
-    """A terminal that remembers what was written."""
+    """A terminal that records what is written."""
 
     def isatty(self) -> bool:
         return True

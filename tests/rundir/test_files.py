@@ -41,7 +41,7 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(tmp_path: Path, mon
 
 
 class Disk(io.RawIOBase):
-    """A real file on a disk that is full after so many bytes, and takes no more than 40 of them at a time."""
+    """A file on a disk that is full after so many bytes; a write takes at most 40 of them."""
 
     def __init__(self, path: Path, room: int, code: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The sink: what it removes, what it leaves, and that documents stay what they are."""
+"""The sink: what it removes, what it leaves, and that documents keep their form."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sink() -> Sink:
 
 @pytest.fixture
 def short() -> Sink:
-    """A token that is a word, and a line that may be any number."""
+    """A token that is a word, and a line that equals a common number."""
     sink = Sink()
     sink.protect(Redactor("test", {"answered": "101"}), Redactor("", {}))
     return sink

@@ -101,7 +101,7 @@ def test_every_way_to_print_is_behind_the_sink(tmp_path: Path, way: str) -> None
 
 
 def test_python_itself_would_have_printed_it(tmp_path: Path) -> None:
-    """The ways above are ways: without the sink, the token is there."""
+    """Without the sink, each of these ways prints the token."""
     for way in ("an exception", "a thread", "an event loop", "a greenlet", "a warning", "a destructor", "a log"):
         program = f"import sys\nTOKEN = {TOKEN!r}\n{textwrap.dedent(WAYS[way])}"
         ended = subprocess.run(

@@ -1,4 +1,4 @@
-"""Pages to look at: of runs with each verdict, and of load runs made up."""
+"""Pages of runs with each verdict and of invented load runs."""
 
 from __future__ import annotations
 

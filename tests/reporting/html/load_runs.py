@@ -1,4 +1,4 @@
-"""Load runs made up: the files that a run leaves, without a run.
+"""Invented load runs: the files of a run, without a run.
 
 The deployment of these answers in a millisecond or two, but for a stretch in which it answers nothing (a freeze): what
 was due then is answered when it ends, so that latency from the due instant falls in a straight line, as in life.
@@ -22,7 +22,7 @@ STATES = {
 
 @dataclass(frozen=True)
 class MadeUp:
-    """What a made-up run was like. Times in seconds, rate in arrivals a second."""
+    """An invented run. Times are in seconds, the rate in arrivals per second."""
 
     seconds: float = 60.0
     rate: float = 50.0
@@ -41,7 +41,7 @@ class MadeUp:
 
 
 def write_load_run(directory: Path, run: MadeUp = MadeUp(), *, seed: int = 1) -> dict[str, Any]:
-    """Write `load_windows.ndjson` into the directory; returns the load section that goes with it."""
+    """Write `load_windows.ndjson` into the directory; returns the matching load section."""
     windows = list(_windows(run, random.Random(seed)))
     directory.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(window) + "\n" for window in windows)
@@ -104,7 +104,7 @@ def _operation(number: int, errors: int, base: float, stuck: float, run: MadeUp,
             "service_p99_ms": None,
         }
     spread = dict(zip(keys, (1.0, 1.6, 1.9, 2.8, 4.2, 1.2), strict=True))
-    # Within a window of the freeze, the first due waits longest.
+    # In a window of the freeze, the first due request waits longest.
     waits = dict(zip(keys, (0.5, 0.1, 0.05, 0.01, 0.0, 0.5), strict=True))
     shown = {
         f"{key}_ms": base * spread[key] + lag / 3 + max(0.0, stuck - waits[key] * run.window * 1000 if stuck else 0.0)

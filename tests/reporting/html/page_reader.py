@@ -1,4 +1,4 @@
-"""A page read as strictly as the standard library allows: what is open is closed, what is referred to is there."""
+"""A strict reader of pages: every element is closed, and every reference has its target."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Page:
     tags: Counter[str] = field(default_factory=Counter)
     ids: list[str] = field(default_factory=list)
     references: set[str] = field(default_factory=set)
-    """Ids that something on the page points to."""
+    """Ids that the page refers to."""
     addresses: list[str] = field(default_factory=list)
     """Addresses that a browser might load or follow."""
     attributes: set[str] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""The page in a real browser, Debian's Chromium: by keyboard, without script, by day, by night and on paper.
+"""The page in a browser, Debian's Chromium: by keyboard, without scripts, in light and dark, and on paper.
 
 `tests/browser` is the npm project that opens the pages; what it saw is judged here.
 """

@@ -1,4 +1,4 @@
-"""What a page costs: a run of ten million requests leaves windows and histograms, and its page comes of those."""
+"""Time, memory and size of the page of a run with ten million requests."""
 
 from __future__ import annotations
 
