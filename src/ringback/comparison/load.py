@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any, Final
 
 from ringback.comparison.noise import LEAST_WINDOWS, Shift, block_permutation, fisher_exact, holm
-from ringback.rundir.reading import members, number
+from ringback.rundir.reading import number, value_at
 from ringback.rundir.verdict import SavedRun
 from ringback.rundir.windows import SavedWindow, SavedWindows
 
@@ -158,7 +158,9 @@ def _steady(windows: SavedWindows) -> list[SavedWindow]:
 
 def _not_comparable(old: SavedRun, new: SavedRun, before: Sequence[SavedWindow], after: Sequence[SavedWindow]) -> str:
     assert old.load is not None and new.load is not None  # noqa: S101 - checked by the caller
-    limited = [name for name, run in (("older", old), ("newer", new)) if _at(run.load, "generator.limited") is True]
+    limited = [
+        name for name, run in (("older", old), ("newer", new)) if value_at(run.load, "generator.limited") is True
+    ]
     if limited:
         return f"Ringback's own machine was the bottleneck in the {' and the '.join(limited)} run"
     kinds = [str(run.load.get("scenario")) for run in (old, new) if run.load is not None]
@@ -174,12 +176,12 @@ def _not_comparable(old: SavedRun, new: SavedRun, before: Sequence[SavedWindow],
 
 def _profile(load: Mapping[str, Any]) -> str:
     """The arrivals in words, without the duration if the rate is constant."""
-    text, shape = _at(load, "profile.text"), _at(load, "profile.shape")
+    text, shape = value_at(load, "profile.text"), value_at(load, "profile.shape")
     if not isinstance(text, str):
-        scheduled, seconds = number(_at(load, "arrivals.scheduled")), number(load.get("seconds"))
+        scheduled, seconds = number(value_at(load, "arrivals.scheduled")), number(load.get("seconds"))
         return f"about {float(f'{scheduled / seconds:.1g}'):g} a second" if scheduled and seconds else "an unknown rate"
     steady = text.partition(" for ")[0] if shape in {"constant", "closed"} else text
-    arrivals = _at(load, "profile.arrivals")
+    arrivals = value_at(load, "profile.arrivals")
     return f"{steady}, {arrivals}" if isinstance(arrivals, str) else steady
 
 
@@ -211,7 +213,7 @@ def _counted(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Metric]
     pairs += [(f"calls.{name}", f"calls.{name}", "calls.accepted") for name in _COUNTED]
     pairs.append(("calls.deliveries.missing", "calls.deliveries.missing", "calls.deliveries.expected"))
     for name, hits, total in pairs:
-        counts = [(_count(_at(load, hits)), _count(_at(load, total))) for load in (old, new)]
+        counts = [(_count(value_at(load, hits)), _count(value_at(load, total))) for load in (old, new)]
         (old_hits, old_total), (new_hits, new_total) = counts
         if old_hits is None or new_hits is None or not old_total or not new_total:
             continue
@@ -228,7 +230,7 @@ def _counted(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Metric]
 
 def _shown(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Metric]:
     for name, unit, higher_is_worse in _SHOWN:
-        before, after = number(_at(old, name)), number(_at(new, name))
+        before, after = number(value_at(old, name)), number(value_at(new, name))
         if before is not None or after is not None:
             yield Metric(name, unit, before, after, higher_is_worse, Significance.SHOWN, "")
 
@@ -249,11 +251,6 @@ def _stands(metric: Metric, least_change: float) -> Metric:
     if not large:
         return replace(metric, significance=Significance.SMALL)
     return replace(metric, significance=Significance.WORSE if metric.for_the_worse else Significance.BETTER)
-
-
-def _at(value: Any, path: str) -> Any:
-    *outer, name = path.split(".")
-    return members(value, *outer).get(name)
 
 
 def _count(value: object) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["json_objects", "members", "number", "text"]
+__all__ = ["json_objects", "members", "number", "text", "value_at"]
 
 _LARGEST = 1e18
 _MOST_LINES = 200_000
@@ -52,6 +52,12 @@ def members(value: Any, *path: str) -> Mapping[str, Any]:
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value if isinstance(value, Mapping) else {}
+
+
+def value_at(value: Any, path: str) -> Any:
+    """The value at a dotted path of member names, such as `generator.lag_ms.p99`; None if there is none."""
+    *outer, name = path.split(".")
+    return members(value, *outer).get(name)
 
 
 def number(value: Any) -> float | None:

@@ -22,6 +22,7 @@ from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import MARKS, WORDS
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import TREND_FILE
+from ringback.rundir.reading import number, value_at
 from ringback.rundir.verdict import NotARun, SavedRun, read_run
 
 __all__ = ["TREND_FILE", "FoundRuns", "find_runs", "trend_page", "write_trend"]
@@ -167,20 +168,20 @@ def _steady(runs: Sequence[SavedRun]) -> str:
 
 def _charts(group: str, runs: Sequence[SavedRun]) -> Iterator[dict[str, Any]]:
     loaded = [run for run in runs if run.load is not None]
-    for number, (title, unit, names) in enumerate(_FIGURES):
+    for index, (title, unit, names) in enumerate(_FIGURES):
         series = []
         for name in names:
-            values = [_scaled(_at(run.load, name), unit) for run in loaded]
+            values = [_scaled(value_at(run.load, name), unit) for run in loaded]
             if any(value is not None for value in values):
                 series.append(Series(_LABELS.get(name, name.rpartition(".")[2]), values))
         if not series:
             continue
         instants = [f"{run.started:%Y-%m-%d %H:%M}" for run in loaded]
-        limited = [_at(run.load, "generator.limited") is True for run in loaded]
+        limited = [value_at(run.load, "generator.limited") is True for run in loaded]
         yield {
             "title": title,
             "unit": unit,
-            "svg": Markup(draw(f"{group}-chart-{number}", title, unit, instants, series, limited)),  # noqa: S704 - drawn and escaped by us
+            "svg": Markup(draw(f"{group}-chart-{index}", title, unit, instants, series, limited)),  # noqa: S704 - drawn and escaped by us
             "labels": [one.label for one in series],
             "rows": list(_rows(instants, series, limited)),
             "limited": any(limited),
@@ -195,12 +196,5 @@ def _rows(instants: Sequence[str], series: Sequence[Series], limited: Iterable[b
 
 
 def _scaled(value: object, unit: str) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
-        return None
-    return 100.0 * value if unit == "%" else float(value)
-
-
-def _at(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+    found = number(value)
+    return 100.0 * found if found is not None and unit == "%" else found

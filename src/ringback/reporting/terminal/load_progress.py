@@ -14,8 +14,10 @@ from rich.text import Text
 
 from ringback import clock
 from ringback.config import Limit
+from ringback.reporting.model.figures import count, milliseconds
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.terminal.live import LiveView
+from ringback.rundir.reading import value_at
 
 __all__ = ["LoadProgress"]
 
@@ -62,13 +64,13 @@ class LoadProgress:
         seconds, duration = float(figures.get("seconds") or 0), float(figures.get("duration") or 0)
         done = 0.0 if not duration else min(1.0, seconds / duration)
         filled = round(done * _BAR)
-        lag = _cell(_at(section, "generator", "lag_ms", "p99"))
+        lag = milliseconds(value_at(section, "generator.lag_ms.p99"))
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append("━" * filled, style="cyan")
         text.append("━" * (_BAR - filled), style="dim")
         text.append(f" {figures.get('phase', '')} {seconds:.0f} of {duration:.0f} s", style="cyan")
         text.append(f" · {self._rate:,.0f} sent per second · lag p99 {lag} ms")
-        if _at(section, "generator", "limited"):
+        if value_at(section, "generator.limited"):
             text.append(" · the generator is the bottleneck", style="bold yellow")
         return text
 
@@ -78,13 +80,13 @@ class LoadProgress:
         for name in (*_PERCENTILES, "count", "errors"):
             table.add_column(name, justify="right", header_style="dim")
         for kind in ("trigger", "poll"):
-            if not _at(section, kind, "count"):
+            if not value_at(section, f"{kind}.count"):
                 continue
-            errors = sum((_at(section, kind, "errors") or {}).values())
+            errors = sum((value_at(section, f"{kind}.errors") or {}).values())
             table.add_row(
                 kind,
-                *(_cell(_at(section, kind, "latency_ms", name)) for name in _PERCENTILES),
-                f"{_at(section, kind, 'count'):,}",
+                *(milliseconds(value_at(section, f"{kind}.latency_ms.{name}")) for name in _PERCENTILES),
+                count(value_at(section, f"{kind}.count")),
                 Text(f"{errors:,}", style="red" if errors else ""),
             )
         return table
@@ -106,21 +108,8 @@ class LoadProgress:
 
     def _held(self, section: Mapping[str, Any]) -> Iterable[Text]:
         for limit in self._limits[:8]:
-            value = _at(section, *limit.metric.split("."))
+            value = value_at(section, limit.metric)
             if not isinstance(value, int | float) or limit.relative:
                 continue
             held = limit.holds(float(value))
             yield Text(f"{'✓' if held else '✗'} {limit}, now {value:g}", style="green" if held else "red")
-
-
-def _at(section: Mapping[str, Any], *path: str) -> Any:
-    found: Any = section
-    for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
-
-
-def _cell(value: Any) -> str:
-    if not isinstance(value, int | float):
-        return "–"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
