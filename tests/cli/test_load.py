@@ -30,8 +30,8 @@ TYPOS = {
     "no such role": (("--role", "boss"), "--role"),
     "a master without a role": (("--master", "10.0.0.1"), "--role master"),
     "a worker without a master": (("--role", "worker"), "--master HOST"),
-    "no port": (("--role", "worker", "--master", "10.0.0.1:70000"), "70000 is no port"),
-    "no port at all": (("--role", "master", "--master", "10.0.0.1:0"), "0 is no port"),
+    "no port": (("--role", "worker", "--master", "10.0.0.1:70000"), "70000 is not a port"),
+    "no port at all": (("--role", "master", "--master", "10.0.0.1:0"), "0 is not a port"),
     "no workers": (("--workers", "0"), "--workers"),
     "more workers than connections": (("--workers", "3", "--rate", "max", "--connections", "2"), "connection"),
     "no such scenario": (("--scenario", "storm"), "--scenario"),
@@ -152,4 +152,4 @@ def test_a_worker_needs_a_deployment_of_its_masters(tmp_path: Path) -> None:
         {"worker": Case(("load", "--role", "worker", "--master", "127.0.0.1"))}, tmp_path
     )["worker"]  # fmt: skip
     assert end.code == 2
-    assert "a worker loads the deployment that its master does" in end.complaint()
+    assert "a worker loads the same deployment as its master" in end.complaint()
