@@ -1,16 +1,16 @@
-# Every target makes the virtual environment it needs; the lock pins each package by hash.
+# Every target creates the virtual environment if needed. requirements.lock pins each package by hash.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-# Tests that run processes mostly wait for them, so that two more files at a time keep all processors busy.
+# Two workers more than processors, because tests often wait for processes.
 WORKERS ?= $$(($$(getconf _NPROCESSORS_ONLN) + 2))
 
 .DEFAULT_GOAL := help
 .PHONY: help gate test test-all lint types format sandbox wheel lint-openapi lock clean
 
-help:  ## this list
+help:  ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
@@ -21,27 +21,29 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-gate: $(READY)  ## check, then load, the embedded deployment: one verdict
+gate: $(READY)  ## check and load the embedded sandbox, with one verdict
 	$(BIN)/ringback gate
 
-# Tests start many processes: what they import is compiled once, whatever the environment says of bytecode.
+# Tests start many processes. With bytecode caching, each module is compiled only once.
 test test-all: export PYTHONDONTWRITEBYTECODE =
 
-test: $(READY)  ## Ringback's own tests, but for the slow ones
+test: $(READY)  ## Ringback's own tests without the slow ones
 	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --durations=100 --durations-min=2 $(PYTEST_ARGS)
 
-test-all: $(READY)  ## all of Ringback's own tests, the fault and dialect matrix among them
+test-all: $(READY)  ## all of Ringback's own tests, including the fault and dialect matrix
 	$(BIN)/python -m pytest -q
 
-lint: $(READY)  ## ruff: rules and format
+lint: $(READY)  ## ruff (rules and format) and vulture (dead code)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/vulture
+	$(BIN)/vulture src contract_tests load benchmarks tests
 
 types: $(READY)  ## mypy, strict
 	$(BIN)/mypy
 
-format: $(READY)  ## mend what ruff can mend
+format: $(READY)  ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -49,15 +51,15 @@ lint-openapi: $(READY)  ## openapi.yaml: the specification's validator, Spectral
 	$(BIN)/openapi-spec-validator openapi.yaml
 	cd tests/openapi_lint && npm ci --silent --no-audit --no-fund && npm run --silent lint
 
-sandbox: $(READY)  ## the embedded deployment, on port 22222, until Ctrl-C
+sandbox: $(READY)  ## run the sandbox on port 22222 until Ctrl-C
 	$(BIN)/ringback sandbox
 
-wheel: $(READY)  ## dist/ringback-*.whl
+wheel: $(READY)  ## build dist/ringback-*.whl
 	$(BIN)/python -m build --wheel --no-isolation
 
-lock: $(READY)  ## pin the dependencies anew (needs uv)
+lock: $(READY)  ## update requirements.lock (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -o requirements.lock
 
-clean:  ## remove what make made
+clean:  ## remove the files that make creates
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,12 +1,12 @@
-"""What Ringback and plain schemathesis find in deployments with one fault each, and which conforming ones they accuse.
+"""Compares Ringback with plain schemathesis: which faults they find, and in which conforming deployments they fail.
 
     python benchmarks/detection.py [--per-clause 2] [--stacks sandbox,node] [--out detection.json] [--table]
 
-Both tools meet the same deployments, each run a deployment of its own. Ringback has found a fault when it says that a
-clause is broken, and is right when that is the clause which the fault was made to break; plain HTTP, where a deployment
-speaks nothing else, is no finding. Schemathesis, with a description filled in for each stack (see
-`plain_schemathesis`), its default phases and all its default checks, has found a fault when it ends with 1. A
-conforming deployment is accused when a tool finds anything in it.
+Both tools check the same deployments, each run a new one. Ringback has found a fault if any clause fails, and has found
+it on its clause if the fault's main clause fails; a warning about plain HTTP does not count where a deployment supports
+nothing else. Schemathesis has a description filled in for each stack (see `plain_schemathesis`), its default phases and
+its default checks; it has found a fault if it exits with 1. A conforming deployment is accused if a tool finds
+anything.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.plain_schemathesis import drive, sink
 from benchmarks.rows import Row, Rows, add_options, files, run_all, sample, selected
 
-from tests.deployments.catalogue import Variation
+from tests.deployments.catalogue import DeploymentVariant
 from tests.deployments.checking import check
-from tests.deployments.processes import anew
+from tests.deployments.processes import in_a_new_process
 from tests.deployments.running import deployed
 
 TOOLS = ("ringback", "schemathesis")
@@ -56,21 +56,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2 if lost else 0
 
 
-def _job(tool: str, variation: Variation, seed: int, folder: Path, destination: str) -> tuple[str, Callable[[], Row]]:
-    key = f"{tool} {variation.label} {seed}"
-    run = functools.partial(_ringback, variation, seed, folder / tool / variation.label)
+def _job(
+    tool: str, variant: DeploymentVariant, seed: int, folder: Path, destination: str
+) -> tuple[str, Callable[[], Row]]:
+    key = f"{tool} {variant.label} {seed}"
+    run = functools.partial(_ringback, variant, seed, folder / tool / variant.label)
     if tool == "schemathesis":
-        run = functools.partial(_schemathesis, variation, seed, folder / tool / variation.label, destination)
-    return key, functools.partial(_row, key, tool, variation, run)
+        run = functools.partial(_schemathesis, variant, seed, folder / tool / variant.label, destination)
+    return key, functools.partial(_row, key, tool, variant, run)
 
 
-def _row(key: str, tool: str, variation: Variation, run: Callable[[], Row]) -> Row:
-    known = {"key": key, "tool": tool, "variation": variation.label, "kind": variation.kind}
-    return known | {"clauses": list(variation.clauses)} | run()
+def _row(key: str, tool: str, variant: DeploymentVariant, run: Callable[[], Row]) -> Row:
+    known = {"key": key, "tool": tool, "variant": variant.label, "kind": variant.kind}
+    return known | {"clauses": list(variant.clauses)} | run()
 
 
-def _ringback(variation: Variation, seed: int, folder: Path) -> Row:
-    checked = check(variation, folder, seed=seed, run=anew)
+def _ringback(variant: DeploymentVariant, seed: int, folder: Path) -> Row:
+    checked = check(variant, folder, seed=seed, run=in_a_new_process)
     broken = checked.broken
     return {
         "accused": bool(broken),
@@ -79,15 +81,15 @@ def _ringback(variation: Variation, seed: int, folder: Path) -> Row:
         "code": checked.code,
         "calls": checked.calls,
         "seconds": round(checked.seconds, 2),
-        "strangers": len(checked.strangers),
-        "told": f"exit {checked.code}, broken: {' '.join(broken) or 'nothing'}",
+        "unknown_numbers": len(checked.unknown_numbers),
+        "outcome": f"exit {checked.code}, broken: {' '.join(broken) or 'nothing'}",
     }
 
 
-def _schemathesis(variation: Variation, seed: int, folder: Path, destination: str) -> Row:
-    with deployed(variation, folder) as deployment:
+def _schemathesis(variant: DeploymentVariant, seed: int, folder: Path, destination: str) -> Row:
+    with deployed(variant, folder) as deployment:
         driven = drive(deployment, folder, seed, destination)
-        strangers = len(deployment.strangers())
+        unknown_numbers = len(deployment.unknown_numbers())
     if driven.code not in (0, 1):
         raise RuntimeError(f"exit {driven.code}: {driven.printed[-2000:]}")
     return {
@@ -96,13 +98,13 @@ def _schemathesis(variation: Variation, seed: int, folder: Path, destination: st
         "code": driven.code,
         "calls": driven.calls,
         "seconds": round(driven.seconds, 2),
-        "strangers": strangers,
-        "told": f"exit {driven.code}, {', '.join(driven.findings) or 'no failure'}",
+        "unknown_numbers": unknown_numbers,
+        "outcome": f"exit {driven.code}, {', '.join(driven.findings) or 'no failure'}",
     }
 
 
 class Summary:
-    """What one tool came to, over all its runs."""
+    """The results of one tool over all its runs."""
 
     def __init__(self, tool: str, rows: list[Row]) -> None:
         self.tool = tool
@@ -115,7 +117,7 @@ class Summary:
         self.knows_clauses = tool == "ringback"
 
     def cells(self) -> list[tuple[str, str]]:
-        """What a table shows: heading and value."""
+        """The cells of the table: heading and value."""
         faults, found = len(self.faults), len(self.faults) - len(self.missed)
         right = _share(found - len(self.elsewhere), faults) if self.knows_clauses else "-"
         failing = [len(row["broken"]) for row in self.faults if row["accused"]]
@@ -132,20 +134,24 @@ class Summary:
         ]
 
     def details(self) -> list[str]:
-        """The runs that went wrong, one a line."""
-        lines = [f"missed: {row['variation']} ({' '.join(row['clauses'])})" for row in self.missed]
-        lines += [f"accused: {row['variation']}: {', '.join(row['broken'])}" for row in self.accused]
+        """The runs that went wrong, one per line."""
+        lines = [f"missed: {row['variant']} ({' '.join(row['clauses'])})" for row in self.missed]
+        lines += [f"accused: {row['variant']}: {', '.join(row['broken'])}" for row in self.accused]
         if self.knows_clauses:
             lines += [
-                f"on another clause: {row['variation']} ({' '.join(row['clauses'])}): {' '.join(row['broken'])}"
+                f"on another clause: {row['variant']} ({' '.join(row['clauses'])}): {' '.join(row['broken'])}"
                 for row in self.elsewhere
             ]
             lines += [
-                f"undecided: {row['variation']}: {' '.join(row['undecided'])}"
+                f"undecided: {row['variant']}: {' '.join(row['undecided'])}"
                 for row in self.conforming
                 if row["undecided"]
             ]
-        lines += [f"strangers dialled: {row['variation']}: {row['strangers']}" for row in self.rows if row["strangers"]]
+        lines += [
+            f"not lines, but dialled: {row['variant']}: {row['unknown_numbers']}"
+            for row in self.rows
+            if row["unknown_numbers"]
+        ]
         return [f"  {line}" for line in lines]
 
 

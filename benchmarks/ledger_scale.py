@@ -1,12 +1,11 @@
-"""What the ledger costs: memory for calls in flight and for ended ones, time for each call at several scales.
+"""Measures the ledger: memory for calls in flight and for ended calls, and time per call at several sizes.
 
     python benchmarks/ledger_scale.py [--quick] [--memory] [--json]
 
-Each figure comes from a process of its own. Memory is the whole process's resident set, Python and all it has loaded
-included, with a million calls in flight whose ids have 36 characters, after half as many have come and gone (for a
-dict with a turnover is twice the size of one that was only filled); then what it grows by while ten million more are
-accepted, reported and remembered. Time is CPU time, with a turnover of calls at a standing number in flight.
-`--quick` has a tenth of the calls; `--memory` leaves the times out.
+Each figure comes from its own process. Memory is the resident set of the whole process with a million calls in flight
+whose ids have 36 characters, after half as many have ended (a dict with turnover is twice as large as one that was only
+filled); then its growth while ten million more calls are accepted, reported and remembered. Time is CPU time while the
+number of calls in flight stays the same. `--quick` uses a tenth of the calls; `--memory` skips the times.
 """
 
 from __future__ import annotations
@@ -58,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def in_a_process(figure: str, calls: int) -> dict[str, float]:
     command = [sys.executable, str(Path(__file__)), "--one", figure, str(calls)]
-    told: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return told
+    measured: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return measured
 
 
 def memory(calls: int) -> dict[str, float]:
@@ -87,7 +86,7 @@ def come_and_go(ledger: Ledger, first: int, end: int) -> None:
 
 
 def turnover(standing: int) -> dict[str, float]:
-    """CPU nanoseconds per call while `standing` calls are in flight and as many again come and go, oldest first."""
+    """CPU nanoseconds per call while `standing` calls are in flight and as many others begin and end, oldest first."""
     ledger = Ledger(60.0, LINES)
     for batch in ids(0, standing):
         for unique_id in batch:

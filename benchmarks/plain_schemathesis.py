@@ -1,17 +1,15 @@
-"""What plain `schemathesis run openapi.yaml` makes of a deployment, when a fair user has filled the description in.
+"""Runs plain `schemathesis run openapi.yaml` against a deployment, with the description filled in as a user would.
 
-As it stands, `openapi.yaml` knows no valid credentials: nearly every trigger would be refused, and nothing be seen
-behind that. Filled in for all deployments are
+`openapi.yaml` itself has no valid credentials: nearly every trigger would be refused. Filled in for all deployments are
 
-* project, access token and number to dial as enumerations (of the lines, the latter), the other parameters with the
-  configured value or, where the deployment takes any, another; all examples likewise;
+* project, access token and number to dial as enumerations, the other parameters with the configured value or, where the
+  deployment accepts any, another; all examples likewise;
 * the caller id and the number to dial as the first two scenario inputs, variables after them;
-* a ResultDestination that takes whatever comes.
+* a ResultDestination that accepts every delivery.
 
-Widened, so that no natural deployment is accused of what the contract leaves open, are EndUser.Email (any text), the
-UniqueId of a result (an empty id that was asked for may be repeated), and refusals (any 4xx, any body or none). What
-only some deployments are accused of is tuned for their stack in `TUNING`. Phases, checks and numbers of examples are
-the defaults, but for that.
+Where the contract leaves a choice, the description is widened so that no natural deployment is accused: EndUser.Email
+(any text), the UniqueId of a result (an empty id may be repeated), and refusals (any 4xx, any body or none). `TUNING`
+has what only some stacks need. Phases, checks and numbers of examples are otherwise the defaults.
 """
 
 from __future__ import annotations
@@ -38,38 +36,38 @@ from tests.deployments.running import Account, Deployed
 __all__ = ["Driven", "drive", "filled_in", "sink"]
 
 LONGEST_SECONDS = 600.0
-"""A run that takes longer is ended, and judged by what it has printed; its calls are unknown then, and told as 0."""
+"""A longer run is ended and judged by its output so far; its calls are unknown then, and counted as 0."""
 REQUEST_SECONDS = 5.0
 _FAILED = "\N{CROSS MARK}"
-"""What it marks a phase with in which something failed."""
+"""The mark of a phase with a failure."""
 
 _ANY_TEXT = frozenset({"ScenarioPath", "OrchestratorUrl", "Locale", "_DisplayNumber"})
 _NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
 _REFUSALS = '[checks.negative_data_rejection]\nexpected-statuses = ["4xx", "5xx"]\n'
-"""A refusal may have any status of 4xx; another check looks after 5xx."""
+"""A refusal may have any 4xx status; another check covers 5xx."""
 _NOT_IMPLEMENTED = '[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", "501"]\n'
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What a user of one stack would change, having seen its natural deployment accused."""
+    """What a user of one stack would change after false alarms for its natural deployment."""
 
     open: frozenset[str] = _ANY_TEXT
-    """Parameters of which it takes any value, so that another than the configured one is no mistake."""
+    """Parameters that may have any value."""
     nulls: bool = True
-    """It takes null for optional parameters."""
+    """It accepts null for optional parameters."""
     blanks: bool = True
-    """It takes white space alone for a required text."""
+    """It accepts white space for a required text."""
     empty_list: bool = True
-    """It answers a poll for nothing."""
+    """It answers a poll with an empty list."""
     largest_batch: int | None = None
-    """It refuses a poll for more."""
+    """The largest number of ids in a poll."""
     empty_display_number: bool = False
-    """It takes an empty text for the number to show."""
+    """It accepts an empty caller id."""
     exclude: tuple[str, ...] = ()
-    """Checks that demand what the contract does not."""
+    """Checks that require what the contract does not."""
     not_implemented: bool = False
-    """It answers methods that it does not know with 501, as the contract allows."""
+    """It answers unknown methods with 501, as the contract allows."""
 
 
 TUNING = {
@@ -80,12 +78,12 @@ TUNING = {
     "node": Tuning(empty_list=False),
     "wsgi": Tuning(open=_ANY_TEXT | {"Tenant", "ResultDestination"}, blanks=False, empty_display_number=True),
 }
-"""The contract leaves each of these open, but a schema has to say one or the other."""
+"""The contract leaves each of these open, but a schema must choose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """What one run came to."""
+    """The result of one run."""
 
     code: int
     calls: int
@@ -93,12 +91,12 @@ class Driven:
     seconds: float
     printed: str
     findings: tuple[str, ...] = ()
-    """The titles of the failures that it tells of."""
+    """The titles of its failures."""
 
 
 def drive(deployment: Deployed, folder: Path, seed: int, destination: str) -> Driven:
-    """Run schemathesis against a deployment; its files are left in `folder`. `destination` takes results."""
-    tuning = TUNING[deployment.variation.stack]
+    """Run schemathesis against a deployment; its files stay in `folder`. `destination` receives results."""
+    tuning = TUNING[deployment.variant.stack]
     description, settings, har = folder / "openapi.yaml", folder / "schemathesis.toml", folder / "exchanges.har"
     described = filled_in(deployment.account, destination, tuning)
     description.write_text(yaml.safe_dump(described, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -121,7 +119,7 @@ def drive(deployment: Deployed, folder: Path, seed: int, destination: str) -> Dr
 
 
 def _run(command: list[str], folder: Path) -> int | None:
-    """The exit code, or None if it had to be ended; what it prints goes to a file."""
+    """The exit code, or None if it was ended; its output goes to a file."""
     with (folder / "printed.txt").open("wb") as stream:
         try:
             done = subprocess.run(
@@ -140,7 +138,7 @@ def _run(command: list[str], folder: Path) -> int | None:
 
 
 def _failures(printed: str) -> tuple[str, ...]:
-    """The distinct titles in what it prints: `- Server error` and the like."""
+    """The distinct titles in its output, such as `- Server error`."""
     titles = [line[2:].strip() for line in printed.splitlines() if line.startswith("- ")]
     return tuple(dict.fromkeys(titles))
 
@@ -167,7 +165,7 @@ def _is_accepted(entry: dict[str, Any]) -> bool:
 
 
 def filled_in(account: Account, destination: str, tuning: Tuning) -> dict[str, Any]:
-    """`openapi.yaml` for one deployment: what it must be told is told, what it leaves open stays open."""
+    """`openapi.yaml` filled in for one deployment."""
     description: dict[str, Any] = yaml.safe_load(_with_examples(account, destination))
     schemas = description["components"]["schemas"]
     trigger = schemas["TriggerRequest"]["properties"]
@@ -202,7 +200,7 @@ def filled_in(account: Account, destination: str, tuning: Tuning) -> dict[str, A
 
 
 def _with_examples(account: Account, destination: str) -> str:
-    """The text of `openapi.yaml`, with what its examples carry replaced."""
+    """The text of `openapi.yaml` with the values of its examples replaced."""
     text = openapi_path().read_text(encoding="utf-8")
     lines = list(account.lines.values())
     for example, value in {
@@ -232,7 +230,7 @@ def _fixed(account: Account, destination: str) -> dict[str, str]:
 
 
 def _known(values: list[str], others: Tuning | None, *, required: bool) -> dict[str, Any]:
-    """One of the values; or, where `others` are no mistake, as often as not one of them."""
+    """A schema for one of the values, or for any other value where `others` allows it."""
     known: dict[str, Any] = {"type": "string", "enum": values}
     if others is None:
         return known
@@ -259,7 +257,7 @@ def _allow_nulls(schemas: dict[str, Any]) -> None:
 
 
 class _Sink(http.server.BaseHTTPRequestHandler):
-    """Takes whatever is sent."""
+    """Accepts every request."""
 
     protocol_version = "HTTP/1.1"
 

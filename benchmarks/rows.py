@@ -1,4 +1,4 @@
-"""What the benchmarks over the catalogue share: which deployments, how many at a time, rows that outlive a stop."""
+"""Shared by the benchmarks over the catalogue: choosing deployments, running several at a time, resuming runs."""
 
 from __future__ import annotations
 
@@ -14,65 +14,65 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.deployments.catalogue import STACKS, Variation, missing, variations
+from tests.deployments.catalogue import STACKS, DeploymentVariant, missing, variants
 
 __all__ = ["Row", "Rows", "add_options", "files", "run_all", "sample", "selected"]
 
 Row = dict[str, Any]
-"""Plain JSON; `key` names the run, so that it need not be made twice."""
+"""JSON values; `key` identifies the run, so that it is made only once."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that all these benchmarks have."""
+    """Add the options of all these benchmarks."""
     parser.add_argument("--stacks", default=",".join(STACKS), help="comma-separated [default: %(default)s]")
     parser.add_argument("--only", default="", metavar="REGEX", help="deployments whose stack/name matches")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="runs at a time [default: %(default)s]")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON rows; those that it holds are not run again")
-    parser.add_argument("--again", metavar="REGEX", help="run these again, whatever --out holds of them")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the files of all runs there")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON rows; runs that it has are not repeated")
+    parser.add_argument("--again", metavar="REGEX", help="run these again, even if they are in --out")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="folder for the files of all runs")
 
 
-def selected(options: argparse.Namespace) -> list[Variation]:
-    """The deployments that `--stacks` and `--only` name; says which stacks this machine cannot run."""
+def selected(options: argparse.Namespace) -> list[DeploymentVariant]:
+    """The deployments that `--stacks` and `--only` select; prints which stacks this machine cannot run."""
     stacks = options.stacks.split(",")
     if unknown := set(stacks) - set(STACKS):
         raise SystemExit(f"no such stack: {', '.join(sorted(unknown))}; choose from {', '.join(STACKS)}")
     for stack in stacks:
         if reason := missing(stack):
             print(f"left out: {stack} ({reason})", file=sys.stderr)
-    return [variation for variation in variations(stacks) if re.search(options.only, variation.label)]
+    return [variant for variant in variants(stacks) if re.search(options.only, variant.label)]
 
 
-def sample(chosen: Iterable[Variation], per_clause: int) -> list[Variation]:
-    """Thin the faults out to so many for each stack and clause, always the same ones; conforming ones all stay."""
+def sample(chosen: Iterable[DeploymentVariant], per_clause: int) -> list[DeploymentVariant]:
+    """Keep only `per_clause` faults for each stack and clause, always the same ones, and all conforming deployments."""
     chosen = list(chosen)
-    alike: dict[tuple[str, str], list[Variation]] = {}
-    for variation in chosen:
-        if variation.kind == "fault":
-            alike.setdefault((variation.stack, variation.clauses[0]), []).append(variation)
+    alike: dict[tuple[str, str], list[DeploymentVariant]] = {}
+    for variant in chosen:
+        if variant.kind == "fault":
+            alike.setdefault((variant.stack, variant.clauses[0]), []).append(variant)
     kept = {fault for faults in alike.values() for fault in sorted(faults, key=_lot)[:per_clause]}
-    return [variation for variation in chosen if variation.kind == "conforming" or variation in kept]
+    return [variant for variant in chosen if variant.kind == "conforming" or variant in kept]
 
 
-def _lot(variation: Variation) -> bytes:
-    return hashlib.sha256(variation.label.encode()).digest()
+def _lot(variant: DeploymentVariant) -> bytes:
+    return hashlib.sha256(variant.label.encode()).digest()
 
 
 class Rows:
-    """The rows of earlier runs and of this one, written to a file as they come; `again` matches keys to forget."""
+    """The rows of earlier runs and of this one, saved as they arrive; keys that match `again` are dropped."""
 
     def __init__(self, path: Path | None, again: str | None = None) -> None:
         self._path = path
-        told = json.loads(path.read_text(encoding="utf-8")) if path is not None and path.exists() else []
+        saved = json.loads(path.read_text(encoding="utf-8")) if path is not None and path.exists() else []
         self._rows: dict[str, Row] = {
-            row["key"]: row for row in told if again is None or not re.search(again, row["key"])
+            row["key"]: row for row in saved if again is None or not re.search(again, row["key"])
         }
 
     def __contains__(self, key: object) -> bool:
         return key in self._rows
 
     def add(self, row: Row) -> None:
-        """Add a row, and write them all."""
+        """Add a row, and save all rows."""
         self._rows[row["key"]] = row
         if self._path is not None:
             text = ",\n".join(json.dumps(row) for row in self._rows.values())
@@ -81,12 +81,12 @@ class Rows:
             new.replace(self._path)
 
     def of(self, keys: Iterable[str]) -> list[Row]:
-        """The rows with these keys, where there are any."""
+        """The rows with these keys, as far as they exist."""
         return [self._rows[key] for key in keys if key in self._rows]
 
 
 def run_all(rows: Rows, work: Sequence[tuple[str, Callable[[], Row]]], jobs: int) -> int:
-    """Make the runs that no row tells of; how many ended without one. `work` is keys and what makes their rows."""
+    """Make the runs that have no row; returns how many failed. `work` has keys and functions that make rows."""
     due = {key: make for key, make in work if key not in rows}
     lost = 0
     with ThreadPoolExecutor(jobs) as pool:
@@ -106,13 +106,13 @@ def _take(rows: Rows, key: str, error: BaseException | None, future: Any, progre
         return False
     row = future.result()
     rows.add(row)
-    print(f"{progress} {key}: {row['told']}", file=sys.stderr, flush=True)
+    print(f"{progress} {key}: {row['outcome']}", file=sys.stderr, flush=True)
     return True
 
 
 @contextmanager
 def files(keep: Path | None) -> Iterator[Path]:
-    """A folder for the files of all runs: `keep`, or one that is gone afterwards."""
+    """A folder for the files of all runs: `keep`, or a temporary one."""
     if keep is not None:
         yield keep.resolve()
         return

@@ -1,9 +1,9 @@
-"""How many triggers a second the sandbox serves on one core, over HTTP and HTTPS.
+"""Measures how many triggers a second the sandbox answers on one core, over HTTP and HTTPS.
 
     python benchmarks/sandbox_throughput.py [--seconds 5] [--connections 32] [--in-flight 0]
 
-The sandbox gets one core to itself and wrk another, where there are two. `--in-flight N` also places N calls
-that go on ringing, and tells the memory that they take.
+If there are two cores, the sandbox has one and wrk the other. `--in-flight N` also places N calls that keep ringing,
+and prints the memory that they take.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _hold(options: argparse.Namespace, core: int, directory: Path) -> str:
-    """Place calls until that many ring, and return what they cost."""
+    """Place calls until so many ring, and return the memory that they take."""
     settings = SandboxSettings(port=0, tls=False, ring_seconds=86_400.0, channels=10_000_000)
     with launch(settings) as sandbox:
         before = _resident_mib(sandbox.pid)
@@ -78,7 +78,7 @@ def _wrk(
 ) -> tuple[int, float, int, float]:
     """Return requests, seconds, failures and the 99th percentile of latency in milliseconds."""
     trigger = example_trigger(sandbox.settings)
-    del trigger["ResultDestination"]  # the subject is triggers; nobody listens for results here
+    del trigger["ResultDestination"]  # this measures triggers, without deliveries
     body, script = directory / "trigger.json", directory / "trigger.lua"
     body.write_text(json.dumps(trigger, indent=2))
     script.write_text(SCRIPT.format(body=str(body)))
@@ -93,7 +93,7 @@ def _wrk(
     )
     match = re.search(r"^RESULT (\d+) (\d+) (\d+) (\d+)$", done.stdout, re.MULTILINE)
     if match is None:
-        raise SystemExit(f"wrk said nothing that this script understands:\n{done.stdout}")
+        raise SystemExit(f"wrk's output has no result:\n{done.stdout}")
     requests, microseconds, failed, p99 = map(int, match.groups())
     return requests, microseconds / 1e6, failed, p99 / 1000
 

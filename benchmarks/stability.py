@@ -1,9 +1,9 @@
-"""Whether `ringback check` ever accuses a conforming deployment: many seeds, on a machine as busy as you like.
+"""Checks conforming deployments with many seeds, on a busy machine if wished: do any clauses fail?
 
     python benchmarks/stability.py [--seeds 20] [--hogs 2] [--jobs 2] [--stacks node] [--out stability.json]
 
-Each run is a deployment and a check of their own. `--hogs` starts so many processes that do nothing but burn a core.
-Ends with 1 if any deployment was accused, with 2 if a run came to no verdict at all; what stayed undecided is told.
+Each run starts a deployment and checks it. `--hogs` starts so many processes that keep a core busy. Exits with 1 if a
+deployment was accused, with 2 if a run had no verdict; undecided clauses are printed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.rows import Row, Rows, add_options, files, run_all, selected
 
-from tests.deployments.catalogue import Variation
+from tests.deployments.catalogue import DeploymentVariant
 from tests.deployments.checking import check
 
 _HOG = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
@@ -31,31 +31,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add_options(parser)
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="seeds 1 to N [default: %(default)s]")
-    parser.add_argument("--hogs", type=int, default=0, metavar="N", help="busy loops beside [default: %(default)s]")
+    parser.add_argument("--hogs", type=int, default=0, metavar="N", help="busy loops [default: %(default)s]")
     options = parser.parse_args(arguments)
-    chosen = [variation for variation in selected(options) if variation.kind == "conforming"]
+    chosen = [variant for variant in selected(options) if variant.kind == "conforming"]
     rows = Rows(options.out, options.again)
     with files(options.keep) as folder, _hogs(options.hogs):
         work = [
-            (key, functools.partial(_run, key, variation, seed, folder / variation.label / str(seed)))
+            (key, functools.partial(_run, key, variant, seed, folder / variant.label / str(seed)))
             for seed in range(1, options.seeds + 1)
-            for variation in chosen
-            for key in [f"{variation.label} {seed} beside {options.hogs}"]
+            for variant in chosen
+            for key in [f"{variant.label} {seed} beside {options.hogs}"]
         ]
         lost = run_all(rows, work, options.jobs)
     found = rows.of(key for key, _ in work)
     print("\n".join(report(found)))
-    if any(row["broken"] or row["strangers"] for row in found):
+    if any(row["broken"] or row["unknown_numbers"] for row in found):
         return 1
     return 2 if lost else 0
 
 
-def _run(key: str, variation: Variation, seed: int, folder: Path) -> Row:
-    checked = check(variation, folder, seed=seed)
+def _run(key: str, variant: DeploymentVariant, seed: int, folder: Path) -> Row:
+    checked = check(variant, folder, seed=seed)
     undecided = checked.clauses("inconclusive")
     return {
         "key": key,
-        "variation": variation.label,
+        "variant": variant.label,
         "seed": seed,
         "code": checked.code,
         "broken": checked.broken,
@@ -67,23 +67,23 @@ def _run(key: str, variation: Variation, seed: int, folder: Path) -> Row:
         ],
         "calls": checked.calls,
         "seconds": round(checked.seconds, 2),
-        "strangers": len(checked.strangers),
-        "told": f"exit {checked.code} {' '.join(checked.broken + undecided)}".rstrip(),
+        "unknown_numbers": len(checked.unknown_numbers),
+        "outcome": f"exit {checked.code} {' '.join(checked.broken + undecided)}".rstrip(),
     }
 
 
 def report(rows: Sequence[Row]) -> list[str]:
-    """The lines to print: whatever was not a pass, then the figures."""
+    """The lines to print: runs that did not pass, then the figures."""
     lines = []
     for word, column in (("accused", "broken"), ("undecided", "undecided")):
         lines += [
-            f"{word}: {row['variation']}, seed {row['seed']}: {'; '.join(row['summaries'])}"
+            f"{word}: {row['variant']}, seed {row['seed']}: {'; '.join(row['summaries'])}"
             for row in rows
             if row[column]
         ]
     codes = Counter(row["code"] for row in rows)
     lines += [
-        f"{len(rows)} runs of {len({row['variation'] for row in rows})} deployments",
+        f"{len(rows)} runs of {len({row['variant'] for row in rows})} deployments",
         f"accused: {sum(bool(row['broken']) for row in rows)}",
         f"with something undecided: {sum(bool(row['undecided']) for row in rows)}",
         f"exit codes: {', '.join(f'{code}: {count}' for code, count in sorted(codes.items()))}",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ringback.deployment.near_misses import near_miss_tokens
+from ringback.contract.near_misses import near_miss_tokens
 from ringback.suite.baseline import BASELINE
 from ringback.suite.common_probes import LINE_CALLS, ORDERS, WITHOUT_SEND_RESULT_IMMEDIATELY
 from ringback.suite.drafts import OPTIONAL, REQUIRED, REQUIRED_TEXTS, Draft

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from ringback.contract.guessing import why_guessable
+from ringback.contract.near_misses import near_miss_ids, well_formed_strangers
 from ringback.deployment import Poll
-from ringback.deployment.near_misses import near_miss_ids, well_formed_strangers
 from ringback.suite.calls import Call
 from ringback.suite.common_probes import LINE_CALLS
 from ringback.suite.history import is_near, polls

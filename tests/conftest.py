@@ -1,4 +1,4 @@
-"""What holds for all tests: seeds that are explicit and printed, an order, and Ctrl-C as in a terminal."""
+"""For all tests: explicit and printed seeds, an order, and Ctrl-C as in a terminal."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pytest
 from ringback.rundir import SINK
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell starts background jobs with Ctrl-C ignored, and children inherit that: the tests that interrupt a command
-    # want it as in a terminal.
+    # A shell starts background jobs with Ctrl-C ignored, and children inherit that. Tests that interrupt a command need
+    # Ctrl-C as in a terminal.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SEED = "1"
-"""What Hypothesis draws from, unless --hypothesis-seed names another: the same tests on every machine, every time."""
+"""The seed of Hypothesis unless --hypothesis-seed is given: the same examples in every run."""
 
 LONGEST = (
     "loadgen/test_plain.py",
@@ -36,12 +36,12 @@ LONGEST = (
     "cli/test_spending.py",
     "cli/test_full_disk.py",
 )
-"""These files begin, so that no worker is left alone with one of them at the end."""
+"""These files run first, because they take longest: at the end, one worker would run alone."""
 
 
 @pytest.fixture(autouse=True)
 def secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test makes known to the sink of this process is forgotten after it: the next has secrets of its own."""
+    """Give each test a sink without the secrets of earlier tests."""
     for name, known in vars(SINK).items():
         monkeypatch.setattr(SINK, name, known)
 
@@ -100,7 +100,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _again(item: pytest.Item) -> str:
-    """The line that repeats a test; in a shuffled run, what ran before it in its file belongs to it."""
+    """The command that repeats a test; in a shuffled run, with the tests before it in its file."""
     what = item.nodeid.partition("::")[0] if item.config.option.order_seed is not None else shlex.quote(item.nodeid)
     python = Path(sys.executable)
     if python.is_relative_to(item.config.rootpath):

@@ -1,4 +1,4 @@
-"""The receiver: an address for each call, answers as told, and calm in the face of anything."""
+"""The receiver: an address for each call, configured answers, and no failure for any request."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def test_each_call_has_an_address_of_its_own() -> None:
             assert (await http.post(url, json={"UniqueId": "a"})).status_code == 200
             assert (await http.get(f"{url}?UniqueId=b%2Fc")).status_code == 200
             assert (await http.put(f"{url}/call-d/", content=b"\xff")).status_code == 200
-            told = receiver.to(one)
-            assert [d.method for d in told] == ["POST", "GET", "PUT"]
-            assert '{"UniqueId":"a"}' in told[0].text.replace(" ", "")
-            assert told[1].target == f"/{one}?UniqueId=b/c"
-            assert told[2].target == f"/{one}/call-d/"
-            assert ("content-type", "application/json") in told[0].headers
+            received = receiver.to(one)
+            assert [d.method for d in received] == ["POST", "GET", "PUT"]
+            assert '{"UniqueId":"a"}' in received[0].text.replace(" ", "")
+            assert received[1].target == f"/{one}?UniqueId=b/c"
+            assert received[2].target == f"/{one}/call-d/"
+            assert ("content-type", "application/json") in received[0].headers
             assert receiver.to(other) == receiver.to(None) == receiver.to("nobody") == []
 
     run(main())
 
 
-def test_an_address_behaves_as_it_was_told() -> None:
+def test_an_address_answers_as_configured() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             _, url = receiver.address(Behaviour((503, 500, 204)))
@@ -67,7 +67,7 @@ def test_an_address_behaves_as_it_was_told() -> None:
             began = clock.monotonic()
             posting = asyncio.create_task(http.post(slow))
             while len(receiver.deliveries) < 5:
-                assert not posting.done(), "told as soon as it was read, though answered later"
+                assert not posting.done(), "reported as soon as it was read, though answered later"
                 await asyncio.sleep(0.01)
             assert (await posting).status_code == 200
             assert clock.monotonic() - began == pytest.approx(0.3, abs=0.02)
@@ -75,7 +75,7 @@ def test_an_address_behaves_as_it_was_told() -> None:
     run(main())
 
 
-def test_who_listens_is_told_of_each_delivery() -> None:
+def test_a_listener_is_called_for_each_delivery() -> None:
     async def main() -> None:
         heard: list[Delivery] = []
 
@@ -93,7 +93,7 @@ def test_who_listens_is_told_of_each_delivery() -> None:
     run(main())
 
 
-def test_an_unknown_path_is_answered_and_kept_as_nobodys() -> None:
+def test_a_request_to_an_unknown_path_is_answered_and_recorded() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             for path in ("/", "/favicon.ico", "/..%2f..%2fetc/passwd", "/" + "a" * 5000, "/%ff%fe", "/?" + "q" * 5000):
@@ -103,7 +103,7 @@ def test_an_unknown_path_is_answered_and_kept_as_nobodys() -> None:
     run(main())
 
 
-def test_our_own_look_at_the_public_url_is_no_delivery() -> None:
+def test_ringbacks_own_request_to_the_public_url_is_no_delivery() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             assert (await http.get(receiver.probe_url)).status_code == 200
@@ -112,7 +112,7 @@ def test_our_own_look_at_the_public_url_is_no_delivery() -> None:
     run(main())
 
 
-def test_of_an_enormous_delivery_a_bounded_part_is_kept() -> None:
+def test_a_huge_delivery_is_recorded_up_to_a_limit() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             key, url = receiver.address()
@@ -139,7 +139,7 @@ def test_of_an_enormous_delivery_a_bounded_part_is_kept() -> None:
     ids=["zeros", "no path", "negative length", "two lengths", "bad chunk", "huge header", "half a body", "TLS",
          "websocket", "HTTP/2"],
 )  # fmt: skip
-def test_a_hostile_sender_troubles_nobody_else(raw: bytes) -> None:
+def test_a_hostile_sender_does_not_affect_others(raw: bytes) -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             key, url = receiver.address()
@@ -153,7 +153,7 @@ def test_a_hostile_sender_troubles_nobody_else(raw: bytes) -> None:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
-            assert all(d.method == "GET" for d in receiver.to(key)), "nothing was taken for a delivery that was none"
+            assert all(d.method == "GET" for d in receiver.to(key)), "no other request was recorded as a delivery"
             before = len(receiver.to(key))
             assert (await http.post(url, content=b"good")).status_code == 200
             assert len(receiver.to(key)) == before + 1
@@ -161,7 +161,7 @@ def test_a_hostile_sender_troubles_nobody_else(raw: bytes) -> None:
     run(main())
 
 
-def test_many_at_once_are_all_taken() -> None:
+def test_many_deliveries_at_once_are_all_recorded() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             addresses = [receiver.address() for _ in range(60)]
@@ -193,7 +193,7 @@ def test_results_can_be_received_over_tls(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_certificate_that_is_none_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_certificate_is_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "c.pem").write_text("no")
 
     async def main() -> None:
@@ -205,7 +205,7 @@ def test_a_certificate_that_is_none_is_a_mistake_in_the_configuration(tmp_path: 
 
 
 @pytest.mark.parametrize("host", ["192.0.2.7", "no-such-host.invalid", "a..b"])
-def test_an_address_that_is_not_ours_is_a_mistake_in_the_configuration(host: str) -> None:
+def test_an_address_of_another_machine_is_a_configuration_error(host: str) -> None:
     async def main() -> None:
         with pytest.raises(ConfigError, match=r"result_destination\.listen"):
             await Receiver(listening_on(f"{host}:8099", public_url="http://tester.example")).start()
@@ -213,7 +213,7 @@ def test_an_address_that_is_not_ours_is_a_mistake_in_the_configuration(host: str
     run(main())
 
 
-def test_a_port_in_use_is_a_mistake_in_the_configuration() -> None:
+def test_a_port_in_use_is_a_configuration_error() -> None:
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as held:
             port = held.getsockname()[1]
@@ -223,7 +223,7 @@ def test_a_port_in_use_is_a_mistake_in_the_configuration() -> None:
     run(main())
 
 
-def test_at_the_dead_address_nobody_answers() -> None:
+def test_the_dead_address_does_not_answer() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             with pytest.raises(httpx.ConnectError):
@@ -254,7 +254,7 @@ def test_a_delivery_behind_a_path_prefix_finds_its_address() -> None:
     run(main())
 
 
-def test_after_the_end_the_port_is_free_again_and_what_came_is_kept() -> None:
+def test_after_the_end_the_port_is_free_and_deliveries_remain() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             key, url = receiver.address(Behaviour(seconds=30))
@@ -263,7 +263,7 @@ def test_after_the_end_the_port_is_free_again_and_what_came_is_kept() -> None:
                 await asyncio.sleep(0.01)
             began = clock.monotonic()
             await receiver.stop()
-            assert clock.monotonic() - began < 5, "a sender that is kept waiting does not keep us"
+            assert clock.monotonic() - began < 5, "a sender that waits does not delay the end"
             assert (await hanging).status_code == 200, "and it has its answer early"
             assert len(receiver.to(key)) == 1
             with socket.socket() as free:

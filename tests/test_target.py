@@ -1,4 +1,4 @@
-"""Which deployment is meant: the configured one, or an embedded one that lives as long as it is needed."""
+"""The target of a command: the configured deployment, or a sandbox that runs as long as it is needed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_embedded_deployment_varies_as_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "message"),
     [
         ({"RINGBACK_SANDBOX__FAULTS": "no-such-fault"}, "no-such-fault"),
         ({"RINGBACK_LINES__BUSY": "0"}, "lines.busy"),
@@ -71,8 +71,8 @@ def test_the_embedded_deployment_varies_as_asked() -> None:
         ({"RINGBACK_TIMING__SETTLE": "5"}, "timing.settle"),
     ],
 )
-def test_a_mistake_is_told_before_anything_is_used(variables: dict[str, str], told: str) -> None:
-    with pytest.raises(ConfigError, match=told), resolve(sources(**variables)):
+def test_a_mistake_is_reported_before_anything_is_used(variables: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message), resolve(sources(**variables)):
         pytest.fail("it was started")
 
 

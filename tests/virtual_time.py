@@ -1,8 +1,8 @@
-"""Time that passes only when nothing else can happen: tests wait for nothing, and no machine is too slow for them.
+"""Virtual time, which passes only when nothing else can happen. Tests never wait, and do not depend on the machine.
 
-`run` is `asyncio.run` on a `VirtualClock`, which Ringback's own clock then is. When no callback is ready, the loop sets
-the clock to its next timer instead of waiting for it. Connections between servers and clients within the loop are
-socket pairs: what one end has sent, the other can read at once, so that time never passes while bytes are on their way.
+`run` is `asyncio.run` with a `VirtualClock`, which is also Ringback's clock. When no callback is ready, the loop sets
+the clock to its next timer instead of waiting. Connections within the loop are socket pairs: what one end has sent, the
+other can read at once, so that no time passes while bytes are in transit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FIRST_READING = 1000.0
 
 
 class VirtualClock(clock.Clock):
-    """A clock that only `advance`, and sleeping, move."""
+    """A clock that only `advance` and `sleep` move."""
 
     def __init__(self, wall: datetime = _BEGINNING) -> None:
         self._now = _FIRST_READING
@@ -45,17 +45,17 @@ class VirtualClock(clock.Clock):
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Let some seconds pass."""
+        """Move the clock forward."""
         self._now += max(0.0, seconds)
 
 
 class _Selector(selectors.DefaultSelector):
-    """Passes time where another would wait."""
+    """Moves the clock instead of waiting."""
 
     loop: VirtualLoop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        # A round of the loop takes a nanosecond, so that who waits for less than floats can tell apart gets on too.
+        # A round of the loop takes a nanosecond, so that very short waits end too.
         self.loop.clock.advance(1e-9)
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
@@ -70,7 +70,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 class _Port:
-    """A port in a virtual network, which the machine's own has nothing to do with."""
+    """A port of the virtual network."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -79,11 +79,11 @@ class _Port:
         return ("127.0.0.1", self._number)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is no socket."""
 
 
 class _Server:
-    """A listener of a virtual loop. Where any free port will do, a socket is bound to have one, and never listens."""
+    """A listener of a virtual loop. For port 0, a bound socket that never listens reserves a free port."""
 
     def __init__(
         self, bound: socket.socket | _Port, factory: Callable[[], asyncio.BaseProtocol], context: ssl.SSLContext | None
@@ -107,14 +107,13 @@ class _Server:
         self.close()
 
     async def wait_closed(self) -> None:
-        """There is nothing to wait for."""
+        """Return at once."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop whose time is a `VirtualClock`'s, and whose network is itself.
+    """An asyncio loop with the time of a `VirtualClock` and a network within itself.
 
-    One that runs in a thread of its own, beside a test, is not `attended` but for the length of an `attend`: while the
-    test does something else, time stands still.
+    A loop in another thread than the test is `attended` only during `attend`: at other times, the clock stands still.
     """
 
     def __init__(self, virtual: VirtualClock, *, attended: bool = True) -> None:
@@ -130,7 +129,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.clock.monotonic()
 
     async def attend(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Let time pass until a coroutine has ended."""
+        """Let time pass until a coroutine ends."""
         self.attended += 1
         try:
             return await coroutine
@@ -138,9 +137,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.attended -= 1
 
     def stuck(self) -> None:
-        """Cancel everything, since nothing is ready and nothing ever will be."""
+        """Cancel all tasks, because none of them can ever continue."""
         for task in asyncio.all_tasks(self):
-            task.cancel("everything waits for something that will never happen")
+            task.cancel("all tasks wait for events that will never happen")
 
     async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **rest: Any) -> Any:
         bound: Any = rest.get("sock")
@@ -160,7 +159,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         near, far = socket.socketpair()
         for end in (near, far):
             end.setblocking(False)
-        # A task, for a TLS handshake takes both ends; the server's protocol reports what goes wrong with it.
+        # A task, because a TLS handshake needs both ends; the server's protocol reports its errors.
         accepting = self.create_task(self.connect_accepted_socket(server.factory, far, ssl=server.context))
         accepting.add_done_callback(lambda done: done.cancelled() or done.exception())
         context = rest.get("ssl")
@@ -170,7 +169,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         )
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]  # typeshed's has a TypeVarTuple
-        # What a thread does takes real time, in which this loop's time stands still.
+        # A thread takes real time, during which this loop's clock stands still.
         self.threads_at_work += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._thread_done)
@@ -189,7 +188,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 @contextlib.contextmanager
 def virtual_clock() -> Iterator[VirtualClock]:
-    """A virtual clock that is Ringback's own for the length of a block."""
+    """A virtual clock that is also Ringback's clock for the length of a block."""
     virtual = VirtualClock()
     with clock.installed(virtual):
         yield virtual

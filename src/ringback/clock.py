@@ -1,4 +1,4 @@
-"""The one source of time: what measures, waits or dates asks here, so that a test can set the time.
+"""The one source of time for measuring, waiting and dating, so that tests can set it.
 
 Nothing else in Ringback reads the machine's clocks. In a coroutine, wait with `asyncio.sleep` and `asyncio.timeout`:
 an asyncio loop's time is this clock's `monotonic`. A test installs a clock of its own, see `tests/virtual_time.py`.
@@ -22,7 +22,7 @@ class Clock:
         return time.monotonic()
 
     def wall(self) -> datetime:
-        """The date and time, in UTC: to be shown, never to be compared, since it may jump."""
+        """The date and time in UTC, to be shown. Do not compare it: it may jump."""
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
@@ -50,8 +50,8 @@ def sleep(seconds: float) -> None:
 
 @contextlib.contextmanager
 def installed(clock: Clock) -> Iterator[None]:
-    """Let this clock be the one, in all threads, for the length of a block."""
-    global _clock  # noqa: PLW0603 - one clock for the whole process is the point
+    """Use this clock in all threads for the length of a block."""
+    global _clock  # noqa: PLW0603 - one clock for the whole process
     before, _clock = _clock, clock
     try:
         yield

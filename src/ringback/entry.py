@@ -1,7 +1,6 @@
-"""Where the command begins: Ctrl-C is as quiet while Python imports as it is later.
+"""The command's entry point. Until the command's code handles signals, they end the process quietly with exit code 130.
 
-Until the command's own code can say what an interrupt means, it ends the process with exit code 130 and without a word.
-This module is imported first, and imports next to nothing.
+This module is imported first and imports very little, so that Ctrl-C prints no traceback while Python imports the rest.
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ def _leave(*_: object) -> None:
 def _hook(kind: type[BaseException], error: BaseException, trace: object) -> None:
     if issubclass(kind, KeyboardInterrupt):
         _leave()
-    sys.__excepthook__(kind, error, trace)  # type: ignore[arg-type]  # a traceback, whose type takes an import
+    sys.__excepthook__(kind, error, trace)  # type: ignore[arg-type]  # a traceback; its type would need an import
 
 
 _before, sys.excepthook = sys.excepthook, _hook
-import signal  # noqa: E402 - takes some milliseconds, in which Python itself would print a traceback
+import signal  # noqa: E402 - the import takes some milliseconds, in which Ctrl-C would print a traceback
 
 sys.excepthook = _before
 
 __all__ = ["SIGNALS", "leave_quietly", "main"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Those that ask for an end: a person presses Ctrl-C, a pipeline cancels a job, a terminal is closed."""
+"""Signals that end a run: Ctrl-C, a cancelled pipeline job, a closed terminal."""
 
 
 def leave_quietly() -> None:
-    """Have a signal end the process quietly, unless whoever started the process has it ignored."""
+    """Let signals end the process quietly, except those that were ignored when it started."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)

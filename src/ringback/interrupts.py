@@ -1,8 +1,8 @@
-"""What a signal that asks for an end (Ctrl-C, SIGTERM, SIGHUP) does, from moment to moment.
+"""How a run handles signals that end it: Ctrl-C, SIGTERM, SIGHUP.
 
-While Python imports, it ends the process without a word (`leave_quietly`). While a command prepares, it raises
-`KeyboardInterrupt` (`unwinding`). From the moment a run has a directory to its last report it raises nothing (`held`):
-the parts of a run that can end early say how (`answering`), so that no report is cut off in the middle.
+While Python imports, a signal ends the process quietly (`leave_quietly`). While a command prepares, it raises
+`KeyboardInterrupt` (`unwinding`). From the moment a run has a directory until its last report, signals are only counted
+(`held`), and parts of the run that can end early react to them (`answering`), so that every report is complete.
 
 A signal that was ignored when the process started (`nohup`, a background job of a script) stays ignored.
 """
@@ -25,7 +25,7 @@ _Handler = Callable[[int, FrameType | None], object]
 
 
 class _State:
-    """How often an end has been asked for since `held` began, and who wants to know."""
+    """How many signals have arrived since `held` began, and the function that reacts to them."""
 
     held = False
     count = 0
@@ -53,7 +53,7 @@ def _handled_by(handler: _Handler) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unwinding() -> Iterator[None]:
-    """Signals raise `KeyboardInterrupt` within the block; nothing changes outside the main thread."""
+    """Let signals raise `KeyboardInterrupt` within the block. Has no effect outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -62,14 +62,14 @@ def unwinding() -> Iterator[None]:
 
 
 def unwound(command: Callable[P, int], *args: P.args, **kwargs: P.kwargs) -> int:
-    """Do what a command does once all is imported, so that an interrupt unwinds it and it can tidy up."""
+    """Run a command, so that a signal raises `KeyboardInterrupt` in it and it can clean up."""
     with unwinding():
         return command(*args, **kwargs)
 
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Signals are counted within the block, and raise nothing. Blocks within one another are one."""
+    """Count signals within the block instead of raising. Nested blocks act as one."""
     if _State.held or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -83,7 +83,7 @@ def held() -> Iterator[None]:
 
 @contextlib.contextmanager
 def answering(react: Callable[[int], None]) -> Iterator[None]:
-    """At each signal within the block, call `react` with how many there have been; at once if there were any before.
+    """Call `react` with the number of signals so far: at each signal within the block, and at once if there were any.
 
     `react` is called in the main thread, between any two instructions: it may set flags, put into a `SimpleQueue`, or
     raise `KeyboardInterrupt` to leave the block.

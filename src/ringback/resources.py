@@ -1,8 +1,4 @@
-"""Where the files that Ringback ships beside its code are found.
-
-A wheel carries them inside the package, under ``_shipped``; a checkout has them at its root. Reading
-them is left to whoever needs them.
-"""
+"""Paths of the files that Ringback ships with its code: in a wheel under ``_shipped``, in a checkout at its root."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ _CHECKOUT = _PACKAGE.parent.parent
 
 
 class ResourceMissing(FileNotFoundError):
-    """A shipped file or folder is neither in the installed package nor in a checkout."""
+    """A shipped file or folder is missing from the installed package and from the checkout."""
 
 
 def openapi_path() -> Path:

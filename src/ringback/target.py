@@ -1,4 +1,4 @@
-"""Which deployment a command is about: the one that the configuration names, or an embedded one started for it."""
+"""The deployment that a command runs against: the configured one, or an embedded sandbox."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Target", "resolve"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A deployment to run against, and whether it is our own."""
+    """A deployment to run against."""
 
     config: Config
     embedded: bool
@@ -25,9 +25,9 @@ class Target:
 
 @contextlib.contextmanager
 def resolve(sources: Sources) -> Iterator[Target]:
-    """Check the configuration, start the embedded deployment if no other is named, and stop it afterwards.
+    """Check the configuration, and run an embedded sandbox during the block if no deployment is configured.
 
-    The configuration's secrets are known to the sink from then on.
+    From then on, the sink redacts the configuration's secrets.
 
     Raises `ConfigError` before anything is started or sent.
     """
@@ -62,7 +62,7 @@ def resolve(sources: Sources) -> Iterator[Target]:
 
 
 def _defaults(settings: SandboxSettings, base_url: str) -> dict[str, dict[str, object]]:
-    """What a configuration that names no deployment says of the embedded one."""
+    """The configuration values for an embedded sandbox."""
     return {
         "deployment": {
             "base_url": base_url,

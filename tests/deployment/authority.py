@@ -1,4 +1,4 @@
-"""A certificate authority for the tests, and servers' certificates of all kinds, good and bad."""
+"""A certificate authority for the tests, and valid and invalid server certificates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Authority:
         return cls(bundle, ca)
 
     def context(self, host: str = "127.0.0.1", until: datetime | None = None) -> ssl.SSLContext:
-        """What a server for that host shows."""
+        """The TLS context of a server for a host."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.ca.issue_cert(host, not_after=until).configure_cert(context)
         return context

@@ -1,4 +1,4 @@
-"""What several tests of the deployment layer are given."""
+"""Fixtures of several tests of the deployment layer."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Hostile bodies for the guard's property tests: each carries a stranger's number somewhere a server may dial from.
+"""Hostile bodies for the guard's property tests: each has a number that is not a line where a server may dial it.
 
-What is chosen comes from a `Choices`: Hypothesis draws (examples that shrink) or a seeded `random.Random` (volume).
+A `Choices` makes all choices: Hypothesis (whose examples shrink) or a seeded `random.Random` (for many bodies).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BASE = "https://ivr.example.com:22222"
 
 _BARE_LINES = {line.lstrip("+0") for line in LINES}
 _ORDINARY = {"caller", "end user's name", "variable", "conversation", "tenant", "result destination", "member's name"}
-"""Places where a short number is no number to dial."""
+"""Places where a short number is not dialled."""
 
 T = TypeVar("T")
 Json = Any
@@ -43,19 +43,19 @@ class Choices(Protocol):
 
 
 class Hostile(NamedTuple):
-    """A request that must not leave."""
+    """A request that must not be sent."""
 
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     made: str
-    """How it was made, for the reader of a failure."""
+    """How it was made, for failure messages."""
     certain: bool
-    """Whether the number is whole in it, so that nothing but a refusal will do; else a reader has to find it."""
+    """Whether it has the complete number and so must be refused; otherwise only if a reader finds the number."""
 
 
 def stranger(choose: Choices) -> str:
-    """A number that is not a line: any number, or one that nearly is a line."""
+    """A number that is not a line, or is similar to one."""
     line = choose.choice(LINES)
     bare = line.lstrip("+")
     options: list[Callable[[], str]] = [
@@ -88,7 +88,7 @@ def _name(choose: Choices) -> str:
 
 
 class Literal(str):
-    """Text that stands in a body as it is, unquoted and unescaped."""
+    """Text that is written into a body without quotes and escapes."""
 
     __slots__ = ()
 
@@ -98,7 +98,7 @@ def _digits(number: str, zero: int) -> str:
 
 
 def _spelt(number: str, choose: Choices) -> Json:
-    """A stranger's number as a JSON value, in one of the ways in which it could be written."""
+    """A number as a JSON value, in one of the forms in which it could be written."""
     bare = number.lstrip("+")
     middle = len(number) // 2
     escapes = "".join(f"\\u{ord(c):04x}" for c in number)
@@ -138,11 +138,11 @@ def _spelt(number: str, choose: Choices) -> Json:
 
 
 class Members(list[tuple[str, Json]]):
-    """An object whose names may come twice, in the order in which they are written."""
+    """An object whose names may occur twice; the order counts."""
 
 
 def trigger(parameters: Json, **changes: Json) -> Members:
-    """The documents' trigger with other parameters."""
+    """The documented trigger with other parameters."""
     members = {
         "Project": "Collections 24",
         "ConversationId": "rb-conversation",
@@ -164,7 +164,7 @@ def _pair(name: str, value: Json) -> Members:
 
 
 def _shaped(choose: Choices, value: Json, number: str) -> tuple[Json, str]:
-    """A body with the number in it, and what its shape is called."""
+    """A body with the number, and the name of its shape."""
     name, line = _name(choose), choose.choice(LINES)
     caller, good, bad = _pair("_DisplayNumber", CALLER), _pair("_Destination", line), _pair(name, value)
     upper = [Members([("NAME", name), ("VALUE", value)]), Members([("name", name), ("value", value)])]
@@ -222,7 +222,7 @@ def _deep(levels: int, value: Json) -> Json:
 
 
 def written(value: Json, quoted: Callable[[str], str] = lambda text: json.dumps(text, ensure_ascii=False)) -> str:
-    """JSON text, of members that may be named twice and of literals."""
+    """The JSON text of a value with literals and repeated names."""
     if isinstance(value, Literal):
         return str(value)
     if isinstance(value, str):
@@ -249,7 +249,7 @@ def _flattened(name: str, value: Json) -> str:
 
 
 def _wrapped(choose: Choices, value: Json, name: str, spelt: Json, number: str) -> tuple[str, str, str]:
-    """The body as text, its content type, and what the form is called."""
+    """The body as text, its content type, and the name of its form."""
     text = written(value)
     flat = _flattened(name, spelt)
     cut = max(text.rfind(part) for part in (flat, json.dumps(flat)[1:-1], number))
@@ -340,7 +340,7 @@ def _utf7(text: str) -> bytes:
 
 
 def hostile(choose: Choices) -> Hostile:
-    """A request that carries a stranger's number."""
+    """A request with a number that is not a line."""
     number = stranger(choose)
     spelt = _spelt(number, choose)
     value, shape = _shaped(choose, spelt, number)
@@ -363,7 +363,7 @@ _SCRAPS = (
 
 
 def mutated(choose: Choices, source: Hostile) -> Hostile:
-    """A request with its body damaged at random; only a reader can tell whom it would ring now."""
+    """A request with its body damaged at random; only a reader can find the number that it would dial now."""
     body = source.body
     for _ in range(1 + choose.randrange(5)):
         at = choose.randrange(len(body) + 1)

@@ -1,6 +1,7 @@
-"""The oracle of the guard's property tests: servers that read what they should not, and whom they would ring.
+"""The oracle of the guard's property tests: readers of careless servers, and the numbers that they would dial.
 
-Each reader is small, careless in its own way, and knows nothing of the guard. `dialled` is what any of them would dial.
+Each reader is small, careless in its own way, and shares no code with the guard. `dialled` returns the numbers that any
+of them would dial.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _TO = {"_destination", "destination", "phone", "msisdn", "to", "tel", "callee"}
 
 
 def dialled(body: bytes) -> set[str]:
-    """Every number that one of the readers would dial on being sent these bytes."""
+    """Every number that one of the readers would dial for this body."""
     found: set[str] = set()
     for text in _texts(body):
         for reader in _READERS:
@@ -64,7 +65,7 @@ def _decoded(body: bytes) -> Iterator[str]:
 
 
 def _coerced(value: Any) -> Iterator[str]:
-    """A value as number, the ways that languages make one of it."""
+    """A value as a number, as several languages convert it."""
     if isinstance(value, bool) or value is None:
         return
     if isinstance(value, float):
@@ -110,13 +111,13 @@ def _in_base64(text: str) -> Iterator[str]:
 def _name(text: Any) -> str:
     if not isinstance(text, str):
         return ""
-    text = text.partition("\0")[0] or text  # as a reader in C has it
+    text = text.partition("\0")[0] or text  # as in C
     plain = unicodedata.normalize("NFKC", html.unescape(text[:200]))
     return "".join(c for c in plain if unicodedata.category(c) not in {"Cf", "Cc", "Mn"}).strip().casefold()
 
 
 def _from_tree(node: Any, depth: int = 0) -> Iterator[Any]:
-    """Values that stand for a destination in a tree, however it is nested."""
+    """The values of destinations in a tree, at any depth."""
     if depth > 40:
         return
     if isinstance(node, _Pairs):
@@ -147,7 +148,7 @@ def _is_destination(name: Any) -> bool:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object with all its members, those that are named twice among them."""
+    """An object with all its members, including repeated names."""
 
 
 def _pairs(text: str) -> Any:
@@ -156,12 +157,12 @@ def _pairs(text: str) -> Any:
 
 
 def _json_all_members(text: str) -> Iterable[Any]:
-    """JSON, of which the first value counts and what follows does not; of names given twice, any."""
+    """JSON; text after the first value is ignored, and any of several members with the same name may count."""
     return _from_tree(_pairs(text))
 
 
 def _json_lines(text: str) -> Iterable[Any]:
-    """One JSON text a line; what comes before a brace does not count."""
+    """One JSON text per line; text before a brace is ignored."""
     for line in text.splitlines()[:50]:
         at = min((i for i in (line.find("{"), line.find("[")) if i >= 0), default=-1)
         if at >= 0:
@@ -172,7 +173,7 @@ def _json_lines(text: str) -> Iterable[Any]:
 
 
 def _json5(text: str) -> Iterable[Any]:
-    """Comments, single quotes, bare names and trailing commas put right, then JSON."""
+    """JSON after repairing comments, single quotes, bare names and trailing commas."""
     text = re.sub(r"/\*.*?\*/|//[^\n\"']*$", "", text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"'((?:[^'\\\"]|\\.)*)'", r'"\1"', text)
     text = re.sub(r"([{,]\s*)([A-Za-z_]\w*)\s*:", r'\1"\2":', text)
@@ -180,8 +181,8 @@ def _json5(text: str) -> Iterable[Any]:
     return _from_tree(_pairs(text))
 
 
-def _mended(text: str) -> Iterable[Any]:
-    """JSON that was cut off: whatever is open is closed."""
+def _repaired(text: str) -> Iterable[Any]:
+    """JSON that was cut off, with everything open closed."""
     closing: list[str] = []
     quoted = escaped = False
     for char in text:
@@ -227,7 +228,7 @@ def _markup(text: str) -> Iterable[Any]:
 
 
 def _yaml(text: str) -> Iterable[Any]:
-    """YAML 1.1, which most JSON is."""
+    """YAML 1.1, which includes most JSON."""
     return _from_tree(_as_pairs(yaml.load(text, _Loader)))
 
 
@@ -269,7 +270,7 @@ _READERS: tuple[Callable[[str], Iterable[Any]], ...] = (
     _json_all_members,
     _json_lines,
     _json5,
-    _mended,
+    _repaired,
     _form,
     _multipart,
     _markup,
@@ -280,5 +281,5 @@ _READERS: tuple[Callable[[str], Iterable[Any]], ...] = (
     _after(unquote, _json_all_members),
     _after(html.unescape, _pattern),
     _after(html.unescape, _json_all_members),
-    _after(_halved, _mended),
+    _after(_halved, _repaired),
 )

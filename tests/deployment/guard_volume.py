@@ -1,9 +1,9 @@
-"""The dial guard at volume: seeded hostile bodies, each of which is refused or rings nobody but a line.
+"""The dial guard with many seeded hostile bodies: each is refused, or can only dial a line.
 
     python -m tests.deployment.guard_volume --bodies 2000000 --seed 1
 
-Prints each seed and what it came to. A finding names its seed and number; the same seed makes the same bodies, whatever
-else is imported.
+Prints each seed and its counts. A failure names the seed and the number of the body; the same seed always makes the
+same bodies.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from ringback.deployment.guard import DialGuard, StrangerRefused
 from .guard_bodies import CALLER, HARMLESS, LINES, hostile, mutated
 from .guard_readers import dialled
 
-__all__ = ["strangers", "tally"]
+__all__ = ["dialled_numbers", "tally"]
 
 _PER_SEED = 50_000
 
 
-def strangers(body: bytes) -> set[str]:
-    """Whom one of the careless readers would ring that is no line."""
+def dialled_numbers(body: bytes) -> set[str]:
+    """The numbers, other than lines, that one of the careless readers would dial."""
     return dialled(body) - set(LINES)
 
 
 def tally(guard: DialGuard, seed: int, bodies: int, *, damaged: bool) -> Counter[str]:
-    """Judge the bodies of a seed; `AssertionError` if one passes that might ring a stranger.
+    """Check the bodies of a seed; raises `AssertionError` if one passes that might dial a number other than a line.
 
-    The oracle reads some of them all, so that it would show if it were blind.
+    The oracle also reads some of the refused bodies, to show that it finds numbers at all.
     """
     choose = random.Random(seed)
     counts: Counter[str] = Counter()
@@ -44,12 +44,12 @@ def tally(guard: DialGuard, seed: int, bodies: int, *, damaged: bool) -> Counter
             counts["refused"] += 1
         else:
             counts["passed"] += 1
-            found = strangers(request.body)
+            found = dialled_numbers(request.body)
             again = f"python -m tests.deployment.guard_volume --seed {seed} --bodies {bodies}" + " --damaged" * damaged
-            assert not request.certain and not found, f"{found or 'a stranger'} at {number}, {request}\n{again}"
+            assert not request.certain and not found, f"{found or 'an unknown number'} at {number}, {request}\n{again}"
         if number % 16 == 0:
             counts["read"] += 1
-            counts["strangers seen"] += bool(strangers(request.body))
+            counts["dialled numbers seen"] += bool(dialled_numbers(request.body))
     return counts
 
 
@@ -68,7 +68,7 @@ def main() -> None:
         print(f"seed {seed}, {'damaged' if damaged else 'whole'}: {dict(counts)}", flush=True)
         total += counts
         left, seed = left - count, seed + 1
-    print(f"{total['refused'] + total['passed']} bodies, none of which rings a stranger: {dict(total)}")
+    print(f"{total['refused'] + total['passed']} bodies, none of which dials anything but a line: {dict(total)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A server of raw bytes for the tests of the transport: scripted to lie, stall, break off; and a client to meet it."""
+"""A scripted server of raw bytes for the tests of the transport, and a client for it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def body(line: str = LINE, **changes: Any) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def talking_to(config: Config, path: Path | None = None) -> AsyncIterator[DeploymentClient]:
-    """A client of that deployment, with guard, budget and recorder of its own."""
+    """A client of that deployment, with its own guard, budget and recorder."""
     deployment = config.deployment
     recorder = Recorder(Redactor(TOKEN, config.lines.configured), path)
     harmless = [
@@ -79,7 +79,7 @@ async def talking_to(config: Config, path: Path | None = None) -> AsyncIterator[
 
 @dataclass
 class Request:
-    """One request as it arrived: how many-th of the server's and of its connection's, counted from 1."""
+    """One request: its number on the server and on its connection, counted from 1."""
 
     nth: int
     nth_here: int
@@ -94,28 +94,28 @@ class Request:
         await self.writer.drain()
 
     def reset(self) -> None:
-        """Break the connection off with RST."""
+        """Reset the connection."""
         raw = self.writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 
 Script = Callable[[Request], Awaitable[bytes | None]]
-"""Answers a request with bytes, after which the connection stays open; None closes it."""
+"""Returns the bytes of an answer; None closes the connection."""
 
 
 @dataclass
 class Server:
-    """Counts what reaches it."""
+    """Records requests and connections."""
 
     script: Script
     port: int = 0
     connections: int = 0
     requests: list[Request] = field(default_factory=list)
     ended: int = 0
-    """Connections that are gone."""
+    """Connections that have ended."""
     at_connection: Callable[[int, asyncio.StreamWriter], Awaitable[bool]] | None = None
-    """Called with the connection's number before anything is read; False closes it."""
+    """Called with the number of each new connection; False closes it."""
     context: ssl.SSLContext | None = None
     scheme: str = "http"
     _listening: asyncio.Server | None = None
@@ -135,7 +135,7 @@ class Server:
         self.port = self._listening.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Stop listening, and break off what is under way."""
+        """Stop listening, and close all connections."""
         if self._listening is not None:
             self._listening.close()
         for task in self._tasks:
@@ -184,7 +184,7 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def serving(script: Script, **options: Any) -> AsyncIterator[Server]:
-    """A server on a free loopback port for the length of a block; it leaves no connection behind."""
+    """A server on a free loopback port for the length of a block."""
     server = Server(script, **options)
     if server.context is not None:
         server.scheme = "https"
@@ -198,22 +198,22 @@ async def serving(script: Script, **options: Any) -> AsyncIterator[Server]:
 def http(status: int, content: bytes | object = b"", *headers: tuple[str, str], length: bool = True) -> bytes:
     """An answer's bytes."""
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    told = [("Content-Type", "application/json"), *headers]
+    sent = [("Content-Type", "application/json"), *headers]
     if length:
-        told.append(("Content-Length", str(len(data))))
-    head = "".join(f"{name}: {value}\r\n" for name, value in told)
+        sent.append(("Content-Length", str(len(data))))
+    head = "".join(f"{name}: {value}\r\n" for name, value in sent)
     return f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode("latin-1") + data
 
 
 async def accepts(request: Request) -> bytes:
-    """A deployment that takes every trigger and knows no result."""
+    """A deployment that accepts every trigger and never has a result."""
     if request.path.endswith("/v2/callresult"):
         return http(200, {"CallResults": []})
     return http(200, {"UniqueId": f"call-{'abcdefghijklmnopqrstuvwxyz'[request.nth % 26]}-{request.nth:03d}"})
 
 
 async def eventually(met: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Wait until something holds; whether it does."""
+    """Wait until `met()` is true, and return whether it is."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not met():
         if asyncio.get_running_loop().time() > deadline:

@@ -1,4 +1,4 @@
-"""What an answer may cost: time, bytes, patience with what is not HTTP."""
+"""Limits on answers: time, size, and what is not HTTP."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_known_content_codings_are_undone(content: bytes, coding: str, value: ob
 
 
 @pytest.mark.parametrize(
-    ("content", "coding", "told"),
+    ("content", "coding", "failure"),
     [
         (b"\x0b\x02\x80{}\x03", "br", "not asked for"),
         (b"{}", "gzip", "does not decode"),
@@ -67,12 +67,12 @@ def test_known_content_codings_are_undone(content: bytes, coding: str, value: ob
     ],
     ids=["unknown", "not packed", "cut off", "twice"],
 )
-def test_a_coding_that_cannot_be_undone_is_a_failure(content: bytes, coding: str, told: str) -> None:
+def test_a_coding_that_cannot_be_undone_is_a_failure(content: bytes, coding: str, failure: str) -> None:
     async def main() -> None:
         async with serving(encoded(content, coding)) as server, talking_to(settings(server.base_url)) as client:
             poll = await client.poll(["x"])
             assert poll.failure is not None
-            assert told in poll.failure
+            assert failure in poll.failure
 
     run(main())
 
@@ -115,7 +115,7 @@ def test_a_dripping_answer_ends_at_the_request_timeout(script: Script, kind: str
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "failure"),
     [
         (drips(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"x" * 65536 + b"\r\n", 0),
          f"the body is longer than {MAX_BODY} bytes"),
@@ -123,14 +123,14 @@ def test_a_dripping_answer_ends_at_the_request_timeout(script: Script, kind: str
     ],
     ids=["body", "headers"],
 )  # fmt: skip
-def test_an_endless_answer_ends_at_a_bound(script: Script, told: str) -> None:
+def test_an_endless_answer_ends_at_a_bound(script: Script, failure: str) -> None:
     async def main() -> None:
         config = {"request": "15s"}
         async with serving(script) as server, talking_to(settings(server.base_url, timing=config)) as client:
             poll = await client.poll(["x"])
             assert poll.failure is not None
-            assert poll.failure.startswith(told)
-            assert poll.seconds < 1, "by what came, not by the time it took"
+            assert poll.failure.startswith(failure)
+            assert poll.seconds < 1, "the size limit ended it, not the time limit"
 
     run(main())
 

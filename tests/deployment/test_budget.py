@@ -1,4 +1,4 @@
-"""The call budget: never one over; a place is free again only if nothing was sent, or for a 4xx without an id."""
+"""The call budget is never exceeded. A place is free again only if nothing was sent, or after a 4xx without an id."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_what_an_answer_means_for_the_budget(
     assert fate_of(status, content.encode(), unique_id) is fate
 
 
-def test_a_refusal_that_broke_off_may_have_held_an_id() -> None:
+def test_a_refusal_that_broke_off_may_have_had_an_id() -> None:
     assert fate_of(400, b"{", None, whole=False) is Fate.MAY_HAVE_DIALLED
 
 
@@ -90,8 +90,8 @@ def test_a_body_may_be_several_triggers(content: bytes, count: int) -> None:
 
 
 @given(st.integers(0, 12), STEPS)
-def test_whatever_comes_of_triggers_there_is_never_one_call_over(limit: int, steps: list[str | Fate]) -> None:
-    """Held against a count of our own: what was reserved and is not free again is a call, or may be one."""
+def test_any_outcomes_of_triggers_never_exceed_the_budget(limit: int, steps: list[str | Fate]) -> None:
+    """Compared with an independent count: a reserved place that is not free again is a call, or may be one."""
     budget = CallBudget(limit)
     on_their_way = calls = indeterminate = 0
     for step in steps:
@@ -117,7 +117,7 @@ def test_a_body_of_two_triggers_takes_two_places_and_may_have_dialled_twice() ->
     assert (budget.accepted, budget.may_have_dialled, budget.left) == (1, 1, 1)
 
 
-def test_without_a_limit_there_is_always_room() -> None:
+def test_without_a_limit_places_are_never_refused() -> None:
     budget = CallBudget(None)
     for _ in range(1000):
         assert budget.reserve()
@@ -126,7 +126,7 @@ def test_without_a_limit_there_is_always_room() -> None:
     assert budget.indeterminate == 0
 
 
-def test_a_deployment_of_somebodys_wants_a_budget() -> None:
+def test_a_configured_deployment_needs_a_budget() -> None:
     config = settings_of("http://127.0.0.1:1")
     assert check_budget(config, embedded=True) is None
     with pytest.raises(ConfigError, match=r"load\.budget_calls: missing.*; set the number"):
@@ -134,7 +134,7 @@ def test_a_deployment_of_somebodys_wants_a_budget() -> None:
     assert check_budget(settings_of("http://127.0.0.1:1", load={"budget_calls": 7}), embedded=False) == 7
 
 
-# -- spending in the dark ---------------------------------------------------------------------------------------------
+# -- triggers without readable answers --------------------------------------------------------------------------------
 
 
 def settled(*fates: Fate, valid: bool = True) -> CallBudget:
@@ -145,7 +145,7 @@ def settled(*fates: Fate, valid: bool = True) -> CallBudget:
     return budget
 
 
-def test_three_valid_triggers_that_end_in_the_dark_are_enough() -> None:
+def test_three_valid_triggers_without_a_readable_answer_end_the_run() -> None:
     budget = settled(*[Fate.MAY_HAVE_DIALLED] * 3)
     assert budget.in_the_dark
     assert not budget.reserve()
@@ -153,15 +153,15 @@ def test_three_valid_triggers_that_end_in_the_dark_are_enough() -> None:
 
 
 @pytest.mark.parametrize("readable", [Fate.ACCEPTED, Fate.FREE])
-def test_one_answer_that_can_be_read_is_light(readable: Fate) -> None:
+def test_after_one_readable_answer_the_run_goes_on(readable: Fate) -> None:
     assert not settled(Fate.MAY_HAVE_DIALLED, Fate.MAY_HAVE_DIALLED, readable, *[Fate.MAY_HAVE_DIALLED] * 9).in_the_dark
 
 
-def test_what_no_deployment_must_accept_says_nothing_of_valid_triggers() -> None:
+def test_invalid_triggers_without_a_readable_answer_do_not_count() -> None:
     assert not settled(*[Fate.MAY_HAVE_DIALLED] * 9, valid=False).in_the_dark
 
 
-def test_what_was_never_sent_is_no_answer() -> None:
+def test_triggers_that_were_not_sent_do_not_count() -> None:
     budget = settled(Fate.MAY_HAVE_DIALLED, Fate.MAY_HAVE_DIALLED)
     budget.reserve()
     budget.settle(Fate.FREE, valid=True, sent=False)
@@ -179,7 +179,7 @@ def test_what_was_never_sent_is_no_answer() -> None:
     seed=st.integers(0, 999),
 )
 @settings(max_examples=150, deadline=None)
-def test_whatever_happens_at_once_the_limit_holds(limit: int, outcomes: list[Fate], seed: int) -> None:
+def test_triggers_at_once_never_exceed_the_limit(limit: int, outcomes: list[Fate], seed: int) -> None:
     async def main() -> None:
         budget = WaitingBudget(limit)
         order = random.Random(seed)
@@ -195,7 +195,7 @@ def test_whatever_happens_at_once_the_limit_holds(limit: int, outcomes: list[Fat
             under_way += 1
             most = max(most, under_way + spent)
             for _ in range(order.randrange(4)):
-                await asyncio.sleep(0)  # lets the others have their turn
+                await asyncio.sleep(0)  # lets other tasks run
             under_way -= 1
             spent += fate is not Fate.FREE
             await budget.give(fate, valid=False, sent=True)
@@ -211,15 +211,15 @@ def test_whatever_happens_at_once_the_limit_holds(limit: int, outcomes: list[Fat
 
 
 async def waiting_for(budget: WaitingBudget) -> asyncio.Task[None]:
-    """A task that has asked for a place and waits for it."""
+    """A task that waits for a place."""
     task = asyncio.create_task(budget.take())
     for _ in range(5):
-        await asyncio.sleep(0)  # lets it come as far as it can
-    assert not task.done(), "what is reserved may yet be given back"
+        await asyncio.sleep(0)  # lets it run until it waits
+    assert not task.done(), "a reserved place may become free"
     return task
 
 
-def test_who_waits_for_a_place_gets_it_when_another_is_given_back() -> None:
+def test_a_waiting_sender_gets_a_place_that_becomes_free() -> None:
     async def main() -> None:
         budget = WaitingBudget(1)
         await budget.take()
@@ -231,7 +231,7 @@ def test_who_waits_for_a_place_gets_it_when_another_is_given_back() -> None:
     run(main())
 
 
-def test_who_waits_for_a_place_is_refused_when_the_last_one_is_spent() -> None:
+def test_a_waiting_sender_is_refused_when_the_last_place_is_spent() -> None:
     async def main() -> None:
         budget = WaitingBudget(1)
         await budget.take()
@@ -244,7 +244,7 @@ def test_who_waits_for_a_place_is_refused_when_the_last_one_is_spent() -> None:
     run(main())
 
 
-def test_who_stops_waiting_takes_no_place() -> None:
+def test_a_sender_that_stops_waiting_takes_no_place() -> None:
     async def main() -> None:
         budget = WaitingBudget(1)
         await budget.take()
@@ -266,7 +266,7 @@ async def _slow_answer(request: Request, status: int) -> bytes:
 
 
 def _mixed(pattern: str) -> Script:
-    """Answers the n-th trigger by the n-th letter: accepts, refuses, times out, closes, or says 200 and empty."""
+    """Answers the n-th trigger by the n-th letter: accepts, refuses, times out, closes, or sends an empty 200."""
 
     async def script(request: Request) -> bytes | None:
         kind = pattern[(request.nth - 1) % len(pattern)]
@@ -280,7 +280,7 @@ def _mixed(pattern: str) -> Script:
 
 
 @pytest.mark.parametrize("pattern", ["a", "ar", "rrra", "ac", "aetc", "e", "c"])
-def test_triggers_at_once_never_place_one_call_too_many(pattern: str) -> None:
+def test_triggers_at_once_never_place_too_many_calls(pattern: str) -> None:
     limit = 5
 
     async def main() -> None:
@@ -304,8 +304,8 @@ def test_triggers_at_once_never_place_one_call_too_many(pattern: str) -> None:
     run(main())
 
 
-def test_a_refused_trigger_that_dials_all_the_same_is_counted() -> None:
-    """A deployment that accepts what it should refuse spends money as well."""
+def test_an_invalid_trigger_that_is_accepted_is_counted() -> None:
+    """A deployment that accepts an invalid trigger still spends money."""
 
     async def main() -> None:
         async with (

@@ -1,4 +1,4 @@
-"""The client: what it sends is what an ordinary client would, and what comes back is kept in order."""
+"""The client sends requests as an ordinary client does, and records answers in order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_trigger_and_a_poll_are_sent_as_documented() -> None:
     run(main())
 
 
-def test_no_proxy_of_the_environment_comes_between(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with serving(accepts) as proxy, serving(accepts) as server:
             for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -61,7 +61,7 @@ def test_cookies_are_not_carried_from_one_request_to_the_next() -> None:
     run(main())
 
 
-def test_a_poll_with_any_body_may_be_answered_of_every_text_in_it() -> None:
+def test_the_answer_to_a_poll_with_any_body_may_name_every_string_in_it() -> None:
     async def main() -> None:
         async with serving(accepts) as server, talking_to(settings(server.base_url)) as client:
             assert (await client.poll_with({"UniqueIds": "a", "More": ["b", 5]})).asked == ("a", "b")

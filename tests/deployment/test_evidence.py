@@ -1,4 +1,4 @@
-"""Evidence: what is kept of an exchange, and shell lines that send its request again."""
+"""Evidence: the record of an exchange, and shell commands that repeat its request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringback.deployment.evidence import KEPT_BODY, Exchange, Recorder, curl
+from ringback.deployment.evidence import RECORDED_BODY, Exchange, Recorder, curl
 from ringback.deployment.redaction import Redactor
 
 TOKEN = "tok-q8w7e6r5t4z3"
@@ -35,7 +35,7 @@ def record(body: bytes = b"", recorder: Recorder | None = None, **changes: Any) 
 
 
 def arguments(line: str) -> list[str]:
-    """What curl would be called with by a shell that runs the line, our variables being set."""
+    """The arguments of curl when a shell runs the line with our variables set."""
     script = f'curl() {{ printf "%s\\0" "$@"; }}\n{line}'
     run = subprocess.run(
         ["bash", "-c", script], env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **VARIABLES},
@@ -60,7 +60,7 @@ header_names = st.from_regex(r"\AX-[A-Za-z]{1,8}\Z")
 
 
 def unreadable(text: str) -> bool:
-    """Whether text holds what is redacted without a variable to stand for it."""
+    """Whether a text has redacted parts that no variable replaces."""
     cleaned = Redactor(TOKEN, LINES).clean(text)
     return "<" in cleaned.replace("<", "", text.count("<")) or "$RINGBACK_L" in text or "$RINGBACK_A" in text
 
@@ -96,7 +96,7 @@ def test_a_line_to_paste() -> None:
     )
 
 
-def test_what_follows_a_variable_is_no_part_of_its_name() -> None:
+def test_text_after_a_variable_is_not_part_of_its_name() -> None:
     assert arguments(curl(record(f"{TOKEN}_x".encode())))[-1] == f"{TOKEN}_x"
 
 
@@ -104,18 +104,18 @@ def test_no_content_type_stays_none() -> None:
     assert "Content-Type:" in arguments(curl(record(b"{}", request_headers=[])))
 
 
-@pytest.mark.parametrize("body", [b"\xff", b"a\0b", b"x" * (KEPT_BODY + 1)])
-def test_a_body_that_cannot_be_pasted_is_owned_up_to(body: bytes) -> None:
+@pytest.mark.parametrize("body", [b"\xff", b"a\0b", b"x" * (RECORDED_BODY + 1)])
+def test_a_comment_says_that_a_body_is_incomplete(body: bytes) -> None:
     line = curl(record(body))
-    assert f"# not the body that was sent: that had {len(body)} bytes" in line
+    assert f"# incomplete: the body had {len(body)} bytes" in line
     arguments(line.replace("\0", ""))
 
 
 @pytest.mark.parametrize("secret", [TOKEN, *LINES.values(), "jane.doe@example.com"])
-def test_no_secret_across_a_bound(secret: str) -> None:
-    """Wherever the cut for keeping falls, and however much shorter redaction has made the text before it."""
+def test_a_secret_across_the_cut_is_redacted(secret: str) -> None:
+    """Wherever the text is cut, and however much redaction has shortened the text before it."""
     for filling in ("x ", f"{TOKEN} ", "jane@example.com "):
-        for bound in (KEPT_BODY, 4 * KEPT_BODY):
+        for bound in (RECORDED_BODY, 4 * RECORDED_BODY):
             for shift in range(1, len(secret), 4):
                 start = bound - shift
                 body = (filling * (start // len(filling) + 1))[: start - 1] + " " + secret + " tail" * 10
@@ -128,9 +128,9 @@ def test_failures_purposes_and_answers_are_cleaned() -> None:
         purpose=f"with {TOKEN}", url=f"{URL}?{TOKEN}", failure=f"closed by {LINES['answered']}", status=200,
         response_headers=[("X-Echo", TOKEN)], response_body=f"hello {TOKEN}".encode(),
     )  # fmt: skip
-    told = json.dumps(exchange.as_json())
-    assert TOKEN not in told + exchange.request_text() + exchange.response_text()
-    assert LINES["answered"] not in told
+    text = json.dumps(exchange.as_json())
+    assert TOKEN not in text + exchange.request_text() + exchange.response_text()
+    assert LINES["answered"] not in text
     assert exchange.leaks == ("$RINGBACK_ACCESS_TOKEN",)
     assert "[then: closed by" in exchange.response_text()
 
@@ -139,7 +139,7 @@ def test_the_file_is_written_as_the_run_goes(tmp_path: Path) -> None:
     path = tmp_path / "exchanges.ndjson"
     recorder = Recorder(Redactor(TOKEN, LINES), path)
     record(f'{{"t": "{TOKEN}", "x": "é\u2028"}}'.encode(), recorder, status=200, response_body=b"\xff ok")
-    record(b"x" * (KEPT_BODY + 1), recorder, failure="timeout")
+    record(b"x" * (RECORDED_BODY + 1), recorder, failure="timeout")
     first, second = (json.loads(line) for line in path.read_text("utf-8").splitlines())
     recorder.close()
     recorder.close()
@@ -147,7 +147,7 @@ def test_the_file_is_written_as_the_run_goes(tmp_path: Path) -> None:
     assert first["response"] == {"status": 200, "headers": [], "body": "\\xff ok", "bytes": 4}
     assert second["response"] is None
     assert second["failure"] == "timeout"
-    assert second["request"]["body"].endswith(f"… [{KEPT_BODY + 1} bytes in all]")
+    assert second["request"]["body"].endswith(f"… [{RECORDED_BODY + 1} bytes in all]")
     assert [first["id"], second["id"]] == [1, 2]
     assert first["started"].endswith("+00:00")
     assert [exchange.id for exchange in recorder.exchanges] == [1, 2]

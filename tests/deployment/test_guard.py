@@ -1,4 +1,4 @@
-"""The dial guard by example: what passes, what is refused, what a refusal tells, how long it takes."""
+"""Examples for the dial guard: what passes, what is refused, its messages, its speed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def trigger(value: Any = LINE, name: Any = "_Destination", **changes: Any) -> di
     [LINE, LINES[2], None, "", " ", True, [], {}, int(LINE), [LINE, None], {"number": LINE}],
     ids=repr,
 )
-def test_a_destination_may_hold_a_line_or_nothing(value: Any) -> None:
+def test_a_destination_may_be_a_line_or_empty(value: Any) -> None:
     check(trigger(value))
 
 
@@ -84,7 +84,7 @@ def test_a_destination_may_hold_a_line_or_nothing(value: Any) -> None:
     ],
     ids=repr,
 )
-def test_a_destination_may_hold_nothing_else(value: Any) -> None:
+def test_a_destination_may_be_nothing_else(value: Any) -> None:
     refusal(trigger(value))
 
 
@@ -109,7 +109,7 @@ def test_a_destination_may_hold_nothing_else(value: Any) -> None:
         "Phone2",
     ],
 )
-def test_the_name_may_be_written_in_any_way(name: str) -> None:
+def test_the_name_of_the_destination_is_recognised_in_any_spelling(name: str) -> None:
     refusal(trigger("112", name))
     refusal({name: "112"})
     refusal({"a": [{"b": {name: {"c": ["112"]}}}]})
@@ -172,7 +172,7 @@ def test_passes_in_clean_json(body: Any) -> None:
     check(body)
 
 
-def test_the_caller_id_belongs_to_its_entry() -> None:
+def test_the_caller_id_is_allowed_in_its_entry_only() -> None:
     abroad = DialGuard(LINES, ABROAD, HARMLESS)
     entry = [{"Name": "_DisplayNumber", "Value": ABROAD}, {"Name": "_Destination", "Value": LINE}]
     abroad.check(CALL, JSON, json.dumps({"ScenarioInputParameters": entry}).encode())
@@ -230,7 +230,7 @@ def test_refused_in_other_bodies(body: str) -> None:
 
 
 def malformed(**changes: Any) -> bytes:
-    """A trigger that is not clean JSON, as the suite sends it: no digit but those of lines and of configured texts."""
+    """A trigger of the suite that is not clean JSON: all its digits belong to lines and configured texts."""
     whole = trigger(EndUser={"Name": "Jane Doe", "Phone": LINE}, **changes)
     whole["ScenarioInputParameters"][0]["Value"] = LINE
     return json.dumps(whole, ensure_ascii=False).encode()
@@ -272,7 +272,7 @@ def test_refused_in_other_encodings(encoding: str, number: str) -> None:
 
 
 ABROAD = "+4930123456"
-"""A caller id that is a telephone number itself."""
+"""A caller id that is a telephone number."""
 NAMED_TWICE = [
     '{"p":[{"Name":"_DisplayNumber","Value":"CALLER","x":{},"Name":"_Destination"}]}',
     '{"p":[{"Name":"_DisplayNumber","Value":"CALLER","x":"&","Name":"_Destination"}]}',
@@ -285,7 +285,7 @@ NAMED_TWICE = [
 
 
 @pytest.mark.parametrize("body", NAMED_TWICE)
-def test_the_caller_id_is_no_destination_whichever_name_counts(body: str) -> None:
+def test_the_caller_id_is_refused_as_destination_under_repeated_names(body: str) -> None:
     body = body.replace("CALLER", ABROAD)
     assert ABROAD in dialled(body.encode())
     with pytest.raises(StrangerRefused):
@@ -305,14 +305,14 @@ def test_the_caller_id_is_no_destination_whichever_name_counts(body: str) -> Non
         ("KzQ5MzAxMjM0NTY=", ABROAD),
     ],
 )
-def test_a_value_that_a_reader_makes_a_number_of_is_refused(value: str, rung: str) -> None:
+def test_a_value_that_a_reader_converts_to_a_number_is_refused(value: str, rung: str) -> None:
     body = f'{{"_Destination":"{value}","a":"","a":""}}'
     assert rung in dialled(body.encode())
     refusal(body)
     refusal(body.replace(',"a":"","a":""', ""))
 
 
-def test_a_name_that_is_cut_at_nul_is_the_destination() -> None:
+def test_a_name_with_nul_is_recognised_as_the_destination() -> None:
     body = '{"Name":"_Destination\\u0000' + "x" * 54 + '","Value":"112"}'
     assert "112" in dialled(body.encode())
     refusal(body)
@@ -334,7 +334,7 @@ def test_refused_in_an_encoding_whose_digits_are_escaped() -> None:
     refusal(b'{"UniqueIds": ["1"], "_Dest%\x0069nation": "112"', POLL)
 
 
-def test_json_that_may_be_read_as_a_form_is_judged_as_one() -> None:
+def test_json_that_may_be_read_as_a_form_is_checked_as_a_form() -> None:
     body = {"x": "&to=112&"}
     check(body)
     refusal(body, headers=[("Content-Type", "application/x-www-form-urlencoded")])
@@ -386,7 +386,7 @@ def test_refused_in_urls(url: str) -> None:
     refusal(b"", url)
 
 
-def test_polls_carry_any_ids() -> None:
+def test_polls_may_have_any_ids() -> None:
     ids = {"UniqueIds": [STRANGER, "+49 30 1234567", "call:tel/5551234567", "a%35", "+ADU-", "9" * 40]}
     check(ids, POLL)
     check({"UniqueIds": ["ab+ADU-cd", 5, None, {}, ["+ADU-"]]}, POLL)
@@ -411,7 +411,7 @@ def test_polls_carry_any_ids() -> None:
 @pytest.mark.parametrize(
     "body", ['{"UniqueIds": ["+ADU-+ADU-+ADU-"', '{"UniqueIds": ["a"], "x": "+ADU-"}', "x=+ADU-+ADU-"]
 )
-def test_what_is_no_list_of_ids_may_not_hold_utf_7(body: str) -> None:
+def test_only_a_list_of_ids_may_contain_utf_7(body: str) -> None:
     refusal(body, POLL)
 
 
@@ -430,21 +430,21 @@ def test_what_is_no_list_of_ids_may_not_hold_utf_7(body: str) -> None:
     ],
     ids=lambda body: repr(body)[:50],
 )
-def test_a_trigger_is_one_at_any_path(body: Any) -> None:
+def test_a_trigger_is_recognised_at_any_path(body: Any) -> None:
     refusal(body, POLL)
 
 
-def test_a_refusal_tells_the_place_and_never_the_number() -> None:
+def test_a_refusal_names_the_place_but_not_the_number() -> None:
     message = refusal(trigger(STRANGER))
-    assert message == "not sent: digits that are no configured line, in body.ScenarioInputParameters[1].Value"
+    assert message == "not sent: digits that are not a configured line, in body.ScenarioInputParameters[1].Value"
     assert issubclass(StrangerRefused, NotSent)
     for body in ({STRANGER: {STRANGER: STRANGER}}, f"_Destination={STRANGER}", {"_Destination": {"Jane Doe": "112"}}):
-        told = refusal(body)
-        assert not any(map(str.isdigit, told))
-        assert "Jane" not in told
+        message = refusal(body)
+        assert not any(map(str.isdigit, message))
+        assert "Jane" not in message
 
 
-def test_a_number_that_is_a_configured_text_is_no_line() -> None:
+def test_a_configured_text_of_digits_is_not_a_line() -> None:
     guard = DialGuard([LINE], CALLER, [STRANGER, "123456789012"])
     guard.check(CALL, JSON, json.dumps(trigger(Project=STRANGER, AccessToken="123456789012")).encode())
     for body in (trigger(STRANGER), f"_Destination={STRANGER}", f'{{"Project": "{STRANGER}",'):
@@ -452,10 +452,10 @@ def test_a_number_that_is_a_configured_text_is_no_line() -> None:
             guard.check(CALL, JSON, body.encode() if isinstance(body, str) else json.dumps(body).encode())
 
 
-def test_a_clean_trigger_costs_little() -> None:
+def test_a_clean_trigger_is_checked_quickly() -> None:
     body = json.dumps(trigger(EndUser={"Name": "Jane", "Phone": LINE}, Notes="é" * 300), ensure_ascii=False).encode()
     best = min(_seconds(body, repeat=20) for _ in range(3)) / 20
-    assert best < 0.1, "a hundred times what it takes"
+    assert best < 0.1, "a hundred times the usual time"
 
 
 @pytest.mark.parametrize(
@@ -481,8 +481,8 @@ def test_a_clean_trigger_costs_little() -> None:
     ids=lambda body: repr(body[:12]),
 )
 @pytest.mark.parametrize("url", [CALL, POLL])
-def test_a_mebibyte_is_judged_in_linear_time(body: bytes, url: str) -> None:
-    """The bound is many times what it takes, and far below what anything quadratic would."""
+def test_a_mebibyte_is_checked_in_linear_time(body: bytes, url: str) -> None:
+    """The limit is many times the usual time, and far below any quadratic time."""
     assert _seconds(body, url=url) < 10
 
 

@@ -1,4 +1,4 @@
-"""The dial guard held against an oracle of careless readers: what any of them would dial never passes."""
+"""The dial guard compared with an oracle of careless readers: no body passes from which one of them would dial."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from ringback.deployment.guard import DialGuard, StrangerRefused
 
 from .guard_bodies import BASE, CALLER, HARMLESS, LINES, Hostile, hostile, mutated
-from .guard_volume import strangers, tally
+from .guard_volume import dialled_numbers, tally
 
 T = TypeVar("T")
 GUARD = DialGuard(LINES, CALLER, HARMLESS)
 
 
 EXPLORE = bool(os.environ.get("RINGBACK_EXPLORE"))
-"""Set, the bodies differ from run to run, to look for new holes; by default they are the same ones every time."""
+"""If set, each run has different bodies, to find new holes; by default they are always the same."""
 
 
 def examples(count: int) -> settings:
@@ -56,58 +56,58 @@ def passes(request: Hostile) -> bool:
 
 
 def judge(request: Hostile) -> str:
-    """`refused` or `passed`; what passes must be certain to ring nobody but a line."""
+    """Return `refused` or `passed`. A request that passes must dial nothing but a line."""
     if not passes(request):
         return "refused"
-    assert not request.certain, f"a stranger's number got past: {request}"
-    assert not strangers(request.body), f"a reader would dial a stranger: {request}"
+    assert not request.certain, f"a number that is not a line passed: {request}"
+    assert not dialled_numbers(request.body), f"a reader would dial another number: {request}"
     return "passed"
 
 
 @examples(300)
 @given(st.data())
-def test_no_constructed_stranger_passes(data: st.DataObject) -> None:
-    """Whatever Hypothesis finds, it makes small; volume comes from seeds, below."""
+def test_no_constructed_number_passes(data: st.DataObject) -> None:
+    """Hypothesis shrinks what it finds; the tests below check many more bodies."""
     judge(hostile(Drawn(data)))
 
 
 @examples(200)
 @given(st.data())
-def test_no_damaged_body_passes_that_a_reader_would_dial_from(data: st.DataObject) -> None:
+def test_no_damaged_body_passes_from_which_a_reader_would_dial(data: st.DataObject) -> None:
     choose = Drawn(data)
     judge(mutated(choose, hostile(choose)))
 
 
 @pytest.mark.parametrize(("seed", "damaged"), [(20, False), (21, True)])
 def test_thousands_of_bodies(seed: int, damaged: bool) -> None:
-    assert_telling(tally(GUARD, seed, 3_000, damaged=damaged), damaged=damaged)
+    assert_enough_of_each(tally(GUARD, seed, 3_000, damaged=damaged), damaged=damaged)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("seed", "damaged"), [(22, False), (23, True)])
 def test_a_hundred_thousand_bodies(seed: int, damaged: bool) -> None:
-    assert_telling(tally(GUARD, seed, 100_000, damaged=damaged), damaged=damaged)
+    assert_enough_of_each(tally(GUARD, seed, 100_000, damaged=damaged), damaged=damaged)
 
 
-def assert_telling(counts: Counter[str], *, damaged: bool) -> None:
-    """The run was not empty: both outcomes came, and the oracle found strangers in most bodies made to hold one."""
+def assert_enough_of_each(counts: Counter[str], *, damaged: bool) -> None:
+    """Both outcomes occurred, and the oracle found numbers in most bodies that were made to have one."""
     print(dict(counts))
     assert counts["refused"] > 0
     assert counts["passed"] > 0
-    assert counts["strangers seen"] > counts["read"] * (0.25 if damaged else 0.5)
+    assert counts["dialled numbers seen"] > counts["read"] * (0.25 if damaged else 0.5)
 
 
-_TELLING = re.compile(r"destinat|phone|telefon|msisdn|callee|display|caller|calling|uri", re.IGNORECASE)
+_NAMES_A_NUMBER = re.compile(r"destinat|phone|telefon|msisdn|callee|display|caller|calling|uri", re.IGNORECASE)
 
 
 def is_ordinary(text: str) -> bool:
-    """Text as a project's variables hold it: no long number, no word for one, no escape, no JSON."""
+    """Whether a text is like values of project variables: no long number, no name of one, no escape, no JSON."""
     digits = sum(map(str.isdigit, unicodedata.normalize("NFKC", text)))
     return (
         digits < 7
         and text.lstrip()[:1] not in {*"{[<'", '"'}
         and not {"\\", "%", "&", "+"} & set(text)
-        and not _TELLING.search(text)
+        and not _NAMES_A_NUMBER.search(text)
     )
 
 
@@ -131,7 +131,7 @@ mistyped_lines: st.SearchStrategy[Any] = st.one_of(
 
 @st.composite
 def legitimate(draw: st.DrawFn) -> dict[str, Any]:
-    """A trigger such as the suite sends: whole, in part, or with wrong types made from what it may hold."""
+    """A trigger as the suite sends it: complete, incomplete, or with wrong types."""
     entries: list[Any] = [
         {"Name": "_DisplayNumber", "Value": CALLER},
         {"Name": "_Destination", "Value": draw(mistyped_lines)},
@@ -168,7 +168,7 @@ def test_legitimate_triggers_pass(body: dict[str, Any], ascii_only: bool, indent
 
 @examples(200)
 @given(st.lists(ids, max_size=30), st.booleans())
-def test_polls_pass_whatever_their_ids(asked: list[str], ascii_only: bool) -> None:
+def test_polls_pass_with_any_ids(asked: list[str], ascii_only: bool) -> None:
     send(json.dumps({"UniqueIds": asked}, ensure_ascii=ascii_only).encode("utf-8", "replace"), "/v2/callresult")
 
 

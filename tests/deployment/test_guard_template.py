@@ -1,4 +1,4 @@
-"""A request with gaps: whatever fills them, the whole would have passed the guard; nothing else fills them."""
+"""A request with gaps: any word may fill them, nothing else may, and the whole would always pass the guard."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def examples(count: int) -> settings:
 
 
 def trigger(line: str = LINES[0], **members: Any) -> dict[str, Any]:
-    """What a load run sends, with gaps where its words go."""
+    """A trigger of a load run, with gaps for its words."""
     return {
         "ConversationId": f"load-{GAP}",
         "Project": HARMLESS[0],
@@ -49,7 +49,7 @@ def approved(document: Any, length: int = 16, guard: DialGuard = GUARD) -> Reque
     return guard.approve(URL, HEADERS, HEAD, pieces, length)
 
 
-TELLING = [
+NAMES_OF_NUMBERS = [
     "dst",
     "gsm",
     "bcd",
@@ -66,10 +66,10 @@ TELLING = [
     "sdn",
     "dbl",
 ]
-"""What is left of names that numbers are dialled from: words can hold no more of them."""
+"""The consonants of names whose values are dialled: words can spell no more of them."""
 words = st.one_of(
     st.text(LETTERS, min_size=16, max_size=16),
-    st.lists(st.sampled_from([word for word in TELLING if set(word) <= set(LETTERS)]), min_size=16).map(
+    st.lists(st.sampled_from([word for word in NAMES_OF_NUMBERS if set(word) <= set(LETTERS)]), min_size=16).map(
         lambda parts: "".join(parts)[:16]
     ),
     st.sampled_from(LETTERS).map(lambda letter: letter * 16),
@@ -79,7 +79,7 @@ TEMPLATES = {line: approved(trigger(line)) for line in LINES}
 
 @examples(300)
 @given(st.sampled_from(LINES), words)
-def test_whatever_word_is_filled_in_the_whole_passes_the_guard(line: str, word: str) -> None:
+def test_a_request_with_any_word_passes_the_guard(line: str, word: str) -> None:
     filled = TEMPLATES[line].fill(word.encode())
     head, _, body = filled.partition(b"\r\n\r\n")
     GUARD.check(URL, (*HEADERS, ("Content-Length", str(len(body)))), body)
@@ -89,7 +89,7 @@ def test_whatever_word_is_filled_in_the_whole_passes_the_guard(line: str, word: 
 
 @examples(25)
 @given(st.sampled_from(LINES), words)
-def test_no_careless_reader_dials_anybody_but_the_line(line: str, word: str) -> None:
+def test_careless_readers_dial_only_the_line(line: str, word: str) -> None:
     body = TEMPLATES[line].fill(word.encode()).partition(b"\r\n\r\n")[2]
     assert line in dialled(body)
     assert dialled(body) - set(LINES) == dialled(TEMPLATES[line].fill(b"b" * 16).partition(b"\r\n\r\n")[2]) - set(LINES)
@@ -109,20 +109,20 @@ def test_any_other_word_is_refused(word: bytes) -> None:
     [b"", b"b" * 15, b"b" * 17, b"b" * 15 + b"1", b"1" + b"b" * 15, b"bbbbbbb1bbbbbbbb", b"B" * 16, b"a" * 16,
      b'bbbbbbb"bbbbbbbb', b"bbbbbbb\\bbbbbbbb", b"bbbbbbb\nbbbbbbbb", b"\xef\xbc\x91" + b"b" * 13, b"5559998877bbbbbb"],
 )  # fmt: skip
-def test_a_word_holds_nothing_but_its_letters(word: bytes) -> None:
+def test_a_word_has_no_other_characters(word: bytes) -> None:
     with pytest.raises(StrangerRefused):
         TEMPLATES[LINES[0]].fill(word)
 
 
-def test_the_letters_spell_nothing_and_are_as_many_as_a_half_byte_has_values() -> None:
+def test_there_are_sixteen_letters_and_no_vowels() -> None:
     assert len(set(LETTERS)) == len(LETTERS) == 16
     assert LETTERS.isascii()
     assert LETTERS.islower()
-    assert not set("aeiou") & set(LETTERS), "every name that a number is dialled from has a vowel"
+    assert not set("aeiou") & set(LETTERS), "every name whose value is dialled has a vowel"
 
 
 @pytest.mark.parametrize("number", ["5559998877", "+905559998877", "112", LINES[0] + "0", CALLER, LINES[0][:-1]])
-def test_a_strangers_number_is_not_approved(number: str) -> None:
+def test_a_number_that_is_not_a_line_is_not_approved(number: str) -> None:
     with pytest.raises(StrangerRefused):
         approved(trigger(number))
 
@@ -136,7 +136,7 @@ def test_a_strangers_number_is_not_approved(number: str) -> None:
         json.dumps(trigger(), ensure_ascii=False)[:-1] + ', "_Destination": "5559998877"}',
     ],
 )
-def test_a_strangers_number_anywhere_is_not_approved(document: Any) -> None:
+def test_a_number_that_is_not_a_line_anywhere_is_not_approved(document: Any) -> None:
     with pytest.raises(StrangerRefused):
         approved(document)
 
@@ -168,18 +168,18 @@ def test_another_guards_lines_are_not_approved() -> None:
         f'{{"x": "a-{GAP}{GAP}"}}',
     ],
 )
-def test_a_gap_anywhere_but_at_the_end_of_a_text_of_its_own_is_refused(raw: str) -> None:
-    """In a name, an escape, a number, or beside other letters, a word could come to mean something."""
+def test_a_gap_that_is_not_at_the_end_of_a_text_is_refused(raw: str) -> None:
+    """In a name, an escape or a number, or next to other letters, a word could change the meaning."""
     with pytest.raises(StrangerRefused):
         approved(raw)
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 65])
-def test_words_are_neither_so_short_that_they_are_names_nor_long(length: int) -> None:
+def test_words_have_4_to_64_letters(length: int) -> None:
     with pytest.raises(ValueError, match="4 to 64"):
         approved(trigger(), length)
 
 
-def test_a_request_without_gaps_is_itself() -> None:
+def test_a_request_without_gaps_stays_unchanged() -> None:
     document = {"ConversationId": "x"}
     assert approved(document).fill(b"b" * 16) == HEAD + json.dumps(document).encode()

@@ -1,4 +1,4 @@
-"""What a deployment puts into a status line, a header or a chunk ends up in our messages: clean, and cut after that."""
+"""Messages that quote a status line, a header or a chunk are redacted first and then cut."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_nothing_of_it_is_in_messages_or_evidence(place: str, tmp_path: Path) -> None:
+def test_secrets_are_in_no_message_and_no_evidence(place: str, tmp_path: Path) -> None:
     spellings = [SPELLINGS[name](secret) for name in SPELT for secret in SECRETS]
 
     async def script(request: Request) -> bytes | None:
@@ -55,7 +55,7 @@ def test_nothing_of_it_is_in_messages_or_evidence(place: str, tmp_path: Path) ->
             talking_to(settings(server.base_url, budget={"calls": 100}), tmp_path / "exchanges.ndjson") as client,
         ):
             for _ in spellings:
-                answer = await client.trigger(body())  # three valid ones without an answer would be the last
+                answer = await client.trigger(body())  # after three valid triggers without an answer, no more are sent
                 said += [str(answer.failure), answer.was(), answer.told(), json.dumps(answer.exchange.as_json())]
         return said
 
@@ -83,7 +83,7 @@ def test_a_message_is_cut_after_it_is_clean() -> None:
 
 
 def test_an_address_that_holds_a_secret_is_not_repeated() -> None:
-    """The user's base URL may hold one; what OpenSSL says of a certificate may, too."""
+    """The user's base URL may contain one, and so may OpenSSL's message about a certificate."""
 
     async def main() -> None:
         async with talking_to(settings(f"http://{TOKEN.lower()}.invalid:9")) as client:

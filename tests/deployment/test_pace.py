@@ -1,4 +1,4 @@
-"""The trigger rate, and the reading of Retry-After: on a clock of the test's own."""
+"""The trigger rate and Retry-After, on a virtual clock."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_no_window_of_time_sees_more_than_the_burst_and_the_rate(
             assert j - i + 1 <= allowed + 1e-3
 
 
-def test_a_rate_is_used_up_not_only_kept_to() -> None:
+def test_triggers_use_the_whole_rate() -> None:
     async def main() -> None:
         began = clock.monotonic()
         rate = TriggerRate(10)
@@ -58,19 +58,19 @@ def test_a_rate_is_used_up_not_only_kept_to() -> None:
 
 def test_more_at_once_than_a_second_holds_is_refused() -> None:
     async def main() -> None:
-        with pytest.raises(ValueError, match="can't leave at once"):
+        with pytest.raises(ValueError, match="can't be sent at once"):
             await TriggerRate(10).wait(11)
 
     run(main())
 
 
-def test_triggers_leave_no_faster_than_configured() -> None:
+def test_triggers_are_sent_no_faster_than_configured() -> None:
     async def main() -> None:
         config = {"calls": 100, "triggers_per_second": 20}
         async with serving(accepts) as server, talking_to(settings(server.base_url, budget=config)) as client:
             began = clock.monotonic()
             await asyncio.gather(*(client.trigger(body(), expect_call=True) for _ in range(36)))
-            # 20 leave at once, 16 more at 20 a second.
+            # 20 are sent at once, 16 more at 20 a second.
             assert clock.monotonic() - began == pytest.approx(0.8)
             assert len(server.requests) == 36
 
@@ -103,7 +103,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
         ("Sun, 01 Mar 2026 12:00:00 +99999999999999999999", format_datetime(NOW, usegmt=True), None),
     ],
 )
-def test_what_retry_after_asks_for(value: str | None, date: str | None, seconds: float | None) -> None:
+def test_the_pause_that_retry_after_requests(value: str | None, date: str | None, seconds: float | None) -> None:
     assert retry_after(value, date) == seconds
 
 
@@ -112,7 +112,7 @@ def test_what_retry_after_asks_for(value: str | None, date: str | None, seconds:
     st.none() | st.text(alphabet="0123456789 :,+-GMTSunMar", max_size=40),
 )
 @hypothesis_settings(max_examples=300, deadline=None)
-def test_no_header_confuses_the_reading_of_retry_after(value: str, date: str | None) -> None:
+def test_any_retry_after_can_be_read(value: str, date: str | None) -> None:
     seconds = retry_after(value, date)
     assert seconds is None or 0 <= seconds <= 1e12
 
@@ -134,7 +134,7 @@ def test_patience_is_never_overdrawn(answers: list[tuple[float | None, int]]) ->
     run(main())
 
 
-def test_a_pause_holds_for_its_endpoint_alone() -> None:
+def test_a_pause_applies_to_its_endpoint_only() -> None:
     async def main() -> None:
         began, patience = clock.monotonic(), Patience(30)
         patience.note("/v2/call", 10, 0)

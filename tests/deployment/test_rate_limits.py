@@ -1,4 +1,4 @@
-"""429, however it is asked for: waited out, given up in time; and redirects, which are not followed."""
+"""429 with any Retry-After, and redirects, which are not followed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def http_date(seconds: float) -> str:
     ],
     ids=["seconds", "zero", "absent", "a word", "negative", "a date, by the server's clock", "a date gone by"],
 )
-def test_429_is_waited_out(headers: list[tuple[str, str]], pause: float) -> None:
+def test_after_429_the_request_is_sent_again(headers: list[tuple[str, str]], pause: float) -> None:
     async def main() -> None:
         async with serving(limits_first(1, *headers)) as server, talking_to(settings(server.base_url)) as client:
             began = clock.monotonic()
@@ -49,7 +49,7 @@ def test_429_is_waited_out(headers: list[tuple[str, str]], pause: float) -> None
             seconds = clock.monotonic() - began
             assert seconds == pytest.approx(pause, abs=1e-3)
             assert answer.accepted
-            assert answer.seconds < 0.001, "the wait is none of the deployment's"
+            assert answer.seconds < 0.001, "the pause does not count as the deployment's time"
             assert len(server.requests) == 2
             assert client.transport.patience.answers == 1
             assert client.transport.budget.accepted == 1
@@ -59,7 +59,7 @@ def test_429_is_waited_out(headers: list[tuple[str, str]], pause: float) -> None
 
 @pytest.mark.parametrize("value", ["999999999", "9" * 400, http_date(10**6), http_date(10**9)],
                          ids=["many seconds", "too many digits", "in days", "in decades"])  # fmt: skip
-def test_an_absurd_retry_after_ends_at_once(value: str) -> None:
+def test_a_retry_after_that_is_too_long_ends_at_once(value: str) -> None:
     async def main() -> None:
         async with (
             serving(limits_first(99, ("Retry-After", value))) as server,
@@ -69,7 +69,7 @@ def test_an_absurd_retry_after_ends_at_once(value: str) -> None:
             with pytest.raises(RateLimited):
                 await client.trigger(body(), expect_call=True)
             assert clock.monotonic() - began < 0.001
-            assert client.transport.budget.left == 50, "nothing was dialled, so the place is given back"
+            assert client.transport.budget.left == 50, "nothing was dialled, so the place is free again"
 
     run(main())
 
@@ -107,7 +107,7 @@ def test_many_requests_limited_at_once_wait_together() -> None:
     run(main())
 
 
-def test_a_429_that_tells_of_a_call_is_not_followed_by_a_second_trigger() -> None:
+def test_a_429_with_an_id_is_not_followed_by_a_second_trigger() -> None:
     async def main() -> None:
         placed = limits_first(1, ("Retry-After", "0"), content=b'{"UniqueId": "call-of-the-limited"}')
         async with serving(placed) as server, talking_to(settings(server.base_url)) as client:

@@ -1,4 +1,4 @@
-"""Who can be reached, from when time counts, and what each request has to pass before it leaves."""
+"""Unreachable deployments, when the time limit starts, and the checks that each request passes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def closed_port() -> int:
         return int(held.getsockname()[1])
 
 
-def test_a_port_where_nobody_listens_is_unreachable() -> None:
+def test_a_closed_port_is_unreachable() -> None:
     async def main() -> None:
         async with talking_to(settings(f"http://127.0.0.1:{closed_port()}")) as client:
             with pytest.raises(Unreachable) as caught:
@@ -50,7 +50,7 @@ def test_a_port_where_nobody_listens_is_unreachable() -> None:
     run(main())
 
 
-def test_where_nobody_ever_was_reached_the_next_request_does_not_try_for_long() -> None:
+def test_a_deployment_that_was_never_reached_is_not_tried_again() -> None:
     async def main() -> None:
         async with talking_to(settings(f"http://127.0.0.1:{closed_port()}")) as client:
             with pytest.raises(Unreachable):
@@ -66,7 +66,7 @@ def test_where_nobody_ever_was_reached_the_next_request_does_not_try_for_long() 
 
 
 def test_a_deployment_that_was_reached_before_is_tried_again() -> None:
-    """A deployment that restarts is away for a moment; nobody is told that it is unreachable for good."""
+    """A deployment that restarts is unreachable for a moment; it is not reported as unreachable."""
 
     async def main() -> None:
         async with serving(accepts) as server, talking_to(settings(server.base_url)) as client:
@@ -91,7 +91,7 @@ def test_a_name_that_does_not_exist_is_unreachable() -> None:
     run(main())
 
 
-def test_the_time_for_an_answer_counts_from_the_sending_not_from_our_connecting(tls: Authority) -> None:
+def test_the_time_limit_starts_when_the_request_is_sent(tls: Authority) -> None:
     """A handshake that takes 700 ms, then an answer after 700 ms: within a request timeout of one second."""
 
     async def slow(_request: Request) -> bytes | None:
@@ -134,11 +134,11 @@ async def _relay(inner: Server, reader: asyncio.StreamReader, writer: asyncio.St
         writer.close()
 
 
-# -- what every request passes ----------------------------------------------------------------------------------------
+# -- checks of every request -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "GET", "DELETE", "OPTIONS", "X-CALL"])
-def test_a_strangers_number_never_reaches_the_socket(method: str) -> None:
+def test_a_number_that_is_not_a_line_never_reaches_the_socket(method: str) -> None:
     async def main() -> None:
         async with serving(accepts) as server, talking_to(settings(server.base_url)) as client:
             with pytest.raises(StrangerRefused):
@@ -195,10 +195,10 @@ def test_a_raw_httpx_client_spends_the_budget_too() -> None:
     run(main())
 
 
-def test_what_is_recorded_holds_neither_token_nor_line(tmp_path: Path) -> None:
+def test_a_record_contains_neither_token_nor_line(tmp_path: Path) -> None:
     async def repeats(request: Request) -> bytes | None:
-        told = request.body + b"\n" + TOKEN.encode() + b" dialled " + LINE.encode()
-        return http(400, told, ("X-Token", TOKEN), ("X-Line", LINE), ("Set-Cookie", f"t={TOKEN}"))
+        body = request.body + b"\n" + TOKEN.encode() + b" dialled " + LINE.encode()
+        return http(400, body, ("X-Token", TOKEN), ("X-Line", LINE), ("Set-Cookie", f"t={TOKEN}"))
 
     async def main() -> Path:
         path = tmp_path / "exchanges.ndjson"
@@ -207,7 +207,7 @@ def test_what_is_recorded_holds_neither_token_nor_line(tmp_path: Path) -> None:
             await client.trigger(body(), headers=[("Project", TOKEN)], expect_call=True)
             await client.poll([TOKEN, LINE])
             assert answer.exchange.leaks
-            assert TOKEN in answer.body.decode(), "the clause is judged by what came, the record is not"
+            assert TOKEN in answer.body.decode(), "the answer itself is not redacted, only its record"
         return path
 
     written = run(main()).read_text()
@@ -217,7 +217,7 @@ def test_what_is_recorded_holds_neither_token_nor_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("project", [" Collections", "Col\tlections", "Çağrı", ""])
-def test_any_project_name_can_travel_in_the_header(project: str) -> None:
+def test_any_project_name_can_be_sent_in_the_header(project: str) -> None:
     from ringback.suite.drafts import DraftMaker
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""Reading bytes: strictly and leniently at once, whatever they are."""
+"""Any bytes are read strictly and leniently."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JSON_VALUES = st.recursive(
 
 @given(JSON_VALUES, st.booleans())
 @settings(max_examples=200, deadline=None)
-def test_a_json_text_is_read_without_a_word(value: object, ascii_only: bool) -> None:
+def test_a_json_text_is_read_without_a_problem(value: object, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     if not ascii_only:
         text = json.dumps(value, ensure_ascii=False).encode("utf-8", "ignore")
@@ -33,7 +33,7 @@ def test_a_json_text_is_read_without_a_word(value: object, ascii_only: bool) -> 
 
 @given(st.binary(max_size=200) | st.text(alphabet='{}[]",:\\u0aé 1eE.-\ufeff\x00', max_size=60).map(str.encode))
 @settings(max_examples=400, deadline=None)
-def test_no_bytes_confuse_the_reader(body: bytes) -> None:
+def test_any_bytes_can_be_read(body: bytes) -> None:
     read = read_json(body)
     try:
         strict = json.loads(body.decode("utf-8"), parse_constant=lambda _: 1 / 0)
@@ -65,7 +65,7 @@ def test_no_bytes_confuse_the_reader(body: bytes) -> None:
         (b'{"UniqueId": "a",}', "", {"UniqueId": "a"}),
     ],
 )
-def test_one_deviation_hides_no_other_observation(body: bytes, problem: str, value: object) -> None:
+def test_a_body_with_a_problem_still_has_its_values(body: bytes, problem: str, value: object) -> None:
     read = read_json(body)
     assert read.problem is not None
     assert problem in read.problem
@@ -74,26 +74,26 @@ def test_one_deviation_hides_no_other_observation(body: bytes, problem: str, val
 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n", b"\x00", b"<html></html>", b'{"UniqueId": "a', b"not json", b"\xff"])
-def test_what_holds_no_value_is_unreadable(body: bytes) -> None:
+def test_a_body_without_a_value_is_unreadable(body: bytes) -> None:
     read = read_json(body)
     assert not read.readable
     assert read.problem
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
-def test_deep_nesting_is_a_problem_not_a_crash(opening: bytes) -> None:
+def test_deep_nesting_is_reported_as_a_problem(opening: bytes) -> None:
     read = read_json(opening * 200_000)
     assert not read.readable
     assert read.problem
 
 
-def test_a_very_long_number_is_json_all_the_same() -> None:
+def test_a_very_long_number_is_json() -> None:
     read = read_json(b'{"UniqueId": "a", "n": ' + b"9" * 6000 + b"}")
     assert read.problem is None
     assert read.value["UniqueId"] == "a"
 
 
-def test_members_given_twice_are_told_at_any_depth() -> None:
+def test_members_given_twice_are_reported_at_any_depth() -> None:
     read = read_json(b'{"a": 1, "b": [{"c": 1, "c": 2}], "a": 3}')
     assert read.problem is None
     assert set(read.twice) == {"a", "c"}
@@ -117,7 +117,7 @@ def test_pieces_of_any_size_decode_to_the_whole(content: bytes, coding: str, siz
     assert (bytes(decoder.body), decoder.problem) == (content, None)
 
 
-def test_reading_stops_at_the_bound_and_not_before() -> None:
+def test_reading_stops_at_the_size_limit() -> None:
     decoder = BodyDecoder("")
     assert decoder.feed(b"x" * MAX_BODY)
     assert decoder.problem is None
@@ -126,7 +126,7 @@ def test_reading_stops_at_the_bound_and_not_before() -> None:
     assert len(decoder.body) == MAX_BODY
 
 
-def test_a_bomb_is_not_unpacked_beyond_the_bound() -> None:
+def test_a_bomb_is_decoded_only_up_to_the_size_limit() -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     bomb = b"".join([*(packer.compress(b" " * 2**20) for _ in range(100)), packer.flush()])
     decoder = BodyDecoder("gzip")
@@ -138,7 +138,7 @@ def test_a_bomb_is_not_unpacked_beyond_the_bound() -> None:
         tracemalloc.stop()
 
 
-def test_nothing_at_all_is_a_whole_body_in_any_coding() -> None:
+def test_an_empty_body_is_complete_in_any_coding() -> None:
     decoder = BodyDecoder("gzip")
     decoder.end()
     assert decoder.problem is None

@@ -1,4 +1,4 @@
-"""Redaction: neither token nor lines survive, whatever surrounds them and however they are spelt."""
+"""Redaction removes token and lines in any context and any encoding."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ OPEN_ESCAPE = re.compile(r"(?:\\(?:u\{?\w*|x\w?|[0-7]{0,2})|%\w{0,2}|&#?\w*|=\w?
 @given(tokens, around, around, st.sampled_from(sorted(SPELLINGS)), st.integers(1, 3))
 def test_no_token_survives(token: str, before: str, after: str, spelling: str, times: int) -> None:
     spelt = SPELLINGS[spelling](token)
-    # An escape that begins before it makes another text of the token's first characters: see the test below.
+    # An escape before the token can include its first characters: see the next test.
     if len(spelt) < 6 or OPEN_ESCAPE.search(before) or OPEN_ESCAPE.search(after):
         return
     text = before + (spelt + after) * times
@@ -96,7 +96,7 @@ def test_no_token_survives(token: str, before: str, after: str, spelling: str, t
 @pytest.mark.parametrize("before", ["\\", "\\0", "\\x4", "\\u004", "%", "%2", "&", "&#", "&#x", "=", "=4"])
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_an_escape_that_begins_before_a_long_token(before: str, spelling: str) -> None:
-    """It may take the token's first characters for its own, but what is left is found as a part."""
+    """The escape may include the token's first characters; the rest is redacted as a part of the token."""
     token = "007-Tk-88:q/9+Zé=\"x\\y' z"
     spelt = SPELLINGS[spelling](token)
     for cleaned in (redactor(token).clean(before + spelt), redactor(token).clean_secrets(before + spelt)):
@@ -199,7 +199,7 @@ def test_a_short_token_is_found_as_a_word() -> None:
     assert Redactor("abc", {}).clean('abcd "abc"') == f'abcd "{TOKEN_LABEL}"'
 
 
-def test_private_characters_of_a_deployment_stand_for_nothing() -> None:
+def test_private_use_characters_of_a_deployment_are_no_labels() -> None:
     assert redactor().clean("\U000f0000\U000f0002") == "\ufffd\ufffd"
 
 
@@ -218,7 +218,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_time_is_linear(unit: str) -> None:
-    """A quadratic rule would take minutes at this size; the bound leaves room for slow machines."""
+    """Quadratic time would be minutes at this size; the limit allows for slow machines."""
     text = '"EndUser":{' + unit * (128 * 1024 // len(unit))
     known = Redactor("tok-8847362910-abcdef", LINES)
     known.add_personal("Ada Tester", "<name>")

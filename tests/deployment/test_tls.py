@@ -1,4 +1,4 @@
-"""TLS: whom the client talks to, and what the look at a deployment's TLS tells."""
+"""TLS: which deployments the client accepts, and what `inspect_tls` finds."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def right(tls: Authority) -> ssl.SSLContext:
 
 @asynccontextmanager
 async def quietly() -> AsyncIterator[None]:
-    """asyncio logs a server's failed handshakes; they are wanted here."""
+    """Silence asyncio's log of failed handshakes, which these tests cause."""
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
     yield
 
 
 @pytest.mark.parametrize(
-    ("context", "trusted", "told"),
+    ("context", "trusted", "reason"),
     [
         (right, False, "unable to get local issuer certificate"),
         (wrong_host, True, "IP address mismatch"),
@@ -54,8 +54,8 @@ async def quietly() -> AsyncIterator[None]:
     ],
     ids=["unknown CA", "wrong host", "expired"],
 )
-def test_nothing_is_sent_to_whom_can_not_be_trusted(
-    tls: Authority, context: Callable[[Authority], ssl.SSLContext], trusted: bool, told: str
+def test_nothing_is_sent_to_an_untrusted_deployment(
+    tls: Authority, context: Callable[[Authority], ssl.SSLContext], trusted: bool, reason: str
 ) -> None:
     async def main() -> None:
         async with quietly(), serving(accepts, context=context(tls)) as server:
@@ -65,18 +65,18 @@ def test_nothing_is_sent_to_whom_can_not_be_trusted(
                     with pytest.raises(Unreachable) as caught:
                         await send()
                     assert caught.value.tls
-                    assert told in str(caught.value)
+                    assert reason in str(caught.value)
                 assert client.transport.budget.left == 50
             assert server.requests == []
             seen = await asyncio.to_thread(inspect_tls, config)
             assert seen is not None
             assert seen.problem is not None
-            assert told in seen.problem
+            assert reason in seen.problem
 
     asyncio.run(main())
 
 
-def test_a_trusted_deployment_is_talked_to(tls: Authority) -> None:
+def test_a_trusted_deployment_is_accepted(tls: Authority) -> None:
     async def main() -> None:
         async with quietly(), serving(accepts, context=right(tls)) as server:
             config = config_for(server, tls.bundle)
@@ -92,7 +92,7 @@ def test_a_trusted_deployment_is_talked_to(tls: Authority) -> None:
     asyncio.run(main())
 
 
-def test_verify_false_talks_to_anybody_and_hides_nothing_from_the_look(tls: Authority) -> None:
+def test_verify_false_accepts_any_certificate_and_inspection_still_reports_it(tls: Authority) -> None:
     async def main() -> None:
         async with quietly(), serving(accepts, context=expired(tls)) as server:
             config = config_for(server, verify=False)
@@ -105,7 +105,7 @@ def test_verify_false_talks_to_anybody_and_hides_nothing_from_the_look(tls: Auth
     asyncio.run(main())
 
 
-def test_a_client_certificate_is_shown_when_configured(tls: Authority, tmp_path: Path) -> None:
+def test_a_configured_client_certificate_is_presented(tls: Authority, tmp_path: Path) -> None:
     async def main() -> None:
         context = right(tls)
         context.load_verify_locations(str(tls.bundle))
@@ -119,7 +119,7 @@ def test_a_client_certificate_is_shown_when_configured(tls: Authority, tmp_path:
             async with talking_to(config) as client:
                 assert (await client.trigger(body(), expect_call=True)).accepted
             async with talking_to(config_for(server, tls.bundle)) as client:
-                # TLS 1.3 lets the client speak first: its certificate is missed only afterwards.
+                # In TLS 1.3 the server checks the client's certificate only after the client has sent its request.
                 try:
                     assert (await client.poll(["x"])).failure is not None
                 except Unreachable as error:
@@ -141,7 +141,7 @@ def test_plain_http_behind_an_https_url_is_unreachable_over_tls() -> None:
     asyncio.run(main())
 
 
-def test_a_handshake_that_never_comes_ends_in_time() -> None:
+def test_a_handshake_without_an_answer_times_out() -> None:
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             config = settings(f"https://127.0.0.1:{silent.getsockname()[1]}", timing={"request": "200ms"})
@@ -177,13 +177,13 @@ def test_a_deployment_that_speaks_outdated_tls_only(tls: Authority) -> None:
     asyncio.run(main())
 
 
-def test_plain_http_has_nothing_to_look_at() -> None:
+def test_plain_http_is_not_inspected() -> None:
     config = settings("http://127.0.0.1:9")
     assert inspect_tls(config) is None
     assert accepts_outdated_tls(config) is None
 
 
-def test_a_look_at_a_closed_port_tells_that_nobody_is_there() -> None:
+def test_inspecting_a_closed_port_reports_it_unreachable() -> None:
     seen = inspect_tls(settings("https://127.0.0.1:9"))
     assert seen is not None
     assert seen.unreachable

@@ -1,4 +1,4 @@
-"""The transport against servers that misbehave: what is sent once, what twice, what never."""
+"""The transport with servers that misbehave: which requests it sends again."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def answers_garbage(_request: Request) -> bytes | None:
 
 
 def runner_for(script: Script) -> Callable[[Coroutine[Any, Any, None]], None]:
-    """Only TCP has resets, so these take real sockets."""
+    """Resets need real sockets."""
     return asyncio.run if script is resets else run
 
 
@@ -96,7 +96,7 @@ def test_a_trigger_is_never_sent_twice(script: Script, failure: str | None, poss
             talking_to(settings(server.base_url, timing={"request": "500ms"})) as client,
         ):
             answer = await client.trigger(body(), expect_call=True)
-            await asyncio.sleep(0.05)  # time enough for a second sending, if there were one
+            await asyncio.sleep(0.05)  # time enough to send it again
             assert len(server.requests) == 1
             if failure is None:
                 assert answer.failure is None
@@ -111,7 +111,7 @@ def test_a_trigger_is_never_sent_twice(script: Script, failure: str | None, poss
     runner_for(script)(main())
 
 
-def test_a_connection_closed_before_anything_is_read_brings_no_second_trigger() -> None:
+def test_a_trigger_is_not_sent_again_after_a_connection_was_closed_unread() -> None:
     async def main() -> None:
         async def hang_up(_number: int, _writer: asyncio.StreamWriter) -> bool:
             return False
@@ -162,7 +162,7 @@ def test_a_poll_on_a_stale_connection_is_sent_again_once_on_a_new_one() -> None:
     run(main())
 
 
-def test_a_poll_on_a_connection_closed_while_idle_goes_through() -> None:
+def test_a_poll_on_a_connection_closed_while_idle_succeeds() -> None:
     async def main() -> None:
         writers: list[asyncio.StreamWriter] = []
 
@@ -181,8 +181,8 @@ def test_a_poll_on_a_connection_closed_while_idle_goes_through() -> None:
 
 
 @pytest.mark.parametrize("script", [closes, resets, closes_in_headers])
-def test_a_poll_dropped_on_a_new_connection_is_not_excused(script: Script) -> None:
-    """Only a kept-alive connection may turn out to be closed: a new one that is dropped is the deployment's doing."""
+def test_a_poll_dropped_on_a_new_connection_has_failed(script: Script) -> None:
+    """Only a kept-alive connection may be stale: if a new one is dropped, the deployment has dropped it."""
 
     async def main() -> None:
         async with serving(script) as server, talking_to(settings(server.base_url)) as client:

@@ -1,6 +1,6 @@
-"""Every deployment that Ringback is tried on: which there are, what each breaks, whether this machine can run it.
+"""All deployments that Ringback is tested against, the clauses that each breaks, and whether this machine can run it.
 
-Starting one is `running`'s job, holding it against the contract `checking`'s.
+`running` starts a deployment, `checking` checks it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from ringback.sandbox import DIALECTS, FAULTS
 
-__all__ = ["ADVISORY", "STACKS", "Variation", "missing", "program", "variations"]
+__all__ = ["ADVISORY", "STACKS", "DeploymentVariant", "missing", "program", "variants"]
 
 ADVISORY = frozenset({"TRN-01", "ACK-04", "DST-08", "ROB-05"})
 """The clauses whose deviations are warnings."""
@@ -28,7 +28,7 @@ _LIST_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """An independent deployment: the interpreter that runs it (None: ours), and its file beside this one."""
+    """An independent deployment: its interpreter (None: this Python) and its file in this folder."""
 
     interpreter: str | None
     file: str
@@ -44,15 +44,15 @@ _PROGRAMS = {
     "wsgi": _Program(None, "wsgi/server.py"),
 }
 STACKS = ("sandbox", *_PROGRAMS)
-"""Ringback's own sandbox, and the independent programs."""
+"""Ringback's sandbox and the independent programs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Variation:
-    """One deployment of a stack: conforming in its own way, or with one fault.
+class DeploymentVariant:
+    """A deployment of a stack with one dialect or one fault.
 
-    `clauses` are those that a fault breaks, the one it is made for first; a conforming one has none. `name` is
-    None for the deployment as it is when nothing else is asked of it.
+    `clauses` are those that a fault breaks, its main clause first; a conforming deployment has none. `name` is None for
+    the deployment without a dialect or a fault.
     """
 
     stack: str
@@ -63,12 +63,12 @@ class Variation:
 
     @property
     def label(self) -> str:
-        """Its name among all: `stack/name`."""
+        """Its unique name: `stack/name`."""
         return f"{self.stack}/{self.name or 'natural'}"
 
     @property
     def advisory(self) -> bool:
-        """Whether all that it breaks is good practice alone, so that a run still ends with 0."""
+        """Whether it breaks only advisory clauses, so that a run still exits with 0."""
         return self.kind == "fault" and set(self.clauses) <= ADVISORY
 
 
@@ -82,36 +82,38 @@ def missing(stack: str) -> str | None:
     return None
 
 
-def program(variation: Variation) -> list[str]:
-    """The command that starts an independent deployment, but for its settings."""
-    command = _PROGRAMS[variation.stack].command
-    if variation.name is not None:
-        command += ["--fault" if variation.kind == "fault" else "--taste", variation.name]
+def program(variant: DeploymentVariant) -> list[str]:
+    """The command that starts an independent deployment, without its settings."""
+    command = _PROGRAMS[variant.stack].command
+    if variant.name is not None:
+        command += ["--fault" if variant.kind == "fault" else "--dialect", variant.name]
     return command
 
 
-def variations(stacks: Iterable[str] = STACKS) -> list[Variation]:
-    """Every variation of the stacks that this machine can run, the natural one of each first."""
-    return [variation for stack in stacks if missing(stack) is None for variation in _of_stack(stack)]
+def variants(stacks: Iterable[str] = STACKS) -> list[DeploymentVariant]:
+    """All variants of the stacks that this machine can run; the one without a name comes first."""
+    return [variant for stack in stacks if missing(stack) is None for variant in _of_stack(stack)]
 
 
 @cache
-def _of_stack(stack: str) -> tuple[Variation, ...]:
-    natural = Variation(stack, None, "conforming", (), "As it is when nothing else is asked of it.")
+def _of_stack(stack: str) -> tuple[DeploymentVariant, ...]:
+    natural = DeploymentVariant(stack, None, "conforming", (), "Without a dialect or a fault.")
     if stack == "sandbox":
-        dialects = [Variation(stack, d.name, "conforming", (), d.description) for d in DIALECTS.values()]
-        faults = [Variation(stack, f.name, "fault", f.clauses, f.description) for f in FAULTS.values()]
+        dialects = [DeploymentVariant(stack, d.name, "conforming", (), d.description) for d in DIALECTS.values()]
+        faults = [DeploymentVariant(stack, f.name, "fault", f.clauses, f.description) for f in FAULTS.values()]
         return natural, *dialects, *faults
-    told = _listed(stack)
-    tastes = [
-        Variation(stack, t["name"], "conforming", (), t["summary"]) for t in told["tastes"] if t["name"] != "natural"
+    listed = _listed(stack)
+    dialects = [
+        DeploymentVariant(stack, t["name"], "conforming", (), t["summary"])
+        for t in listed["dialects"]
+        if t["name"] != "natural"
     ]
-    faults = [Variation(stack, f["name"], "fault", tuple(f["clauses"]), f["summary"]) for f in told["faults"]]
-    return natural, *tastes, *faults
+    faults = [DeploymentVariant(stack, f["name"], "fault", tuple(f["clauses"]), f["summary"]) for f in listed["faults"]]
+    return natural, *dialects, *faults
 
 
 def _listed(stack: str) -> Any:
-    """What a program tells of itself."""
+    """The dialects and faults that a program lists."""
     command = [*_PROGRAMS[stack].command, "--list"]
     done = subprocess.run(
         command, capture_output=True, stdin=subprocess.DEVNULL, text=True, timeout=_LIST_SECONDS, check=False

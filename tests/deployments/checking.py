@@ -1,4 +1,4 @@
-"""Holds one deployment of the catalogue against the contract, with `ringback check` in a process of its own."""
+"""Checks one deployment of the catalogue with `ringback check` in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .catalogue import Variation
-from .processes import Run, forked
+from .catalogue import DeploymentVariant
+from .processes import Run, in_a_fork
 from .running import TOKEN_VARIABLE, deployed
 
 __all__ = ["Checked", "check"]
@@ -20,17 +20,17 @@ LONGEST_SECONDS = 400.0
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What one run came to."""
+    """The outcome of one run."""
 
-    variation: Variation
+    variant: DeploymentVariant
     code: int
     printed: str
     verdict: dict[str, Any]
     """`verdict.json`."""
     seconds: float
-    """From the start of the process to its end."""
-    strangers: tuple[str, ...]
-    """What the deployment said of numbers that nobody allowed to be dialled."""
+    """Seconds from the start of the process to its end."""
+    unknown_numbers: tuple[str, ...]
+    """What the deployment logged about dialled numbers that are not lines."""
 
     @property
     def calls(self) -> int:
@@ -38,34 +38,36 @@ class Checked:
         return int(self.verdict["calls"]["accepted"])
 
     def clauses(self, *verdicts: str) -> list[str]:
-        """The clauses that ended so."""
+        """The clauses with these verdicts."""
         return [c["id"] for c in self.verdict["clauses"] if c["verdict"] in verdicts]
 
     @property
     def broken(self) -> list[str]:
-        """The clauses that the deployment is told to break, but for plain HTTP where it speaks nothing else."""
+        """The clauses that the deployment broke, without TRN-01 where it supports only plain HTTP."""
         accused = self.clauses("fail", "warn")
-        speaks_http = self.variation.stack != "sandbox"
+        speaks_http = self.variant.stack != "sandbox"
         return [clause for clause in accused if not (speaks_http and clause == "TRN-01")]
 
     def __str__(self) -> str:
-        told = [
+        summaries = [
             f"{c['id']} {c['verdict']}: {c['summary']}"
             for c in self.verdict["clauses"]
             if c["verdict"] not in {"pass", "not-exercised"}
         ]
-        return "\n".join([f"{self.variation.label}: exit code {self.code}", *told, *self.strangers, self.printed])
+        return "\n".join(
+            [f"{self.variant.label}: exit code {self.code}", *summaries, *self.unknown_numbers, self.printed]
+        )
 
 
 def check(
-    variation: Variation, folder: Path, *, seed: int = 1, clauses: tuple[str, ...] = (), run: Run = forked
+    variant: DeploymentVariant, folder: Path, *, seed: int = 1, clauses: tuple[str, ...] = (), run: Run = in_a_fork
 ) -> Checked:
-    """Start a deployment, check all clauses or the given ones, and stop it. All files are left in `folder`.
+    """Start a deployment, check all clauses or the given ones, and stop it. All files stay in `folder`.
 
-    Raises RuntimeError when the deployment does not start or no verdict is written, TimeoutError when the run takes
+    Raises RuntimeError if the deployment does not start or no verdict is written, TimeoutError if the run takes
     longer than `LONGEST_SECONDS`.
     """
-    with deployed(variation, folder) as deployment:
+    with deployed(variant, folder) as deployment:
         out, printed = folder / "run", folder / "printed.txt"
         variables = {k: v for k, v in os.environ.items() if not k.startswith("RINGBACK_")}
         variables |= {TOKEN_VARIABLE: deployment.account.access_token}
@@ -77,12 +79,12 @@ def check(
         seconds = time.monotonic() - began
         verdict = out / "verdict.json"
         if not verdict.is_file():
-            raise RuntimeError(f"{variation.label}: no verdict, exit code {code}: {printed.read_text()}")
+            raise RuntimeError(f"{variant.label}: no verdict, exit code {code}: {printed.read_text()}")
         return Checked(
-            variation,
+            variant,
             code,
             printed.read_text(),
             json.loads(verdict.read_text()),
             seconds,
-            tuple(deployment.strangers()),
+            tuple(deployment.unknown_numbers()),
         )

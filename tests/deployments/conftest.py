@@ -1,4 +1,4 @@
-"""Lets tests name the catalogue as everybody else does."""
+"""Makes the catalogue importable by its full name."""
 
 from __future__ import annotations
 

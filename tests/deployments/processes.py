@@ -1,6 +1,6 @@
-"""`ringback` in a process of its own: started anew, or forked from one that has imported it already.
+"""Runs `ringback` in a new process, or in a fork of a process that has already imported it.
 
-Hundreds of runs need not import a hundred times; a measurement of what a user waits for must.
+Forks save the import time of hundreds of runs. Measurements start a new process, as a user does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Run", "anew", "forked"]
+__all__ = ["Run", "in_a_fork", "in_a_new_process"]
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
@@ -21,15 +21,17 @@ _CONTEXT.set_forkserver_preload(
 
 
 class Run(Protocol):
-    """Runs a command line with these variables alone set; the exit code. What it prints goes to `output`."""
+    """Runs a command line with only these variables set, writes its output to `output`, returns its exit code."""
 
     def __call__(
         self, arguments: list[str], variables: dict[str, str], folder: Path, output: Path, seconds: float
     ) -> int:
-        """Raises TimeoutError when it takes longer than so many seconds; it is killed then."""
+        """Run it; kill it and raise TimeoutError after `seconds`."""
 
 
-def anew(arguments: list[str], variables: dict[str, str], folder: Path, output: Path, seconds: float) -> int:
+def in_a_new_process(
+    arguments: list[str], variables: dict[str, str], folder: Path, output: Path, seconds: float
+) -> int:
     """Run `ringback` as a user starts it."""
     command = [sys.executable, "-m", "ringback", *arguments]
     with output.open("wb") as stream:
@@ -49,7 +51,7 @@ def anew(arguments: list[str], variables: dict[str, str], folder: Path, output: 
     return done.returncode
 
 
-def forked(arguments: list[str], variables: dict[str, str], folder: Path, output: Path, seconds: float) -> int:
+def in_a_fork(arguments: list[str], variables: dict[str, str], folder: Path, output: Path, seconds: float) -> int:
     """Run `ringback` in a fork of a process that has imported it."""
     process = _CONTEXT.Process(target=_child, args=(arguments, variables, folder, output))
     process.start()

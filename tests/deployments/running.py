@@ -16,7 +16,7 @@ from typing import IO
 
 from ringback.sandbox import SandboxSettings, launch
 
-from .catalogue import Variation, program
+from .catalogue import DeploymentVariant, program
 
 __all__ = ["RING_SECONDS", "TOKEN_VARIABLE", "Account", "Deployed", "deployed", "settings_of"]
 
@@ -42,14 +42,14 @@ _TIMING = {
     "fault": {"settle": "8s", "delivery": "4s", "queued_delivery": "5s", "request": "4s"},
     "conforming": {"settle": "90s", "delivery": "20s", "queued_delivery": "30s", "request": "10s"},
 }
-"""What a fault keeps from happening is waited for in full; what a conforming deployment delays comes in the end."""
+"""Short for faults, because Ringback waits in full for what a fault prevents; longer for conforming deployments."""
 _TRIGGERS_PER_SECOND = {"sandbox": 200}
-"""The others hold what their authors were told to expect."""
+"""Limits of stacks; all others have 40 triggers a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a client must know to be served."""
+    """The credentials and lines of a client."""
 
     project: str = "Collections"
     tenant: str = "Default"
@@ -65,41 +65,43 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A deployment that answers requests, and the files that were made for it."""
+    """A deployment that answers requests, and its files."""
 
-    variation: Variation
+    variant: DeploymentVariant
     base_url: str
     ca_bundle: Path | None
     account: Account
     config: Path
     """A `ringback.toml`; the token is in the variable `TOKEN_VARIABLE`."""
     errors: Path
-    """What the process wrote to its standard error."""
+    """The standard error of the process."""
 
-    def strangers(self) -> list[str]:
-        """What an independent deployment said of numbers that are nobody's line."""
+    def unknown_numbers(self) -> list[str]:
+        """What an independent deployment logged about dialled numbers that are not lines."""
         return [line for line in self.errors.read_text(errors="replace").splitlines() if "STRANGER DIALLED" in line]
 
 
 @contextlib.contextmanager
-def deployed(variation: Variation, folder: Path) -> Iterator[Deployed]:
-    """Run one deployment for the length of a `with` block, its files in `folder`, which is made.
+def deployed(variant: DeploymentVariant, folder: Path) -> Iterator[Deployed]:
+    """Run one deployment for the length of a `with` block. Creates `folder` for its files.
 
     Raises RuntimeError (the sandbox: SandboxError) when it does not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     account, errors = Account(), folder / "deployment.err"
     errors.touch()
-    start = _sandbox if variation.stack == "sandbox" else _independent
-    with start(variation, account, folder, errors) as (base_url, ca_bundle):
+    start = _sandbox if variant.stack == "sandbox" else _independent
+    with start(variant, account, folder, errors) as (base_url, ca_bundle):
         config = folder / "ringback.toml"
-        config.write_text(_configuration(variation, account, base_url, ca_bundle), encoding="utf-8")
-        yield Deployed(variation, base_url, ca_bundle, account, config, errors)
+        config.write_text(_configuration(variant, account, base_url, ca_bundle), encoding="utf-8")
+        yield Deployed(variant, base_url, ca_bundle, account, config, errors)
 
 
 @contextlib.contextmanager
-def _sandbox(variation: Variation, account: Account, folder: Path, errors: Path) -> Iterator[tuple[str, Path | None]]:
-    names = () if variation.name is None else (variation.name,)
+def _sandbox(
+    variant: DeploymentVariant, account: Account, folder: Path, errors: Path
+) -> Iterator[tuple[str, Path | None]]:
+    names = () if variant.name is None else (variant.name,)
     settings = SandboxSettings(
         port=0,
         project=account.project,
@@ -112,20 +114,22 @@ def _sandbox(variation: Variation, account: Account, folder: Path, errors: Path)
         lines=account.lines,
         ring_seconds=RING_SECONDS,
         queued_delivery_seconds=QUEUED_DELIVERY_SECONDS,
-        faults=names if variation.kind == "fault" else (),
-        dialects=names if variation.kind == "conforming" else (),
+        faults=names if variant.kind == "fault" else (),
+        dialects=names if variant.kind == "conforming" else (),
     )
     with launch(settings) as sandbox:
         yield sandbox.base_url, sandbox.ca_bundle
 
 
 @contextlib.contextmanager
-def _independent(variation: Variation, account: Account, folder: Path, errors: Path) -> Iterator[tuple[str, None]]:
+def _independent(
+    variant: DeploymentVariant, account: Account, folder: Path, errors: Path
+) -> Iterator[tuple[str, None]]:
     settings = folder / "settings.json"
     settings.write_text(json.dumps(settings_of(account)), encoding="utf-8")
     with errors.open("wb") as stream:
         process = subprocess.Popen(
-            [*program(variation), "--settings", str(settings)],
+            [*program(variant), "--settings", str(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stream,
@@ -134,13 +138,13 @@ def _independent(variation: Variation, account: Account, folder: Path, errors: P
         )
     try:
         assert process.stdout is not None
-        yield _address(process.stdout, variation, errors), None
+        yield _address(process.stdout, variant, errors), None
     finally:
         _stop(process)
 
 
 def settings_of(account: Account) -> dict[str, object]:
-    """What an independent program reads from its settings file."""
+    """The content of an independent program's settings file."""
     return {
         "project": account.project,
         "tenant": account.tenant,
@@ -152,21 +156,21 @@ def settings_of(account: Account) -> dict[str, object]:
     }
 
 
-def _address(stream: IO[str], variation: Variation, errors: Path) -> str:
+def _address(stream: IO[str], variant: DeploymentVariant, errors: Path) -> str:
     """The base URL that a program prints when it is ready."""
     first: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read, args=(stream, first), daemon=True).start()
     try:
         line = first.get(timeout=START_SECONDS)
     except queue.Empty:
-        raise RuntimeError(f"{variation.label} did not start within {START_SECONDS:g} s") from None
+        raise RuntimeError(f"{variant.label} did not start within {START_SECONDS:g} s") from None
     if not line.startswith(_READY):
-        raise RuntimeError(f"{variation.label} did not start: {line!r} {errors.read_text(errors='replace')}")
+        raise RuntimeError(f"{variant.label} did not start: {line!r} {errors.read_text(errors='replace')}")
     return line.removeprefix(_READY).strip()
 
 
 def _read(stream: IO[str], first: queue.Queue[str]) -> None:
-    """Hand over the first line, and read on: a full pipe would stop the program."""
+    """Pass on the first line, then read the rest: a full pipe would block the program."""
     with contextlib.suppress(ValueError):  # the stream is closed when the program has ended
         first.put(stream.readline())
         while stream.read(65536):
@@ -174,7 +178,7 @@ def _read(stream: IO[str], first: queue.Queue[str]) -> None:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """End a program and what it may have started."""
+    """End a program and the processes that it has started."""
     assert process.stdin is not None and process.stdout is not None
     with contextlib.suppress(OSError):
         process.stdin.close()
@@ -187,8 +191,8 @@ def _stop(process: subprocess.Popen[str]) -> None:
     process.stdout.close()
 
 
-def _configuration(variation: Variation, account: Account, base_url: str, ca_bundle: Path | None) -> str:
-    rate = _TRIGGERS_PER_SECOND.get(variation.stack, 40)
+def _configuration(variant: DeploymentVariant, account: Account, base_url: str, ca_bundle: Path | None) -> str:
+    rate = _TRIGGERS_PER_SECOND.get(variant.stack, 40)
     sections: dict[str, dict[str, object]] = {
         "deployment": {
             "base_url": base_url,
@@ -203,7 +207,7 @@ def _configuration(variation: Variation, account: Account, base_url: str, ca_bun
         },
         "lines": dict(account.lines),
         "budget": {"calls": 60, "triggers_per_second": rate},
-        "timing": {"poll_interval": "100ms", **_TIMING[variation.kind]},
+        "timing": {"poll_interval": "100ms", **_TIMING[variant.kind]},
         "result_destination": {"listen": "127.0.0.1:0"},
     }
     text = (

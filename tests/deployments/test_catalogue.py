@@ -1,4 +1,4 @@
-"""The catalogue is as large as it must be, names nothing twice, and what it starts is gone afterwards."""
+"""The catalogue is large enough and has no name twice; the processes that it starts end."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from ringback.contract.clauses import CLAUSES, Level
-from tests.deployments.catalogue import ADVISORY, STACKS, Variation, missing, program, variations
+from tests.deployments.catalogue import ADVISORY, STACKS, DeploymentVariant, missing, program, variants
 from tests.deployments.running import Account, deployed, settings_of
 
-ALL = variations()
+ALL = variants()
 INDEPENDENT = [stack for stack in STACKS if stack != "sandbox"]
 
 
-def natural(stack: str) -> Variation:
+def natural(stack: str) -> DeploymentVariant:
     if reason := missing(stack):
         pytest.skip(reason)
-    return variations([stack])[0]
+    return variants([stack])[0]
 
 
 def trigger(account: Account, number: str) -> bytes:
@@ -49,15 +49,15 @@ def post(url: str, body: bytes) -> tuple[int, bytes]:
             return refusal.code, refusal.read()
 
 
-def test_nothing_is_named_twice() -> None:
-    labels = [(variation.kind, variation.label) for variation in ALL]
+def test_no_two_variants_have_the_same_name() -> None:
+    labels = [(variant.kind, variant.label) for variant in ALL]
     assert len(set(labels)) == len(labels)
 
 
-def test_faults_name_clauses_of_the_contract_and_conforming_ones_none() -> None:
-    for variation in ALL:
-        assert set(variation.clauses) <= set(CLAUSES), variation
-        assert bool(variation.clauses) == (variation.kind == "fault"), variation
+def test_only_faults_name_clauses() -> None:
+    for variant in ALL:
+        assert set(variant.clauses) <= set(CLAUSES), variant
+        assert bool(variant.clauses) == (variant.kind == "fault"), variant
 
 
 def test_advisory_clauses_are_those_of_the_contract() -> None:
@@ -65,33 +65,33 @@ def test_advisory_clauses_are_those_of_the_contract() -> None:
 
 
 def test_there_are_enough_of_each_kind() -> None:
-    assert sum(variation.kind == "fault" for variation in ALL) >= 120
-    assert sum(variation.kind == "conforming" for variation in ALL) >= 30
+    assert sum(variant.kind == "fault" for variant in ALL) >= 120
+    assert sum(variant.kind == "conforming" for variant in ALL) >= 30
 
 
 @pytest.mark.parametrize("stack", INDEPENDENT)
-def test_each_program_has_tastes_and_faults_of_its_own(stack: str) -> None:
+def test_each_program_has_dialects_and_faults_of_its_own(stack: str) -> None:
     natural(stack)
-    of_stack = variations([stack])
-    assert sum(variation.kind == "conforming" for variation in of_stack) > 8
-    assert sum(variation.kind == "fault" for variation in of_stack) >= 45
+    of_stack = variants([stack])
+    assert sum(variant.kind == "conforming" for variant in of_stack) > 8
+    assert sum(variant.kind == "fault" for variant in of_stack) >= 45
 
 
 @pytest.mark.parametrize("stack", INDEPENDENT)
-def test_a_deployment_dials_its_lines_alone_and_ends_with_its_context(stack: str, tmp_path: Path) -> None:
+def test_a_deployment_logs_numbers_that_are_not_lines_and_ends_with_its_block(stack: str, tmp_path: Path) -> None:
     with deployed(natural(stack), tmp_path) as deployment:
         account, url = deployment.account, deployment.base_url
         status, body = post(f"{url}/v2/call", trigger(account, account.lines["answered"]))
         assert status == 200 and json.loads(body)["UniqueId"]
-        assert not deployment.strangers()
+        assert not deployment.unknown_numbers()
         assert 400 <= post(f"{url}/v2/call", trigger(account, "5550199999"))[0] < 500
-        assert len(deployment.strangers()) == 1
+        assert len(deployment.unknown_numbers()) == 1
     with pytest.raises(urllib.error.URLError):
         post(f"{url}/v2/call", b"{}")
 
 
 @pytest.mark.parametrize("stack", INDEPENDENT)
-def test_a_program_whose_starter_died_ends_by_itself(stack: str, tmp_path: Path) -> None:
+def test_a_program_ends_when_its_parent_has_died(stack: str, tmp_path: Path) -> None:
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps(settings_of(Account())))
     command = [*program(natural(stack)), "--settings", str(settings)]

@@ -1,7 +1,7 @@
-"""A deployment that gives away everything it was told, and more, in every place that a server controls.
+"""A deployment that repeats everything it received, and more, in every place that a server controls.
 
-Two answers in three are sound but for what is added to them, so that runs go on; the third is broken in some way.
-Places and spellings take turns, so that one run meets them all.
+Two of three answers are valid except for what is added, so that runs continue; the third is broken in some way. Places
+and encodings alternate, so that one run has all of them.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ __all__ = ["PLACES", "Leaky", "leaking"]
 STATES = {"5550000001": "Answered", "+4955500003": "Busy", "101": "No Answer"}
 _LINE_SPELLINGS = {**SPELLINGS, **DIGITS}
 _COPRIME = 7
-"""Places and spellings go round at different paces, so that each place meets each spelling in time."""
+"""Places and encodings cycle with different lengths, so that all combinations occur."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer in the making."""
+    """An answer before it is sent."""
 
     status: int
     value: dict[str, Any]
     said: str
-    """What is given away, on one line."""
+    """The disclosed data, on one line."""
     raw: str
-    """The same as it came out of the spelling, line breaks and all."""
+    """The disclosed data as encoded, with line breaks."""
 
     def whole(
         self, status_line: str = "", headers: tuple[str, ...] = (), body: bytes | None = None, kind: str = ""
     ) -> bytes:
-        """The bytes of an answer with something else in one place."""
+        """The bytes of an answer, with parts replaced."""
         content = json.dumps(self.value).encode() if body is None else body
         lines = [
             status_line or f"HTTP/1.1 {self.status} Whatever",
@@ -117,11 +117,11 @@ def _misspelt(answer: Answer) -> dict[str, Any]:
 
 @dataclass
 class Leaky:
-    """Accepts triggers that look whole, reports every call's state at once, and gives everything away."""
+    """Accepts complete triggers, reports every call's state at once, and discloses everything."""
 
     port: int = 0
     sent: list[bytes] = field(default_factory=list)
-    """All that it ever said, to see whether it is hostile enough."""
+    """All answers, to check that it is hostile enough."""
     met: set[str] = field(default_factory=set)
     _calls: dict[str, str] = field(default_factory=dict)
     _counts: dict[str, Iterator[int]] = field(
@@ -130,7 +130,7 @@ class Leaky:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def said(self, number: int) -> tuple[str, str]:
-        """What is given away with the n-th answer: on one line, and as it is."""
+        """The data disclosed in the n-th answer: on one line, and as encoded."""
         spell = list(SPELLINGS.values())[number * _COPRIME % len(SPELLINGS)]
         spell_line = list(_LINE_SPELLINGS.values())[number * _COPRIME % len(_LINE_SPELLINGS)]
         raw = f"{spell(TOKEN)} {spell_line(LINE)} call-{STRANGER} EndUser(Name={NAME}) {EMAIL}"

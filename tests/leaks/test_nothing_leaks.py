@@ -1,4 +1,4 @@
-"""After runs against a deployment that gives everything away, nothing of it is left in a file or on a terminal."""
+"""After runs against a deployment that discloses everything, no secret is in a file or on a terminal."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass
 class Seen:
-    """All that a series of commands left and printed."""
+    """The files and the output of a series of commands."""
 
     leaky: Leaky
     folder: Path
@@ -105,12 +105,12 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 
 def test_the_deployment_is_hostile_enough(seen: Seen) -> None:
     assert seen.leaky.met == PLACES.keys()
-    told = {leak.secret for answer in seen.leaky.sent for leak in find_secrets(answer, TOKEN, [LINE], PERSONAL)}
-    assert told == {TOKEN, LINE, *PERSONAL}
+    disclosed = {leak.secret for answer in seen.leaky.sent for leak in find_secrets(answer, TOKEN, [LINE], PERSONAL)}
+    assert disclosed == {TOKEN, LINE, *PERSONAL}
     assert len(list(seen.left())) > 30
 
 
-def test_nothing_secret_is_left_or_printed(seen: Seen) -> None:
+def test_no_secret_is_in_files_or_output(seen: Seen) -> None:
     leaks = {
         name: [(leak.secret, leak.how, leak.excerpt) for leak in found[:3]]
         for name, data in seen.left()
@@ -119,8 +119,8 @@ def test_nothing_secret_is_left_or_printed(seen: Seen) -> None:
     assert not leaks
 
 
-def test_what_is_left_is_still_of_use(seen: Seen) -> None:
-    """Redaction leaves what a reader needs: the clauses, the ids of calls, states, and labels in place of secrets."""
+def test_the_files_are_still_useful(seen: Seen) -> None:
+    """They have the clauses, the ids of calls, states, and labels in place of secrets."""
     written = (seen.folder / "check" / "exchanges.ndjson").read_text()
     assert "7e57ca11-0000-4000-8000-" in written
     assert "$RINGBACK_ACCESS_TOKEN" in written

@@ -1,7 +1,7 @@
-"""The runs of the matrix: each a process of its own, several at a time, begun before anybody waits for them.
+"""The runs of the matrix: each in its own process, several at a time, started before the tests that use them.
 
-Conforming deployments are checked in full, and so are the faults that a module names; the others are checked on their
-clause alone, and in full if that misses them. `RINGBACK_MATRIX=full` has all of them, in full.
+Conforming deployments, and the faults that a module names, are checked for all clauses. Other faults are checked for
+their clause only, and for all clauses if that misses them. `RINGBACK_MATRIX=full` checks all faults for all clauses.
 """
 
 from __future__ import annotations
@@ -16,78 +16,78 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.deployments.catalogue import Variation
+from tests.deployments.catalogue import DeploymentVariant
 from tests.deployments.checking import Checked, check
 
 AT_A_TIME = (os.cpu_count() or 1) + 3
-"""A run waits for calls, and for its turn to trigger, for more than half its time."""
+"""More runs than processors, because a run waits for more than half its time."""
 
 
 class Runner:
-    """Starts runs ahead of who waits for them."""
+    """Starts runs before their results are needed."""
 
-    def __init__(self, directory: Path, in_full: Container[Variation]) -> None:
+    def __init__(self, directory: Path, in_full: Container[DeploymentVariant]) -> None:
         self._directory = directory
         self._in_full = in_full
         self._pool = ThreadPoolExecutor(AT_A_TIME)
-        self._runs: dict[tuple[Variation, tuple[str, ...], int], Future[Checked]] = {}
+        self._runs: dict[tuple[DeploymentVariant, tuple[str, ...], int], Future[Checked]] = {}
 
-    def start(self, variation: Variation) -> Future[Checked]:
-        """Check a deployment, a fault that is not checked in full on its clause alone."""
-        whole = variation.kind == "conforming" or variation in self._in_full
-        return self._start(variation, () if whole else variation.clauses[:1], 1)
+    def start(self, variant: DeploymentVariant) -> Future[Checked]:
+        """Start the check of a deployment."""
+        whole = variant.kind == "conforming" or variant in self._in_full
+        return self._start(variant, () if whole else variant.clauses[:1], 1)
 
-    def conforming(self, variation: Variation) -> Checked:
-        """What a conforming deployment came to."""
-        checked = self.start(variation).result()
+    def conforming(self, variant: DeploymentVariant) -> Checked:
+        """The result of a conforming deployment."""
+        checked = self.start(variant).result()
         if checked.code == 3:
-            # On a machine this busy something may be left undecided once. To accuse is not forgiven.
-            checked = self._start(variation, (), 2).result()
+            # On a busy machine a clause may be inconclusive once. A failed clause is never repeated.
+            checked = self._start(variant, (), 2).result()
         return checked
 
-    def faulty(self, variation: Variation) -> Checked:
-        """What a faulty deployment came to."""
-        checked = self.start(variation).result()
-        if variation.clauses[0] not in checked.broken:
-            # What strikes by chance or seldom may be missed, on a machine this busy or by a run for its clause alone; a
-            # second run, a whole one, must meet it.
-            checked = self._start(variation, (), 2).result()
+    def faulty(self, variant: DeploymentVariant) -> Checked:
+        """The result of a faulty deployment."""
+        checked = self.start(variant).result()
+        if variant.clauses[0] not in checked.broken:
+            # A fault that acts rarely may be missed on a busy machine, or by a run for its clause only. A second run,
+            # for all clauses, must find it.
+            checked = self._start(variant, (), 2).result()
         return checked
 
-    def _start(self, variation: Variation, clauses: tuple[str, ...], attempt: int) -> Future[Checked]:
-        key = (variation, clauses, attempt)
+    def _start(self, variant: DeploymentVariant, clauses: tuple[str, ...], attempt: int) -> Future[Checked]:
+        key = (variant, clauses, attempt)
         if key not in self._runs:
             self._runs[key] = self._pool.submit(self._run, *key)
         return self._runs[key]
 
     def close(self) -> None:
-        """Drop the runs that have not begun, and wait for the others."""
+        """Drop the runs that have not started, and wait for the others."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _run(self, variation: Variation, clauses: tuple[str, ...], attempt: int) -> Checked:
-        name = f"{variation.kind}-{'-'.join(clauses) or 'all'}-{attempt}"
-        return check(variation, self._directory / variation.label / name, clauses=clauses)
+    def _run(self, variant: DeploymentVariant, clauses: tuple[str, ...], attempt: int) -> Checked:
+        name = f"{variant.kind}-{'-'.join(clauses) or 'all'}-{attempt}"
+        return check(variant, self._directory / variant.label / name, clauses=clauses)
 
 
 FULL = os.environ.get("RINGBACK_MATRIX") == "full"
 
 
 def must_be_found(checked: Checked) -> None:
-    """A fault was found on its clause, and hardly anywhere else, without spending or dialling more than was allowed."""
-    variation = checked.variation
-    assert variation.clauses[0] in checked.broken, str(checked)
-    assert checked.code == (0 if variation.advisory else 1), str(checked)
+    """A fault was found on its clause and on few others, within the budget, and only lines were dialled."""
+    variant = checked.variant
+    assert variant.clauses[0] in checked.broken, str(checked)
+    assert checked.code == (0 if variant.advisory else 1), str(checked)
     assert checked.calls <= 60
     assert len(checked.broken) <= 3, str(checked)
-    assert not checked.strangers, str(checked)
+    assert not checked.unknown_numbers, str(checked)
 
 
-def one_of_each_clause(faults: Iterable[Variation]) -> list[Variation]:
-    """A fault of each clause, from each stack in turn; all, where the environment asks for it."""
+def one_of_each_clause(faults: Iterable[DeploymentVariant]) -> list[DeploymentVariant]:
+    """One fault of each clause, from the stacks in turn; all faults with `RINGBACK_MATRIX=full`."""
     faults = list(faults)
     if FULL:
         return faults
-    of_clause: dict[str, list[Variation]] = {}
+    of_clause: dict[str, list[DeploymentVariant]] = {}
     for fault in faults:
         of_clause.setdefault(fault.clauses[0], []).append(fault)
     return [found[turn % len(found)] for turn, found in enumerate(of_clause.values())]
@@ -95,11 +95,11 @@ def one_of_each_clause(faults: Iterable[Variation]) -> list[Variation]:
 
 @pytest.fixture(scope="module")
 def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    """A runner that has begun whatever the selected tests of this module will ask for."""
+    """A runner that has started the runs of all selected tests of this module."""
     runner = Runner(tmp_path_factory.mktemp("matrix"), set(request.module.IN_FULL))
     for item in request.session.items:
-        variation = item.callspec.params.get("variation") if hasattr(item, "callspec") else None
-        if item.path == request.path and isinstance(variation, Variation):
-            runner.start(variation)
+        variant = item.callspec.params.get("variant") if hasattr(item, "callspec") else None
+        if item.path == request.path and isinstance(variant, DeploymentVariant):
+            runner.start(variant)
     yield runner
     runner.close()

@@ -1,27 +1,27 @@
-"""Verdicts on deployments that share no code with Ringback: each taste passes, each fault is found on its clause.
+"""Verdicts on deployments that share no code with Ringback: each dialect passes, each fault is found on its clause.
 
-One fault of each clause is tried, on its clause alone; `RINGBACK_MATRIX=full` tries all, in full. They speak plain
-HTTP, so TRN-01 warns and TRN-02 is not exercised.
+One fault of each clause is checked, for its clause only; `RINGBACK_MATRIX=full` checks all, for all clauses. The
+deployments use plain HTTP, so TRN-01 warns and TRN-02 is not exercised.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from tests.deployments.catalogue import STACKS, Variation, missing, variations
+from tests.deployments.catalogue import STACKS, DeploymentVariant, missing, variants
 
 from .conftest import FULL, Runner, must_be_found, one_of_each_clause
 
 pytestmark = pytest.mark.slow
 
 INDEPENDENT = [stack for stack in STACKS if stack != "sandbox"]
-FAULTS = one_of_each_clause(v for v in variations(INDEPENDENT) if v.kind == "fault")
+FAULTS = one_of_each_clause(v for v in variants(INDEPENDENT) if v.kind == "fault")
 IN_FULL = FAULTS if FULL else []
-TASTES = [v for v in variations(INDEPENDENT) if v.kind == "conforming"]
+DIALECTS = [v for v in variants(INDEPENDENT) if v.kind == "conforming"]
 
 
-def label(variation: Variation) -> str:
-    return variation.label
+def label(variant: DeploymentVariant) -> str:
+    return variant.label
 
 
 @pytest.mark.parametrize("stack", INDEPENDENT)
@@ -30,18 +30,18 @@ def test_this_machine_can_run_the_stack(stack: str) -> None:
         pytest.skip(reason)
 
 
-@pytest.mark.parametrize("variation", TASTES, ids=label)
-def test_a_taste_passes(runner: Runner, variation: Variation) -> None:
-    checked = runner.conforming(variation)
+@pytest.mark.parametrize("variant", DIALECTS, ids=label)
+def test_a_dialect_passes(runner: Runner, variant: DeploymentVariant) -> None:
+    checked = runner.conforming(variant)
     assert checked.broken == [], str(checked)
     assert checked.clauses("inconclusive") == [], str(checked)
     assert checked.clauses("not-exercised") == ["TRN-02"], str(checked)
     assert checked.clauses("warn") == ["TRN-01"], str(checked)
     assert checked.code == 0, str(checked)
     assert checked.calls <= 60
-    assert not checked.strangers, str(checked)
+    assert not checked.unknown_numbers, str(checked)
 
 
-@pytest.mark.parametrize("variation", FAULTS, ids=label)
-def test_a_fault_is_found_on_its_clause(runner: Runner, variation: Variation) -> None:
-    must_be_found(runner.faulty(variation))
+@pytest.mark.parametrize("variant", FAULTS, ids=label)
+def test_a_fault_is_found_on_its_clause(runner: Runner, variant: DeploymentVariant) -> None:
+    must_be_found(runner.faulty(variant))

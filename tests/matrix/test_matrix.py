@@ -1,33 +1,33 @@
-"""Verdicts on the sandbox, from both sides: every fault is found on its clause, every dialect passes."""
+"""Verdicts on the sandbox: every fault is found on its clause, every dialect passes."""
 
 from __future__ import annotations
 
 import pytest
 
 from ringback.contract.clauses import CLAUSES
-from tests.deployments.catalogue import Variation, variations
+from tests.deployments.catalogue import DeploymentVariant, variants
 
 from .conftest import Runner, must_be_found, one_of_each_clause
 
 pytestmark = pytest.mark.slow
 
-FAULTS = [v for v in variations(["sandbox"]) if v.kind == "fault"]
+FAULTS = [v for v in variants(["sandbox"]) if v.kind == "fault"]
 IN_FULL = one_of_each_clause(FAULTS)
-DIALECTS = [v for v in variations(["sandbox"]) if v.kind == "conforming"]
+DIALECTS = [v for v in variants(["sandbox"]) if v.kind == "conforming"]
 
 
-def name(variation: Variation) -> str:
-    return variation.name or "natural"
+def name(variant: DeploymentVariant) -> str:
+    return variant.name or "natural"
 
 
-@pytest.mark.parametrize("variation", FAULTS, ids=name)
-def test_a_fault_is_found_on_its_clause(runner: Runner, variation: Variation) -> None:
-    must_be_found(runner.faulty(variation))
+@pytest.mark.parametrize("variant", FAULTS, ids=name)
+def test_a_fault_is_found_on_its_clause(runner: Runner, variant: DeploymentVariant) -> None:
+    must_be_found(runner.faulty(variant))
 
 
-@pytest.mark.parametrize("variation", DIALECTS, ids=name)
-def test_a_dialect_passes(runner: Runner, variation: Variation) -> None:
-    checked = runner.conforming(variation)
+@pytest.mark.parametrize("variant", DIALECTS, ids=name)
+def test_a_dialect_passes(runner: Runner, variant: DeploymentVariant) -> None:
+    checked = runner.conforming(variant)
     assert checked.clauses("fail", "warn", "inconclusive") == [], str(checked)
     assert checked.code == 0, str(checked)
     assert checked.calls <= 60

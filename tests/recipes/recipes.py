@@ -1,4 +1,4 @@
-"""The recipes as their runners see them: GitLab's inputs filled in, and the scripts that stand in YAML and Groovy."""
+"""The recipes as their runners read them: GitLab's inputs filled in, and the scripts in YAML and Groovy."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def gitlab_inputs() -> dict[str, dict[str, Any]]:
 
 
 def gitlab(**given: str) -> str:
-    """The component's configuration with its inputs put in as GitLab does: given ones, and defaults for the rest."""
-    values = {name: str(told["default"]) for name, told in gitlab_inputs().items()}
+    """The component's configuration with its inputs filled in as GitLab does: given ones, or their defaults."""
+    values = {name: str(given["default"]) for name, given in gitlab_inputs().items()}
     values |= {name.replace("_", "-"): value for name, value in given.items()}
     body = GITLAB.read_text().split("\n---\n")[1]
     return _INPUT.sub(lambda match: values[match[1]], body)

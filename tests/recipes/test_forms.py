@@ -1,4 +1,4 @@
-"""Each recipe held to its runner's published schema, grammar or linter."""
+"""Each recipe conforms to its runner's published schema, grammar or linter."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_action_fits_githubs_schema() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_schema_would_turn_a_broken_action_away(tmp_path: Path) -> None:
+def test_the_schema_rejects_a_broken_action(tmp_path: Path) -> None:
     broken = tmp_path / "action.yml"
     broken.write_text(ACTION.read_text().replace("using: composite", "using: compost"))
     assert check_schema("vendor.github-actions", broken).returncode == 1
@@ -129,9 +129,9 @@ def test_the_component_fits_gitlabs_schema(tmp_path: Path, given: dict[str, str]
 def test_the_component_declares_what_it_uses() -> None:
     body = GITLAB.read_text().split("\n---\n")[1]
     assert set(re.findall(r"inputs\.([a-z-]+)", body)) == set(gitlab_inputs())
-    for name, told in gitlab_inputs().items():
-        assert told["description"], name
-        assert told["default"] in told.get("options", [told["default"]])
+    for name, given in gitlab_inputs().items():
+        assert given["description"], name
+        assert given["default"] in given.get("options", [given["default"]])
 
 
 def test_gitlab_gets_the_report_and_the_files() -> None:
@@ -164,7 +164,7 @@ def test_the_plain_script_is_clean() -> None:
     assert SCRIPT.stat().st_mode & 0o111
 
 
-def test_no_recipe_holds_a_token_on_a_command_line() -> None:
+def test_no_recipe_has_a_token_on_a_command_line() -> None:
     for path in (ACTION, SCRIPT, GITLAB, JENKINSFILE, WORKFLOW):
         assert "--token" not in path.read_text()
         assert not re.search(r"ringback[^\n]*\$\{?\{? ?(RINGBACK_ACCESS_TOKEN|INPUT_TOKEN)", path.read_text())

@@ -1,4 +1,4 @@
-"""The recipes' scripts run: with a stand-in for `ringback` that ends as it is told to, and with the real one."""
+"""The recipes' scripts run, with a stand-in for `ringback` whose exit code the test chooses, and with the real one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CODES = [(0, 0), (1, 1), (2, 2), (3, 3), (130, 130)]
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """What a runner gives a script: little, and the stand-in first on the path."""
+    """The environment of a script: few variables, and the stand-in first on the path."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {**kept, "PATH": f"{folder / 'bin'}{os.pathsep}{kept['PATH']}", "LEAVES": "reports", **more}
 
@@ -80,7 +80,7 @@ def test_wrong_usage_runs_nothing(folder: Path, given: list[str]) -> None:
     assert not (folder / "arguments").exists()
 
 
-def test_a_runner_obeys_no_command_in_the_output(folder: Path) -> None:
+def test_the_output_cannot_command_the_runner(folder: Path) -> None:
     done = run([str(SCRIPT), "out", "gate"], folder, environment(folder, ENDS="1", GITHUB_ACTIONS="true"))
     first, said, last = done.stdout.splitlines()
     assert said == "::error::said by a deployment"
@@ -113,7 +113,7 @@ def action(folder: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
     [(0, "fail", 0, "pass"), (1, "fail", 1, "fail"), (2, "warn", 2, ""), (3, "fail", 3, "inconclusive"),
      (3, "warn", 0, "inconclusive"), (130, "warn", 130, "")],
 )  # fmt: skip
-def test_the_action_tells_verdict_and_exit_code(
+def test_the_action_outputs_verdict_and_exit_code(
     folder: Path, ends: int, inconclusive: str, code: int, verdict: str
 ) -> None:
     done = action(folder, ENDS=str(ends), INPUT_INCONCLUSIVE=inconclusive)
@@ -142,7 +142,7 @@ def test_the_actions_inputs_become_options_and_the_token_a_variable(folder: Path
     assert not (folder / "owned").exists()
 
 
-def test_without_the_input_the_jobs_own_token_counts(folder: Path) -> None:
+def test_without_the_input_the_token_of_the_job_is_used(folder: Path) -> None:
     assert action(folder, ENDS="0", RINGBACK_ACCESS_TOKEN="of the job").returncode == 0
     assert (folder / "token").read_text() == "of the job\n"
 
@@ -201,7 +201,7 @@ def test_the_plain_script_runs_the_gate_for_real(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_promised_is_there_when_the_deployment_is_down(tmp_path: Path) -> None:
+def test_all_files_exist_when_the_deployment_is_down(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
     (tmp_path / "ringback.toml").write_text(

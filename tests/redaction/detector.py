@@ -1,8 +1,8 @@
-"""A search for secrets in files and output, written without a look at how redaction works, and over-eager.
+"""Searches files and output for secrets, independently of the code of redaction, and with false alarms.
 
-It makes of the data every reading that it can think of, with the standard library's decoders: escapes undone (HTML,
-URLs, JSON, octal, quoted-printable), Base64 and hexadecimal decoded, UTF-16 read, invisible characters left out,
-look-alikes made plain; each again, to a depth of `DEPTH`. What it finds in any of them is a leak.
+It decodes the data in every way that it knows, with the standard library's decoders: escapes (HTML, URLs, JSON, octal,
+quoted-printable), Base64, hexadecimal and UTF-16, without invisible characters and with look-alikes made plain; each
+repeatedly, to a depth of `DEPTH`. A secret in any result is a leak.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from urllib.parse import unquote
 __all__ = ["Leak", "find_secrets", "readings"]
 
 DEPTH = 5
-"""Decodings on top of one another."""
+"""How many decodings are nested."""
 LARGE = 20_000
-"""Characters of a text that takes long."""
+"""A text of more characters takes long."""
 
 
 class Leak(NamedTuple):
@@ -31,12 +31,12 @@ class Leak(NamedTuple):
 
     secret: str
     how: str
-    """The decodings that lead to it."""
+    """The decodings that reveal it."""
     excerpt: str
 
 
 def find_secrets(data: bytes, token: str, lines: Iterable[str] = (), personal: Iterable[str] = ()) -> list[Leak]:
-    """Where data gives away the token, a line, or something personal (a name, an address, a telephone number)."""
+    """Find the token, lines and personal data (names, addresses, telephone numbers) in data."""
     patterns = [(text, _pattern(text)) for text in dict.fromkeys([token, *lines, *personal])]
     found: dict[tuple[str, str], Leak] = {}
     for how, text in readings(data):
@@ -49,7 +49,7 @@ def find_secrets(data: bytes, token: str, lines: Iterable[str] = (), personal: I
 
 
 def readings(data: bytes) -> Iterator[tuple[str, str]]:
-    """All that the data may say, with how it was read."""
+    """All decoded forms of the data, with the decodings."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -64,7 +64,7 @@ def readings(data: bytes) -> Iterator[tuple[str, str]]:
             continue
         seen.add(hash(text))
         yield how, text
-        # Of a large text that was decoded already, not every order of decodings is tried.
+        # For a large decoded text, not every order of decodings is tried.
         decoders = DECODERS if depth == DEPTH or len(text) < LARGE else DECODERS_OF_LARGE
         for name, decode in decoders.items() if depth else ():
             read = decode(text)
@@ -72,7 +72,7 @@ def readings(data: bytes) -> Iterator[tuple[str, str]]:
                 todo.append((f"{how}, {name}", read, depth - 1))
 
 
-# -- what is looked for -----------------------------------------------------------------------------------------------
+# -- what is searched for --------------------------------------------------------------------------------------------
 
 _GAP = r"[\s().\-\u2010-\u2015/]{0,3}"
 
@@ -105,11 +105,11 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text.translate(_DIGITS).translate(_INVISIBLE)).casefold()
 
 
-# -- how it may be read -----------------------------------------------------------------------------------------------
+# -- how it is decoded -----------------------------------------------------------------------------------------------
 
 
 def _bytes(raw: bytes) -> str:
-    """Bytes as text: whichever way they make sense."""
+    """Bytes as text, in the encoding that makes sense."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -117,7 +117,7 @@ def _bytes(raw: bytes) -> str:
 
 
 def _sensible(chunks: Iterable[bytes]) -> str:
-    """What reads as text among decoded bytes, one piece a line."""
+    """The readable parts of decoded bytes, one per line."""
     found: list[str] = []
     for chunk in chunks:
         found += (match[0].decode("utf-8", "replace") for match in _TEXT.finditer(chunk))

@@ -1,4 +1,4 @@
-"""The ways in which a text may be spelt, and the texts that may not be left in any of them."""
+"""Encodings of text, and the secrets that must not be left in any of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def wrapped(text: str, end: str, before: bytes = b"a longer text that goes befor
 
 
 def every(form: str) -> Spell:
-    """Each character in that form; `{}` takes its code."""
+    """Encode each character in a form; `{}` is its code."""
     return lambda text: "".join(form.format(ord(char)) for char in text)
 
 

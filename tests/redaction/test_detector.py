@@ -1,4 +1,4 @@
-"""The detector finds no secret where there is none: in ordinary files, numbers, noise."""
+"""The detector finds no secrets in ordinary files, numbers and noise."""
 
 from __future__ import annotations
 

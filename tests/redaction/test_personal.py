@@ -1,4 +1,4 @@
-"""Personal data is found by its structure and by pattern; what makes evidence useful stays legible."""
+"""Personal data is found by structure and by patterns; useful evidence stays legible."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def record(recorder: Recorder, request: object, answer: str = "", **changes: obj
     "person",
     [{"Name": "Quirin Zollner", "Email": "qz@example.net"}, [{"Name": ["Quirin Zollner"], "Email": "qz@example.net"}]],
 )
-def test_who_was_named_in_a_request_is_known_in_its_answer_and_later(person: object) -> None:
+def test_a_person_in_a_request_is_redacted_in_its_answer_and_later(person: object) -> None:
     recorder = Recorder(Redactor(TOKEN, LINES))
     first = record(recorder, {"EndUser": person}, "refused: QUIRIN ZOLLNER, Quirin%20Zollner, qz at example.net")
     assert "zollner" not in json.dumps(first.as_json()).lower()
@@ -158,11 +158,11 @@ def test_a_header_cleaned_before_a_name_was_known() -> None:
 
 
 @pytest.mark.parametrize("body", [b"EndUser {", b'{"EndUser": 5}', b'["EndUser"]', b'{"EndUser": {"Name": {"a": 1}}}'])
-def test_a_request_that_names_nobody(body: bytes) -> None:
+def test_a_request_without_a_person(body: bytes) -> None:
     assert record(Recorder(Redactor(TOKEN, LINES)), body).id == 1
 
 
-def test_short_names_are_no_words_to_look_for() -> None:
+def test_short_names_are_not_searched_for() -> None:
     some = Redactor(TOKEN, LINES)
     for value in ("", "a", "Busy", "-", "\u200b"):
         some.add_personal(value, "<name>")
@@ -182,7 +182,7 @@ def test_the_id_in_an_answer_is_legible_in_that_answer() -> None:
 
 @pytest.mark.parametrize("known", [1, 100, 5000])
 def test_many_persons(known: int) -> None:
-    """Requests that are made up name thousands."""
+    """Generated requests have thousands of names."""
     some = Redactor(TOKEN, LINES)
     for at in range(known):
         some.add_personal(f"Given{at:04} Family{at:04}", "<name>")

@@ -1,4 +1,4 @@
-"""Each secret in each spelling in each context: the detector sees it, and finds nothing once the text is clean."""
+"""Each secret in each encoding and context: the detector finds it, and finds nothing after redaction."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_nothing_is_left(secret: str, spelling: str) -> None:
     some = redactor()
     for name, context in CONTEXTS.items():
         full = context.format(spelt)
-        assert find_secrets(raw(full), text), f"the detector is blind to it: {name}"
+        assert find_secrets(raw(full), text), f"the detector does not find it: {name}"
         cleaned = some.clean(full)
         assert not find_secrets(raw(cleaned), TOKEN, [LINE, PLUS_LINE], PERSONAL), (name, cleaned)
         assert some.clean(cleaned) == cleaned
@@ -88,7 +88,7 @@ def test_wrapped_base64_wherever_the_break_falls(before: int, end: str) -> None:
 
 around = st.text(st.characters(exclude_categories=("Cs", "Co", "Cn")), max_size=30)
 escapes = st.sampled_from(sorted({*ESCAPES, *INVISIBLE} - {"upper case", "lower case"}))
-codings = st.sampled_from(sorted({*CODINGS} - {"URL of quoted-printable"}))  # that one is two within one another
+codings = st.sampled_from(sorted({*CODINGS} - {"URL of quoted-printable"}))  # that one is two nested encodings
 nested = (
     st.tuples(escapes, codings, codings) | st.tuples(codings, codings, escapes) | st.tuples(codings, escapes, codings)
 )
@@ -101,7 +101,7 @@ def test_three_encodings_within_one_another(before: str, after: str, secret: str
     spelt = SECRETS[secret]
     for spelling in spellings:
         spelt = SPELLINGS[spelling](spelt)
-    # Whatever the text around, the last encoding begins and ends where it does: else there is nothing to decode.
+    # The text around must not continue the last encoding: otherwise it could not be decoded.
     text = f"{before} {spelt} {after}"
     cleaned = redactor().clean(text)
     assert not find_secrets(raw(cleaned), SECRETS[secret]), cleaned
@@ -127,7 +127,7 @@ def test_any_text_around(before: str, after: str, secret: str, spelling: str) ->
         max_size=25,
     )
 )
-def test_cleaning_changes_nothing_the_second_time(pieces: list[str]) -> None:
+def test_cleaning_twice_is_the_same_as_once(pieces: list[str]) -> None:
     some = redactor()
     for clean in (some.clean, some.clean_secrets):
         once = clean("".join(pieces))

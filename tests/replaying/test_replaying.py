@@ -12,8 +12,8 @@ import pytest
 from ringback.config import Config
 from ringback.config.loading import Sources
 from ringback.contract.clauses import CLAUSES
+from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment import Exchange, Recorder, Redactor
-from ringback.deployment.near_misses import near_miss_tokens
 from ringback.replaying import CannotReplay, Cited, RecordedRun, Seen, Standing, judge_again, read_recorded, restore
 from ringback.replaying.judging import RULES
 from ringback.replaying.recorded import answer_of

@@ -1,4 +1,4 @@
-"""A sandbox's behaviour without server and process, and a receiver for what it delivers."""
+"""A sandbox's behaviour without server and process, and a receiver for its deliveries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUICK = SandboxSettings(
 
 
 async def until(condition: Callable[[], bool], seconds: float = 2.0) -> bool:
-    """Wait until something holds, and return whether it does."""
+    """Wait until `condition()` is true, and return whether it is."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while not condition():
@@ -65,14 +65,14 @@ class Reply:
 
     @property
     def states(self) -> dict[str, str]:
-        """The states that a poll's answer reports, empty ones left out."""
+        """The states in a poll's answer, without empty ones."""
         if self.status != 200:
             return {}
         return {entry["UniqueId"]: entry["CallState"] for entry in self.json()["CallResults"] if entry["CallState"]}
 
 
 class Deployment:
-    """Sends requests to a behaviour as uvicorn would hand them over."""
+    """Passes requests to a behaviour as uvicorn does."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         kind = compose(settings)
@@ -112,7 +112,7 @@ class Deployment:
         return reply
 
     def body(self, line: str = "answered", /, **changes: Any) -> dict[str, Any]:
-        """A trigger with every documented parameter but a ResultDestination; `...` leaves one out."""
+        """A trigger with every documented parameter except ResultDestination; `...` leaves one out."""
         body: dict[str, Any] = example_trigger(self.settings)
         del body["ResultDestination"]
         body["ScenarioInputParameters"][1]["Value"] = self.settings.lines[line]
@@ -147,7 +147,7 @@ class Deployment:
 
 @asynccontextmanager
 async def deployed(settings: SandboxSettings = QUICK, **changes: Any) -> AsyncIterator[Deployment]:
-    """Run a behaviour, the flushing of its queue included."""
+    """Run a behaviour, and flush its queue regularly."""
     deployment = Deployment(replace(settings, **changes))
 
     async def flush_regularly() -> None:
@@ -173,7 +173,7 @@ class Delivery:
 
     @property
     def text(self) -> str:
-        """Everything in it, with escapes undone."""
+        """Its whole text, with escapes decoded."""
         body = self.body.decode()
         with suppress(ValueError):
             body += json.dumps(json.loads(body), ensure_ascii=False)
@@ -187,7 +187,7 @@ class Delivery:
 
 @dataclass
 class Receiver:
-    """Keeps what arrives; `status` decides the answer by path and how often the path was asked before."""
+    """Records deliveries. `status(path, earlier requests of it)` decides the answer."""
 
     url: str = ""
     status: Callable[[str, int], int] = lambda _path, _before: 200

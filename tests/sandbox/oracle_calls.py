@@ -1,4 +1,4 @@
-"""What each clause on calls looks like from outside: RES, STA, DST. See `oracle_requests`."""
+"""Probes of the clauses on calls: RES, STA, DST. See `oracle_requests`."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ async def res_03(d: Deployment) -> AsyncIterator[str]:
 async def res_04(d: Deployment) -> AsyncIterator[str]:
     right = await _finished(d, *(LINES * 3)[:20])
     for ids in (list(right), list(right)[:3], list(right)[5:7]):
-        told = [(entry["UniqueId"], entry["CallState"]) for entry in (await d.poll(ids)).json()["CallResults"]]
-        if sorted(told) != sorted((unique_id, right[unique_id]) for unique_id in ids):
-            yield f"{len(told)} of {len(ids)}"
+        reported = [(entry["UniqueId"], entry["CallState"]) for entry in (await d.poll(ids)).json()["CallResults"]]
+        if sorted(reported) != sorted((unique_id, right[unique_id]) for unique_id in ids):
+            yield f"{len(reported)} of {len(ids)}"
 
 
 async def res_05(d: Deployment) -> AsyncIterator[str]:
@@ -75,10 +75,10 @@ async def res_05(d: Deployment) -> AsyncIterator[str]:
     lists: list[Any] = [[], None, one, 5, {}, ["*"], ["%"], [one]]
     for ask in [*({"UniqueIds": ids} for ids in lists), {}, [], one]:
         reply = await d.request(POLL_PATH, json.dumps(ask).encode())
-        told = {entry["UniqueId"] for entry in _entries(reply.json())} if reply.status == 200 else set()
+        reported = {entry["UniqueId"] for entry in _entries(reply.json())} if reply.status == 200 else set()
         asked = ask.get("UniqueIds") if isinstance(ask, dict) else None
-        if told - set(asked if isinstance(asked, list) else ()):
-            yield f"{told} for {ask}"
+        if reported - set(asked if isinstance(asked, list) else ()):
+            yield f"{reported} for {ask}"
 
 
 async def res_06(d: Deployment) -> AsyncIterator[str]:
@@ -122,9 +122,9 @@ async def res_09(d: Deployment) -> AsyncIterator[str]:
     right = await _finished(d, "answered", "busy")
     first, second = right
     reply = await d.poll([first, second, first])
-    told = [(entry["UniqueId"], entry["CallState"]) for entry in _entries(reply.json())]
-    if set(told) != set(right.items()) or len(told) > 3:
-        yield f"{reply.status} {told}"
+    reported = [(entry["UniqueId"], entry["CallState"]) for entry in _entries(reply.json())]
+    if set(reported) != set(right.items()) or len(reported) > 3:
+        yield f"{reply.status} {reported}"
 
 
 async def sta_01(d: Deployment) -> AsyncIterator[str]:

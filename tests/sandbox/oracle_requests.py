@@ -1,7 +1,7 @@
-"""What each clause on single requests looks like from outside: TRN, REQ, ACK, ROB.
+"""Probes of the clauses on single requests: TRN, REQ, ACK, ROB.
 
-A probe yields a line for each deviation that it sees; from a faithful deployment it yields nothing.
-These probes are there to test faults and dialects, and are cruder than the contract suite.
+A probe yields a line for each deviation, and nothing for a conforming deployment. The probes test faults and dialects;
+they are simpler than the contract suite.
 """
 
 from __future__ import annotations

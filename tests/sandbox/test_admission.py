@@ -1,4 +1,4 @@
-"""What a faithful deployment accepts and refuses, and how it says so."""
+"""What a conforming deployment accepts and refuses, and with which answers."""
 
 from __future__ import annotations
 

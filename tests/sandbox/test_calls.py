@@ -9,16 +9,18 @@ from collections.abc import Callable
 
 import pytest
 
-from ringback.sandbox.calls import Call, CallBook
+from ringback.sandbox.calls import CallTable, SandboxCall
 from ringback.sandbox.settings import STATE_OF_LINE
 from tests.virtual_time import run
 
 from .in_process import deployed, until
 
 
-def _book(ended: list[str], ring: Callable[[Call], float | None] = lambda _: 0.03, **changes: float) -> CallBook:
+def _book(
+    ended: list[str], ring: Callable[[SandboxCall], float | None] = lambda _: 0.03, **changes: float
+) -> CallTable:
     limits = {"channels": 1000, "keep_seconds": 60.0, "keep_calls": 1000, **changes}
-    return CallBook(
+    return CallTable(
         channels=int(limits["channels"]),
         keep_seconds=limits["keep_seconds"],
         keep_calls=int(limits["keep_calls"]),
@@ -27,8 +29,8 @@ def _book(ended: list[str], ring: Callable[[Call], float | None] = lambda _: 0.0
     )
 
 
-def _call(unique_id: str) -> Call:
-    return Call(unique_id, "Busy", None, False)
+def _call(unique_id: str) -> SandboxCall:
+    return SandboxCall(unique_id, "Busy", None, False)
 
 
 @pytest.mark.parametrize("line", STATE_OF_LINE)
@@ -52,8 +54,8 @@ def test_an_id_asked_for_twice_is_reported_once_and_unknown_ones_not_at_all() ->
             reply = await d.poll([second, "nobody", first, second, first])
             return [second, first], [entry["UniqueId"] for entry in reply.json()["CallResults"]]
 
-    asked, told = run(entries())
-    assert told == asked
+    asked, reported = run(entries())
+    assert reported == asked
 
 
 def test_a_number_that_is_no_line_ends_as_invalid() -> None:
@@ -70,7 +72,7 @@ def test_calls_beyond_the_channels_wait_their_turn() -> None:
     rung: list[str] = []
     at_once: list[int] = []
 
-    def ring(call: Call) -> float:
+    def ring(call: SandboxCall) -> float:
         rung.append(call.unique_id)
         at_once.append(len(rung) - len(ended))
         return 0.03
@@ -130,7 +132,7 @@ def test_ring_times_vary_by_the_jitter() -> None:
 def test_finished_calls_are_forgotten_by_number() -> None:
     ended: list[str] = []
 
-    async def life() -> CallBook:
+    async def life() -> CallTable:
         book = _book(ended, ring=lambda _: 0.0, keep_calls=10)
         for number in range(25):
             book.place(_call(str(number)))

@@ -1,4 +1,4 @@
-"""Results go out in time, once if they can, again if they must, and hold nobody up."""
+"""Results are sent in time and retried after failures; a slow destination does not delay the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from ringback.sandbox import delivery
-from ringback.sandbox.delivery import Courier, Parcel
+from ringback.sandbox.delivery import OutgoingResult, ResultSender
 from tests.virtual_time import run
 
 from .in_process import Deployment, Receiver, deployed, receiving, until
@@ -92,7 +92,7 @@ def test_attempts_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 404])
-def test_what_is_not_a_failure_is_not_repeated_nor_followed(status: int) -> None:
+def test_other_answers_are_neither_retried_nor_followed(status: int) -> None:
     async def scenario() -> int:
         async with receiving() as receiver, deployed() as d:
             receiver.status = lambda *_: status
@@ -103,7 +103,7 @@ def test_what_is_not_a_failure_is_not_repeated_nor_followed(status: int) -> None
     assert run(scenario()) == 1
 
 
-def test_a_dead_or_slow_destination_holds_up_nobody_else() -> None:
+def test_a_dead_or_slow_destination_does_not_delay_others() -> None:
     async def scenario() -> None:
         async with receiving() as slow, receiving() as quick, deployed() as d:
             slow.seconds = lambda _: 20.0
@@ -120,35 +120,57 @@ def test_a_dead_or_slow_destination_holds_up_nobody_else() -> None:
     run(scenario())
 
 
-def test_connections_are_kept_and_replaced_when_stale() -> None:
-    async def scenario() -> tuple[int, int]:
-        courier = Courier()
-        async with receiving() as receiver:
-            for _ in range(5):
-                assert await courier.send_once(Parcel(receiver.url + "/", b"{}"))
-            kept = receiver.connections
-            courier.close()
-        return kept, len(receiver.deliveries)
+async def _send_one_by_one(url: str, count: int) -> list[bool]:
+    """Send results, each after the attempt before it has ended, and return whether they were delivered."""
+    delivered: list[bool] = []
+    sender = ResultSender(on_attempt=lambda _, done: delivered.append(done), attempts=1)
+    for number in range(1, count + 1):
+        sender.send(OutgoingResult(url, b"{}"))
+        while len(delivered) < number:
+            await asyncio.sleep(0.001)
+    sender.close()
+    return delivered
 
-    assert run(scenario()) == (1, 5)
+
+def test_a_connection_is_used_again() -> None:
+    async def scenario() -> tuple[list[bool], int, int]:
+        async with receiving() as receiver:
+            delivered = await _send_one_by_one(receiver.url + "/", 5)
+            return delivered, receiver.connections, len(receiver.deliveries)
+
+    assert run(scenario()) == ([True] * 5, 1, 5)
 
 
 def test_a_receiver_that_closes_after_each_answer_gets_everything() -> None:
     async def scenario() -> list[bool]:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")  # and no word about closing
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")  # without "connection: close"
             writer.close()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        courier = Courier()
-        delivered = [await courier.send_once(Parcel(url, b"{}")) for _ in range(5)]
-        courier.close()
+        delivered = await _send_one_by_one(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", 5)
         server.close()
         return delivered
 
     assert run(scenario()) == [True] * 5
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.6\r\n"], ids=["nothing", "another protocol"])
+def test_an_answer_that_is_not_http_is_a_failed_attempt(answer: bytes) -> None:
+    async def scenario() -> bool:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        delivered = await ResultSender().send_once(OutgoingResult(url, b"{}"))
+        server.close()
+        return delivered
+
+    assert not run(scenario())
 
 
 def test_https_receivers_need_no_known_certificate() -> None:
@@ -163,10 +185,8 @@ def test_https_receivers_need_no_known_certificate() -> None:
             tasks.add(asyncio.create_task(receiver.serve(reader, writer)))
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
-        courier = Courier()
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        delivered = await courier.send_once(Parcel(url, b"{}"))
-        courier.close()
+        delivered = await ResultSender().send_once(OutgoingResult(url, b"{}"))
         server.close()
         await asyncio.gather(*tasks)
         return delivered
@@ -174,14 +194,14 @@ def test_https_receivers_need_no_known_certificate() -> None:
     assert run(scenario())
 
 
-def test_lanes_are_forgotten_when_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MAX_LANES", 10)
-    monkeypatch.setattr(delivery, "ATTEMPTS", 1)
+def test_idle_destinations_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MAX_DESTINATIONS", 10)
 
     async def scenario() -> int:
-        courier = Courier(attempts=1)
+        sender = ResultSender(attempts=1)
         for port in range(1, 60):
-            await courier.send_once(Parcel(f"http://127.0.0.1:{port}/", b"{}"))
-        return len(courier._lanes)
+            sender.send(OutgoingResult(f"http://127.0.0.1:{port}/", b"{}"))
+            await asyncio.sleep(delivery.IDLE_SECONDS + 0.1)
+        return len(sender._destinations)
 
     assert run(scenario()) <= 11

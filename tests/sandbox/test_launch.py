@@ -128,7 +128,7 @@ def test_an_exception_in_the_block_ends_it_too() -> None:
     assert _gone(running.pid)
 
 
-def test_ctrl_c_is_for_the_parent_to_heed() -> None:
+def test_ctrl_c_does_not_end_the_sandbox() -> None:
     with launch(replace(QUICK, tls=False)) as running, _client(running) as client:
         ignored = next(
             x for x in Path(f"/proc/{running.pid}/status").read_text().splitlines() if x.startswith("SigIgn")
@@ -161,7 +161,7 @@ def test_the_sandbox_dies_with_its_parent(number: signal.Signals) -> None:
     assert not Path(ca_bundle).exists()
 
 
-def test_a_port_in_use_is_one_line_that_names_the_mend(sandbox: RunningSandbox) -> None:
+def test_a_port_in_use_is_one_line_that_names_the_fix(sandbox: RunningSandbox) -> None:
     taken = replace(QUICK, port=sandbox.settings.port)
     for start in (lambda: launch(taken).__enter__(), lambda: serve_forever(taken)):
         with pytest.raises(SandboxError, match=rf"port {taken.port} .* choose another port with --port") as caught:

@@ -1,4 +1,4 @@
-"""Each fault is seen by the probe of the clause that it names; no dialect is seen by any."""
+"""The probe of its clause finds each fault; no probe finds anything in a dialect."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ringback.contract.near_misses import near_miss_ids, near_miss_tokens, well_formed_strangers
 from ringback.deployment.access import dial_guard
-from ringback.deployment.near_misses import near_miss_ids, near_miss_tokens, well_formed_strangers
 from ringback.receiver import Delivery
 from ringback.suite.deliveries import foreign_ids, names, state_told
 from ringback.suite.drafts import OPTIONAL, REQUIRED, Draft, DraftMaker

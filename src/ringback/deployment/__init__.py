@@ -1,7 +1,7 @@
 """How Ringback talks to the server under test.
 
-One transport stands under every client: it holds the dial guard, the budget of calls, the trigger rate, the patience
-with rate limits, the bounds on what is read, and the recorder of evidence. Judging is not done here.
+Every client sends its requests through one transport. It applies the dial guard, the call budget, the trigger rate,
+pauses for rate limits and size limits, and records evidence. Verdicts are made elsewhere.
 """
 
 from __future__ import annotations

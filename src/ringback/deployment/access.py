@@ -1,4 +1,4 @@
-"""What a configuration asks of whoever talks to its deployment: which numbers may be dialled, what must stay secret."""
+"""Makes the dial guard and the redactor of a configuration: which numbers may be dialled, what must stay secret."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from ringback.config import Config
 from ringback.config.loading import Sources
+from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment.guard import DialGuard
-from ringback.deployment.near_misses import near_miss_tokens
 from ringback.deployment.redaction import LONG_TOKEN, Redactor
 from ringback.rundir import SINK
 
@@ -23,11 +23,11 @@ Named = tuple[tuple[str, str], ...]
 
 _LEAST_DIGITS = 3
 _LONG_SECRET, _LONG_NUMBER = 8, 7
-"""Characters from which on a token, or a line, is not found by accident in a whole page."""
+"""The shortest token and the shortest line that a whole page does not contain by chance."""
 
 
 def dial_guard(config: Config, receiver_url: str | None = None) -> DialGuard:
-    """The guard under every client of the deployment; `receiver_url` is where results may be sent to."""
+    """The dial guard for all clients of the deployment. `receiver_url` is where results may be sent."""
     deployment = config.deployment
     token = deployment.access_token.get_secret_value()
     harmless = [
@@ -39,7 +39,7 @@ def dial_guard(config: Config, receiver_url: str | None = None) -> DialGuard:
 
 
 def redactor_for(config: Config) -> Redactor:
-    """What hides the token, whatever comes near it, and the lines."""
+    """A redactor that hides the token, near misses of it, and the lines."""
     token = config.deployment.access_token.get_secret_value()
     redactor = Redactor(token, config.lines.configured)
     _add_near_misses(redactor, token)
@@ -47,7 +47,7 @@ def redactor_for(config: Config) -> Redactor:
 
 
 def protect(config: Config) -> None:
-    """Make a configuration's secrets known to the sink, before anything is printed or written with them."""
+    """Register a configuration's secrets with the sink, before anything is printed or written."""
     others = {}
     if config.notify is not None:
         others["<notify.webhook_url>"] = config.notify.webhook_url
@@ -56,7 +56,7 @@ def protect(config: Config) -> None:
 
 
 def protect_known(sources: Sources) -> None:
-    """The same with whatever of it is known before the configuration is checked: complaints about it are clean, too."""
+    """Register the secrets that are known before the configuration is checked, so that its errors show none."""
     deployment, notify = sources.section("deployment"), sources.section("notify")
     variable = deployment.get("access_token_env", "RINGBACK_ACCESS_TOKEN")
     token = sources.environ.get(str(variable), "")
@@ -64,7 +64,7 @@ def protect_known(sources: Sources) -> None:
         with contextlib.suppress(OSError, ValueError):
             token = Path(file).read_text(encoding="utf-8").strip()
     others = {
-        # Written where it does not belong, or in place of a variable's name.
+        # A token in a wrong key, or in place of the name of an environment variable.
         "<deployment.access_token>": deployment.get("access_token"),
         "<deployment.access_token_env>": None if str(variable) in sources.environ or _is_name(variable) else variable,
         "<notify.webhook_url>": notify.get("webhook_url"),
@@ -82,7 +82,7 @@ def _protect(token: str, lines: Mapping[str, str], others: Mapping[str, str]) ->
 
 @functools.lru_cache
 def _redactors(token: str, lines: Named, others: Named) -> tuple[Redactor, Redactor]:
-    """The redactors of single values and of documents: the same ones for the same secrets, so that none works twice."""
+    """The redactors for single values and for documents. The same secrets have the same redactors."""
     values = Redactor(token, dict(lines))
     documents = Redactor(
         token if len(token) >= _LONG_SECRET else "",
@@ -102,9 +102,9 @@ def _is_name(variable: object) -> bool:
 
 
 def _add_near_misses(redactor: Redactor, token: str, shortest: int = 4) -> None:
-    """What comes near the token gives it away, so it is as secret.
+    """Register near misses of the token as secrets, because they disclose it.
 
-    The redactor finds the token within other text, in any case, and parts of a long one; only the rest is added.
+    The redactor already finds the token within other text, in any case, and parts of a long token.
     """
     for how, make in near_miss_tokens().items() if len(token) >= shortest else ():
         wrong = make(token)

@@ -1,4 +1,4 @@
-"""Answers to triggers and polls, as a clause looks at them: strictly by the documents, and leniently beside it."""
+"""Answers to triggers and polls, read both strictly by the documents and leniently."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ringback.deployment.reading import Json, read_json
 __all__ = ["Answer", "Entry", "Poll", "Trigger"]
 
 _LONGEST_NAME = 64
-"""Characters of a member's name that could mean one of ours."""
+"""The longest member name that is compared with documented ones."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one request: a whole answer, or the failure that stands for it."""
+    """The outcome of one request: a whole answer, or a failure."""
 
     exchange: Exchange
     begun: float
@@ -39,12 +39,12 @@ class Answer:
 
     @property
     def seconds(self) -> float:
-        """From the sending to the answer's end."""
+        """Seconds from sending the request to the end of the answer."""
         return self.ended - self.begun
 
     @property
     def refused(self) -> bool:
-        """Whether the deployment said 4xx."""
+        """Whether the status is 4xx."""
         return self.status is not None and 400 <= self.status < 500
 
     def was(self) -> str:
@@ -68,33 +68,33 @@ class Trigger(Answer):
     """The answer to a trigger."""
 
     sent: str = ""
-    """What was asked for, readable."""
+    """The purpose of the request, for people."""
     line: str | None = None
     """The name of the line that was to be dialled."""
     valid: bool = False
-    """Whether a deployment that keeps the contract accepts what was sent."""
+    """Whether a conforming deployment accepts the request."""
 
     @cached_property
     def unique_id(self) -> str | None:
-        """The UniqueId as the documents spell and type it; None if the answer does not carry one so."""
+        """The UniqueId, spelled and typed as documented; None if there is none."""
         value = self.json.value
         found = value.get("UniqueId") if isinstance(value, dict) else None
         return found if isinstance(found, str) and found else None
 
     @cached_property
     def found_id(self) -> str | None:
-        """An id of the call in any spelling, type or depth: the answer tells of a call, even if wrongly."""
+        """An id of the call in any spelling, type or depth."""
         names = {"uniqueid"} if self.status is None or self.status >= 300 else {"uniqueid", "callid", "id"}
         return self.unique_id or next(_ids_in(self.json.value, names), None)
 
     @property
     def names_a_call(self) -> bool:
-        """Whether the answer tells of a call at all, whatever its status."""
+        """Whether the answer names a call, whatever its status."""
         return self.found_id is not None
 
     @property
     def accepted(self) -> bool:
-        """Whether the trigger was accepted: it tells of a call, and does not say 4xx or 5xx."""
+        """Whether the trigger was accepted: the answer names a call, and its status is below 400."""
         return self.found_id is not None and self.status is not None and self.status < 400
 
 
@@ -104,7 +104,7 @@ class Entry:
 
     unique_id: str | None
     state: str | None
-    """As reported; None if the entry has none or it is no text."""
+    """As reported; None if the entry has no state, or one that is not text."""
     raw: Any
 
 
@@ -114,7 +114,7 @@ class Poll(Answer):
 
     asked: tuple[str, ...] = ()
     valid: bool = False
-    """Whether what was sent is a poll as the documents show it."""
+    """Whether the request has the form that the documents show."""
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
@@ -123,11 +123,11 @@ class Poll(Answer):
 
     @property
     def foreign(self) -> tuple[str, ...]:
-        """The UniqueIds that the answer names, and that were not asked for."""
+        """The UniqueIds that the answer names although they were not requested."""
         return tuple(e.unique_id for e in self.entries if e.unique_id and e.unique_id not in self.asked)
 
     def states(self, unique_id: str) -> list[str]:
-        """The states, other than none and empty, that the answer reports of one call."""
+        """The states that the answer reports for one call, without empty ones."""
         return [e.state for e in self.entries if e.unique_id == unique_id and e.state]
 
 
@@ -161,7 +161,7 @@ def _member(entry: dict[str, Any], *names: str) -> Any:
 
 
 def _text_of(state: Any) -> str | None:
-    """A state, also one that is wrapped in an object."""
+    """A state; an object is searched for the first text in it."""
     if isinstance(state, dict):
         state = next((inner for inner in state.values() if isinstance(inner, str)), None)
     return state if isinstance(state, str) else None

@@ -1,11 +1,10 @@
-"""The call budget, for check, load and replay alike: what a trigger may have cost, and when its place is free again.
+"""The call budget of check, load and replay: it counts the calls that triggers placed or may have placed.
 
-A trigger takes a place before it leaves. The place is free again only if nothing was sent, or if the answer is a whole
-4xx in which no id stands. Whatever else came of it is spent: an accepted call, or a trigger that may have dialled. What
-the sender expected plays no part.
+A trigger reserves a place in the budget before it is sent. The place becomes free again only if nothing was sent, or if
+the answer is a complete 4xx without an id. Otherwise it is spent: the call was accepted, or the trigger may have
+dialled. The rule is the same for requests that are meant to be refused.
 
-Here is also the rule that ends spending in the dark: when the first valid triggers have all ended without an answer
-that can be read, no more are sent.
+The budget also stops a run whose first valid triggers all end without a readable answer.
 """
 
 from __future__ import annotations
@@ -20,31 +19,32 @@ from ringback.deployment.errors import BudgetSpent
 __all__ = ["CallBudget", "Fate", "WaitingBudget", "fate_of", "places"]
 
 ENOUGH_UNREAD = 3
-"""Valid triggers without an answer that can be read, from the first, after which no more are sent."""
+"""No more triggers are sent after so many valid ones if none has had a readable answer."""
 _ID = re.compile(
     rb"(?:unique[\s_-]*id(?:entifier)?|(?<![/a-z])call[\s_-]*(?:id|uuid|sid))\\?[\"']?\s*[:=>]\s*(?!null|none|nil)\\?[\"']?[\w{(-]",
     re.IGNORECASE,
 )
-"""A name under which an answer may give the id of a call, and the beginning of a value under it; prose has none."""
+"""A name for the id of a call, and the beginning of its value. Prose that mentions an id does not match."""
 _CALL = re.compile(rb"\"call\"\s*:\s*\{[^{}]*\"id\"\s*:\s*[\"\d]", re.IGNORECASE)
-"""An id within an object that stands for the call."""
+"""An object `call` with an id."""
 _ESCAPED = re.compile(rb"\\u00([0-7][0-9a-f])|%([0-7][0-9a-f])", re.IGNORECASE)
 _DESTINATION = re.compile(rb"(?<!result)destination", re.IGNORECASE)
 
 
 class Fate(Enum):
-    """What became of a trigger, as far as its cost goes."""
+    """Whether a trigger placed a call."""
 
     FREE = auto()
-    """Nothing was dialled: it did not leave, or was refused."""
+    """No call was placed: the trigger was not sent, or was refused."""
     ACCEPTED = auto()
     MAY_HAVE_DIALLED = auto()
 
 
 def fate_of(status: int | None, body: bytes, unique_id: str | None, *, whole: bool = True) -> Fate:
-    """What a trigger that was sent came to.
+    """Whether a trigger that was sent placed a call.
 
-    `status` is None where no answer came, `whole` False where it broke off; `unique_id` is what the client read in it.
+    `status` is None if there was no answer, `whole` is False if it broke off; `unique_id` is the id that the client
+    found in it.
     """
     if unique_id is not None and status is not None and 200 <= status < 300:
         return Fate.ACCEPTED
@@ -54,20 +54,20 @@ def fate_of(status: int | None, body: bytes, unique_id: str | None, *, whole: bo
 
 
 def places(body: bytes) -> int:
-    """How many calls a body might place at the most: it may be several triggers, or name a destination twice."""
+    """The largest number of calls that a body might place: it may hold several triggers or several destinations."""
     return max(1, len(_DESTINATION.findall(_plain(body))))
 
 
 def _plain(body: bytes) -> bytes:
-    """A body with escaped letters as they are, and UTF-16 as ASCII."""
+    """A body with escaped letters decoded, and UTF-16 reduced to ASCII."""
     return _ESCAPED.sub(lambda found: bytes([int(found[1] or found[2], 16)]), body.replace(b"\0", b""))
 
 
 class CallBudget:
-    """Counts calls against a limit (None: no limit) and never lets one more be placed. Belongs to one thread.
+    """Counts calls up to a limit (None: no limit) and refuses places beyond it. Use it in one thread.
 
-    `accepted` counts triggers answered with an id, `may_have_dialled` those that may have dialled without saying so;
-    both are spent.
+    `accepted` counts triggers answered with an id, `may_have_dialled` other triggers that may have dialled. Both are
+    spent.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -80,38 +80,35 @@ class CallBudget:
 
     @property
     def left(self) -> int:
-        """How many more calls may be placed, counting reserved places as spent."""
+        """How many more calls may be placed; reserved places count as spent."""
         return sys.maxsize if self.limit is None else self.limit - self.accepted - self.indeterminate
 
     @property
     def indeterminate(self) -> int:
-        """Triggers that may or may not have placed a call, those that are not answered yet included."""
+        """Triggers that may have placed a call, including those without an answer so far."""
         return self.may_have_dialled + self._reserved
 
     @property
     def in_the_dark(self) -> bool:
-        """Whether the first valid triggers have all ended without an answer that can be read."""
+        """Whether the first valid triggers have all ended without a readable answer."""
         return not self._read and self._unread >= ENOUGH_UNREAD
 
     @property
     def why_spent(self) -> str:
-        """Why no trigger may be sent any more, in one sentence."""
+        """Why no more triggers may be sent, in one sentence."""
         if self.in_the_dark:
-            return (
-                f"stopped after {self._unread} valid triggers: none had an answer that can be read, "
-                "and each may have dialled"
-            )
+            return f"stopped after {self._unread} valid triggers: none had a readable answer, and each may have dialled"
         return f"the budget of {self.limit} calls is spent"
 
     def reserve(self, count: int = 1) -> bool:
-        """Take places out of the budget; False, and nothing is taken, when there are too few."""
+        """Reserve places; returns False, and reserves none, if there are too few."""
         if self.in_the_dark or self.left < count:
             return False
         self._reserved += count
         return True
 
     def settle(self, fate: Fate, count: int = 1, *, valid: bool = False, sent: bool = True) -> None:
-        """Say what became of a trigger that holds `count` places; `valid` if a conforming deployment accepts it."""
+        """End a trigger that holds `count` places. `valid`: a conforming deployment accepts it."""
         self._reserved -= count
         if fate is not Fate.FREE:
             self.accepted += fate is Fate.ACCEPTED
@@ -122,25 +119,25 @@ class CallBudget:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether places are held by triggers that are not answered yet, and so may become free."""
+        """Whether some places are reserved, and so may become free."""
         return self._reserved > 0
 
 
 class WaitingBudget(CallBudget):
-    """A budget whose places can be waited for, while others hold what is left. Belongs to one event loop."""
+    """A budget that lets senders wait for reserved places to become free. Use it in one event loop."""
 
     limit: int
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._valid = 0
-        """Valid triggers on their way."""
+        """Valid triggers without an answer so far."""
         self._changed = asyncio.Condition()
 
     async def take(self, count: int = 1, *, valid: bool = False) -> None:
-        """Take places; waits while others hold what is left, raises `BudgetSpent` when that can't help.
+        """Reserve places, waiting for reserved ones to become free; raises `BudgetSpent` when none can.
 
-        Until one valid trigger has an answer that can be read, no more of them are on their way than may end unread.
+        Until a valid trigger has had a readable answer, at most `ENOUGH_UNREAD` of them are sent.
         """
         async with self._changed:
             await self._changed.wait_for(
@@ -155,7 +152,7 @@ class WaitingBudget(CallBudget):
             self._valid += valid
 
     async def give(self, fate: Fate, count: int = 1, *, valid: bool, sent: bool) -> None:
-        """Settle, and let whoever waits look again."""
+        """End a trigger as `settle` does, and wake those who wait for places."""
         async with self._changed:
             self._valid -= valid
             self.settle(fate, count, valid=valid, sent=sent)

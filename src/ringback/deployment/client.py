@@ -1,7 +1,6 @@
 """Talking to a deployment: triggers and polls as the contract suite sends them.
 
-`DeploymentClient` builds requests and turns what comes back into `Trigger` and `Poll` answers. What every request must
-pass is the transport's matter.
+`DeploymentClient` builds requests and returns `Trigger` and `Poll` answers. `transport` guards and paces each request.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ class DeploymentClient:
         self.config = config
         self.recorder = recorder
         self.history: list[Answer] = []
-        """Every answer, in the order of their ends."""
+        """All answers, in the order in which they ended."""
         self.transport = GuardedTransport(config, guard, budget, recorder)
         self._http = httpx.AsyncClient(
             transport=self.transport,
             base_url=config.deployment.base_url,
             follow_redirects=False,
-            # The documents know no cookies: each request stands for itself, and nothing foreign rides along.
+            # The documents do not mention cookies: none are stored, so that no request depends on another.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=None,  # noqa: S113 - the transport bounds each exchange as a whole
             headers={"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "ringback"},
@@ -48,7 +47,7 @@ class DeploymentClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
     async def trigger(
@@ -62,7 +61,7 @@ class DeploymentClient:
         expect_call: bool = False,
         paced: bool = True,
     ) -> Trigger:
-        """Send one trigger, once. Failures to answer are part of the `Trigger`; raises `ExchangeError` otherwise."""
+        """Send one trigger, once. Raises `ExchangeError` if not even a missing answer can be judged."""
         intent = Intent(purpose, places_a_call=expect_call, id_in=_id_in, paced=paced)
         got = await self._send(method, TRIGGER_PATH, content, headers, intent)
         answer = Trigger(**_fields(got), sent=purpose, line=line, valid=expect_call)
@@ -77,7 +76,7 @@ class DeploymentClient:
         *,
         purpose: str = "poll",
     ) -> Poll:
-        """Ask for the results of calls, as the documents show it."""
+        """Send a poll for `ids` in the documented form."""
         asked = tuple(ids)
         return await self.poll_with({"UniqueIds": list(asked)}, asked=asked, purpose=purpose)
 
@@ -90,7 +89,7 @@ class DeploymentClient:
         method: str = "POST",
         purpose: str = "poll",
     ) -> Poll:
-        """Send a poll with any body; `asked` are the ids that its answer may speak of (None: any text in it)."""
+        """Send a poll with any body. `asked` are the ids that its answer may name (None: all strings in the body)."""
         body = content if isinstance(content, bytes) else encode(content)
         got = await self._send(method, POLL_PATH, body, headers, Intent(purpose))
         answer = Poll(
@@ -122,7 +121,7 @@ class DeploymentClient:
 
 
 def encode(content: object) -> bytes:
-    """A JSON text as bytes, as an ordinary client writes it; lone surrogates stay escaped."""
+    """A JSON text in UTF-8, with escapes only where it holds lone surrogates."""
     try:
         return json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError:

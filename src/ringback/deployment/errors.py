@@ -1,11 +1,11 @@
-"""What can keep a request from having an answer to judge.
+"""Why a request may have no answer to judge.
 
-ExchangeError                 the request has no answer that a clause could be judged by
-├── NotSent                   nothing left this machine
+ExchangeError                 there is no answer to judge, through no fault of the deployment
+├── NotSent                   nothing was sent
 │   ├── BudgetSpent           the user's budget of accepted calls is used up
-│   └── StrangerRefused       the dial guard saw a number that is not a line (defined beside the guard)
+│   └── StrangerRefused       the dial guard found a number that is not a line (defined with the guard)
 ├── Unreachable               no connection: name, network, TLS
-├── Interrupted               the user ended the run: nothing more is sent, and no answer is waited for
+├── Interrupted               the user ended the run: no more is sent, and open requests are dropped
 └── RateLimited               the deployment kept answering 429 for longer than a run waits
 """
 
@@ -15,7 +15,7 @@ __all__ = ["BudgetSpent", "ExchangeError", "Interrupted", "NotSent", "RateLimite
 
 
 class ExchangeError(Exception):
-    """There is no answer to judge, and the deployment is not to blame for that."""
+    """There is no answer to judge, through no fault of the deployment."""
 
 
 class NotSent(ExchangeError):
@@ -27,7 +27,7 @@ class BudgetSpent(NotSent):
 
 
 class Unreachable(ExchangeError):
-    """No connection could be made; `tls` says whether it was the certificate or the handshake that failed."""
+    """No connection could be made. `tls` is True if the certificate or the handshake failed."""
 
     def __init__(self, message: str, *, tls: bool = False) -> None:
         self.tls = tls
@@ -42,4 +42,4 @@ class Interrupted(ExchangeError):
 
 
 class RateLimited(ExchangeError):
-    """The deployment answered 429 until our patience ended."""
+    """The deployment answered 429 for longer than the run waits."""

@@ -1,7 +1,7 @@
-"""Evidence: what was sent and what came, recorded as it happens, redacted before it is kept.
+"""Evidence: requests and answers, redacted and recorded as they happen.
 
-An `Exchange` is one request with its answer or its failure. The `Recorder` appends each to `exchanges.ndjson` at once,
-so that an interrupted run leaves what it saw. Nothing here judges.
+An `Exchange` is one request with its answer or failure. The `Recorder` appends each to `exchanges.ndjson` immediately,
+so that an interrupted run leaves all evidence up to then.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from ringback.rundir import SINK, LineFile
 
 __all__ = ["Exchange", "Recorder", "curl"]
 
-KEPT_BODY = 16 * 1024
-"""Characters of a body that are kept as evidence; the rest is counted."""
+RECORDED_BODY = 16 * 1024
+"""Characters of a body that are recorded. The evidence also states the length of the whole body."""
 
-_READ_BODY = 4 * KEPT_BODY
+_READ_BODY = 4 * RECORDED_BODY
 _TRIGGERS = "/v2/call"
 _UNIQUE_ID = re.compile(r'"UniqueId"\s{0,64}:\s{0,64}(?:"([^"\\\s+]{1,256})"|([0-9]{1,256}))')
-"""An id as a trigger's answer gives it; what begins with a plus is a telephone number."""
+"""An id in a trigger's answer. A value that begins with a plus sign is a telephone number."""
 _VARIABLE = re.compile(rf"\$(RINGBACK_(?:ACCESS_TOKEN|LINES__(?:{'|'.join(name.upper() for name in LINE_STATES)})))")
 _OF_CURL = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent"})
-"""Headers that curl sets itself."""
+"""Headers that curl sets by itself."""
 
 Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and what became of it, as it may be written down: no field holds a secret."""
+    """One request and its outcome. No field holds a secret."""
 
     id: int
     purpose: str
-    """What the request was for, readable."""
+    """The purpose of the request, for people."""
     started: str
     """UTC, ISO 8601, to the millisecond."""
     at: float
-    """Seconds from the start of the run to the sending."""
+    """Seconds from the start of the run to sending the request."""
     seconds: float
-    """Seconds from the sending to the end of the answer, or to the failure."""
+    """Seconds from sending the request to the end of the answer, or to the failure."""
     method: str
     url: str
     request_headers: Headers
@@ -62,19 +62,19 @@ class Exchange:
     response_body: str = ""
     response_bytes: int = 0
     failure: str | None = None
-    """Why there is no whole answer: `timeout`, `connection closed`, ... None if there is one."""
+    """Why there is no complete answer: `timeout`, `connection closed`, ... None if there is one."""
     leaks: tuple[str, ...] = field(default=())
-    """Labels of the secrets that the answer gave away."""
+    """Labels of the secrets that the answer disclosed."""
     request_whole: bool = True
-    """Whether `request_body` is all that was sent, secrets aside: it was not cut, and was text."""
+    """Whether `request_body` is the whole body apart from redacted secrets: text, and not cut."""
 
     def request_text(self) -> str:
-        """The request in readable form."""
+        """The request as text."""
         lines = [f"{self.method} {self.url}", *(f"{k}: {v}" for k, v in self.request_headers)]
         return "\n".join([*lines, "", self.request_body])
 
     def response_text(self) -> str:
-        """The answer in readable form, or why there is none."""
+        """The answer as text, or why there is none."""
         if self.status is None:
             return f"no answer: {self.failure} after {self.seconds:.3f} s"
         lines = [f"HTTP {self.status}", *(f"{k}: {v}" for k, v in self.response_headers), "", self.response_body]
@@ -109,12 +109,12 @@ class Exchange:
 
 
 class Recorder:
-    """Keeps a run's exchanges in memory and, if given a file, on disk. Thread-safe."""
+    """Records the exchanges of a run in memory and, given a path, in a file. Thread-safe."""
 
     def __init__(self, redactor: Redactor, path: Path | None = None) -> None:
         self.redactor = redactor
         self._ids = itertools.count(1)
-        # The same names, values and URLs come again and again.
+        # Most names, values and URLs repeat.
         self._cleaned = functools.lru_cache(4096)(lambda text, _version: redactor.clean(text))
         self._lock = threading.Lock()
         self._started = clock.monotonic()
@@ -123,7 +123,7 @@ class Recorder:
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
-        """All exchanges so far, in the order of their ends."""
+        """All exchanges so far, in the order in which they ended."""
         return tuple(self._exchanges)
 
     @property
@@ -146,12 +146,12 @@ class Recorder:
         response_body: bytes = b"",
         failure: str | None = None,
     ) -> Exchange:
-        """Redact and keep one exchange; `begun` and `ended` are readings of `clock.monotonic`."""
+        """Redact and record one exchange; `begun` and `ended` are readings of `clock.monotonic`."""
         self._learn(request_body, url, status, response_body)
         clean = self._clean
         headers = tuple(response_headers)
         answer = response_body.decode("utf-8", "backslashreplace")
-        told = "\n".join([*(f"{name}: {value}" for name, value in headers), answer])
+        received = "\n".join([*(f"{name}: {value}" for name, value in headers), answer])
         wall = clock.wall().timestamp() - (clock.monotonic() - begun)
         exchange = Exchange(
             id=next(self._ids),
@@ -162,15 +162,15 @@ class Recorder:
             method=method,
             url=clean(url),
             request_headers=tuple((clean(k), clean(v)) for k, v in request_headers),
-            request_body=self._kept(request_body),
+            request_body=self._recorded(request_body),
             request_bytes=len(request_body),
             status=status,
             response_headers=tuple((clean(k), clean(v)) for k, v in headers),
-            response_body=self._kept(response_body),
+            response_body=self._recorded(response_body),
             response_bytes=len(response_body),
             failure=None if failure is None else clean(failure),
-            request_whole=len(request_body) <= KEPT_BODY and _is_text(request_body),
-            leaks=self.redactor.leaked(told),
+            request_whole=len(request_body) <= RECORDED_BODY and _is_text(request_body),
+            leaks=self.redactor.leaked(received),
         )
         with self._lock:
             self._exchanges.append(exchange)
@@ -180,11 +180,11 @@ class Recorder:
 
     @property
     def trouble(self) -> str | None:
-        """Why the file lacks exchanges from some point on; None while all is well."""
+        """Why the file is incomplete; None while it is complete."""
         return self._file.trouble if self._file is not None else None
 
     def _learn(self, request: bytes, url: str, status: int | None, answer: bytes) -> None:
-        """Make known what this exchange itself says: the person named in the request, the id given in the answer."""
+        """Register the person in the request, to be redacted, and the id in the answer, to stay legible."""
         for value, label in _person_in(request):
             self.redactor.add_personal(value, label)
         if status is not None and 200 <= status < 300 and url.endswith(_TRIGGERS):
@@ -195,18 +195,18 @@ class Recorder:
         return self._cleaned(text, self.redactor.version)
 
     def close(self) -> None:
-        """End the file; what is in memory stays."""
+        """Close the file. The exchanges in memory remain."""
         if self._file is not None:
             self._file.close()
 
-    def _kept(self, body: bytes) -> str:
-        # Cut after redaction, or a secret across the cut would be half a secret; the same goes for the first cut.
+    def _recorded(self, body: bytes) -> str:
+        # Redact before cutting, because the redactor would miss a secret that is cut in two.
         text = self.redactor.clean(body[:_READ_BODY].decode("utf-8", "backslashreplace"))
         if len(body) > _READ_BODY:
             text = text[: -max(512, self.redactor.longest_secret)]
-        if len(body) <= KEPT_BODY and len(text) <= 2 * KEPT_BODY:
+        if len(body) <= RECORDED_BODY and len(text) <= 2 * RECORDED_BODY:
             return text
-        return f"{text[:KEPT_BODY]}… [{len(body)} bytes in all]"
+        return f"{text[:RECORDED_BODY]}… [{len(body)} bytes in all]"
 
 
 def _person_in(body: bytes) -> Iterator[tuple[str, str]]:
@@ -230,9 +230,9 @@ def _person_in(body: bytes) -> Iterator[tuple[str, str]]:
 
 
 def curl(exchange: Exchange) -> str:
-    """A shell line that sends the request of an exchange again, with variables in place of secrets.
+    """A shell command that repeats the request of an exchange, with variables in place of secrets.
 
-    A body that was cut for keeping, or is not text, can't be pasted; the line then says so in a comment.
+    A comment in it says so if the recorded body is incomplete, because it was cut or is not text.
     """
     parts = ["curl --include --request", shlex.quote(exchange.method)]
     if set("[]{}") & set(exchange.url):
@@ -249,12 +249,12 @@ def curl(exchange: Exchange) -> str:
         parts += ["--data-raw", _quoted(exchange.request_body)]
     line = " ".join(parts)
     if not exchange.request_whole:
-        line += f"  # not the body that was sent: that had {exchange.request_bytes} bytes, not all of them text or kept"
+        line += f"  # incomplete: the body had {exchange.request_bytes} bytes, not all of them text or recorded"
     return line
 
 
 def _is_text(body: bytes) -> bool:
-    """Whether a shell can hold these bytes in a word."""
+    """Whether a shell word can hold these bytes."""
     try:
         return "\0" not in body.decode("utf-8")
     except UnicodeDecodeError:
@@ -262,7 +262,7 @@ def _is_text(body: bytes) -> bool:
 
 
 def _quoted(text: str) -> str:
-    """Single quotes for the shell, with our variables left to expand."""
+    """Quote a text for the shell, so that only Ringback's variables expand."""
     pieces: list[str] = []
     done = 0
     for variable in _VARIABLE.finditer(text):

@@ -1,4 +1,4 @@
-"""How fast triggers may leave, and how long a run waits when the deployment says 429."""
+"""How fast triggers may be sent, and how long a run waits when the deployment answers 429."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ __all__ = ["Patience", "TriggerRate", "retry_after"]
 
 
 class TriggerRate:
-    """A token bucket that holds one second's worth of triggers. Belongs to one event loop."""
+    """A token bucket that holds the triggers of one second. Use it in one event loop."""
 
     def __init__(self, per_second: float) -> None:
         self.per_second = per_second
         self.burst = max(1, int(per_second))
-        """The largest number of triggers that may leave at once."""
+        """The largest number of triggers that may be sent at once."""
         self._tokens = float(self.burst)
         self._read = clock.monotonic()
         self._turn = asyncio.Lock()
 
     async def wait(self, count: int = 1) -> None:
-        """Return when `count` triggers may leave together (at most `burst`), in the order of asking."""
+        """Return when `count` triggers (at most `burst`) may be sent at once. Callers wait in line."""
         if count > self.burst:
-            raise ValueError(f"{count} triggers can't leave at once at {self.per_second:g} a second")
+            raise ValueError(f"{count} triggers can't be sent at once at {self.per_second:g} a second")
         async with self._turn:
             while (missing := count - self._refilled()) > 0:
                 await asyncio.sleep(missing / self.per_second)
@@ -42,7 +42,7 @@ class Patience:
     """What waiting for 429 may cost a run as a whole, in seconds; after that, a limit is one that never lets go."""
 
     FIRST_PAUSE = 0.5
-    """Seconds to wait after a 429 that names no time; doubled each time."""
+    """Seconds to wait after a 429 without a readable Retry-After; doubled each time."""
 
     def __init__(self, seconds: float) -> None:
         self.left = seconds
@@ -51,12 +51,12 @@ class Patience:
         self._until: dict[str, float] = {}
 
     async def open(self, endpoint: str) -> None:
-        """Wait until the pause that the deployment asked for on this endpoint is over."""
+        """Wait until the pause that the deployment requested for this endpoint is over."""
         while (pause := self._until.get(endpoint, 0.0) - clock.monotonic()) > 0:
             await asyncio.sleep(pause)
 
     def note(self, endpoint: str, asked: float | None, attempt: int) -> None:
-        """A 429 came, asking for a pause in seconds (None: it did not say); `RateLimited` if we can't afford it."""
+        """Record a 429 that requests a pause in seconds (None: not stated); raises `RateLimited` if it is too long."""
         self.answers += 1
         pause = self.FIRST_PAUSE * 2 ** min(attempt, 20) if asked is None else max(asked, 0.05)
         now = clock.monotonic()
@@ -66,14 +66,14 @@ class Patience:
             raise RateLimited(
                 f"the deployment answers 429 and asks for {pause:.0f} s more, longer than a run waits"
                 if asked is not None
-                else "the deployment keeps answering 429 without letting go"
+                else "the deployment still answers 429 after all pauses"
             )
         self.left -= extra
         self._until[endpoint] = until
 
 
 def retry_after(value: str | None, date: str | None) -> float | None:
-    """Seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3), from its `Date` on; None if unreadable."""
+    """Seconds that a `Retry-After` header requests (RFC 9110, 10.2.3), counted from `Date`; None if unreadable."""
     if value is None:
         return None
     text = value.strip()

@@ -1,7 +1,7 @@
-"""Reading an answer's bytes: bounded decoding of content codings, and JSON read strictly and leniently at once.
+"""Reads answers: decodes content codings up to a size limit, and reads JSON both strictly and leniently.
 
-A strict reader says what is wrong with a JSON text; a lenient one gets at the values all the same, so that one
-deviation does not hide every other observation.
+The strict reader reports what is wrong with a JSON text; the lenient one still finds its values, so that one deviation
+does not hide other observations.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_BODY = 8 * 1024 * 1024
 
 
 class BodyDecoder:
-    """Undoes gzip and deflate piece by piece, never holding more than `MAX_BODY` bytes."""
+    """Decodes gzip and deflate piece by piece, up to `MAX_BODY` bytes."""
 
     def __init__(self, coding: str) -> None:
         coding = coding.strip().lower()
@@ -30,7 +30,7 @@ class BodyDecoder:
         self.problem: str | None = f"the content coding {coding!r} was not asked for" if self.unknown else None
 
     def feed(self, piece: bytes) -> bool:
-        """Take a piece as it came; False when the bound is reached and reading should stop."""
+        """Decode one received piece; returns False when reading should stop, at the size limit or after an error."""
         room = MAX_BODY - len(self.body)
         self._fed = self._fed or bool(piece)
         if self._inflate is not None:
@@ -47,7 +47,7 @@ class BodyDecoder:
         return True
 
     def end(self) -> None:
-        """All pieces have come: was that the whole of what the coding promised?"""
+        """End the body, and record a problem if its content coding is incomplete."""
         if self.problem is None and self._inflate is not None and self._fed and not self._inflate.eof:
             self.problem = "its content coding ends early"
 
@@ -60,22 +60,22 @@ _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """A body read as JSON: the value if any reading gave one, and what a strict reader objects to."""
+    """A body read as JSON: its value if it could be read, and what is wrong with its syntax."""
 
     value: Any
     problem: str | None
     """Why the body is not one JSON text by RFC 8259; None if it is."""
     twice: tuple[str, ...]
-    """Member names that one object holds twice."""
+    """Member names that occur twice in one object."""
 
     @property
     def readable(self) -> bool:
-        """Whether even a lenient reader got a value."""
+        """Whether the strict or the lenient reader found a value."""
         return self.value is not _ABSENT
 
 
 def read_json(body: bytes) -> Json:
-    """Read a body strictly, and leniently where that fails."""
+    """Read a body strictly, and leniently if that fails."""
     twice: list[str] = []
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def read_json(body: bytes) -> Json:
         for name, value in pairs:
             if name in seen:
                 twice.append(name)
-            # Of two values the later one counts, as most parsers have it, unless it is empty.
+            # Like most parsers, use the later of two values, unless it is empty.
             if name not in seen or value not in _EMPTY:
                 seen[name] = value
         return seen
@@ -108,7 +108,7 @@ def read_json(body: bytes) -> Json:
     except RecursionError:
         return Json(_ABSENT, "it is nested too deeply to be read", ())
     except ValueError as error:
-        problem = _told(error)
+        problem = _describe(error)
     twice.clear()
     text = text.lstrip("\ufeff")
     start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
@@ -125,7 +125,7 @@ def read_json(body: bytes) -> Json:
 
 
 def strings_in(body: bytes) -> tuple[str, ...]:
-    """Every string value in a body that a reader could take for an id, members given twice included."""
+    """Every string value in a body, including those of members that occur twice."""
     found: list[str] = []
 
     def collect(value: Any) -> None:
@@ -148,7 +148,7 @@ def strings_in(body: bytes) -> tuple[str, ...]:
 
 
 def _whole(digits: str) -> int | float:
-    """A whole number, however long; Python reads so many digits and no more."""
+    """A whole number of any length; Python limits the digits of an int, so that longer ones become floats."""
     return int(digits) if len(digits) <= _LONGEST_NUMBER else float(digits)
 
 
@@ -158,7 +158,7 @@ def _decoded(body: bytes) -> str:
     return body.decode("latin-1")
 
 
-def _told(error: ValueError) -> str:
+def _describe(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         if error.msg == "Extra data":
             return f"something follows the JSON text at character {error.pos}"

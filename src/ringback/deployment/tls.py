@@ -1,4 +1,4 @@
-"""A look at a deployment's TLS by itself, apart from the client: what it proves, and what it still speaks."""
+"""Inspects a deployment's TLS with handshakes of its own: its certificate and the versions that it supports."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["TlsSeen", "accepts_outdated_tls", "inspect_tls", "load_client_certif
 
 @dataclass(frozen=True, slots=True)
 class TlsSeen:
-    """What a careful client learns from one handshake."""
+    """The result of one handshake with strict verification."""
 
     version: str | None = None
     problem: str | None = None
-    """Why a careful client hangs up; None if it does not."""
+    """Why strict verification failed; None if it succeeded."""
     unreachable: str | None = None
 
 
 def inspect_tls(config: Config) -> TlsSeen | None:
-    """Shake hands as a careful client does, whatever `verify` says; None over plain HTTP."""
+    """Do a handshake with strict verification, whatever `verify` says; None for plain HTTP."""
     address = _address(config)
     if address is None:
         return None
@@ -47,7 +47,7 @@ def inspect_tls(config: Config) -> TlsSeen | None:
 
 
 def accepts_outdated_tls(config: Config) -> str | None:
-    """The outdated version that the deployment agrees to speak, or None (also where our own TLS library can't try)."""
+    """The outdated TLS version that the deployment supports, or None; also None if our TLS library cannot try."""
     address = _address(config)
     if address is None:
         return None
@@ -56,7 +56,7 @@ def accepts_outdated_tls(config: Config) -> str | None:
     context.verify_mode = ssl.CERT_NONE
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # offering the outdated is the purpose
+            warnings.simplefilter("ignore", DeprecationWarning)  # outdated versions are offered on purpose
             context.minimum_version = ssl.TLSVersion.TLSv1
             context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("ALL:@SECLEVEL=0")
@@ -70,13 +70,13 @@ def accepts_outdated_tls(config: Config) -> str | None:
 
 
 def load_client_certificate(context: ssl.SSLContext, config: Config) -> None:
-    """Have a context show the configured client certificate, if there is one; raises `ConfigError`."""
+    """Load the configured client certificate, if any, into a context; raises `ConfigError`."""
     deployment = config.deployment
     if deployment.client_cert is None:
         return
     key = str(deployment.client_key) if deployment.client_key else None
     try:
-        # Without a password of ours, OpenSSL would ask the terminal for one.
+        # With no password given, OpenSSL would ask for one on the terminal.
         context.load_cert_chain(str(deployment.client_cert), key, password="")
     except (ssl.SSLError, OSError, ValueError):
         raise ConfigError(

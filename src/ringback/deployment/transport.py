@@ -1,9 +1,8 @@
-"""The one transport under every httpx client of the contract side.
+"""The one transport of all httpx clients of check and replay.
 
-Each request passes, in this order: the dial guard, the budget, the trigger rate, pauses that a 429 asked for. It is
-then sent once; a trigger always on a connection of its own, so that no stale connection can make it doubtful whether
-it arrived. What comes back is read within bounds, and recorded. Redirects are never followed: that is httpx's default,
-and the client keeps it.
+Each request passes the dial guard, the budget, the trigger rate and pauses that a 429 requested, in this order. It is
+then sent once. A trigger is always sent on a new connection: on a stale one, Ringback could not know whether the
+trigger arrived. Answers are read up to a size limit, and recorded. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -35,31 +34,31 @@ POLL_PATH = "/v2/callresult"
 
 _CONNECT_TRIES = 3
 _CONNECT_PAUSE = 0.2
-_SILENT_FOR_GOOD = 5
-"""Requests in a row without an answer, after which a deployment is tried only now and then."""
-_SILENCE_SPARES = 3
-"""Request timeouts for which it is then spared: a run must end, also against a server that never answers."""
+_SILENT_AFTER = 5
+"""Requests in a row without an answer, after which most requests fail without being sent, so that the run ends."""
+_SILENCE_TIMEOUTS = 3
+"""How long they fail, in request timeouts; then one request is sent again."""
 
 _LONGEST_MESSAGE = 200
-"""Characters of what is said about a failure."""
+"""Characters of a message about a failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What a sender tells the transport about a request; rides in the request's extensions under `ringback`."""
+    """What the transport must know about a request; passed in its extensions as `ringback`."""
 
     purpose: str = ""
     places_a_call: bool = False
-    """Whether a deployment that keeps the contract accepts it."""
+    """Whether a conforming deployment accepts it."""
     id_in: Callable[[int, bytes], str | None] = field(default=lambda _status, _body: None)
-    """Reads status and body of a trigger's answer: the id of a call, in any spelling."""
+    """Returns the id of a call in any spelling, from status and body of a trigger's answer."""
     paced: bool = True
-    """False when the sender has waited for the trigger rate itself, to send several at once."""
+    """False if the sender has already waited for the trigger rate, to send several triggers at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One sending: its exchange, when it began and ended (`clock.monotonic`), and the decoded body."""
+    """One request that was sent: its exchange, its begin and end (`clock.monotonic`), and the decoded body."""
 
     exchange: Exchange
     begun: float
@@ -68,7 +67,7 @@ class Attempt:
 
 
 class NoAnswer(httpx.TransportError):
-    """The request was sent, and no whole answer came: `timeout`, `connection closed`, or what was wrong with it."""
+    """The request was sent, but had no complete answer: `timeout`, `connection closed`, or another reason."""
 
     def __init__(self, failure: str, attempt: Attempt, status: int | None, headers: httpx.Headers | None) -> None:
         super().__init__(failure)
@@ -80,11 +79,11 @@ class NoAnswer(httpx.TransportError):
 
 @dataclass(slots=True)
 class _Trace:
-    """How far a request got, told by httpcore."""
+    """How far a request got, as httpcore reports it."""
 
     sent_at: float | None = None
     new: bool = False
-    """Whether a connection was made for it: such a one can't have gone stale."""
+    """Whether the connection was made for this request, and so cannot be stale."""
 
     async def __call__(self, event: str, _info: dict[str, Any]) -> None:
         if event == "connection.connect_tcp.complete":
@@ -94,7 +93,7 @@ class _Trace:
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """See the module. Belongs to one event loop."""
+    """Sends requests as the module's docstring describes. Use it in one event loop."""
 
     def __init__(self, config: Config, guard: DialGuard, budget: WaitingBudget, recorder: Recorder) -> None:
         self._guard = guard
@@ -102,18 +101,18 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._timeout = config.timing.request
         self._prefix = httpx.URL(config.deployment.base_url).path.rstrip("/")
         self._silent = 0
-        """Requests in a row, the last one included, that were not answered in time."""
+        """How many requests in a row, up to the last one, timed out."""
         self._silent_since = 0.0
         self.budget = budget
         self.rate = TriggerRate(config.budget.triggers_per_second)
         self.patience = Patience(max(30.0, config.timing.settle))
         self.limits_without_end: list[Exchange] = []
-        """The 429 answers that did not say, so that it could be read, how long to wait."""
+        """The 429 answers without a readable Retry-After."""
         self._closed = asyncio.Event()
         self._deadlines: set[asyncio.Timeout] = set()
         self._reached = False
         self._never_reached: Unreachable | None = None
-        """Why no connection could be made, where none ever was: trying it for each request would take a run's time."""
+        """Why no connection was ever made. Further requests then fail at once, to save time."""
         context = client_ssl_context(config)
         self._fresh = httpx.AsyncHTTPTransport(
             verify=context, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -123,7 +122,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; raises `NoAnswer`, or an `ExchangeError` when there is nothing to judge."""
+        """Send one request; raises `NoAnswer`, or `ExchangeError` if there is nothing to judge."""
         intent: Intent = request.extensions.get("ringback", Intent())
         body = await request.aread()
         self._guard.check(str(request.url), request.headers.multi_items(), body)
@@ -153,10 +152,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def _patiently(self, request: httpx.Request, body: bytes, intent: Intent, endpoint: str) -> httpx.Response:
         attempt = 0
-        if (
-            self._silent >= _SILENT_FOR_GOOD
-            and clock.monotonic() - self._silent_since < _SILENCE_SPARES * self._timeout
-        ):
+        if self._silent >= _SILENT_AFTER and clock.monotonic() - self._silent_since < _SILENCE_TIMEOUTS * self._timeout:
             raise Unreachable(f"the deployment has stopped answering: {self._silent} requests in a row timed out")
         while True:
             await self._unless_closed(self.patience.open(endpoint))
@@ -176,7 +172,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def _sent(self, request: httpx.Request, body: bytes, intent: Intent) -> httpx.Response:
         is_poll = request.url.path.endswith(POLL_PATH)
         if is_poll:
-            # A kept-alive connection may have been closed meanwhile; asking again on a new one decides.
+            # A kept-alive connection may have been closed meanwhile; if so, the poll is sent again on a new one.
             with contextlib.suppress(_StaleConnection):
                 return await self._once(self._pooled, request, body, intent, kept_alive=True)
         return await self._once(self._fresh, request, body, intent, kept_alive=False)
@@ -201,11 +197,11 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 if isinstance(_root(error), ssl.SSLError):
                     self._record(request, body, intent, begun, clock.monotonic(), failure="TLS handshake failed")
-                    raise self._unreachable(f"TLS with {request.url.host} failed: {_told(error)}", tls=True) from None
+                    raise self._unreachable(f"TLS with {request.url.host} failed: {_reason(error)}", tls=True) from None
                 if attempt == _CONNECT_TRIES - 1:
                     self._record(request, body, intent, begun, clock.monotonic(), failure="no connection")
                     where = f"{request.url.host}:{request.url.port or ''}".rstrip(":")
-                    raise self._unreachable(f"no connection to {where}: {_told(error)}") from None
+                    raise self._unreachable(f"no connection to {where}: {_reason(error)}") from None
                 await asyncio.sleep(_CONNECT_PAUSE * (attempt + 1))
             except asyncio.CancelledError:
                 if trace.sent_at is None:
@@ -213,9 +209,11 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 self._record(request, body, intent, trace.sent_at, clock.monotonic(), failure="interrupted")
                 raise _CutOff from None
             except httpx.LocalProtocolError as error:
-                raise NotSent(self._said(f"not sent: no HTTP request can be made of it ({_told(error)})")) from None
+                raise NotSent(
+                    self._message(f"not sent: no HTTP request can be made of it ({_reason(error)})")
+                ) from None
             except _Failed as failed:
-                failure = self._said(failed.failure)
+                failure = self._message(failed.failure)
                 if kept_alive and not trace.new and failed.failure == "connection closed":
                     raise _StaleConnection from None
                 ended = clock.monotonic()
@@ -246,7 +244,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         status: int | None = None
         headers: httpx.Headers | None = None
         decoder = BodyDecoder("")
-        if self._closed.is_set():  # here, since all that is ever sent passes here: retries too
+        if self._closed.is_set():  # here, because retries pass here too
             raise Interrupted
         try:
             async with asyncio.timeout(2 * self._timeout) as deadline:
@@ -290,14 +288,14 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         attempt = Attempt(exchange, sent, ended, answer)
         return httpx.Response(status, headers=plain, content=answer, extensions={"ringback": attempt}, request=request)
 
-    def _unreachable(self, told: str, *, tls: bool = False) -> Unreachable:
-        error = Unreachable(self._said(told), tls=tls)
+    def _unreachable(self, reason: str, *, tls: bool = False) -> Unreachable:
+        error = Unreachable(self._message(reason), tls=tls)
         if not self._reached:
             self._never_reached = error
         return error
 
-    def _said(self, text: str) -> str:
-        """A message in which the deployment may have had a say, cleaned and then cut: all our messages pass here."""
+    def _message(self, text: str) -> str:
+        """Redact a message that may quote the deployment, then cut it. Every message of this transport passes here."""
         clean = self._recorder.redactor.clean(text)
         return clean if len(clean) <= _LONGEST_MESSAGE else f"{clean[:_LONGEST_MESSAGE]}…"
 
@@ -314,7 +312,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )  # fmt: skip
 
     async def _allow_from_sending(self, trace: _Trace, deadline: asyncio.Timeout) -> None:
-        """The time allowed for an answer runs from the sending, not from our own connecting."""
+        """Start the time limit for the answer when the request is sent, not when the connection is made."""
         while trace.sent_at is None:
             await asyncio.sleep(min(0.05, self._timeout / 20))
         if not self._closed.is_set() and not deadline.expired():
@@ -322,13 +320,13 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             deadline.reschedule(asyncio.get_running_loop().time() + self._timeout - gone)
 
     def interrupt(self) -> None:
-        """Send nothing from now on, and wait for nothing: what is under way ends in `Interrupted`."""
+        """Send no more requests, and end those in progress with `Interrupted`."""
         self._closed.set()
         for deadline in self._deadlines:
             _end(deadline)
 
     async def _unless_closed(self, wait: Coroutine[Any, Any, None]) -> None:
-        """Wait for something; `Interrupted` if the transport is closed first."""
+        """Run `wait`; raises `Interrupted` if the transport is closed first."""
         waiting, closed = asyncio.ensure_future(wait), asyncio.ensure_future(self._closed.wait())
         try:
             await asyncio.wait({waiting, closed}, return_when=asyncio.FIRST_COMPLETED)
@@ -352,11 +350,11 @@ class _StaleConnection(Exception):
 
 
 class _CutOff(asyncio.CancelledError):
-    """We were interrupted after the sending, and before the answer."""
+    """The task was cancelled after sending the request and before the answer."""
 
 
 class _CutShort(Interrupted):
-    """The run was interrupted after the sending, and before the answer."""
+    """The run was interrupted after sending the request and before the answer."""
 
 
 class _Failed(Exception):
@@ -391,10 +389,10 @@ def _failure(error: httpx.TransportError, status: int | None) -> str:
 
 def _root(error: BaseException) -> BaseException:
     while error.__cause__ is not None or error.__context__ is not None:
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]  # one of them is there
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]  # one of them is not None
     return error
 
 
-def _told(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     cause = _root(error)
     return re.sub(r" \(_ssl\.c:\d+\)$", "", str(error) or str(cause)) or type(cause).__name__

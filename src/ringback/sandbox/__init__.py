@@ -1,9 +1,9 @@
-"""An embedded deployment of the API: faithful unless told to speak a dialect or to have a fault.
+"""An embedded deployment of the API: conforming unless configured with dialects or faults.
 
     with launch(SandboxSettings(port=0, ring_seconds=0.3)) as sandbox:
         httpx.post(f"{sandbox.base_url}/v2/call", ...)
 
-Nothing here knows about clients, clauses' verdicts or reports.
+This package does not import the rest of Ringback.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from ringback.sandbox.launch import RunningSandbox, launch, serve_forever
 from ringback.sandbox.settings import SandboxError, SandboxSettings
 
 if TYPE_CHECKING:
-    from ringback.sandbox.catalogue import Variation
+    from ringback.sandbox.catalogue import SandboxVariation
 
-    DIALECTS: Mapping[str, Variation]
-    FAULTS: Mapping[str, Variation]
+    DIALECTS: Mapping[str, SandboxVariation]
+    FAULTS: Mapping[str, SandboxVariation]
 
 __all__ = [
     "DIALECTS",
@@ -27,7 +27,7 @@ __all__ = [
     "RunningSandbox",
     "SandboxError",
     "SandboxSettings",
-    "Variation",
+    "SandboxVariation",
     "curl_lines",
     "launch",
     "list_text",
@@ -43,8 +43,8 @@ def list_text(kind: Literal["faults", "dialects"]) -> str:
 
 
 def __getattr__(name: str) -> object:
-    # The registers pull in the whole server; who only launches one in another process need not wait for that.
-    if name in ("FAULTS", "DIALECTS", "Variation"):
+    # Importing the registers imports the server too. A process that only launches a sandbox does not need it.
+    if name in ("FAULTS", "DIALECTS", "SandboxVariation"):
         from ringback.sandbox import variations
 
         return getattr(variations, name)

@@ -1,6 +1,6 @@
-"""The process that `launch` starts: settings come in over standard input, the address goes out.
+"""The process that `launch` starts: it reads settings from standard input and writes its address to standard output.
 
-It lives as long as its standard input stays open and its parent stays its parent.
+It runs until its standard input is closed or its parent has ended.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ringback.sandbox.settings import SandboxError, SandboxSettings
 
 def main() -> int:
     """Serve the sandbox that standard input describes; return an exit code."""
-    # Ctrl-C in a terminal reaches the whole process group; who started this process decides when it ends.
+    # Ctrl-C in a terminal reaches the whole process group; the parent decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
     line = sys.stdin.buffer.readline()

@@ -1,7 +1,7 @@
-"""What a trigger must carry to be accepted, and what a poll must look like.
+"""The rules by which triggers and polls are accepted.
 
-Each rule is a method or a class attribute of its own, so that a dialect or a fault can replace that
-one. Refusals name documented parameters and never quote what was sent.
+Each rule is a method or a class attribute of its own, so that a dialect or a fault can replace it. Refusals name
+documented parameters and never quote the request.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from ringback.sandbox.messages import JsonObject, Order, Refusal, Request
+from ringback.sandbox.messages import AcceptedTrigger, JsonObject, Refusal, Request
 from ringback.sandbox.settings import SandboxSettings
 
 REQUIRED = (
@@ -32,12 +32,12 @@ _URL_TEXT = re.compile(r"[\x21-\x7e]+")
 
 
 class Admission:
-    """The rules by which triggers and polls are let in."""
+    """Accepts or refuses triggers and polls."""
 
     required: ClassVar[tuple[str, ...]] = REQUIRED
-    """Parameters that must be there."""
+    """Parameters that must be present."""
     filled: ClassVar[tuple[str, ...]] = REQUIRED
-    """Parameters that null or an empty string does not satisfy."""
+    """Parameters that must be neither null nor an empty string."""
     texts: ClassVar[tuple[str, ...]] = (*REQUIRED[:-1], "Locale", "ResultDestination")
     """Parameters that are strings."""
     required_inputs: ClassVar[tuple[str, ...]] = REQUIRED_INPUTS
@@ -45,15 +45,15 @@ class Admission:
 
     settings: SandboxSettings
 
-    def admit(self, request: Request) -> Order:
-        """Return what to dial; raises Refusal."""
+    def admit(self, request: Request) -> AcceptedTrigger:
+        """Return a valid trigger; raises Refusal."""
         body = self.read_trigger(request)
         inputs = self.check(body, request)
-        return Order(body, inputs, request.body)
+        return AcceptedTrigger(body, inputs, request.body)
 
     def check(self, body: JsonObject, request: Request) -> dict[str, str]:
         """Apply every rule to a trigger's body and return its scenario inputs; raises Refusal."""
-        del request  # the rules of the documents look at the body alone
+        del request  # the documented rules concern the body only
         self.check_present(body)
         self.check_filled(body)
         self.check_types(body)
@@ -64,7 +64,7 @@ class Admission:
         return inputs
 
     def read_json(self, request: Request) -> Any:
-        """Return the JSON value of a body; raises Refusal when it is not JSON."""
+        """Return the JSON value of a body; raises Refusal if it is not JSON."""
         try:
             return orjson.loads(request.body)
         except orjson.JSONDecodeError:
@@ -91,7 +91,7 @@ class Admission:
                 raise Refusal(400, f"{name} must not be empty")
 
     def check_types(self, body: JsonObject) -> None:
-        """Refuse a documented parameter of another JSON type than the documented one."""
+        """Refuse a documented parameter of a wrong JSON type."""
         for name in self.texts:
             value = body.get(name)
             if value is not None and not isinstance(value, str):
@@ -149,7 +149,7 @@ class Admission:
                 raise Refusal(400, f"{name} must not be empty")
 
     def check_token(self, body: JsonObject) -> None:
-        """Refuse a token that is not the one of the project."""
+        """Refuse a wrong access token, or the right one for another project."""
         token = body.get("AccessToken")
         project = body.get("Project")
         if token is not None and not self.is_token(token):
@@ -162,7 +162,7 @@ class Admission:
         return hmac.compare_digest(token.encode(), self.settings.access_token.encode())
 
     def check_result_destination(self, body: JsonObject) -> None:
-        """Refuse a ResultDestination that cannot be posted to."""
+        """Refuse a ResultDestination that is not an http or https URL."""
         url = body.get("ResultDestination")
         if url is not None and not is_http_url(url):
             raise Refusal(400, "ResultDestination must be an http or https URL")
@@ -182,7 +182,7 @@ class Admission:
 
 
 def is_http_url(text: str) -> bool:
-    """Whether a request can be sent to `text`: an absolute http or https URL without stray characters."""
+    """Whether `text` is an absolute http or https URL in printable ASCII."""
     if not _URL_TEXT.fullmatch(text):
         return False
     try:

@@ -1,7 +1,6 @@
-"""The ASGI side of the sandbox: reads a request whole, within a bound, and hands it to the behaviour.
+"""The ASGI application of the sandbox: reads each request up to a size limit and passes it to the behaviour.
 
-There is no framework here because it would cost more than the deployment itself: see
-benchmarks/sandbox_throughput.py.
+It uses no web framework, for speed; `benchmarks/sandbox_throughput.py` measures the sandbox.
 """
 
 from __future__ import annotations
@@ -9,20 +8,20 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.messages import Receive, Refusal, Request, Send
 
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 MAX_DRAINED_BYTES: Final = 64 * 1024 * 1024
-"""How much of an oversized body is read and thrown away, so that its sender gets to see the refusal."""
+"""How much of an oversized body is read and dropped, so that its sender receives the refusal."""
 
 _log = logging.getLogger("ringback.sandbox")
 
 
 class SandboxApp:
-    """An ASGI application that behaves as it is told."""
+    """An ASGI application that answers as its behaviour decides."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: SandboxBehaviour) -> None:
         self.behaviour = behaviour
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -1,8 +1,8 @@
-"""The faithful deployment: what happens between a request and its answer.
+"""The conforming deployment: how it answers each request.
 
-Every decision is a small method. A dialect or a fault is a subclass that overrides one of them and
-calls `super()`; `variations.compose` stacks them. What must be in a request is in `admission`, the life
-of a call in `calls`, the sending of results in `delivery`.
+Every decision is a small method. A dialect or a fault is a subclass that overrides one of them and calls `super()`;
+`variations.compose` combines them. `admission` holds the rules for requests, `calls` the life of a call, `delivery` the
+sending of results.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Any, ClassVar
 import orjson
 
 from ringback.sandbox.admission import Admission
-from ringback.sandbox.calls import Call, CallBook, jittered
+from ringback.sandbox.calls import CallTable, SandboxCall, jittered
 from ringback.sandbox.certificates import Authority
-from ringback.sandbox.delivery import Courier, Parcel
+from ringback.sandbox.delivery import OutgoingResult, ResultSender
 from ringback.sandbox.messages import (
     POLL_PATH,
     TRIGGER_PATH,
-    Answer,
+    AcceptedTrigger,
     Headers,
     JsonObject,
-    Order,
     Refusal,
     Request,
+    SandboxAnswer,
     Send,
 )
 from ringback.sandbox.settings import SandboxSettings
@@ -36,42 +36,42 @@ _INVALID_NUMBER = "Invalid Number"
 _POOL_BYTES = 16 * 256
 
 
-class Behaviour(Admission):
+class SandboxBehaviour(Admission):
     """A deployment that keeps the contract."""
 
     keep_alive_seconds: ClassVar[float] = 30.0
-    """How long an idle connection is kept."""
+    """How long an idle connection stays open."""
     date_header: ClassVar[bool] = True
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
         self.random = random.Random(settings.seed)
         self.states = settings.states_by_number()
-        self.book = CallBook(
+        self.book = CallTable(
             channels=settings.channels,
             keep_seconds=settings.keep_finished_seconds,
             keep_calls=settings.keep_finished_calls,
             ring_time=self.ring_time,
             on_final=self.on_final,
         )
-        self.courier = Courier()
-        self.outbox: list[Call] = []
+        self.sender = ResultSender()
+        self.outbox: list[SandboxCall] = []
         self._pool = ""
         self._pool_at = 0
 
     @classmethod
     def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
-        """Return the settings that this behaviour runs with."""
+        """Return `settings` with what this behaviour changes in them."""
         return settings
 
     def server_context(self, authority: Authority) -> ssl.SSLContext:
-        """Return the TLS side of the server, with a certificate that clients can verify."""
+        """Return the server's TLS context, with a certificate that clients can verify."""
         return authority.server_context()
 
     def close(self) -> None:
-        """Stop ringing and delivering."""
+        """End no more calls and send no more results."""
         self.book.close()
-        self.courier.close()
+        self.sender.close()
 
     # From request to answer
 
@@ -79,16 +79,16 @@ class Behaviour(Admission):
         """Answer one request."""
         await self.transmit(self.answer(request), request, send)
 
-    async def transmit(self, answer: Answer, request: Request, send: Send) -> None:
+    async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
         """Send one answer."""
-        del request  # only variations look at who is answered
+        del request  # dialects and faults use it
         headers: Headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
         if answer.content_type is not None:
             headers.append((b"content-type", answer.content_type))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> SandboxAnswer:
         """Return the answer to any request."""
         try:
             if request.path == TRIGGER_PATH:
@@ -99,26 +99,26 @@ class Behaviour(Admission):
         except Refusal as refusal:
             return self.refuse(refusal, request)
 
-    def other_method(self, request: Request) -> Answer:
+    def other_method(self, request: Request) -> SandboxAnswer:
         """Answer another method than POST."""
         del request
         raise Refusal(405, "use POST", [(b"allow", b"POST")])
 
-    def other_path(self, request: Request) -> Answer:
+    def other_path(self, request: Request) -> SandboxAnswer:
         """Answer a path that is not one of the two."""
         del request
         raise Refusal(404, "no such path")
 
-    def refuse(self, refusal: Refusal, request: Request) -> Answer:
-        """Put a refusal into words."""
+    def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
+        """Return the answer that refuses a request."""
         del request
         body = orjson.dumps({"error": refusal.reason})
-        return Answer(refusal.status, body, headers=refusal.headers)
+        return SandboxAnswer(refusal.status, body, headers=refusal.headers)
 
-    def render(self, value: JsonObject, request: Request) -> Answer:
-        """Put a 200 answer into bytes."""
+    def render(self, value: JsonObject, request: Request) -> SandboxAnswer:
+        """Return the 200 answer whose body is `value`."""
         del request
-        return Answer(200, self.encode(value))
+        return SandboxAnswer(200, self.encode(value))
 
     def encode(self, value: JsonObject) -> bytes:
         """Return the JSON text of a 200 answer."""
@@ -126,27 +126,27 @@ class Behaviour(Admission):
 
     # Triggers
 
-    def trigger(self, request: Request) -> Answer:
-        """Place a call and answer with its id; raises Refusal."""
+    def trigger(self, request: Request) -> SandboxAnswer:
+        """Place a call and return the answer with its id; raises Refusal."""
         order = self.admit(request)
         if self.book.full:
             raise Refusal(429, "too many calls in progress", [(b"retry-after", b"1")])
         call = self.place(order)
         return self.render(self.acknowledge(call, order), request)
 
-    def place(self, order: Order) -> Call:
-        """Place the ordered call."""
-        call = Call(self.make_id(order), self.outcome(order), order.result_destination, order.immediate)
+    def place(self, order: AcceptedTrigger) -> SandboxCall:
+        """Place the call of a trigger."""
+        call = SandboxCall(self.make_id(order), self.outcome(order), order.result_destination, order.immediate)
         self.book.place(call)
         return call
 
-    def acknowledge(self, call: Call, order: Order) -> JsonObject:
+    def acknowledge(self, call: SandboxCall, order: AcceptedTrigger) -> JsonObject:
         """Return the body of a trigger's answer."""
         del order
         return {"UniqueId": call.unique_id}
 
-    def make_id(self, order: Order) -> str:
-        """Return a new id that nobody can guess."""
+    def make_id(self, order: AcceptedTrigger) -> str:
+        """Return a new id that cannot be guessed."""
         del order
         return self.random_hex()
 
@@ -159,18 +159,18 @@ class Behaviour(Admission):
         self._pool_at = at + 32
         return self._pool[at : at + 32]
 
-    def outcome(self, order: Order) -> str:
-        """Return the state that the dialled number will end in."""
+    def outcome(self, order: AcceptedTrigger) -> str:
+        """Return the final state of the dialled number."""
         return self.states.get(order.number, _INVALID_NUMBER)
 
-    def ring_time(self, call: Call) -> float | None:
-        """Return how many seconds a call rings; None: for ever."""
+    def ring_time(self, call: SandboxCall) -> float | None:
+        """Return how many seconds a call rings; None means that it never ends."""
         del call
         return jittered(self.settings.ring_seconds, self.settings.ring_jitter, self.random)
 
     # Polls
 
-    def poll(self, request: Request) -> Answer:
+    def poll(self, request: Request) -> SandboxAnswer:
         """Report the calls that are asked for; raises Refusal."""
         ids = self.read_poll(request)
         self.book.forget_old()
@@ -191,23 +191,23 @@ class Behaviour(Admission):
         return {"CallResults": entries}
 
     def entry(self, unique_id: str) -> JsonObject | None:
-        """Return what is told of one id, or None for nothing."""
+        """Return the entry for one id, or None to leave it out."""
         call = self.book.find(unique_id)
         if call is None:
             return self.unknown_entry(unique_id)
         return self.final_entry(call) if call.state else self.pending_entry(call)
 
-    def final_entry(self, call: Call) -> JsonObject | None:
-        """Return what is told of a call that is final."""
+    def final_entry(self, call: SandboxCall) -> JsonObject | None:
+        """Return the entry for a final call, or None to leave it out."""
         return self.make_entry(call.unique_id, self.word_for(call))
 
-    def pending_entry(self, call: Call) -> JsonObject | None:
-        """Return what is told of a call in progress."""
+    def pending_entry(self, call: SandboxCall) -> JsonObject | None:
+        """Return the entry for a call in progress, or None to leave it out."""
         del call
         return None
 
     def unknown_entry(self, unique_id: str) -> JsonObject | None:
-        """Return what is told of an id that is nobody's."""
+        """Return the entry for an unknown id, or None to leave it out."""
         del unique_id
         return None
 
@@ -215,14 +215,14 @@ class Behaviour(Admission):
         """Return one entry of a poll's answer."""
         return {"UniqueId": unique_id, "CallRequestId": "", "CallState": state}
 
-    def word_for(self, call: Call) -> str:
-        """Return the word that is used for a call's final state."""
+    def word_for(self, call: SandboxCall) -> str:
+        """Return the state that is reported for a final call."""
         return call.state
 
     # Results sent to ResultDestination
 
-    def on_final(self, call: Call) -> None:
-        """Tell of a call that has just become final."""
+    def on_final(self, call: SandboxCall) -> None:
+        """Send or queue the result of a call that has just become final."""
         if call.destination is None:
             return
         if call.immediate:
@@ -236,15 +236,15 @@ class Behaviour(Admission):
         for call in calls:
             self.deliver(call)
 
-    def deliver(self, call: Call) -> None:
-        """Send one call's result to its destination."""
-        self.courier.send(self.parcel(call))
+    def deliver(self, call: SandboxCall) -> None:
+        """Send the result of one call to its destination."""
+        self.sender.send(self.outgoing(call))
 
-    def parcel(self, call: Call) -> Parcel:
-        """Return what is sent of a call's result."""
+    def outgoing(self, call: SandboxCall) -> OutgoingResult:
+        """Return the request that sends a call's result."""
         body = orjson.dumps(self.delivered(call))
-        return Parcel(url=call.destination or "", body=body, unique_id=call.unique_id)
+        return OutgoingResult(url=call.destination or "", body=body, unique_id=call.unique_id)
 
-    def delivered(self, call: Call) -> dict[str, Any]:
-        """Return the JSON object that is sent of a call's result."""
+    def delivered(self, call: SandboxCall) -> dict[str, Any]:
+        """Return the JSON object that reports a call's result."""
         return {"UniqueId": call.unique_id, "CallState": self.word_for(call)}

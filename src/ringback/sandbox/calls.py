@@ -1,8 +1,8 @@
 """The calls of a sandbox: queued for a channel, ringing, final, forgotten.
 
 One timer serves all calls: those that end within the same few milliseconds share a bucket, so that a
-million calls in flight cost a million small objects and no tasks. What is told of a call, and to
-whom, is decided elsewhere.
+million calls in flight cost a million small objects and no tasks. What polls and deliveries report is decided in
+`behaviour`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Callable
 
 TICK_SECONDS = 0.005
 MAX_IN_FLIGHT = 2_000_000
-"""Calls queued or ringing at once, beyond which no more are taken."""
+"""The largest number of calls that are queued or ring at once; further triggers are refused."""
 
 
-class Call:
-    """One accepted call; `state` is "" until the call is final, and `outcome` is what it will be."""
+class SandboxCall:
+    """One accepted call. `state` is "" until the call is final; `outcome` is the final state that it will have."""
 
     __slots__ = ("destination", "finished_at", "immediate", "outcome", "state", "unique_id")
 
@@ -32,8 +32,8 @@ class Call:
         self.finished_at = 0.0
 
 
-class CallBook:
-    """Holds every call and ends each at its time.
+class CallTable:
+    """All calls; ends each at its time.
 
     `ring_time(call)` gives seconds, or None for a call that never ends; `on_final(call)` is called once
     a call has its final state.
@@ -45,19 +45,19 @@ class CallBook:
         channels: int,
         keep_seconds: float,
         keep_calls: int,
-        ring_time: Callable[[Call], float | None],
-        on_final: Callable[[Call], None],
+        ring_time: Callable[[SandboxCall], float | None],
+        on_final: Callable[[SandboxCall], None],
     ) -> None:
         self._free_channels = channels
         self._keep_seconds = keep_seconds
         self._keep_calls = keep_calls
         self._ring_time = ring_time
         self._on_final = on_final
-        self._calls: dict[str, Call] = {}
+        self._calls: dict[str, SandboxCall] = {}
         self._in_flight = 0
-        self._waiting: deque[Call] = deque()
-        self._finished: deque[Call] = deque()
-        self._buckets: dict[int, list[Call]] = {}
+        self._waiting: deque[SandboxCall] = deque()
+        self._finished: deque[SandboxCall] = deque()
+        self._buckets: dict[int, list[SandboxCall]] = {}
         self._ticks: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_tick = 0
@@ -73,7 +73,7 @@ class CallBook:
 
     @property
     def full(self) -> bool:
-        """Whether there is no room for another call."""
+        """Whether no more calls are accepted."""
         return self._in_flight >= MAX_IN_FLIGHT
 
     @property
@@ -83,16 +83,16 @@ class CallBook:
             self._loop = asyncio.get_running_loop()
         return self._loop
 
-    def find(self, unique_id: str) -> Call | None:
-        """Return the call of that id, or None."""
+    def find(self, unique_id: str) -> SandboxCall | None:
+        """Return the call with that id, or None."""
         return self._calls.get(unique_id)
 
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[SandboxCall]:
         """Return all calls that are still known, oldest first."""
         return list(self._calls.values())
 
-    def place(self, call: Call) -> None:
-        """Take a call: it rings at once if a channel is free, else when its turn comes."""
+    def place(self, call: SandboxCall) -> None:
+        """Add a call: it rings now if a channel is free, otherwise as soon as one is."""
         self._calls[call.unique_id] = call
         self._in_flight += 1
         if self._free_channels > 0:
@@ -111,20 +111,20 @@ class CallBook:
                 del self._calls[call.unique_id]
 
     def release_channel(self) -> None:
-        """Give a channel to the call that waits longest, or keep it free."""
+        """Use a free channel for the call that has waited longest, if any call waits."""
         if self._waiting:
-            # Not called directly: with a ring time of zero a long queue would nest as deep as it is long.
+            # A direct call would recurse once for each waiting call where the ring time is zero.
             self.loop.call_soon(self._ring, self._waiting.popleft())
         else:
             self._free_channels += 1
 
     def close(self) -> None:
-        """Stop the timer; no call ends any more."""
+        """Stop the timer, so that no more calls end."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _ring(self, call: Call) -> None:
+    def _ring(self, call: SandboxCall) -> None:
         seconds = self._ring_time(call)
         if seconds is None:
             return
@@ -157,7 +157,7 @@ class CallBook:
                 self._finish(call)
         self._set_timer()
 
-    def _finish(self, call: Call) -> None:
+    def _finish(self, call: SandboxCall) -> None:
         call.state = call.outcome
         call.finished_at = self.loop.time()
         self._finished.append(call)

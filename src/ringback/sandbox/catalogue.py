@@ -1,4 +1,4 @@
-"""The registers that faults and dialects enter themselves into."""
+"""The registers of faults and dialects."""
 
 from __future__ import annotations
 
@@ -7,41 +7,43 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.settings import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
-class Variation:
-    """A fault or a dialect: the clauses that it breaks or touches, and what it does, in one line."""
+class SandboxVariation:
+    """A fault or a dialect: the clauses that it breaks or concerns, and a description in one line."""
 
     name: str
     clauses: tuple[str, ...]
     description: str
-    behaviour: type[Behaviour]
+    behaviour: type[SandboxBehaviour]
 
 
 class Register:
-    """Variations by name, filled by decorating `Behaviour` subclasses."""
+    """Faults or dialects by name. Decorate a subclass of `SandboxBehaviour` to register it."""
 
     def __init__(self, kind: Literal["fault", "dialect"]) -> None:
         self.kind = kind
-        self._variations: dict[str, Variation] = {}
-        self.variations: Mapping[str, Variation] = MappingProxyType(self._variations)
+        self._variations: dict[str, SandboxVariation] = {}
+        self.variations: Mapping[str, SandboxVariation] = MappingProxyType(self._variations)
 
-    def __call__(self, name: str, *clauses: str) -> Callable[[type[Behaviour]], type[Behaviour]]:
-        """Register the decorated class; the first line of its docstring is the description."""
+    def __call__(
+        self, name: str, *clauses: str, description: str = ""
+    ) -> Callable[[type[SandboxBehaviour]], type[SandboxBehaviour]]:
+        """Register the decorated class; its description is by default the first line of its docstring."""
         if name in self._variations:
-            raise ValueError(f"two of the {self.kind}s are called {name}")
+            raise ValueError(f"two {self.kind}s are named {name}")
 
-        def add(behaviour: type[Behaviour]) -> type[Behaviour]:
-            description = (behaviour.__doc__ or "").strip().partition("\n")[0]
-            self._variations[name] = Variation(name, clauses, description, behaviour)
+        def add(behaviour: type[SandboxBehaviour]) -> type[SandboxBehaviour]:
+            text = description or (behaviour.__doc__ or "").strip().partition("\n")[0]
+            self._variations[name] = SandboxVariation(name, clauses, text, behaviour)
             return behaviour
 
         return add
 
-    def get(self, name: str) -> Variation:
+    def get(self, name: str) -> SandboxVariation:
         """Return the variation of that name; raises SandboxError with the nearest name."""
         try:
             return self._variations[name]
@@ -53,7 +55,7 @@ fault = Register("fault")
 dialect = Register("dialect")
 
 
-def table(variations: Mapping[str, Variation]) -> str:
+def table(variations: Mapping[str, SandboxVariation]) -> str:
     """Return variations as text: name, clauses and description, aligned."""
     rows = [(item.name, " ".join(item.clauses), item.description) for item in variations.values()]
     names = max(len(row[0]) for row in rows)

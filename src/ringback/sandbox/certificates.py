@@ -1,6 +1,6 @@
-"""The sandbox's own certificate authority, and the certificates it gives out.
+"""The sandbox's own certificate authority and the certificates that it issues.
 
-Keys live in memory; only the authority's certificate is written, for clients to verify against.
+Keys stay in memory; only the authority's certificate is written, so that clients can verify the server.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ class Authority:
         *,
         names: tuple[str, ...] | None = None,
         valid_for: tuple[timedelta, timedelta] | None = None,
-        stranger: bool = False,
+        unknown_authority: bool = False,
     ) -> ssl.SSLContext:
         """Return a server's TLS context with a certificate for `names`.
 
-        `valid_for` gives its first and last moment, relative to now; `stranger` has it signed by an
-        authority that no client knows.
+        `valid_for` is its first and last moment, relative to now; with `unknown_authority`, an authority that no
+        client trusts signs it.
         """
-        ca = trustme.CA(organization_name="Somebody else") if stranger else self._ca
+        ca = trustme.CA(organization_name="Somebody else") if unknown_authority else self._ca
         if valid_for is None:
             leaf = ca.issue_cert(*(names or self._own_names()))
         else:
-            now = datetime.now(UTC)  # TLS libraries verify by the machine's own clock
+            now = datetime.now(UTC)  # TLS libraries verify by the machine's clock
             leaf = ca.issue_cert(
                 *(names or self._own_names()), not_before=now + valid_for[0], not_after=now + valid_for[1]
             )

@@ -1,4 +1,4 @@
-"""The two requests of the API's documentation as shell commands for a running sandbox."""
+"""The two documented requests as shell commands for a running sandbox."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FIND_ID = r"""sed 's/.*"UniqueId" *: *"\([^"]*\)".*/\1/'"""
 
 
 def curl_lines(settings: SandboxSettings, base_url: str, ca_bundle: Path | None) -> str:
-    """Return a trigger and a poll for the call that it places, ready to paste into a shell."""
+    """Return shell commands that trigger a call and poll its result."""
     ca = f" --cacert {shlex.quote(str(ca_bundle))}" if ca_bundle else ""
     trigger = shlex.quote(json.dumps(example_trigger(settings), indent=2))
     return f"""\

@@ -1,36 +1,43 @@
-"""Sends results to the addresses that triggers named, and tries again when that fails.
+"""Sends results to the addresses that triggers named, and retries when that fails.
 
-What is sent is decided by the behaviour. Each destination (scheme, host and port) has a lane of its own with
-a bounded number of connections, so that one that is down or slow holds up nobody else. Redirects are
-not followed, certificates of receivers are not verified.
+The behaviour decides what is sent. Each destination (scheme, host and port) has its own queue and a bounded number of
+connections, so that a destination which is down or slow does not delay the others. Redirects are not followed,
+certificates of receivers are not verified.
+
+`httpcore`, the engine of httpx, sends the requests: httpx itself would take more processor time for each request, and
+for each start of a sandbox.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import cast
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
 
-import httptools
+if TYPE_CHECKING:
+    import httpcore
 
-CONNECTIONS_PER_LANE = 32
+CONNECTIONS_PER_DESTINATION = 32
 ATTEMPTS = 6
 FIRST_RETRY_SECONDS = 0.2
 """Pause before the second attempt; each further pause is twice as long."""
 ATTEMPT_SECONDS = 5.0
 IDLE_SECONDS = 2.0
+"""How long a connection stays open without a request."""
 MAX_WAITING = 200_000
-"""Parcels waiting in all lanes together, beyond which new ones are dropped."""
-MAX_LANES = 256
+"""Results waiting for all destinations together, beyond which new ones are dropped."""
+MAX_DESTINATIONS = 256
+
+Origin: TypeAlias = tuple[str, str, int]
+"""Scheme, host and port."""
 
 
 @dataclass(slots=True)
-class Parcel:
+class OutgoingResult:
     """One request to a destination."""
 
     url: str
@@ -39,247 +46,219 @@ class Parcel:
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     unique_id: str = ""
-    """The call that it tells of, for those who follow deliveries; not sent."""
+    """The call that it reports, for faults that follow deliveries; not sent."""
     failures: int = field(default=0, compare=False)
 
-    def to_bytes(self, parts: SplitResult) -> bytes:
-        """Return the request as it goes over the wire."""
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        host = parts.netloc.rpartition("@")[2]
-        head = f"{self.method} {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ringback-sandbox\r\n"
+    @property
+    def origin(self) -> Origin:
+        """Where it is sent."""
+        parts = urlsplit(self.url)
+        return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+    def all_headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers of the request."""
+        headers = [("Host", urlsplit(self.url).netloc.rpartition("@")[2]), ("User-Agent", "ringback-sandbox")]
         if self.body or self.method != "GET":
-            head += f"Content-Type: {self.content_type}\r\nContent-Length: {len(self.body)}\r\n"
-        head += "".join(f"{name}: {value}\r\n" for name, value in self.headers)
-        return head.encode() + b"\r\n" + self.body
+            headers += [("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))]
+        return [(name.encode(), value.encode()) for name, value in (*headers, *self.headers)]
 
 
 def _worth_retrying(status: int) -> bool:
     return status >= 500 or status == 429
 
 
-class Courier:
-    """Delivers parcels, in no particular order.
+class ResultSender:
+    """Sends results, in no particular order.
 
-    `worth_retrying(status)` decides which answers count as failures, `on_attempt(parcel, delivered)` is
-    told of each attempt's end.
+    `worth_retrying(status)` decides which answers count as failures, `on_attempt(result, delivered)` is called at the
+    end of each attempt.
     """
 
     def __init__(
         self,
         worth_retrying: Callable[[int], bool] = _worth_retrying,
-        on_attempt: Callable[[Parcel, bool], None] = lambda _parcel, _delivered: None,
+        on_attempt: Callable[[OutgoingResult, bool], None] = lambda _result, _delivered: None,
         attempts: int = ATTEMPTS,
     ) -> None:
         self.worth_retrying = worth_retrying
         self.on_attempt = on_attempt
         self.attempts = attempts
         self.waiting = 0
-        self._lanes: dict[tuple[str, str, int], _Lane] = {}
+        self._destinations: dict[Origin, _Destination] = {}
+        self._loading: asyncio.Task[None] | None = None
 
-    def send(self, parcel: Parcel) -> None:
-        """Send a parcel soon; returns at once."""
-        self._lane(parcel).add(parcel)
+    def send(self, result: OutgoingResult) -> None:
+        """Send a result soon; returns at once."""
+        origin = result.origin
+        destination = self._destinations.get(origin)
+        if destination is None:
+            self._forget_idle_destinations()
+            destination = self._destinations[origin] = _Destination(origin, self)
+        destination.add(result)
 
-    async def send_once(self, parcel: Parcel) -> bool:
-        """Send a parcel, once, and return whether it was delivered."""
-        return await self._lane(parcel).attempt(parcel)
+    async def send_once(self, result: OutgoingResult) -> bool:
+        """Send a result once, over a connection of its own, and return whether it was delivered."""
+        connection = _Connection(result.origin)
+        try:
+            return await self.attempt(result, connection)
+        finally:
+            await connection.close()
+
+    async def attempt(self, result: OutgoingResult, connection: _Connection) -> bool:
+        """Send a result once over a connection and return whether its destination accepted it."""
+        if self._loading is None:
+            self._loading = asyncio.get_running_loop().create_task(asyncio.to_thread(_load_client))
+        if not self._loading.done():
+            await asyncio.shield(self._loading)
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                return not self.worth_retrying(await connection.send(result))
+        except (OSError, TimeoutError, UnicodeError):
+            return False
 
     def close(self) -> None:
-        """Give up whatever is still on its way."""
-        for lane in self._lanes.values():
-            lane.close()
-        self._lanes.clear()
+        """Drop all results that are not delivered yet."""
+        for destination in self._destinations.values():
+            destination.close()
+        self._destinations.clear()
 
-    def _lane(self, parcel: Parcel) -> _Lane:
-        parts = urlsplit(parcel.url)
-        secure = parts.scheme == "https"
-        origin = (parts.scheme, parts.hostname or "", parts.port or (443 if secure else 80))
-        lane = self._lanes.get(origin)
-        if lane is None:
-            self._forget_idle_lanes()
-            lane = self._lanes[origin] = _Lane(origin[1], origin[2], secure, self)
-        return lane
-
-    def _forget_idle_lanes(self) -> None:
-        if len(self._lanes) >= MAX_LANES:
-            self._lanes = {origin: lane for origin, lane in self._lanes.items() if not lane.idle}
+    def _forget_idle_destinations(self) -> None:
+        if len(self._destinations) >= MAX_DESTINATIONS:
+            self._destinations = {o: destination for o, destination in self._destinations.items() if destination.busy}
 
 
-class _Lane:
-    """The parcels for one destination and the connections that they go over."""
+class _Destination:
+    """The results for one destination and the tasks that send them, each over its own connection."""
 
-    def __init__(self, host: str, port: int, secure: bool, courier: Courier) -> None:
-        self._host = host
-        self._port = port
-        self._secure = secure
-        self._courier = courier
-        self._waiting: deque[Parcel] = deque()
-        self._carriers: set[asyncio.Task[None]] = set()
-        self._spare: list[_Connection] = []
+    def __init__(self, origin: Origin, sender: ResultSender) -> None:
+        self._origin = origin
+        self._sender = sender
+        self._waiting: asyncio.Queue[OutgoingResult] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle_tasks = 0
         self._retries = 0
         self._closed = False
 
     @property
-    def idle(self) -> bool:
-        """Whether there is nothing left to do here."""
-        return not (self._waiting or self._carriers or self._retries or self._spare)
+    def busy(self) -> bool:
+        """Whether there is anything left to do here."""
+        return bool(self._tasks or self._retries)
 
-    def add(self, parcel: Parcel) -> None:
-        """Queue a parcel."""
-        if self._closed or self._courier.waiting >= MAX_WAITING:
+    def add(self, result: OutgoingResult) -> None:
+        """Queue a result."""
+        if self._closed or self._sender.waiting >= MAX_WAITING:
             return
-        self._courier.waiting += 1
-        self._waiting.append(parcel)
-        if len(self._carriers) < CONNECTIONS_PER_LANE:
-            carrier = asyncio.get_running_loop().create_task(self._carry())
-            self._carriers.add(carrier)
-            carrier.add_done_callback(self._carriers.discard)
+        self._sender.waiting += 1
+        self._waiting.put_nowait(result)
+        if self._waiting.qsize() > self._idle_tasks and len(self._tasks) < CONNECTIONS_PER_DESTINATION:
+            task = asyncio.get_running_loop().create_task(self._send_waiting())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def close(self) -> None:
         """Drop everything."""
         self._closed = True
-        self._courier.waiting -= len(self._waiting)
-        self._waiting.clear()
-        for carrier in self._carriers:
-            carrier.cancel()
-        for connection in self._spare:
-            connection.close()
+        self._sender.waiting -= self._waiting.qsize()
+        for task in self._tasks:
+            task.cancel()
 
-    async def _carry(self) -> None:
-        while self._waiting:
-            parcel = self._waiting.popleft()
-            self._courier.waiting -= 1
-            delivered = await self.attempt(parcel)
-            self._courier.on_attempt(parcel, delivered)
-            if not delivered:
-                self._retry(parcel)
-
-    async def attempt(self, parcel: Parcel) -> bool:
-        """Send a parcel once and return whether its destination took it."""
+    async def _send_waiting(self) -> None:
+        """Send results until none has come for a while."""
+        connection = _Connection(self._origin)
         try:
-            async with asyncio.timeout(ATTEMPT_SECONDS):
-                return not self._courier.worth_retrying(await self._post(parcel))
-        except (OSError, TimeoutError, UnicodeError):
-            return False
+            while (result := await self._next()) is not None:
+                self._sender.waiting -= 1
+                delivered = await self._sender.attempt(result, connection)
+                self._sender.on_attempt(result, delivered)
+                if not delivered:
+                    self._retry(result)
+        finally:
+            await connection.close()
 
-    def _retry(self, parcel: Parcel) -> None:
-        parcel.failures += 1
-        if parcel.failures < self._courier.attempts:
+    async def _next(self) -> OutgoingResult | None:
+        self._idle_tasks += 1
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                return await self._waiting.get()
+        except TimeoutError:
+            return None
+        finally:
+            self._idle_tasks -= 1
+
+    def _retry(self, result: OutgoingResult) -> None:
+        result.failures += 1
+        if result.failures < self._sender.attempts:
             self._retries += 1
-            pause = FIRST_RETRY_SECONDS * 2 ** (parcel.failures - 1)
-            asyncio.get_running_loop().call_later(pause, self._add_again, parcel)
+            pause = FIRST_RETRY_SECONDS * 2 ** (result.failures - 1)
+            asyncio.get_running_loop().call_later(pause, self._add_again, result)
 
-    def _add_again(self, parcel: Parcel) -> None:
+    def _add_again(self, result: OutgoingResult) -> None:
         self._retries -= 1
-        self.add(parcel)
-
-    async def _post(self, parcel: Parcel) -> int:
-        data = parcel.to_bytes(urlsplit(parcel.url))
-        while self._spare:
-            connection = self._spare.pop()
-            try:
-                return await self._post_over(connection, data)
-            except ConnectionError:
-                continue  # it had been idle, and was closed meanwhile: another one decides
-        return await self._post_over(await self._connect(), data)
-
-    async def _connect(self) -> _Connection:
-        _, connection = await asyncio.get_running_loop().create_connection(
-            _Connection, self._host, self._port, ssl=_trusting_context() if self._secure else None
-        )
-        return connection
-
-    async def _post_over(self, connection: _Connection, data: bytes) -> int:
-        try:
-            status = await connection.post(data)
-        except BaseException:
-            connection.close()
-            raise
-        if connection.reusable and not self._closed:
-            self._spare.append(connection)
-            connection.close_after(IDLE_SECONDS, self._drop)
-        else:
-            connection.close()
-        return status
-
-    def _drop(self, connection: _Connection) -> None:
-        if connection in self._spare:
-            self._spare.remove(connection)
+        self.add(result)
 
 
-class _Connection(asyncio.Protocol):
-    """One connection to a receiver, used for one request at a time."""
+class _Connection:
+    """A connection to one destination, opened when it is needed and used for one request at a time."""
 
-    def __init__(self) -> None:
-        self.reusable = False
-        self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
-        self._status: asyncio.Future[int] | None = None
-        self._expiry: asyncio.TimerHandle | None = None
-        self._lost = False
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._open: httpcore.AsyncHTTPConnection | None = None
 
-    async def post(self, data: bytes) -> int:
+    async def send(self, result: OutgoingResult) -> int:
         """Send one request and return the status of its answer; raises OSError."""
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
-        if self._transport is None or self._lost:
-            raise ConnectionResetError("connection closed")
-        self.reusable = False
-        self._status = asyncio.get_running_loop().create_future()
-        self._transport.write(data)
-        return await self._status
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._expiry is not None:
-            self._expiry.cancel()
-        if self._transport is not None:
-            self._transport.close()
-
-    def close_after(self, seconds: float, forget: Callable[[_Connection], None]) -> None:
-        """Close the connection unless it is used again within `seconds`, and call `forget`."""
-
-        def expire() -> None:
-            forget(self)
-            self.close()
-
-        self._expiry = asyncio.get_running_loop().call_later(seconds, expire)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports do not descend from asyncio.Transport, though they have its methods.
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
+        reused = self._open is not None
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._fail("the destination does not answer in HTTP")
-        except httptools.HttpParserUpgrade:
-            self._settle()
+            return await self._send(result)
+        except ConnectionError:
+            if not reused:
+                raise
+        return await self._send(result)  # the first connection had been idle and may have been closed meanwhile
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc  # closed or broken: all that matters is whether an answer came
-        self._lost = True
-        self._fail("the destination closed the connection")
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._open is not None:
+            connection, self._open = self._open, None
+            await connection.aclose()
 
-    def on_message_complete(self) -> None:
-        """Take the answer (called by the parser)."""
-        self.reusable = self._parser.should_keep_alive()
-        self._settle()
+    async def _send(self, result: OutgoingResult) -> int:
+        import httpcore  # loaded by `_load_client`
 
-    def _settle(self) -> None:
-        if self._status is not None and not self._status.done():
-            self._status.set_result(self._parser.get_status_code())
+        if self._open is not None and (self._open.has_expired() or not self._open.is_available()):
+            await self.close()
+        if self._open is None:
+            scheme, host, port = self._origin
+            self._open = httpcore.AsyncHTTPConnection(
+                httpcore.Origin(scheme.encode(), host.encode(), port),
+                ssl_context=_trusting_context() if scheme == "https" else None,
+            )
+        try:
+            async with self._open.stream(
+                result.method, result.url, headers=result.all_headers(), content=result.body or None
+            ) as answer:
+                async for _ in answer.aiter_stream():
+                    pass
+                return answer.status
+        except BaseException as error:
+            await self.close()
+            if isinstance(error, httpcore.NetworkError | httpcore.ProtocolError):
+                raise ConnectionError(str(error)) from error
+            raise
 
-    def _fail(self, reason: str) -> None:
-        if self._status is not None and not self._status.done():
-            self._status.set_exception(ConnectionResetError(reason))
+
+def _load_client() -> None:
+    """Import httpcore and the part of anyio that it uses for asyncio, which takes a tenth of a second.
+
+    Most sandboxes never send a result, and those that do answer requests meanwhile: a thread runs this.
+    """
+    import anyio
+    import httpcore  # noqa: F401 - for others to find it imported
+
+    anyio.run(anyio.sleep, 0)
 
 
 @cache
 def _trusting_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

@@ -1,4 +1,4 @@
-"""Starts sandboxes: in a process of its own for other commands, in the foreground for `ringback sandbox`."""
+"""Starts sandboxes: each in its own process for other commands, in the foreground for `ringback sandbox`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STOP_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """A sandbox that answers requests; `ca_bundle` is None without TLS, `settings` are the effective ones."""
+    """A sandbox that answers requests. `ca_bundle` is None without TLS; `settings` are the effective ones."""
 
     base_url: str
     ca_bundle: Path | None
@@ -35,14 +35,14 @@ class RunningSandbox:
 def launch(settings: SandboxSettings) -> Iterator[RunningSandbox]:
     """Run a sandbox in a process of its own for the length of a `with` block.
 
-    It answers when the block is entered, and is gone when it is left; should this process die first, it
-    goes too. Raises SandboxError when it does not start.
+    It answers requests when the block starts, and has ended when the block ends. It also ends when this process dies.
+    Raises SandboxError when it does not start.
     """
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "ringback.sandbox"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        process_group=0,  # Ctrl-C is ours to hear: in our group, it would hit the sandbox even as it starts
+        process_group=0,  # in our group, Ctrl-C would also interrupt the sandbox, even while it starts
     )
     running: RunningSandbox | None = None
     try:
@@ -53,9 +53,9 @@ def launch(settings: SandboxSettings) -> Iterator[RunningSandbox]:
 
 
 def serve_forever(settings: SandboxSettings, on_ready: Callable[[RunningSandbox], None] | None = None) -> None:
-    """Serve in this process until SIGINT or SIGTERM, and return.
+    """Serve in this process until SIGINT or SIGTERM.
 
-    `on_ready` is called once, when requests are answered. Raises SandboxError when the sandbox cannot start.
+    `on_ready` is called once, as soon as requests are answered. Raises SandboxError when the sandbox cannot start.
     """
     from ringback.sandbox.server import run
 
@@ -67,7 +67,7 @@ def serve_forever(settings: SandboxSettings, on_ready: Callable[[RunningSandbox]
 
 
 def _handshake(process: subprocess.Popen[bytes], settings: SandboxSettings) -> RunningSandbox:
-    """Give the child its settings (over a pipe: no process list shows the token) and await its address."""
+    """Send the child its settings and wait for its address. A pipe keeps the token out of process lists."""
     assert process.stdin is not None and process.stdout is not None  # noqa: S101 - both were asked for
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(json.dumps(settings.to_json()).encode() + b"\n")
@@ -85,7 +85,7 @@ def _handshake(process: subprocess.Popen[bytes], settings: SandboxSettings) -> R
 
 
 def _read_line(stream: IO[bytes], seconds: float) -> bytes | None:
-    """Return one line, b"" at the end of the stream, None when it takes too long."""
+    """Return one line, b"" at the end of the stream, or None after `seconds`."""
     descriptor = stream.fileno()
     line = b""
     deadline = clock.monotonic() + seconds
@@ -101,12 +101,12 @@ def _read_line(stream: IO[bytes], seconds: float) -> bytes | None:
 
 
 def _stop(process: subprocess.Popen[bytes], running: RunningSandbox | None) -> None:
-    # Its standard output stays open while it may still have something to say: a broken pipe would be a traceback.
+    # Its standard output stays open while it may still write: a broken pipe would make it print a traceback.
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.close()
     if running is None:
-        # It has not said yet where its files are: let it remove them.
+        # We do not know yet where its files are: let it remove them itself.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
     process.kill()

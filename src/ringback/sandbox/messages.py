@@ -1,7 +1,4 @@
-"""What goes in and comes out of the sandbox's behaviour: request, answer, refusal, order.
-
-No decisions are taken here.
-"""
+"""Requests, answers, refusals and accepted triggers, as plain data."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Answer:
+class SandboxAnswer:
     """One HTTP answer; Content-Length is added when it is sent."""
 
     status: int
@@ -48,7 +45,7 @@ class Answer:
 
 
 class Refusal(Exception):
-    """A request that is not accepted: a 4xx status and a reason that quotes nothing of the request."""
+    """A request is not accepted: a 4xx status, and a reason that quotes nothing from the request."""
 
     def __init__(self, status: int, reason: str, headers: Headers | None = None) -> None:
         super().__init__(reason)
@@ -58,8 +55,8 @@ class Refusal(Exception):
 
 
 @dataclass(slots=True)
-class Order:
-    """A trigger that was found good: what to dial, and where to tell of it."""
+class AcceptedTrigger:
+    """A valid trigger: the number to dial and where to send the result."""
 
     body: JsonObject
     inputs: Mapping[str, str]
@@ -82,6 +79,6 @@ class Order:
 
 
 def connection_of(send: Send) -> asyncio.Transport:
-    """Return the connection behind uvicorn's `send`, for behaviours that misuse it."""
+    """Return the connection behind uvicorn's `send`, for faults that break it."""
     cycle = cast("Any", send).__self__
     return cast("asyncio.Transport", cycle.transport)

@@ -1,7 +1,4 @@
-"""Runs one sandbox in this process: socket, TLS, event loop, signals.
-
-Starting it in a process of its own is `launch`'s job.
-"""
+"""Runs one sandbox in this process: socket, TLS, event loop, signals. `launch` runs one in a process of its own."""
 
 from __future__ import annotations
 
@@ -21,19 +18,19 @@ from pathlib import Path
 import uvicorn
 
 from ringback.sandbox.app import SandboxApp
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.certificates import Authority
 from ringback.sandbox.settings import SandboxError, SandboxSettings
 from ringback.sandbox.variations import compose
 
 Ready = Callable[[str, Path | None, SandboxSettings], None]
-"""Called with base URL, CA bundle and effective settings once requests are answered."""
+"""Called with base URL, CA bundle and effective settings as soon as requests are answered."""
 
 _BACKLOG = 4096
 
 
 def run(settings: SandboxSettings, on_ready: Ready, stop_when: Callable[[], bool] | None = None) -> None:
-    """Serve until SIGINT, SIGTERM or `stop_when()`, which is asked several times a second.
+    """Serve until SIGINT, SIGTERM or until `stop_when()` is true; it is called several times a second.
 
     Raises SandboxError when the sandbox cannot start.
     """
@@ -54,11 +51,11 @@ def run(settings: SandboxSettings, on_ready: Ready, stop_when: Callable[[], bool
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn with the behaviour's life tied to its own, and signals that end it without a traceback."""
+    """A uvicorn server that also starts and stops the behaviour, and that signals stop without a traceback."""
 
     def __init__(
         self,
-        kind: type[Behaviour],
+        kind: type[SandboxBehaviour],
         settings: SandboxSettings,
         authority: Authority | None,
         on_ready: Ready,
@@ -84,7 +81,7 @@ class _Server(uvicorn.Server):
             proxy_headers=False,
             backlog=_BACKLOG,
             timeout_graceful_shutdown=1,
-            timeout_keep_alive=kind.keep_alive_seconds,  # type: ignore[arg-type]  # fractions work as well
+            timeout_keep_alive=kind.keep_alive_seconds,  # type: ignore[arg-type]  # uvicorn accepts fractions too
         )
         config.load()
         if authority is not None:
@@ -94,7 +91,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self._flusher = asyncio.create_task(self._flush_regularly())
-        # What was imported stays; without this each collection would walk it again.
+        # Imported modules stay in memory: freezing them keeps the garbage collector from traversing them each time.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)

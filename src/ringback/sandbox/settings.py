@@ -1,7 +1,4 @@
-"""What a sandbox is started with, and what it raises when that cannot be.
-
-Nothing here starts anything; the demo values below are what `ringback sandbox` serves and documents.
-"""
+"""The settings of a sandbox. Their defaults are what `ringback sandbox` serves."""
 
 from __future__ import annotations
 
@@ -25,14 +22,14 @@ DEMO_LINES: Final[Mapping[str, str]] = {name: f"555000000{digit}" for digit, nam
 
 
 class SandboxError(Exception):
-    """The sandbox cannot start or did not stay up; the message is one line that names the mend."""
+    """The sandbox cannot start or has ended; the message is one line that says how to fix it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSettings:
-    """Everything that decides how one sandbox behaves. All times are seconds.
+    """The settings of one sandbox. All times are in seconds.
 
-    Raises SandboxError when a value makes no sense.
+    Raises SandboxError for an invalid value.
     """
 
     host: str = "127.0.0.1"
@@ -47,18 +44,18 @@ class SandboxSettings:
     display_number: str = "200"
     locale: str = "en-US"
     lines: Mapping[str, str] = field(default_factory=lambda: dict(DEMO_LINES))
-    """Numbers by the kind of line they are; any other number ends as Invalid Number."""
+    """Numbers by kind of line. A call to any other number ends as Invalid Number."""
     ring_seconds: float = 2.0
     ring_jitter: float = 0.1
     """The fraction by which a ring time varies, up and down."""
     channels: int = 64
-    """Calls that ring at once; further ones wait their turn."""
+    """How many calls ring at once; further calls wait."""
     queued_delivery_seconds: float = 1.0
-    """How often results that were not asked for immediately are sent."""
+    """Pause between two deliveries of queued results."""
     keep_finished_seconds: float = 3600.0
     keep_finished_calls: int = 100_000
     seed: int | None = None
-    """Makes ring times and shuffles reproducible. Identifiers are never seeded."""
+    """Makes ring times and shuffles reproducible. UniqueIds are random even with a seed."""
     faults: tuple[str, ...] = ()
     dialects: tuple[str, ...] = ()
 
@@ -88,7 +85,7 @@ class SandboxSettings:
         return {number: STATE_OF_LINE[line] for line, number in self.lines.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as plain JSON values, the access token among them."""
+        """Return the settings as JSON values, including the access token."""
         return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
 
     @classmethod
@@ -99,7 +96,7 @@ class SandboxSettings:
 
 
 def did_you_mean(kind: str, name: str, known: Mapping[str, object]) -> SandboxError:
-    """Return the error for a name that is not one of `known`, with the nearest one as the mend."""
+    """Return the error for a name that is not in `known`; it suggests the nearest known name."""
     return SandboxError(f"unknown {kind} {name!r}: {_suggestion(name, known)}")
 
 

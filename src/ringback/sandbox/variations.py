@@ -1,4 +1,4 @@
-"""All faults and dialects, registered, and how they are put on top of the faithful behaviour."""
+"""All registered faults and dialects, and how they are combined with the conforming behaviour."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ringback.sandbox.behaviour import Behaviour
-from ringback.sandbox.catalogue import Variation, table
+from ringback.sandbox.behaviour import SandboxBehaviour
+from ringback.sandbox.catalogue import SandboxVariation, table
 from ringback.sandbox.dialects import dialect
 from ringback.sandbox.faults import fault
 from ringback.sandbox.settings import SandboxError, SandboxSettings
 
-__all__ = ["DIALECTS", "FAULTS", "Variation", "compose", "dialect", "fault", "table"]
+__all__ = ["DIALECTS", "FAULTS", "SandboxVariation", "compose", "dialect", "fault", "table"]
 
 _SECTIONS = ("TRN", "REQ", "ACK", "RES", "STA", "DST", "ROB")
 
 
-def _place(variation: Variation) -> tuple[int, str]:
+def _place(variation: SandboxVariation) -> tuple[int, str]:
     clause = variation.clauses[0]
     return _SECTIONS.index(clause[:3]), clause
 
 
-FAULTS: Final[Mapping[str, Variation]] = MappingProxyType(
+FAULTS: Final[Mapping[str, SandboxVariation]] = MappingProxyType(
     {variation.name: variation for variation in sorted(fault.variations.values(), key=_place)}
 )
 """Faults by name, in the contract's order."""
-DIALECTS: Final[Mapping[str, Variation]] = dialect.variations
+DIALECTS: Final[Mapping[str, SandboxVariation]] = dialect.variations
 
 
-def compose(settings: SandboxSettings) -> type[Behaviour]:
-    """Return the behaviour that has all faults and dialects of the settings; raises SandboxError."""
+def compose(settings: SandboxSettings) -> type[SandboxBehaviour]:
+    """Return the behaviour with all faults and dialects of the settings; raises SandboxError."""
     layers = [fault.get(name).behaviour for name in settings.faults]
     layers += [dialect.get(name).behaviour for name in settings.dialects]
     if not layers:
-        return Behaviour
+        return SandboxBehaviour
     try:
-        return type("ComposedBehaviour", (*dict.fromkeys(layers), Behaviour), {})
-    except TypeError:  # one builds on the other, and they came in the wrong order
+        return type("ComposedBehaviour", (*dict.fromkeys(layers), SandboxBehaviour), {})
+    except TypeError:  # one is a subclass of the other and is named after it
         names = ", ".join((*settings.faults, *settings.dialects))
         raise SandboxError(f"{names} exclude each other: name one of them") from None

@@ -1,5 +1,5 @@
-// Brings results to the ResultDestination of their calls. What is sent, when, and whether it is
-// tried again is a matter of behaviour; this is the sending.
+// Sends results to the ResultDestination of their calls. The behaviour decides what is sent, when, and
+// whether it is retried.
 
 import http from 'node:http';
 import https from 'node:https';
@@ -9,7 +9,7 @@ const CLIENTS = { 'http:': http, 'https:': https };
 const PATIENCE_MS = 5000;
 const PAUSES_MS = [150, 300, 600, 1200];
 
-/** Sends one request; resolves to its status, or to 0 when there was no answer in time. */
+/** Sends one request; resolves to its status, or to 0 without an answer in time. */
 export function send({ method, url, headers = {}, body }, patience = PATIENCE_MS) {
   return new Promise((resolve) => {
     const target = new URL(url);
@@ -37,7 +37,7 @@ export class Courier {
     this.deployment = deployment;
   }
 
-  /** Sees to it that the call's result is sent, if there is somewhere to send it to. */
+  /** Sends the call's result later, if it has a destination. */
   watch(call) {
     const { behaviour } = this.deployment;
     if (call.destination === undefined) return;

@@ -1,5 +1,5 @@
-// The deployment's state: its settings, the book of calls, and what its behaviour remembers.
-// Not HTTP (front.mjs), not the judging of requests (trigger.mjs, poll.mjs).
+// The deployment's state: its settings, its calls, and the memory of its behaviour.
+// front.mjs does HTTP; trigger.mjs and poll.mjs check requests.
 
 import { Courier } from './courier.mjs';
 
@@ -39,7 +39,7 @@ export class Deployment {
     this.courier = new Courier(this);
   }
 
-  /** Dials the order's number; the call settles and is told of when its time has come. */
+  /** Places the call; it settles and is reported later. */
   place(order) {
     const { behaviour, book, courier, settings } = this;
     const call = {

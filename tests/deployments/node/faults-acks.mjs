@@ -7,12 +7,12 @@ import { natural } from './natural.mjs';
 const POOL = Array.from({ length: 24 }, () => randomBytes(16).toString('base64url'));
 const SECRET = randomBytes(16);
 
-/** Repeats the answer of the earlier call that the test finds like the order. */
+/** Repeats the answer of an earlier call for which the test holds. */
 const sameCall = (alike) => ({
   knownCall: (order, { book }) => book.all.find((call) => alike(call, order)),
 });
 
-/** Counts the calls placed, 1 for the first. */
+/** Counts the placed calls from 1. */
 const nextNumber = (memory) => {
   memory.count = (memory.count ?? 0) + 1;
   return memory.count;

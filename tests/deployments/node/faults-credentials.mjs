@@ -1,4 +1,4 @@
-// Faults in the judging of credentials and in the form of refusals: REQ-15 and REQ-16.
+// Faults in the check of credentials and in the form of refusals: REQ-15 and REQ-16.
 
 import { natural } from './natural.mjs';
 import { Refusal, isObject } from './refusal.mjs';

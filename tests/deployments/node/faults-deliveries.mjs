@@ -1,12 +1,12 @@
-// Faults in what is sent to ResultDestination: DST.
+// Faults in the results sent to ResultDestination: DST.
 
 import { send } from './courier.mjs';
 import { natural, withQuery } from './natural.mjs';
 
-/** Delivers only the results that the test lets through. */
+/** Delivers only the results for which the test holds. */
 const delivering = (test) => ({ delivers: test });
 
-/** Changes the requests that bring a result. */
+/** Changes the requests that deliver results. */
 const bringing = (change) => ({
   parcels: (ended, deployment) =>
     natural
@@ -14,7 +14,7 @@ const bringing = (change) => ({
       .map((parcel, index) => ({ ...parcel, ...change(ended[index], deployment, parcel) })),
 });
 
-const telling = (members) =>
+const reporting = (members) =>
   bringing((call, deployment) => ({ url: withQuery(call.destination, members(call, deployment)) }));
 
 const early = (test, share) => ({
@@ -33,12 +33,12 @@ export const DELIVERY_FAULTS = {
   'id-cut-in-delivery': {
     clauses: ['DST-01', 'DST-02'],
     summary: 'cuts the id to 20 characters in what it sends',
-    ...telling(({ id, state }) => ({ uniqueId: id.slice(0, 20), callState: state })),
+    ...reporting(({ id, state }) => ({ uniqueId: id.slice(0, 20), callState: state })),
   },
   'conversation-instead-of-id': {
     clauses: ['DST-01', 'DST-02'],
     summary: 'sends the ConversationId in the place of the UniqueId',
-    ...telling(({ body, state }) => ({ uniqueId: body.ConversationId, callState: state })),
+    ...reporting(({ body, state }) => ({ uniqueId: body.ConversationId, callState: state })),
   },
   'destination-path-dropped': {
     clauses: ['DST-01', 'DST-02'],
@@ -76,23 +76,23 @@ export const DELIVERY_FAULTS = {
     },
   },
 
-  'told-at-trigger': {
+  'reported-at-trigger': {
     clauses: ['DST-03'],
     summary: 'sends the id as soon as the call is placed',
     ...early(() => true, 0),
-    ...telling(({ id }) => ({ uniqueId: id })),
+    ...reporting(({ id }) => ({ uniqueId: id })),
   },
-  'queued-told-early': {
+  'queued-reported-early': {
     clauses: ['DST-03'],
     summary: 'sends queued results while the call is still ringing',
     ...early(({ immediate }) => !immediate, 0.1),
-    ...telling(({ id }) => ({ uniqueId: id })),
+    ...reporting(({ id }) => ({ uniqueId: id })),
   },
-  'busy-told-early': {
+  'busy-reported-early': {
     clauses: ['DST-03'],
     summary: 'sends the result of a busy line before polls know of it',
     ...early(({ outcome }) => outcome === 'Busy', 0.1),
-    ...telling(({ id, outcome }) => ({ uniqueId: id, callState: outcome })),
+    ...reporting(({ id, outcome }) => ({ uniqueId: id, callState: outcome })),
   },
 
   'only-answered-delivered': {
@@ -105,7 +105,7 @@ export const DELIVERY_FAULTS = {
     summary: 'fails to send states with a blank, which it does not escape',
     ...delivering(({ outcome }) => !outcome.includes(' ')),
   },
-  'errors-kept-back': {
+  'errors-not-sent': {
     clauses: ['DST-04'],
     summary: 'does not deliver the results of calls that ended in Error',
     ...delivering(({ outcome }) => outcome !== 'Error'),
@@ -114,17 +114,17 @@ export const DELIVERY_FAULTS = {
   'always-delivers-answered': {
     clauses: ['DST-05'],
     summary: 'sends Answered as the state of every call',
-    ...telling(({ id }) => ({ uniqueId: id, callState: 'Answered' })),
+    ...reporting(({ id }) => ({ uniqueId: id, callState: 'Answered' })),
   },
   'delivered-state-run-together': {
     clauses: ['DST-05'],
-    summary: 'sends states without their blanks, unlike those that polls tell',
-    ...telling(({ id, state }) => ({ uniqueId: id, callState: state.replaceAll(' ', '') })),
+    summary: 'sends states without their blanks, unlike those that polls report',
+    ...reporting(({ id, state }) => ({ uniqueId: id, callState: state.replaceAll(' ', '') })),
   },
   'queued-rejected-as-busy': {
     clauses: ['DST-05'],
     summary: 'sends Busy for calls that were rejected, when they were queued',
-    ...telling(({ id, state, immediate }) => ({
+    ...reporting(({ id, state, immediate }) => ({
       uniqueId: id,
       callState: state === 'Rejected' && !immediate ? 'Busy' : state,
     })),
@@ -133,7 +133,7 @@ export const DELIVERY_FAULTS = {
   'token-in-delivery': {
     clauses: ['DST-06'],
     summary: 'sends the AccessToken along in the query',
-    ...telling(({ id, state, body }) => ({
+    ...reporting(({ id, state, body }) => ({
       uniqueId: id,
       callState: state,
       accessToken: body.AccessToken,
@@ -159,7 +159,7 @@ export const DELIVERY_FAULTS = {
   'names-previous-call': {
     clauses: ['DST-06'],
     summary: 'names the call before along with the one that has ended',
-    ...telling((call, { book }) => ({
+    ...reporting((call, { book }) => ({
       uniqueId: call.id,
       callState: call.state,
       previous: book.all[book.all.indexOf(call) - 1]?.id ?? '',

@@ -1,5 +1,5 @@
-// Faults in what a trigger may and must carry: REQ-01 to REQ-14. Some refuse what they must accept (an
-// objection), others accept what they must refuse (a body that is amended first).
+// Faults in the checks of triggers: REQ-01 to REQ-14. Some refuse valid triggers (an objection), others
+// accept invalid ones (by changing the body first).
 
 import { Refusal, isObject } from './refusal.mjs';
 
@@ -17,21 +17,21 @@ const objecting = (test, detail) => ({
   objection: ({ body }, exchange) => (test(body, exchange) ? detail : undefined),
 });
 
-/** Merges changes into the trigger's body before it is judged. */
+/** Merges changes into the trigger's body before it is checked. */
 const amending = (change) => ({
   amend: (body, deployment) => (isObject(body) ? { ...body, ...change(body, deployment) } : body),
 });
 
-/** Replaces a member by what `mend` makes of it, where the test holds. */
-const mending = (name, test, mend) =>
+/** Replaces a member by `change(member)`, where the test holds. */
+const changing = (name, test, change) =>
   amending((body, deployment) =>
-    test(body[name]) ? { [name]: mend(body[name], deployment) } : {},
+    test(body[name]) ? { [name]: change(body[name], deployment) } : {},
   );
 
 /** Replaces entries of ScenarioInputParameters. */
-const mendingParameters = (mend) =>
-  mending('ScenarioInputParameters', Array.isArray, (list, deployment) =>
-    list.map((entry) => (isObject(entry) ? mend(entry, deployment) : entry)),
+const changingParameters = (change) =>
+  changing('ScenarioInputParameters', Array.isArray, (list, deployment) =>
+    list.map((entry) => (isObject(entry) ? change(entry, deployment) : entry)),
   );
 
 const absent = (value) => value === undefined;
@@ -42,7 +42,7 @@ const positionOf = (body, name) =>
   body.ScenarioInputParameters.findIndex(({ Name }) => Name === name);
 const lastNumber = ({ book }) => book.last?.number ?? '';
 
-/** Reads JSON that was cut off, by closing what is open. */
+/** Reads JSON that was cut off by closing what is open. */
 function parseLeniently(text) {
   for (const ending of ['', '"', '}', '"}', ']}', '}]}', '"}]}', 'null}', ':null}', '":null}']) {
     try {
@@ -54,7 +54,7 @@ function parseLeniently(text) {
   return JSON.parse(text);
 }
 
-/** Reads the JSON object at the beginning of a text, and cares for nothing behind it. */
+/** Reads the JSON object at the beginning of a text, and ignores the rest. */
 function parseBeginning(text) {
   for (let end = text.length; end > 0; end = text.lastIndexOf('}', end - 1)) {
     try {
@@ -215,32 +215,32 @@ const tooLax = {
   'tenant-defaulted': {
     clauses: ['REQ-10'],
     summary: 'accepts a trigger without Tenant and takes the default one',
-    ...mending('Tenant', absent, (_, { settings }) => settings.tenant),
+    ...changing('Tenant', absent, (_, { settings }) => settings.tenant),
   },
   'project-defaulted': {
     clauses: ['REQ-10'],
     summary: 'accepts a trigger without Project, as there is but one',
-    ...mending('Project', absent, (_, { settings }) => settings.project),
+    ...changing('Project', absent, (_, { settings }) => settings.project),
   },
   'conversation-made-up': {
     clauses: ['REQ-10'],
     summary: 'accepts a trigger without ConversationId and makes one up',
-    ...mending('ConversationId', absent, () => `conv-${Date.now()}`),
+    ...changing('ConversationId', absent, () => `conv-${Date.now()}`),
   },
   'orchestrator-optional': {
     clauses: ['REQ-10'],
     summary: 'accepts a trigger without OrchestratorUrl',
-    ...mending('OrchestratorUrl', absent, () => 'internal'),
+    ...changing('OrchestratorUrl', absent, () => 'internal'),
   },
   'token-absent-accepted': {
     clauses: ['REQ-10'],
     summary: 'checks the AccessToken only when there is one',
-    ...mending('AccessToken', absent, (_, { settings }) => settings.access_token),
+    ...changing('AccessToken', absent, (_, { settings }) => settings.access_token),
   },
   'parameters-remembered': {
     clauses: ['REQ-10'],
     summary: 'repeats the parameters of the latest call when a trigger has none',
-    ...mending(
+    ...changing(
       'ScenarioInputParameters',
       absent,
       (_, { book }) => book.last?.body.ScenarioInputParameters,
@@ -249,15 +249,15 @@ const tooLax = {
   'display-number-optional': {
     clauses: ['REQ-11'],
     summary: 'accepts a trigger without _DisplayNumber',
-    ...mending('ScenarioInputParameters', Array.isArray, (list) => [
-      { Name: '_DisplayNumber', Value: 'withheld' },
+    ...changing('ScenarioInputParameters', Array.isArray, (list) => [
+      { Name: '_DisplayNumber', Value: 'anonymous' },
       ...list,
     ]),
   },
   'destination-remembered': {
     clauses: ['REQ-11'],
     summary: 'dials the latest number again when a trigger has no _Destination',
-    ...mending('ScenarioInputParameters', Array.isArray, (list, deployment) => [
+    ...changing('ScenarioInputParameters', Array.isArray, (list, deployment) => [
       { Name: '_Destination', Value: lastNumber(deployment) },
       ...list,
     ]),
@@ -265,7 +265,7 @@ const tooLax = {
   'null-scenario-path': {
     clauses: ['REQ-12'],
     summary: 'accepts null for ScenarioPath',
-    ...mending(
+    ...changing(
       'ScenarioPath',
       (value) => value === null,
       () => '/default',
@@ -274,7 +274,7 @@ const tooLax = {
   'empty-orchestrator': {
     clauses: ['REQ-12'],
     summary: 'accepts an empty OrchestratorUrl',
-    ...mending(
+    ...changing(
       'OrchestratorUrl',
       (value) => value === '',
       () => 'internal',
@@ -283,7 +283,7 @@ const tooLax = {
   'null-token': {
     clauses: ['REQ-12'],
     summary: 'accepts null for AccessToken, which its credentials check skips',
-    ...mending(
+    ...changing(
       'AccessToken',
       (value) => value === null,
       (_, { settings }) => settings.access_token,
@@ -292,7 +292,7 @@ const tooLax = {
   'empty-destination-dials-latest': {
     clauses: ['REQ-12'],
     summary: 'dials the latest number again when _Destination is empty',
-    ...mendingParameters((entry, deployment) =>
+    ...changingParameters((entry, deployment) =>
       entry.Name === '_Destination' && entry.Value === ''
         ? { ...entry, Value: lastNumber(deployment) }
         : entry,
@@ -301,7 +301,7 @@ const tooLax = {
   'number-as-conversation': {
     clauses: ['REQ-13'],
     summary: 'accepts a number for ConversationId',
-    ...mending('ConversationId', (value) => typeof value === 'number', String),
+    ...changing('ConversationId', (value) => typeof value === 'number', String),
   },
   'loose-equality': {
     clauses: ['REQ-13'],
@@ -318,7 +318,7 @@ const tooLax = {
   'flag-as-text': {
     clauses: ['REQ-13'],
     summary: 'accepts "true" and "false" for SendResultImmediately',
-    ...mending(
+    ...changing(
       'SendResultImmediately',
       (value) => ['true', 'false'].includes(value),
       (value) => value === 'true',
@@ -327,12 +327,12 @@ const tooLax = {
   'flag-as-number': {
     clauses: ['REQ-13'],
     summary: 'accepts 0 and 1 for SendResultImmediately',
-    ...mending('SendResultImmediately', (value) => value === 0 || value === 1, Boolean),
+    ...changing('SendResultImmediately', (value) => value === 0 || value === 1, Boolean),
   },
   'end-user-as-text': {
     clauses: ['REQ-13'],
     summary: 'accepts a string for EndUser',
-    ...mending(
+    ...changing(
       'EndUser',
       (value) => typeof value === 'string',
       (Name) => ({ Name }),
@@ -341,21 +341,21 @@ const tooLax = {
   'phone-as-number': {
     clauses: ['REQ-13'],
     summary: 'accepts a number for EndUser.Phone',
-    ...mending('EndUser', isObject, (user) =>
+    ...changing('EndUser', isObject, (user) =>
       typeof user.Phone === 'number' ? { ...user, Phone: String(user.Phone) } : user,
     ),
   },
   'parameters-as-map': {
     clauses: ['REQ-13'],
     summary: 'accepts an object of names and values for ScenarioInputParameters',
-    ...mending('ScenarioInputParameters', isObject, (map) =>
+    ...changing('ScenarioInputParameters', isObject, (map) =>
       Object.entries(map).map(([Name, Value]) => ({ Name, Value })),
     ),
   },
   'variable-as-number': {
     clauses: ['REQ-13'],
     summary: 'accepts numbers for the values of project variables',
-    ...mendingParameters((entry) =>
+    ...changingParameters((entry) =>
       typeof entry.Value === 'number' && !String(entry.Name).startsWith('_')
         ? { ...entry, Value: String(entry.Value) }
         : entry,
@@ -364,7 +364,7 @@ const tooLax = {
   'locale-of-any-type': {
     clauses: ['REQ-13'],
     summary: 'accepts any type for Locale',
-    ...mending('Locale', (value) => value !== null && !absent(value), String),
+    ...changing('Locale', (value) => value !== null && !absent(value), String),
   },
   'entry-in-list-accepted': {
     clauses: ['REQ-14'],
@@ -379,7 +379,7 @@ const tooLax = {
       return typeof value === 'string' ? JSON.parse(value) : value;
     },
   },
-  'cut-off-mended': {
+  'cut-off-repaired': {
     clauses: ['REQ-14'],
     summary: 'accepts a trigger whose JSON is cut off, by closing what is open',
     parse: parseLeniently,

@@ -1,4 +1,4 @@
-// Faults in what a poll may carry and what it is answered: RES.
+// Faults in polls and their answers: RES.
 
 import { natural } from './natural.mjs';
 import { Refusal, isObject } from './refusal.mjs';
@@ -6,7 +6,7 @@ import { Refusal, isObject } from './refusal.mjs';
 const chosen = (calls) => calls.map((call) => ({ id: call.id, call }));
 const isOver = ({ settledAt }) => settledAt !== undefined;
 
-/** Finds the call of each id, as asked for, by a wrong comparison. */
+/** Finds the call of each id by a wrong comparison. */
 const matching = (alike) => ({
   select: (ids, { book }) =>
     [...new Set(ids)].map((id) => ({
@@ -15,21 +15,21 @@ const matching = (alike) => ({
     })),
 });
 
-/** Tells of every call when the test holds for the ids. */
-const tellingAll = (test) => ({
+/** Reports every call when the test holds for the ids. */
+const reportingAll = (test) => ({
   emptyListServed: true,
   select: (ids, deployment) =>
     test(ids) ? chosen(deployment.book.all) : natural.select(ids, deployment),
 });
 
-/** Fills in UniqueIds where the test holds for them. */
-const mendingIds = (test, mend) => ({
+/** Replaces UniqueIds where the test holds for them. */
+const changingIds = (test, change) => ({
   emptyListServed: true,
   amendPoll: (body) =>
-    isObject(body) && test(body.UniqueIds) ? { ...body, UniqueIds: mend(body.UniqueIds) } : body,
+    isObject(body) && test(body.UniqueIds) ? { ...body, UniqueIds: change(body.UniqueIds) } : body,
 });
 
-/** Writes every entry another way. */
+/** Changes every entry. */
 const rewriting = (change) => ({
   entry: (id, state, call) => change(natural.entry(id, state), call),
 });
@@ -59,12 +59,12 @@ export const RESULT_FAULTS = {
   },
   'null-when-empty': {
     clauses: ['RES-02'],
-    summary: 'gives null for CallResults when there is nothing to tell',
+    summary: 'gives null for CallResults when there is nothing to report',
     results: (entries) => ({ CallResults: entries.length === 0 ? null : entries }),
   },
   'absent-when-empty': {
     clauses: ['RES-02'],
-    summary: 'leaves CallResults out when there is nothing to tell',
+    summary: 'leaves CallResults out when there is nothing to report',
     results: (entries) => (entries.length === 0 ? {} : { CallResults: entries }),
   },
   'bare-list-for-several': {
@@ -97,7 +97,7 @@ export const RESULT_FAULTS = {
 
   'page-of-ten': {
     clauses: ['RES-04'],
-    summary: 'tells ten results at most',
+    summary: 'reports ten results at most',
     arrange: (entries) => entries.slice(0, 10),
   },
   'eleventh-left-out': {
@@ -112,7 +112,7 @@ export const RESULT_FAULTS = {
   },
   'chunks-overlap': {
     clauses: ['RES-04'],
-    summary: 'looks ids up in chunks of eight that overlap, and tells those at the border twice',
+    summary: 'looks ids up in chunks of eight that overlap, and reports those at the border twice',
     arrange: (entries) =>
       entries.flatMap((entry, index) => (index > 0 && index % 8 === 0 ? [entry, entry] : [entry])),
   },
@@ -137,7 +137,7 @@ export const RESULT_FAULTS = {
   },
   'one-result-a-line': {
     clauses: ['RES-04'],
-    summary: 'tells one result a number, when several calls to it are asked for',
+    summary: 'reports one result a number, when several calls to it are asked for',
     select: (ids, deployment) => [
       ...new Map(
         natural.select(ids, deployment).map((one) => [one.call?.number ?? one.id, one]),
@@ -152,7 +152,7 @@ export const RESULT_FAULTS = {
   },
   'error-voids-batch': {
     clauses: ['RES-04'],
-    summary: 'tells nothing but the failure when a call in the batch ended in Error',
+    summary: 'reports only the failure when a call in the batch ended in Error',
     arrange: (entries) => {
       const failed = entries.filter(({ CallState }) => CallState === 'Error');
       return failed.length > 0 ? failed : entries;
@@ -160,7 +160,7 @@ export const RESULT_FAULTS = {
   },
   'pending-holds-batch': {
     clauses: ['RES-04'],
-    summary: 'tells no result of a batch before all of its calls are over',
+    summary: 'reports no result of a batch before all of its calls are over',
     arrange: (entries, selected) =>
       selected.every(({ call }) => !call || isOver(call)) ? entries : [],
   },
@@ -178,53 +178,53 @@ export const RESULT_FAULTS = {
     },
   },
 
-  'empty-list-tells-all': {
+  'empty-list-reports-all': {
     clauses: ['RES-05'],
-    summary: 'tells of every call when the list of ids is empty',
-    ...tellingAll((ids) => ids.length === 0),
+    summary: 'reports every call when the list of ids is empty',
+    ...reportingAll((ids) => ids.length === 0),
   },
-  'missing-list-tells-all': {
+  'missing-list-reports-all': {
     clauses: ['RES-05', 'RES-08'],
-    summary: 'tells of every call when UniqueIds is missing',
-    ...mendingIds(
+    summary: 'reports every call when UniqueIds is missing',
+    ...changingIds(
       (ids) => ids === undefined,
       () => ['\0all'],
     ),
-    select: tellingAll((ids) => ids[0] === '\0all').select,
+    select: reportingAll((ids) => ids[0] === '\0all').select,
     emptyListServed: false,
   },
-  'null-list-tells-all': {
+  'null-list-reports-all': {
     clauses: ['RES-05', 'RES-08'],
-    summary: 'tells of every call when UniqueIds is null',
-    ...mendingIds(
+    summary: 'reports every call when UniqueIds is null',
+    ...changingIds(
       (ids) => ids === null,
       () => ['\0all'],
     ),
-    select: tellingAll((ids) => ids[0] === '\0all').select,
+    select: reportingAll((ids) => ids[0] === '\0all').select,
     emptyListServed: false,
   },
-  'object-tells-all': {
+  'object-reports-all': {
     clauses: ['RES-05', 'RES-08'],
-    summary: 'tells of every call when UniqueIds is an object, which it takes for a filter',
-    ...mendingIds(isObject, () => ['\0all']),
-    select: tellingAll((ids) => ids[0] === '\0all').select,
+    summary: 'reports every call when UniqueIds is an object, which it takes for a filter',
+    ...changingIds(isObject, () => ['\0all']),
+    select: reportingAll((ids) => ids[0] === '\0all').select,
     emptyListServed: false,
   },
-  'empty-id-tells-all': {
+  'empty-id-reports-all': {
     clauses: ['RES-05'],
-    summary: 'tells of every call when an empty id is asked for',
-    ...tellingAll((ids) => ids.includes('')),
+    summary: 'reports every call when an empty id is asked for',
+    ...reportingAll((ids) => ids.includes('')),
     emptyListServed: false,
   },
-  'percent-tells-all': {
+  'percent-reports-all': {
     clauses: ['RES-05'],
-    summary: 'matches ids as SQL patterns, so that % stands for every call',
+    summary: 'matches ids as SQL patterns, so that % matches every call',
     select: (ids, { book }) =>
       ids.includes('%') ? chosen(book.all) : natural.select(ids, { book }),
   },
   'prefix-finds-calls': {
     clauses: ['RES-05'],
-    summary: 'tells of the calls whose ids begin with what is asked for',
+    summary: 'reports the calls whose ids begin with what is asked for',
     select: (ids, { book }) =>
       ids.flatMap((id) => {
         const found = id.length < 3 ? [] : book.all.filter((call) => call.id.startsWith(id));
@@ -233,7 +233,7 @@ export const RESULT_FAULTS = {
   },
   'conversation-joined': {
     clauses: ['RES-05'],
-    summary: 'tells of all calls with the ConversationId of one that was asked for',
+    summary: 'reports all calls with the ConversationId of one that was asked for',
     select: (ids, deployment) => {
       const asked = natural.select(ids, deployment);
       const conversations = new Set(asked.map(({ call }) => call?.body.ConversationId));
@@ -279,18 +279,18 @@ export const RESULT_FAULTS = {
   },
   'unknown-is-error': {
     clauses: ['RES-06'],
-    summary: 'tells Error for ids that it does not know',
+    summary: 'reports Error for ids that it does not know',
     review: () => undefined,
     unknownEntry: (id) => natural.entry(id, 'Error'),
   },
   'unknown-is-invalid-beside-known': {
     clauses: ['RES-06'],
-    summary: 'tells Invalid Number for an unknown id beside known ones',
+    summary: 'reports Invalid Number for an unknown id beside known ones',
     unknownEntry: (id) => natural.entry(id, 'Invalid Number'),
   },
   'well-formed-unknown-no-answer': {
     clauses: ['RES-06'],
-    summary: 'tells No Answer for an unknown id that has the form of its own, as if it had expired',
+    summary: 'reports No Answer for an unknown id that has the form of its own, as if it had expired',
     review: (selected) => {
       if (!selected.some(({ id }) => /^[\w-]{22}$/.test(id))) natural.review(selected);
     },
@@ -307,7 +307,7 @@ export const RESULT_FAULTS = {
   },
   'stops-at-unknown': {
     clauses: ['RES-07'],
-    summary: 'tells the results up to the first unknown id only',
+    summary: 'reports the results up to the first unknown id only',
     select: (ids, deployment) => {
       const all = natural.select(ids, deployment);
       const end = all.findIndex(({ call }) => call === undefined);
@@ -327,7 +327,7 @@ export const RESULT_FAULTS = {
   'missing-list-is-empty': {
     clauses: ['RES-08'],
     summary: 'answers a poll without UniqueIds with no results',
-    ...mendingIds(
+    ...changingIds(
       (ids) => ids === undefined,
       () => [],
     ),
@@ -335,7 +335,7 @@ export const RESULT_FAULTS = {
   'string-for-list': {
     clauses: ['RES-08'],
     summary: 'accepts a single string for UniqueIds',
-    ...mendingIds(
+    ...changingIds(
       (ids) => typeof ids === 'string',
       (id) => [id],
     ),
@@ -344,12 +344,12 @@ export const RESULT_FAULTS = {
   'odd-members-skipped': {
     clauses: ['RES-08'],
     summary: 'passes over what is no string in UniqueIds, and answers for the rest',
-    ...mendingIds(Array.isArray, (ids) => ids.filter((id) => typeof id === 'string')),
+    ...changingIds(Array.isArray, (ids) => ids.filter((id) => typeof id === 'string')),
   },
   'nested-ids-flattened': {
     clauses: ['RES-08'],
     summary: 'accepts ids in lists within UniqueIds',
-    ...mendingIds(Array.isArray, (ids) => ids.flat()),
+    ...changingIds(Array.isArray, (ids) => ids.flat()),
     emptyListServed: false,
   },
   'bare-list-of-ids': {
@@ -374,13 +374,13 @@ export const RESULT_FAULTS = {
     amendPoll: (body) => {
       const ids = body?.UniqueIds;
       if (Array.isArray(ids) && new Set(ids).size < ids.length)
-        throw new Refusal(422, 'an id stands twice');
+        throw new Refusal(422, 'an id is given twice');
       return body;
     },
   },
   'second-copy-empty': {
     clauses: ['RES-09'],
-    summary: 'tells an id that is asked for twice once with its state and once without',
+    summary: 'reports an id that is asked for twice once with its state and once without',
     arrange: (entries, selected, ids) => {
       const again = ids.filter((id, index) => ids.indexOf(id) !== index);
       return [...entries, ...again.map((id) => natural.entry(id, ''))];

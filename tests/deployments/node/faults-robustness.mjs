@@ -1,4 +1,4 @@
-// Faults under odd input, under pressure, and in what refusals give away: ROB.
+// Faults with odd input, with many requests at once, and in what refusals disclose: ROB.
 
 import { natural } from './natural.mjs';
 import { DROP, HANG } from './outcomes.mjs';
@@ -16,7 +16,7 @@ const when = (test, answer) => ({
     exchange.method === 'POST' && exchange.kind && test(exchange) ? answer : undefined,
 });
 
-/** Gives the answer to what comes while eight other requests are in flight. */
+/** Gives the answer to requests that arrive while eight others are in flight. */
 const inACrowd = (kinds, answer) => ({
   dwell: 120,
   ...when(({ place, kind }) => place > 8 && kinds.includes(kind), answer),
@@ -50,7 +50,7 @@ const repeatsName = (text) =>
     (name) => text.split(new RegExp(`"${name}"\\s*:`)).length > 2,
   );
 
-/** Adds to the refusals of the endpoints what `leak` makes of them. */
+/** Adds `leak(refusal)` to the refusals of the endpoints. */
 const leaking = (leak) => ({
   refusal: (refusal, exchange, deployment) => {
     const answer = natural.refusal(refusal, exchange, deployment);

@@ -1,23 +1,23 @@
-// Faults in the states that calls are told to have, over their lives: STA.
+// Faults in the states that polls report over the life of a call: STA.
 
 import { natural } from './natural.mjs';
 
 const elapsed = ({ settledAt }) => Date.now() - settledAt;
 const isOver = ({ settledAt }) => settledAt !== undefined;
 
-/** Writes one state another way, in polls and in deliveries alike. */
+/** Misspells one state in polls and deliveries. */
 const respelled = (state, spelling) => ({
   settle: (call) => {
     call.state = call.outcome === state ? spelling : call.outcome;
   },
 });
 
-/** Tells the state that `change` makes of a final one. */
+/** Reports `change(state)` for a final state. */
 const drifting = (change) => ({
   stateOf: (call, deployment) => (call.state === '' ? '' : change(call, deployment)),
 });
 
-/** Tells the state that `guess` makes up while the call is in progress. */
+/** Reports `guess(call)` while the call is in progress. */
 const guessing = (guess) => ({
   stateOf: (call, deployment) => (call.state === '' ? guess(call, deployment) : call.state),
 });
@@ -59,7 +59,7 @@ export const STATE_FAULTS = {
   },
   'pending-cached': {
     clauses: ['STA-02'],
-    summary: 'tells a call that was polled while in progress as in progress for ever',
+    summary: 'reports a call that was polled while in progress as in progress for ever',
     stateOf: (call) => {
       call.stale ||= call.state === '';
       return call.stale ? '' : call.state;
@@ -97,7 +97,7 @@ export const STATE_FAULTS = {
 
   'next-lines-state': {
     clauses: ['STA-03'],
-    summary: 'tells for each line the state of the next one',
+    summary: 'reports for each line the state of the next one',
     outcome: ({ number }, { lines }) => {
       const numbers = [...lines.keys()];
       return lines.get(numbers[(numbers.indexOf(number) + 1) % numbers.length]);
@@ -105,7 +105,7 @@ export const STATE_FAULTS = {
   },
   'rejected-as-busy': {
     clauses: ['STA-03'],
-    summary: 'tells Busy for lines that reject',
+    summary: 'reports Busy for lines that reject',
     outcome: (order, deployment) => {
       const state = natural.outcome(order, deployment);
       return state === 'Rejected' ? 'Busy' : state;
@@ -113,7 +113,7 @@ export const STATE_FAULTS = {
   },
   'unavailable-as-no-answer': {
     clauses: ['STA-03'],
-    summary: 'tells No Answer for lines that are temporarily unavailable',
+    summary: 'reports No Answer for lines that are temporarily unavailable',
     outcome: (order, deployment) => {
       const state = natural.outcome(order, deployment);
       return state === 'Temporarily Unavailable' ? 'No Answer' : state;
@@ -127,7 +127,7 @@ export const STATE_FAULTS = {
   },
   'variables-decide': {
     clauses: ['STA-03'],
-    summary: 'tells Answered for every call without variables',
+    summary: 'reports Answered for every call without variables',
     outcome: (order, deployment) =>
       order.body.ScenarioInputParameters.length === 2
         ? 'Answered'
@@ -141,12 +141,12 @@ export const STATE_FAULTS = {
       call.state === 'Answered' && elapsed(call) > 1200 ? 'Error' : call.state,
     ),
   },
-  'told-once': {
+  'reported-once': {
     clauses: ['STA-04'],
-    summary: 'tells a result once and leaves it out ever after',
+    summary: 'reports a result once and leaves it out ever after',
     stateOf: (call) => {
-      if (call.told) return '';
-      call.told = call.state !== '';
+      if (call.reported) return '';
+      call.reported = call.state !== '';
       return call.state;
     },
   },
@@ -180,7 +180,7 @@ export const STATE_FAULTS = {
   },
   'third-reading-differs': {
     clauses: ['STA-04'],
-    summary: 'tells No Answer for Rejected from the third reading of the result on',
+    summary: 'reports No Answer for Rejected from the third reading of the result on',
     ...drifting((call) => {
       call.readings = (call.readings ?? 0) + 1;
       return call.state === 'Rejected' && call.readings > 2 ? 'No Answer' : call.state;
@@ -189,30 +189,30 @@ export const STATE_FAULTS = {
 
   'first-look-unavailable': {
     clauses: ['STA-05'],
-    summary: 'tells Temporarily Unavailable at the first poll for a call in progress',
+    summary: 'reports Temporarily Unavailable at the first poll for a call in progress',
     ...guessing((call) => (call.reads === 0 ? 'Temporarily Unavailable' : '')),
   },
   'no-answer-until-known': {
     clauses: ['STA-05'],
-    summary: 'tells No Answer for a call in progress',
+    summary: 'reports No Answer for a call in progress',
     ...guessing(() => 'No Answer'),
   },
   'answered-while-ringing': {
     clauses: ['STA-05'],
-    summary: 'tells Answered in the second half of the ringing',
+    summary: 'reports Answered in the second half of the ringing',
     ...guessing((call, { settings }) =>
       Date.now() - call.acceptedAt > settings.ring_seconds * 500 ? 'Answered' : '',
     ),
   },
   'pending-is-error-in-batches': {
     clauses: ['STA-05'],
-    summary: 'tells Error for calls in progress when several are asked for',
+    summary: 'reports Error for calls in progress when several are asked for',
     pendingEntry: (id, call, selected) =>
       selected.length > 1 ? natural.entry(id, 'Error') : undefined,
   },
   'undeclared-word': {
     clauses: ['STA-05', 'STA-01'],
-    summary: 'tells Ringing for a call in progress',
+    summary: 'reports Ringing for a call in progress',
     ...guessing(() => 'Ringing'),
   },
 };

@@ -63,7 +63,7 @@ export const TRANSPORT_FAULTS = {
   },
   'empty-results-untyped': {
     clauses: ['TRN-04'],
-    summary: 'sends no content type when there are no results to tell',
+    summary: 'sends no content type when there are no results to report',
     finish: (answer) =>
       answer.value?.CallResults?.length === 0
         ? { ...answer, headers: { ...answer.headers, 'content-type': undefined } }
@@ -104,7 +104,7 @@ export const TRANSPORT_FAULTS = {
   },
   'nan-member': {
     clauses: ['TRN-05'],
-    summary: 'tells a duration of NaN in its results, which is not JSON',
+    summary: 'reports a duration of NaN in its results, which is not JSON',
     ...rewritten('poll', (body) =>
       body.replaceAll('"CallRequestId"', '"Duration":NaN,"CallRequestId"'),
     ),

@@ -1,5 +1,5 @@
-// Every fault by its name. Each overrides decisions of natural.mjs with wrong ones; the first of
-// its clauses is the one that it is meant to break.
+// Every fault by its name. Each replaces decisions of natural.mjs by wrong ones; the first of its
+// clauses is its main one.
 
 import { ACK_FAULTS } from './faults-acks.mjs';
 import { CREDENTIAL_FAULTS } from './faults-credentials.mjs';

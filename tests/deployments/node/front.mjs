@@ -1,4 +1,4 @@
-// HTTP in and out: receives a request whole, has it judged, and writes the answer.
+// HTTP: receives a whole request, passes it on, and writes the answer.
 
 import http from 'node:http';
 import { randomUUID } from 'node:crypto';
@@ -42,7 +42,7 @@ async function judge(exchange, deployment) {
   return HANDLERS[exchange.kind](exchange, deployment);
 }
 
-/** A value becomes its JSON text; an answer with a body of its own stays as it is. */
+/** Writes a value as JSON; an answer that has a body stays unchanged. */
 function render(answer, exchange, behaviour) {
   if (answer.value === undefined) return answer;
   return {

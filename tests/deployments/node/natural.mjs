@@ -1,6 +1,6 @@
-// How this deployment behaves when it is left alone: a modern service behind a proxy. Everything
-// that the contract leaves open is decided here, and so is everything that a fault gets wrong;
-// tastes.mjs and faults.mjs hold other decisions by the same names.
+// The behaviour without a dialect or a fault: a modern service behind a proxy. It makes every choice
+// that the contract leaves open, and every decision that a fault can make wrong; dialects.mjs and
+// faults.mjs have other decisions under the same names.
 
 import { randomBytes } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';

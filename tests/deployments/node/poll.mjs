@@ -1,4 +1,4 @@
-// Reads a poll and tells how the calls that it names have ended.
+// Reads a poll and reports how the calls that it names have ended.
 
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -27,7 +27,7 @@ function entryFor({ id, call }, selected, deployment) {
     : behaviour.entry(id, state, call);
 }
 
-/** Answers a poll; throws a Refusal for what is no poll. */
+/** Answers a poll; throws a Refusal if it is malformed. */
 export async function poll(exchange, deployment) {
   const { behaviour } = deployment;
   const ids = readIds(behaviour.amendPoll(readJson(exchange.raw), deployment), behaviour);

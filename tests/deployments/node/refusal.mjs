@@ -1,6 +1,6 @@
-// A request that is refused, and the reading of JSON bodies, which both endpoints share.
+// Refusals, and the reading of JSON bodies; both endpoints use them.
 
-/** Refuses a request with a status, 4xx but for faults; the detail is fit for the client's eyes. */
+/** Refuses a request with a status (4xx except for faults) and a detail for the client. */
 export class Refusal extends Error {
   constructor(status, detail) {
     super(detail);
@@ -18,7 +18,7 @@ export function isObject(value) {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The JSON value of a body; refuses what is not UTF-8 or not JSON, and repeats none of it. */
+/** The JSON value of a body; refuses a body that is not UTF-8 or not JSON, without quoting it. */
 export function readJson(raw, parse = JSON.parse) {
   try {
     return parse(new TextDecoder('utf-8', { fatal: true }).decode(raw));

@@ -1,5 +1,4 @@
-// The command line: which taste, which fault, when to start and when to end.
-// What the deployment does is elsewhere: front.mjs serves, natural.mjs decides.
+// The command line: the dialect, the fault, start and end. front.mjs serves requests, natural.mjs decides.
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -8,18 +7,18 @@ import { Deployment } from './deployment.mjs';
 import { FAULTS } from './faults.mjs';
 import { listen } from './front.mjs';
 import { natural } from './natural.mjs';
-import { TASTES } from './tastes.mjs';
+import { DIALECTS } from './dialects.mjs';
 
 const OPTIONS = {
   settings: { type: 'string' },
-  taste: { type: 'string', default: 'natural' },
+  dialect: { type: 'string', default: 'natural' },
   fault: { type: 'string' },
   list: { type: 'boolean', default: false },
 };
 
 function listing() {
   return {
-    tastes: Object.entries(TASTES).map(([name, { summary }]) => ({ name, summary })),
+    dialects: Object.entries(DIALECTS).map(([name, { summary }]) => ({ name, summary })),
     faults: Object.entries(FAULTS).map(([name, { clauses, summary }]) => ({
       name,
       clauses,
@@ -38,7 +37,7 @@ async function start(values) {
   if (values.settings === undefined) throw new Error('--settings FILE is needed');
   const behaviour = {
     ...natural,
-    ...pick(TASTES, values.taste, 'taste'),
+    ...pick(DIALECTS, values.dialect, 'dialect'),
     ...pick(FAULTS, values.fault, 'fault'),
   };
   const settings = JSON.parse(readFileSync(values.settings, 'utf8'));

@@ -1,4 +1,4 @@
-// Reads a trigger, judges its credentials, and has the call placed.
+// Reads a trigger, checks its credentials, and places the call.
 
 import { Refusal, demand, isObject, readJson } from './refusal.mjs';
 
@@ -67,7 +67,7 @@ function checkCredentials(body, exchange, { behaviour, settings }) {
   if (Tenant !== settings.tenant) throw new Refusal(403, 'the tenant is not known');
 }
 
-/** Tells whoever runs this server of a number that it has no line for. */
+/** Logs a number that is not a line. */
 function reportStranger(body, lines) {
   if (!isObject(body) || !Array.isArray(body.ScenarioInputParameters)) return;
   for (const entry of body.ScenarioInputParameters) {
@@ -76,7 +76,7 @@ function reportStranger(body, lines) {
   }
 }
 
-/** Answers a trigger; throws a Refusal for what is not accepted. */
+/** Answers a trigger; throws a Refusal if it is not accepted. */
 export async function trigger(exchange, deployment) {
   const { behaviour, lines } = deployment;
   const body = behaviour.amend(readJson(exchange.raw, behaviour.parse), deployment);

@@ -1,4 +1,4 @@
-"""What an answer is before it goes onto the wire, and how JSON is written, well or with a fault."""
+"""Answers before they are sent, and how their JSON is written, with and without faults."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from tests.deployments.threads.ways import Ways
 
 @dataclass
 class Answer:
-    """Status, body and headers beside the length; no content type where there is none to name."""
+    """Status, body and headers other than Content-Length; the content type may be absent."""
 
     status: int
     body: bytes = b""
@@ -32,7 +32,7 @@ def accepted(content: dict[str, Any], token: str, immediate: bool, ways: Ways) -
         text = f'{{"UniqueId": {json.dumps(content["UniqueId"])}, {text[1:]}'
     if ways.fault("trailing-comment"):
         text += "\n<!-- rendered in 3 ms -->\n"
-    content_type = "text/html; charset=utf-8" if ways.fault("trigger-as-html") else ways.taste.content_type
+    content_type = "text/html; charset=utf-8" if ways.fault("trigger-as-html") else ways.dialect.content_type
     headers = {"X-Trace": f"key={token}"} if ways.fault("token-in-header") else {}
     return Answer(status, text.encode(), content_type, headers)
 
@@ -58,29 +58,29 @@ def results(entries: list[dict[str, Any]], asked: list[str], ways: Ways) -> Answ
         text = ")]}',\n" + text
     if ways.fault("bom-on-poll"):
         text = "\ufeff" + text
-    content_type: str | None = "text/plain; charset=utf-8" if ways.fault("poll-as-text") else ways.taste.content_type
+    content_type: str | None = "text/plain; charset=utf-8" if ways.fault("poll-as-text") else ways.dialect.content_type
     if ways.fault("empty-untyped") and not entries:
         content_type = None
     return Answer(status, text.encode(), content_type)
 
 
 def _content(entries: list[dict[str, Any]], ways: Ways) -> dict[str, Any]:
-    told: object = entries
+    value: object = entries
     if ways.fault("single-unwrapped") and len(entries) == 1:
-        told = entries[0]
+        value = entries[0]
     if ways.fault("none-is-null") and not entries:
-        told = None
-    content: dict[str, Any] = {"CallResults": told}
+        value = None
+    content: dict[str, Any] = {"CallResults": value}
     if ways.fault("none-is-nothing") and not entries:
         content = {}
-    if ways.taste.extras:
+    if ways.dialect.extras:
         content["Count"] = len(entries)
     return content
 
 
 def written(data: object, ways: Ways) -> str:
-    """JSON in the taste's style."""
-    match ways.taste.json_style:
+    """JSON in the dialect's style."""
+    match ways.dialect.json_style:
         case "pretty":
             return "\r\n  " + json.dumps(data, indent="\t", ensure_ascii=False) + "\n\n"
         case "slashes":

@@ -1,4 +1,4 @@
-"""The calls of the threads deployment: their ids, their lives, and which state of theirs is told when."""
+"""The calls of the threads deployment: their ids, how they end, and when polls report which state."""
 
 import hashlib
 import threading
@@ -19,7 +19,7 @@ SPELLINGS = {
     "voicemail": ("No Answer", "Answered"),
     "unreachable-is-error": ("Temporarily Unavailable", "Error"),
 }
-"""By fault: a state, and what the deployment makes of it."""
+"""By fault: a state, and the wrong state in its place."""
 
 
 @dataclass
@@ -54,14 +54,14 @@ class Exchange:
         self._salt = uuid.uuid4()
 
     def place(self, order: Order) -> Call:
-        """Start the call that was ordered; under some faults a call that there was before comes back."""
+        """Start a call; some faults return an earlier call instead."""
         raced = self._raced_id() if self.ways.fault("id-raced") else None
         with self.lock:
             call_id = raced or self._id(order)
             now = time.monotonic()
             outcome = self._outcome(order)
-            rings = 0.0 if outcome in self.ways.taste.instant_states else self.ways.settings.ring_seconds
-            call = Call(call_id, str(uuid.uuid4()), order, outcome, now, now + rings + self.ways.taste.tell_after)
+            rings = 0.0 if outcome in self.ways.dialect.instant_states else self.ways.settings.ring_seconds
+            call = Call(call_id, str(uuid.uuid4()), order, outcome, now, now + rings + self.ways.dialect.tell_after)
             if self._never_ends(order, outcome):
                 call.final_at = float("inf")
             self.placed.append(call)
@@ -92,7 +92,7 @@ class Exchange:
             "id-of-clock": lambda: f"{int(time.time())}.{self._counter}",
         }
         make = self.ways.of_fault(made)
-        return make() if make else self.ways.taste.new_id()
+        return make() if make else self.ways.dialect.new_id()
 
     def _outcome(self, order: Order) -> str:
         lines = self.ways.settings.lines
@@ -121,12 +121,12 @@ class Exchange:
             )
         )
 
-    def told(self, call: Call) -> str | None:
-        """The state to tell in a poll: empty while the call is pending, None where nothing is to be told."""
+    def reported(self, call: Call) -> str | None:
+        """The state to report in a poll: empty while the call is pending, None to leave it out."""
         with self.lock:
-            return self._told_ringing(call) if call.ringing() else self._told_final(call)
+            return self._reported_ringing(call) if call.ringing() else self._reported_final(call)
 
-    def _told_ringing(self, call: Call) -> str:
+    def _reported_ringing(self, call: Call) -> str:
         passed = (time.monotonic() - call.placed) / (call.final_at - call.placed)
         call.stuck = self.ways.fault("pending-cached")
         shown = {
@@ -137,7 +137,7 @@ class Exchange:
         }
         return self.ways.of_fault(shown) or ""
 
-    def _told_final(self, call: Call) -> str | None:
+    def _reported_final(self, call: Call) -> str | None:
         if call.stuck:
             return ""
         call.reads += 1
@@ -159,13 +159,13 @@ class Exchange:
             return "No Answer"
         return call.outcome
 
-    def everybody(self) -> list[Call]:
+    def all_calls(self) -> list[Call]:
         """All calls, in the order in which they were placed."""
         with self.lock:
             return list(self.calls.values())
 
     def find(self, call_id: str) -> Call | None:
-        """The call of this id, or, under some faults, of an id that is near it."""
+        """The call with this id; with some faults, also one with a similar id."""
         with self.lock:
             return self.calls.get(call_id) or next(
                 (call for call in self.calls.values() if self._near(call, call_id)), None

@@ -1,4 +1,4 @@
-"""Sends results to where triggers wanted them: when, in which form, how often, and the faults in that."""
+"""Sends results to ResultDestination: when, in which form, how often, and with which faults."""
 
 import http.client
 import json
@@ -31,7 +31,7 @@ class Courier:
     def __init__(self, ways: Ways, exchange: Exchange) -> None:
         self.ways = ways
         self.exchange = exchange
-        # No proxy, whatever the environment says.
+        # Ignore proxies of the environment.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._lock = threading.Lock()
         self._gathered: dict[str, list[dict[str, Any]]] = {}
@@ -43,7 +43,7 @@ class Courier:
             threading.Thread(target=self._accompany, args=(call, call.order.destination), daemon=True).start()
 
     def probe(self, url: str) -> bool:
-        """Whether something answers at this address, whatever it says."""
+        """Whether this address answers, with any status."""
         return _is_address(url) and self._request(url, "POST", b"", {}) is not None
 
     def _accompany(self, call: Call, url: str) -> None:
@@ -56,8 +56,8 @@ class Courier:
             return
         settings = self.ways.settings
         delay = settings.delivery_seconds if call.order.immediate else settings.queued_delivery_seconds
-        _sleep_until(call.final_at + (0.0 if call.outcome in self.ways.taste.instant_states else delay))
-        if self._withheld(call):
+        _sleep_until(call.final_at + (0.0 if call.outcome in self.ways.dialect.instant_states else delay))
+        if self._never_sent(call):
             return
         if self.ways.fault("sent-under-lock"):
             with self.exchange.lock:
@@ -66,14 +66,14 @@ class Courier:
             self._deliver(call, url)
 
     def _deliver(self, call: Call, url: str) -> None:
-        if self.ways.taste.delivery == "array":
+        if self.ways.dialect.delivery == "array":
             self._gather(url, self._result(call))
             return
-        for _ in range(self.ways.taste.copies):
+        for _ in range(self.ways.dialect.copies):
             arrived = self._send(url, self._result(call))
             call.sent, call.unsendable = arrived, not arrived
 
-    def _withheld(self, call: Call) -> bool:
+    def _never_sent(self, call: Call) -> bool:
         immediate = call.order.immediate
         if call.outcome in (self.ways.of_fault(UNSENT_STATES) or ()):
             return True
@@ -114,7 +114,7 @@ class Courier:
         if self.ways.fault("sends-previous"):
             result["Previous"] = self._before(call).id
         if self.ways.fault("sends-all-ringing"):
-            others = [other for other in self.exchange.everybody() if abs(other.placed - call.placed) < 1]
+            others = [other for other in self.exchange.all_calls() if abs(other.placed - call.placed) < 1]
             result["Batch"] = [other.id for other in others]
         return result
 
@@ -128,11 +128,11 @@ class Courier:
         return call.outcome
 
     def _before(self, call: Call) -> Call:
-        everybody = self.exchange.everybody()
-        return everybody[everybody.index(call) - 1]
+        calls = self.exchange.all_calls()
+        return calls[calls.index(call) - 1]
 
     def _gather(self, url: str, result: dict[str, Any]) -> None:
-        """Send together what is due at one address within a short while."""
+        """Send together the results that are due at one address within a short time."""
         with self._lock:
             waiting = self._gathered.setdefault(url, [])
             waiting.append(result)
@@ -146,7 +146,7 @@ class Courier:
     def _send(self, url: str, result: dict[str, Any]) -> bool:
         call_id = str(result.get("UniqueId", ""))
         fields = urlencode({"unique_id": call_id, "call_state": result.get("CallState", "")}, quote_via=quote)
-        match self.ways.taste.delivery:
+        match self.ways.dialect.delivery:
             case "get-query":
                 return self._attempt(_with_query(url, fields), "GET", None, {})
             case "form":
@@ -168,7 +168,7 @@ class Courier:
         return self._attempt(url, "PUT", json.dumps(result).encode(), headers)
 
     def _attempt(self, url: str, method: str, body: bytes | None, headers: dict[str, str]) -> bool:
-        """Whether the delivery arrived, after several attempts where it was refused for now."""
+        """Send a delivery, with retries after temporary failures; returns whether it arrived."""
         for attempt in range(ATTEMPTS):
             status = self._request(url, method, body, headers)
             if status is not None and status != 503:

@@ -1,5 +1,5 @@
-"""The faults of the threads deployment, as a table: the clause that each breaks first, others that it breaks by nature,
-its name, and what the deployment does wrong. Where a fault acts, it is consulted by name."""
+"""The faults of the threads deployment, as a table: the clauses that each breaks, its main clause first, its name, and
+what the deployment does wrong. The code asks for the active fault by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ TRN-03 get-poll | answers GET on the poll's address with 200 and an empty list
 TRN-03 head-answered | answers HEAD with 200, as for a load balancer
 TRN-03 get-redirected | redirects GET to a page of documentation
 TRN-04 poll-as-text | says text/plain on polls
-TRN-04 empty-untyped | leaves Content-Type out when a poll has nothing to tell
+TRN-04 empty-untyped | leaves Content-Type out when a poll has nothing to report
 TRN-04 trigger-as-html | says text/html on accepted triggers
 TRN-05 bom-on-poll | begins each poll's answer with a byte-order mark
 TRN-05 trailing-comment | ends a trigger's answer with an HTML comment about the time it took
 TRN-05 guarded-json | puts the guard against script inclusion before a poll's answer when there are results
-TRN-05 nan-duration | tells NaN as the duration of a call that still rings
+TRN-05 nan-duration | reports NaN as the duration of a call that still rings
 TRN-06 state-twice | names CallState twice in each result, first empty and then with the state
 TRN-06 id-twice | names UniqueId twice in a trigger's answer, with the same value
 TRN-06 nested-twice | names a member twice inside the object of an extra member of a poll's answer
 REQ-01 empty-header-refused | refuses a header Project that is empty
 REQ-01 full-example-refused | refuses a trigger that carries all four optional parameters
-REQ-02 some-option-needed | refuses a trigger that carries neither EndUser nor Locale
+REQ-02 some-option-needed | refuses a trigger that has neither EndUser nor Locale
 REQ-02 bare-trigger-refused | refuses a trigger that carries no optional parameter at all
 REQ-03,REQ-02 locale-needed | refuses a trigger without Locale
 REQ-03 flag-needed | refuses a ResultDestination that comes without SendResultImmediately
@@ -65,7 +65,7 @@ REQ-13 locale-unlooked | accepts a Locale of any type
 REQ-14 array-of-one | accepts an array that holds one trigger
 REQ-14 trailing-junk | accepts a body with something after its JSON object
 REQ-14 text-in-text | accepts a JSON string that holds a trigger as text
-REQ-14 cut-off-mended | accepts a body that lacks its closing brace
+REQ-14 cut-off-repaired | accepts a body that lacks its closing brace
 REQ-15 token-case-blind | accepts the token in other case
 REQ-15 token-prefix | accepts any beginning of the token of at least four characters
 REQ-15 token-appended | accepts the token with something appended
@@ -84,7 +84,7 @@ ACK-02 id-in-list | wraps a trigger's answer in an array
 ACK-03 id-of-body | gives byte-identical triggers the same UniqueId
 ACK-03 id-of-conversation | gives all calls of a ConversationId the same UniqueId
 ACK-03,STA-03 id-raced | gives triggers that come at once the same UniqueId
-ACK-03,STA-03 id-wraps | begins its ids anew after 24 calls
+ACK-03,STA-03 id-wraps | repeats its ids after 24 calls
 ACK-03 id-of-line-second | gives calls to one line within one second the same UniqueId
 ACK-03 id-of-ringing-line | gives a call to a line that still rings the UniqueId of the first call
 ACK-04 id-counts | counts its ids upwards
@@ -93,26 +93,26 @@ RES-01 pending-202 | answers a poll with 202 while a call in it is pending
 RES-01 pending-404 | answers 404 to a poll for a single call that is pending
 RES-01 finished-206 | answers 206 when some calls of a poll are final and some not
 RES-02 single-unwrapped | gives CallResults as an object when there is just one result
-RES-02 none-is-null | gives CallResults as null when there is nothing to tell
-RES-02 none-is-nothing | leaves CallResults out when there is nothing to tell
+RES-02 none-is-null | gives CallResults as null when there is nothing to report
+RES-02 none-is-nothing | leaves CallResults out when there is nothing to report
 RES-03 request-id-null | gives null for CallRequestId
 RES-03 request-id-late | leaves CallRequestId out while a call is pending
 RES-03 pending-null | gives null as the state of a pending call
-RES-04 sixteen-told | answers only the first sixteen of a batch
+RES-04 sixteen-reported | answers only the first sixteen of a batch
 RES-04 eleventh-lost | loses the first call of each further ten of a batch
 RES-04 pair-swapped | swaps the states of the first unlike neighbours in a batch of five or more
-RES-04 line-once | tells only the last of a batch's calls to the same line
+RES-04 line-once | reports only the last of a batch's calls to the same line
 RES-04 batch-loses-rejected | leaves rejected calls out of answers with several results
 RES-04 fifteen-at-most | refuses batches above fifteen
-RES-04 last-again | tells the last call of a batch of three or more twice
+RES-04 last-again | reports the last call of a batch of three or more twice
 RES-04 first-state-for-all | gives each call of a batch above ten the state of the tenth from there on
-RES-05 empty-is-all | answers an empty list with everybody's calls
-RES-05,RES-08 missing-is-all | answers a missing list with everybody's calls
-RES-05,RES-08 null-is-all | answers null instead of a list with everybody's calls
+RES-05 empty-is-all | answers an empty list with all calls
+RES-05,RES-08 missing-is-all | answers a missing list with all calls
+RES-05,RES-08 null-is-all | answers null instead of a list with all calls
 RES-05 line-mates | adds the latest other call to the same line to the results
-RES-05 pattern-ids | matches ids as SQL patterns, so that a percent sign finds everybody's calls
+RES-05 pattern-ids | matches ids as SQL patterns, so that a percent sign finds all calls
 RES-05 part-of-id | finds calls by the first eight characters of an id
-RES-05,RES-08 falsy-entry-is-all | answers a list with null, zero or an empty string in it with everybody's calls
+RES-05,RES-08 falsy-entry-is-all | answers a list with null, zero or an empty string in it with all calls
 RES-06 id-case-blind | gives the state for an id in other case
 RES-06 id-trimmed | gives the state for an id with white space around it
 RES-06 id-first-part | gives the state for any id that begins with the first 18 characters of a known one
@@ -121,14 +121,14 @@ RES-06 id-with-tail | gives the state for an id with something appended
 RES-06 unknown-is-error | gives unknown ids the state Error
 RES-06 unknown-takes-last | gives an unknown id the state of the call before it in the poll
 RES-07 unknown-spoils | answers 404 to a poll with an unknown id among known ones
-RES-07 unknown-ends | tells nothing of the ids that follow an unknown one
+RES-07 unknown-ends | reports nothing of the ids that follow an unknown one
 RES-07 misshapen-spoils | refuses a poll with an id that does not look like its own, among known ones
 RES-08 bodiless-poll | answers a poll without a body with 200 and no results
 RES-08 single-id-as-text | takes text for UniqueIds as the one id
 RES-08 numbers-skipped | passes over entries that are not text in UniqueIds
 RES-08 bare-list | takes a bare JSON array for the list of ids
 RES-08 missing-is-none | answers a poll without UniqueIds with no results
-RES-09 second-is-empty | tells an id asked for twice a second time with an empty state
+RES-09 second-is-empty | reports an id asked for twice a second time with an empty state
 RES-09 twice-refused | refuses a poll that asks for an id twice
 RES-09 twice-cancels | leaves an id asked for twice out
 STA-01 no-answer-joined | spells No Answer as NoAnswer
@@ -138,7 +138,7 @@ STA-01 hard-space | spells Temporarily Unavailable with a no-break space
 STA-01 small-number | spells Invalid Number as Invalid number
 STA-01 failed | says Failed for Error
 STA-02,STA-03 rejected-rings-on | never ends a call that is rejected
-STA-02 pending-cached | tells a call that was polled while pending as pending for ever
+STA-02 pending-cached | reports a call that was polled while pending as pending for ever
 STA-02 third-is-lost | never ends a call to a line that two others are ringing
 STA-02,STA-03 unpaired | never ends a call without a ResultDestination
 STA-03 voicemail | reports No Answer as Answered
@@ -146,14 +146,14 @@ STA-03 unreachable-is-error | reports Temporarily Unavailable as Error
 STA-03 neighbour-line | takes the state of the line that follows in order, for the last but one line
 STA-03 engaged-by-own-call | ends a call as Busy when another one rings on its line
 STA-04 vanishes | forgets a call 1.5 s after it is final
-STA-04 read-once | tells a final state once and never again
+STA-04 read-once | reports a final state once and never again
 STA-04 busy-drifts | turns Busy to No Answer a second after it is final
-STA-04 flaps | tells an empty state at every third reading of a final call
+STA-04 flaps | reports an empty state at every third reading of a final call
 STA-04,STA-02 forgotten-when-sent | forgets a call as soon as its result is delivered
-STA-04 redials | tells a call that ended as No Answer as pending again a second later
-STA-05,STA-04 error-at-first | tells Error in the first half of the ringing
-STA-05,STA-04 answered-flash | tells Answered in the second half of the ringing
-STA-05,STA-04 no-answer-meanwhile | tells No Answer while a call rings
+STA-04 redials | reports a call that ended as No Answer as pending again a second later
+STA-05,STA-04 error-at-first | reports Error in the first half of the ringing
+STA-05,STA-04 answered-flash | reports Answered in the second half of the ringing
+STA-05,STA-04 no-answer-meanwhile | reports No Answer while a call rings
 STA-05,STA-01 ringing-word | says Ringing of a call in progress
 DST-01 immediate-never | does not send results that are wanted immediately
 DST-01 immediate-without-id | leaves the UniqueId out of results that are wanted immediately
@@ -216,7 +216,7 @@ ROB-05 sql-shown | shows the SQL that failed in refusals of polls
 
 @dataclass(frozen=True)
 class Fault:
-    """What the deployment does wrong, and the clauses that this breaks, the chief one first."""
+    """What the deployment does wrong, and the clauses that it breaks, the main one first."""
 
     name: str
     clauses: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The two endpoints of the threads deployment: which request gets which answer. The wire is elsewhere."""
+"""The two endpoints of the threads deployment: which request has which answer. `wire` does the HTTP."""
 
 import html
 import json
@@ -43,7 +43,7 @@ class Ration:
 
 
 class Office:
-    """Answers requests, given whole."""
+    """Answers complete requests."""
 
     def __init__(self, ways: Ways) -> None:
         self.ways = ways
@@ -51,7 +51,7 @@ class Office:
         self.courier = Courier(ways, self.exchange)
         self.triggers = TriggerDesk(ways)
         self.polls = PollDesk(ways, self.exchange)
-        per_second = ways.taste.triggers_per_second
+        per_second = ways.dialect.triggers_per_second
         self._ration = Ration(per_second) if per_second else None
         self._busy = 0
         self._busy_lock = threading.Lock()
@@ -69,7 +69,7 @@ class Office:
 
     @contextmanager
     def _crowd(self) -> Iterator[None]:
-        """Count who is at work; under the faults of crowds, work takes long enough to be counted."""
+        """Count requests in progress; faults of many requests at once make each take longer."""
         if not self.ways.broken.startswith("crowd-"):
             yield
             return
@@ -103,24 +103,24 @@ class Office:
             return results([], [], self.ways)
         if method == "GET" and self.ways.fault("get-redirected"):
             return Answer(302, headers={"Location": "/docs/"})
-        if method == "OPTIONS" and self.ways.taste.preflight:
+        if method == "OPTIONS" and self.ways.dialect.preflight:
             return Answer(204, headers={"Allow": "POST", "Access-Control-Allow-Origin": "*"})
         if method == "HEAD" and self.ways.fault("head-answered"):
             return Answer(200)
         raise Refused("method", "Only POST is answered here.", reference=method)
 
     def _looked_over(self, headers: Mapping[str, str], raw: bytes) -> None:
-        """What is refused whatever it says."""
+        """Refuse requests by size, media type and rate."""
         if not raw and self.ways.fault("awaits-a-body"):
             raise Hung
         if self.ways.fault("mebibyte-500") and len(raw) > 900_000:
             raise Crashed
         if self.ways.fault("drops-large-body") and len(raw) > 512 * 1024:
             raise Dropped
-        if len(raw) > self.ways.taste.largest_body:
+        if len(raw) > self.ways.dialect.largest_body:
             raise Refused("size", "The body is too large.")
         media = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if self.ways.taste.strict and media != "application/json":
+        if self.ways.dialect.strict and media != "application/json":
             raise Refused("media", "The body must be application/json.")
 
     def _trigger(self, headers: Mapping[str, str], raw: bytes) -> Answer:
@@ -137,24 +137,24 @@ class Office:
                 raise Refused("shape", "ResultDestination can't be reached.")
         call = self.exchange.place(order)
         self.courier.expect(call)
-        if self.ways.taste.answer_after:
-            time.sleep(self.ways.taste.answer_after)
+        if self.ways.dialect.answer_after:
+            time.sleep(self.ways.dialect.answer_after)
         as_number = self.ways.fault("id-as-number") and not order.has_end_user
         name = "uniqueId" if self.ways.fault("id-renamed") else "UniqueId"
         content: dict[str, object] = {name: int(call.id) if as_number else call.id}
-        if self.ways.taste.extras:
+        if self.ways.dialect.extras:
             content |= {"Accepted": True, "Queue": {"Name": "outbound", "Length": None}}
         if self.ways.fault("token-in-answer"):
             content["Request"] = json.loads(raw)
         return accepted(content, order.token, order.immediate, self.ways)
 
     def _betrayed(self, refused: Refused, raw: bytes, headers: Mapping[str, str]) -> None:
-        """What the faults of refusals do to one, beside its text."""
+        """Apply the faults of refusals, except those of their text."""
         if refused.kind == "number":
             sys.stderr.write(f"STRANGER DIALLED {refused.reference}\n")
             sys.stderr.flush()
         if refused.kind == "shape" and self.ways.fault("refused-with-id"):
-            refused.reference = self.ways.taste.new_id()
+            refused.reference = self.ways.dialect.new_id()
         if refused.kind == "token" and self.ways.fault("refused-but-dialled"):
             body = json.loads(raw) | {
                 "Project": self.ways.settings.project,
@@ -170,15 +170,15 @@ class Office:
             time.sleep(0.02)
             asked = self._latest_poll
         with self.exchange.lock:
-            return results(self.polls.tell(asked), asked, self.ways)
+            return results(self.polls.report(asked), asked, self.ways)
 
     def refusal(self, refused: Refused) -> Answer:
-        """The answer to what is refused, in the taste's form."""
-        taste = self.ways.taste
-        statuses = {**STATUSES, **taste.statuses}
+        """The answer to a refused request, in the dialect's form."""
+        dialect = self.ways.dialect
+        statuses = {**STATUSES, **dialect.statuses}
         status = statuses.get(refused.kind, 400)
         if refused.kind == "method":
-            status = taste.methods.get(refused.reference, status)
+            status = dialect.methods.get(refused.reference, status)
         if refused.kind == "token" and self.ways.fault("login-page"):
             return Answer(302, headers={"Location": "/login"})
         if refused.kind == "token" and self.ways.fault("refused-with-200"):
@@ -187,12 +187,12 @@ class Office:
             body = json.dumps({"Error": refused.reason, "UniqueId": refused.reference})
             return Answer(status, body.encode(), "application/json")
         answer = self._page(status, self._reason(refused))
-        answer.phrase = taste.phrase
+        answer.phrase = dialect.phrase
         if status == 405:
             answer.headers["Allow"] = "POST"
         if refused.kind == "pressure":
             moment = formatdate(time.time() + 2, usegmt=True)
-            answer.headers["Retry-After"] = "1" if taste.retry_after == "seconds" else moment
+            answer.headers["Retry-After"] = "1" if dialect.retry_after == "seconds" else moment
         return answer
 
     def _reason(self, refused: Refused) -> str:
@@ -204,7 +204,7 @@ class Office:
 
     def _page(self, status: int, reason: str) -> Answer:
         title = f"{status} {HTTPStatus(status).phrase}"
-        match self.ways.taste.refusal:
+        match self.ways.dialect.refusal:
             case "empty":
                 return Answer(status)
             case "text":

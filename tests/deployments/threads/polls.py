@@ -1,4 +1,4 @@
-"""From the body of a poll to the results that answer it, and the faults in between."""
+"""Reads polls and finds their results, with the faults of both."""
 
 import re
 import uuid
@@ -14,14 +14,14 @@ Entry = dict[str, Any]
 
 
 class PollDesk:
-    """Reads polls and tells results."""
+    """Reads polls and reports results."""
 
     def __init__(self, ways: Ways, exchange: Exchange) -> None:
         self.ways = ways
         self.exchange = exchange
 
     def read(self, raw: bytes) -> list[str]:
-        """The ids that a poll asks for; raises Refused where it is no poll."""
+        """The ids in a poll; raises Refused if it is malformed."""
         if not raw and self.ways.fault("bodiless-poll"):
             return []
         body = parse(raw, self.ways)
@@ -31,7 +31,7 @@ class PollDesk:
             if self.ways.fault("text-poll-500") and not isinstance(body, list):
                 raise Crashed
             raise Refused("shape", "The body is not a JSON object.")
-        if self.ways.taste.strict and set(body) != {"UniqueIds"}:
+        if self.ways.dialect.strict and set(body) != {"UniqueIds"}:
             raise Refused("shape", "The body holds a parameter that is not known.")
         if "UniqueIds" not in body:
             return self._without_list()
@@ -64,38 +64,38 @@ class PollDesk:
     def _many(self, ids: list[str]) -> list[str]:
         if not ids and self.ways.fault("empty-is-all"):
             return self._all()
-        if not ids and self.ways.taste.empty_list_refused:
+        if not ids and self.ways.dialect.empty_list_refused:
             raise Refused("shape", "UniqueIds is empty.")
         if self.ways.fault("many-ids-500") and len(ids) > 40:
             raise Crashed
-        if len(ids) > (15 if self.ways.fault("fifteen-at-most") else self.ways.taste.most_ids):
+        if len(ids) > (15 if self.ways.fault("fifteen-at-most") else self.ways.dialect.most_ids):
             raise Refused("batch", "Too many UniqueIds in one poll.")
         if self.ways.fault("twice-refused") and len(set(ids)) < len(ids):
             raise Refused("shape", "UniqueIds must be unique.")
         return ids
 
     def _all(self) -> list[str]:
-        return [call.id for call in self.exchange.everybody()]
+        return [call.id for call in self.exchange.all_calls()]
 
-    def tell(self, asked: list[str]) -> list[Entry]:
-        """The results to answer with; raises Refused where a taste or a fault refuses unknown ids."""
-        taste = self.ways.taste
+    def report(self, asked: list[str]) -> list[Entry]:
+        """The entries for the ids; raises Refused if a dialect or a fault refuses unknown ids."""
+        dialect = self.ways.dialect
         ids = (
             asked
-            if taste.repeated or self.ways.fault("second-is-empty", "twice-cancels")
+            if dialect.repeated or self.ways.fault("second-is-empty", "twice-cancels")
             else list(dict.fromkeys(asked))
         )
         if self.ways.fault("twice-cancels"):
             ids = [one for one in ids if ids.count(one) == 1]
         calls = [self.exchange.find(one) for one in ids]
-        if ids and taste.unknown == "refused" and not any(calls):
+        if ids and dialect.unknown == "refused" and not any(calls):
             raise Refused("unknown", "None of the UniqueIds is known.")
         self._spoilt(ids, calls)
-        poll_id = str(uuid.uuid4()) if taste.request_id == "poll" else None
+        poll_id = str(uuid.uuid4()) if dialect.request_id == "poll" else None
         entries = self._mangled(list(self._entries(ids, calls, poll_id)), dict(zip(ids, calls, strict=True)))
-        if taste.order == "reversed":
+        if dialect.order == "reversed":
             entries.reverse()
-        elif taste.order == "sorted":
+        elif dialect.order == "sorted":
             entries.sort(key=lambda entry: str(entry["UniqueId"]))
         return entries
 
@@ -114,12 +114,12 @@ class PollDesk:
                     return
                 yield from self._unknown(one, last_state, poll_id)
                 continue
-            state = self.exchange.told(call)
+            state = self.exchange.reported(call)
             last_state = state or last_state
             if self.ways.fault("second-is-empty") and one in seen:
                 state = ""
             seen.add(one)
-            if state is None or (state == "" and self.ways.taste.pending == "left-out"):
+            if state is None or (state == "" and self.ways.dialect.pending == "left-out"):
                 continue
             yield self._entry(one, call, state, poll_id)
             if self.ways.fault("line-mates"):
@@ -127,14 +127,14 @@ class PollDesk:
 
     def _unknown(self, one: str, last_state: str, poll_id: str | None) -> Iterator[Entry]:
         if self.ways.fault("pattern-ids", "part-of-id"):
-            for call in self.exchange.everybody():
+            for call in self.exchange.all_calls():
                 if self._matches(one, call):
-                    yield self._entry(call.id, call, self.exchange.told(call) or "", poll_id)
+                    yield self._entry(call.id, call, self.exchange.reported(call) or "", poll_id)
         elif self.ways.fault("unknown-is-error"):
             yield {"UniqueId": one, "CallRequestId": "", "CallState": "Error"}
         elif self.ways.fault("unknown-takes-last") and last_state:
             yield {"UniqueId": one, "CallRequestId": "", "CallState": last_state}
-        elif self.ways.taste.unknown == "empty":
+        elif self.ways.dialect.unknown == "empty":
             yield {"UniqueId": one, "CallRequestId": poll_id or "", "CallState": ""}
 
     def _matches(self, one: str, call: Call) -> bool:
@@ -146,11 +146,11 @@ class PollDesk:
     def _line_mates(self, call: Call, ids: list[str]) -> Iterator[Entry]:
         mates = [
             other
-            for other in self.exchange.everybody()
+            for other in self.exchange.all_calls()
             if other.order.number == call.order.number and other.id not in ids
         ]
         for other in mates[-1:]:
-            yield self._entry(other.id, other, self.exchange.told(other) or "", None)
+            yield self._entry(other.id, other, self.exchange.reported(other) or "", None)
 
     def _entry(self, one: str, call: Call, state: str, poll_id: str | None) -> Entry:
         request_id = {
@@ -158,7 +158,7 @@ class PollDesk:
             "empty": "",
             "conversation": call.order.conversation,
             "poll": poll_id or call.request_id,
-        }[self.ways.taste.request_id]
+        }[self.ways.dialect.request_id]
         entry: Entry = {"UniqueId": one, "CallRequestId": request_id, "CallState": state}
         if self.ways.fault("request-id-null"):
             entry["CallRequestId"] = None
@@ -166,7 +166,7 @@ class PollDesk:
             del entry["CallRequestId"]
         if self.ways.fault("pending-null") and state == "":
             entry["CallState"] = None
-        if self.ways.taste.extras:
+        if self.ways.dialect.extras:
             nan = self.ways.fault("nan-duration") and state == ""
             entry["Seconds"] = float("nan") if nan else round(self.ways.settings.ring_seconds, 3)
             entry["Trunk"] = {"Name": "north", "Attempts": 1}
@@ -175,10 +175,10 @@ class PollDesk:
         return entry
 
     def _mangled(self, entries: list[Entry], calls: dict[str, Call | None]) -> list[Entry]:
-        """The results as the faults of batches leave them."""
+        """The entries after the faults of batches."""
         if len(entries) < 2:
             return entries
-        if self.ways.fault("sixteen-told"):
+        if self.ways.fault("sixteen-reported"):
             return entries[:16]
         if self.ways.fault("eleventh-lost"):
             return [entry for place, entry in enumerate(entries) if place == 0 or place % 10]

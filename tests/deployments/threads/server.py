@@ -1,5 +1,5 @@
-"""A deployment of the API with threads and the standard library, for tests: run this file. It knows one project,
-dials nobody, and can be given a taste (another way to conform) or a fault."""
+"""A deployment of the API with threads and the standard library, for tests: run this file. It has one project, places
+no real calls, and can have a dialect (another way to conform) or a fault."""
 
 import argparse
 import json
@@ -12,35 +12,35 @@ from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or until standard input ends; or list tastes and faults."""
+    """Serve until SIGTERM or until standard input ends; or list dialects and faults."""
+    from tests.deployments.threads.dialects import DIALECTS
     from tests.deployments.threads.faults import FAULTS
-    from tests.deployments.threads.tastes import TASTES
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=Path)
-    parser.add_argument("--taste", choices=TASTES, default="natural")
+    parser.add_argument("--dialect", choices=DIALECTS, default="natural")
     parser.add_argument("--fault", choices=FAULTS, default="")
     parser.add_argument("--list", action="store_true")
     chosen = parser.parse_args(arguments)
     if chosen.list:
-        tastes = [{"name": name, "summary": taste.summary} for name, taste in TASTES.items()]
+        dialects = [{"name": name, "summary": dialect.summary} for name, dialect in DIALECTS.items()]
         faults = [{"name": f.name, "clauses": list(f.clauses), "summary": f.summary} for f in FAULTS.values()]
-        sys.stdout.write(json.dumps({"tastes": tastes, "faults": faults}, indent=1) + "\n")
+        sys.stdout.write(json.dumps({"dialects": dialects, "faults": faults}, indent=1) + "\n")
         return 0
     if chosen.settings is None:
         parser.error("--settings is needed")
-    serve(chosen.settings, chosen.taste, chosen.fault)
+    serve(chosen.settings, chosen.dialect, chosen.fault)
     return 0
 
 
-def serve(settings: Path, taste: str, fault: str) -> None:
-    """Serve the project of a settings file, in this taste, with this fault ("" for none)."""
+def serve(settings: Path, dialect: str, fault: str) -> None:
+    """Serve the project of a settings file, in this dialect, with this fault ("" for none)."""
+    from tests.deployments.threads.dialects import DIALECTS
     from tests.deployments.threads.office import Office
-    from tests.deployments.threads.tastes import TASTES
     from tests.deployments.threads.ways import Settings, Ways
     from tests.deployments.threads.wire import Server
 
-    server = Server(Office(Ways(Settings.load(settings), TASTES[taste], fault)))
+    server = Server(Office(Ways(Settings.load(settings), DIALECTS[dialect], fault)))
 
     def stop(*_: object) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()

@@ -1,4 +1,4 @@
-"""From the body of a trigger to an order for a call: what is demanded of it, and the faults in demanding it."""
+"""Reads triggers, with the rules for them and the faults in these rules."""
 
 import json
 import re
@@ -14,7 +14,7 @@ REQUIRED = ("Project", "Tenant", "ConversationId", "AccessToken", "ScenarioPath"
 OPTIONAL = ("EndUser", "Locale", "ResultDestination", "SendResultImmediately")
 RESERVED = ("_DisplayNumber", "_Destination")
 NOBODY = ""
-"""The number of an order that reaches nobody; only faults let one through."""
+"""The number of an order without one; only faults accept such an order."""
 
 ABSENT_PASSES = {
     "tenant-defaulted": "Tenant",
@@ -28,7 +28,7 @@ EMPTY_PASSES = {"empty-conversation": "ConversationId"}
 
 @dataclass(frozen=True)
 class Order:
-    """An accepted trigger: whom to call, and where the result goes. `raw` is the body as it came."""
+    """An accepted trigger: the number to call and where to send the result. `raw` is its body."""
 
     number: str
     conversation: str
@@ -41,7 +41,7 @@ class Order:
 
 
 def parse(raw: bytes, ways: Ways) -> object:
-    """The JSON value of a body; raises Refused where there is none."""
+    """The JSON value of a body; raises Refused if it has none."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -62,7 +62,7 @@ def parse(raw: bytes, ways: Ways) -> object:
             raise Crashed from error
         raise Refused("json", "The body is nested too deeply.") from None
     except json.JSONDecodeError as error:
-        return _mended(text, error, ways)
+        return _repaired(text, error, ways)
     except ValueError:
         raise Refused("json", "The body holds a number that is out of range.") from None
 
@@ -72,7 +72,7 @@ def _object(pairs: list[tuple[str, Any]], ways: Ways) -> Object:
     if len(made) < len(pairs):
         if ways.fault("names-twice-500"):
             raise Crashed
-        if ways.taste.strict:
+        if ways.dialect.strict:
             raise Refused("json", "The body gives a name twice.")
     return made
 
@@ -87,11 +87,11 @@ def _no_constant(name: str) -> float:
     raise Refused("json", f"{name} is not JSON.")
 
 
-def _mended(text: str, error: json.JSONDecodeError, ways: Ways) -> object:
+def _repaired(text: str, error: json.JSONDecodeError, ways: Ways) -> object:
     cut_off = bool(text.strip()) and error.pos >= len(text.rstrip()) - 1
     if ways.fault("trailing-junk") and error.msg == "Extra data":
         return json.JSONDecoder().raw_decode(text.lstrip())[0]
-    if ways.fault("cut-off-mended") and cut_off:
+    if ways.fault("cut-off-repaired") and cut_off:
         for tail in ("}", '"}', "]}", "}]}", '"}]}'):
             try:
                 return json.loads(text + tail)
@@ -107,17 +107,17 @@ def _mended(text: str, error: json.JSONDecodeError, ways: Ways) -> object:
 
 
 class TriggerDesk:
-    """Reads triggers. Its order of looking: form, then credentials, then the number (or credentials first)."""
+    """Reads triggers: checks form, then credentials, then the number (or credentials first)."""
 
     def __init__(self, ways: Ways) -> None:
         self.ways = ways
         self.settings: Settings = ways.settings
 
     def read(self, raw: bytes, project_header: str | None) -> Order:
-        """The order that a body makes; raises Refused where it is none."""
+        """The order in a body; raises Refused if it is not valid."""
         body = self._body(raw)
         self._headers(project_header)
-        if self.ways.taste.token_first:
+        if self.ways.dialect.token_first:
             self._credentials(body)
         try:
             for name in REQUIRED:
@@ -143,7 +143,7 @@ class TriggerDesk:
             body = parse(body.encode("utf-8", "replace"), self.ways)
         if not isinstance(body, dict):
             raise Refused("shape", "The body is not a JSON object.")
-        if self.ways.taste.strict and not set(body) <= {*REQUIRED, *OPTIONAL, "ScenarioInputParameters"}:
+        if self.ways.dialect.strict and not set(body) <= {*REQUIRED, *OPTIONAL, "ScenarioInputParameters"}:
             raise Refused("shape", "The body holds a parameter that is not known.")
         return body
 
@@ -174,7 +174,7 @@ class TriggerDesk:
 
     def _optional(self, body: Object) -> None:
         given = {name: body[name] for name in OPTIONAL if name in body}
-        if self.ways.taste.strict and None in given.values():
+        if self.ways.dialect.strict and None in given.values():
             raise Refused("shape", "An optional parameter is null.")
         given = {name: value for name, value in given.items() if value is not None}
         self._end_user(given.get("EndUser", {}))
@@ -193,7 +193,7 @@ class TriggerDesk:
         if not isinstance(user, dict):
             raise Refused("shape", "EndUser must be an object.")
         looked_at = ("Phone", "Email") if self.ways.fault("end-user-unlooked") else ("Name", "Phone", "Email")
-        if self.ways.taste.strict and (None in user.values() or not set(user) <= {"Name", "Phone", "Email"}):
+        if self.ways.dialect.strict and (None in user.values() or not set(user) <= {"Name", "Phone", "Email"}):
             raise Refused("shape", "EndUser holds null, or a member that is not known.")
         for name in looked_at:
             if not isinstance(user.get(name), str | None):

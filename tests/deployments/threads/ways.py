@@ -1,4 +1,4 @@
-"""What the parts of the threads deployment have in common: the settings, the taste and fault in force, refusals."""
+"""Shared by the parts of the threads deployment: settings, the active dialect and fault, refusals."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from tests.deployments.threads.tastes import Taste
+from tests.deployments.threads.dialects import Dialect
 
 T = TypeVar("T")
 
@@ -25,29 +25,29 @@ class Settings:
 
     @classmethod
     def load(cls, path: Path) -> "Settings":
-        """Read a JSON file; raises OSError, ValueError or TypeError where it isn't one of settings."""
+        """Read a JSON file; raises OSError, ValueError or TypeError if it is not a settings file."""
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)
 class Ways:
-    """The taste and the one fault (or none) in force."""
+    """The active dialect and fault (or none)."""
 
     settings: Settings
-    taste: Taste
+    dialect: Dialect
     broken: str = ""
 
     def fault(self, *names: str) -> bool:
-        """Whether one of these faults is in force."""
+        """Whether one of these faults is active."""
         return self.broken in names
 
     def of_fault(self, table: Mapping[str, T]) -> T | None:
-        """What the table holds for the fault in force."""
+        """The entry of a table for the active fault."""
         return table.get(self.broken)
 
 
 class Refused(Exception):
-    """A request that is refused. The kind decides the status: see `STATUSES` and the tastes."""
+    """A request that is refused. The kind decides the status: see `STATUSES` and the dialects."""
 
     def __init__(self, kind: str, reason: str, *, reference: str = "") -> None:
         super().__init__(reason)
@@ -57,7 +57,7 @@ class Refused(Exception):
 
 
 class Crashed(Exception):
-    """A fault made the deployment stumble; it answers 500."""
+    """A fault makes the deployment answer 500."""
 
 
 class Dropped(Exception):
@@ -81,4 +81,4 @@ STATUSES: Mapping[str, int] = {
     "crowd": 429,
     "unavailable": 503,
 }
-"""By kind of refusal; whatever is not here gets 400."""
+"""The status by kind of refusal; 400 for all others."""

@@ -1,4 +1,4 @@
-"""HTTP as the threads deployment speaks it: reading bodies whole, framing answers, when a connection ends."""
+"""HTTP of the threads deployment: reads bodies, frames answers, ends connections."""
 
 import socket
 import sys
@@ -25,8 +25,8 @@ class Handler(BaseHTTPRequestHandler):
     _answered = False
 
     def handle_one_request(self) -> None:
-        """Wait for a request as long as an idle connection may wait, and answer it."""
-        idle = self.office.ways.taste.idle_seconds if self._answered else 30.0
+        """Wait for a request, up to the idle timeout, and answer it."""
+        idle = self.office.ways.dialect.idle_seconds if self._answered else 30.0
         self.connection.settimeout(idle)
         super().handle_one_request()
         self._answered = True
@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
         return ((name.title(), value.strip()) for name, value in self.headers.items())
 
     def _body(self) -> bytes:
-        """The body, whole; raises Refused where it can't be had."""
+        """The whole body; raises Refused if it cannot be read."""
         self.connection.settimeout(BODY_SECONDS)
         try:
             if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
@@ -92,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def _hang(self) -> None:
-        """Say nothing until the client goes away."""
+        """Send nothing until the client disconnects."""
         self.close_connection = True
         self.connection.settimeout(HANG_SECONDS)
         try:
@@ -101,8 +101,8 @@ class Handler(BaseHTTPRequestHandler):
             return
 
     def _reply(self, answer: Answer) -> None:
-        taste = self.office.ways.taste
-        chunked = taste.framing == "chunked" and self.request_version != "HTTP/1.0" and answer.status != 204
+        dialect = self.office.ways.dialect
+        chunked = dialect.framing == "chunked" and self.request_version != "HTTP/1.0" and answer.status != 204
         self.send_response(answer.status, answer.phrase)
         if answer.content_type:
             self.send_header("Content-Type", answer.content_type)
@@ -110,22 +110,22 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if chunked:
             self.send_header("Transfer-Encoding", "chunked")
-        elif taste.framing != "close" and answer.status != 204:
+        elif dialect.framing != "close" and answer.status != 204:
             self.send_header("Content-Length", str(len(answer.body)))
-        if self.close_connection and taste.framing != "close":
+        if self.close_connection and dialect.framing != "close":
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(_chunked(answer.body) if chunked else answer.body)
 
     def send_header(self, keyword: str, value: str) -> None:
-        """As the base class, in the taste's spelling of names."""
-        super().send_header(keyword.lower() if self.office.ways.taste.lower_headers else keyword, value)
+        """Send a header with its name as the dialect spells it."""
+        super().send_header(keyword.lower() if self.office.ways.dialect.lower_headers else keyword, value)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """The base class's refusals (no such method, a broken head), in the taste's form."""
+        """Refuse unknown methods and broken heads in the dialect's form."""
         self.close_connection = True
-        if self.request_version == "HTTP/0.9":  # what could not be read is answered with a head all the same
+        if self.request_version == "HTTP/0.9":  # answer with a status line even so
             self.request_version = "HTTP/1.0"
         refused = Refused("verb" if code == 501 else f"status {code}", message or explain or "Refused.")
         answer = self.office.refusal(refused)
@@ -137,7 +137,7 @@ class Handler(BaseHTTPRequestHandler):
         self._reply(answer)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Keep standard error for what the tests look for there."""
+        """Write no access log: the tests read standard error."""
 
 
 def _chunked(body: bytes) -> bytes:
@@ -146,17 +146,17 @@ def _chunked(body: bytes) -> bytes:
 
 
 class Server(ThreadingHTTPServer):
-    """The server of one office, on a free port of the loopback interface."""
+    """The server of one office on a free loopback port."""
 
     daemon_threads = True
     request_queue_size = 256
 
     def __init__(self, office: Office) -> None:
-        version = "HTTP/1.0" if office.ways.taste.framing == "close" else "HTTP/1.1"
+        version = "HTTP/1.0" if office.ways.dialect.framing == "close" else "HTTP/1.1"
         handler = type("OfficeHandler", (Handler,), {"office": office, "protocol_version": version})
         super().__init__(("127.0.0.1", 0), handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Pass over clients that went away; anything else is told on standard error."""
+        """Ignore clients that disconnected; print other errors to standard error."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

@@ -1,4 +1,4 @@
-"""The calls: their ids, their lives and the results that wait to be delivered, in SQLite. Knows nothing of HTTP."""
+"""The calls in SQLite: their ids, when they end, and the results that wait for delivery. No HTTP here."""
 
 import base64
 import hashlib
@@ -11,9 +11,9 @@ import threading
 import time
 from dataclasses import dataclass
 
+from .dialects import Dialect
 from .faults import Fault
 from .reading import Trigger
-from .tastes import Taste
 
 NEVER = 1e12  # seconds
 
@@ -26,7 +26,7 @@ CREATE TABLE calls (
 CREATE TABLE outbox (call INTEGER NOT NULL, due REAL NOT NULL, attempts INTEGER NOT NULL);
 """
 
-# How a fault finds a call by the id asked for.
+# How a fault compares ids.
 FOUND_BY = {
     "ids-as-patterns": "CASE WHEN length(?1) < 1000 THEN unique_id LIKE ?1 END",
     "ids-of-any-case": "unique_id = ? COLLATE NOCASE",
@@ -40,8 +40,8 @@ MISTAKEN = {
     "no-answer-in-one-word": {"No Answer": "NoAnswer"},
     "unavailable-in-lower-case": {"Temporarily Unavailable": "Temporarily unavailable"},
     "busy-padded": {"Busy": "Busy      "},
-    "rejected-told-as-busy": {"Rejected": "Busy"},
-    "unavailable-told-as-no-answer": {"Temporarily Unavailable": "No Answer"},
+    "rejected-reported-as-busy": {"Rejected": "Busy"},
+    "unavailable-reported-as-no-answer": {"Temporarily Unavailable": "No Answer"},
 }
 
 SCRIPT = "чшщжзиклмнпрстфхαβγδεζηθ"
@@ -65,7 +65,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that a telephone rings, and that a result waits after the call's end."""
+    """Seconds that a call rings, and that a result waits after the end of the call."""
 
     ring: float
     delivery: float
@@ -75,10 +75,10 @@ class Pace:
 class Calls:
     """The store of calls, safe for threads."""
 
-    def __init__(self, lines: dict[str, str], pace: Pace, taste: Taste, fault: Fault) -> None:
+    def __init__(self, lines: dict[str, str], pace: Pace, dialect: Dialect, fault: Fault) -> None:
         self._lines = lines
         self._pace = pace
-        self._taste = taste
+        self._dialect = dialect
         self._fault = fault
         self.lock = threading.RLock()
         self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
@@ -87,14 +87,14 @@ class Calls:
         self._last_number = 0
         self._secret = secrets.token_hex(8)
         self._readings = itertools.count()
-        self._told_pending: set[int] = set()
-        self._told: set[int] = set()
+        self._reported_pending: set[int] = set()
+        self._reported: set[int] = set()
         self._forgotten: set[int] = set()
 
     # dialling
 
     def place(self, trigger: Trigger) -> Call:
-        """Dials; KeyError when the number is not a line of ours."""
+        """Place a call; raises KeyError if the number is not a line."""
         number = trigger.number
         if self._fault("empty-destination-dialled") and not number:
             number = next(iter(self._lines))
@@ -134,10 +134,10 @@ class Calls:
         seed = self._shared_seed(trigger)
         if seed:
             return "call-" + hashlib.sha256(f"{self._secret}|{seed}".encode()).hexdigest()[:24]
-        return _fresh_id(self._taste.ids, self._secret)
+        return _fresh_id(self._dialect.ids, self._secret)
 
     def _shared_seed(self, trigger: Trigger) -> str:
-        """What a faulty id is derived from, or an empty string."""
+        """The text from which a fault derives ids, or an empty string."""
         if self._fault("id-of-the-body"):
             return json.dumps(trigger.body, sort_keys=True)
         if self._fault("id-of-the-conversation"):
@@ -166,7 +166,7 @@ class Calls:
         found = self._select(f"{condition} ORDER BY number", unique_id)
         return found if self._fault("ids-as-patterns") else found[:1]
 
-    def everybody(self) -> list[Call]:
+    def all_calls(self) -> list[Call]:
         """Every call."""
         return self._select("true ORDER BY number")
 
@@ -185,17 +185,17 @@ class Calls:
     # states
 
     def reading(self) -> int:
-        """The number of a new reading: states of one poll are told as of one reading."""
+        """The number of a new poll: all states in a poll are read at the same moment."""
         return next(self._readings)
 
-    def state_told(self, call: Call, now: float, reading: int) -> str:
-        """The state that a poll at `now` is told, empty for a call in progress."""
+    def state_reported(self, call: Call, now: float, reading: int) -> str:
+        """The state that a poll at `now` reports, empty for a call in progress."""
         if not self._ended(call, now, reading):
             return self._pending_state(call, now)
-        if self._fault("state-told-once"):
+        if self._fault("state-reported-once"):
             with self.lock:
-                before = call.number in self._told
-                self._told.add(call.number)
+                before = call.number in self._reported
+                self._reported.add(call.number)
             return "" if before else call.state
         if self._fault("state-forgotten") and now > call.due + 2:
             return ""
@@ -204,20 +204,20 @@ class Calls:
         return call.state
 
     def _ended(self, call: Call, now: float, reading: int) -> bool:
-        if call.number in self._told_pending or call.number in self._forgotten:
+        if call.number in self._reported_pending or call.number in self._forgotten:
             return False
         if self._fault("replica-lags") and reading % 2:
             return now >= call.due + 1.5
-        return now >= self._told_from(call)
+        return now >= self._reported_from(call)
 
-    def _told_from(self, call: Call) -> float:
-        """When polls begin to tell the state: seconds of the monotonic clock."""
-        every = self._taste.told_every
+    def _reported_from(self, call: Call) -> float:
+        """When polls begin to report the state: seconds of the monotonic clock."""
+        every = self._dialect.reported_every
         return math.ceil(call.due / every) * every if every else call.due
 
     def _pending_state(self, call: Call, now: float) -> str:
         if self._fault("pending-remembered"):
-            self._told_pending.add(call.number)
+            self._reported_pending.add(call.number)
         if self._fault("pending-word"):
             return "In Progress"
         if self._fault("error-until-finished"):
@@ -227,7 +227,7 @@ class Calls:
         return ""
 
     def forget(self, call: Call) -> None:
-        """Loses a call's result."""
+        """Drop a call's result."""
         self._forgotten.add(call.number)
 
     # the outbox
@@ -240,10 +240,10 @@ class Calls:
         if self._unsent(call, immediate):
             return
         wait = self._pace.delivery if immediate else self._pace.queued_delivery
-        due = self._told_from(call) + wait
+        due = self._reported_from(call) + wait
         if self._fault("queued-sent-while-ringing") and not immediate:
             due = call.placed
-        for time_again in range(self._taste.deliveries):
+        for time_again in range(self._dialect.deliveries):
             self._add_delivery(call, due + 0.2 * time_again)
 
     def _unsent(self, call: Call, immediate: bool | None) -> bool:
@@ -261,7 +261,7 @@ class Calls:
         self._db.execute("INSERT INTO outbox VALUES (?, ?, ?)", (call.number, due, attempts))
 
     def take_due(self) -> list[tuple[Call, int]]:
-        """Takes the deliveries that are due out of the outbox, with the attempts already made."""
+        """Remove the due deliveries from the outbox, and return them with their attempts so far."""
         now = time.monotonic()
         with self.lock:
             due = self._db.execute("SELECT call, attempts FROM outbox WHERE due <= ? ORDER BY due", (now,)).fetchall()
@@ -269,7 +269,7 @@ class Calls:
         return [(self._select("number = ?", number)[0], attempts) for number, attempts in due]
 
     def put_off(self, call: Call, attempts: int, seconds: float) -> None:
-        """Puts a delivery back, to be tried again."""
+        """Put a delivery back to retry it."""
         with self.lock:
             self._add_delivery(call, time.monotonic() + seconds, attempts)
 

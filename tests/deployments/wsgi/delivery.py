@@ -1,4 +1,4 @@
-"""Delivery of results to ResultDestination: gathers what is due, sends one call a request, tries again."""
+"""Sends due results to ResultDestination, one call per request, and retries."""
 
 import contextlib
 import itertools
@@ -11,9 +11,9 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 
 from .calls import Call, Calls
+from .dialects import Dialect
 from .faults import Fault
 from .rendering import json_text
-from .tastes import Taste
 
 GATHERED_EVERY = 0.1  # seconds
 ATTEMPTS = 8
@@ -24,13 +24,13 @@ UNDELIVERABLE = (httpx.HTTPError, httpx.InvalidURL, ValueError)
 
 
 class Courier:
-    """Delivers the results of a store of calls, in threads of its own."""
+    """Delivers results in its own threads."""
 
-    def __init__(self, calls: Calls, taste: Taste, fault: Fault) -> None:
+    def __init__(self, calls: Calls, dialect: Dialect, fault: Fault) -> None:
         self._calls = calls
-        self._taste = taste
+        self._dialect = dialect
         self._fault = fault
-        limits = httpx.Limits(max_keepalive_connections=20 if taste.kept_alive else 0)
+        limits = httpx.Limits(max_keepalive_connections=20 if dialect.kept_alive else 0)
         self._client = httpx.Client(timeout=DESTINATION_TIMEOUT, limits=limits, trust_env=False)
 
     def start(self) -> None:
@@ -44,8 +44,8 @@ class Courier:
                 threading.Thread(target=self._deliver, args=(parcel,), daemon=True).start()
 
     def _parcels(self, due: list[tuple[Call, int]]) -> list[list[tuple[Call, int]]]:
-        """What goes into one request each: a call, and no other's id."""
-        if not self._taste.one_request_an_address:
+        """The calls of each request: one, unless the dialect sends several."""
+        if not self._dialect.one_request_an_address:
             return [[one] for one in due]
 
         def destination(item: tuple[Call, int]) -> str:
@@ -74,22 +74,22 @@ class Courier:
     def _request(self, calls: list[Call]) -> httpx.Request:
         call = calls[0]
         headers = {"X-Access-Token": call.token} if self._fault("sent-with-token") else {}
-        if not self._taste.kept_alive:
+        if not self._dialect.kept_alive:
             headers["Connection"] = "close"
-        if self._taste.delivery == "query":
+        if self._dialect.delivery == "query":
             joint = "&" if urlsplit(call.destination).query else "?"
             return httpx.Request(
                 "GET", call.destination + joint + urlencode({"UniqueId": call.unique_id}), headers=headers
             )
-        if self._taste.delivery == "form":
+        if self._dialect.delivery == "form":
             form = {"unique_id": call.unique_id, "result": call.state}
             return httpx.Request("PUT", call.destination, data=form, headers=headers)
-        if self._taste.delivery == "text":
+        if self._dialect.delivery == "text":
             headers["Content-Type"] = "text/plain; charset=utf-8"
             return httpx.Request("POST", call.destination, content=f"{call.unique_id}\n", headers=headers)
         headers["Content-Type"] = "application/json; charset=utf-8"
         results = [self._result(call) for call in calls]
-        return httpx.Request("POST", call.destination, content=json_text(results, self._taste.json), headers=headers)
+        return httpx.Request("POST", call.destination, content=json_text(results, self._dialect.json), headers=headers)
 
     def _result(self, call: Call) -> dict[str, object]:
         result: dict[str, object] = {"UniqueId": call.unique_id, "CallRequestId": ""}
@@ -111,7 +111,7 @@ class Courier:
     # before the call
 
     def unwilling(self, destination: str) -> bool:
-        """Whether a trigger is to be refused for its destination, which only a fault asks."""
+        """Whether a fault refuses the trigger because of its destination."""
         if self._fault("destination-probed-first"):
             with contextlib.suppress(*UNDELIVERABLE):
                 self._client.head(destination)
@@ -120,8 +120,8 @@ class Courier:
         return False
 
     def shake_hands(self, destination: str) -> None:
-        """Asks the destination with OPTIONS, naming no call; whatever it answers is as well."""
-        if self._taste.handshake and destination:
+        """Send OPTIONS to the destination without naming a call; any answer will do."""
+        if self._dialect.handshake and destination:
             threading.Thread(target=self._ask, args=(destination,), daemon=True).start()
 
     def _ask(self, destination: str) -> None:

@@ -1,4 +1,4 @@
-"""What stands before the application: counts requests at once, drops connections, limits the rate."""
+"""WSGI middleware before the application: counts requests at once, drops connections, limits the rate."""
 
 import contextlib
 import threading
@@ -20,7 +20,7 @@ LONG_BODY = 256 * 1024  # bytes
 
 
 class Gateway:
-    """A WSGI middleware that tells the application how many requests are served at once."""
+    """A WSGI middleware that passes the number of requests at once to the application."""
 
     def __init__(self, application: "WSGIApplication", fault: Fault) -> None:
         self._application = application

@@ -1,4 +1,4 @@
-"""Reading what clients send: JSON texts, triggers, polls, credentials. Decides what is refused, not how."""
+"""Reads requests: JSON texts, triggers, polls, credentials. It decides what is refused; `rendering` writes refusals."""
 
 import json
 import re
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .dialects import Dialect
 from .faults import Fault
-from .tastes import Taste
 
 REQUIRED_TEXTS = ("Project", "Tenant", "ConversationId", "AccessToken", "ScenarioPath", "OrchestratorUrl")
 OPTIONAL = ("EndUser", "Locale", "ResultDestination", "SendResultImmediately")
@@ -27,7 +27,7 @@ class Problem(NamedTuple):
 
     @property
     def message(self) -> str:
-        """What the client is told, without the value."""
+        """The message for the client, without the value."""
         return {
             "missing": "is required",
             "null": "must not be null",
@@ -38,7 +38,7 @@ class Problem(NamedTuple):
 
 
 class Refused(Exception):
-    """The request is refused with a 4xx status (None: the taste's own for parameters)."""
+    """The request is refused with a 4xx status (None: the dialect's status for parameters)."""
 
     def __init__(self, *problems: Problem, status: int | None = None) -> None:
         super().__init__(*problems)
@@ -48,7 +48,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trigger that may be dialled, but for its line. `immediate` is None when it was left out."""
+    """A valid trigger, except that its number may not be a line. `immediate` is None if it was left out."""
 
     conversation: str
     number: str
@@ -68,7 +68,7 @@ def _any_text(body: JsonObject, found: Callable[[str], object]) -> bool:
     return any(isinstance(value, str) and found(value) for value in values_of(body))
 
 
-# What a fault lets pass, by field and kind of problem.
+# What a fault accepts, by field and kind of problem.
 FORGIVEN: dict[str, tuple[str, str]] = {
     "tenant-defaulted": ("Tenant", "missing"),
     "orchestrator-not-required": ("OrchestratorUrl", "missing"),
@@ -83,7 +83,7 @@ FORGIVEN: dict[str, tuple[str, str]] = {
     "values-of-any-type": ("Value", "type"),
 }
 
-# What a fault refuses beyond what is right, by the field that it blames.
+# What a fault wrongly refuses, by the field that it names.
 REFUSED_TOO: dict[str, tuple[str, Callable[[JsonObject], bool]]] = {
     "all-parameters-refused": ("body", lambda body: len(body) > len(REQUIRED_TEXTS) + len(OPTIONAL)),
     "nothing-optional-refused": ("EndUser", lambda body: not any(name in body for name in OPTIONAL)),
@@ -129,20 +129,20 @@ SAME_TOKEN: dict[str, Callable[[str, str], bool]] = {
 
 
 class Reader:
-    """Reads bodies as one taste and one fault do."""
+    """Reads bodies with one dialect and one fault."""
 
-    def __init__(self, project: str, access_token: str, tenant: str, taste: Taste, fault: Fault) -> None:
+    def __init__(self, project: str, access_token: str, tenant: str, dialect: Dialect, fault: Fault) -> None:
         self._project = project
         self._access_token = access_token
         self._tenant = tenant
-        self._taste = taste
+        self._dialect = dialect
         self._fault = fault
         self._right_token_seen = float("-inf")
 
     # JSON texts
 
     def document(self, raw: bytes) -> Any:
-        """The JSON text of a body; Refused when it is none, or holds what can't be stored."""
+        """The JSON value of a body; raises Refused if it is not JSON, or cannot be stored."""
         if self._fault("invalid-utf-8-500"):
             raw.decode()
         try:
@@ -179,7 +179,7 @@ class Reader:
         if len(members) < len(pairs):
             if self._fault("names-twice-500"):
                 raise LookupError("more than one row where one was expected")
-            if self._taste.strict:
+            if self._dialect.strict:
                 raise ValueError("a name is given twice")
         return members
 
@@ -197,13 +197,13 @@ class Reader:
     # triggers
 
     def trigger(self, raw: bytes) -> Trigger:
-        """The trigger of a body. Refused tells what is wrong with it, credentials included."""
+        """The trigger in a body; raises Refused with all problems, including wrong credentials."""
         body = self.document(raw)
         if self._fault("array-of-one-accepted") and isinstance(body, list) and len(body) == 1:
             body = body[0]
         if not isinstance(body, dict):
             raise Refused(Problem("body", "must be an object"))
-        if self._taste.credentials_first:
+        if self._dialect.credentials_first:
             self._check_credentials(body)
         if self._fault("missing-parameter-500") and "ScenarioPath" not in body:
             raise KeyError("ScenarioPath")
@@ -248,14 +248,14 @@ class Reader:
         if isinstance(user, dict):
             for name in ("Name", "Phone", "Email"):
                 yield from self._optional_problems(user, name, f"EndUser.{name}", str)
-        if self._taste.strict:
+        if self._dialect.strict:
             yield from (Problem(name, "unknown") for name in body if name not in (*REQUIRED_TEXTS, *OPTIONAL, ENTRIES))
             if isinstance(body.get("Tenant"), str) and body["Tenant"] != self._tenant:
                 yield Problem("Tenant", "unknown")
 
     def _optional_problems(self, holder: JsonObject, name: str, field: str, kind: type) -> Iterator[Problem]:
         value = holder.get(name)
-        if name in holder and value is None and self._taste.strict:
+        if name in holder and value is None and self._dialect.strict:
             yield Problem(field, "null")
         if value is not None and not isinstance(value, kind):
             yield Problem(field, "type")
@@ -283,7 +283,7 @@ class Reader:
         if isinstance(given, str) and self._same_token(given) and self._same_project(project):
             self._right_token_seen = now
         elif not (self._fault("token-remembered") and now - self._right_token_seen < TOKEN_REMEMBERED):
-            raise Refused(Problem("AccessToken", "is not the project's"), status=self._taste.token_status)
+            raise Refused(Problem("AccessToken", "is not the project's"), status=self._dialect.token_status)
 
     def _same_token(self, given: str) -> bool:
         compare = SAME_TOKEN.get(self._fault.name, str.__eq__)
@@ -295,7 +295,7 @@ class Reader:
     # polls
 
     def poll(self, raw: bytes) -> list[str] | None:
-        """The ids that a poll asks for; None for everybody's, which only a fault makes of it."""
+        """The ids in a poll; None for all ids, which only faults return."""
         try:
             body = self.document(raw)
         except Refused:
@@ -306,7 +306,7 @@ class Reader:
             if self._fault("array-as-poll-500") and isinstance(body, list):
                 raise AttributeError("'list' object has no attribute 'get'")
             raise Refused(Problem("body", "must be an object"))
-        if self._taste.strict and body.keys() - {"UniqueIds"}:
+        if self._dialect.strict and body.keys() - {"UniqueIds"}:
             raise Refused(*(Problem(name, "unknown") for name in body.keys() - {"UniqueIds"}))
         if "UniqueIds" not in body:
             return self._ids_left_out()
@@ -315,7 +315,7 @@ class Reader:
     def _ids_left_out(self) -> list[str] | None:
         if self._fault("missing-list-is-empty"):
             return []
-        if self._fault("missing-list-tells-all"):
+        if self._fault("missing-list-reports-all"):
             return None
         raise Refused(Problem("UniqueIds", "missing"))
 
@@ -323,19 +323,19 @@ class Reader:
         if isinstance(ids, str) and self._fault("bare-id-accepted"):
             return [ids]
         if not isinstance(ids, list):
-            if self._fault("wrong-type-tells-all"):
+            if self._fault("wrong-type-reports-all"):
                 return None
             raise Refused(Problem("UniqueIds", "type"))
-        if not ids and self._fault("empty-list-tells-all"):
+        if not ids and self._fault("empty-list-reports-all"):
             return None
         texts = [text for text in ids if isinstance(text, str)]
         if len(texts) < len(ids) and not self._fault("other-types-skipped"):
             raise Refused(Problem("UniqueIds", "type"))
-        if not ids and self._taste.empty_list_refused:
+        if not ids and self._dialect.empty_list_refused:
             raise Refused(Problem("UniqueIds", "empty"))
         if self._fault("many-ids-500") and len(texts) > 99:
             raise RuntimeError("too many variables in one statement")
-        largest = 12 if self._fault("batches-over-twelve-refused") else self._taste.largest_batch
+        largest = 12 if self._fault("batches-over-twelve-refused") else self._dialect.largest_batch
         if len(texts) > largest:
             raise Refused(Problem("UniqueIds", "holds too many"), status=413)
         return texts

@@ -1,4 +1,4 @@
-"""Answers as bytes: JSON texts in the taste's spelling, refusals in the taste's shape, and what spoils them."""
+"""Writes answers: JSON texts and refusals in the dialect's form, with the faults in them."""
 
 import gzip
 import json
@@ -10,9 +10,9 @@ from typing import Any
 
 from flask import Response, request
 
+from .dialects import Dialect
 from .faults import Fault
 from .reading import Problem, Refused
-from .tastes import Taste
 
 STATEMENT = "SELECT id FROM projects WHERE name = ? AND access_token = ?"
 PIECE = 64  # bytes of a chunk
@@ -54,22 +54,22 @@ def _escape(sign: str) -> str:
 
 
 class Renderer:
-    """Makes the answers of one taste and one fault."""
+    """Writes answers with one dialect and one fault."""
 
-    def __init__(self, taste: Taste, fault: Fault) -> None:
-        self._taste = taste
+    def __init__(self, dialect: Dialect, fault: Fault) -> None:
+        self._dialect = dialect
         self._fault = fault
 
     def answer(self, endpoint: str, document: Any, status: int = 200, entries: int = 0) -> Response:
-        """The answer of an endpoint, `trigger` or `poll`; `entries` is how many results it tells."""
-        text = json_text(document, self._taste.json)
+        """The answer of an endpoint, `trigger` or `poll`; `entries` is the number of its results."""
+        text = json_text(document, self._dialect.json)
         spoiled, spoil = SPOILED.get(self._fault.name, ("", str.encode))
         body = spoil(text) if spoiled == endpoint else text.encode()
         if self._fault("latin-1-member") and endpoint == "trigger":
             body = body.replace(b"{", '{"Opérateur": "Télécom",'.encode("latin-1"), 1)
         response = self._response(body, status)
         labelled, media_type = TYPES.get(self._fault.name, ("", ""))
-        response.headers["Content-Type"] = media_type if labelled == endpoint else self._taste.content_type
+        response.headers["Content-Type"] = media_type if labelled == endpoint else self._dialect.content_type
         if entries > 8:
             self._spoil_long(response, len(body))
         return response
@@ -81,24 +81,24 @@ class Renderer:
             response.headers["Content-Length"] = str(size + 40)
 
     def _response(self, body: bytes, status: int) -> Response:
-        reason = self._taste.reason if status == HTTPStatus.OK else HTTPStatus(status).phrase
-        if self._taste.compressed and "gzip" in request.headers.get("Accept-Encoding", ""):
+        reason = self._dialect.reason if status == HTTPStatus.OK else HTTPStatus(status).phrase
+        if self._dialect.compressed and "gzip" in request.headers.get("Accept-Encoding", ""):
             headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
             response = Response(gzip.compress(body), headers=headers)
         else:
-            response = Response(_pieces(body) if self._taste.chunked else body)
+            response = Response(_pieces(body) if self._dialect.chunked else body)
         response.status = f"{status} {reason}"
-        if self._taste.cookies:
+        if self._dialect.cookies:
             response.set_cookie("node", "a1", httponly=True)
         return response
 
     def refusal(self, refused: Refused, raw: bytes) -> Response:
         """The refusal of a request whose body was `raw`."""
-        status = refused.status or self._taste.refusal_status
-        if status == 413 and self._taste.refusal == "text":
+        status = refused.status or self._dialect.refusal_status
+        if status == 413 and self._dialect.refusal == "text":
             status = 400
         kinds = {problem.kind for problem in refused.problems}
-        if self._fault("wrong-token-redirects") and status == self._taste.token_status:
+        if self._fault("wrong-token-redirects") and status == self._dialect.token_status:
             return Response(status=302, headers={"Location": "/login"})
         if self._fault("refusals-are-200") and refused.status is None and request.path.endswith("/call"):
             status = 200
@@ -110,30 +110,30 @@ class Renderer:
         return self._refusal_response(status, document, refused.problems)
 
     def _refusal_document(self, status: int, errors: list[dict[str, str]]) -> dict[str, Any]:
-        if self._taste.refusal == "problem":
+        if self._dialect.refusal == "problem":
             return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "invalid": errors}
-        if self._taste.refusal == "envelope":
+        if self._dialect.refusal == "envelope":
             return {"UniqueId": None, "CallResults": None, "Success": False, "Errors": errors}
         return {"errors": errors}
 
     def _refusal_response(self, status: int, document: dict[str, Any], problems: tuple[Problem, ...]) -> Response:
-        if self._taste.refusal == "empty":
+        if self._dialect.refusal == "empty":
             response = Response(status=status)
             del response.headers["Content-Type"]
             return response
-        if self._taste.refusal == "text":
-            told = "; ".join(f"{problem.field} {problem.message}" for problem in problems)
-            return Response(f"Refused: {told}\n", status=status, content_type="text/plain")
-        text = json_text(document, self._taste.json)
+        if self._dialect.refusal == "text":
+            message = "; ".join(f"{problem.field} {problem.message}" for problem in problems)
+            return Response(f"Refused: {message}\n", status=status, content_type="text/plain")
+        text = json_text(document, self._dialect.json)
         if self._fault("refusal-names-twice"):
             text = re.sub(r'("field": "[^"]*")', r"\1, \1", text)
         response = self._response(text.encode(), status)
-        problem_details = self._taste.refusal == "problem"
-        response.headers["Content-Type"] = "application/problem+json" if problem_details else self._taste.content_type
+        problem_details = self._dialect.refusal == "problem"
+        response.headers["Content-Type"] = "application/problem+json" if problem_details else self._dialect.content_type
         return response
 
     def _leaks(self, refused: Refused, raw: bytes) -> dict[str, Any]:
-        """What a fault adds to a refusal that should not be there."""
+        """What a fault wrongly adds to a refusal."""
         text = raw.decode(errors="replace")
         fields = {problem.field for problem in refused.problems}
         unreadable = refused.__cause__ is not None and "body" in fields
@@ -141,7 +141,7 @@ class Renderer:
             return {"document": text}
         if self._fault("body-echoed-in-refusal") and not unreadable and "AccessToken" not in fields:
             return {"input": json.loads(text)}
-        if self._fault("wrong-token-echoed") and refused.status == self._taste.token_status:
+        if self._fault("wrong-token-echoed") and refused.status == self._dialect.token_status:
             return {"token": json.loads(text)["AccessToken"]}
         if self._fault("traceback-in-refusal"):
             return {"trace": "".join(traceback.format_exception(refused))}
@@ -150,7 +150,7 @@ class Renderer:
         return {}
 
     def plain_refusal(self, status: int) -> Response:
-        """The refusal of a request that never came to an endpoint: 404, 405, 413, 429, 500, ..."""
+        """The refusal of a request before an endpoint handles it: 404, 405, 413, 429, 500, ..."""
         return self._refusal_response(status, self._refusal_document(status, []), (Problem("request", "is refused"),))
 
 

@@ -1,7 +1,7 @@
-"""A deployment of the API on Flask, waitress and SQLite, with tastes and faults, to test the suite against.
+"""A deployment of the API on Flask, waitress and SQLite, with dialects and faults, to test the suite against.
 
 It shares nothing with the rest of the project. This file is the command line and the WSGI server; see `app.py` for the
-endpoints, `tastes.py` and `faults.py` for what can be chosen.
+endpoints, `dialects.py` and `faults.py` for what can be chosen.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Any
 
 import waitress  # type: ignore[import-untyped]  # waitress ships no types
 
-if not __package__:  # run as a program: the modules beside this file are its package
+if not __package__:  # run as a program: the modules in this folder are its package
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     __package__ = "wsgi"
 
@@ -27,10 +27,10 @@ THREADS_TO_HANG = 64
 def main() -> None:
     """Serves until SIGTERM, or until standard input closes."""
     from .assembly import assembled
+    from .dialects import DIALECTS
     from .faults import FAULTS, Fault
-    from .tastes import TASTES
 
-    options = _options(list(TASTES), list(FAULTS))
+    options = _options(list(DIALECTS), list(FAULTS))
     if options.list:
         print(json.dumps(_listing(), indent=2))
         return
@@ -40,7 +40,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     fault = Fault(options.fault)
     server = waitress.create_server(
-        assembled(settings, TASTES[options.taste], fault),
+        assembled(settings, DIALECTS[options.dialect], fault),
         host="127.0.0.1",
         port=0,
         threads=THREADS_TO_HANG if fault("cut-off-hangs") else THREADS,
@@ -53,21 +53,21 @@ def main() -> None:
     server.run()
 
 
-def _options(tastes: list[str], faults: list[str]) -> argparse.Namespace:
+def _options(dialects: list[str], faults: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--settings", metavar="FILE", help="JSON: credentials, lines and times")
-    parser.add_argument("--taste", choices=tastes, default="natural", metavar="NAME")
+    parser.add_argument("--dialect", choices=dialects, default="natural", metavar="NAME")
     parser.add_argument("--fault", choices=["", *faults], default="", metavar="NAME")
-    parser.add_argument("--list", action="store_true", help="print the tastes and faults as JSON")
+    parser.add_argument("--list", action="store_true", help="print the dialects and faults as JSON")
     return parser.parse_args()
 
 
 def _listing() -> dict[str, list[dict[str, Any]]]:
+    from .dialects import DIALECTS
     from .faults import FAULTS
-    from .tastes import TASTES
 
     return {
-        "tastes": [{"name": name, "summary": taste.summary} for name, taste in TASTES.items()],
+        "dialects": [{"name": name, "summary": dialect.summary} for name, dialect in DIALECTS.items()],
         "faults": [
             {"name": name, "clauses": clauses.split(), "summary": summary}
             for name, (clauses, summary) in FAULTS.items()

@@ -1,17 +1,15 @@
-"""The dial guard: nothing that could ring a stranger's telephone leaves through any client.
+"""The dial guard: no client can send a request that could dial a number other than the configured lines.
 
-- `guard`: `DialGuard`, which looks at whole requests;
-- `structure`: judges a body that is one clean JSON text;
-- `only_lines`: judges any other text, in which no number may stand but lines;
+- `guard`: `DialGuard`, which checks whole requests;
+- `structure`: checks a body that is one clean JSON text;
+- `only_lines`: checks any other text, which may contain no numbers but lines;
 - `names`, `folding`: what a name, or a character, may mean to a lenient server;
-- `template`: a request that has been looked at, but for words.
-
-What is sent, and when, is decided elsewhere.
+- `template`: a checked request with gaps for words.
 
 Errors::
 
     NotSent
-    └── StrangerRefused    the request holds, or may hold, a number that is not a configured line
+    └── StrangerRefused    the request contains, or may contain, a number that is not a configured line
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What characters look like to a lenient reader: digits of any script, look-alikes of Latin letters."""
+"""Digits of any script, and characters that look like Latin letters."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _LOOK_ALIKES = {
     }.items()
     for alike in alikes
 }  # fmt: skip
-"""Cyrillic, Greek and Armenian letters (lower case) that pass for Latin ones."""
+"""Cyrillic, Greek and Armenian letters (lower case) that look like Latin ones."""
 
 
 def count_digits(text: str) -> int:
-    """How many digits a text holds, in whatever script or style."""
+    """The number of digits in a text, of any script or style."""
     count = len(_ASCII_DIGIT.findall(text))
     return count if text.isascii() else count + sum(map(_is_foreign_digit, text))
 
 
 def has_look_alikes(text: str) -> bool:
-    """Whether a text has characters that only some readers take for ASCII digits or marks (`+`, `@`, `:`)."""
+    """Whether a text has characters that some readers convert to ASCII digits or marks (`+`, `@`, `:`)."""
     return not text.isascii() and any(map(_is_look_alike, set(text)))
 
 
 def letters(text: str) -> str:
-    """The Latin letters of a name, in lower case: punctuation, digits, accents and what can't be seen are left out."""
+    """The Latin letters of a name in lower case, without punctuation, digits, accents and invisible characters."""
     if text.isascii():
         return _NOT_A_LETTER.sub("", text.lower())
     return _NOT_A_LETTER.sub("", "".join(map(_latin, text)).lower())
 
 
 def plain(text: str) -> str:
-    """The form in which names that a careless server takes for one are equal."""
+    """A form that is equal for names which a careless server may treat as the same."""
     if text.isascii():
         return text.strip().casefold()
     return "".join(map(_visible, text)).strip().casefold()

@@ -1,4 +1,4 @@
-"""`DialGuard`: one look at each outgoing request, below every client."""
+"""`DialGuard`: checks each outgoing request of every client."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ _MEDIA_TYPE = re.compile(
 _READ_AS_JSON = re.compile(
     r"\s*(?:|application/(?:[\w.-]+\+)?json|text/\w+|application/octet-stream)\s*(?:;.*)?", re.IGNORECASE
 )
-"""Content types under which JSON is read as JSON, if it is read at all."""
+"""Content types under which a server reads JSON as JSON, or refuses it."""
 _UNENCODED = frozenset({"", "identity", "chunked", "7bit", "8bit", "binary"})
 _ESCAPED_DIGIT = re.compile(rb"\\u003[0-9]")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|%u|\\[uUxX0-7]|&#?\w+;|\+[A-Za-z0-9+/]{3}")
 _BACKSLASH = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 _LAYERS = 4
 _DIGITS_IN_PATH = 2
-"""Digits that a URL's path may hold beyond those of the configured base URL: `v2` has one."""
+"""Digits that a URL's path may have after the configured base URL: `v2` has one."""
 _REMEMBERED = 1024
 
 
 class DialGuard:
     """Refuses any request that could make a deployment ring a number that is not a configured line.
 
-    Every client's every request passes through `check`. A body that is one clean JSON text is judged by its structure:
-    a place that a number is dialled from holds a line or nothing, and no other text has enough digits for a number (ids
-    that a client makes up had better have none). Any other body may hold no number at all but lines.
+    Every request of every client passes `check`. In a body that is one clean JSON text, each value that a server might
+    dial must be a line or empty, and no other text may have enough digits for a telephone number (so ids that a client
+    generates should have none). Any other body may contain no numbers but lines.
 
     lines:
-        The numbers that may be dialled, as the deployment wants them.
+        The numbers that may be dialled, as the deployment expects them.
     display_number:
         The caller id, allowed in clean JSON where a caller id belongs.
     harmless:
-        Configured texts whose digits are no number to dial: project, token, scenario path, URLs.
+        Configured texts whose digits are not telephone numbers: project, token, scenario path, URLs.
     """
 
     def __init__(self, lines: Iterable[str], display_number: str, harmless: Iterable[str] = ()) -> None:
@@ -68,7 +68,7 @@ class DialGuard:
         self._is_poll = lru_cache(maxsize=_REMEMBERED)(self._check_url)
 
     def check(self, url: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-        """Let a request pass, or raise `StrangerRefused`: whatever the method, the path, the form of the body."""
+        """Raise `StrangerRefused` for a request that could dial another number. The method plays no part."""
         length = str(len(body))
         is_json = True
         for name, value in headers:
@@ -94,9 +94,10 @@ class DialGuard:
     def approve(
         self, url: str, headers: Iterable[tuple[str, str]], head: bytes, pieces: tuple[bytes, ...], length: int
     ) -> RequestTemplate:
-        """Look at a request with gaps, for words of `length` letters, once for all that it will be filled with.
+        """Check a request with gaps for words of `length` letters, once for all words that fill them.
 
-        `head` is what stands on the wire before the body, whose `pieces` lie around the gaps. Raises `StrangerRefused`.
+        `head` is what is sent before the body; `pieces` are the parts of the body around the gaps. Raises
+        `StrangerRefused`.
         """
         alphabet = (LETTERS * (length // len(LETTERS) + 1)).encode()
         for word in (alphabet[:length], b"a" * length):
@@ -122,7 +123,7 @@ class DialGuard:
         self._structure.check_text(value, where)
 
     def _check_url(self, url: str) -> bool:
-        """Check a URL; whether it is plainly that of polls."""
+        """Check a URL; returns whether it is the plain URL of polls."""
         try:
             parts = urlsplit(url)
         except ValueError:
@@ -137,9 +138,9 @@ class DialGuard:
 
 
 def _names_nothing_of_a_trigger(body: bytes) -> bool:
-    """Whether a poll's body is nothing but a poll: no name of a trigger stands in it, nor an escape that may hide one.
+    """Whether a poll's body contains no name that belongs to triggers, and no escape that may hide one.
 
-    Ids may look like anything; so where nothing but ids is named, a few escapes in them stand for themselves.
+    Ids may have any form, so escapes are allowed in a body whose members are only ids.
     """
     try:
         text = body.decode("utf-8")
@@ -156,14 +157,14 @@ def _names_nothing_of_a_trigger(body: bytes) -> bool:
 
 
 def _lists_ids(value: object) -> bool:
-    """Whether nothing in a value is named but ids, so that what stands in it stands for nothing else."""
+    """Whether all members of a value, at any depth, are `UniqueIds` or `UniqueId`."""
     if isinstance(value, dict):
         return value.keys() <= {"UniqueIds", "UniqueId"} and all(map(_lists_ids, value.values()))
     return all(map(_lists_ids, value)) if isinstance(value, list) else True
 
 
 def _hides_a_trigger(text: str) -> bool:
-    """Whether a text holds a name of a trigger, under up to `_LAYERS` layers of escapes; more count as hiding one."""
+    """Whether a text contains a name of a trigger under up to `_LAYERS` layers of escapes, or has more layers."""
     readings = {text, _from_seven_bit(text)} if "+" in text else {text}
     for _ in range(_LAYERS):
         if any(map(mentions_a_trigger, readings)):

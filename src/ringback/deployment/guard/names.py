@@ -1,4 +1,4 @@
-"""What a member's name, or a text that serves as one, may mean to a server: a number to dial, a caller id, neither."""
+"""What a member's name, or a text used as one, may mean to a server: a number to dial, a caller id, or neither."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from ringback.deployment.guard.folding import letters
 __all__ = ["Name", "Role", "mentions_a_number", "mentions_a_trigger", "study"]
 
 _LONGEST_NAME = 96
-"""Letters of a text that may be a name; a reader may cut there, and what follows is prose."""
+"""Letters of a text that are compared with names: a server may cut a longer name there."""
 _REMEMBERED = 128
-"""Characters of a text whose meaning is remembered."""
+"""Longest text whose meaning is cached."""
 _CUT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\ufffd]")
 """Characters at which a reader may end a name."""
 _ESCAPE = re.compile(r"[%\\&+]")
-"""Characters by which a name may be written so that only some readers know it."""
+"""Characters of escapes, which only some servers decode."""
 
 
 class Role(Enum):
-    """What a name stands for."""
+    """What a name means."""
 
     PLAIN = auto()
     DESTINATION = auto()
     RESULT_DESTINATION = auto()
     CALLER = auto()
     NUMBER = auto()
-    """Not the documented name, but one that a server might dial all the same: a phone, a callee."""
+    """An undocumented name whose value a server might still dial: a phone, a callee."""
 
 
 class Name(NamedTuple):
-    """What there is to know of a name."""
+    """The possible meanings of a name."""
 
     role: Role
     names: bool
-    """As a member's name it announces that its value is a name: `Name`, `Key`, `Field`."""
+    """Whether a member of this name may have a name as its value: `Name`, `Key`, `Field`."""
     carries: bool
-    """As a member's name it announces the value that a name elsewhere stands for: `Value`, `Data`."""
+    """Whether a member of this name may have the value for a name elsewhere: `Value`, `Data`."""
     escaped: bool
     """Whether it may be an escaped form of another name."""
 
@@ -74,18 +74,18 @@ _TRIGGER = (
 
 
 def study(name: str) -> Name:
-    """What a name stands for, however it is written: any case, look-alikes, punctuation; also if a reader cuts it."""
+    """What a name may mean, in any case, with look-alikes or punctuation, or cut by a reader."""
     return _study(name) if len(name) <= _REMEMBERED else _study_anew(name)
 
 
 def mentions_a_number(text: str) -> bool:
-    """Whether a text speaks of a destination, a telephone or a caller id."""
+    """Whether a text mentions a destination, a telephone or a caller id."""
     plain = letters(text)
     return any(part in plain for part in _PROSE)
 
 
 def mentions_a_trigger(text: str) -> bool:
-    """Whether a text holds a name that belongs to triggers, and so is no mere poll."""
+    """Whether a text contains a name that belongs to triggers and not to polls."""
     plain = letters(text)
     return any(part in plain for part in _TRIGGER)
 

@@ -1,15 +1,15 @@
-"""Judging text that may be read in more than one way: it holds no number at all but lines, so any reading is harmless.
+"""Checks text that servers may read in different ways: it may contain no numbers but lines, so any reading is harmless.
 
-A body that is not one clean JSON text has no structure to go by. So nothing in it is decoded, and nothing guessed:
+A body that is not one clean JSON text has no certain structure. Its text is checked as it is, without decoding:
 
-- each digit belongs to a line, written whole and in ASCII; what could hide others (escapes hold digits themselves, but
-  for named entities; base64; other encodings of characters) is refused;
-- two lines stand in one body only where each reader has to take them apart: each as the text of a member `Value` or
-  `Phone` in what begins as JSON does, or as a field of a form;
-- no address leads to a stranger: no `sip:` or `tel:`, no `@` but of a host reserved for examples.
+- Each digit must belong to a line, written in full and in ASCII. Whatever could hide other digits is refused: base64,
+  other character encodings, named entities (other escapes contain digits themselves).
+- Two lines may occur only where every reader must separate them: each as the text of a member `Value` or `Phone` in
+  text that begins like JSON, or as a field of a form.
+- Addresses that could be dialled are refused: `sip:`, `tel:`, and `@` unless a host reserved for examples follows.
 
-The one exception are the flat text members with which a trigger begins, where they hold the configured text: a valid
-trigger carries the same text in the same place.
+The only exception are the flat text members at the beginning of a trigger if they have the configured values, as in
+every valid trigger.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from ringback.deployment.guard.refusal import StrangerRefused, Where
 __all__ = ["OnlyLines"]
 
 _ODD = 2
-"""Bytes that are not UTF-8, or NUL, that a body may hold: three would be enough to write 112 in another encoding."""
+"""Bytes of NUL or invalid UTF-8 that a body may contain: three could write 112 in another encoding."""
 _RUN = re.compile(r"\+?[0-9]+")
 _BEFORE, _AFTER = frozenset("\"'=>:,[({ \t\r\n"), frozenset("\"'<&:,])}; \t\r\n")
-"""What may stand beside a line."""
+"""Characters that may be next to a line."""
 _BEFORE_PLUS, _BEFORE_ZERO = frozenset('"'), frozenset('"=>')
-"""What keeps a plus sign from being read as a blank, and a zero from beginning an octal number."""
+"""Characters after which a plus sign is not read as a blank, and a zero does not begin an octal number."""
 _ADDRESS = re.compile(
     r"(?:sips?|tel|callto|h323|im|xmpp|wtai|skype|facetime)\s*:|@(?!example\.(?:com|org|net)(?![\w.-]))", re.IGNORECASE
 )
@@ -47,19 +47,19 @@ _FLAT = re.compile(
     r"\s*\{(?:\s*\"(?:Project|ConversationId|AccessToken|ScenarioPath|OrchestratorUrl|Tenant|Locale)\"\s*:"
     r"\s*\"(?:[^\"\\{}\[\]]|\\.)*+\"\s*,)+"
 )
-"""The text members with which a trigger begins."""
+"""The text members at the beginning of a trigger."""
 _CONFIGURED = re.compile(r"(\"(?:Project|AccessToken|ScenarioPath|Tenant)\"\s*:\s*)\"((?:[^\"\\]|\\.)*+)\"")
 _ENTRY = re.compile(r"\{\s*\"Name\"\s*:\s*\"_Destination\"\s*(?:\}|,\s*\"Value\"\s*:\s*[^\s{\[])")
-"""A destination that is an entry of its own, with a text or nothing for its value."""
+"""An entry for the destination whose value is a text or absent."""
 _JSON_VALUE = re.compile(r"\"(?:Value|Phone)\"\s*:\s*\"\Z"), re.compile(r"\"\s*(?:[,}\]]|\Z)")
 _FORM_FIELD = re.compile(r"=\Z"), re.compile(r"&|\Z")
-"""What stands before and behind each of several lines, so that nobody takes two for one value."""
+"""What precedes and follows each of several lines, so that no reader joins two of them."""
 _BESIDE = 64
-"""Characters before a line that are looked at."""
+"""Characters before a line that are compared."""
 
 
 class OnlyLines:
-    """Judges such text. `configured` are texts that the flat members of a trigger may hold, digits or not."""
+    """Checks such text. `configured` are texts that the flat members of a trigger may have, even with digits."""
 
     def __init__(self, lines: Iterable[str], configured: Iterable[str]) -> None:
         self._lines = frozenset(lines)
@@ -68,14 +68,14 @@ class OnlyLines:
         self._in_forms = {quote(text, safe="") for text in configured}
 
     def check_bytes(self, body: bytes, where: Where) -> None:
-        """Judge a body. Raises `StrangerRefused`."""
+        """Check a body; raises `StrangerRefused`."""
         text = body.decode("utf-8", "replace").removeprefix("\ufeff")
         if text.count("\0") + text.count("\ufffd") > _ODD:
             raise StrangerRefused("an encoding other than UTF-8", where)
         self.check(text, where)
 
     def check(self, text: str, where: Where) -> None:
-        """Judge text. Raises `StrangerRefused`."""
+        """Check text; raises `StrangerRefused`."""
         text = self._without_configured(text)
         if has_look_alikes(text):
             raise StrangerRefused("characters that may be read as digits or marks", where)
@@ -84,7 +84,7 @@ class OnlyLines:
         if _HIDING.search(text) or any(map(_is_base64_of_a_number, _words(text))):
             raise StrangerRefused("an encoding that may hide a number", where)
         if "+" in _RUN.sub("", text):
-            raise StrangerRefused("a plus sign that belongs to no line", where)
+            raise StrangerRefused("a plus sign that is not part of a line", where)
         runs = list(_RUN.finditer(text))
         for run in runs:
             self._check_run(run, where)
@@ -95,7 +95,7 @@ class OnlyLines:
         number, text = run[0], run.string
         before, after = text[max(0, run.start() - 1) : run.start()], text[run.end() : run.end() + 1]
         if number not in self._lines:
-            raise StrangerRefused("digits that are no configured line", where)
+            raise StrangerRefused("digits that are not a configured line", where)
         if (before and before not in _BEFORE) or (after and after not in _AFTER):
             raise StrangerRefused("digits joined to something else", where)
         if number[0] == "+" and (before not in _BEFORE_PLUS or "&" in text or "=" in text):
@@ -104,12 +104,12 @@ class OnlyLines:
             raise StrangerRefused("a line that may be read as an octal number", where)
 
     def _without_configured(self, text: str) -> str:
-        """The text less the configured texts that stand where each valid trigger has them."""
+        """The text without the configured texts that every valid trigger has at its beginning."""
         if '"' not in text and "<" not in text:
             return _FORM_TOKEN.sub(lambda found: "" if found[1] in self._in_forms else found[0], text)
         flat = _FLAT.match(text)
         if flat is None or mentions_a_number(flat[0]) or not _has_plain_destinations(text):
-            return text  # a destination that is no entry of its own might take its value from anywhere
+            return text  # a destination outside such an entry might take its value from elsewhere
         return _CONFIGURED.sub(self._emptied, flat[0]) + text[flat.end() :]
 
     def _emptied(self, member: re.Match[str]) -> str:
@@ -121,7 +121,7 @@ def _has_plain_destinations(text: str) -> bool:
 
 
 def _family(text: str) -> Iterator[tuple[re.Pattern[str], re.Pattern[str]]]:
-    """What keeps lines apart in a text of this form; nothing where readers may differ on the form."""
+    """The patterns around each of several lines in a text of this form; none if readers may differ on the form."""
     marks = {mark for mark in "\"'`<=&" if mark in text}
     if marks == {'"'} and text.lstrip()[:1] in {"{", "["} and _has_plain_destinations(text):
         yield _JSON_VALUE

@@ -1,4 +1,4 @@
-"""The guard's one exception, and how a place in a request is named without repeating what stands there."""
+"""The guard's exception, and how it names a place in a request without quoting its value."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from ringback.deployment.errors import NotSent
 __all__ = ["StrangerRefused", "Where"]
 
 Where: TypeAlias = "str | tuple[Where, str | int]"
-"""A place in a request: words, or a place and the member's name or the index that leads further in."""
+"""A place in a request: words, or a place and the member name or index within it."""
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z_-]{0,39}")
 
 
 class StrangerRefused(NotSent):
-    """A request was not sent, for it might have dialled a number that is not a configured line.
+    """A request was not sent, because it might have dialled a number that is not a configured line.
 
-    The message tells what was found and where; it never repeats a number, a name or any other value.
+    The message says what was found and where, without quoting any number, name or other value.
     """
 
     def __init__(self, found: str, where: Where) -> None:
         self.found = found
-        self.where = _told(where)
+        self.where = _describe(where)
         super().__init__(f"not sent: {found}, in {self.where}")
 
 
-def _told(where: Where) -> str:
-    """A place in words; of members' names, only those that are plain letters."""
+def _describe(where: Where) -> str:
+    """A place in words. Only member names of plain letters are shown."""
     steps: list[str] = []
     while not isinstance(where, str):
         where, member = where

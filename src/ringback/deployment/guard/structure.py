@@ -1,7 +1,7 @@
-"""Judging one clean JSON text: each place that a server might dial from holds a line, exactly, or nothing.
+"""Checks one clean JSON text: each value that a server might dial must be a line, exactly, or empty.
 
-Such a text is read in one way by everybody, so its ordinary values may hold a few digits (an amount, a postcode), but
-never enough for a telephone number. Anything less than clean is judged by `OnlyLines`.
+All readers read such a text alike, so its other values may have a few digits (an amount, a postcode), but not enough
+for a telephone number. `OnlyLines` checks any other text.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ __all__ = ["NotCleanError", "Structure", "has_plain_names", "parse", "scalars"]
 
 _DEEPEST = 64
 _MOST_DIGITS = 6
-"""Digits, however far apart, that an ordinary text or number may hold: fewer than any subscriber's number has."""
+"""Digits that an ordinary text or number may have in all: fewer than any telephone number has."""
 _LONGEST_NAME = 64
-"""Characters of a text that may still be the name of something that is dialled."""
+"""The longest text that may be the name of something that is dialled."""
 _SHORTEST_NUMBER = 3
-"""Digits from which on a text such as `tel:...` is a number rather than the name of one."""
+"""A text such as `tel:...` with at least so many digits is a number, not the name of one."""
 _RUNG = frozenset({Role.DESTINATION, Role.NUMBER})
 _OPENING = frozenset("{[\"'<")
-"""What a text that is JSON or markup itself begins with."""
+"""How a text begins that is JSON or markup itself."""
 _SEVEN_BIT = re.compile(r"\+[A-Za-z0-9+/]{3,}")
-"""What UTF-7 takes for encoded."""
+"""An encoded part in UTF-7."""
 
 
 class Numeral(str):
@@ -41,7 +41,7 @@ class Numeral(str):
 
 
 class NotCleanError(ValueError):
-    """The text is not one JSON text that everybody reads alike."""
+    """The text is not one JSON text that all readers read alike."""
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def parse(text: str) -> Any:
 
 
 def _split(url: str) -> tuple[str, str, str | None] | None:
-    """Scheme, authority and host of a URL; None if it is none, or its authority is more than a host and a port."""
+    """Scheme, authority and host of a URL; None if it is not a URL, or has more than host and port in its authority."""
     try:
         parts = urlsplit(url)
         plain = "@" not in parts.netloc and (parts.port is None or parts.port > 0)
@@ -78,14 +78,14 @@ def _split(url: str) -> tuple[str, str, str | None] | None:
 
 
 class Structure:
-    """Walks a parsed body; its methods raise `StrangerRefused`, or `NotCleanError` for what is nested too deep.
+    """Checks a parsed body. Its methods raise `StrangerRefused`, or `NotCleanError` if the body is nested too deep.
 
     lines:
         The numbers that may be dialled.
     display_number:
         The caller id, allowed where a caller id belongs.
     harmless:
-        Configured texts, whose digits are no number to dial. URLs among them stand for whatever lies below them, too.
+        Configured texts whose digits are not telephone numbers, and URLs below the configured ones.
     """
 
     def __init__(self, lines: Iterable[str], display_number: str, harmless: Iterable[str], other: OnlyLines) -> None:
@@ -97,11 +97,11 @@ class Structure:
         self._other = other
 
     def check(self, value: Any) -> None:
-        """Judge a whole body."""
+        """Check a whole body."""
         self._walk(value, "body", 0)
 
     def check_text(self, text: str, where: Where) -> None:
-        """Judge ordinary text: a configured one, one with too few digits for a number, or one with none but lines."""
+        """Check ordinary text: it must be configured, or have too few digits for a number, or only lines."""
         if text in self._lines or text in self._harmless or not (digits := count_digits(text)):
             return
         if self._is_ours(text):
@@ -111,7 +111,7 @@ class Structure:
             self._other.check(text, where)
 
     def check_seven_bit(self, text: str) -> None:
-        """Judge a whole body, as text: nothing in it may be read as UTF-7, digits and names included."""
+        """Check the text of a whole body: no part of it may be read as UTF-7."""
         if "+" not in text:
             return
         for known in self._with_plus:
@@ -120,16 +120,16 @@ class Structure:
             raise StrangerRefused("letters or digits in UTF-7", "body")
 
     def _is_ours(self, text: str) -> bool:
-        """Whether a text is a URL on a configured server, with no digits of its own to speak of."""
+        """Whether a text is a URL on a configured server with at most two digits of its own."""
         url = next((url for url in self._urls if text.startswith(url)), None)
         if url is None and text.startswith(("http://", "https://")):
             hosts = {urlsplit(known).hostname for known in self._urls}
-            parts = _split(text)  # a port is read as a number, so that nothing else stands in its place
+            parts = _split(text)  # urlsplit accepts only a number as port
             url = f"{parts[0]}://{parts[1]}" if parts and parts[2] in hosts else None
         return url is not None and count_digits(text[len(url) :]) < _SHORTEST_NUMBER
 
     def _walk(self, node: Any, where: Where, depth: int) -> bool:
-        """Check a value; whether anything in it speaks of a destination."""
+        """Check a value; returns whether anything in it names a destination."""
         if depth > _DEEPEST:
             raise NotCleanError
         kind = type(node)
@@ -215,7 +215,7 @@ class Structure:
         return bool(named or speaking)
 
     def _text(self, text: str, where: Where, *, is_callers: bool = False) -> Role:
-        """Check a text, of the caller id's entry or any other; what it means if it serves as a name."""
+        """Check a text, and return its meaning as a name. `is_callers`: it belongs to the entry of the caller id."""
         if not (is_callers and text in self._callers):
             self.check_text(text, where)
         if text in self._harmless:
@@ -226,16 +226,16 @@ class Structure:
         return role if count_digits(text) < _SHORTEST_NUMBER else Role.PLAIN
 
     def _numeral(self, numeral: Numeral, where: Where) -> None:
-        """Judge a JSON number in a place of no special meaning."""
+        """Check a JSON number that is not dialled."""
         if numeral in self._lines:
             return
         if count_digits(numeral) > _MOST_DIGITS or (
             "e" in numeral.lower() and abs(Decimal(numeral).adjusted()) >= _MOST_DIGITS
         ):
-            raise StrangerRefused("a number that is no configured line", where)
+            raise StrangerRefused("a number that is not a configured line", where)
 
     def _called(self, value: Any, where: Where, *, caller: bool) -> None:
-        """What stands where a number is dialled from: one line, exactly, or nothing."""
+        """Check a value that a server might dial: it must be one line, exactly, or empty."""
         self._dialled(value, where, caller=caller)
         if sum(map(self._lines.__contains__, scalars(value))) > 1:
             raise StrangerRefused("two lines that may be read as one number", where)
@@ -252,11 +252,11 @@ class Structure:
         elif kind is dict:
             for key, element in value.items():
                 if key not in self._lines and count_digits(key):
-                    raise StrangerRefused("digits that are no configured line", (where, "name"))
+                    raise StrangerRefused("digits that are not a configured line", (where, "name"))
                 self._dialled(element, (where, key), caller=caller)
 
     def _address(self, value: Any, where: Where) -> None:
-        """What stands in ResultDestination: nothing, or a URL with no number to dial in it."""
+        """Check ResultDestination: it must be empty, or a URL without a telephone number."""
         if value is None or type(value) is bool or value in ("", [], {}):
             return
         if type(value) is not str or not value.startswith(("http://", "https://")):
@@ -265,14 +265,14 @@ class Structure:
             self.check_text(value, where)
 
     def _no_other_digits(self, value: Any, where: Where) -> None:
-        """A value that may belong to a destination named elsewhere: words do no harm, digits must be a line's."""
+        """Check a value that may belong to a destination named elsewhere: its digits must be a line's."""
         kind = type(value)
         if kind is str:
             if value not in self._harmless or value.isdigit():
                 self._other.check(value, where)
         elif kind is Numeral:
             if value not in self._lines:
-                raise StrangerRefused("a number that is no configured line", where)
+                raise StrangerRefused("a number that is not a configured line", where)
         elif kind is list:
             for index, element in enumerate(value):
                 self._no_other_digits(element, (where, index))
@@ -283,7 +283,7 @@ class Structure:
 
 
 def has_plain_names(value: Any) -> bool:
-    """Whether no member of a value, at any depth, has a name that numbers are dialled from."""
+    """Whether no member of a value, at any depth, has a name whose value might be dialled."""
     if type(value) is dict:
         return all(
             (name := study(key)).role is Role.PLAIN and not name.escaped and has_plain_names(element)
@@ -293,7 +293,7 @@ def has_plain_names(value: Any) -> bool:
 
 
 def _names_a_number(value: Any) -> bool:
-    """Whether a text at any depth is the name of something that is dialled."""
+    """Whether any text in a value is the name of something that is dialled."""
     if type(value) is str:
         return len(value) <= _LONGEST_NAME and study(value).role in _RUNG
     inner = value.values() if type(value) is dict else value if type(value) is list else ()
@@ -301,7 +301,7 @@ def _names_a_number(value: Any) -> bool:
 
 
 def scalars(value: Any) -> Iterator[str]:
-    """Every text and number in a value, names included."""
+    """Every text and number in a value, including names."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -314,5 +314,5 @@ def scalars(value: Any) -> Iterator[str]:
 
 
 def _is_named(value: Any) -> bool:
-    """Whether a value is an entry with a name of its own."""
+    """Whether a value is an object that has a name."""
     return type(value) is dict and any(study(key).names and type(element) is str for key, element in value.items())

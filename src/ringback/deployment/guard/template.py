@@ -1,9 +1,8 @@
-"""A request whose words change and whose numbers can't: looked at once, and filled in as often as one likes.
+"""A request with gaps for words. The guard checks it once, and only the words afterwards.
 
-A load run sends the same trigger tens of thousands of times a second, but for an id in letters. The guard looks at the
-whole of it once; after that only the words need be looked at. They hold nothing but consonants, which no reader takes
-for a digit, a quotation mark, or the end of anything, and which spell no name that a number is dialled from. And they
-stand at the end of a text of their own, never in a name, an escape or a number.
+A load run sends the same trigger many times a second with a different id, made of letters. Words have only consonants:
+no reader takes them for digits or for the end of a text, and they spell no name whose value might be dialled. A gap is
+always at the end of a text value, never in a name, an escape or a number.
 """
 
 from __future__ import annotations
@@ -16,23 +15,23 @@ from ringback.deployment.guard.refusal import StrangerRefused
 __all__ = ["LETTERS", "RequestTemplate"]
 
 LETTERS = "bcdfghjklmnpqrst"
-"""All that a word may be made of."""
+"""The letters of words."""
 _LETTERS = LETTERS.encode()
 _SHORTEST, _LONGEST = 4, 64
-"""Letters of a word; shorter ones are the names of something here and there (`gsm`, `dst`)."""
+"""Letters of a word. Shorter words may be names of something that is dialled (`gsm`, `dst`)."""
 _BEFORE = re.compile(rb"[:,\[]\s*\"[^\"\\]*[-/]\Z")
-"""How what stands before a gap ends: with the beginning of a text that holds no escape, and something between."""
+"""The end of the piece before a gap: the beginning of a text without escapes, and a separator."""
 _BASE64 = re.compile(rb"\+[A-Za-z0-9+/]*\Z")
-"""What may be the beginning of UTF-7's base64, which letters would continue."""
+"""What may be the beginning of base64 in UTF-7, which letters would continue."""
 _AFTER = re.compile(rb"\"\s*[,}\]]")
-"""How what stands behind a gap begins: with the end of a text that is no name."""
+"""The beginning of the piece after a gap: the end of a text that is not a name."""
 
 
 class RequestTemplate:
-    """The pieces of a request between which a word is put. Made by `DialGuard.approve` alone.
+    """The pieces of a request around its gaps. Only `DialGuard.approve` makes it.
 
-    `length` is the word's, always the same, so that lengths told in the request's headers stay true. Raises
-    `StrangerRefused` if a gap is anywhere but at the end of a text's value.
+    `length` is the length of every word, so that Content-Length stays right. Raises `StrangerRefused` if a gap is not
+    at the end of a text value.
     """
 
     __slots__ = ("_length", "_pieces")
@@ -47,7 +46,7 @@ class RequestTemplate:
         self._length = length
 
     def fill(self, word: bytes) -> bytes:
-        """The whole request, with `word` in each gap. Raises `StrangerRefused` if it is not such a word."""
+        """The whole request with `word` in each gap; raises `StrangerRefused` for any other text than a word."""
         if len(word) != self._length or word.strip(_LETTERS):
-            raise StrangerRefused("a word that is not of the letters for words", "a request's gap")
+            raise StrangerRefused("a word with other letters, or of another length", "a request's gap")
         return word.join(self._pieces)

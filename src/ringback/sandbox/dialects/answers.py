@@ -1,4 +1,4 @@
-"""Dialects of answers as such: members, JSON text, headers, transfer."""
+"""Dialects of all answers: members, JSON text, headers, transfer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import orjson
 
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import dialect
-from ringback.sandbox.messages import Answer, Headers, JsonObject, Request, Send
+from ringback.sandbox.messages import Headers, JsonObject, Request, SandboxAnswer, Send
 
 _EXTRA = {
     "RequestId": "9b2e-41",
@@ -25,14 +25,12 @@ _EXTRA = {
 def _members(name: str, description: str, change: Callable[[JsonObject], JsonObject]) -> None:
     """Register a dialect that changes the members of each object in 200 answers."""
 
-    class Members(Behaviour):
+    @dialect(name, "ACK-02", "RES-02", "RES-03", description=description)
+    class Members(SandboxBehaviour):
         def encode(self, value: JsonObject) -> bytes:
             if "CallResults" in value:
                 value = {**value, "CallResults": [change(entry) for entry in value["CallResults"]]}
             return super().encode(change(value))
-
-    Members.__doc__ = description
-    dialect(name, "ACK-02", "RES-02", "RES-03")(Members)
 
 
 _members("reversed-members", "Members come in reverse order.", lambda value: dict(reversed(value.items())))
@@ -42,12 +40,10 @@ _members("extra-members", "Objects have further members.", lambda value: {"Succe
 def _order(name: str, description: str, arrange: Callable[[list[JsonObject], random.Random], list[JsonObject]]) -> None:
     """Register a dialect that arranges the entries of a poll's answer."""
 
-    class Order(Behaviour):
+    @dialect(name, "RES-04", description=description)
+    class Arranged(SandboxBehaviour):
         def results(self, entries: list[JsonObject]) -> JsonObject:
             return super().results(arrange(entries, self.random))
-
-    Order.__doc__ = description
-    dialect(name, "RES-04")(Order)
 
 
 _order("results-reversed", "Results come in reverse order.", lambda entries, _: entries[::-1])
@@ -57,12 +53,10 @@ _order("results-shuffled", "Results come in any order.", lambda entries, source:
 def _text(name: str, description: str, write: Callable[[JsonObject], bytes]) -> None:
     """Register a dialect that writes JSON in another way."""
 
-    class Text(Behaviour):
+    @dialect(name, "TRN-05", description=description)
+    class Text(SandboxBehaviour):
         def encode(self, value: JsonObject) -> bytes:
             return write(orjson.loads(super().encode(value)))
-
-    Text.__doc__ = description
-    dialect(name, "TRN-05")(Text)
 
 
 def _escape_all(value: JsonObject) -> bytes:
@@ -74,21 +68,19 @@ _text(
     "JSON is indented, and ends in a line break.",
     lambda value: orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\r\n",
 )
-_text("escaped", "JSON escapes what it may: letters beyond ASCII, slashes, a letter of member names.", _escape_all)
+_text("escaped", "JSON escapes letters beyond ASCII, slashes and a letter of member names.", _escape_all)
 _text("leading-space", "JSON has white space around it.", lambda value: b" \r\n\t" + orjson.dumps(value) + b"\n\n")
 
 
 def _content_type(name: str, description: str, content_type: bytes) -> None:
     """Register a dialect that spells the content type in another way."""
 
-    class ContentType(Behaviour):
-        def render(self, value: JsonObject, request: Request) -> Answer:
+    @dialect(name, "TRN-04", description=description)
+    class ContentType(SandboxBehaviour):
+        def render(self, value: JsonObject, request: Request) -> SandboxAnswer:
             answer = super().render(value, request)
             answer.content_type = content_type
             return answer
-
-    ContentType.__doc__ = description
-    dialect(name, "TRN-04")(ContentType)
 
 
 _content_type("charset", "The content type has a charset.", b"application/json; charset=utf-8")
@@ -96,10 +88,10 @@ _content_type("upper-case-content-type", "The content type is capitalised.", b"A
 
 
 @dialect("chunked", "TRN-05", "ROB-02")
-class _Chunked(Behaviour):
+class _Chunked(SandboxBehaviour):
     """Answers come in chunks, without a length."""
 
-    async def transmit(self, answer: Answer, request: Request, send: Send) -> None:
+    async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
         del request
         headers: Headers = list(answer.headers)
         if answer.content_type is not None:
@@ -111,28 +103,26 @@ class _Chunked(Behaviour):
 
 
 @dialect("gzip", "TRN-05")
-class _Gzip(Behaviour):
+class _Gzip(SandboxBehaviour):
     """Answers are compressed for clients that allow it."""
 
-    async def transmit(self, answer: Answer, request: Request, send: Send) -> None:
+    async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
         if answer.body and b"gzip" in (request.header(b"accept-encoding") or b""):
             packed = gzip.compress(answer.body, 1)
             headers = [*answer.headers, (b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
-            answer = Answer(answer.status, packed, answer.content_type, headers)
+            answer = SandboxAnswer(answer.status, packed, answer.content_type, headers)
         await super().transmit(answer, request, send)
 
 
 def _headers(name: str, clause: str, description: str, headers: Headers) -> None:
     """Register a dialect that adds headers to every answer."""
 
-    class WithHeaders(Behaviour):
-        async def transmit(self, answer: Answer, request: Request, send: Send) -> None:
-            # A new list: refusals may share theirs.
+    @dialect(name, clause, description=description)
+    class WithHeaders(SandboxBehaviour):
+        async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
+            # A new list, because refusals may share theirs.
             answer.headers = [*answer.headers, *headers]
             await super().transmit(answer, request, send)
-
-    WithHeaders.__doc__ = description
-    dialect(name, clause)(WithHeaders)
 
 
 _headers("connection-close", "ROB-02", "Connections are closed after each answer.", [(b"connection", b"close")])
@@ -146,14 +136,14 @@ _headers(
 
 
 @dialect("idle-close", "ROB-02")
-class _IdleClose(Behaviour):
-    """Connections are closed when they were idle for 50 ms."""
+class _IdleClose(SandboxBehaviour):
+    """Connections are closed after 50 ms without a request."""
 
     keep_alive_seconds = 0.05
 
 
 @dialect("no-date", "ROB-02")
-class _NoDate(Behaviour):
+class _NoDate(SandboxBehaviour):
     """Answers carry no Date."""
 
     date_header = False

@@ -1,4 +1,4 @@
-"""Dialects of what is sent to ResultDestination: the documents do not show its form."""
+"""Dialects of results sent to ResultDestination; the documents do not show their form."""
 
 from __future__ import annotations
 
@@ -9,48 +9,46 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from ringback.sandbox.behaviour import Behaviour
-from ringback.sandbox.calls import Call
+from ringback.sandbox.behaviour import SandboxBehaviour
+from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import dialect
-from ringback.sandbox.delivery import Parcel
+from ringback.sandbox.delivery import OutgoingResult
 
 
-def _form(name: str, description: str, pack: Callable[[str, dict[str, Any]], Parcel]) -> None:
-    """Register a dialect that packs what is sent of a call in another way."""
+def _form(name: str, description: str, pack: Callable[[str, dict[str, Any]], OutgoingResult]) -> None:
+    """Register a dialect that sends results in another form."""
 
-    class Form(Behaviour):
-        def parcel(self, call: Call) -> Parcel:
-            parcel = pack(call.destination or "", self.delivered(call))
-            parcel.unique_id = call.unique_id
-            return parcel
-
-    Form.__doc__ = description
-    dialect(name, "DST-01", "DST-02")(Form)
+    @dialect(name, "DST-01", "DST-02", description=description)
+    class Form(SandboxBehaviour):
+        def outgoing(self, call: SandboxCall) -> OutgoingResult:
+            outgoing = pack(call.destination or "", self.delivered(call))
+            outgoing.unique_id = call.unique_id
+            return outgoing
 
 
-def _in_query(url: str, sent: dict[str, Any]) -> Parcel:
-    return Parcel(f"{url}{'&' if '?' in url else '?'}{urlencode(sent)}", method="GET")
+def _in_query(url: str, sent: dict[str, Any]) -> OutgoingResult:
+    return OutgoingResult(f"{url}{'&' if '?' in url else '?'}{urlencode(sent)}", method="GET")
 
 
-def _in_path(url: str, sent: dict[str, Any]) -> Parcel:
+def _in_path(url: str, sent: dict[str, Any]) -> OutgoingResult:
     path, _, query = url.partition("?")
-    return Parcel(f"{path.rstrip('/')}/{quote(sent['UniqueId'], safe='')}{'?' if query else ''}{query}", b"{}")
+    return OutgoingResult(f"{path.rstrip('/')}/{quote(sent['UniqueId'], safe='')}{'?' if query else ''}{query}", b"{}")
 
 
-def _as_form(url: str, sent: dict[str, Any]) -> Parcel:
-    return Parcel(url, urlencode(sent).encode(), content_type="application/x-www-form-urlencoded")
+def _as_form(url: str, sent: dict[str, Any]) -> OutgoingResult:
+    return OutgoingResult(url, urlencode(sent).encode(), content_type="application/x-www-form-urlencoded")
 
 
-def _as_text(url: str, sent: dict[str, Any]) -> Parcel:
-    return Parcel(url, sent["UniqueId"].encode(), content_type="text/plain; charset=utf-8")
+def _as_text(url: str, sent: dict[str, Any]) -> OutgoingResult:
+    return OutgoingResult(url, sent["UniqueId"].encode(), content_type="text/plain; charset=utf-8")
 
 
-def _as_results(url: str, sent: dict[str, Any]) -> Parcel:
-    return Parcel(url, orjson.dumps({"CallResults": [{"CallRequestId": "", **sent}]}))
+def _as_results(url: str, sent: dict[str, Any]) -> OutgoingResult:
+    return OutgoingResult(url, orjson.dumps({"CallResults": [{"CallRequestId": "", **sent}]}))
 
 
-def _by_put(url: str, sent: dict[str, Any]) -> Parcel:
-    return Parcel(url, orjson.dumps(sent), method="PUT")
+def _by_put(url: str, sent: dict[str, Any]) -> OutgoingResult:
+    return OutgoingResult(url, orjson.dumps(sent), method="PUT")
 
 
 _form("sent-by-get", "Results are sent by GET, in the query.", _in_query)
@@ -62,32 +60,32 @@ _form("sent-by-put", "Results are sent by PUT.", _by_put)
 
 
 @dialect("sent-without-state", "DST-05")
-class _SentWithoutState(Behaviour):
+class _SentWithoutState(SandboxBehaviour):
     """The UniqueId is sent without a state."""
 
-    def delivered(self, call: Call) -> dict[str, Any]:
+    def delivered(self, call: SandboxCall) -> dict[str, Any]:
         return {"UniqueId": call.unique_id}
 
 
 @dialect("sent-twice", "DST-06")
-class _SentTwice(Behaviour):
+class _SentTwice(SandboxBehaviour):
     """Each result is sent twice."""
 
-    def deliver(self, call: Call) -> None:
+    def deliver(self, call: SandboxCall) -> None:
         super().deliver(call)
         self.book.loop.call_later(0.1, super().deliver, call)
 
 
 @dialect("sent-late", "DST-01")
-class _SentLate(Behaviour):
+class _SentLate(SandboxBehaviour):
     """Immediate results are sent a second after the call ends."""
 
-    def deliver(self, call: Call) -> None:
+    def deliver(self, call: SandboxCall) -> None:
         self.book.loop.call_later(1.0, super().deliver, call)
 
 
 @dialect("sent-in-batches", "DST-02", "DST-06")
-class _SentInBatches(Behaviour):
+class _SentInBatches(SandboxBehaviour):
     """Queued results for the same address are sent as one array."""
 
     def flush(self) -> None:
@@ -96,4 +94,4 @@ class _SentInBatches(Behaviour):
             batches[call.destination or ""].append(self.delivered(call))
         self.outbox = []
         for url, batch in batches.items():
-            self.courier.send(Parcel(url, orjson.dumps(batch)))
+            self.sender.send(OutgoingResult(url, orjson.dumps(batch)))

@@ -1,4 +1,4 @@
-"""Dialects of UniqueIds: all unguessable, none alike in looks."""
+"""Dialects of UniqueIds. No id can be guessed from others; their forms differ."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ import uuid
 from collections.abc import Callable
 
 from ringback import clock
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import dialect
-from ringback.sandbox.messages import Order
+from ringback.sandbox.messages import AcceptedTrigger
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def _ids(name: str, description: str, make: Callable[[], str]) -> None:
-    """Register a dialect whose ids `make` makes."""
+    """Register a dialect whose ids `make` returns."""
 
-    class Ids(Behaviour):
-        def make_id(self, order: Order) -> str:
+    @dialect(name, "ACK-02", "ACK-03", "ACK-04", description=description)
+    class Ids(SandboxBehaviour):
+        def make_id(self, order: AcceptedTrigger) -> str:
             del order
             return make()
-
-    Ids.__doc__ = description
-    dialect(name, "ACK-02", "ACK-03", "ACK-04")(Ids)
 
 
 def _ulid() -> str:
@@ -50,5 +48,5 @@ _ids("upper-case-uuid-ids", "UniqueIds are UUIDs in upper case and braces.", _br
 _ids("decimal-ids", "UniqueIds are random numbers of 64 bits, as strings of digits.", _decimal)
 _ids("ulid-ids", "UniqueIds are ULIDs: time, then 80 random bits.", _ulid)
 _ids("long-ids", "UniqueIds are 192 characters long.", lambda: base64.urlsafe_b64encode(os.urandom(144)).decode())
-_ids("punctuated-ids", "UniqueIds hold the punctuation of URLs.", _punctuated)
-_ids("unicode-ids", "UniqueIds hold letters beyond ASCII.", lambda: f"çağrı-{os.urandom(16).hex()}-呼")
+_ids("punctuated-ids", "UniqueIds contain punctuation of URLs.", _punctuated)
+_ids("unicode-ids", "UniqueIds contain letters beyond ASCII.", lambda: f"çağrı-{os.urandom(16).hex()}-呼")

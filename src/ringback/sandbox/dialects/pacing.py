@@ -9,22 +9,23 @@ from dataclasses import replace
 from email.utils import formatdate
 
 from ringback import clock
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import dialect
-from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH, Answer, Refusal, Request, Send
+from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH, Refusal, Request, SandboxAnswer, Send
 from ringback.sandbox.settings import SandboxSettings
 
 
 def _rate_limit(name: str, description: str, path: str, per_second: int, retry_after: Callable[[], bytes]) -> None:
-    """Register a dialect that answers 429 to POST requests for `path` beyond a rate, and a burst of as many."""
+    """Register a dialect that answers 429 to POST requests for `path` above a rate and above bursts of as many."""
 
-    class RateLimit(Behaviour):
+    @dialect(name, "ROB-03", description=description)
+    class RateLimit(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
             self.left = float(per_second)
             self.filled_at = clock.monotonic()
 
-        def answer(self, request: Request) -> Answer:
+        def answer(self, request: Request) -> SandboxAnswer:
             if request.path == path and request.method == "POST":
                 now = clock.monotonic()
                 self.left = min(per_second, self.left + (now - self.filled_at) * per_second)
@@ -33,9 +34,6 @@ def _rate_limit(name: str, description: str, path: str, per_second: int, retry_a
                     return self.refuse(Refusal(429, "too many requests", [(b"retry-after", retry_after())]), request)
                 self.left -= 1
             return super().answer(request)
-
-    RateLimit.__doc__ = description
-    dialect(name, "ROB-03")(RateLimit)
 
 
 def _next_second() -> bytes:
@@ -62,13 +60,11 @@ _rate_limit("poll-rate-limit", "Polls beyond 20 a second are answered 429.", POL
 def _slow(name: str, description: str, least: float, most: float) -> None:
     """Register a dialect that takes from `least` to `most` seconds for each answer."""
 
-    class Slow(Behaviour):
+    @dialect(name, "ROB-02", description=description)
+    class Slow(SandboxBehaviour):
         async def exchange(self, request: Request, send: Send) -> None:
             await asyncio.sleep(self.random.uniform(least, most))
             await super().exchange(request, send)
-
-    Slow.__doc__ = description
-    dialect(name, "ROB-02")(Slow)
 
 
 _slow("slow-answers", "Answers take 150 ms.", 0.15, 0.15)
@@ -76,7 +72,7 @@ _slow("uneven-answers", "Answers take anything from 0 to 300 ms.", 0.0, 0.3)
 
 
 @dialect("ring-time-zero", "STA-02", "STA-05")
-class _RingTimeZero(Behaviour):
+class _RingTimeZero(SandboxBehaviour):
     """Calls are final at once."""
 
     @classmethod
@@ -87,13 +83,11 @@ class _RingTimeZero(Behaviour):
 def _channels(name: str, description: str, channels: int) -> None:
     """Register a dialect of a deployment with few channels."""
 
-    class Channels(Behaviour):
+    @dialect(name, "STA-02", description=description)
+    class Channels(SandboxBehaviour):
         @classmethod
         def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
             return replace(super().adapt(settings), channels=channels)
-
-    Channels.__doc__ = description
-    dialect(name, "STA-02")(Channels)
 
 
 _channels("one-channel", "One call rings at a time, the others wait.", 1)

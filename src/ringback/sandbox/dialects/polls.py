@@ -1,11 +1,11 @@
-"""Dialects of polls: what is said of calls in progress, unknown ids, repeated ids and large batches."""
+"""Dialects of polls: answers about calls in progress, unknown ids, repeated ids and large batches."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ringback.sandbox.behaviour import Behaviour
-from ringback.sandbox.calls import Call
+from ringback.sandbox.behaviour import SandboxBehaviour
+from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import dialect
 from ringback.sandbox.messages import JsonObject, Refusal, Request
 
@@ -13,10 +13,10 @@ _BATCH = 20
 
 
 @dialect("pending-empty", "STA-05")
-class _PendingEmpty(Behaviour):
+class _PendingEmpty(SandboxBehaviour):
     """Calls in progress are entries with an empty state."""
 
-    def pending_entry(self, call: Call) -> JsonObject | None:
+    def pending_entry(self, call: SandboxCall) -> JsonObject | None:
         return self.make_entry(call.unique_id, "")
 
 
@@ -24,12 +24,12 @@ class _PendingEmpty(Behaviour):
 class _PendingExtra(_PendingEmpty):
     """Calls in progress are entries with an empty state and further members."""
 
-    def pending_entry(self, call: Call) -> JsonObject | None:
+    def pending_entry(self, call: SandboxCall) -> JsonObject | None:
         return {**self.make_entry(call.unique_id, ""), "Progress": "ringing", "Attempt": 1}
 
 
 @dialect("unknown-empty", "RES-06")
-class _UnknownEmpty(Behaviour):
+class _UnknownEmpty(SandboxBehaviour):
     """Unknown ids are entries with an empty state."""
 
     def unknown_entry(self, unique_id: str) -> JsonObject | None:
@@ -37,8 +37,8 @@ class _UnknownEmpty(Behaviour):
 
 
 @dialect("unknown-404", "RES-06")
-class _Unknown404(Behaviour):
-    """A poll for unknown ids alone is answered 404."""
+class _Unknown404(SandboxBehaviour):
+    """A poll for only unknown ids is answered 404."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
         if ids and not any(map(self.book.find, ids)):
@@ -47,7 +47,7 @@ class _Unknown404(Behaviour):
 
 
 @dialect("duplicates-twice", "RES-09")
-class _DuplicatesTwice(Behaviour):
+class _DuplicatesTwice(SandboxBehaviour):
     """An id that is asked for twice is reported twice."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
@@ -58,7 +58,7 @@ class _DuplicatesTwice(Behaviour):
 
 
 @dialect("batches-of-20", "RES-04")
-class _BatchesOf20(Behaviour):
+class _BatchesOf20(SandboxBehaviour):
     """Polls for more than 20 ids are refused with 400."""
 
     too_many = 400
@@ -78,7 +78,7 @@ class _BatchesOf20By413(_BatchesOf20):
 
 
 @dialect("empty-list-refused", "RES-05", "RES-08")
-class _EmptyListRefused(Behaviour):
+class _EmptyListRefused(SandboxBehaviour):
     """Polls with an empty list are refused."""
 
     def read_poll(self, request: Request) -> list[str]:
@@ -89,7 +89,7 @@ class _EmptyListRefused(Behaviour):
 
 
 @dialect("call-request-ids", "RES-03")
-class _CallRequestIds(Behaviour):
+class _CallRequestIds(SandboxBehaviour):
     """Entries have a CallRequestId."""
 
     def make_entry(self, unique_id: str, state: str) -> JsonObject:
@@ -97,10 +97,10 @@ class _CallRequestIds(Behaviour):
 
 
 @dialect("results-late", "STA-02")
-class _ResultsLate(Behaviour):
+class _ResultsLate(SandboxBehaviour):
     """Results can be polled 200 ms after calls end."""
 
-    def final_entry(self, call: Call) -> JsonObject | None:
+    def final_entry(self, call: SandboxCall) -> JsonObject | None:
         if self.book.loop.time() - call.finished_at < 0.2:
             return self.pending_entry(call)
         return super().final_entry(call)

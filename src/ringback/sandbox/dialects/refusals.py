@@ -1,4 +1,4 @@
-"""Dialects of refusals: what else is refused, with which status, in which words."""
+"""Dialects of refusals: which requests are refused, with which status and body."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from collections.abc import Callable
 import orjson
 
 from ringback.sandbox.admission import END_USER, OPTIONAL, REQUIRED
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import dialect
-from ringback.sandbox.messages import JSON, POLL_PATH, TRIGGER_PATH, Answer, JsonObject, Refusal, Request
+from ringback.sandbox.messages import JSON, POLL_PATH, TRIGGER_PATH, JsonObject, Refusal, Request, SandboxAnswer
 
 
 def _status(name: str, clauses: str, description: str, translate: Callable[[int], int]) -> None:
     """Register a dialect that refuses with other statuses."""
 
-    class Status(Behaviour):
-        def refuse(self, refusal: Refusal, request: Request) -> Answer:
+    @dialect(name, *clauses.split(), description=description)
+    class Status(SandboxBehaviour):
+        def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
             answer = super().refuse(refusal, request)
             answer.status = translate(refusal.status)
             return answer
-
-    Status.__doc__ = description
-    dialect(name, *clauses.split())(Status)
 
 
 _status(
@@ -42,17 +40,15 @@ _status("methods-404", "TRN-03", "Other methods are refused with 404.", lambda s
 
 
 def _words(name: str, description: str, content_type: bytes | None, word: Callable[[Refusal], bytes]) -> None:
-    """Register a dialect that words refusals in another way."""
+    """Register a dialect that refuses with another body and content type."""
 
-    class Words(Behaviour):
-        def refuse(self, refusal: Refusal, request: Request) -> Answer:
+    @dialect(name, "REQ-16", "ROB-05", description=description)
+    class Words(SandboxBehaviour):
+        def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
             answer = super().refuse(refusal, request)
             answer.body = word(refusal)
             answer.content_type = content_type
             return answer
-
-    Words.__doc__ = description
-    dialect(name, "REQ-16", "ROB-05")(Words)
 
 
 def _problem(refusal: Refusal) -> bytes:
@@ -73,10 +69,10 @@ _words("json-string-refusals", "Refusals are JSON strings.", JSON, lambda refusa
 
 
 @dialect("strict-content-type", "REQ-14", "RES-08")
-class _StrictContentType(Behaviour):
-    """Requests that do not say application/json are refused with 415."""
+class _StrictContentType(SandboxBehaviour):
+    """Requests with another media type than application/json are refused with 415."""
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> SandboxAnswer:
         declared = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
         if request.method == "POST" and request.path in (TRIGGER_PATH, POLL_PATH) and declared != JSON:
             return self.refuse(Refusal(415, "send application/json"), request)
@@ -84,7 +80,7 @@ class _StrictContentType(Behaviour):
 
 
 @dialect("nulls-refused", "REQ-12", "REQ-13")
-class _NullsRefused(Behaviour):
+class _NullsRefused(SandboxBehaviour):
     """null is refused for optional parameters too."""
 
     def check_types(self, body: JsonObject) -> None:
@@ -94,7 +90,7 @@ class _NullsRefused(Behaviour):
 
 
 @dialect("unknown-parameters-refused", "REQ-13")
-class _UnknownParametersRefused(Behaviour):
+class _UnknownParametersRefused(SandboxBehaviour):
     """Parameters that are not documented are refused."""
 
     def check_types(self, body: JsonObject) -> None:
@@ -105,7 +101,7 @@ class _UnknownParametersRefused(Behaviour):
 
 
 @dialect("whitespace-refused", "REQ-12")
-class _WhitespaceRefused(Behaviour):
+class _WhitespaceRefused(SandboxBehaviour):
     """Blanks alone do not satisfy a required parameter."""
 
     def check_filled(self, body: JsonObject) -> None:

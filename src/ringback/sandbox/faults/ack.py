@@ -9,22 +9,22 @@ from collections.abc import Callable, Hashable
 from itertools import count
 
 from ringback import clock
-from ringback.sandbox.behaviour import Behaviour
-from ringback.sandbox.calls import Call
+from ringback.sandbox.behaviour import SandboxBehaviour
+from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import fault
-from ringback.sandbox.messages import TRIGGER_PATH, Answer, JsonObject, Order, Request, Send
+from ringback.sandbox.messages import TRIGGER_PATH, AcceptedTrigger, JsonObject, Request, SandboxAnswer, Send
 from ringback.sandbox.settings import SandboxSettings
 
 # ACK-01
 
 
 @fault("created-201", "ACK-01")
-class _Created201(Behaviour):
+class _Created201(SandboxBehaviour):
     """Answers an accepted trigger with 201."""
 
     status = 201
 
-    def trigger(self, request: Request) -> Answer:
+    def trigger(self, request: Request) -> SandboxAnswer:
         answer = super().trigger(request)
         answer.status = self.status
         return answer
@@ -41,15 +41,13 @@ class _Accepted202(_Created201):
 
 
 def _acknowledges(name: str, description: str, change: Callable[[str], JsonObject]) -> None:
-    """Register a fault that makes another body of the id in a trigger's answer."""
+    """Register a fault that returns the id in another body: `change(id)`."""
 
-    class Acknowledges(Behaviour):
-        def acknowledge(self, call: Call, order: Order) -> JsonObject:
+    @fault(name, "ACK-02", description=description)
+    class Acknowledges(SandboxBehaviour):
+        def acknowledge(self, call: SandboxCall, order: AcceptedTrigger) -> JsonObject:
             del order
             return change(call.unique_id)
-
-    Acknowledges.__doc__ = description
-    fault(name, "ACK-02")(Acknowledges)
 
 
 _acknowledges("camel-case-id", "Spells the member uniqueId.", lambda unique_id: {"uniqueId": unique_id})
@@ -62,19 +60,19 @@ _acknowledges("listed-id", "Puts the UniqueId into an array.", lambda unique_id:
 
 
 @fault("number-id", "ACK-02")
-class _NumberId(Behaviour):
+class _NumberId(SandboxBehaviour):
     """Gives a UniqueId that is a JSON number."""
 
-    def make_id(self, order: Order) -> str:
+    def make_id(self, order: AcceptedTrigger) -> str:
         return str(int(super().make_id(order)[:13], 16))
 
-    def acknowledge(self, call: Call, order: Order) -> JsonObject:
+    def acknowledge(self, call: SandboxCall, order: AcceptedTrigger) -> JsonObject:
         del order
         return {"UniqueId": int(call.unique_id)}
 
 
 @fault("array-answer", "ACK-02")
-class _ArrayAnswer(Behaviour):
+class _ArrayAnswer(SandboxBehaviour):
     """Answers a trigger with an array of one object."""
 
     def encode(self, value: JsonObject) -> bytes:
@@ -85,19 +83,17 @@ class _ArrayAnswer(Behaviour):
 # ACK-03
 
 
-def _repeats(name: str, description: str, key: Callable[[Order], Hashable]) -> None:
-    """Register a fault that gives triggers with the same key the same id."""
+def _repeats(name: str, description: str, key: Callable[[AcceptedTrigger], Hashable]) -> None:
+    """Register a fault that gives triggers with the same `key` the same id."""
 
-    class Repeats(Behaviour):
+    @fault(name, "ACK-03", description=description)
+    class Repeats(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
             self.ids: dict[Hashable, str] = {}
 
-        def make_id(self, order: Order) -> str:
+        def make_id(self, order: AcceptedTrigger) -> str:
             return self.ids.setdefault(key(order), super().make_id(order))
-
-    Repeats.__doc__ = description
-    fault(name, "ACK-03")(Repeats)
 
 
 _repeats("same-id-for-same-body", "Gives byte-identical triggers the same UniqueId.", lambda order: order.raw)
@@ -111,7 +107,7 @@ _repeats("id-from-clock", "Makes the UniqueId from a clock of 20 ms.", lambda _:
 
 
 @fault("every-seventh-id-repeated", "ACK-03")
-class _EverySeventhIdRepeated(Behaviour):
+class _EverySeventhIdRepeated(SandboxBehaviour):
     """Gives every seventh call the UniqueId of the one before it."""
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -119,14 +115,14 @@ class _EverySeventhIdRepeated(Behaviour):
         self.made = count(1)
         self.last = ""
 
-    def make_id(self, order: Order) -> str:
+    def make_id(self, order: AcceptedTrigger) -> str:
         if next(self.made) % 7:
             self.last = super().make_id(order)
         return self.last
 
 
 @fault("id-race", "ACK-03")
-class _IdRace(Behaviour):
+class _IdRace(SandboxBehaviour):
     """Gives triggers that are answered at the same time the same UniqueId."""
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -145,7 +141,7 @@ class _IdRace(Behaviour):
         finally:
             self.at_once -= 1
 
-    def make_id(self, order: Order) -> str:
+    def make_id(self, order: AcceptedTrigger) -> str:
         if self.at_once <= 1 or not self.last:
             self.last = super().make_id(order)
         return self.last
@@ -157,17 +153,15 @@ class _IdRace(Behaviour):
 def _guessable(name: str, description: str, nth_id: Callable[[int], str]) -> None:
     """Register a fault whose n-th id is `nth_id(n)`."""
 
-    class Guessable(Behaviour):
+    @fault(name, "ACK-04", description=description)
+    class Guessable(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
             self.made = count(1)
 
-        def make_id(self, order: Order) -> str:
+        def make_id(self, order: AcceptedTrigger) -> str:
             del order
             return nth_id(next(self.made))
-
-    Guessable.__doc__ = description
-    fault(name, "ACK-04")(Guessable)
 
 
 _guessable("counted-ids", "Counts its UniqueIds.", lambda n: str(100_000 + n))

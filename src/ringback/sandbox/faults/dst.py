@@ -1,4 +1,4 @@
-"""Faults of what is sent to ResultDestination."""
+"""Faults of results sent to ResultDestination."""
 
 from __future__ import annotations
 
@@ -10,28 +10,24 @@ from urllib.parse import quote
 import orjson
 
 from ringback.sandbox.admission import is_http_url
-from ringback.sandbox.behaviour import Behaviour
-from ringback.sandbox.calls import Call
+from ringback.sandbox.behaviour import SandboxBehaviour
+from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import fault
-from ringback.sandbox.delivery import Parcel
-from ringback.sandbox.messages import TRIGGER_PATH, JsonObject, Order, Refusal, Request, Send
+from ringback.sandbox.delivery import OutgoingResult
+from ringback.sandbox.messages import TRIGGER_PATH, AcceptedTrigger, JsonObject, Refusal, Request, Send
 from ringback.sandbox.settings import SandboxSettings
-
-_LONGEST_WAIT_SECONDS = 60.0
 
 # DST-01, DST-02, DST-04
 
 
-def _withholds(name: str, clause: str, description: str, applies: Callable[[Call], bool]) -> None:
-    """Register a fault that sends nothing of calls that it `applies` to."""
+def _withholds(name: str, clause: str, description: str, applies: Callable[[SandboxCall], bool]) -> None:
+    """Register a fault that sends no results of calls for which `applies` is true."""
 
-    class Withholds(Behaviour):
-        def deliver(self, call: Call) -> None:
+    @fault(name, clause, description=description)
+    class Withholds(SandboxBehaviour):
+        def deliver(self, call: SandboxCall) -> None:
             if not applies(call):
                 super().deliver(call)
-
-    Withholds.__doc__ = description
-    fault(name, clause)(Withholds)
 
 
 _withholds(
@@ -44,7 +40,7 @@ _withholds(
     "queued-never-sent", "DST-02", "Never sends results that are queued for later.", lambda call: not call.immediate
 )
 _withholds(
-    "only-answered-sent", "DST-04", "Sends results of answered calls alone.", lambda call: call.state != "Answered"
+    "only-answered-sent", "DST-04", "Sends only results of answered calls.", lambda call: call.state != "Answered"
 )
 _withholds("busy-never-sent", "DST-04", "Never sends results of busy lines.", lambda call: call.state == "Busy")
 _withholds(
@@ -56,17 +52,15 @@ _withholds(
 
 
 def _sends(
-    name: str, clause: str, description: str, change: Callable[[JsonObject, Call, SandboxSettings], Any]
+    name: str, clause: str, description: str, change: Callable[[JsonObject, SandboxCall, SandboxSettings], Any]
 ) -> None:
-    """Register a fault that sends another JSON value."""
+    """Register a fault that sends another JSON object: `change(object, call, settings)`."""
 
-    class Sends(Behaviour):
-        def delivered(self, call: Call) -> dict[str, Any]:
+    @fault(name, clause, description=description)
+    class Sends(SandboxBehaviour):
+        def delivered(self, call: SandboxCall) -> dict[str, Any]:
             sent: dict[str, Any] = change(super().delivered(call), call, self.settings)
             return sent
-
-    Sends.__doc__ = description
-    fault(name, clause)(Sends)
 
 
 _sends(
@@ -96,31 +90,31 @@ _sends(
 
 
 @fault("absent-flag-never-sent", "DST-02")
-class _AbsentFlagNeverSent(Behaviour):
-    """Sends nothing of calls whose trigger left SendResultImmediately out."""
+class _AbsentFlagNeverSent(SandboxBehaviour):
+    """Sends no results of calls whose trigger left out SendResultImmediately."""
 
-    def place(self, order: Order) -> Call:
+    def place(self, order: AcceptedTrigger) -> SandboxCall:
         if "SendResultImmediately" in order.body:
             return super().place(order)
         body = {name: value for name, value in order.body.items() if name != "ResultDestination"}
-        return super().place(Order(body, order.inputs, order.raw))
+        return super().place(AcceptedTrigger(body, order.inputs, order.raw))
 
 
 @fault("queue-half-sent", "DST-02")
-class _QueueHalfSent(Behaviour):
-    """Sends every other one of the queued results."""
+class _QueueHalfSent(SandboxBehaviour):
+    """Sends every second queued result."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.turn = False
 
     def flush(self) -> None:
-        kept = []
+        sent = []
         for call in self.outbox:
             self.turn = not self.turn
             if self.turn:
-                kept.append(call)
-        self.outbox = kept
+                sent.append(call)
+        self.outbox = sent
         super().flush()
 
 
@@ -128,30 +122,30 @@ class _QueueHalfSent(Behaviour):
 
 
 @fault("sent-when-dialled", "DST-03")
-class _SentWhenDialled(Behaviour):
-    """Sends the UniqueId when the call is dialled, and again with its state when it has ended."""
+class _SentWhenDialled(SandboxBehaviour):
+    """Sends the UniqueId when the call is dialled, and again with the state when the call ends."""
 
-    def place(self, order: Order) -> Call:
+    def place(self, order: AcceptedTrigger) -> SandboxCall:
         call = super().place(order)
         if call.destination is not None and not call.state:
             body = orjson.dumps({"UniqueId": call.unique_id})
-            self.courier.send(Parcel(call.destination, body))
+            self.sender.send(OutgoingResult(call.destination, body))
         return call
 
 
 @fault("outcome-sent-too-soon", "DST-03")
-class _OutcomeSentTooSoon(Behaviour):
+class _OutcomeSentTooSoon(SandboxBehaviour):
     """Sends the result while the call is still ringing."""
 
-    def place(self, order: Order) -> Call:
+    def place(self, order: AcceptedTrigger) -> SandboxCall:
         call = super().place(order)
         if call.destination is not None and not call.state:
             body = orjson.dumps({"UniqueId": call.unique_id, "CallState": call.outcome})
-            self.courier.send(Parcel(call.destination, body))
+            self.sender.send(OutgoingResult(call.destination, body))
         return call
 
-    def deliver(self, call: Call) -> None:
-        """Send nothing: it is out already."""
+    def deliver(self, call: SandboxCall) -> None:
+        """Send nothing: the result has already been sent."""
 
 
 # DST-05
@@ -178,53 +172,53 @@ _sends(
 _sends(
     "token-sent",
     "DST-06",
-    "Sends the AccessToken along.",
+    "Sends the AccessToken too.",
     lambda sent, _, settings: {**sent, "AccessToken": settings.access_token},
 )
 
 
 @fault("token-in-sent-url", "DST-06")
-class _TokenInSentUrl(Behaviour):
+class _TokenInSentUrl(SandboxBehaviour):
     """Adds the AccessToken to the address that results are sent to."""
 
-    def parcel(self, call: Call) -> Parcel:
-        parcel = super().parcel(call)
-        parcel.url += f"{'&' if '?' in parcel.url else '?'}token={quote(self.settings.access_token, safe='')}"
-        return parcel
+    def outgoing(self, call: SandboxCall) -> OutgoingResult:
+        outgoing = super().outgoing(call)
+        outgoing.url += f"{'&' if '?' in outgoing.url else '?'}token={quote(self.settings.access_token, safe='')}"
+        return outgoing
 
 
 @fault("token-in-sent-header", "DST-06")
-class _TokenInSentHeader(Behaviour):
-    """Sends the AccessToken along in a header."""
+class _TokenInSentHeader(SandboxBehaviour):
+    """Sends the AccessToken in a header."""
 
-    def parcel(self, call: Call) -> Parcel:
-        parcel = super().parcel(call)
-        parcel.headers = (("Authorization", f"Bearer {self.settings.access_token}"),)
-        return parcel
+    def outgoing(self, call: SandboxCall) -> OutgoingResult:
+        outgoing = super().outgoing(call)
+        outgoing.headers = (("Authorization", f"Bearer {self.settings.access_token}"),)
+        return outgoing
 
 
 @fault("previous-id-sent", "DST-06")
-class _PreviousIdSent(Behaviour):
-    """Sends the UniqueId of the result before along."""
+class _PreviousIdSent(SandboxBehaviour):
+    """Sends the UniqueId of the previous result too."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.previous = ""
 
-    def delivered(self, call: Call) -> dict[str, Any]:
+    def delivered(self, call: SandboxCall) -> dict[str, Any]:
         previous, self.previous = self.previous, call.unique_id
         return {**super().delivered(call), "PreviousUniqueId": previous}
 
 
 @fault("everybodys-results-sent", "DST-06")
-class _EverybodysResultsSent(Behaviour):
-    """Sends the latest results of everybody to each of the destinations."""
+class _EverybodysResultsSent(SandboxBehaviour):
+    """Sends the latest results of all callers to each destination."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
-        self.recent: list[Call] = []
+        self.recent: list[SandboxCall] = []
 
-    def delivered(self, call: Call) -> dict[str, Any]:
+    def delivered(self, call: SandboxCall) -> dict[str, Any]:
         self.recent = [*self.recent[-20:], call]
         sent = super().delivered(call)
         return {**sent, "Results": [{"UniqueId": other.unique_id, "CallState": other.state} for other in self.recent]}
@@ -234,12 +228,12 @@ class _EverybodysResultsSent(Behaviour):
 
 
 @fault("destination-validated", "DST-07")
-class _DestinationValidated(Behaviour):
-    """Refuses triggers whose ResultDestination does not take a test request."""
+class _DestinationValidated(SandboxBehaviour):
+    """Refuses triggers whose ResultDestination does not accept a test request."""
 
     async def exchange(self, request: Request, send: Send) -> None:
         url = _destination_of(request)
-        if url is not None and not await self.courier.send_once(Parcel(url, b'{"Test":true}')):
+        if url is not None and not await self.sender.send_once(OutgoingResult(url, b'{"Test":true}')):
             refusal = Refusal(400, "ResultDestination does not answer")
             await self.transmit(self.refuse(refusal, request), request, send)
             return
@@ -247,38 +241,38 @@ class _DestinationValidated(Behaviour):
 
 
 @fault("destination-contacted-first", "DST-07")
-class _DestinationContactedFirst(Behaviour):
-    """Answers a trigger once its ResultDestination has taken, or failed to take, three test requests."""
+class _DestinationContactedFirst(SandboxBehaviour):
+    """Answers a trigger after its ResultDestination has accepted a test request, or has failed three times."""
 
     async def exchange(self, request: Request, send: Send) -> None:
         url = _destination_of(request)
         for pause in (0.5, 1.0, 2.0) if url is not None else ():
-            if await self.courier.send_once(Parcel(url or "", b'{"Test":true}')):
+            if await self.sender.send_once(OutgoingResult(url or "", b'{"Test":true}')):
                 break
             await asyncio.sleep(pause)
         await super().exchange(request, send)
 
 
-class _Following(Behaviour):
-    """Knows which results did not reach their destination."""
+class _Following(SandboxBehaviour):
+    """Records which results did not reach their destination."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.failed: set[str] = set()
-        self.courier.on_attempt = self.on_attempt
+        self.sender.on_attempt = self.on_attempt
 
-    def on_attempt(self, parcel: Parcel, delivered: bool) -> None:
+    def on_attempt(self, outgoing: OutgoingResult, delivered: bool) -> None:
         if delivered:
-            self.failed.discard(parcel.unique_id)
+            self.failed.discard(outgoing.unique_id)
         else:
-            self.failed.add(parcel.unique_id)
+            self.failed.add(outgoing.unique_id)
 
 
 @fault("undelivered-not-reported", "DST-07")
 class _UndeliveredNotReported(_Following):
     """Does not report calls in polls while their results cannot be sent."""
 
-    def final_entry(self, call: Call) -> JsonObject | None:
+    def final_entry(self, call: SandboxCall) -> JsonObject | None:
         return None if call.unique_id in self.failed else super().final_entry(call)
 
 
@@ -286,12 +280,12 @@ class _UndeliveredNotReported(_Following):
 class _UndeliveredIsError(_Following):
     """Reports calls as Error while their results cannot be sent."""
 
-    def word_for(self, call: Call) -> str:
+    def word_for(self, call: SandboxCall) -> str:
         return "Error" if call.unique_id in self.failed else super().word_for(call)
 
 
 def _destination_of(request: Request) -> str | None:
-    """Return the ResultDestination of a trigger that looks sane."""
+    """Return the ResultDestination of a trigger if it is a valid URL."""
     if request.path != TRIGGER_PATH or request.method != "POST":
         return None
     try:
@@ -306,19 +300,19 @@ def _destination_of(request: Request) -> str | None:
 
 
 @fault("unavailable-taken-for-success", "DST-08")
-class _UnavailableTakenForSuccess(Behaviour):
-    """Takes 503 from a ResultDestination for success."""
+class _UnavailableTakenForSuccess(SandboxBehaviour):
+    """Treats an answer of 503 from ResultDestination as success."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
-        worth_retrying = self.courier.worth_retrying
-        self.courier.worth_retrying = lambda status: status != 503 and worth_retrying(status)
+        worth_retrying = self.sender.worth_retrying
+        self.sender.worth_retrying = lambda status: status != 503 and worth_retrying(status)
 
 
 @fault("sent-once-only", "DST-08")
-class _SentOnceOnly(Behaviour):
-    """Sends each result once, whatever comes of it."""
+class _SentOnceOnly(SandboxBehaviour):
+    """Sends each result once, even if that fails."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
-        self.courier.attempts = 1
+        self.sender.attempts = 1

@@ -1,6 +1,6 @@
-"""Faults of a poll's answer: status, shape, completeness; and malformed polls that get one.
+"""Faults of a poll's answer: its status, shape and completeness, and answers to malformed polls.
 
-Whose calls it tells of is in `ids`.
+Faults of the ids in an answer are in `res_ids`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from typing import Any
 
 import orjson
 
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
-from ringback.sandbox.messages import Answer, JsonObject, Refusal, Request
+from ringback.sandbox.messages import JsonObject, Refusal, Request, SandboxAnswer
 from ringback.sandbox.settings import STATE_OF_LINE
 
 _WORDS = tuple(STATE_OF_LINE.values())
 
 
 def _other_word(word: str) -> str:
-    """Return another documented state than `word`."""
+    """Return a documented state other than `word`."""
     return _WORDS[(_WORDS.index(word) + 1) % len(_WORDS)] if word in _WORDS else _WORDS[0]
 
 
@@ -27,27 +27,25 @@ def _other_word(word: str) -> str:
 
 
 @fault("poll-answers-202", "RES-01")
-class _PollAnswers202(Behaviour):
+class _PollAnswers202(SandboxBehaviour):
     """Answers polls with 202."""
 
-    def poll(self, request: Request) -> Answer:
+    def poll(self, request: Request) -> SandboxAnswer:
         answer = super().poll(request)
         answer.status = 202
         return answer
 
 
 def _instead_of_nothing(name: str, description: str, status: int) -> None:
-    """Register a fault that answers polls with nothing to tell, though calls are in progress, by `status`."""
+    """Register a fault that answers polls with `status` while none of their known calls is final."""
 
-    class InsteadOfNothing(Behaviour):
-        def poll(self, request: Request) -> Answer:
+    @fault(name, "RES-01", description=description)
+    class InsteadOfNothing(SandboxBehaviour):
+        def poll(self, request: Request) -> SandboxAnswer:
             answer = super().poll(request)
             if not orjson.loads(answer.body)["CallResults"] and any(map(self.book.find, self.read_poll(request))):
-                return Answer(status, content_type=None)
+                return SandboxAnswer(status, content_type=None)
             return answer
-
-    InsteadOfNothing.__doc__ = description
-    fault(name, "RES-01")(InsteadOfNothing)
 
 
 _instead_of_nothing("pending-404", "Answers 404 while no call of a poll is final.", 404)
@@ -58,27 +56,23 @@ _instead_of_nothing("pending-204", "Answers 204 while no call of a poll is final
 
 
 def _shapes(name: str, description: str, change: Callable[[list[JsonObject]], Any]) -> None:
-    """Register a fault that makes another body of the entries."""
+    """Register a fault that returns the entries in another body: `change(entries)`."""
 
-    class Shapes(Behaviour):
+    @fault(name, "RES-02", description=description)
+    class Shapes(SandboxBehaviour):
         def encode(self, value: JsonObject) -> bytes:
             if "CallResults" in value:
                 return orjson.dumps(change(value["CallResults"]))
             return super().encode(value)
 
-    Shapes.__doc__ = description
-    fault(name, "RES-02")(Shapes)
-
 
 _shapes("bare-list", "Answers polls with an array.", lambda entries: entries)
 _shapes("other-results-name", "Calls the entries Results.", lambda entries: {"Results": entries})
 _shapes("camel-case-results", "Spells the member callResults.", lambda entries: {"callResults": entries})
-_shapes(
-    "null-when-empty", "Sends null when there is nothing to tell.", lambda entries: {"CallResults": entries or None}
-)
+_shapes("null-when-empty", "Sends null when there are no entries.", lambda entries: {"CallResults": entries or None})
 _shapes(
     "absent-when-empty",
-    "Leaves CallResults out when there is nothing to tell.",
+    "Leaves out CallResults when there are no entries.",
     lambda entries: {"CallResults": entries} if entries else {},
 )
 _shapes(
@@ -101,12 +95,10 @@ _shapes(
 def _describes(name: str, description: str, change: Callable[[JsonObject], Any]) -> None:
     """Register a fault that changes the shape of each entry."""
 
-    class Describes(Behaviour):
+    @fault(name, "RES-03", description=description)
+    class Describes(SandboxBehaviour):
         def results(self, entries: list[JsonObject]) -> JsonObject:
             return super().results([change(entry) for entry in entries])
-
-    Describes.__doc__ = description
-    fault(name, "RES-03")(Describes)
 
 
 def _without(entry: JsonObject, member: str) -> JsonObject:
@@ -140,15 +132,13 @@ _describes(
 
 
 def _reports(name: str, clause: str, description: str, change: Callable[[list[JsonObject]], list[JsonObject]]) -> None:
-    """Register a fault that changes the list of entries, when there are several."""
+    """Register a fault that changes the list of entries if there are several."""
 
-    class Reports(Behaviour):
+    @fault(name, clause, description=description)
+    class Reports(SandboxBehaviour):
         def report(self, ids: Sequence[str]) -> list[JsonObject]:
             entries = super().report(ids)
             return change(entries) if len(entries) > 1 else entries
-
-    Reports.__doc__ = description
-    fault(name, clause)(Reports)
 
 
 def _swap_ends(entries: list[JsonObject]) -> list[JsonObject]:
@@ -161,9 +151,9 @@ def _shift_states(entries: list[JsonObject]) -> list[JsonObject]:
     return [{**entry, "CallState": entries[at - 1]["CallState"]} if at else entry for at, entry in enumerate(entries)]
 
 
-_reports("ten-results-at-most", "RES-04", "Reports ten calls of a poll at most.", lambda entries: entries[:10])
+_reports("ten-results-at-most", "RES-04", "Reports at most ten calls of a poll.", lambda entries: entries[:10])
 _reports("last-result-dropped", "RES-04", "Drops the last of several entries.", lambda entries: entries[:-1])
-_reports("first-result-only", "RES-04", "Reports the first of several calls alone.", lambda entries: entries[:1])
+_reports("first-result-only", "RES-04", "Reports only the first of several calls.", lambda entries: entries[:1])
 _reports(
     "first-result-twice", "RES-04", "Reports the first of several calls twice.", lambda entries: [*entries, entries[0]]
 )
@@ -172,7 +162,7 @@ _reports("states-shifted", "RES-04", "Gives each of several calls the state of t
 _reports(
     "one-result-per-state",
     "RES-04",
-    "Reports one call of each state in a poll for several.",
+    "Reports only one call of each state in a poll for several.",
     lambda entries: list({entry["CallState"]: entry for entry in entries}.values()),
 )
 _reports(
@@ -184,7 +174,7 @@ _reports(
 
 
 @fault("duplicate-id-refused", "RES-09")
-class _DuplicateIdRefused(Behaviour):
+class _DuplicateIdRefused(SandboxBehaviour):
     """Refuses polls that name a UniqueId twice."""
 
     def read_poll(self, request: Request) -> list[str]:
@@ -195,7 +185,7 @@ class _DuplicateIdRefused(Behaviour):
 
 
 @fault("duplicate-id-contradicted", "RES-09")
-class _DuplicateIdContradicted(Behaviour):
+class _DuplicateIdContradicted(SandboxBehaviour):
     """Reports a UniqueId that was asked for twice with two different states."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
@@ -206,8 +196,8 @@ class _DuplicateIdContradicted(Behaviour):
 
 
 @fault("duplicate-id-lost", "RES-09")
-class _DuplicateIdLost(Behaviour):
-    """Reports nothing of a UniqueId that was asked for twice."""
+class _DuplicateIdLost(SandboxBehaviour):
+    """Leaves out a UniqueId that was asked for twice."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
         if len(set(ids)) == len(ids):
@@ -219,9 +209,10 @@ class _DuplicateIdLost(Behaviour):
 
 
 def _tolerates(name: str, description: str, applies: Callable[[Any], bool]) -> None:
-    """Register a fault that answers 200 to malformed polls: `applies(JSON value, or the body if not JSON)`."""
+    """Register a fault that answers 200 to malformed polls where `applies(JSON value, or body if not JSON)`."""
 
-    class Tolerates(Behaviour):
+    @fault(name, "RES-08", description=description)
+    class Tolerates(SandboxBehaviour):
         def read_poll(self, request: Request) -> list[str]:
             try:
                 return super().read_poll(request)
@@ -233,9 +224,6 @@ def _tolerates(name: str, description: str, applies: Callable[[Any], bool]) -> N
                 if applies(value):
                     return []
                 raise
-
-    Tolerates.__doc__ = description
-    fault(name, "RES-08")(Tolerates)
 
 
 _tolerates("poll-without-body-accepted", "Answers 200 to a poll without a body.", lambda value: value == b"")
@@ -252,11 +240,11 @@ _tolerates(
 _tolerates("poll-array-accepted", "Answers 200 to a poll that is an array.", lambda value: isinstance(value, list))
 _tolerates(
     "poll-wrong-type-accepted",
-    "Answers 200 to a poll whose UniqueIds are no array.",
+    "Answers 200 to a poll whose UniqueIds are not an array.",
     lambda value: isinstance(value, dict) and "UniqueIds" in value and not isinstance(value["UniqueIds"], list),
 )
 _tolerates(
     "poll-wrong-ids-accepted",
-    "Answers 200 to a poll whose ids are no strings.",
+    "Answers 200 to a poll whose ids are not strings.",
     lambda value: isinstance(value, dict) and isinstance(value.get("UniqueIds"), list),
 )

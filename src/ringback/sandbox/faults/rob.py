@@ -1,4 +1,4 @@
-"""Faults of robustness: crashes, hangs, crossed answers. Answers that tell too much are in `leaks`."""
+"""Faults of robustness: crashes, hangs, crossed answers. What answers must not disclose is in `rob_leaks`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 
 from ringback.sandbox.admission import REQUIRED
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
 from ringback.sandbox.messages import (
     POLL_PATH,
     TRIGGER_PATH,
-    Answer,
     Request,
+    SandboxAnswer,
     Send,
     connection_of,
 )
@@ -29,21 +29,19 @@ _BUSY_SECONDS = 0.03
 
 
 def _crashes(name: str, description: str, applies: Callable[[Request, Any], bool]) -> None:
-    """Register a fault that answers 500: `applies(request, its JSON value, or ... if it is not JSON)`."""
+    """Register a fault that answers 500 where `applies(request, its JSON value, or ... if not JSON)` is true."""
 
-    class Crashes(Behaviour):
-        def answer(self, request: Request) -> Answer:
+    @fault(name, "ROB-01", description=description)
+    class Crashes(SandboxBehaviour):
+        def answer(self, request: Request) -> SandboxAnswer:
             if request.method == "POST" and request.path in (TRIGGER_PATH, POLL_PATH):
                 try:
                     value = orjson.loads(request.body)
                 except orjson.JSONDecodeError:
                     value = ...
                 if applies(request, value):
-                    return Answer(500, b'{"error":"internal error"}')
+                    return SandboxAnswer(500, b'{"error":"internal error"}')
             return super().answer(request)
-
-    Crashes.__doc__ = description
-    fault(name, "ROB-01")(Crashes)
 
 
 def _ids(value: Any) -> list[Any]:
@@ -126,12 +124,12 @@ _crashes(
 )
 _crashes(
     "wrong-inputs-500",
-    "Answers 500 to ScenarioInputParameters that are no array.",
+    "Answers 500 to ScenarioInputParameters that are not an array.",
     lambda _, value: _inputs_mistyped(value),
 )
 _crashes(
     "wrong-id-500",
-    "Answers 500 to a poll for an id that is no string.",
+    "Answers 500 to a poll for an id that is not a string.",
     lambda _, value: any(not isinstance(item, str) for item in _ids(value)),
 )
 
@@ -139,16 +137,16 @@ _crashes(
 # ROB-02
 
 
-async def _hang(_behaviour: Behaviour, _request: Request, _send: Send) -> None:
+async def _hang(_behaviour: SandboxBehaviour, _request: Request, _send: Send) -> None:
     await asyncio.sleep(_HANG_SECONDS)
 
 
-async def _drop_connection(_behaviour: Behaviour, _request: Request, send: Send) -> None:
+async def _drop_connection(_behaviour: SandboxBehaviour, _request: Request, send: Send) -> None:
     connection_of(send).abort()
-    await asyncio.sleep(0.05)  # until the server has seen it
+    await asyncio.sleep(0.05)  # until the server has noticed
 
 
-async def _answer_half(behaviour: Behaviour, request: Request, send: Send) -> None:
+async def _answer_half(behaviour: SandboxBehaviour, request: Request, send: Send) -> None:
     body = behaviour.answer(request).body
     length = b"%d" % len(body)
     headers = [(b"content-type", b"application/json"), (b"content-length", length)]
@@ -161,27 +159,25 @@ async def _answer_half(behaviour: Behaviour, request: Request, send: Send) -> No
 def _fails_to_answer(
     name: str,
     description: str,
-    applies: Callable[[Request, Answer], bool],
-    instead: Callable[[Behaviour, Request, Send], Any],
+    applies: Callable[[Request, SandboxAnswer], bool],
+    instead: Callable[[SandboxBehaviour, Request, Send], Any],
 ) -> None:
-    """Register a fault that does something else `instead` of giving answers that it `applies` to."""
+    """Register a fault that calls `instead` in place of sending answers for which `applies` is true."""
 
-    class FailsToAnswer(Behaviour):
-        async def transmit(self, answer: Answer, request: Request, send: Send) -> None:
+    @fault(name, "ROB-02", description=description)
+    class FailsToAnswer(SandboxBehaviour):
+        async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
             if applies(request, answer):
                 await instead(self, request, send)
             else:
                 await super().transmit(answer, request, send)
 
-    FailsToAnswer.__doc__ = description
-    fault(name, "ROB-02")(FailsToAnswer)
 
-
-def _is_not_json(_request: Request, answer: Answer) -> bool:
+def _is_not_json(_request: Request, answer: SandboxAnswer) -> bool:
     return answer.status == 400 and b"is not JSON" in answer.body
 
 
-def _is_empty_poll(request: Request, answer: Answer) -> bool:
+def _is_empty_poll(request: Request, answer: SandboxAnswer) -> bool:
     return request.path == POLL_PATH and answer.status == 400 and b"array of strings" in answer.body
 
 
@@ -206,7 +202,7 @@ _fails_to_answer(
 
 
 @fault("twentieth-poll-drops", "ROB-02")
-class _TwentiethPollDrops(Behaviour):
+class _TwentiethPollDrops(SandboxBehaviour):
     """Drops the connection at every twentieth poll, and at the two after it."""
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -223,8 +219,8 @@ class _TwentiethPollDrops(Behaviour):
 # ROB-03
 
 
-class _Congested(Behaviour):
-    """Takes a moment for each request, and knows how many it is dealing with."""
+class _Congested(SandboxBehaviour):
+    """Waits a moment before each answer, and counts the requests in progress."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
@@ -242,8 +238,8 @@ class _Congested(Behaviour):
         finally:
             self.at_once -= 1
 
-    def congested(self, request: Request) -> Answer | None:
-        """Return the answer to a request that comes while others are dealt with, or None for the usual one."""
+    def congested(self, request: Request) -> SandboxAnswer | None:
+        """Return the answer to a request that arrives during others, or None for the usual one."""
         raise NotImplementedError
 
 
@@ -251,39 +247,39 @@ class _Congested(Behaviour):
 class _Crowd500(_Congested):
     """Answers 500 beyond eight requests at once."""
 
-    def congested(self, request: Request) -> Answer | None:
+    def congested(self, request: Request) -> SandboxAnswer | None:
         del request
-        return Answer(500, b'{"error":"no connection left in the pool"}') if self.at_once > 8 else None
+        return SandboxAnswer(500, b'{"error":"no connection left in the pool"}') if self.at_once > 8 else None
 
 
 @fault("crowd-503", "ROB-03")
 class _Crowd503(_Congested):
     """Answers 503 to triggers beyond four at once."""
 
-    def congested(self, request: Request) -> Answer | None:
+    def congested(self, request: Request) -> SandboxAnswer | None:
         if self.at_once > 4 and request.path == TRIGGER_PATH:
-            return Answer(503, b'{"error":"busy"}')
+            return SandboxAnswer(503, b'{"error":"busy"}')
         return None
 
 
 @fault("crowd-refused", "ROB-03")
 class _CrowdRefused(_Congested):
-    """Refuses good requests beyond ten at once with 400."""
+    """Refuses valid requests beyond ten at once with 400."""
 
-    def congested(self, request: Request) -> Answer | None:
+    def congested(self, request: Request) -> SandboxAnswer | None:
         del request
-        return Answer(400, b'{"error":"try again"}') if self.at_once > 10 else None
+        return SandboxAnswer(400, b'{"error":"try again"}') if self.at_once > 10 else None
 
 
 @fault("answers-crossed", "ROB-03")
-class _AnswersCrossed(Behaviour):
-    """Mixes up the answers to polls that come at once."""
+class _AnswersCrossed(SandboxBehaviour):
+    """Mixes up the answers to polls that arrive at once."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
-        self.held: list[Answer] = []
+        self.held: list[SandboxAnswer] = []
 
-    async def transmit(self, answer: Answer, request: Request, send: Send) -> None:
+    async def transmit(self, answer: SandboxAnswer, request: Request, send: Send) -> None:
         if request.path == POLL_PATH and answer.status == 200:
             self.held.append(answer)
             await asyncio.sleep(_BUSY_SECONDS)

@@ -1,4 +1,4 @@
-"""Faults of call states: their words, their truth, and how they come and go."""
+"""Faults of call states: their spelling, whether they are right, and how they change."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import count
 
-from ringback.sandbox.behaviour import Behaviour
-from ringback.sandbox.calls import Call
+from ringback.sandbox.behaviour import SandboxBehaviour
+from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import fault
-from ringback.sandbox.messages import JsonObject, Order
+from ringback.sandbox.messages import AcceptedTrigger, JsonObject
 from ringback.sandbox.settings import STATE_OF_LINE, SandboxSettings
 
 # STA-01
@@ -18,12 +18,10 @@ from ringback.sandbox.settings import STATE_OF_LINE, SandboxSettings
 def _misspells(name: str, description: str, spell: Callable[[str], str]) -> None:
     """Register a fault that writes states as `spell` does."""
 
-    class Misspells(Behaviour):
-        def word_for(self, call: Call) -> str:
+    @fault(name, "STA-01", description=description)
+    class Misspells(SandboxBehaviour):
+        def word_for(self, call: SandboxCall) -> str:
             return spell(super().word_for(call))
-
-    Misspells.__doc__ = description
-    fault(name, "STA-01")(Misspells)
 
 
 _GERMAN = dict(
@@ -42,7 +40,7 @@ _misspells(
     "lower-case-answered", "Writes answered for Answered.", lambda word: "answered" if word == "Answered" else word
 )
 _misspells("upper-case-states", "Writes states in upper case.", str.upper)
-_misspells("trailing-space-in-state", "Writes a blank behind Busy.", lambda word: "Busy " if word == "Busy" else word)
+_misspells("trailing-space-in-state", "Writes a blank after Busy.", lambda word: "Busy " if word == "Busy" else word)
 _misspells(
     "no-break-space-in-state",
     "Writes Invalid Number with a no-break space.",
@@ -56,44 +54,42 @@ _misspells("sip-codes", "Writes SIP status codes for states.", lambda word: _SIP
 
 
 @fault("ringing-while-pending", "STA-01")
-class _RingingWhilePending(Behaviour):
+class _RingingWhilePending(SandboxBehaviour):
     """Reports calls in progress as Ringing."""
 
-    def pending_entry(self, call: Call) -> JsonObject | None:
+    def pending_entry(self, call: SandboxCall) -> JsonObject | None:
         return self.make_entry(call.unique_id, "Ringing")
 
 
 # STA-02
 
 
-def _never_ends(name: str, description: str, applies: Callable[[Call, int], bool]) -> None:
-    """Register a fault by which calls never end, if it `applies` to the call and its number, from 1."""
+def _never_ends(name: str, description: str, applies: Callable[[SandboxCall, int], bool]) -> None:
+    """Register a fault that never ends calls for which `applies(call, its number from 1)` is true."""
 
-    class NeverEnds(Behaviour):
+    @fault(name, "STA-02", description=description)
+    class NeverEnds(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
             self.rung = count(1)
 
-        def ring_time(self, call: Call) -> float | None:
+        def ring_time(self, call: SandboxCall) -> float | None:
             seconds = super().ring_time(call)
             if applies(call, next(self.rung)):
                 self.book.loop.call_soon(self.book.release_channel)
                 return None
             return seconds
 
-    NeverEnds.__doc__ = description
-    fault(name, "STA-02")(NeverEnds)
-
 
 _never_ends(
-    "no-answer-never-ends", "Never ends calls that nobody answers.", lambda call, _: call.outcome == "No Answer"
+    "no-answer-never-ends", "Never ends calls that are not answered.", lambda call, _: call.outcome == "No Answer"
 )
 _never_ends("busy-never-ends", "Never ends calls to a busy line.", lambda call, _: call.outcome == "Busy")
 _never_ends("every-ninth-never-ends", "Never ends every ninth call.", lambda _, number: number % 9 == 0)
 
 
 @fault("every-ninth-lost", "STA-02")
-class _EveryNinthLost(Behaviour):
+class _EveryNinthLost(SandboxBehaviour):
     """Forgets every ninth call when it ends."""
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -101,12 +97,12 @@ class _EveryNinthLost(Behaviour):
         self.ended = count(1)
         self.lost: set[str] = set()
 
-    def on_final(self, call: Call) -> None:
+    def on_final(self, call: SandboxCall) -> None:
         if next(self.ended) % 9 == 0:
             self.lost.add(call.unique_id)
         super().on_final(call)
 
-    def final_entry(self, call: Call) -> JsonObject | None:
+    def final_entry(self, call: SandboxCall) -> JsonObject | None:
         return None if call.unique_id in self.lost else super().final_entry(call)
 
 
@@ -114,15 +110,13 @@ class _EveryNinthLost(Behaviour):
 
 
 def _mistakes(name: str, description: str, states: Mapping[str, str]) -> None:
-    """Register a fault that ends calls in the state that `states` has for the right one."""
+    """Register a fault that replaces final states: `states` maps right ones to wrong ones."""
 
-    class Mistakes(Behaviour):
-        def outcome(self, order: Order) -> str:
+    @fault(name, "STA-03", description=description)
+    class Mistakes(SandboxBehaviour):
+        def outcome(self, order: AcceptedTrigger) -> str:
             state = super().outcome(order)
             return states.get(state, state)
-
-    Mistakes.__doc__ = description
-    fault(name, "STA-03")(Mistakes)
 
 
 _mistakes("busy-is-no-answer", "Ends calls to busy lines as No Answer.", {"Busy": "No Answer"})
@@ -135,7 +129,7 @@ _mistakes(
 )
 _mistakes(
     "rejected-swapped",
-    "Mistakes Rejected for No Answer, and the other way round.",
+    "Swaps Rejected and No Answer.",
     {"Rejected": "No Answer", "No Answer": "Rejected"},
 )
 _mistakes("answered-is-busy", "Ends answered calls as Busy.", {"Answered": "Busy"})
@@ -143,14 +137,14 @@ _mistakes("all-answered", "Ends every call as Answered.", dict.fromkeys(STATE_OF
 
 
 @fault("state-of-previous-call", "STA-03")
-class _StateOfPreviousCall(Behaviour):
+class _StateOfPreviousCall(SandboxBehaviour):
     """Ends each call in the state that the call before it should have."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.previous = ""
 
-    def outcome(self, order: Order) -> str:
+    def outcome(self, order: AcceptedTrigger) -> str:
         state = super().outcome(order)
         previous, self.previous = self.previous, state
         return previous or state
@@ -159,22 +153,20 @@ class _StateOfPreviousCall(Behaviour):
 # STA-04
 
 
-def _unsteady(name: str, description: str, tell: Callable[[Call, int, float], str | None]) -> None:
-    """Register a fault that tells `tell(call, how often it was told before, seconds since it ended)` of calls."""
+def _unsteady(name: str, description: str, state_at: Callable[[SandboxCall, int, float], str | None]) -> None:
+    """Register a fault that reports `state_at(call, earlier reports of it, seconds since it ended)`."""
 
-    class Unsteady(Behaviour):
+    @fault(name, "STA-04", description=description)
+    class Unsteady(SandboxBehaviour):
         def __init__(self, settings: SandboxSettings) -> None:
             super().__init__(settings)
-            self.told: Counter[str] = Counter()
+            self.reports: Counter[str] = Counter()
 
-        def final_entry(self, call: Call) -> JsonObject | None:
-            before = self.told[call.unique_id]
-            self.told[call.unique_id] += 1
-            word = tell(call, before, self.book.loop.time() - call.finished_at)
+        def final_entry(self, call: SandboxCall) -> JsonObject | None:
+            before = self.reports[call.unique_id]
+            self.reports[call.unique_id] += 1
+            word = state_at(call, before, self.book.loop.time() - call.finished_at)
             return None if word is None else self.make_entry(call.unique_id, word)
-
-    Unsteady.__doc__ = description
-    fault(name, "STA-04")(Unsteady)
 
 
 def _other(state: str) -> str:
@@ -182,7 +174,7 @@ def _other(state: str) -> str:
 
 
 _unsteady(
-    "result-read-once", "Forgets a result once it was read.", lambda call, before, _: None if before else call.state
+    "result-read-once", "Forgets a result after it was read.", lambda call, before, _: None if before else call.state
 )
 _unsteady(
     "result-forgotten",
@@ -217,15 +209,13 @@ _unsteady(
 # STA-05
 
 
-def _hasty(name: str, description: str, word: Callable[[Call], str]) -> None:
+def _hasty(name: str, description: str, word: Callable[[SandboxCall], str]) -> None:
     """Register a fault that reports calls in progress with a final state."""
 
-    class Hasty(Behaviour):
-        def pending_entry(self, call: Call) -> JsonObject | None:
+    @fault(name, "STA-05", description=description)
+    class Hasty(SandboxBehaviour):
+        def pending_entry(self, call: SandboxCall) -> JsonObject | None:
             return self.make_entry(call.unique_id, word(call))
-
-    Hasty.__doc__ = description
-    fault(name, "STA-05")(Hasty)
 
 
 _hasty("answered-while-ringing", "Reports calls in progress as Answered.", lambda _: "Answered")
@@ -234,15 +224,15 @@ _hasty("error-while-ringing", "Reports calls in progress as Error.", lambda _: "
 
 
 @fault("result-shown-too-soon", "STA-05")
-class _ResultShownTooSoon(Behaviour):
-    """Reports the result of a ringing call at the first poll, and takes it back until the call ends."""
+class _ResultShownTooSoon(SandboxBehaviour):
+    """Reports the result of a ringing call at the first poll, and not again until the call ends."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
 
-    def pending_entry(self, call: Call) -> JsonObject | None:
-        if call.unique_id in self.told:
+    def pending_entry(self, call: SandboxCall) -> JsonObject | None:
+        if call.unique_id in self.reported:
             return super().pending_entry(call)
-        self.told.add(call.unique_id)
+        self.reported.add(call.unique_id)
         return self.make_entry(call.unique_id, call.outcome)

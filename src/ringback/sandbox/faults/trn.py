@@ -1,4 +1,4 @@
-"""Faults of transport: HTTPS, certificates, methods, content types, JSON as such."""
+"""Faults of transport: HTTPS, certificates, methods, content types, JSON syntax."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from datetime import timedelta
 
 import orjson
 
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
 from ringback.sandbox.certificates import Authority
-from ringback.sandbox.messages import TRIGGER_PATH, Answer, JsonObject, Request
+from ringback.sandbox.messages import TRIGGER_PATH, JsonObject, Request, SandboxAnswer
 from ringback.sandbox.settings import SandboxSettings
 
 
 @fault("plain-http", "TRN-01")
-class _PlainHttp(Behaviour):
+class _PlainHttp(SandboxBehaviour):
     """Serves plain HTTP, without TLS."""
 
     @classmethod
@@ -29,39 +29,39 @@ class _PlainHttp(Behaviour):
 
 
 @fault("expired-certificate", "TRN-02")
-class _ExpiredCertificate(Behaviour):
-    """Shows a certificate that ran out yesterday."""
+class _ExpiredCertificate(SandboxBehaviour):
+    """Presents a certificate that expired yesterday."""
 
     def server_context(self, authority: Authority) -> ssl.SSLContext:
         return authority.server_context(valid_for=(timedelta(days=-90), timedelta(days=-1)))
 
 
 @fault("certificate-from-tomorrow", "TRN-02")
-class _CertificateFromTomorrow(Behaviour):
-    """Shows a certificate that is not valid yet."""
+class _CertificateFromTomorrow(SandboxBehaviour):
+    """Presents a certificate that is not valid yet."""
 
     def server_context(self, authority: Authority) -> ssl.SSLContext:
         return authority.server_context(valid_for=(timedelta(days=1), timedelta(days=90)))
 
 
 @fault("wrong-host-certificate", "TRN-02")
-class _WrongHostCertificate(Behaviour):
-    """Shows a certificate for another host."""
+class _WrongHostCertificate(SandboxBehaviour):
+    """Presents a certificate for another host."""
 
     def server_context(self, authority: Authority) -> ssl.SSLContext:
         return authority.server_context(names=("ivr.example.net",))
 
 
 @fault("unknown-authority", "TRN-02")
-class _UnknownAuthority(Behaviour):
-    """Shows a certificate of an authority that nobody trusts."""
+class _UnknownAuthority(SandboxBehaviour):
+    """Presents a certificate of an authority that clients do not trust."""
 
     def server_context(self, authority: Authority) -> ssl.SSLContext:
-        return authority.server_context(stranger=True)
+        return authority.server_context(unknown_authority=True)
 
 
 @fault("old-tls", "TRN-02")
-class _OldTls(Behaviour):
+class _OldTls(SandboxBehaviour):
     """Speaks TLS 1.1 at most."""
 
     def server_context(self, authority: Authority) -> ssl.SSLContext:
@@ -76,62 +76,62 @@ class _OldTls(Behaviour):
 
 
 @fault("get-answers-200", "TRN-03")
-class _GetAnswers200(Behaviour):
+class _GetAnswers200(SandboxBehaviour):
     """Answers GET with 200 and a hint."""
 
-    def other_method(self, request: Request) -> Answer:
+    def other_method(self, request: Request) -> SandboxAnswer:
         if request.method == "GET":
-            return Answer(200, b'{"message":"this endpoint takes POST"}')
+            return SandboxAnswer(200, b'{"message":"this endpoint takes POST"}')
         return super().other_method(request)
 
 
 @fault("get-redirects", "TRN-03")
-class _GetRedirects(Behaviour):
-    """Sends GET to a login page, with 302."""
+class _GetRedirects(SandboxBehaviour):
+    """Redirects GET to a login page with 302."""
 
-    def other_method(self, request: Request) -> Answer:
+    def other_method(self, request: Request) -> SandboxAnswer:
         if request.method == "GET":
-            return Answer(302, headers=[(b"location", b"/login")])
+            return SandboxAnswer(302, headers=[(b"location", b"/login")])
         return super().other_method(request)
 
 
 @fault("poll-takes-get", "TRN-03")
-class _PollTakesGet(Behaviour):
-    """Answers GET on the poll endpoint like a poll for nothing."""
+class _PollTakesGet(SandboxBehaviour):
+    """Answers GET on the poll endpoint like a poll with an empty list."""
 
-    def other_method(self, request: Request) -> Answer:
+    def other_method(self, request: Request) -> SandboxAnswer:
         if request.method == "GET" and request.path != TRIGGER_PATH:
             return self.render(self.results([]), request)
         return super().other_method(request)
 
 
 @fault("put-triggers", "TRN-03")
-class _PutTriggers(Behaviour):
+class _PutTriggers(SandboxBehaviour):
     """Places a call for PUT as for POST."""
 
-    def other_method(self, request: Request) -> Answer:
+    def other_method(self, request: Request) -> SandboxAnswer:
         if request.method == "PUT" and request.path == TRIGGER_PATH:
             return self.trigger(request)
         return super().other_method(request)
 
 
 @fault("delete-answers-200", "TRN-03")
-class _DeleteAnswers200(Behaviour):
+class _DeleteAnswers200(SandboxBehaviour):
     """Answers DELETE with 200 and an error in the body."""
 
-    def other_method(self, request: Request) -> Answer:
+    def other_method(self, request: Request) -> SandboxAnswer:
         if request.method == "DELETE":
-            return Answer(200, b'{"error":"method not supported"}')
+            return SandboxAnswer(200, b'{"error":"method not supported"}')
         return super().other_method(request)
 
 
 @fault("patch-crashes", "TRN-03")
-class _PatchCrashes(Behaviour):
+class _PatchCrashes(SandboxBehaviour):
     """Answers PATCH with 500."""
 
-    def other_method(self, request: Request) -> Answer:
+    def other_method(self, request: Request) -> SandboxAnswer:
         if request.method == "PATCH":
-            return Answer(500, b'{"error":"no handler"}')
+            return SandboxAnswer(500, b'{"error":"no handler"}')
         return super().other_method(request)
 
 
@@ -139,17 +139,15 @@ class _PatchCrashes(Behaviour):
 
 
 def _says(name: str, description: str, content_type: bytes | None, where: str = "UniqueId CallResults") -> None:
-    """Register a fault that gives 200 answers with one of the members `where` another content type."""
+    """Register a fault that changes the content type of 200 answers that have one of the members `where`."""
 
-    class Says(Behaviour):
-        def render(self, value: JsonObject, request: Request) -> Answer:
+    @fault(name, "TRN-04", description=description)
+    class Says(SandboxBehaviour):
+        def render(self, value: JsonObject, request: Request) -> SandboxAnswer:
             answer = super().render(value, request)
             if any(member in value for member in where.split()):
                 answer.content_type = content_type
             return answer
-
-    Says.__doc__ = description
-    fault(name, "TRN-04")(Says)
 
 
 _says("html-content-type", "Declares its answers to be HTML.", b"text/html; charset=utf-8")
@@ -164,15 +162,13 @@ _says("poll-html-content-type", "Declares the poll's answer to be HTML.", b"text
 
 
 def _garbles(name: str, description: str, change: Callable[[bytes], bytes], where: str = "") -> None:
-    """Register a fault that changes the text of 200 answers (that have the member `where`)."""
+    """Register a fault that changes the text of 200 answers, or only of those that have the member `where`."""
 
-    class Garbles(Behaviour):
+    @fault(name, "TRN-05", description=description)
+    class Garbles(SandboxBehaviour):
         def encode(self, value: JsonObject) -> bytes:
             text = super().encode(value)
             return change(text) if not where or where in value else text
-
-    Garbles.__doc__ = description
-    fault(name, "TRN-05")(Garbles)
 
 
 _garbles("byte-order-mark", "Starts its answers with a byte-order mark.", lambda text: b"\xef\xbb\xbf" + text)
@@ -195,7 +191,7 @@ _garbles("single-quotes", "Writes strings in single quotes.", lambda text: text.
 _garbles("nan-member", "Adds a member whose value is NaN.", lambda text: text[:-1] + b',"ElapsedSeconds":NaN}')
 _garbles(
     "trailing-comma",
-    "Leaves a comma behind the last member of a trigger's answer.",
+    "Leaves a comma after the last member of a trigger's answer.",
     lambda text: text[:-1] + b",}",
     "UniqueId",
 )
@@ -206,7 +202,7 @@ _garbles("utf-16", "Encodes poll answers in UTF-16.", lambda text: text.decode()
 
 
 @fault("unique-id-twice", "TRN-06")
-class _UniqueIdTwice(Behaviour):
+class _UniqueIdTwice(SandboxBehaviour):
     """Names UniqueId twice in a trigger's answer."""
 
     def encode(self, value: JsonObject) -> bytes:
@@ -217,7 +213,7 @@ class _UniqueIdTwice(Behaviour):
 
 
 @fault("call-state-twice", "TRN-06")
-class _CallStateTwice(Behaviour):
+class _CallStateTwice(SandboxBehaviour):
     """Names CallState twice in each entry of a poll's answer."""
 
     def encode(self, value: JsonObject) -> bytes:
@@ -225,7 +221,7 @@ class _CallStateTwice(Behaviour):
 
 
 @fault("call-results-twice", "TRN-06")
-class _CallResultsTwice(Behaviour):
+class _CallResultsTwice(SandboxBehaviour):
     """Names CallResults twice in a poll's answer, the first time without entries."""
 
     def encode(self, value: JsonObject) -> bytes:

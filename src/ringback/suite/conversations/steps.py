@@ -6,8 +6,8 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from ringback.contract.near_misses import near_miss_ids
 from ringback.deployment import ExchangeError, Poll
-from ringback.deployment.near_misses import near_miss_ids
 from ringback.suite.calls import Call
 from ringback.suite.conversations.controls import Controls
 from ringback.suite.conversations.model import Fault, Known, Oddity, final_told, first_oddity

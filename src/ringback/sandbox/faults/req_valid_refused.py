@@ -1,7 +1,4 @@
-"""Faults of what a trigger may carry: deployments that refuse what they must accept.
-
-Those that accept what they must refuse are in `admits`.
-"""
+"""Faults of REQ-01 to REQ-09: deployments that refuse triggers which they must accept."""
 
 from __future__ import annotations
 
@@ -10,23 +7,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ringback.sandbox.admission import END_USER, OPTIONAL, REQUIRED, REQUIRED_INPUTS
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
-from ringback.sandbox.messages import JsonObject, Order, Refusal, Request
+from ringback.sandbox.messages import AcceptedTrigger, JsonObject, Refusal, Request
 
 
-def _refuses(name: str, clause: str, description: str, objects: Callable[[JsonObject, Request], bool]) -> None:
-    """Register a fault that refuses the good triggers that it `objects` to."""
+def _refuses(name: str, clause: str, description: str, refused: Callable[[JsonObject, Request], bool]) -> None:
+    """Register a fault that refuses valid triggers for which `refused` is true."""
 
-    class Refuses(Behaviour):
+    @fault(name, clause, description=description)
+    class Refuses(SandboxBehaviour):
         def check(self, body: JsonObject, request: Request) -> dict[str, str]:
             inputs = super().check(body, request)
-            if objects(body, request):
+            if refused(body, request):
                 raise Refusal(400, "the request is not valid")
             return inputs
-
-    Refuses.__doc__ = description
-    fault(name, clause)(Refuses)
 
 
 def _entries(body: JsonObject) -> list[str]:
@@ -54,7 +49,7 @@ _refuses(
 _refuses(
     "required-only-refused",
     "REQ-02",
-    "Refuses triggers that carry required parameters alone.",
+    "Refuses triggers that carry only required parameters.",
     lambda body, _: not any(name in body for name in OPTIONAL),
 )
 
@@ -73,7 +68,7 @@ for _parameter, _name in (
     _refuses(
         f"{_name}-required",
         "REQ-03",
-        f"Refuses triggers that leave {_parameter} out, and no other optional one.",
+        f"Refuses triggers that leave out {_parameter} and no other optional parameter.",
         _misses(_parameter),
     )
 _refuses(
@@ -91,7 +86,7 @@ _refuses(
 _refuses(
     "named-project-header-refused",
     "REQ-06",
-    "Refuses triggers whose header Project says something.",
+    "Refuses triggers whose header Project is not empty.",
     lambda _, request: bool(request.header(b"project")),
 )
 
@@ -133,10 +128,10 @@ _refuses(
 
 
 @fault("inputs-by-position", "REQ-05")
-class _InputsByPosition(Behaviour):
+class _InputsByPosition(SandboxBehaviour):
     """Dials the value of the second scenario input, whatever its name."""
 
-    def outcome(self, order: Order) -> str:
+    def outcome(self, order: AcceptedTrigger) -> str:
         number = order.body["ScenarioInputParameters"][1]["Value"]
         return self.states.get(number, "Invalid Number")
 
@@ -150,7 +145,7 @@ for _member in END_USER:
     _refuses(
         f"end-user-{_member.lower()}-required",
         "REQ-07",
-        f"Refuses an EndUser that has members, but no {_member}.",
+        f"Refuses an EndUser that has members but no {_member}.",
         lambda body, _, member=_member: bool(body.get("EndUser")) and member not in body["EndUser"],  # type: ignore[misc]
     )
 

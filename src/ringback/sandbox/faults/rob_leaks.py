@@ -1,4 +1,4 @@
-"""Faults of answers that tell too much: tokens repeated, the deployment's insides shown."""
+"""Faults of answers that disclose an AccessToken, a stack trace, a source path or SQL."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import orjson
 
-from ringback.sandbox.behaviour import Behaviour
-from ringback.sandbox.calls import Call
+from ringback.sandbox.behaviour import SandboxBehaviour
+from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import fault
-from ringback.sandbox.messages import Answer, JsonObject, Order, Refusal, Request
+from ringback.sandbox.messages import AcceptedTrigger, JsonObject, Refusal, Request, SandboxAnswer
 
 # ROB-04
 
@@ -23,10 +23,10 @@ def _sent_token(request: Request) -> str:
 
 
 @fault("wrong-token-repeated", "ROB-04")
-class _WrongTokenRepeated(Behaviour):
-    """Names the wrong AccessToken in the refusal."""
+class _WrongTokenRepeated(SandboxBehaviour):
+    """Repeats a wrong AccessToken in the refusal."""
 
-    def refuse(self, refusal: Refusal, request: Request) -> Answer:
+    def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
         answer = super().refuse(refusal, request)
         if refusal.status == 401:
             answer.body = orjson.dumps({"error": f"access token {_sent_token(request)} is not valid"})
@@ -34,10 +34,10 @@ class _WrongTokenRepeated(Behaviour):
 
 
 @fault("request-repeated", "ROB-04")
-class _RequestRepeated(Behaviour):
+class _RequestRepeated(SandboxBehaviour):
     """Repeats the whole request in a refusal."""
 
-    def refuse(self, refusal: Refusal, request: Request) -> Answer:
+    def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
         answer = super().refuse(refusal, request)
         sent = request.body.decode(errors="replace")
         answer.body = orjson.dumps({"error": refusal.reason, "request": sent})
@@ -45,25 +45,23 @@ class _RequestRepeated(Behaviour):
 
 
 @fault("token-in-answer", "ROB-04")
-class _TokenInAnswer(Behaviour):
+class _TokenInAnswer(SandboxBehaviour):
     """Repeats the AccessToken in a trigger's answer."""
 
-    def acknowledge(self, call: Call, order: Order) -> JsonObject:
+    def acknowledge(self, call: SandboxCall, order: AcceptedTrigger) -> JsonObject:
         return {**super().acknowledge(call, order), "AccessToken": self.settings.access_token}
 
 
 def _adds_header(name: str, description: str, header: Callable[[str], tuple[bytes, bytes]]) -> None:
     """Register a fault that repeats the AccessToken in a header of a trigger's answer."""
 
-    class AddsHeader(Behaviour):
-        def render(self, value: JsonObject, request: Request) -> Answer:
+    @fault(name, "ROB-04", description=description)
+    class AddsHeader(SandboxBehaviour):
+        def render(self, value: JsonObject, request: Request) -> SandboxAnswer:
             answer = super().render(value, request)
             if "UniqueId" in value:
                 answer.headers = [*answer.headers, header(self.settings.access_token)]
             return answer
-
-    AddsHeader.__doc__ = description
-    fault(name, "ROB-04")(AddsHeader)
 
 
 _adds_header(
@@ -95,17 +93,15 @@ _PATH = b'{"error":"cannot parse request (/opt/ivr/releases/41/src/controllers/c
 
 
 def _reveals(name: str, description: str, body: bytes, content_type: bytes = b"application/json") -> None:
-    """Register a fault whose refusals have that body."""
+    """Register a fault whose refusals have `body`."""
 
-    class Reveals(Behaviour):
-        def refuse(self, refusal: Refusal, request: Request) -> Answer:
+    @fault(name, "ROB-05", description=description)
+    class Reveals(SandboxBehaviour):
+        def refuse(self, refusal: Refusal, request: Request) -> SandboxAnswer:
             answer = super().refuse(refusal, request)
             answer.body = body
             answer.content_type = content_type
             return answer
-
-    Reveals.__doc__ = description
-    fault(name, "ROB-05")(Reveals)
 
 
 _reveals("python-traceback", "Refuses with a Python traceback.", _PYTHON, b"text/plain")

@@ -1,9 +1,9 @@
-"""Redaction: what may never be written down is replaced here by a label.
+"""Replaces secrets and personal data in text by labels.
 
-Secrets are the access token (with the near misses made from it, and other secret values made known) and the configured
-telephone numbers; they are found in every spelling that `spelling` can undo. Personal data is what `personal` and
-`end_user` find. `Redactor.clean` removes both, and is for what a deployment sent; `Redactor.clean_secrets` removes the
-secrets alone, and is for any text that leaves the process. Both take linear time, and change nothing the second time.
+Secrets are the access token, near misses of it, other registered values and the configured telephone numbers. They are
+found in every encoding that `spelling` can decode. `personal` and `end_user` find personal data. `Redactor.clean`
+replaces both, in text that a deployment sent. `Redactor.clean_secrets` replaces only secrets, in any text that leaves
+the process. Both take linear time and leave their own result unchanged.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ringback.deployment.end_user import end_users
-from ringback.deployment.personal import DIGITS, EMAIL, NUMBER, PersonalValues, Span, emails, numbers
-from ringback.deployment.spelling import FIRST_MARK, Layer, fold, layers
+from ringback.deployment.redaction.end_user import end_users
+from ringback.deployment.redaction.personal import DIGITS, EMAIL, NUMBER, LabelledSpan, PersonalValues, emails, numbers
+from ringback.deployment.redaction.spelling import FIRST_MARK, Layer, fold, layers
 
 __all__ = ["LONG_TOKEN", "TOKEN_LABEL", "Redactor"]
 
-TOKEN_LABEL = "$RINGBACK_ACCESS_TOKEN"  # noqa: S105 - what stands in for the token
+TOKEN_LABEL = "$RINGBACK_ACCESS_TOKEN"  # noqa: S105 - a label
 PART_LABEL = f"<part of {TOKEN_LABEL}>"
 _FRAGMENT = 8
-"""A token's fragment of this many characters gives too much of it away, and is redacted too."""
+"""A part of the token of so many characters is redacted too."""
 LONG_TOKEN = 2 * _FRAGMENT
-"""Characters from which on parts of a token are found too."""
+"""Parts are redacted only of tokens of at least so many characters."""
 _SHORT_TOKEN = 6
-"""Shorter secrets are matched as a whole word only, or every other letter of an artifact would be one."""
+"""Shorter secrets are matched only as whole words, because they occur by chance within others."""
 _SHORT_LINE = 7
-"""Shorter numbers are matched as a whole run of digits only."""
+"""Shorter numbers are matched only as a whole run of digits."""
 _TAIL = 4
-"""Characters of a token that a text which was cut off may end with, before they are redacted."""
+"""If a text ends with at least so many first characters of the token, they are redacted: it may have been cut."""
 _ROUNDS = 4
 _MARKS = re.compile("[\U000f0000-\U000ffffd]")
 _WORD_BREAK = frozenset(" \t\r\n\"'<>[]{},\\")
@@ -41,19 +41,19 @@ _AS_TEXT = re.compile(r"\+|[^0-9]")
 
 @dataclass(frozen=True, slots=True)
 class _Secret:
-    """One text that may not be written down, with what is looked for."""
+    """A secret text and the forms in which it is searched for."""
 
     text: str
     label: str
     spelt: tuple[str, ...]
-    """How it reads in a layer."""
+    """Its forms in a layer."""
     word: re.Pattern[str] | None
-    """How a short one is found."""
+    """The pattern for a short secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One line: its digits, and whether a `+` belongs to it."""
+    """One line: its digits, and whether it begins with `+`."""
 
     digits: str
     plus: bool
@@ -64,14 +64,14 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """All that is secret at one time; replaced as a whole when something is added."""
+    """All secrets at one moment; replaced as a whole when one is added."""
 
     secrets: tuple[_Secret, ...] = ()
     """The longest first."""
     lines: tuple[_Line, ...] = ()
     short_lines: tuple[_Line, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
-    """The mark of each label: a private character, so that no rule takes what has been replaced for text."""
+    """The mark of each label: a private-use character, so that no rule matches within a label."""
     protected: re.Pattern[str] | None = None
 
 
@@ -81,12 +81,12 @@ class Redactor:
     def __init__(self, token: str, lines: Mapping[str, str]) -> None:
         self._lock = threading.Lock()
         self.version = 0
-        """Changes whenever a text may be cleaned otherwise than before, known ids aside."""
+        """Changes whenever the same text may be cleaned differently, except for new known ids."""
         self._known_ids: set[str] = set()
         self._personal = PersonalValues()
         self._token = _lower(fold(token))
         self.longest_secret = 64 * max((len(number) for number in lines.values()), default=0)
-        """Characters that the longest spelling of a secret may take."""
+        """The largest number of characters that an encoded secret may have."""
         long = len(token) >= LONG_TOKEN
         self._fragments = _fragments(self._token, _FRAGMENT) if long else frozenset()
         self._large_fragments = _fragments(self._token, max(_FRAGMENT, len(self._token) // 2)) if long else frozenset()
@@ -106,7 +106,7 @@ class Redactor:
         self.add_secret(token, TOKEN_LABEL)
 
     def add_secret(self, secret: str, label: str) -> None:
-        """Never let `secret` be written down again, in any spelling: `label` stands in for it."""
+        """From now on, replace `secret` in any encoding by `label`."""
         if not secret.strip() or any(secret == known.text for known in self._known.secrets):
             return
         self._learn([_secret(secret, label)], [label])
@@ -128,28 +128,28 @@ class Redactor:
             )
 
     def add_known_id(self, unique_id: str) -> None:
-        """A UniqueId that the deployment gave us: kept legible even where it looks like a telephone number."""
+        """Leave a UniqueId of the deployment legible, even if it looks like a telephone number."""
         self._known_ids.add(unique_id)
 
     def add_personal(self, value: str, label: str) -> None:
-        """A name or address that a request carried: from now on it is replaced wherever it stands."""
+        """From now on, replace a name or address that a request carried."""
         if self._personal.add(value, label):
             self.version += 1
 
     def leaked(self, text: str) -> tuple[str, ...]:
-        """The labels of the tokens that text gives away, whole; empty when it gives away none."""
+        """The labels of the secrets that occur in a text in full."""
         known = self._known
         found = (span for layer in layers(text) for span in _secrets(known, layer, _lower(layer.text)))
         return tuple(sorted({label for _, _, label in found}))
 
     def clean(self, text: str) -> str:
-        """Text fit to be written down: secrets, lines, personal data replaced by labels."""
+        """The text with labels in place of secrets, lines and personal data."""
         return self._cleaned(text, personal=True)
 
     def clean_secrets(self, text: str) -> str:
-        """Any text, fit to leave the process: secrets and lines replaced by labels, and nothing else.
+        """The text with labels in place of secrets and lines.
 
-        Lines of fewer than seven digits stay: as numbers they say nothing, and a report is full of them.
+        Lines of fewer than seven digits stay, because a report has many such numbers.
         """
         return self._cleaned(text, personal=False)
 
@@ -170,8 +170,8 @@ class Redactor:
         names = {ord(mark): label for label, mark in self._known.labels.items()}
         return text.translate(names) if _MARKS.search(text) else text
 
-    def _replaced(self, text: str, spans: Iterable[Span]) -> str:
-        """The text with what the spans cover replaced: those that overlap by the label of the first and longest."""
+    def _replaced(self, text: str, spans: Iterable[LabelledSpan]) -> str:
+        """The text with each span replaced by its label. Of spans that overlap, the first and longest counts."""
         ordered = sorted(spans, key=lambda span: (span[0], -span[1]))
         if not ordered:
             return text
@@ -189,9 +189,9 @@ class Redactor:
             mark = self._known.labels[label]
         return mark
 
-    def _secret_spans(self, known: _Known, text: str, readings: list[Layer], *, personal: bool) -> list[Span]:
+    def _secret_spans(self, known: _Known, text: str, readings: list[Layer], *, personal: bool) -> list[LabelledSpan]:
         fragments = self._fragments if personal else self._large_fragments
-        spans: list[Span] = []
+        spans: list[LabelledSpan] = []
         for layer in readings:
             lowered = _lower(layer.text)
             found = itertools.chain(
@@ -202,8 +202,8 @@ class Redactor:
             spans += self._tail(text)
         return spans
 
-    def _personal_spans(self, readings: list[Layer]) -> list[Span]:
-        spans: list[Span] = []
+    def _personal_spans(self, readings: list[Layer]) -> list[LabelledSpan]:
+        spans: list[LabelledSpan] = []
         seen: set[int] = set()
         for layer in readings:
             found = itertools.chain(
@@ -224,8 +224,8 @@ class Redactor:
             last += 1
         return number in self._known_ids or text[first:last] in self._known_ids
 
-    def _tail(self, text: str) -> Iterator[Span]:
-        """A text that was cut off may end in the beginning of the token."""
+    def _tail(self, text: str) -> Iterator[LabelledSpan]:
+        """Find the beginning of the token at the end of a text that was cut."""
         lowered = _lower(text[-len(self._token) :])
         for length in range(len(self._token) - 1, _TAIL - 1, -1):
             if lowered.endswith(self._token[:length]):
@@ -233,7 +233,7 @@ class Redactor:
                 return
 
 
-# -- what is looked for -----------------------------------------------------------------------------------------------
+# -- what is searched for --------------------------------------------------------------------------------------------
 
 
 def _secret(text: str, label: str) -> _Secret:
@@ -258,7 +258,7 @@ def _fragments(token: str, length: int) -> frozenset[str]:
     return frozenset(token[i : i + length] for i in range(len(token) - length + 1))
 
 
-def _secrets(known: _Known, layer: Layer, lowered: str) -> Iterator[Span]:
+def _secrets(known: _Known, layer: Layer, lowered: str) -> Iterator[LabelledSpan]:
     for secret in known.secrets:
         for spelt in secret.spelt:
             if spelt not in lowered:
@@ -273,8 +273,8 @@ def _secrets(known: _Known, layer: Layer, lowered: str) -> Iterator[Span]:
                     yield *match.span(), secret.label
 
 
-def _parts(fragments: frozenset[str], lowered: str) -> Iterator[Span]:
-    """Where parts of a token stand that are at least as long as a fragment."""
+def _parts(fragments: frozenset[str], lowered: str) -> Iterator[LabelledSpan]:
+    """Find parts of the token that are at least as long as a fragment."""
     if not any(fragment in lowered for fragment in fragments):
         return
     length = len(next(iter(fragments)))
@@ -290,7 +290,7 @@ def _parts(fragments: frozenset[str], lowered: str) -> Iterator[Span]:
         start = end
 
 
-def _lines(known: _Known, layer: Layer, *, short: bool) -> Iterator[Span]:
+def _lines(known: _Known, layer: Layer, *, short: bool) -> Iterator[LabelledSpan]:
     text = layer.text
     if known.lines:
         for run in DIGITS.finditer(text):
@@ -305,7 +305,7 @@ def _lines(known: _Known, layer: Layer, *, short: bool) -> Iterator[Span]:
                     yield from _labelled(text, line, *match.span())
 
 
-def _line_in(text: str, run: re.Match[str], digits: str, line: _Line) -> Iterator[Span]:
+def _line_in(text: str, run: re.Match[str], digits: str, line: _Line) -> Iterator[LabelledSpan]:
     places = [at for at in range(*run.span()) if text[at].isdigit()]
     at = digits.find(line.digits)
     while at >= 0:
@@ -313,7 +313,7 @@ def _line_in(text: str, run: re.Match[str], digits: str, line: _Line) -> Iterato
         at = digits.find(line.digits, at + len(line.digits))
 
 
-def _labelled(text: str, line: _Line, start: int, end: int) -> Iterator[Span]:
+def _labelled(text: str, line: _Line, start: int, end: int) -> Iterator[LabelledSpan]:
     if line.plus and start and text[start - 1] == "+":
         yield start - 1, end, line.label
     else:
@@ -325,7 +325,7 @@ def _source(layer: Layer) -> Callable[[int], int]:
 
 
 def _lower(text: str) -> str:
-    """Lower case, character by character, so that positions agree; a form's `+` for a blank."""
+    """Lower case, character by character, so that positions agree; `+`, as in forms, becomes a blank."""
     lowered = text.lower()
     if len(lowered) != len(text):
         lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)

@@ -1,7 +1,4 @@
-"""Faults of what a trigger must carry: deployments that accept what they must refuse, or refuse it badly.
-
-Those that refuse what they must accept are in `req`.
-"""
+"""Faults of REQ-10 to REQ-15: deployments that accept triggers which they must refuse."""
 
 from __future__ import annotations
 
@@ -12,15 +9,18 @@ from typing import Any
 import orjson
 
 from ringback.sandbox.admission import REQUIRED, REQUIRED_INPUTS
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
-from ringback.sandbox.messages import Answer, JsonObject, Refusal, Request
+from ringback.sandbox.messages import JsonObject, Refusal, Request, SandboxAnswer
 
 # REQ-10, REQ-11
 
 
-def _does_without(parameter: str) -> None:
-    class DoesWithout(Behaviour):
+def _accepts_without(parameter: str) -> None:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", parameter).lower()
+
+    @fault(f"no-{words}-accepted", "REQ-10", description=f"Accepts triggers without {parameter}.")
+    class AcceptsWithout(SandboxBehaviour):
         required = tuple(name for name in REQUIRED if name != parameter)
 
         def check_inputs(self, inputs: dict[str, str]) -> None:
@@ -33,24 +33,20 @@ def _does_without(parameter: str) -> None:
                 raise Refusal(400, "ScenarioInputParameters is empty")
             return inputs
 
-    DoesWithout.__doc__ = f"Accepts triggers without {parameter}."
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", parameter).lower()
-    fault(f"no-{words}-accepted", "REQ-10")(DoesWithout)
-
 
 for _parameter in REQUIRED:
-    _does_without(_parameter)
+    _accepts_without(_parameter)
 
 
 @fault("no-display-number-accepted", "REQ-11")
-class _NoDisplayNumberAccepted(Behaviour):
+class _NoDisplayNumberAccepted(SandboxBehaviour):
     """Accepts triggers without _DisplayNumber."""
 
     required_inputs = ("_Destination",)
 
 
 @fault("no-destination-accepted", "REQ-11")
-class _NoDestinationAccepted(Behaviour):
+class _NoDestinationAccepted(SandboxBehaviour):
     """Accepts triggers without _Destination."""
 
     required_inputs = ("_DisplayNumber",)
@@ -60,16 +56,16 @@ class _NoDestinationAccepted(Behaviour):
 
 
 @fault("null-accepted", "REQ-12")
-class _NullAccepted(Behaviour):
-    """Takes null for any required parameter that is a string."""
+class _NullAccepted(SandboxBehaviour):
+    """Accepts null for any required parameter that is a string."""
 
     def check_filled(self, body: JsonObject) -> None:
         super().check_filled({name: value for name, value in body.items() if value is not None})
 
 
 @fault("empty-string-accepted", "REQ-12")
-class _EmptyStringAccepted(Behaviour):
-    """Takes an empty ConversationId, ScenarioPath, OrchestratorUrl or Tenant."""
+class _EmptyStringAccepted(SandboxBehaviour):
+    """Accepts an empty ConversationId, ScenarioPath, OrchestratorUrl or Tenant."""
 
     filled = ("Project", "AccessToken", "ScenarioInputParameters")
 
@@ -80,8 +76,8 @@ class _EmptyStringAccepted(Behaviour):
 
 
 @fault("null-conversation-id-accepted", "REQ-12")
-class _NullConversationIdAccepted(Behaviour):
-    """Takes null for ConversationId, and for nothing else."""
+class _NullConversationIdAccepted(SandboxBehaviour):
+    """Accepts null for ConversationId only."""
 
     def check_filled(self, body: JsonObject) -> None:
         super().check_filled({**body, "ConversationId": body.get("ConversationId") or "none"})
@@ -90,8 +86,8 @@ class _NullConversationIdAccepted(Behaviour):
 
 
 @fault("empty-token-accepted", "REQ-12")
-class _EmptyTokenAccepted(Behaviour):
-    """Takes an empty AccessToken for no token, and lets it pass."""
+class _EmptyTokenAccepted(SandboxBehaviour):
+    """Accepts an empty AccessToken as if there were none."""
 
     filled = tuple(name for name in REQUIRED if name != "AccessToken")
 
@@ -105,8 +101,8 @@ class _EmptyTokenAccepted(Behaviour):
 
 
 @fault("empty-destination-accepted", "REQ-12")
-class _EmptyDestinationAccepted(Behaviour):
-    """Takes an empty _Destination."""
+class _EmptyDestinationAccepted(SandboxBehaviour):
+    """Accepts an empty _Destination."""
 
     filled_inputs = ("_DisplayNumber",)
 
@@ -114,17 +110,15 @@ class _EmptyDestinationAccepted(Behaviour):
 # REQ-13
 
 
-def _coerces(name: str, description: str, coerce: Callable[[JsonObject], None]) -> None:
-    """Register a fault that makes something acceptable of wrong types before looking at them."""
+def _converts(name: str, description: str, convert: Callable[[JsonObject], None]) -> None:
+    """Register a fault that converts values of a wrong type before it checks them."""
 
-    class Coerces(Behaviour):
+    @fault(name, "REQ-13", description=description)
+    class Converts(SandboxBehaviour):
         def read_trigger(self, request: Request) -> JsonObject:
             body = super().read_trigger(request)
-            coerce(body)
+            convert(body)
             return body
-
-    Coerces.__doc__ = description
-    fault(name, "REQ-13")(Coerces)
 
 
 def _texts_from_scalars(body: JsonObject) -> None:
@@ -175,24 +169,25 @@ def _inputs_from_object(body: JsonObject) -> None:
         body["ScenarioInputParameters"] = [{"Name": name, "Value": str(found[name])} for name in found]
 
 
-_coerces("numbers-for-strings", "Takes numbers and booleans where strings belong.", _texts_from_scalars)
-_coerces("lists-for-strings", "Takes arrays and objects where strings belong.", _project_from_anything)
-_coerces("text-for-flag", 'Takes "true" and "false" for SendResultImmediately.', _flag_from_text)
-_coerces("number-for-flag", "Takes 0 and 1 for SendResultImmediately.", _flag_from_number)
-_coerces("number-for-value", "Takes a scenario input whose Value is a number.", _values_from_numbers)
-_coerces("text-for-end-user", "Takes a string for EndUser.", _end_user_from_text)
-_coerces("list-for-end-user", "Takes an array for EndUser.", _end_user_from_list)
-_coerces("object-for-inputs", "Takes an object for ScenarioInputParameters.", _inputs_from_object)
+_converts("numbers-for-strings", "Accepts numbers and booleans where strings belong.", _texts_from_scalars)
+_converts("lists-for-strings", "Accepts arrays and objects where strings belong.", _project_from_anything)
+_converts("text-for-flag", 'Accepts "true" and "false" for SendResultImmediately.', _flag_from_text)
+_converts("number-for-flag", "Accepts 0 and 1 for SendResultImmediately.", _flag_from_number)
+_converts("number-for-value", "Accepts a scenario input whose Value is a number.", _values_from_numbers)
+_converts("text-for-end-user", "Accepts a string for EndUser.", _end_user_from_text)
+_converts("list-for-end-user", "Accepts an array for EndUser.", _end_user_from_list)
+_converts("object-for-inputs", "Accepts an object for ScenarioInputParameters.", _inputs_from_object)
 
 
 # REQ-14
 
 
-def _swallows(name: str, description: str, fits: Callable[[bytes, Any], bool]) -> None:
-    """Register a fault that places a call for bodies that fit, though they are no JSON objects."""
+def _accepts_body(name: str, description: str, fits: Callable[[bytes, Any], bool]) -> None:
+    """Register a fault that accepts bodies for which `fits` is true, although they are not JSON objects."""
 
-    class Swallows(Behaviour):
-        def trigger(self, request: Request) -> Answer:
+    @fault(name, "REQ-14", description=description)
+    class AcceptsBody(SandboxBehaviour):
+        def trigger(self, request: Request) -> SandboxAnswer:
             try:
                 value = orjson.loads(request.body)
             except orjson.JSONDecodeError:
@@ -201,19 +196,16 @@ def _swallows(name: str, description: str, fits: Callable[[bytes, Any], bool]) -
                 return super().trigger(request)
             return self.render({"UniqueId": self.random_hex()}, request)
 
-    Swallows.__doc__ = description
-    fault(name, "REQ-14")(Swallows)
 
-
-_swallows("empty-body-accepted", "Accepts a trigger without a body.", lambda text, _: not text)
-_swallows("array-accepted", "Accepts a trigger that is an array.", lambda _, value: isinstance(value, list))
-_swallows("string-accepted", "Accepts a trigger that is a JSON string.", lambda _, value: isinstance(value, str))
-_swallows(
+_accepts_body("empty-body-accepted", "Accepts a trigger without a body.", lambda text, _: not text)
+_accepts_body("array-accepted", "Accepts a trigger that is an array.", lambda _, value: isinstance(value, list))
+_accepts_body("string-accepted", "Accepts a trigger that is a JSON string.", lambda _, value: isinstance(value, str))
+_accepts_body(
     "cut-off-accepted",
     "Accepts a trigger whose JSON breaks off.",
     lambda text, value: value is None and text.startswith(b"{"),
 )
-_swallows(
+_accepts_body(
     "not-json-accepted",
     "Accepts a trigger that is not JSON at all.",
     lambda text, value: value is None and text not in (b"", b"null") and not text.startswith((b"{", b"[", b'"')),
@@ -223,102 +215,42 @@ _swallows(
 # REQ-15
 
 
-def _mistakes(name: str, description: str, takes: Callable[[str, str], bool]) -> None:
-    """Register a fault that takes wrong tokens: `takes(sent, right)`."""
+def _accepts_token(name: str, description: str, takes: Callable[[str, str], bool]) -> None:
+    """Register a fault that accepts each token for which `takes(sent, right)` is true."""
 
-    class Mistakes(Behaviour):
+    @fault(name, "REQ-15", description=description)
+    class AcceptsToken(SandboxBehaviour):
         def is_token(self, token: str) -> bool:
             return takes(token, self.settings.access_token) or super().is_token(token)
 
-    Mistakes.__doc__ = description
-    fault(name, "REQ-15")(Mistakes)
 
-
-_mistakes("any-token-accepted", "Accepts any AccessToken.", lambda _sent, _right: True)
-_mistakes(
+_accepts_token("any-token-accepted", "Accepts any AccessToken.", lambda _sent, _right: True)
+_accepts_token(
     "token-case-ignored",
     "Compares AccessTokens without regard to case.",
     lambda sent, right: sent.lower() == right.lower(),
 )
-_mistakes(
+_accepts_token(
     "token-prefix-accepted",
     "Accepts the beginning of the AccessToken.",
     lambda sent, right: len(sent) > 1 and right.startswith(sent),
 )
-_mistakes(
+_accepts_token(
     "token-appended-accepted",
     "Accepts the AccessToken with something appended.",
     lambda sent, right: sent.startswith(right),
 )
-_mistakes("token-trimmed", "Accepts the AccessToken with blanks around it.", lambda sent, right: sent.strip() == right)
-_mistakes(
+_accepts_token(
+    "token-trimmed", "Accepts the AccessToken with blanks around it.", lambda sent, right: sent.strip() == right
+)
+_accepts_token(
     "token-length-compared", "Accepts any AccessToken of the right length.", lambda sent, right: len(sent) == len(right)
 )
 
 
 @fault("any-project-accepted", "REQ-15")
-class _AnyProjectAccepted(Behaviour):
+class _AnyProjectAccepted(SandboxBehaviour):
     """Accepts the right AccessToken with the name of another Project."""
 
     def check_token(self, body: JsonObject) -> None:
         super().check_token({**body, "Project": self.settings.project})
-
-
-# REQ-16
-
-
-def _refuses_badly(
-    name: str, description: str, answer: Callable[[Refusal], Answer], applies: Callable[[Refusal], bool] | None = None
-) -> None:
-    """Register a fault that words the refusals of triggers (those that it `applies` to) as `answer` does."""
-
-    class RefusesBadly(Behaviour):
-        def trigger(self, request: Request) -> Answer:
-            try:
-                return super().trigger(request)
-            except Refusal as refusal:
-                if refusal.status in (413, 415, 429) or (applies and not applies(refusal)):
-                    raise
-                return answer(refusal)
-
-    RefusesBadly.__doc__ = description
-    fault(name, "REQ-16")(RefusesBadly)
-
-
-def _error(refusal: Refusal) -> bytes:
-    return orjson.dumps({"error": refusal.reason})
-
-
-_refuses_badly(
-    "refused-with-200",
-    "Refuses with status 200 and an error in the body.",
-    lambda refusal: Answer(200, _error(refusal)),
-)
-_refuses_badly("refused-with-204", "Refuses with status 204.", lambda _: Answer(204, content_type=None))
-_refuses_badly(
-    "refused-with-redirect",
-    "Refuses with a redirect to a login page.",
-    lambda _: Answer(302, headers=[(b"location", b"/login")]),
-)
-_refuses_badly(
-    "refused-with-null-id",
-    "Refuses with status 200 and a UniqueId of null.",
-    lambda _: Answer(200, b'{"UniqueId":null}'),
-)
-_refuses_badly(
-    "refused-with-id",
-    "Refuses with a 4xx status, but gives a UniqueId.",
-    lambda refusal: Answer(refusal.status, b'{"UniqueId":"00000000000000000000000000000000"}'),
-)
-_refuses_badly(
-    "wrong-token-refused-with-200",
-    "Refuses a wrong AccessToken with status 200 and an error in the body.",
-    lambda refusal: Answer(200, _error(refusal)),
-    lambda refusal: refusal.status == 401,
-)
-_refuses_badly(
-    "missing-refused-with-200",
-    "Refuses a missing parameter with status 200 and an error in the body.",
-    lambda refusal: Answer(200, _error(refusal)),
-    lambda refusal: refusal.reason.endswith("is required"),
-)

@@ -1,8 +1,7 @@
-"""What is personal in a text that a deployment sent: telephone numbers, e-mail addresses, known values.
+"""Finds personal data in text that a deployment sent: telephone numbers, e-mail addresses, known values.
 
-Each function yields spans of the text with the label that stands for them. What makes evidence useful stays legible:
-UUIDs, dates and times, IP addresses, hexadecimal ids. Texts are as `spelling` reads them. What an EndUser holds is
-found by `end_user`.
+Each function yields spans of the text with their labels. UUIDs, dates and times, IP addresses and hexadecimal ids stay
+legible, because evidence needs them. `spelling` decodes the text first; `end_user` finds the contents of an EndUser.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 
-from ringback.deployment.spelling import fold
+from ringback.deployment.redaction.spelling import fold
 
-__all__ = ["DIGITS", "EMAIL", "NUMBER", "PersonalValues", "Span", "emails", "numbers"]
+__all__ = ["DIGITS", "EMAIL", "NUMBER", "LabelledSpan", "PersonalValues", "emails", "numbers"]
 
-Span = tuple[int, int, str]
-"""From where to where, and the label."""
+LabelledSpan = tuple[int, int, str]
+"""Start and end in the text, and the label."""
 
 NUMBER, EMAIL = "<number>", "<e-mail>"
 _GAP = r"[ \t()./_\-]{0,3}+"
@@ -26,7 +25,7 @@ DIGITS = re.compile(rf"[0-9](?:{_GAP}[0-9]){{6,}}+")
 
 _NUMBER = re.compile(rf"(?<![0-9])\+?[0-9](?:{_GAP}[0-9]){{8,14}}(?![0-9])")
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
-_KEPT = re.compile(
+_LEGIBLE = re.compile(
     r"(?<![0-9a-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{16,}+)(?![0-9a-z])"
     r"|(?<![0-9])(?=[0-9]{1,4}[-/.:])(?:"
     r"(?:19|20)[0-9]{2}(?P<sep>[-/.])(?:0[1-9]|1[0-2])(?P=sep)(?:0[1-9]|[12][0-9]|3[01])(?![0-9])"
@@ -35,7 +34,7 @@ _KEPT = re.compile(
     rf"|(?<!\.)(?:(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9]|\.[0-9])|(?:0\.[0-9]+|[0-9]{{1,3}}\.[0-9]{{11,}})(?![0-9.])))",
     re.IGNORECASE,
 )
-"""Digits that are no telephone number: UUIDs, hexadecimal ids, dates and times, IP addresses, fractions."""
+"""Digits that are not telephone numbers: UUIDs, hexadecimal ids, dates and times, IP addresses, fractions."""
 _EPOCH = re.compile(r"(?:1[5-9]|2[01])[0-9]{8}(?:[0-9]{3})?")
 _TIME_BEFORE = re.compile(
     r"(?:time|stamp|date|expires|epoch|iat|exp|nbf)[a-z_-]{0,12}\\*[\"']?\s*[:=]\s*$", re.IGNORECASE
@@ -48,20 +47,20 @@ _EMAIL = re.compile(
 )
 _WORD = re.compile(r"[^\W_]+")
 _NO_WORD = 3
-"""Characters that may stand between the words of a known value."""
+"""Characters that may separate the words of a known value."""
 _END = 3
-"""Letters at the end of a value's first word by which it is looked up."""
+"""A value is looked up by so many letters at the end of its first word."""
 _MOST_VALUES = 4096
 _MOST_ALIKE = 64
 _SHORTEST = 5
-"""Letters of a known value that is one word; a shorter one would be any word."""
+"""The shortest known value of one word, in letters; shorter ones are common words."""
 
 
-def numbers(text: str, is_known: Callable[[str, int, int], bool]) -> Iterator[Span]:
-    """Telephone numbers; `is_known` says of a span of the text that it is an id that the deployment gave us."""
+def numbers(text: str, is_known: Callable[[str, int, int], bool]) -> Iterator[LabelledSpan]:
+    """Find telephone numbers. `is_known` is true for spans that are ids of the deployment."""
     if not _NUMBER.search(text):
         return
-    plain = _KEPT.sub(lambda match: _NO_NUMBER * len(match[0]), text)
+    plain = _LEGIBLE.sub(lambda match: _NO_NUMBER * len(match[0]), text)
     for match in _NUMBER.finditer(plain):
         start, end = match.span()
         since_1970 = _EPOCH.fullmatch(match[0]) and _TIME_BEFORE.search(text[max(0, start - _KEY_LENGTH) : start])
@@ -69,24 +68,24 @@ def numbers(text: str, is_known: Callable[[str, int, int], bool]) -> Iterator[Sp
             yield start, end, NUMBER
 
 
-def emails(text: str) -> Iterator[Span]:
-    """E-mail addresses: also with a quoted name, at a host without a domain, at an address literal."""
+def emails(text: str) -> Iterator[LabelledSpan]:
+    """Find e-mail addresses, also with a quoted name, a host without a domain, or an address literal."""
     if "@" in text:
         for match in _EMAIL.finditer(text):
             yield *match.span(), EMAIL
 
 
 class PersonalValues:
-    """Names and addresses that requests carried, found again wherever an answer repeats them. Thread-safe."""
+    """Finds names and addresses of requests where answers repeat them. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {}
-        """By the end of their first word: the words of each value and its label, the longest first."""
+        """The words and the label of each value, by the end of its first word; the longest first."""
         self._count = 0
 
     def add(self, value: str, label: str) -> bool:
-        """Make a value known; whether it is new. Too short a one is not taken."""
+        """Add a value, unless it is too short; returns whether it is new."""
         words = tuple(_WORD.findall(fold(value).lower()))
         if not words or (len(words) == 1 and len(words[0]) < _SHORTEST):
             return False
@@ -99,8 +98,8 @@ class PersonalValues:
             self._count += 1
         return True
 
-    def spans(self, lowered: str) -> Iterator[Span]:
-        """Where known values stand in a text in lower case; other letters may adhere to one of several words."""
+    def spans(self, lowered: str) -> Iterator[LabelledSpan]:
+        """Find known values in a text in lower case, even if other letters adjoin their first or last word."""
         known = self._known
         if not known or (len(known) < _MOST_ALIKE and not any(end in lowered for end in list(known))):
             return
@@ -114,7 +113,7 @@ class PersonalValues:
 
 
 def _are(found: list[re.Match[str]], value: tuple[str, ...]) -> bool:
-    """Whether words of a text, close to one another, are those of a value."""
+    """Whether words of a text are those of a value, and close to one another."""
     if len(found) < len(value):
         return False
     if len(value) == 1:

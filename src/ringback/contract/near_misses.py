@@ -1,4 +1,4 @@
-"""Values that come near the right one without being it: access tokens and UniqueIds."""
+"""Near misses: wrong access tokens and UniqueIds that are similar to right ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHUFFLED = 12
 
 
 def near_miss_tokens() -> dict[str, Callable[[str], str]]:
-    """How a wrong token is made from the right one, by what is done to it."""
+    """Functions that make a wrong token from the right one, by the difference."""
     return {
         "in another case": lambda token: token.swapcase() if token.swapcase() != token else token[::-1] + "x",
         "in capitals": lambda token: token.upper() if token.upper() != token else token.lower() + "x",
@@ -36,7 +36,7 @@ def _with_another_middle(token: str) -> str:
 
 
 def near_miss_ids(unique_id: str) -> dict[str, str]:
-    """UniqueIds that nobody was given, by how they differ from a real one."""
+    """Unknown UniqueIds that are similar to a known one, by the difference."""
     last = unique_id[-1]
     other = "b" if last == "a" else "a"
     if last.isdigit():
@@ -62,10 +62,10 @@ def near_miss_ids(unique_id: str) -> dict[str, str]:
 
 
 def well_formed_strangers(unique_id: str, known: Collection[str], count: int = 1) -> list[str]:
-    """UniqueIds that nobody was given, of the form of a real one: its last letters and digits in another order.
+    """Unknown UniqueIds in the form of a known one: its last letters and digits in another order.
 
-    Length, alphabet and the place of every dash stay, so that a deployment that parses its ids takes these for ids.
-    Fewer than `count` if the form leaves no more.
+    Length, alphabet and dashes stay the same, so that a deployment that parses ids can parse these. There are fewer
+    than `count` if the id has too few different characters.
     """
     places = [i for i, character in enumerate(unique_id) if character.isalnum()][-_SHUFFLED:]
     found: dict[str, None] = {}
@@ -73,7 +73,7 @@ def well_formed_strangers(unique_id: str, known: Collection[str], count: int = 1
         text = list(unique_id)
         for index, place in enumerate(places):
             text[place] = unique_id[places[(index + shift) % len(places)]]
-        stranger = "".join(text)
-        if stranger not in known and stranger != unique_id:
-            found[stranger] = None
+        unknown = "".join(text)
+        if unknown not in known and unknown != unique_id:
+            found[unknown] = None
     return list(found)[:count]

@@ -1,9 +1,9 @@
-"""Reading a text in every spelling that it may be in: what it says once escapes and codings are undone.
+"""Decodes text in every way in which it may be encoded.
 
-`layers` yields the text itself and whatever can be decoded from it, each as a `Layer` that knows where in the text its
-characters come from. Undone are escapes (JSON, octal, URL, HTML, quoted-printable; mixed and repeated), look-alike
-characters (full width, digits of any script), invisible characters, Base64 (standard and for URLs, at any offset,
-wrapped) and hexadecimal, to a small depth. Nothing here knows what is secret. The work grows linearly with the text.
+`layers` yields the text itself and everything that can be decoded from it, each as a `Layer` that maps its characters
+to their places in the text. It decodes escapes (JSON, octal, URL, HTML, quoted-printable; mixed and repeated),
+look-alike characters (full width, digits of any script), Base64 (standard and for URLs, at any offset, wrapped) and
+hexadecimal, up to a small depth, and removes invisible characters. It takes linear time.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from typing import NamedTuple
 __all__ = ["FIRST_MARK", "Layer", "fold", "layers"]
 
 FIRST_MARK = 0xF0000
-"""From here on, private characters are marks of the redactor; folding leaves them as they are."""
+"""Private-use characters from here on are marks of the redactor; folding leaves them unchanged."""
 
 _DEPTH = 6
-"""Codings within codings that are undone."""
+"""How many nested encodings are decoded."""
 _LEVELS = 6
-"""Kinds of escapes within one another that are undone."""
+"""How many nested escapes are decoded."""
 _SHORTEST_CODED = 8
-"""Characters of the shortest Base64 that is decoded."""
+"""The shortest text that is decoded as Base64, in characters."""
 _SHORTEST_TEXT = 6
-"""Characters from which on what was decoded is looked at."""
+"""The shortest decoded text that is searched, in characters."""
 _SURE = 12
-"""Characters of a decoded text from which on it is no accident, so that short words in it mean something."""
+"""A decoded text of at least so many characters is not a coincidence, so that short words in it count."""
 
 Origin = Callable[[int, int], tuple[int, int]]
-"""Where the characters from `start` to `end` of a layer come from in the text."""
+"""Maps `start` and `end` in a layer to start and end in the original text."""
 
 
 class Layer(NamedTuple):
-    """One reading of a text."""
+    """One decoded form of a text."""
 
     text: str
     origin: Origin
     coded: bool = False
-    """Whether it came out of Base64 or hexadecimal."""
+    """Whether it was decoded from Base64 or hexadecimal."""
 
     @property
     def sure(self) -> bool:
-        """Whether it can be no accident: decoding makes short texts out of anything."""
+        """Whether it is not a coincidence: decoding turns any characters into short texts."""
         return not self.coded or len(self.text) >= _SURE
 
 
 def layers(text: str) -> Iterator[Layer]:
-    """All readings of a text, itself (folded) first."""
+    """All decoded forms of a text, first the text itself (folded)."""
     todo = [(_fold_all(Layer(text, lambda start, end: (start, end))), _DEPTH)]
     while todo:
         read, depth = todo.pop()
@@ -85,7 +85,7 @@ def _fold(char: str) -> str:
 
 
 def fold(text: str) -> str:
-    """The text as a layer has it: look-alikes made plain and folded, invisible characters left out; ASCII as it is."""
+    """The text as in a layer: look-alikes become plain characters in lower case, invisible ones are removed."""
     return text if text.isascii() and not _FOLDS.search(text) else _FOLDS.sub(lambda match: _fold(match[0]), text)
 
 
@@ -132,7 +132,7 @@ _HEX_PAIR = re.compile(r"[0-9a-f]{2}(?=[^0-9a-f]|$)", re.IGNORECASE)
 
 
 def _unescaped(layer: Layer) -> Iterator[Layer]:
-    """A layer, and what it says with escapes undone: one kind at a time, all of them, again and again."""
+    """A layer, and its forms with escapes decoded: each kind alone, then all kinds repeatedly."""
     kinds = [kind for sign, kind in _KINDS.items() if sign in layer.text]
     readings = [layer]
     if len(kinds) > 1:
@@ -145,7 +145,7 @@ def _unescaped(layer: Layer) -> Iterator[Layer]:
 
 
 def _unquoted(layer: Layer) -> Iterator[Layer]:
-    """What a layer says as quoted-printable, all of it or its soft breaks alone, and with escapes undone after that."""
+    """A layer decoded from quoted-printable, or without its soft breaks, and then with escapes decoded."""
     for quoted in (_QP, _SOFT) if "=" in layer.text else ():
         if quoted.search(layer.text):
             plain = _replaced(layer, quoted, _undo)
@@ -192,9 +192,10 @@ def _text(raw: bytes) -> str:
 
 
 def _replaced(layer: Layer, pattern: re.Pattern[str], undo: Callable[[re.Match[str]], str]) -> Layer:
-    """A layer with each match replaced, and the way back."""
+    """A layer with each match replaced, and the mapping to the original text."""
     text, pieces = layer.text, list[str]()
-    begins, sources, whole = [0], [0], [False]  # of each piece: where it begins here and there, and if it is an escape
+    # Of each piece: its start in the new text, its start in the old text, and whether it is an escape.
+    begins, sources, whole = [0], [0], [False]
     done = length = 0
     for match in pattern.finditer(text):
         start, end = match.span()
@@ -247,7 +248,7 @@ _HEX_DIGIT = re.compile(r"(?:0x)?+([0-9a-f])", re.IGNORECASE)
 
 
 def _decoded(layer: Layer) -> Iterator[Layer]:
-    """The texts that stand in a layer in Base64 or hexadecimal."""
+    """The texts that a layer contains in Base64 or hexadecimal."""
     raw = layer.text.encode("latin-1", "replace")
     compact = raw.translate(_BASE64, _BLANKS)
     places = _Places(raw) if len(compact) < len(raw) else None
@@ -265,7 +266,7 @@ def _decoded(layer: Layer) -> Iterator[Layer]:
 
 
 def _texts(data: bytes) -> Iterator[tuple[int, str, list[int] | None]]:
-    """The texts within bytes that may be noise: offset, text, and where its characters begin if not one byte each."""
+    """Find texts in bytes that may be noise: offset, text, and the start of each character unless all have one byte."""
     if _NULS.search(data) and _UTF16_SIGN.search(data):
         yield from _utf16_texts(data)
     whole = data.decode("utf-8", "surrogateescape")
@@ -287,7 +288,7 @@ def _utf16_texts(data: bytes) -> Iterator[tuple[int, str, list[int] | None]]:
 
 
 def _folded(text: str, length: Callable[[str], int]) -> tuple[str, list[int]]:
-    """A decoded text, folded, and the offsets of its characters' bytes, with the end of the last."""
+    """A decoded text, folded, and the offset of each character in bytes, with the end of the last."""
     folded, begins, at = list[str](), list[int](), 0
     for char in text:
         plain = char if " " <= char <= "~" else fold(char)
@@ -330,7 +331,7 @@ def _from_hex(layer: Layer, run: re.Match[str], shift: int, offset: int, begins:
 
 
 class _Places:
-    """Where the characters of a text stand that are not blank; worked out when first asked for."""
+    """The positions of a text's characters that are not blank, computed on first use."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw

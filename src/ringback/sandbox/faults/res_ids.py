@@ -1,14 +1,11 @@
-"""Faults of ids in polls: calls told of that nobody asked for, unknown ids taken for known ones.
-
-The shape and completeness of a poll's answer are in `res`.
-"""
+"""Faults of the ids in a poll's answer: unrequested calls are reported, unknown ids are given a state."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ringback.sandbox.behaviour import Behaviour
+from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
 from ringback.sandbox.messages import JsonObject, Refusal, Request
 
@@ -17,49 +14,47 @@ _MANY = 1000
 # RES-05
 
 
-def _final_calls(behaviour: Behaviour) -> list[str]:
+def _final_calls(behaviour: SandboxBehaviour) -> list[str]:
     return [call.unique_id for call in behaviour.book.calls() if call.state][-_MANY:]
 
 
-def _tells_all(name: str, description: str, applies: Callable[[Any], bool]) -> None:
-    """Register a fault that reports everybody's calls to polls whose JSON value it `applies` to."""
+def _reports_all(name: str, description: str, applies: Callable[[Any], bool]) -> None:
+    """Register a fault that reports all calls to polls for which `applies(JSON value)` is true."""
 
-    class TellsAll(Behaviour):
+    @fault(name, "RES-05", description=description)
+    class ReportsAll(SandboxBehaviour):
         def read_poll(self, request: Request) -> list[str]:
             value = self.read_json(request)
             return _final_calls(self) if applies(value) else super().read_poll(request)
 
-    TellsAll.__doc__ = description
-    fault(name, "RES-05")(TellsAll)
 
-
-_tells_all(
-    "empty-list-tells-all",
+_reports_all(
+    "empty-list-reports-all",
     "Reports every call to a poll with an empty list.",
     lambda value: isinstance(value, dict) and value.get("UniqueIds") == [],
 )
-_tells_all(
-    "missing-list-tells-all",
+_reports_all(
+    "missing-list-reports-all",
     "Reports every call to a poll without UniqueIds.",
     lambda value: isinstance(value, dict) and "UniqueIds" not in value,
 )
-_tells_all(
-    "null-list-tells-all",
+_reports_all(
+    "null-list-reports-all",
     "Reports every call to a poll whose UniqueIds are null.",
     lambda value: isinstance(value, dict) and value.get("UniqueIds", "") is None,
 )
-_tells_all(
-    "wrong-type-tells-all",
-    "Reports every call to a poll whose UniqueIds are no array.",
+_reports_all(
+    "wrong-type-reports-all",
+    "Reports every call to a poll whose UniqueIds are not an array.",
     lambda value: (
         isinstance(value, dict) and not isinstance(value.get("UniqueIds", []), list) and value["UniqueIds"] is not None
     ),
 )
 
 
-@fault("neighbour-told", "RES-05")
-class _NeighbourTold(Behaviour):
-    """Adds the latest finished call of somebody else to results."""
+@fault("neighbour-reported", "RES-05")
+class _NeighbourReported(SandboxBehaviour):
+    """Also reports the latest final call that was not requested."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
         entries = super().report(ids)
@@ -69,8 +64,8 @@ class _NeighbourTold(Behaviour):
 
 
 @fault("wildcard-id", "RES-05")
-class _WildcardId(Behaviour):
-    """Takes the id * or % for every call."""
+class _WildcardId(SandboxBehaviour):
+    """Treats the id * or % as every call."""
 
     def report(self, ids: Sequence[str]) -> list[JsonObject]:
         return super().report(_final_calls(self) if {"*", "%"} & set(ids) else ids)
@@ -80,14 +75,12 @@ class _WildcardId(Behaviour):
 
 
 def _invents(name: str, description: str, state: str) -> None:
-    """Register a fault that gives ids of nobody a state."""
+    """Register a fault that gives unknown ids a state."""
 
-    class Invents(Behaviour):
+    @fault(name, "RES-06", description=description)
+    class Invents(SandboxBehaviour):
         def unknown_entry(self, unique_id: str) -> JsonObject | None:
             return self.make_entry(unique_id, state)
-
-    Invents.__doc__ = description
-    fault(name, "RES-06")(Invents)
 
 
 _invents("unknown-is-error", "Reports unknown ids as Error.", "Error")
@@ -96,17 +89,15 @@ _invents("unknown-is-invalid-number", "Reports unknown ids as Invalid Number.", 
 
 
 def _confuses(name: str, description: str, alike: Callable[[str, str], bool]) -> None:
-    """Register a fault that takes an unknown id for a known one: `alike(asked, known)`."""
+    """Register a fault that treats an unknown id as a known one for which `alike(asked, known)` is true."""
 
-    class Confuses(Behaviour):
+    @fault(name, "RES-06", description=description)
+    class Confuses(SandboxBehaviour):
         def unknown_entry(self, unique_id: str) -> JsonObject | None:
             for call in self.book.calls():
                 if call.state and alike(unique_id, call.unique_id):
                     return self.make_entry(unique_id, self.word_for(call))
             return super().unknown_entry(unique_id)
-
-    Confuses.__doc__ = description
-    fault(name, "RES-06")(Confuses)
 
 
 _confuses(
@@ -114,17 +105,17 @@ _confuses(
 )
 _confuses(
     "id-prefix-taken",
-    "Takes the beginning of an id for the id.",
+    "Treats the beginning of an id as the id.",
     lambda asked, known: len(asked) >= 8 and known.startswith(asked),
 )
 _confuses("id-suffix-ignored", "Ignores what follows an id.", lambda asked, known: asked.startswith(known))
 _confuses("id-trimmed", "Ignores blanks around an id.", lambda asked, known: asked.strip() == known)
 _confuses(
     "id-wildcards",
-    "Takes % in an id for anything.",
+    "Treats % in an id as any text.",
     lambda asked, known: "%" in asked and len(asked) >= 8 and known.startswith(asked.partition("%")[0]),
 )
-_confuses("id-ends-at-nul", "Takes an id to end at NUL.", lambda asked, known: asked.partition("\0")[0] == known)
+_confuses("id-ends-at-nul", "Ends ids at NUL.", lambda asked, known: asked.partition("\0")[0] == known)
 
 
 # RES-07
@@ -133,10 +124,11 @@ _confuses("id-ends-at-nul", "Takes an id to end at NUL.", lambda asked, known: a
 def _spoils(name: str, description: str, change: Callable[[list[JsonObject], int], list[JsonObject] | None]) -> None:
     """Register a fault of polls that mix known and unknown ids.
 
-    `change(entries, place of the first unknown id)` gives the entries to report, or None to refuse.
+    `change(entries, index of the first unknown id)` returns the entries to report, or None to refuse.
     """
 
-    class Spoils(Behaviour):
+    @fault(name, "RES-07", description=description)
+    class Spoils(SandboxBehaviour):
         def report(self, ids: Sequence[str]) -> list[JsonObject]:
             entries = super().report(ids)
             known = [self.book.find(unique_id) is not None for unique_id in ids]
@@ -146,9 +138,6 @@ def _spoils(name: str, description: str, change: Callable[[list[JsonObject], int
             if changed is None:
                 raise Refusal(404, "no such call")
             return changed
-
-    Spoils.__doc__ = description
-    fault(name, "RES-07")(Spoils)
 
 
 _spoils("unknown-refuses-all", "Answers 404 when one id of several is unknown.", lambda _entries, _at: None)

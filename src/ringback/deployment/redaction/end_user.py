@@ -1,7 +1,7 @@
-"""What a text says of the person called, by its structure: whatever an EndUser holds is personal.
+"""Finds the contents of an EndUser in text, all of which is personal data.
 
-Known are JSON (also cut off, and within a JSON text), forms, XML, YAML, and the way in which programs print objects
-(`EndUser(Name=Given Family)`); beside them, a name next to a telephone number or an e-mail address.
+It recognises JSON (also cut off, or within a JSON string), forms, XML, YAML and printed objects
+(`EndUser(Name=Given Family)`), and a name next to a telephone number or an e-mail address.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from ringback.deployment.personal import Span
+from ringback.deployment.redaction.personal import LabelledSpan
 
 __all__ = ["end_users"]
 
@@ -40,13 +40,13 @@ _BESIDE = re.compile(
     r"|<name>(?P<xml>[^<>_][^<>]{0,4096})</name>(?=\s{0,64}<(?:phone|e?mail)>)",
     re.IGNORECASE,
 )
-_Part = tuple[list[Span], int]
-"""What was found, and up to where was looked."""
+_Part = tuple[list[LabelledSpan], int]
+"""The spans that were found, and the end of the text that was searched."""
 _CLOSES = {"(": ")", "{": "}", "[": "]"}
 _OPENING = re.compile(r"(?:[\w.]{1,64})?(?:[(\[{]|[ \t]{1,4}[(\[{](?=[ \t]{0,4}[\w.]{1,64}[ \t]{0,4}[=:]))")
-"""A bracket, perhaps after a type's name; after blanks only if a member follows it."""
+"""A bracket, with or without a type's name before it; after blanks only if a member follows it."""
 _LONGEST = 16 * 1024
-"""Characters of an EndUser that is printed as text."""
+"""The most characters of a printed EndUser."""
 _LITERALS = frozenset({"", "null", "none", "nil", "true", "false", "undefined"})
 _MARK = re.compile("[\U000f0000-\U000ffffd]+|<(?:name|phone|email|e-mail|number|personal)>")
 _NAME_FOLLOWS = re.compile(r"\s{0,64}:")
@@ -56,18 +56,18 @@ _VALUE_OF_FORM = re.compile(r"[^&;\"'<>\\\n(){}\[\],]{1,4096}")
 _LINES = re.compile(r"(?:[ \t]*\n[ \t]+\w{1,64}:[^\n]*)+")
 
 
-def end_users(text: str, source: Callable[[int], int], seen: set[int]) -> Iterator[Span]:
-    """Where a text says something of a person.
+def end_users(text: str, source: Callable[[int], int], seen: set[int]) -> Iterator[LabelledSpan]:
+    """Find personal data of an EndUser.
 
-    `source` says where a character of this reading comes from, and `seen` holds where an EndUser was read already: a
-    JSON text within another is read with its quotes escaped, which says better where its texts end.
+    `source` maps a position of this layer to the original text, and `seen` has the positions of each EndUser that was
+    found before: JSON within a JSON string is read first with its quotes escaped, because its strings end more clearly.
     """
     lowered = text.lower()
     if "user" in lowered:
         for found in _PATH.finditer(text):
             yield from _span(text, *found.span("value"), found["member"])
         for pattern, inside in ((_KEY, _after), (_TAG, _element)):
-            done = 0  # what has been gone through is not gone through again
+            done = 0  # the end of the text that was searched
             for found in pattern.finditer(text):
                 if found.start() >= done and (origin := source(found.start())) not in seen:
                     spans, done = inside(text, found)
@@ -81,7 +81,7 @@ def end_users(text: str, source: Callable[[int], int], seen: set[int]) -> Iterat
                     yield from _span(text, *found.span(group), "name")
 
 
-def _span(text: str, start: int, end: int, member: str) -> Iterator[Span]:
+def _span(text: str, start: int, end: int, member: str) -> Iterator[LabelledSpan]:
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
@@ -93,7 +93,7 @@ def _span(text: str, start: int, end: int, member: str) -> Iterator[Span]:
 
 
 def _after(text: str, key: re.Match[str]) -> _Part:
-    """What follows the name EndUser, however it is written there."""
+    """Read what follows the name EndUser, in any of the forms."""
     at, quote, colon = key.end(), key["quote"], key["colon"]
     next_char = text[at : at + 1]
     value: re.Match[str] | None = None
@@ -120,9 +120,9 @@ def _after(text: str, key: re.Match[str]) -> _Part:
 
 
 def _json(text: str, at: int, quote: str) -> _Part:
-    """The texts and numbers within an object or array whose texts stand between such quotes."""
-    spans, depth, member = list[Span](), 0, ""
-    quotes = "[\"']" if len(quote) == 1 else re.escape(quote)  # Python prints texts with an apostrophe in the other
+    """Find the strings and numbers in an object or array whose strings have such quotes."""
+    spans, depth, member = list[LabelledSpan](), 0, ""
+    quotes = "[\"']" if len(quote) == 1 else re.escape(quote)  # Python uses both quotes
     item = re.compile(rf"[{{}}\[\]]|{quotes}|(?<![\w.])-?\d[\d.eE+-]*")
     while found := item.search(text, at):
         at = found.end()
@@ -145,7 +145,7 @@ def _json(text: str, at: int, quote: str) -> _Part:
 
 
 def _printed(text: str, at: int) -> _Part:
-    """`(Name=Given Family, Phone=…)`, or the bare values."""
+    """Read `(Name=Given Family, Phone=…)`, or values without names."""
     closing = _CLOSES[text[at]]
     opening, depth, end = text[at], 0, min(len(text), at + _LONGEST)
     for found in re.compile(rf"[{re.escape(opening + closing)}]").finditer(text, at, end):
@@ -158,9 +158,9 @@ def _printed(text: str, at: int) -> _Part:
     return list(_span(text, at + 1, end, "personal")), end
 
 
-def _members(text: str, start: int, end: int) -> list[Span]:
-    """The values of what looks like `name=value` or `name: value`."""
-    spans: list[Span] = []
+def _members(text: str, start: int, end: int) -> list[LabelledSpan]:
+    """Find the values of `name=value` and `name: value`."""
+    spans: list[LabelledSpan] = []
     for found in _MEMBER.finditer(text, start, end):
         for group in ("double", "single", "bare"):
             if found[group]:
@@ -169,7 +169,7 @@ def _members(text: str, start: int, end: int) -> list[Span]:
 
 
 def _element(text: str, tag: re.Match[str]) -> _Part:
-    """Attributes and contents of an XML element."""
+    """Find attributes and contents of an XML element."""
     spans = _members(text, *tag.span("attributes")) if tag["attributes"] else []
     if (tag["attributes"] or "").endswith("/"):
         return spans, tag.end()
@@ -182,9 +182,9 @@ def _element(text: str, tag: re.Match[str]) -> _Part:
 
 
 def _end_of_text(text: str, start: int, quote: str) -> int:
-    """Where a quoted text ends: at the next quote that is not itself escaped, or with the whole text.
+    """The end of a quoted text: the next quote that is not escaped, or the end of the whole text.
 
-    In a JSON text that is within a JSON text, quotes have a backslash, and escaped ones three.
+    In JSON within a JSON string, quotes have one backslash, and escaped quotes three.
     """
     level = len(quote)
     at = text.find(quote[-1], start)

@@ -1,4 +1,4 @@
-// Other conforming ways to serve the API: each differs from natural.mjs in one idea or two.
+// Other conforming ways to serve the API. Each differs from natural.mjs in one or two points.
 
 import { createHash, createHmac, randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -31,7 +31,7 @@ const requestIdOf = (id) => createHash('sha256').update(id).digest('hex').slice(
 
 const titleCase = (name) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
 
-/** Lets `most` requests through in each window, and answers the rest 429. */
+/** Accepts `most` requests in each window, and answers the rest 429. */
 function throttle(most, windowMs, retryAfter) {
   return (exchange, { memory }) => {
     const window = Math.floor(Date.now() / windowMs);
@@ -50,8 +50,8 @@ const onlyKnownParameters = ({ body }, { headers }) => {
   if (!/^application\/json\b/i.test(headers['content-type'] ?? '')) {
     throw new Refusal(415, 'the body must be application/json');
   }
-  const stranger = Object.keys(body).some((name) => !KNOWN_PARAMETERS.has(name));
-  return stranger ? 'there is a parameter that is not documented' : undefined;
+  const undocumented = Object.keys(body).some((name) => !KNOWN_PARAMETERS.has(name));
+  return undocumented ? 'there is a parameter that is not documented' : undefined;
 };
 
 const nameSorted = (value) =>
@@ -67,7 +67,7 @@ function escapedAndIndented(value) {
 
 const markup = (text) => text.replace(/[<&]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
-export const TASTES = {
+export const DIALECTS = {
   'natural': {
     summary: 'random base64url ids, chunked answers, problem+json refusals, GET deliveries',
   },
@@ -98,7 +98,7 @@ export const TASTES = {
   },
 
   'hidden-404': {
-    summary: 'all that is not served is told as 404 with a JSON error that holds null members',
+    summary: 'unknown paths and methods are answered 404 with a JSON error that holds null members',
     refusal: ({ message }) => ({
       status: 404,
       value: { error: { code: 'NOT_FOUND', message, target: null, details: [] }, data: null },
@@ -130,7 +130,7 @@ export const TASTES = {
 
   'pending-entries': {
     summary:
-      'pending and unknown ids are entries with an empty state; ids asked for twice are told twice',
+      'pending and unknown ids are entries with an empty state; ids asked for twice are reported twice',
     select: (ids, { book }) => ids.map((id) => ({ id, call: book.find(id) })),
     review: () => undefined,
     unknownEntry: (id) => ({ UniqueId: id, CallRequestId: '', CallState: '', Known: false }),
@@ -181,7 +181,7 @@ export const TASTES = {
 
   'hypermedia': {
     summary:
-      'answers carry links, histories and a status of their own beside the documented members',
+      'answers have links, histories and a status in addition to the documented members',
     ack: ({ id }) => ({
       Status: 'Queued',
       UniqueId: id,
@@ -248,7 +248,7 @@ export const TASTES = {
   },
 
   'slow': {
-    summary: 'triggers take 150 ms, polls 80 ms, and states are told 200 ms after the call is over',
+    summary: 'triggers take 150 ms, polls 80 ms, and states are reported 200 ms after the call is over',
     beforeAck: () => pause(150),
     pollLag: 80,
     stateLag: 200,

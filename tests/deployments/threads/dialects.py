@@ -1,7 +1,4 @@
-"""The conforming variants of the threads deployment: what the contract leaves open, each time decided otherwise.
-
-Faults live elsewhere; nothing here breaks a clause.
-"""
+"""The dialects of the threads deployment: different choices where the contract leaves one. All conform."""
 
 import base64
 import secrets
@@ -50,7 +47,7 @@ def odd_id() -> str:
 
 
 @dataclass(frozen=True)
-class Taste:
+class Dialect:
     """One way to conform. Times are in seconds, sizes in bytes, rates in requests per second."""
 
     summary: str
@@ -85,12 +82,12 @@ class Taste:
     copies: int = 1
 
 
-NATURAL = Taste(
+NATURAL = Dialect(
     "Ids are UUIDs in capitals, refusals 400 with a short HTML page, pending calls entries with an empty state,"
     " deliveries PUT with a JSON body; at most 25 ids a poll."
 )
 
-TASTES: Mapping[str, Taste] = {
+DIALECTS: Mapping[str, Dialect] = {
     "natural": NATURAL,
     "plain-text": replace(
         NATURAL,
@@ -178,7 +175,7 @@ TASTES: Mapping[str, Taste] = {
     "echoing": replace(
         NATURAL,
         summary=(
-            "Unknown ids are entries with an empty state, one asked for twice is told twice, each poll renames"
+            "Unknown ids are entries with an empty state, one asked for twice is reported twice, each poll renames"
             " CallRequestId."
         ),
         unknown="empty",
@@ -200,7 +197,7 @@ TASTES: Mapping[str, Taste] = {
     "slow": replace(
         NATURAL,
         summary=(
-            "A trigger is answered after 150 ms, a state is told 200 ms late; the result is a bare id in plain"
+            "A trigger is answered after 150 ms, a state is reported 200 ms late; the result is a bare id in plain"
             " text, twice."
         ),
         answer_after=0.15,
