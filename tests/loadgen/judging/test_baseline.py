@@ -82,6 +82,6 @@ def test_the_configured_baseline_is_read_before_anything_is_sent(tmp_path: Path)
 
 def test_a_relative_limit_without_a_baseline_is_a_mistake_in_the_configuration() -> None:
     with pytest.raises(
-        ConfigError, match=r'load.baseline: missing, and limits."calls.lost" is relative to a baseline; '
+        ConfigError, match=r'load.baseline: missing, but limits."calls.lost" is relative to a baseline; '
     ):
         baseline_of(config(limits__calls__lost="<= 1x baseline"))
