@@ -150,7 +150,7 @@ def test_a_rate_limit_that_decides_the_load_is_an_open_question_and_no_error(pla
     assert any("429" in question for question in scene.outcome.open_questions)
 
 
-def test_errors_are_told_by_kind_and_break_their_limit(played: Played) -> None:
+def test_errors_are_counted_by_kind_and_fail_their_limit(played: Played) -> None:
     scene = played("errors")
     trigger = scene.outcome.section["trigger"]
     assert trigger["errors"] == {"http_500": 25, "malformed": 25}
@@ -177,7 +177,7 @@ def test_a_refused_batch_is_asked_for_in_smaller_ones(played: Played) -> None:
     assert poll["own_faults"]["batch_refused"] >= 1
 
 
-def test_a_missing_budget_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+def test_a_missing_budget_is_reported_before_anything_is_sent(tmp_path: Path) -> None:
     with serving(deployment := TinyDeployment()), pytest.raises(ConfigError, match=r"load\.budget_calls"):
         run_load(config_for(deployment.base_url), plan(100, 1), tmp_path, embedded=False)
     assert deployment.connections == 0
@@ -203,7 +203,7 @@ def test_a_certificate_that_is_not_trusted_is_no_reason_to_go_on(tmp_path: Path)
     assert "tls" not in calm.section["trigger"]["errors"]
 
 
-def test_a_generator_that_is_killed_leaves_what_it_told_last(tmp_path: Path) -> None:
+def test_a_killed_generator_leaves_its_last_figures(tmp_path: Path) -> None:
     def kill_at_once(figures: Mapping[str, Any]) -> None:
         if figures["accepted"]:
             for child in children():

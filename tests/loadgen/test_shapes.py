@@ -72,7 +72,7 @@ def test_poisson_arrivals_are_those_of_the_seed(played: Played) -> None:
     assert len({round(later - earlier, 6) for earlier, later in pairwise(due)}) > len(due) // 2, "no two gaps alike"
 
 
-def test_a_steps_course_is_told_in_its_windows(played: Played) -> None:
+def test_a_stepped_schedule_shows_in_the_windows(played: Played) -> None:
     """Requests are counted in the window in which they were due, however late they were sent."""
     scene = played("steps")
     lines = [json.loads(line) for line in (scene.directory / WINDOWS_FILE).read_text().splitlines()]

@@ -192,7 +192,7 @@ def test_a_poll_that_could_not_be_sent_is_tried_later_and_loses_nobody(
     assert scene.ledger.final == 1
 
 
-def test_a_call_of_which_nothing_is_told_is_lost_once_its_time_is_over(scenes: Scenes) -> None:
+def test_a_call_without_any_result_is_lost_after_its_settle_time(scenes: Scenes) -> None:
     scene = scenes(settle=0.15)
     scene.accept("a")
     scene.polled()
@@ -222,7 +222,7 @@ def test_a_call_first_asked_for_too_late_is_not_called_lost(scenes: Scenes, stat
     assert scene.ledger.in_flight == 2
 
 
-def test_a_state_told_late_is_a_state(scenes: Scenes) -> None:
+def test_a_state_that_comes_late_is_a_state(scenes: Scenes) -> None:
     scene = scenes(settle=0.5)
     scene.accept("a", placed=time.perf_counter() - LONG_AGO)
     scene.polled()

@@ -115,7 +115,7 @@ def test_it_hands_on_by_itself_now_and_then(environment: Environment, monkeypatc
     assert (environment.stats.num_requests, environment.stats.num_failures) == (2, 1)
 
 
-def test_others_listeners_are_told_of_each_request(environment: Environment) -> None:
+def test_other_listeners_hear_of_each_request(environment: Environment) -> None:
     seen: list[tuple[str, float, int, str | None]] = []
 
     def listener(name: str, response_time: float, response_length: int, exception: Any, **_: Any) -> None:
@@ -131,7 +131,7 @@ def test_others_listeners_are_told_of_each_request(environment: Environment) -> 
     assert environment.stats.num_requests == len(REQUESTS), "and Locust's own count each once"
 
 
-def test_nothing_told_is_nothing_shown(environment: Environment) -> None:
+def test_without_requests_nothing_is_shown(environment: Environment) -> None:
     statistics = LocustStatistics(environment)
     statistics.stop()
     assert environment.stats.entries == {}

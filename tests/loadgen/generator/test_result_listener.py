@@ -153,7 +153,7 @@ def deliver(url: str, bodies: list[bytes], context: ssl.SSLContext | None = None
     return statuses
 
 
-def test_each_delivery_is_answered_and_told_with_its_word(listening: Listening) -> None:
+def test_each_delivery_is_answered_and_reported_with_its_state(listening: Listening) -> None:
     listener, results = listening()
     documents = [
         {"UniqueId": "a", "CallState": "Busy"},

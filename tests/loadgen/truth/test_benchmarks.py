@@ -40,14 +40,14 @@ class KnownByValues(Known):
 
     def __init__(self, truth: dict[str, Any], arrived: list[float], answered: list[float]) -> None:
         super().__init__("http://127.0.0.1:1", 0)
-        object.__setattr__(self, "_told", (truth, array("d", arrived), array("d", answered)))
+        object.__setattr__(self, "_kept_truth", (truth, array("d", arrived), array("d", answered)))
 
     def truth(self) -> dict[str, Any]:
-        truth: dict[str, Any] = self._told[0]  # type: ignore[attr-defined]  # set in spite of being frozen
+        truth: dict[str, Any] = self._kept_truth[0]  # type: ignore[attr-defined]  # set in spite of being frozen
         return truth
 
     def instants(self) -> tuple[array[float], array[float]]:
-        return self._told[1], self._told[2]  # type: ignore[attr-defined]  # as above
+        return self._kept_truth[1], self._kept_truth[2]  # type: ignore[attr-defined]  # as above
 
 
 def trigger(**latency_ms: float) -> dict[str, Any]:
@@ -180,12 +180,12 @@ def test_a_ratio_is_taken_within_each_round() -> None:
     assert load_speed.table("http", rounds, 32).splitlines()[3].split() == ["hey", "1", "10", "1", "50%", "0", "2.00"]
 
 
-def test_scale_is_told_with_what_limits_it() -> None:
+def test_scale_is_printed_with_what_limits_it() -> None:
     assert "the second decides" in load_scale.verdict(1.4, 1.95, cores=2)
     assert "the second decides" not in load_scale.verdict(1.9, 1.95, cores=8)
 
 
-def test_lines_of_figures_are_told() -> None:
+def test_lines_of_figures_are_kept_truth() -> None:
     assert load_schedule.line("Ringback says", {"p99": 1.234}).split() == ["Ringback", "says", "p99", "1.23", "ms"]
     section = {"trigger": {"latency_ms": {"p99": None}}}
     reported = load_false_alarms.line(7, "inconclusive", ran(section, code=3, reasons=("late", "busy")))

@@ -118,7 +118,7 @@ def test_nothing_is_answered_in_a_freeze(how: tuple[str, ...]) -> None:
         assert known.truth()["triggers"] == len(known.instants()[1])
 
 
-def test_what_a_freeze_held_back_is_told() -> None:
+def test_arrivals_delayed_by_a_freeze_are_reported() -> None:
     with running("freeze", "--for", "200ms", "--every", "400ms") as known, ThreadPoolExecutor(8) as pool:
         clients = [Client(known.base_url) for _ in range(8)]
         certain = 0
