@@ -21,6 +21,8 @@ from ringback.loadgen.schedule.plan import LoadPlan
 
 __all__ = ["Worker"]
 
+_CHECK_EVERY = 0.05
+"""Seconds between two checks whether the state has changed."""
 _MASTER_SILENT = 20.0
 """Seconds without a heartbeat after which a worker considers its master lost."""
 
@@ -92,9 +94,12 @@ class Worker:
             self._on_over(self._run.run)
 
     def _report_on(self, run: WorkerRun) -> None:
-        while run is self._run and run.state != "over":
+        """Report regularly, and soon after the state has changed: the master waits for that."""
+        while run is self._run and (state := run.state) != "over":
             self._report()
-            gevent.sleep(REPORT_EVERY)
+            due = clock.monotonic() + REPORT_EVERY
+            while run.state == state and clock.monotonic() < due:
+                gevent.sleep(_CHECK_EVERY)
 
     def _report(self) -> None:
         if self._run is not None:
