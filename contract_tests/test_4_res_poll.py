@@ -9,7 +9,7 @@ import pytest
 
 from ringback.contract import checks
 from ringback.contract.guessing import why_guessable
-from ringback.contract.near_misses import near_miss_ids, well_formed_strangers
+from ringback.contract.near_misses import near_miss_ids, well_formed_unknown_ids
 from ringback.deployment import Poll
 from ringback.suite.calls import Call
 from ringback.suite.calls.lifecycle import is_steady
@@ -118,7 +118,7 @@ def test_polls_with_and_without_results(suite: Session) -> None:
     """Every 200 answer to a poll is an object with an array CallResults."""
     calls = suite.record.settled_calls()
     suite.send.poll([], "poll with an empty list")
-    for unknown in well_formed_strangers(calls[0].unique_id, {call.unique_id for call in suite.record.calls}):
+    for unknown in well_formed_unknown_ids(calls[0].unique_id, {call.unique_id for call in suite.record.calls}):
         suite.send.poll([unknown], "poll for an unknown id")
     answers = [a for a in polls(suite) if a.status == 200 and a.valid and not a.failure]
     if not any(a.asked for a in answers):
@@ -168,7 +168,7 @@ def test_a_poll_for_all_calls_or_for_many_unknown_ids(suite: Session) -> None:
     """Polls for every final call of the run, and for two calls after many unknown ids, are not answered in part."""
     calls = suite.record.steady_calls(21)
     known = {call.unique_id for call in suite.record.calls}
-    unknown = [one for call in calls for one in well_formed_strangers(call.unique_id, known, 10)]
+    unknown = [one for call in calls for one in well_formed_unknown_ids(call.unique_id, known, 10)]
     few = calls[-2:]
     beside_one = suite.send.poll(
         [*unknown[:1], *(call.unique_id for call in few)], "poll for an unknown id and two calls"
@@ -285,7 +285,7 @@ def test_polls_for_unknown_ids(suite: Session) -> None:
     real = final[0].unique_id
     known = {call.unique_id for call in suite.record.calls}
     unknown = {how: text for how, text in near_miss_ids(real).items() if text not in known}
-    unknown |= dict(zip(["of the same form"], well_formed_strangers(real, known), strict=False))
+    unknown |= dict(zip(["of the same form"], well_formed_unknown_ids(real, known), strict=False))
     in_order = sorted(suite.record.calls.watched, key=lambda call: call.trigger.ended)
     if len(real) < SHORT or why_guessable([call.unique_id for call in in_order]):
         # A near miss of a counted id may be the id of another client's call, or of an earlier run's.
@@ -299,7 +299,7 @@ def test_polls_for_unknown_ids(suite: Session) -> None:
         states = [e.state for e in mine if e.state and e.state not in suite.config.dialect.pending_states]
         if states:
             raise Deviation(f"an unknown id ({how}) is reported as {states[0]}", evidence=[poll])
-    for other in well_formed_strangers(real, known):
+    for other in well_formed_unknown_ids(real, known):
         for ids in ([real, other], [other, real]):
             poll = suite.send.poll(ids, "poll for an unknown id beside a final call")
             if states := [state for state in poll.states(other) if state not in suite.config.dialect.pending_states]:
@@ -315,7 +315,7 @@ def test_an_unknown_id_beside_final_calls(suite: Session, place: str) -> None:
     calls = suite.record.steady_calls(2)[:3]
     ids = [call.unique_id for call in calls]
     at = {"first": 0, "in the middle": 1}.get(place, len(ids))
-    alike = well_formed_strangers(ids[0], {c.unique_id for c in suite.record.calls})
+    alike = well_formed_unknown_ids(ids[0], {c.unique_id for c in suite.record.calls})
     ids.insert(at, alike[0] if alike and "another form" not in place else "no-such-call")
     poll = suite.send.poll(ids, f"poll for final calls, an unknown id {place}")
     must_be_answered(poll)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback.contract.checks import may_be_the_same_id
-from ringback.contract.near_misses import near_miss_ids, near_miss_tokens, well_formed_strangers
+from ringback.contract.near_misses import near_miss_ids, near_miss_tokens, well_formed_unknown_ids
 from ringback.deployment.access import dial_guard
 from ringback.receiver import Delivery
 from ringback.suite.calls.deliveries import foreign_ids, names, reported_state
@@ -113,13 +113,13 @@ def test_near_misses_may_be_the_same_id(length: int) -> None:
 )
 def test_a_well_formed_unknown_id_has_the_form_of_a_real_one_and_is_no_calls(unique_id: str) -> None:
     known = {unique_id, "call-9af1"}
-    unknown = well_formed_strangers(unique_id, known, 3)
+    unknown = well_formed_unknown_ids(unique_id, known, 3)
     assert len(unknown) == len(set(unknown)) >= 2
     assert not known & set(unknown)
     for one in unknown:
         assert sorted(one) == sorted(unique_id)
         assert [c.isalnum() for c in one] == [c.isalnum() for c in unique_id]
-    assert well_formed_strangers("0000", known) == []
+    assert well_formed_unknown_ids("0000", known) == []
 
 
 # -- deliveries -------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-__all__ = ["near_miss_ids", "near_miss_tokens", "well_formed_strangers"]
+__all__ = ["near_miss_ids", "near_miss_tokens", "well_formed_unknown_ids"]
 
 
 _SHUFFLED = 12
@@ -61,7 +61,7 @@ def near_miss_ids(unique_id: str) -> dict[str, str]:
     return {how: text for how, text in candidates.items() if text and text != unique_id}
 
 
-def well_formed_strangers(unique_id: str, known: Collection[str], count: int = 1) -> list[str]:
+def well_formed_unknown_ids(unique_id: str, known: Collection[str], count: int = 1) -> list[str]:
     """Unknown UniqueIds in the form of a known one: its last letters and digits in another order.
 
     Length, alphabet and dashes stay the same, so that a deployment that parses ids can parse these. There are fewer
