@@ -23,10 +23,10 @@ SEED = "1"
 """The seed of Hypothesis unless --hypothesis-seed is given: the same examples in every run."""
 
 LONGEST = (
-    "loadgen/test_plain.py",
+    "loadgen/test_plain_locust.py",
     "loadgen/test_scenarios.py",
     "cli/test_runs.py",
-    "loadgen/test_workers.py",
+    "loadgen/distributed/test_workers.py",
     "cli/test_load.py",
     "loadgen/test_shapes.py",
     "loadgen/test_run.py",

@@ -28,7 +28,8 @@ def test_a_named_deployment_is_taken_as_it_is(tmp_path: Path) -> None:
         assert not target.embedded
         assert target.config.deployment.base_url == "http://127.0.0.1:9"
         assert target.config.result_destination is None
-        assert target.variation == ()
+        assert target.config.sandbox.faults == ()
+        assert target.config.sandbox.dialects == ()
 
 
 def test_without_one_a_sandbox_is_started_and_stopped() -> None:
@@ -56,7 +57,8 @@ def test_the_embedded_deployments_token_is_another_each_time() -> None:
 def test_the_embedded_deployment_varies_as_asked() -> None:
     wanted = {"RINGBACK_SANDBOX__FAULTS": "plain-http", "RINGBACK_SANDBOX__DIALECTS": "uuid-ids"}
     with resolve(sources(**wanted)) as target:
-        assert target.variation == ("plain-http", "uuid-ids")
+        assert target.config.sandbox.faults == ("plain-http",)
+        assert target.config.sandbox.dialects == ("uuid-ids",)
         assert target.config.deployment.base_url.startswith("http://")
 
 

@@ -40,7 +40,11 @@ def test_suite_description_and_schema_are_in_the_wheel(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     shipped = "ringback/_shipped/"
     assert {f"{shipped}openapi.yaml", f"{shipped}contract_tests/conftest.py", f"{shipped}load/locustfile.py"} <= names
-    assert {"ringback/py.typed", "ringback/contract/clauses.toml", "ringback/reporting/verdict.schema.json"} <= names
+    assert {
+        "ringback/py.typed",
+        "ringback/contract/clauses.toml",
+        "ringback/reporting/formats/verdict.schema.json",
+    } <= names
     mine = {path.name for path in (CHECKOUT / "contract_tests").glob("*.py")}
     assert {Path(n).name for n in names if n.startswith(f"{shipped}contract_tests/")} >= mine
 

@@ -1,6 +1,7 @@
-"""The command line: commands and their options, and nothing else. Work is done in `ringback.commands`.
+"""The command line: commands and their options. What a command does is in `ringback.commands`.
 
-Exit codes: 0 all held, 1 a clause or limit is broken, 2 usage or configuration, 3 inconclusive, 130 interrupted.
+Exit codes: 0 every decided clause and limit held, 1 a clause or limit is broken, 2 usage or configuration error,
+3 inconclusive, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ringback.interrupts import unwound
 from ringback.rundir import complain, put_output_behind_sink
 
 if TYPE_CHECKING:
-    from ringback.loadgen.run import Meeting
+    from ringback.loadgen.run import MasterAddress
 
 __all__ = ["app", "main"]
 
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Contract tests and load tests for the Outbound Call Trigger API.\n\n"
-    "Without a configuration or a base URL, commands run against an embedded deployment.",
+    "Without a configuration or a base URL, commands run against an embedded sandbox.",
 )
 
 ConfigFile = Annotated[
@@ -40,12 +41,12 @@ BaseUrl = Annotated[str | None, typer.Option("--base-url", metavar="URL", help="
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run's directory (default: a new one in reports/).")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace a run that --out holds.")]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Makes what is generated reproducible.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the run in the --out directory.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Repeats what an earlier run generated.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict line only.")]
-NoColor = Annotated[bool, typer.Option("--no-color", help="No colours (NO_COLOR works too).")]
+NoColor = Annotated[bool, typer.Option("--no-color", help="Print without colours (NO_COLOR does the same).")]
 LevelOption = Annotated[
-    Level, typer.Option("--level", help="The mildest level whose deviations fail the run; advisory ones never do.")
+    Level, typer.Option("--level", help="The lowest level whose deviations fail the run; advisory ones only warn.")
 ]
 
 
@@ -67,11 +68,12 @@ def check(
     config: ConfigFile = None,
     base_url: BaseUrl = None,
     clause: Annotated[
-        list[str] | None, typer.Option("--clause", metavar="ID", help="Only this clause, or section; may be repeated.")
+        list[str] | None,
+        typer.Option("--clause", metavar="ID", help="Check only this clause or section; repeatable."),
     ] = None,
     level: LevelOption = Level.SHOULD,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Say what would be done and what it costs, and send nothing.")
+        bool, typer.Option("--plan", help="Print the plan with its calls and cost, and send nothing.")
     ] = False,
     seed: Seed = None,
     out: Out = None,
@@ -79,7 +81,7 @@ def check(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Hold a deployment against the contract, clause by clause."""
+    """Check a deployment against the contract, clause by clause."""
     from ringback.commands.check import check as run
     from ringback.commands.running import Options
     from ringback.reporting import console
@@ -95,52 +97,52 @@ def load(
     base_url: BaseUrl = None,
     scenario: Annotated[
         Literal["trigger", "poll", "lifecycle", "delivery", "mixed", "capacity"],
-        typer.Option("--scenario", help="What each arrival does; capacity looks for the highest rate."),
+        typer.Option("--scenario", help="What each arrival does; capacity searches for the highest sustainable rate."),
     ] = "lifecycle",
     rate: Annotated[
         str | None,
-        typer.Option("--rate", metavar="N|max", help="Arrivals a second (20), or max: back to back."),
+        typer.Option("--rate", metavar="N|max", help="Arrivals per second (default 20), or max: back to back."),
     ] = None,
     connections: Annotated[
-        int, typer.Option("--connections", metavar="N", min=1, help="Requesters with --rate max.")
+        int, typer.Option("--connections", metavar="N", min=1, help="Parallel requesters with --rate max.")
     ] = 16,
     duration: Annotated[
-        str | None, typer.Option("--duration", metavar="T", help="How long there are arrivals, such as 30s.")
+        str | None, typer.Option("--duration", metavar="T", help="How long requests arrive, such as 30s.")
     ] = None,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that share the load.")] = 1,
     role: Annotated[
         Literal["master", "worker"] | None,
-        typer.Option("--role", help="On several machines: one master, which waits for --workers workers."),
+        typer.Option("--role", help="Load from several machines: one master waits for --workers workers."),
     ] = None,
-    master: Annotated[str, typer.Option("--master", metavar="HOST[:PORT]", help="Where master and workers meet.")] = "",
+    master: Annotated[str, typer.Option("--master", metavar="HOST[:PORT]", help="Address of the master.")] = "",
     seed: Seed = None,
     out: Out = None,
     force: Force = False,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Load a deployment with calls, and account for every one."""
-    from ringback.commands.load import Wish, work
+    """Load a deployment with calls, and account for every call."""
+    from ringback.commands.load import LoadOptions, work
     from ringback.commands.load import load as run
     from ringback.commands.running import Options
     from ringback.reporting import console
 
     options = Options(config, base_url, out, seed, force=force)
     screen = console(quiet=quiet, no_color=no_color)
-    meeting = _meeting(role, master)
-    if role == "worker" and meeting is not None:
-        raise typer.Exit(unwound(work, screen, options, meeting))
+    address = _master_address(role, master)
+    if role == "worker" and address is not None:
+        raise typer.Exit(unwound(work, screen, options, address))
     closed = rate == "max"
-    wish = Wish(
+    load_options = LoadOptions(
         scenario=scenario,
         rate=None if closed or rate is None else _rate(rate),
         closed=closed,
         connections=connections,
         duration=None if duration is None else _duration(duration),
         workers=workers,
-        meeting=meeting,
+        master=address,
     )
-    raise typer.Exit(unwound(run, screen, options, wish))
+    raise typer.Exit(unwound(run, screen, options, load_options))
 
 
 @app.command(epilog="Example: ringback gate --config ringback.toml --out reports/release-candidate")
@@ -154,7 +156,7 @@ def gate(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Check, then load, and give one verdict: may it ship?"""
+    """Check, then load a deployment, and give one verdict: may it ship?"""
     from ringback.commands.gate import gate as run
     from ringback.commands.running import Options
     from ringback.reporting import console
@@ -165,27 +167,29 @@ def gate(
 
 @app.command(epilog="Example: ringback sandbox --ring-time 10s --fault same-id-for-same-body")
 def sandbox(
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 22222,
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 picks a free one.")] = 22222,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     fault: Annotated[
-        list[str] | None, typer.Option("--fault", metavar="NAME", help="Break a clause; may be repeated.")
+        list[str] | None,
+        typer.Option("--fault", metavar="NAME", help="Add a fault that breaks a clause; repeatable."),
     ] = None,
     dialect: Annotated[
-        list[str] | None, typer.Option("--dialect", metavar="NAME", help="Conform in another way; may be repeated.")
+        list[str] | None,
+        typer.Option("--dialect", metavar="NAME", help="Add a dialect, another way to conform; repeatable."),
     ] = None,
     list_faults: Annotated[
         bool, typer.Option("--list-faults", help="List the faults with the clauses they break.")
     ] = False,
     list_dialects: Annotated[bool, typer.Option("--list-dialects", help="List the dialects.")] = False,
     ring_time: Annotated[str, typer.Option("--ring-time", metavar="T", help="How long a call takes.")] = "2s",
-    tls: Annotated[bool, typer.Option("--tls/--no-tls", help="HTTPS with a certificate authority of its own.")] = True,
+    tls: Annotated[bool, typer.Option("--tls/--no-tls", help="HTTPS with its own CA, or HTTP.")] = True,
     write_config: Annotated[
-        Path | None, typer.Option("--write-config", metavar="FILE", help="Write a configuration for it.")
+        Path | None, typer.Option("--write-config", metavar="FILE", help="Write a configuration file for this sandbox.")
     ] = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Run a faithful deployment of the API on this machine, to try things on."""
+    """Run a sandbox: a conforming deployment of the API on this machine."""
     from ringback.commands.sandbox import sandbox as run
     from ringback.reporting import console
     from ringback.sandbox import SandboxError, SandboxSettings, list_text
@@ -211,11 +215,11 @@ def sandbox(
 @app.command(epilog="Example: ringback init ringback.toml")
 def init(
     path: Annotated[Path, typer.Argument(metavar="FILE")] = Path("ringback.toml"),
-    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Write a configuration to fill in."""
+    """Write a configuration file to fill in."""
     from ringback.commands.init import init as run
     from ringback.reporting import console
 
@@ -225,34 +229,35 @@ def init(
 @app.command(epilog="Example: ringback compare reports/last-release reports/candidate --json comparison.json")
 def compare(
     old: Annotated[str, typer.Argument(metavar="OLD", help="A run's directory or verdict.json, a base URL, a .toml.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The same; a deployment is checked, then compared.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Likewise. A base URL or .toml is checked first.")],
     config: ConfigFile = None,
     clause: Annotated[
-        list[str] | None, typer.Option("--clause", metavar="ID", help="Check deployments for this only; repeatable.")
+        list[str] | None,
+        typer.Option("--clause", metavar="ID", help="Check deployments for this clause only; repeatable."),
     ] = None,
     level: Annotated[
-        Level, typer.Option("--level", help="The mildest level of clauses whose changes bear on the exit code.")
+        Level, typer.Option("--level", help="The lowest level of clauses whose changes affect the exit code.")
     ] = Level.SHOULD,
     min_change: Annotated[
         float,
-        typer.Option("--min-change", metavar="PERCENT", min=0, max=1000, help="Smaller changes of load are none."),
+        typer.Option("--min-change", metavar="PERCENT", min=0, max=1000, help="Ignore smaller load changes."),
     ] = 5.0,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the comparison for machines.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the comparison as JSON.")
     ] = None,
     seed: Seed = None,
     out: Out = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Say what changed from one run to another: clauses, limits, load.
+    """Show what changed from one run to another: clauses, limits, load.
 
-    A load figure is worse if it is so beyond noise (a permutation test on blocks of steady windows, each block at least
-    3 windows and two correlation times long; for counts Fisher's exact test; p-values by Holm's method, 5 % in all) and
-    by at least --min-change. Fewer than 24 windows are too few to tell. It is assumed that nothing but the deployment
-    differs.
+    A load figure is worse if the change is beyond noise and at least --min-change. The noise test is a permutation test
+    on blocks of steady windows (a block has at least 3 windows and spans two correlation times), for counts Fisher's
+    exact test; p-values are adjusted by Holm's method, 5 % in all. It needs at least 24 windows. It assumes that only
+    the deployment differs.
 
-    Exit code: 0 no regression, 1 a regression, 2 usage, 3 it can't be told.
+    Exit code: 0 no regression, 1 a regression, 2 usage error, 3 undecided.
     """
     from ringback.commands.compare import CompareOptions
     from ringback.commands.compare import compare as run
@@ -268,23 +273,25 @@ def compare(
 @app.command(epilog="Example: ringback report --trend reports")
 def report(
     path: Annotated[
-        Path, typer.Argument(metavar="[RUN]", help="A run's directory; with --trend, where runs are.")
+        Path,
+        typer.Argument(metavar="[RUN]", help="A run's directory; with --trend, the directory of the runs."),
     ] = Path("reports"),
-    trend: Annotated[bool, typer.Option("--trend", help="The last runs of each deployment as one page.")] = False,
+    trend: Annotated[bool, typer.Option("--trend", help="Write one page about the last runs.")] = False,
     last: Annotated[
-        int, typer.Option("--last", metavar="N", min=1, max=1000, help="With --trend: runs of each deployment.")
+        int,
+        typer.Option("--last", metavar="N", min=1, max=1000, help="With --trend: runs per deployment."),
     ] = 30,
     formats: Annotated[
-        list[str] | None, typer.Option("--format", metavar="NAME", help="Write only this report again; repeatable.")
+        list[str] | None, typer.Option("--format", metavar="NAME", help="Write only this report; repeatable.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="The page of --trend (default: trend.html beside the runs)."),
+        typer.Option("--out", metavar="FILE", help="With --trend: the file (default: trend.html beside the runs)."),
     ] = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Write a run's reports again from its directory, or many runs as one page."""
+    """Write the reports of a finished run again, or one page about many runs."""
     from ringback.commands.report import report as run
     from ringback.reporting import console
 
@@ -296,20 +303,21 @@ def report(
 def replay(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run's directory.")],
     evidence: Annotated[
-        str, typer.Argument(metavar="EVIDENCE", help="The exchange's number, or the clause that it is evidence on.")
+        str, typer.Argument(metavar="EVIDENCE", help="The number of an exchange, or a clause whose evidence to send.")
     ],
     config: ConfigFile = None,
     base_url: BaseUrl = None,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Send a trigger without asking; it may place a call.")
+        bool, typer.Option("--yes", "-y", help="Send a trigger without asking. It may place a call.")
     ] = False,
     out: Out = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Send one recorded exchange again, and show what was expected, what came then, and what comes now.
+    """Send one recorded request again, and show the expected answer, the recorded one and the new one.
 
-    Exit code: 0 it is as expected now, 1 the deviation is still there, 2 usage (nothing was sent), 3 it can't be told.
+    Exit code: 0 the answer is as expected now, 1 the deviation is still there, 2 usage error (nothing was sent),
+    3 undecided.
     """
     from ringback.commands.replay import replay as send
     from ringback.commands.running import Options
@@ -325,45 +333,43 @@ def _rate(text: str) -> float:
     try:
         rate = float(text)
     except ValueError:
-        rate = 0.0
+        raise ConfigError("--rate", None, f"{text} is not a number", "write arrivals per second, or max") from None
     if not 0 < rate <= 1_000_000:
-        raise ConfigError(
-            "--rate", None, f"{text} is no number of arrivals a second", "write a number such as 50, or max"
-        )
+        raise ConfigError("--rate", None, f"must be above 0, at most 1,000,000, not {text}", "write a number, or max")
     return rate
 
 
-def _meeting(role: str | None, address: str) -> Meeting | None:
-    """Where a master and its workers meet; None if the run keeps to this machine."""
-    from ringback.loadgen.run import MASTER_PORT, Meeting
+def _master_address(role: str | None, address: str) -> MasterAddress | None:
+    """The address of the master; None if the run uses this machine only."""
+    from ringback.loadgen.run import MASTER_PORT, MasterAddress
 
     if role is None:
         if address:
-            raise ConfigError("--master", None, "means nothing without --role", "add --role master or --role worker")
+            raise ConfigError("--master", None, "needs --role", "add --role master or --role worker")
         return None
     host, _, port = address.rpartition(":") if address.rpartition(":")[2].isdigit() else (address, "", "")
     if role == "worker" and not host:
-        raise ConfigError("--master", None, "missing, and a worker must know its master", "write --master HOST[:PORT]")
+        raise ConfigError("--master", None, "missing; a worker needs its master's address", "add --master HOST[:PORT]")
     number = int(port) if port else MASTER_PORT
     if not 0 < number < 65_536:
-        raise ConfigError("--master", None, f"{port} is no port", "write a number from 1 to 65535")
-    return Meeting(host.strip("[]") or "*", number)
+        raise ConfigError("--master", None, f"{port} is not a port", "write a number from 1 to 65535")
+    return MasterAddress(host.strip("[]") or "*", number)
 
 
 def _duration(text: str) -> float:
     try:
         return parse_duration(text)
     except ValueError as error:
-        problem, _, mend = str(error).partition("; ")
-        raise ConfigError("command line", None, f"{text} is {problem}", mend) from None
+        problem, _, fix = str(error).partition("; ")
+        raise ConfigError("command line", None, f"{text}: {problem}", fix) from None
 
 
 _UsageError: Any = typer.BadParameter.__mro__[1]
-"""What typer raises for a wrong command line: click's, which typer carries within itself and exports no name for."""
+"""The exception for a wrong command line: click's UsageError, which typer bundles without exporting it."""
 
 
 def main() -> None:
-    """Run a command and exit. Whatever goes wrong ends in one line and an exit code, never in a traceback."""
+    """Run a command and exit. An error ends in one line and an exit code, never in a traceback."""
     put_output_behind_sink()
     try:
         code = app(standalone_mode=False)
@@ -373,7 +379,7 @@ def main() -> None:
     except Exception as error:
         from ringback.commands.running import know_secrets
 
-        know_secrets()  # what is wrong may be that one of them stands in the wrong place
+        know_secrets()  # the message may quote a secret that was put in the wrong place
         complain(_message(error))
         sys.exit(ExitCode.USAGE if isinstance(error, (ConfigError, _UsageError)) else ExitCode.INCONCLUSIVE)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
@@ -387,7 +393,7 @@ def _message(error: Exception) -> str:
         return f"{' '.join(error.format_message().split())} (see: {command} --help)"
     if isinstance(error, OSError):
         file = f" ({error.filename})" if error.filename else ""
-        return f"the operating system says: {error.strerror or error}{file}"
+        return f"operating system error: {error.strerror or error}{file}"
     from ringback.commands.running import whereabouts
 
-    return f"a fault of its own: {whereabouts(error)}; nothing is known of the deployment"
+    return f"internal error: {whereabouts(error)}; this says nothing about the deployment"

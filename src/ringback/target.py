@@ -21,8 +21,6 @@ class Target:
 
     config: Config
     embedded: bool
-    variation: tuple[str, ...] = ()
-    """The faults and dialects of an embedded deployment."""
 
 
 @contextlib.contextmanager
@@ -60,7 +58,7 @@ def resolve(sources: Sources) -> Iterator[Target]:
                 defaults["deployment"]["ca_bundle"] = str(running.ca_bundle)
             config = sources.build(defaults, settings.access_token)
             protect(config)
-            yield Target(config, embedded=True, variation=(*options.faults, *options.dialects))
+            yield Target(config, embedded=True)
     except SandboxError as error:
         raise ConfigError("sandbox", None, str(error), "see: ringback sandbox --help") from None
 

@@ -1,4 +1,4 @@
-"""Running `ringback` as its users do: processes of their own, in a folder of their own, nothing inherited."""
+"""Running `ringback` as a process in its own folder, without inherited configuration."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Ended:
     out: str
     err: str
     folder: Path = Path()
-    """Where it ran."""
+    """The folder in which it ran."""
 
     def complaint(self) -> str:
         """The one line on standard error."""
@@ -66,7 +66,7 @@ class Ended:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The variables of this process without Ringback's own, and these."""
+    """The variables of this process without Ringback's, and these."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -76,14 +76,14 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def ringback(*arguments: str, folder: Path, seconds: float = 90, before: str = "", **variables: str) -> Ended:
-    """Run a command to its end, and this Python code before it in its process."""
+    """Run a command to its end; this Python code runs before it in its process."""
     (end,) = _forked([(Case(arguments, variables=variables, before=before), folder)], 1, seconds)
     return end
 
 
 @contextlib.contextmanager
 def started(*arguments: str, folder: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a command in a process group of its own; end the whole group afterwards."""
+    """Start a command in its own process group; end the whole group afterwards."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ringback", *arguments],
         cwd=folder, env=environment(**variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -98,7 +98,7 @@ def started(*arguments: str, folder: Path, **variables: str) -> Iterator[subproc
 
 
 def still_alive(mark: str) -> list[str]:
-    """The command lines of the running processes that were started with this mark in their environment."""
+    """The command lines of the running processes with this mark in their environment."""
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, IndexError):
@@ -109,7 +109,7 @@ def still_alive(mark: str) -> list[str]:
 
 
 def eventually(met: Any, seconds: float = 20.0) -> bool:
-    """Wait until something holds; whether it does."""
+    """Wait until a condition is true; returns whether it is."""
     deadline = time.monotonic() + seconds
     while not met():
         if time.monotonic() > deadline:
@@ -120,7 +120,7 @@ def eventually(met: Any, seconds: float = 20.0) -> bool:
 
 @dataclass
 class Listener:
-    """A port that takes connections and never answers; it knows whether any was made."""
+    """A port that accepts connections, counts them and never answers."""
 
     socket: socket.socket
     port: int
@@ -145,18 +145,18 @@ def listening() -> Iterator[Listener]:
 
 @dataclass(frozen=True)
 class Case:
-    """One command line to be run in a folder of its own, with these files in it."""
+    """One command line to run in its own folder, with these files."""
 
     arguments: tuple[str, ...]
     files: Mapping[str, str | bytes] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     program: Literal["ringback", "pytest"] = "ringback"
     before: str = ""
-    """Python code that runs in the command's process before the command does."""
+    """Python code that runs in the command's process before the command."""
 
 
 def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3) -> dict[str, Ended]:
-    """Run many commands, a few at a time, each in a folder of its own."""
+    """Run many commands, a few at a time, each in its own folder."""
     prepared = []
     for number, case in enumerate(cases.values()):
         place = folder / f"{number}" / "here"
@@ -168,7 +168,7 @@ def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3) -> dict[s
 
 
 def _forked(cases: Sequence[tuple[Case, Path]], at_once: int, seconds: float) -> list[Ended]:
-    """Run commands in their folders; what they print goes into files that no test has there."""
+    """Run commands in their folders; their output goes to separate files."""
     with tempfile.TemporaryDirectory() as printed:
         orders: list[dict[str, Any]] = [
             {

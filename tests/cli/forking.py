@@ -1,10 +1,9 @@
-"""Commands without their imports: one process imports Ringback, and each command is a fork of it.
+"""Commands without the time to import: one process imports Ringback, and each command is a fork of it.
 
-Starting Python and importing pytest, schemathesis and matplotlib takes longer than most commands. A fork is a process
-like any other: it has a working directory, an environment and an exit code of its own. That a process can also be
-started the usual way is shown by the tests that use `commands.started`.
+Starting Python and importing pytest and schemathesis takes longer than most commands. A fork has its own working
+directory, environment and exit code. The tests that use `commands.started` start processes in the usual way.
 
-Run as a program, this module is that process: it takes batches of commands, as lines of JSON, and answers with
+Run as a program, this module is that process: it reads batches of commands as lines of JSON and answers with
 exit codes.
 """
 
@@ -47,7 +46,7 @@ class Forks:
         return list(json.loads(stdout.readline()))
 
     def close(self) -> None:
-        """End the process, and the commands that still run."""
+        """End the process and its running commands."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
@@ -56,14 +55,14 @@ class Forks:
 
 @cache
 def forks() -> Forks:
-    """The one of this process, started when first asked for."""
+    """The server of this test process, started at the first use."""
     made = Forks()
     atexit.register(made.close)
     return made
 
 
 def _run(case: dict[str, Any]) -> NoReturn:
-    """Be the command, in a process just forked."""
+    """Run the command in a forked process."""
     code = 99
     try:
         os.chdir(case["folder"])
@@ -119,7 +118,6 @@ if __name__ == "__main__":
     import importlib
     import pkgutil
 
-    import matplotlib.backends.backend_svg  # noqa: F401 - warm
     import pytest
     import schemathesis.openapi
     import schemathesis.specs.openapi.checks  # noqa: F401
@@ -129,10 +127,10 @@ if __name__ == "__main__":
     import ringback.cli
 
     for module in pkgutil.walk_packages(ringback.__path__, "ringback."):
-        # Load runs are processes of their own, in which gevent comes before all else.
+        # Load runs are separate processes that import gevent first.
         if not module.name.startswith("ringback.loadgen.") and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    charmap()  # takes Hypothesis a second, and a check keeps nothing that would spare it the next time
+    charmap()  # takes Hypothesis a second, and a check would do it each time
     gc.freeze()
     gc.enable()
     _serve()

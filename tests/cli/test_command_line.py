@@ -1,4 +1,4 @@
-"""The command line itself: help, lists, `init`, the sandbox, colours."""
+"""The command line: help, lists, `init`, the sandbox, colours."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMMANDS = ("check", "load", "gate", "sandbox", "init")
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
     cases = {
         "": Case(("--help",)),
         "nothing": Case(()),
@@ -38,46 +38,46 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "init elsewhere": Case(("init", "other.toml", "--quiet")),
         "init by force": Case(("init", "mine.toml", "--force"), {"mine.toml": "old"}),
     }
-    return run_all(cases, tmp_path_factory.mktemp("told"))
+    return run_all(cases, tmp_path_factory.mktemp("shown"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_has_help_with_an_example(told: dict[str, Ended], command: str) -> None:
-    end = told[command]
+def test_each_command_has_help_with_an_example(shown: dict[str, Ended], command: str) -> None:
+    end = shown[command]
     assert (end.code, end.err) == (0, "")
     assert f"Example: ringback {command}" in " ".join(end.out.split())
     assert "--quiet" in end.out
     assert "--no-color" in end.out
 
 
-def test_the_commands_are_listed(told: dict[str, Ended]) -> None:
-    for text in (told[""].out, told["nothing"].err):
+def test_the_commands_are_listed(shown: dict[str, Ended]) -> None:
+    for text in (shown[""].out, shown["nothing"].err):
         assert all(re.search(rf"(?m)^ +{command} +[A-Z]", text) for command in COMMANDS)
-    assert (told[""].code, told[""].err) == (0, "")
-    assert (told["nothing"].code, told["nothing"].out) == (2, ""), "a script that lost its command does not succeed"
-    assert re.fullmatch(r"ringback \d+\.\d+\.\d+\n", told["version"].out)
+    assert (shown[""].code, shown[""].err) == (0, "")
+    assert (shown["nothing"].code, shown["nothing"].out) == (2, ""), "a script that lost its command does not succeed"
+    assert re.fullmatch(r"ringback \d+\.\d+\.\d+\n", shown["version"].out)
 
 
-def test_faults_and_dialects_are_listed_with_their_clauses(told: dict[str, Ended]) -> None:
+def test_faults_and_dialects_are_listed_with_their_clauses(shown: dict[str, Ended]) -> None:
     for name, known in (("faults", FAULTS), ("dialects", DIALECTS)):
-        lines = told[name].out.splitlines()
+        lines = shown[name].out.splitlines()
         assert [line.split()[0] for line in lines] == list(known)
         assert all(re.search(r"\s[A-Z]{3}-\d\d\s", line) for line in lines)
-        assert (told[name].code, told[name].err) == (0, "")
+        assert (shown[name].code, shown[name].err) == (0, "")
 
 
-def test_init_writes_a_configuration_that_can_be_used(told: dict[str, Ended]) -> None:
-    assert (told["init here"].code, told["init here"].err) == (0, "")
-    assert "ringback.toml" in told["init here"].out
+def test_init_writes_a_configuration_that_can_be_used(shown: dict[str, Ended]) -> None:
+    assert (shown["init here"].code, shown["init here"].err) == (0, "")
+    assert "ringback.toml" in shown["init here"].out
     for name, file in (
         ("init here", "ringback.toml"),
         ("init elsewhere", "other.toml"),
         ("init by force", "mine.toml"),
     ):
-        folder = told[name].folder
+        folder = shown[name].folder
         config = gather(folder / file, {"RINGBACK_ACCESS_TOKEN": TOKEN}).build()
         assert config.budget.calls == 60
-        assert told[name].code == 0
+        assert shown[name].code == 0
         commented = re.sub(r"(?m)^# (?=\[|\w+ = |\")", "", (folder / file).read_text())
         assert "\n[[waivers]]" in commented
         uncommented = folder / "uncommented.toml"
@@ -89,7 +89,7 @@ def test_the_sandbox_can_be_pasted_from_and_checked(tmp_path: Path) -> None:
     with started("sandbox", "--port", "0", "--write-config", "box.toml", folder=tmp_path) as process:
         assert process.stdout is not None
         printed = ""
-        while "Ctrl-C ends it" not in printed:
+        while "Press Ctrl-C to stop it" not in printed:
             line = process.stdout.readline()
             assert line, "it ended early"
             printed += line
@@ -112,7 +112,7 @@ def test_the_sandbox_can_be_pasted_from_and_checked(tmp_path: Path) -> None:
 
 
 def in_a_terminal(*arguments: str, folder: Path, **variables: str) -> str:
-    """What a command writes when its output is a terminal."""
+    """The output of a command on a terminal."""
     ours, its = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "ringback", *arguments], cwd=folder, env=environment(**variables), stdout=its,
@@ -125,7 +125,7 @@ def in_a_terminal(*arguments: str, folder: Path, **variables: str) -> str:
         while time.monotonic() < deadline and select.select([ours], [], [], 60)[0]:
             try:
                 piece = os.read(ours, 65536)
-            except OSError:  # how Linux tells that the other end is closed
+            except OSError:  # on Linux: the other end is closed
                 break
             if not piece:
                 break
@@ -136,7 +136,7 @@ def in_a_terminal(*arguments: str, folder: Path, **variables: str) -> str:
     return written.decode()
 
 
-def test_a_terminal_gets_colours_unless_it_wants_none(tmp_path: Path) -> None:
+def test_a_terminal_gets_colours_unless_they_are_turned_off(tmp_path: Path) -> None:
     coloured = re.compile("\x1b\\[[0-9;]*m")
     arguments = ("check", "--clause", "TRN-01", "--out", "run")
     base = {"RINGBACK_SANDBOX__RING_TIME": "100ms"}

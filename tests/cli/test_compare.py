@@ -1,4 +1,4 @@
-"""`ringback compare` as its users run it: on finished runs, and on deployments."""
+"""`ringback compare` on finished runs and on deployments."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ends(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dic
         "slower": of("good", "slow", "--quiet"),
         "bearable": of("good", "slow", "--min-change", "80"),
         "open": of("good", "open"),
-        "mended": of("bad", "good"),
+        "fixed": of("bad", "good"),
         "the file itself": Case(("compare", str(runs["good"] / "verdict.json"), str(runs["good"]))),
         "help": Case(("compare", "--help")),
         "no run": of("good", "none"),
@@ -54,45 +54,45 @@ def ends(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dic
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("same", 0), ("broken", 1), ("slower", 1), ("bearable", 0), ("open", 3), ("mended", 0), ("the file itself", 0),
+        ("same", 0), ("broken", 1), ("slower", 1), ("bearable", 0), ("open", 3), ("fixed", 0), ("the file itself", 0),
     ],
 )  # fmt: skip
-def test_the_exit_code_tells_of_regressions(ends: dict[str, Ended], name: str, code: int) -> None:
+def test_the_exit_code_shows_regressions(ends: dict[str, Ended], name: str, code: int) -> None:
     assert (ends[name].code, ends[name].err) == (code, ""), ends[name].out
     assert ends[name].out.splitlines()[-1].endswith(f"exit {code}")
 
 
 def test_what_broke_is_named(ends: dict[str, Ended]) -> None:
     assert "ACK-03  pass -> fail" in ends["broken"].out
-    assert "ACK-03  fail -> pass" in ends["mended"].out
+    assert "ACK-03  fail -> pass" in ends["fixed"].out
     assert "worse: trigger.latency_ms.p50" in ends["slower"].out
     assert len(ends["slower"].out.splitlines()) == 1, "--quiet leaves one line"
 
 
 def test_the_document_fits_its_schema(ends: dict[str, Ended]) -> None:
-    told = json.loads((ends["broken"].folder / "out/comparison.json").read_text())
-    jsonschema.Draft202012Validator(json.loads(COMPARISON_SCHEMA_PATH.read_text())).validate(told)
-    assert (told["exit_code"], told["regressions"]) == (1, ["ACK-03"])
+    shown = json.loads((ends["broken"].folder / "out/comparison.json").read_text())
+    jsonschema.Draft202012Validator(json.loads(COMPARISON_SCHEMA_PATH.read_text())).validate(shown)
+    assert (shown["exit_code"], shown["regressions"]) == (1, ["ACK-03"])
 
 
 def test_the_help_states_the_test(ends: dict[str, Ended]) -> None:
-    told = " ".join(ends["help"].out.split())
-    for word in ("permutation", "Fisher", "Holm", "24 windows", "assumed", "Example: ringback compare", "--quiet"):
-        assert word in told
+    shown = " ".join(ends["help"].out.split())
+    for word in ("permutation", "Fisher", "Holm", "24 windows", "assumes", "Example: ringback compare", "--quiet"):
+        assert word in shown
     assert ends["help"].code == 0
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("no run", "no run to compare"),
+        ("no run", "not a run"),
         ("clauses of runs", "both sides are runs"),
         ("over a run", "--out"),
         ("no configuration", "a.toml: no such file"),
         ("json nowhere", "--json"),
     ],
 )
-def test_mistakes_are_told_in_one_line(ends: dict[str, Ended], runs: dict[str, Path], name: str, words: str) -> None:
+def test_a_mistake_is_one_line(ends: dict[str, Ended], runs: dict[str, Path], name: str, words: str) -> None:
     assert ends[name].code == 2
     assert words in ends[name].complaint()
     assert (runs["good"] / "verdict.json").is_file()
@@ -104,7 +104,7 @@ def test_two_deployments_are_checked_with_one_seed_and_compared(tmp_path: Path) 
     end = ringback("compare", "old.toml", "new.toml", "--clause", "ACK", "--out", "both", folder=tmp_path)
     assert (end.code, end.err) == (1, ""), end.out
     assert "ACK-01  pass -> fail" in end.out
-    assert end.out.index("calls") < end.out.index("ACK-01"), "what it costs is told before"
+    assert end.out.index("calls") < end.out.index("ACK-01"), "the cost is printed first"
     seeds = [json.loads((tmp_path / f"both/{side}/verdict.json").read_text())["seed"] for side in ("old", "new")]
     assert seeds[0] == seeds[1]
     again = ringback("compare", "both/old", "old.toml", "--clause", "ACK", "-q", folder=tmp_path)

@@ -1,4 +1,4 @@
-"""A disk that has no room costs evidence, never a verdict: the result of a run always reaches the terminal."""
+"""A full disk costs evidence but not the verdict: the result of a run always reaches the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from ringback.reporting.verdict_file import SCHEMA_PATH
+from ringback.reporting.formats.verdict_file import SCHEMA_PATH
 from ringback.sandbox import SandboxSettings, launch
 
 from .commands import CONFIG, LINES, TOKEN, Ended, ringback
@@ -36,7 +36,7 @@ def ports() -> Iterator[dict[str, int]]:
 
 
 def run(folder: Path, port: int, *arguments: str, largest: int | None = None) -> Ended:
-    """Run a command whose files may have no more than `largest` bytes, as on a disk that is full."""
+    """Run a command whose files may have at most `largest` bytes, as on a full disk."""
     (folder / "ringback.toml").write_text(CONFIG.format(port=port) + MORE)
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest}))"
     return ringback(
@@ -59,7 +59,7 @@ def whole_lines(path: Path) -> int:
 
 @pytest.mark.parametrize(("where", "code"), [("good", 0), ("faulty", 1)])
 @pytest.mark.parametrize("quiet", [(), ("--quiet",)])
-def test_a_check_that_finds_no_room_keeps_its_verdict(
+def test_a_check_on_a_full_disk_still_has_its_verdict(
     tmp_path: Path, ports: dict[str, int], where: str, code: int, quiet: tuple[str, ...]
 ) -> None:
     end = run(tmp_path, ports[where], *CHECK, *quiet, largest=5000)
@@ -84,11 +84,11 @@ def test_a_verdict_without_room_for_evidence_is_written_bare(
     assert end.code == code, end.out + end.err
     document = verdict_of(tmp_path)
     assert document["exit_code"] == code
-    assert "the disk had no room for exchanges and load figures" in json.dumps(document["notes"])
+    assert "the disk was full: exchanges and load figures are missing" in json.dumps(document["notes"])
     assert "ringback: verdict.json was written without exchanges and load figures: File too large" in end.err
 
 
-def test_a_load_run_that_finds_no_room_keeps_its_verdict(tmp_path: Path, ports: dict[str, int]) -> None:
+def test_a_load_run_on_a_full_disk_still_has_its_verdict(tmp_path: Path, ports: dict[str, int]) -> None:
     end = run(tmp_path, ports["good"], *LOAD, largest=2000)
     assert end.code in {0, 3}, end.out + end.err
     assert f"exit {end.code}:" in end.out
@@ -99,7 +99,7 @@ def test_a_load_run_that_finds_no_room_keeps_its_verdict(tmp_path: Path, ports: 
     assert "Traceback" not in end.out + end.err
 
 
-def test_a_terminal_that_takes_nothing_any_more_changes_no_exit_code(tmp_path: Path, ports: dict[str, int]) -> None:
+def test_a_terminal_that_fails_does_not_change_the_exit_code(tmp_path: Path, ports: dict[str, int]) -> None:
     full = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1)"
     (tmp_path / "ringback.toml").write_text(CONFIG.format(port=ports["faulty"]))
     end = ringback(*CHECK, folder=tmp_path, before=full, RINGBACK_ACCESS_TOKEN=TOKEN)
@@ -109,7 +109,7 @@ def test_a_terminal_that_takes_nothing_any_more_changes_no_exit_code(tmp_path: P
 
 
 def test_a_directory_that_vanishes_is_made_again(tmp_path: Path, ports: dict[str, int]) -> None:
-    """As far as that goes: the record of exchanges is gone, the verdict is there."""
+    """The record of exchanges is missing, but the verdict is there."""
     out = tmp_path / "run"
     vanishing = (
         "import shutil, ringback.commands.check as c\n"
@@ -125,7 +125,7 @@ def test_a_directory_that_vanishes_is_made_again(tmp_path: Path, ports: dict[str
 
 @contextlib.contextmanager
 def small_disk(at: Path, size: int) -> Iterator[Path]:
-    """A file system of so many bytes; the test is skipped where none can be mounted."""
+    """A file system of so many bytes; skips the test if it can't be mounted."""
     at.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(at)]
     made = subprocess.run(mount, capture_output=True, check=False)
@@ -138,7 +138,7 @@ def small_disk(at: Path, size: int) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
-def test_room_is_kept_on_a_disk_that_fills_up_during_the_run(tmp_path: Path, ports: dict[str, int]) -> None:
+def test_space_is_reserved_on_a_disk_that_fills_up(tmp_path: Path, ports: dict[str, int]) -> None:
     with small_disk(tmp_path / "disk", 1_100_000) as disk:
         end = run(disk, ports["faulty"], *CHECK)
         assert end.code == 1, end.out + end.err

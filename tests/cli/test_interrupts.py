@@ -1,4 +1,4 @@
-"""Ctrl-C: whenever it comes, the command ends soon, quietly, with what it saw, and leaves no process behind."""
+"""Ctrl-C at any time: the command ends soon, reports what it observed, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from ringback.reporting.verdict_file import SCHEMA_PATH
+from ringback.reporting.formats.verdict_file import SCHEMA_PATH
 
 from .commands import environment, eventually, started, still_alive
 
 
 @pytest.fixture
 def mark() -> str:
-    """What tells a test's own processes, and theirs, from all others."""
+    """The mark in the environment of a test's processes and their children."""
     return f"mark-{secrets.token_hex(8)}"
 
 
 def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Ctrl-C as a terminal sends it, to the whole group; the output."""
+    """Send Ctrl-C to the whole group, as a terminal does; returns the output."""
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=100)
     return out, err
@@ -106,7 +106,7 @@ def test_other_signals_that_ask_for_an_end_are_like_ctrl_c(tmp_path: Path, numbe
 
 @pytest.mark.parametrize("milliseconds", range(20, 320, 20))
 def test_ctrl_c_is_quiet_from_the_beginning(tmp_path: Path, milliseconds: int) -> None:
-    """Whenever it comes once Python runs code of ours; before that nothing of ours can hear it."""
+    """At any time once Ringback's code runs; an earlier Ctrl-C can't be handled."""
     arguments = [sys.executable, "-c", f"{_SIGNAL_SOON.format(milliseconds / 1000)}", "check", "--plan"]
     done = subprocess.run(
         arguments, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
@@ -126,7 +126,7 @@ main()
 
 def test_ctrl_c_while_the_sandbox_starts_ends_quietly(tmp_path: Path, mark: str) -> None:
     with started("check", "--quiet", folder=tmp_path, RINGBACK_SANDBOX__RING_TIME="60s", TEST_MARK=mark) as process:
-        assert eventually(lambda: any("ringback.sandbox" in told for told in still_alive(mark)), 60)
+        assert eventually(lambda: any("ringback.sandbox" in shown for shown in still_alive(mark)), 60)
         out, err = interrupt(process)
         assert process.returncode == 130
         assert len((out + err).splitlines()) <= 1, out + err

@@ -1,4 +1,4 @@
-"""`ringback load` as its users type it: each scenario against the embedded deployment, workers, roles, and typos."""
+"""`ringback load` against the embedded sandbox: each scenario, workers, roles, and mistakes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ringback.commands.load import Wish, load
+from ringback.commands.load import LoadOptions, load
 from ringback.commands.running import Options
-from ringback.loadgen.run import Meeting
+from ringback.loadgen.run import MasterAddress
 from ringback.reporting import SCHEMA_PATH, console
 
 from .commands import CONFIG, TOKEN, Case, Ended, Listener, listening, run_all
@@ -30,15 +30,15 @@ TYPOS = {
     "no such role": (("--role", "boss"), "--role"),
     "a master without a role": (("--master", "10.0.0.1"), "--role master"),
     "a worker without a master": (("--role", "worker"), "--master HOST"),
-    "no port": (("--role", "worker", "--master", "10.0.0.1:70000"), "70000 is no port"),
-    "no port at all": (("--role", "master", "--master", "10.0.0.1:0"), "0 is no port"),
+    "no port": (("--role", "worker", "--master", "10.0.0.1:70000"), "70000 is not a port"),
+    "no port at all": (("--role", "master", "--master", "10.0.0.1:0"), "0 is not a port"),
     "no workers": (("--workers", "0"), "--workers"),
     "more workers than connections": (("--workers", "3", "--rate", "max", "--connections", "2"), "connection"),
     "no such scenario": (("--scenario", "storm"), "--scenario"),
     "a rate for steps": (("--rate", "5"), "steps have rates"),
     "results for nobody": (("--scenario", "delivery"), "result_destination"),
 }
-"""What is typed, and a word of the one line that is told; "a rate for steps" has a shape that names its own rates."""
+"""The arguments, and a word of the error message. The steps of "a rate for steps" have their own rates."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Ends:
 
 
 def embedded(arguments: tuple[str, ...]) -> Case:
-    """A run against the embedded deployment, in which calls ring but shortly."""
+    """A run against the embedded sandbox with short calls."""
     return Case(
         ("load", "--rate", "30", "--duration", "1s", "--out", "run", "--quiet", *arguments),
         {"ringback.toml": '[load]\npopulation = 30\n[sandbox]\nring_time = "10ms"\n'},
@@ -58,7 +58,7 @@ def embedded(arguments: tuple[str, ...]) -> Case:
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ends]:
-    """All commands run together, for they mostly wait."""
+    """All commands, run together because they mostly wait."""
     runs = {name: embedded(arguments) for name, arguments in RUNS.items()}
     with listening() as listener:
         good = CONFIG.format(port=listener.port) + FILE
@@ -76,7 +76,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ends]:
 
 
 def sound(end: Ended) -> dict[str, Any]:
-    """The load section of a run that went well, or that a busy machine left undecided."""
+    """The load section of a run that passed, or is undecided because of a busy machine."""
     assert end.code in {0, 3}, end.out + end.err
     verdict: dict[str, Any] = json.loads((end.folder / "run/verdict.json").read_text())
     jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text())).validate(verdict)
@@ -108,19 +108,19 @@ def test_two_workers_share_the_load(ends: Ends) -> None:
 @pytest.mark.slow
 def test_the_other_scenarios_run_against_the_embedded_deployment(tmp_path: Path) -> None:
     done = run_all({name: embedded(arguments) for name, arguments in MORE_RUNS.items()}, tmp_path)
-    told = {name: sound(end) for name, end in done.items()}
-    assert {name: told[name]["scenario"] for name in ("trigger", "poll", "mixed")} == {
+    shown = {name: sound(end) for name, end in done.items()}
+    assert {name: shown[name]["scenario"] for name in ("trigger", "poll", "mixed")} == {
         "trigger": "trigger", "poll": "poll", "mixed": "mixed",
     }  # fmt: skip
-    assert told["trigger"]["calls"]["accepted"] == told["poll"]["calls"]["accepted"] == 30
-    assert told["back to back"]["profile"]["shape"] == "closed"
+    assert shown["trigger"]["calls"]["accepted"] == shown["poll"]["calls"]["accepted"] == 30
+    assert shown["back to back"]["profile"]["shape"] == "closed"
 
 
 @pytest.mark.parametrize("name", TYPOS)
 def test_a_typo_is_one_line_and_exit_code_2(ends: Ends, name: str) -> None:
-    end, (_, told) = ends.typos[name], TYPOS[name]
+    end, (_, shown) = ends.typos[name], TYPOS[name]
     assert end.code == 2
-    assert told in end.complaint()
+    assert shown in end.complaint()
     assert TOKEN not in end.err
 
 
@@ -137,8 +137,8 @@ def test_a_master_without_workers_ends_with_3_and_a_reason(
         port.socket.close()
         (tmp_path / "my.toml").write_text(CONFIG.format(port=listener.port) + FILE)
         options = Options(tmp_path / "my.toml", None, tmp_path / "run", None)
-        wish = Wish(rate=5, duration=1, workers=2, meeting=Meeting("127.0.0.1", port.port, patience=0.5))
-        code = load(console(quiet=False, no_color=True), options, wish)
+        asked = LoadOptions(rate=5, duration=1, workers=2, master=MasterAddress("127.0.0.1", port.port, patience=0.5))
+        code = load(console(quiet=False, no_color=True), options, asked)
         assert listener.connections() == 0
     assert code == 3
     assert "0 of 2 workers came" in " ".join(capsys.readouterr().out.split())
@@ -152,4 +152,4 @@ def test_a_worker_needs_a_deployment_of_its_masters(tmp_path: Path) -> None:
         {"worker": Case(("load", "--role", "worker", "--master", "127.0.0.1"))}, tmp_path
     )["worker"]  # fmt: skip
     assert end.code == 2
-    assert "a worker loads the deployment that its master does" in end.complaint()
+    assert "a worker loads the same deployment as its master" in end.complaint()

@@ -1,4 +1,4 @@
-"""Each mistake of a user ends in exit 2 and one line that tells what to mend, and nothing is sent."""
+"""Each mistake of a user ends in exit code 2 and one line with the fix, and nothing is sent."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ RECEIVER = '\n[result_destination]\nlisten = "127.0.0.1:0"\n'
 
 @dataclass(frozen=True)
 class Mistake:
-    """A configuration gone wrong, and what the one line has to name."""
+    """A mistake, and what its message has to name."""
 
     name: str
-    told: tuple[str, ...]
+    shown: tuple[str, ...]
     old: str = ""
     new: str = ""
-    """In the configuration, `old` gives way to `new`; without `old`, `new` is added at its end."""
+    """`new` replaces `old` in the configuration, or is added at its end."""
     arguments: tuple[str, ...] = CHECK
     variables: dict[str, str] = field(default_factory=dict)
     token: bool = True
     file: str | bytes | None = None
-    """The whole configuration, where it is another one."""
+    """The whole configuration, if it is a different one."""
     beside: dict[str, str | bytes] = field(default_factory=dict)
 
     def case(self, port: int) -> Case:
@@ -46,7 +46,7 @@ class Mistake:
 
 
 MISTAKES = [
-    # Named in the project's own list of mistakes.
+    # Mistakes that the specification lists.
     Mistake("missing file", ("no-such.toml", "no such file", "ringback init"),
             arguments=("check", "--config", "no-such.toml")),
     Mistake("TOML error", ("my.toml", "not TOML", "line 2"), 'base_url = "http', "base_url = http"),
@@ -63,7 +63,7 @@ MISTAKES = [
             'ca_bundle = "ca.pem"\n[lines]', beside={"ca.pem": "nothing"}),
     Mistake("expired waiver", ("expires", "2020-01-31", "expired"),
             new='[[waivers]]\nclause = "ROB-01"\nreason = "known"\nexpires = 2020-01-31\n'),
-    # And others that users make.
+    # Further mistakes.
     Mistake("waiver for no clause", ("waivers", "ROB-99", "no such clause"),
             new='[[waivers]]\nclause = "ROB-99"\nreason = "known"\nexpires = 2099-01-31\n'),
     Mistake("waivers as one table", ("waivers",), new='[waivers]\nclause = "ROB-01"\n'),
@@ -138,7 +138,7 @@ MISTAKES = [
 
 @dataclass
 class Tried:
-    """All mistakes made, in a server's presence."""
+    """The results of all mistakes, and a server that counts connections."""
 
     ends: dict[str, Ended]
     listener: Listener
@@ -156,11 +156,11 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-def test_a_mistake_is_told_in_one_line(tried: Tried, mistake: Mistake) -> None:
+def test_a_mistake_is_one_line(tried: Tried, mistake: Mistake) -> None:
     end = tried.ends[mistake.name]
     line = end.complaint()
     assert end.code == 2
-    for word in mistake.told:
+    for word in mistake.shown:
         assert word.format(port=tried.listener.port) in line
     assert TOKEN not in line
 
@@ -171,7 +171,7 @@ def test_no_mistake_sent_anything(tried: Tried) -> None:
 
 
 def test_without_its_mistake_the_same_configuration_is_used(tmp_path: Path) -> None:
-    """The counter of connections works, and the configuration is good but for what the mistakes change."""
+    """The connection counter works, and the configuration is valid without the mistakes."""
     with listening() as listener:
         (tmp_path / "my.toml").write_text(CONFIG.format(port=listener.port))
         end = ringback(*CHECK, "--clause", "ACK-02", folder=tmp_path, RINGBACK_ACCESS_TOKEN=TOKEN,
@@ -180,7 +180,7 @@ def test_without_its_mistake_the_same_configuration_is_used(tmp_path: Path) -> N
         assert listener.connections() > 0
 
 
-def test_the_installed_command_tells_a_mistake_as_well(tmp_path: Path) -> None:
+def test_the_installed_command_reports_a_mistake(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("ringback")
     done = subprocess.run(
         [program, "check", "--config", "no.toml"], cwd=tmp_path, env=environment(), capture_output=True, text=True,

@@ -1,4 +1,4 @@
-"""`pytest contract_tests`: the suite with pytest's own habits, from any folder."""
+"""`pytest contract_tests` with pytest's own options, from any folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAULTY = replace(GOOD, faults=("html-content-type",))
 
 @dataclass
 class Runs:
-    """Every run of this module, and how many connections those made that were to send nothing."""
+    """All runs of this module, and the number of connections of those that must not send anything."""
 
     ends: dict[str, Ended]
     connections: int
@@ -57,7 +57,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
                 files["my.toml"] = text.replace("settle", "setle") if name == "mistake" else text
                 arguments += ["--ringback-config", "my.toml"]
             variables = {"RINGBACK_ACCESS_TOKEN": TOKEN}
-            # Plugins that other packages bring along take long to load, and one run with them is enough.
+            # Plugins of other packages load slowly; one run with them is enough.
             variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
             arguments = [str(contract_tests_path()), "-p", "no:cacheprovider", *arguments]
             cases[name] = Case(tuple(arguments), files, variables, "pytest")
@@ -68,7 +68,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 
 def with_other_plugins(case: Case, folder: Path) -> Ended:
-    """pytest in a process that has imported nothing before, as its users start it."""
+    """pytest in a new process, as users start it."""
     for name, text in case.files.items():
         (folder / name).write_text(str(text))
     end = subprocess.run(
@@ -117,23 +117,23 @@ def test_without_a_configuration_the_embedded_deployment_is_met(runs: Runs) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("mistake", "my.toml: timing.setle: unknown key; did you mean settle?"),
         ("no file", "no-such.toml: no such file"),
         ("no clause", "there is no clause ACK-33"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(runs: Runs, name: str, told: str) -> None:
+def test_a_mistake_is_one_line(runs: Runs, name: str, message: str) -> None:
     end = runs.ends[name]
     assert end.code == pytest.ExitCode.USAGE_ERROR
     [line] = [line for line in end.err.splitlines() if line]
-    assert told in line
+    assert message in line
     assert "Traceback" not in end.out + end.err
     assert runs.connections == 0
 
 
-def test_an_advisory_deviation_fails_nothing(runs: Runs) -> None:
+def test_an_advisory_deviation_does_not_fail(runs: Runs) -> None:
     end = runs.ends["advisory"]
     assert end.code == 0, end.out + end.err
     assert "1 xfailed" in end.out

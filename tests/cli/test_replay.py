@@ -1,4 +1,4 @@
-"""`ringback replay` as its users run it, against sandboxes embedded and not."""
+"""`ringback replay` against embedded and separate sandboxes."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def test_a_deviation_is_still_there_until_it_is_mended(faulty: Path, tmp_path: Path) -> None:
+def test_a_deviation_is_still_there_until_it_is_fixed(faulty: Path, tmp_path: Path) -> None:
     end = ringback("replay", str(faulty), "ACK-01", folder=tmp_path)
     assert (end.code, end.err) == (1, ""), end.out
-    for words in ("at most 1", "expected", "HTTP 201", "still there", "put back: the access token"):
+    for words in ("at most 1", "expected", "HTTP 201", "still there", "restored: the access token"):
         assert words in end.out
     (left,) = (tmp_path / "reports").glob("*-replay")
-    told = json.loads((left / "replay.json").read_text())
-    assert (told["exit_code"], told["calls"], told["clauses"][0]["standing"]) == (1, 1, "still there")
-    assert len((left / "exchanges.ndjson").read_text().splitlines()) == 1, "one request, and no more"
+    shown = json.loads((left / "replay.json").read_text())
+    assert (shown["exit_code"], shown["calls"], shown["clauses"][0]["outcome"]) == (1, 1, "still there")
+    assert len((left / "exchanges.ndjson").read_text().splitlines()) == 1, "one request only"
 
-    mended = tmp_path / "mended"
-    shutil.copytree(faulty, mended)
-    document = json.loads((mended / "verdict.json").read_text())
+    fixed = tmp_path / "fixed"
+    shutil.copytree(faulty, fixed)
+    document = json.loads((fixed / "verdict.json").read_text())
     number = document["clauses"][-1]["evidence"][0]["exchange"]
-    document["deployment"]["variation"] = []
-    (mended / "verdict.json").write_text(json.dumps(document))
-    end = ringback("replay", str(mended), str(number), "--out", "now", "--quiet", folder=tmp_path)
+    document["deployment"]["faults"] = []
+    (fixed / "verdict.json").write_text(json.dumps(document))
+    end = ringback("replay", str(fixed), str(number), "--out", "now", "--quiet", folder=tmp_path)
     assert (end.code, end.err) == (0, ""), end.out
     assert len(end.out.splitlines()) == 1
     assert "-HTTP 201" in json.loads((tmp_path / "now/replay.json").read_text())["differences"]
 
 
-def test_nothing_of_a_secret_is_written(faulty: Path, tmp_path: Path) -> None:
+def test_no_secret_is_written(faulty: Path, tmp_path: Path) -> None:
     end = ringback("replay", str(faulty), "ACK-01", "--out", "now", folder=tmp_path)
     written = end.out + (tmp_path / "now/replay.json").read_text() + (tmp_path / "now/exchanges.ndjson").read_text()
     assert "$RINGBACK_ACCESS_TOKEN" in written
@@ -67,12 +67,12 @@ def test_nothing_of_a_secret_is_written(faulty: Path, tmp_path: Path) -> None:
         (("{run}", "9999"), "there is no exchange 9999"),
         (("{run}", "ACK-04"), "no exchange in this run is evidence on ACK-04"),
         (("{run}", "nonsense"), "neither"),
-        (("nowhere", "1"), "no run to replay from"),
+        (("nowhere", "1"), "not a run"),
         (("{run}", "ACK-01", "--out", "{run}"), "--out names the run itself"),
         (("{run}", "ACK-01", "--base-url", "http://127.0.0.1:9"), "missing"),
     ],
 )
-def test_mistakes_are_told_in_one_line(faulty: Path, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_a_mistake_is_one_line(faulty: Path, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
     end = ringback("replay", *(a.format(run=faulty) for a in arguments), folder=tmp_path)
     assert end.code == 2, end.out
     assert words in end.complaint()
@@ -81,17 +81,17 @@ def test_mistakes_are_told_in_one_line(faulty: Path, tmp_path: Path, arguments: 
 
 @dataclass(frozen=True)
 class Box:
-    """A sandbox of its own, and a run made against it."""
+    """A separate sandbox, and a run against it."""
 
     folder: Path
     token: str
 
     def exchange(self, wanted: str) -> str:
-        """The number of the first exchange whose URL ends so."""
+        """The number of the first exchange whose URL ends like this."""
         for line in (self.folder / "run/exchanges.ndjson").read_text().splitlines():
-            told = json.loads(line)
-            if told["request"]["url"].endswith(wanted) and told["response"]["status"] == 200:
-                return str(told["id"])
+            shown = json.loads(line)
+            if shown["request"]["url"].endswith(wanted) and shown["response"]["status"] == 200:
+                return str(shown["id"])
         raise AssertionError(wanted)
 
 
@@ -102,7 +102,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     with started(*arguments, folder=folder) as process:
         assert process.stdout is not None
         printed = ""
-        while "Ctrl-C ends it" not in printed:
+        while "Press Ctrl-C to stop it" not in printed:
             line = process.stdout.readline()
             assert line, "it ended early"
             printed += line
@@ -159,7 +159,7 @@ def test_another_deployment_is_not_asked_unless_it_is_named(box: Box, tmp_path: 
     assert "--base-url" in end.complaint()
 
 
-def test_a_deployment_that_is_gone_decides_nothing(box: Box, tmp_path: Path) -> None:
+def test_a_stopped_deployment_is_undecided(box: Box, tmp_path: Path) -> None:
     number = box.exchange("/v2/call")
     end = ringback(
         "replay", "run", number, "--yes", "--base-url", "https://127.0.0.1:9", "--out", str(tmp_path / "gone"), "-q",

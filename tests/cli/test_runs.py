@@ -1,4 +1,4 @@
-"""Whole runs against deployments good, faulty, hostile and absent: exit codes, artifacts, and what they keep quiet."""
+"""Whole runs against conforming, faulty, hostile and missing deployments: exit codes, reports and secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import jsonschema
 import pytest
 
 from ringback.contract.places import description_text
-from ringback.reporting.verdict_file import SCHEMA_PATH
+from ringback.reporting.formats.verdict_file import SCHEMA_PATH
 from ringback.sandbox import SandboxSettings, launch
 
 from .commands import CONFIG, LINES, TOKEN, Case, Ended, environment, listening, ringback, run_all
@@ -51,10 +51,10 @@ def nothing(_nth: int) -> bytes | None:
 def awkward_json(nth: int) -> bytes:
     """Every request answered 200 with an id and states that are hostile to terminals, XML and HTML."""
     evil = f"\x1b[31m\u202e]]><script>&\x00\ud800{nth}"
-    told = json.dumps({"UniqueId": evil, "CallResults": [{"UniqueId": evil, "CallState": evil, "CallRequestId": 5}]})
+    shown = json.dumps({"UniqueId": evil, "CallResults": [{"UniqueId": evil, "CallState": evil, "CallRequestId": 5}]})
     return (
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Evil: \x1b]0;owned\x07\r\n"
-        + f"Content-Length: {len(told)}\r\n\r\n{told}".encode()
+        + f"Content-Length: {len(shown)}\r\n\r\n{shown}".encode()
     )
 
 
@@ -78,11 +78,11 @@ def hostile(answer: Callable[[int], bytes | None]) -> Iterator[int]:
                 connection.settimeout(5)
                 try:
                     connection.recv(65536)
-                    told = answer(nth)
-                    if told is None:
+                    shown = answer(nth)
+                    if shown is None:
                         stop.wait(30)
                     else:
-                        connection.sendall(told)
+                        connection.sendall(shown)
                 except OSError:
                     return
 
@@ -153,7 +153,7 @@ def clause(document: dict[str, Any], name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "code", "told"),
+    ("name", "code", "shown"),
     [
         ("seed", 0, "pass"),
         ("seed again", 0, "pass"),
@@ -165,10 +165,10 @@ def clause(document: dict[str, Any], name: str) -> str:
         ("gate, down", 3, "inconclusive"),
     ],
 )
-def test_a_run_ends_in_its_exit_code_and_verdict(runs: Runs, name: str, code: int, told: str) -> None:
+def test_a_run_ends_in_its_exit_code_and_verdict(runs: Runs, name: str, code: int, shown: str) -> None:
     end, directory = runs[name]
     document = verdict(directory)
-    assert (end.code, document["exit_code"], document["verdict"]) == (code, code, told), end.out + end.err
+    assert (end.code, document["exit_code"], document["verdict"]) == (code, code, shown), end.out + end.err
     assert end.err == ""
     assert "Traceback" not in end.out
 
@@ -190,7 +190,7 @@ def test_a_should_deviation_only_warns_when_must_is_asked_for(runs: Runs) -> Non
     assert "TRN-04" in end.out
 
 
-def test_a_waiver_waives_and_tells_why(runs: Runs) -> None:
+def test_a_waiver_shows_its_reason(runs: Runs) -> None:
     end, directory = runs["fault, waived"]
     [one] = verdict(directory)["clauses"]
     assert one["verdict"] == "waived"
@@ -243,7 +243,7 @@ def test_what_a_hostile_deployment_sends_never_steers_the_terminal(runs: Runs) -
 def test_neither_token_nor_line_is_written_anywhere(runs: Runs) -> None:
     for name, (end, directory) in runs.items():
         texts = {file.name: file.read_text() for file in directory.iterdir()} | {"output": end.out + end.err}
-        if "results.sarif" in texts:  # it carries openapi.yaml, whose examples are these very lines
+        if "results.sarif" in texts:  # it contains openapi.yaml, whose examples have the same numbers
             texts["results.sarif"] = texts["results.sarif"].replace(json.dumps(description_text())[1:-1], "")
         assert {"verdict.json", "junit.xml", "exchanges.ndjson"} <= set(texts), name
         for file, text in texts.items():
@@ -253,7 +253,7 @@ def test_neither_token_nor_line_is_written_anywhere(runs: Runs) -> None:
 
 
 def triggers(directory: Path) -> Counter[str]:
-    """The triggers of a run, but for the addresses of its receiver: as what they ask for, and in which body."""
+    """The purposes and bodies of a run's triggers, without the addresses of its receiver."""
     found: Counter[str] = Counter()
     for line in (directory / "exchanges.ndjson").read_text().splitlines():
         exchange = json.loads(line)
@@ -304,7 +304,7 @@ def test_a_run_is_not_written_over_but_by_force(tmp_path: Path) -> None:
         end = ringback(*command, folder=tmp_path)
         assert end.code == 2
         problem, fix = end.complaint().split("; ")
-        assert problem == "ringback: --out: run holds a run already (verdict.json)"
+        assert problem == "ringback: --out: run already holds a run (verdict.json)"
         assert fix == "name another folder, or replace it with --force"
     assert (tmp_path / "run/verdict.json").read_bytes() == before
     assert ringback(*check, "--force", folder=tmp_path).code == 0

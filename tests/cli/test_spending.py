@@ -1,4 +1,4 @@
-"""What a run may have cost: no answer, however odd, lets more triggers leave than the budget has calls."""
+"""The call budget: whatever a deployment answers, no more triggers are sent than the budget has calls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def answered(status: int, content: object = b"") -> Callable[[str, int], Answer]
 
 
 def accepted_but_by_head(method: str, nth: int) -> Answer:
-    """Works, and dials for every method; HEAD, which shows no body, is answered 200."""
+    """Conforms, but dials for every method; HEAD, which has no body, is answered 200."""
     return 200, json.dumps({"UniqueId": f"call-{nth:x}-of-the-deployment"}).encode() if method != "HEAD" else b""
 
 
@@ -46,7 +46,7 @@ DIALS = {
 
 @dataclass
 class Counting:
-    """Dials for every trigger that names a line, by whatever method, and answers as told; polls know nothing."""
+    """Dials for every trigger that names a line, with any method, and gives the configured answer."""
 
     answer: Callable[[str, int], Answer]
     dialled: int = 0
@@ -72,16 +72,16 @@ def counting(answer: Callable[[str, int], Answer]) -> Iterator[Counting]:
 
         def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            told = deployment.take(self.command, self.path, body)
-            if told is None:
+            shown = deployment.take(self.command, self.path, body)
+            if shown is None:
                 self.close_connection = True
                 return
-            self.send_response(told[0])
+            self.send_response(shown[0])
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(told[1])))
+            self.send_header("Content-Length", str(len(shown[1])))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(told[1])
+                self.wfile.write(shown[1])
 
         do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = respond  # noqa: N815
 
@@ -110,15 +110,15 @@ def run(
 
 
 def assert_counted(deployment: Counting, ended: Ended, verdict: dict[str, Any], calls: int) -> None:
-    """Not one call over; what may have been dialled is reported, on the terminal, in the summary and in the verdict."""
-    told = verdict["calls"]
-    spent = told["accepted"] + told["may_have_dialled"]
-    assert deployment.dialled <= spent <= calls == told["budget"]
+    """No call above the budget; possible calls are reported on the terminal, in the summary and in the verdict."""
+    shown = verdict["calls"]
+    spent = shown["accepted"] + shown["may_have_dialled"]
+    assert deployment.dialled <= spent <= calls == shown["budget"]
     found = re.search(r"(\d+) of (\d+) calls placed(?:, (\d+) more may have dialled)?", ended.out)
     assert found is not None, ended.out
-    assert [int(number or 0) for number in found.groups()] == [told["accepted"], calls, told["may_have_dialled"]]
+    assert [int(number or 0) for number in found.groups()] == [shown["accepted"], calls, shown["may_have_dialled"]]
     summary = (ended.folder / "run" / "summary.md").read_text()
-    assert ("may have dialled" in summary) == (told["may_have_dialled"] > 0)
+    assert ("may have dialled" in summary) == (shown["may_have_dialled"] > 0)
 
 
 @pytest.mark.parametrize("kind", list(DIALS))

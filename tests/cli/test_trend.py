@@ -1,4 +1,4 @@
-"""`ringback report`: a run's reports again, and many runs as one page."""
+"""`ringback report`: the reports of a run written again, and one page about many runs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "form of a trend": Case(("report", str(runs), "--trend", "--format", "html")),
         "out without trend": Case(("report", str(runs / "run-0"), "--out", "x.html")),
     }
-    return run_all(cases, tmp_path_factory.mktemp("told"))
+    return run_all(cases, tmp_path_factory.mktemp("shown"))
 
 
 def test_the_page_is_written(ends: dict[str, Ended]) -> None:
     end = ends["trend"]
     assert (end.code, end.err) == (0, "")
-    assert "3 runs of 1 deployment, 1 passed over" in end.out
-    assert "passed over junk: there is no verdict.json" in end.out
+    assert "3 runs of 1 deployment, 1 skipped" in end.out
+    assert "skipped junk: there is no verdict.json" in end.out
     assert (end.folder / "page.html").read_text().startswith("<!doctype html>")
     end = ends["in its place"]
     assert (end.code, len(end.out.splitlines())) == (0, 1)
@@ -51,13 +51,13 @@ def test_the_page_is_written(ends: dict[str, Ended]) -> None:
     [
         ("no folder", "nowhere: can't be read"),
         ("no runs", "holds no run"),
-        ("no run", "no run"),
-        ("unknown form", "there is no report pdf"),
-        ("form of a trend", "goes with a run"),
-        ("out without trend", "goes with --trend"),
+        ("no run", "not a run"),
+        ("unknown form", "unknown report pdf"),
+        ("form of a trend", "does not go with --trend"),
+        ("out without trend", "needs --trend"),
     ],
 )
-def test_mistakes_are_told_in_one_line(ends: dict[str, Ended], name: str, words: str) -> None:
+def test_a_mistake_is_one_line(ends: dict[str, Ended], name: str, words: str) -> None:
     assert ends[name].code == 2
     assert words in ends[name].complaint()
 

@@ -1,4 +1,4 @@
-"""Finished runs made up for tests, as they stand on disk."""
+"""Invented finished runs, as files on disk."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def document(
         "ringback": "0.1.0",
         "started": "2026-03-01T12:00:00.250Z",
         "seconds": 12.5,
-        "deployment": {"base_url": "https://ivr.example.com:22222", "embedded": False, "variation": []},
+        "deployment": {"base_url": "https://ivr.example.com:22222", "embedded": False, "faults": [], "dialects": []},
         "seed": 4242,
         "level": "should",
         "calls": {"accepted": 50, "budget": 60},
@@ -73,7 +73,7 @@ def load(**members: Any) -> dict[str, Any]:
 def windows(
     count: int = 60, *, seed: int = 1, trigger: float = 20.0, poll: float = 10.0, rate: float = 50.0, rho: float = 0.3
 ) -> list[dict[str, Any]]:
-    """Steady windows of a second, their latencies (ms) about these, each a bit like the one before."""
+    """Steady windows of a second with about these latencies (ms), correlated with coefficient `rho`."""
     draw = random.Random(seed)
     found = []
     value = draw.gauss(0, 1)
@@ -104,10 +104,10 @@ def windows(
     return found
 
 
-def saved(folder: Path, told: Mapping[str, Any], lines: Sequence[Mapping[str, Any]] = ()) -> Path:
+def saved(folder: Path, shown: Mapping[str, Any], lines: Sequence[Mapping[str, Any]] = ()) -> Path:
     """Write a run's directory."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "verdict.json").write_text(json.dumps(told))
+    (folder / "verdict.json").write_text(json.dumps(shown))
     if lines:
         (folder / "load_windows.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder

@@ -1,4 +1,4 @@
-"""What follows from two runs: clauses, limits, load, exit code, document."""
+"""Comparing two runs: clauses, limits, load, exit code, document."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ringback.comparison import (
     COMPARISON_SCHEMA_PATH,
     Change,
     Comparison,
-    NotARun,
-    Standing,
+    Significance,
     compare_runs,
     comparison_document,
-    read_run,
 )
 from ringback.comparison.clauses import changed
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import Verdict
+from ringback.rundir.verdict import NotARun, read_run
+from ringback.rundir.windows import SavedWindows
 
 from .runs import document, load, saved, windows
 
@@ -30,24 +30,24 @@ SCHEMA = jsonschema.Draft202012Validator(json.loads(COMPARISON_SCHEMA_PATH.read_
 
 
 def compared(tmp_path: Path, old: Mapping[str, Any], new: Mapping[str, Any], **options: Any) -> Comparison:
-    """Two runs compared; whatever comes of it fits the schema."""
+    """The comparison of two runs, checked against the schema."""
     sides = []
-    for name, told in (("old", old), ("new", new)):
-        told = dict(told)
-        lines = told.pop("windows", ())
-        sides.append(read_run(saved(tmp_path / name, told, lines)))
+    for name, shown in (("old", old), ("new", new)):
+        shown = dict(shown)
+        lines = shown.pop("windows", ())
+        sides.append(read_run(saved(tmp_path / name, shown, lines)))
     comparison = compare_runs(*sides, **options)
     SCHEMA.validate(json.loads(json.dumps(comparison_document(comparison), allow_nan=False)))
     return comparison
 
 
-def loaded(told: Mapping[str, Any] | None = None, **shape: Any) -> dict[str, Any]:
-    return document(load=told if told is not None else load(), windows=windows(**shape))
+def loaded(shown: Mapping[str, Any] | None = None, **shape: Any) -> dict[str, Any]:
+    return document(load=shown if shown is not None else load(), windows=windows(**shape))
 
 
-def standings(comparison: Comparison) -> dict[str, Standing]:
+def significances(comparison: Comparison) -> dict[str, Significance]:
     assert comparison.load is not None
-    return {metric.name: metric.standing for metric in comparison.load.metrics}
+    return {metric.name: metric.significance for metric in comparison.load.metrics}
 
 
 P, F, W, V = Verdict.PASS, Verdict.FAIL, Verdict.WARN, Verdict.WAIVED
@@ -57,7 +57,7 @@ U, N = Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED
 def test_what_each_pair_of_verdicts_means() -> None:
     pairs: dict[Change, list[tuple[Verdict | None, Verdict | None]]] = {
         Change.REGRESSION: [(P, F), (P, W)],
-        Change.MEND: [(F, P), (W, P), (V, P)],
+        Change.FIXED: [(F, P), (W, P), (V, P)],
         Change.UNDECIDED: [(P, U), (P, N), (P, None), (U, F), (N, F), (None, F), (U, W), (None, W)],
         Change.OTHER: [
             (P, V), (V, F), (F, V), (F, W), (W, F), (F, U), (F, N), (F, None), (V, U), (U, P), (N, P), (None, P),
@@ -74,14 +74,14 @@ def test_a_clause_that_broke_is_a_regression(tmp_path: Path) -> None:
         tmp_path, document({"ACK-03": "pass", "RES-01": "fail"}), document({"ACK-03": "fail", "RES-01": "pass"})
     )
     assert (comparison.exit_code, comparison.regressions) == (1, ("ACK-03",))
-    assert [clause.id for clause in comparison.of(Change.MEND)] == ["RES-01"]
+    assert [clause.id for clause in comparison.of(Change.FIXED)] == ["RES-01"]
 
 
 @pytest.mark.parametrize(("level", "code"), [(Level.MUST, 0), (Level.SHOULD, 0), (Level.ADVISORY, 1)], ids=str)
 def test_an_advisory_clause_counts_where_it_is_asked_for(tmp_path: Path, level: Level, code: int) -> None:
     comparison = compared(tmp_path, document({"ACK-04": "pass"}), document({"ACK-04": "warn"}), level=level)
     assert comparison.exit_code == code
-    assert [clause.change for clause in comparison.clauses] == [Change.REGRESSION], "told at every level"
+    assert [clause.change for clause in comparison.clauses] == [Change.REGRESSION], "shown at every level"
 
 
 @pytest.mark.parametrize("now", ["inconclusive", "not-exercised", None])
@@ -98,12 +98,12 @@ def test_a_regression_wins_over_an_open_question(tmp_path: Path) -> None:
 
 
 def test_runs_that_agree_are_no_regression(tmp_path: Path) -> None:
-    told = document({"ACK-03": "fail", "RES-01": "inconclusive", "DST-01": "not-exercised"})
-    comparison = compared(tmp_path, told, told)
+    shown = document({"ACK-03": "fail", "RES-01": "inconclusive", "DST-01": "not-exercised"})
+    comparison = compared(tmp_path, shown, shown)
     assert (comparison.exit_code, comparison.regressions, comparison.undecided) == (0, (), ())
 
 
-def test_nothing_in_common_decides_nothing(tmp_path: Path) -> None:
+def test_runs_without_common_clauses_or_load_are_undecided(tmp_path: Path) -> None:
     comparison = compared(tmp_path, document({"ACK-03": "pass"}), loaded())
     assert comparison.exit_code == 3
     assert any("only the older run has clauses" in note for note in comparison.notes)
@@ -126,8 +126,8 @@ def test_limits_that_no_longer_hold(tmp_path: Path) -> None:
 def test_equal_loads_do_not_differ(tmp_path: Path) -> None:
     comparison = compared(tmp_path, loaded(seed=1), loaded(seed=2))
     assert comparison.exit_code == 0, comparison.undecided
-    assert set(standings(comparison).values()) <= {Standing.NOISE, Standing.SHOWN, Standing.SMALL}
-    assert len(standings(comparison)) == 14
+    assert set(significances(comparison).values()) <= {Significance.NOISE, Significance.SHOWN, Significance.SMALL}
+    assert len(significances(comparison)) == 14
 
 
 def test_a_slower_deployment_is_a_regression_and_a_faster_one_is_not(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_slower_deployment_is_a_regression_and_a_faster_one_is_not(tmp_path: P
     assert slower.exit_code == 1
     assert set(slower.regressions) == {f"trigger.latency_ms.p{n}" for n in (50, 95, 99)}
     faster = compared(tmp_path, loaded(seed=1, trigger=26.0), loaded(seed=2))
-    assert (faster.exit_code, standings(faster)["trigger.latency_ms.p50"]) == (0, Standing.BETTER)
+    assert (faster.exit_code, significances(faster)["trigger.latency_ms.p50"]) == (0, Significance.BETTER)
 
 
 def test_fewer_calls_a_second_are_a_regression(tmp_path: Path) -> None:
@@ -146,12 +146,12 @@ def test_fewer_calls_a_second_are_a_regression(tmp_path: Path) -> None:
     assert (worse.old, worse.new, worse.change) == pytest.approx((50, 40, -0.2), rel=0.05)
 
 
-def test_a_sure_difference_may_be_too_small_to_matter(tmp_path: Path) -> None:
-    """0.4 ms more, or 30 % of next to nothing."""
+def test_a_significant_difference_may_be_too_small_to_matter(tmp_path: Path) -> None:
+    """0.4 ms more, which is 30 % of a very small latency."""
     small = compared(tmp_path, loaded(seed=1, trigger=0.8), loaded(seed=2, trigger=1.2))
-    assert (small.exit_code, standings(small)["trigger.latency_ms.p50"]) == (0, Standing.SMALL)
-    told = compared(tmp_path, loaded(seed=1), loaded(seed=2, trigger=26.0), least_change=0.5)
-    assert (told.exit_code, standings(told)["trigger.latency_ms.p50"]) == (0, Standing.SMALL)
+    assert (small.exit_code, significances(small)["trigger.latency_ms.p50"]) == (0, Significance.SMALL)
+    shown = compared(tmp_path, loaded(seed=1), loaded(seed=2, trigger=26.0), least_change=0.5)
+    assert (shown.exit_code, significances(shown)["trigger.latency_ms.p50"]) == (0, Significance.SMALL)
 
 
 def test_too_few_windows_are_an_open_question_and_never_a_regression(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_only_steady_windows_count_and_only_those_that_the_generator_held(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "shown"),
     [
         ({"generator": {"limited": True}}, "bottleneck in the newer run"),
         ({"scenario": "poll"}, "the loads differ: lifecycle and poll"),
@@ -182,12 +182,12 @@ def test_only_steady_windows_count_and_only_those_that_the_generator_held(tmp_pa
     ],
 )
 def test_loads_that_can_not_be_compared_are_shown_and_not_judged(
-    tmp_path: Path, change: dict[str, Any], told: str
+    tmp_path: Path, change: dict[str, Any], shown: str
 ) -> None:
     comparison = compared(tmp_path, loaded(seed=1), loaded(load(**change), seed=2, trigger=90.0))
     assert comparison.exit_code == 3
-    assert told in comparison.undecided[0]
-    assert set(standings(comparison).values()) == {Standing.SHOWN}
+    assert shown in comparison.undecided[0]
+    assert set(significances(comparison).values()) == {Significance.SHOWN}
 
 
 def test_a_load_may_last_longer_and_be_the_same(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_lost_calls_are_counted_exactly(tmp_path: Path, lost: int, code: int) ->
     assert (comparison.exit_code, comparison.regressions) == (code, ("calls.lost",) if code else ())
 
 
-def test_errors_are_counted_whatever_their_kind(tmp_path: Path) -> None:
+def test_errors_of_all_kinds_are_counted(tmp_path: Path) -> None:
     trigger = {**load()["trigger"], "errors": {"timeout": 9, "503": 12}}
     comparison = compared(tmp_path, loaded(), loaded(load(trigger=trigger), seed=2))
     assert comparison.regressions == ("trigger.error_rate",)
@@ -211,7 +211,7 @@ def test_errors_are_counted_whatever_their_kind(tmp_path: Path) -> None:
 
 def test_a_verdict_file_may_be_named_itself(tmp_path: Path) -> None:
     folder = saved(tmp_path / "run", loaded(), windows(30))
-    assert read_run(folder / "verdict.json").windows == read_run(folder).windows != ()
+    assert read_run(folder / "verdict.json").windows == read_run(folder).windows != SavedWindows()
 
 
 HOSTILE: dict[str, bytes] = {
@@ -228,12 +228,12 @@ HOSTILE: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("what", [*HOSTILE, "nothing"])
-def test_what_is_no_run_is_told(tmp_path: Path, what: str) -> None:
+def test_a_directory_without_a_run_is_refused_with_the_reason(tmp_path: Path, what: str) -> None:
     if what in HOSTILE:
         (tmp_path / "verdict.json").write_bytes(HOSTILE[what])
-    with pytest.raises(NotARun) as told:
+    with pytest.raises(NotARun) as shown:
         read_run(tmp_path)
-    assert str(told.value).isprintable()
+    assert str(shown.value).isprintable()
 
 
 def test_windows_that_can_not_be_read_are_counted(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_windows_that_can_not_be_read_are_counted(tmp_path: Path) -> None:
     with (folder / "load_windows.ndjson").open("ab") as file:
         file.write(b'[1]\n{"from_s": \nnull\n\xff\n\n{"phase": "steady", "from_s": "x", "trigger": 5}\n')
     run = read_run(folder)
-    assert (len(run.windows), run.broken_windows) == (61, 4)
+    assert (len(run.windows.windows), run.windows.unreadable) == (61, 4)
     assert compare_runs(run, run).exit_code == 0
 
 
@@ -251,8 +251,8 @@ def test_hostile_figures_are_no_figures(tmp_path: Path) -> None:
     for line, value in zip(lines, values * 3, strict=False):
         line["trigger"] = {"p50_ms": value}
         line["accepted"] = value
-    told = loaded(
+    shown = loaded(
         load(trigger={"count": 10**400, "errors": {"x": "y", "z": -4}}, calls={"accepted": "many", "lost": {}})
     )
-    comparison = compared(tmp_path, told | {"windows": lines}, told | {"windows": lines})
+    comparison = compared(tmp_path, shown | {"windows": lines}, shown | {"windows": lines})
     assert comparison.exit_code in {0, 3}

@@ -19,7 +19,7 @@ from ringback.comparison.noise import (
 
 
 def resembling(draw: random.Random, n: int, rho: float, scale: float = 1.0) -> list[float]:
-    """Latencies of n windows in a row: lognormal, each like the one before by `rho` (an AR(1) process)."""
+    """Lognormal latencies of n consecutive windows, with autocorrelation `rho` (an AR(1) process)."""
     value, found = draw.gauss(0, 1), []
     for _ in range(n):
         found.append(scale * math.exp(0.3 * value))
@@ -52,7 +52,7 @@ def test_fishers_exact_test_agrees_with_counting() -> None:
 
 
 @pytest.mark.parametrize("table", [(0, 0, 0, 10), (5, 4, 0, 10), (-1, 4, 0, 10)])
-def test_counts_that_make_no_sense_tell_nothing(table: tuple[int, int, int, int]) -> None:
+def test_impossible_counts_have_no_p_value(table: tuple[int, int, int, int]) -> None:
     assert fisher_exact(*table) is None
 
 
@@ -72,7 +72,7 @@ def test_the_correlation_time_of_known_processes() -> None:
     assert correlation_time(resembling(draw, 4000, 0.8)) == pytest.approx(9.0, rel=0.35)
 
 
-def test_too_few_windows_tell_nothing_however_far_apart() -> None:
+def test_too_few_windows_have_no_p_value() -> None:
     few = LEAST_WINDOWS - 1
     assert block_permutation([1.0] * few, [9.0] * 100).p is None
     assert block_permutation([], []).p is None
@@ -104,7 +104,7 @@ def test_the_same_windows_give_the_same_answer() -> None:
 
 @pytest.mark.parametrize(("n", "rho"), [(30, 0.0), (60, 0.3), (60, 0.7), (300, 0.6)])
 def test_noise_is_seldom_called_a_change(n: int, rho: float) -> None:
-    """Under the null, by simulation: a change for the worse is found in at most 5 of 100 comparisons, and a bit."""
+    """Simulation without a difference: about 5 of 100 comparisons at most find a regression."""
     draw, worse, runs = random.Random(11), 0, 150
     for _ in range(runs):
         old, new = resembling(draw, n, rho), resembling(draw, n, rho)
@@ -116,7 +116,7 @@ def test_noise_is_seldom_called_a_change(n: int, rho: float) -> None:
 
 @pytest.mark.parametrize(("n", "rho", "least"), [(60, 0.0, 0.95), (120, 0.3, 0.95), (300, 0.6, 0.9)])
 def test_a_true_change_is_found(n: int, rho: float, least: float) -> None:
-    """Power: latencies that are 30 % higher, with windows that scatter by as much."""
+    """Power: latencies that are 30 % higher, with windows that vary by as much."""
     draw, found, runs = random.Random(5), 0, 40
     for _ in range(runs):
         shift = block_permutation(resembling(draw, n, rho), resembling(draw, n, rho, scale=1.3))
@@ -128,12 +128,12 @@ def test_a_true_change_is_found(n: int, rho: float, least: float) -> None:
 @pytest.mark.parametrize("rho", [0.0, 0.3, 0.6, 0.8, 0.9])
 @pytest.mark.parametrize("n", [24, 55, 120, 300])
 def test_the_rate_of_false_alarms(monkeypatch: pytest.MonkeyPatch, n: int, rho: float) -> None:
-    monkeypatch.setattr(noise, "PERMUTATIONS", 399)  # enough to tell 5 % by
+    monkeypatch.setattr(noise, "PERMUTATIONS", 399)  # enough for 5 %
     draw, worse, runs = random.Random(n), 0, 600
     for _ in range(runs):
         old, new = resembling(draw, n, rho), resembling(draw, n, rho)
         shift = block_permutation(old, new)
         worse += shift.p is not None and shift.p < 0.05 and sum(new) > sum(old)
     print(f"{n} windows, each like the one before by {rho}: {worse / runs:.1%} false alarms")
-    # At exactly 5 %, 43 of 600 or more would come by chance once in 100 times.
+    # At exactly 5 %, 43 or more of 600 have a probability of 1 %.
     assert worse <= 42

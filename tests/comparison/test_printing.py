@@ -1,4 +1,4 @@
-"""A comparison and a replay on the terminal: nothing that a deployment said comes to life there."""
+"""A comparison and a replay on the terminal, with hostile text from a deployment."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ringback.comparison import compare_runs, read_run
-from ringback.reporting.comparison import print_comparison, write_comparison
-from ringback.reporting.replay import ReplayedClause, ReplayReport, differences, print_replay, write_replay
-from ringback.reporting.screen import ReportConsole
+from ringback.comparison import compare_runs
+from ringback.reporting.terminal.comparison import print_comparison, write_comparison
+from ringback.reporting.terminal.replay import ReplayedClause, ReplayReport, differences, print_replay, write_replay
+from ringback.reporting.terminal.screen import ReportConsole
+from ringback.rundir.verdict import read_run
 
 from .runs import document, load, saved, windows
 
@@ -58,7 +59,7 @@ def report(**changed: object) -> ReplayReport:
     return ReplayReport(**{**facts, **changed})  # type: ignore[arg-type]  # as the cases say
 
 
-def test_what_differs_is_told_without_what_always_does() -> None:
+def test_differences_leave_out_headers_that_always_differ() -> None:
     one = report()
     assert differences(one.then, one.now) == ["-HTTP 201", "+HTTP 200", '- "UniqueId": "a"', '+ "UniqueId": "b"']
     assert differences(one.then, one.then) == []

@@ -1,4 +1,4 @@
-"""The page of the last runs: what it shows, that it is whole, and that nothing in it comes to life."""
+"""The page of the last runs: its contents, its form, and hostile text in it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from ringback.contract.clauses import CLAUSES
-from ringback.reporting.trend import find_runs, trend_page, write_trend
-from ringback.reporting.trend_chart import Series, draw, ticks
+from ringback.reporting.html.charts.axes import ticks
+from ringback.reporting.html.trend import find_runs, trend_page, write_trend
+from ringback.reporting.html.trend_chart import Series, draw
 
 from .runs import document, load, saved
 
@@ -19,7 +20,7 @@ VOID = {"meta", "br", "img", "input", "link", "hr"}
 ALLOWED = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "ul", "li", "span", "section",
     "bdi", "div", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "details", "summary",
-    "svg", "desc", "line", "text", "rect", "polyline", "path",
+    "svg", "desc", "text", "rect", "circle", "path",
 }  # fmt: skip
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}\x1b[31m\x00\ud800\u202e]]>"
@@ -28,7 +29,7 @@ HOSTILE = (
 
 
 class Reader(HTMLParser):
-    """Checks that elements nest, and gathers them."""
+    """Checks the nesting of elements and collects them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,16 +68,16 @@ def read(page: str) -> Reader:
 def runs(folder: Path, count: int, **members: Any) -> None:
     for number in range(count):
         verdicts = dict.fromkeys(CLAUSES, "pass") | {"ACK-03": "fail" if number < 2 else "pass"}
-        told = document(verdicts, load=load(), started=f"2026-03-{number + 1:02}T12:00:00.000Z", **members)
-        saved(folder / f"run-{number:02}", told)
+        shown = document(verdicts, load=load(), started=f"2026-03-{number + 1:02}T12:00:00.000Z", **members)
+        saved(folder / f"run-{number:02}", shown)
 
 
-def test_runs_are_grouped_by_deployment_and_the_last_ones_kept(tmp_path: Path) -> None:
+def test_the_last_runs_are_grouped_by_deployment(tmp_path: Path) -> None:
     runs(tmp_path / "a", 5)
-    elsewhere = {"base_url": "https://other.example.com", "embedded": False, "variation": []}
+    elsewhere = {"base_url": "https://other.example.com", "embedded": False, "faults": [], "dialects": []}
     saved(tmp_path / "a" / "z", document({"ACK-03": "pass"}, deployment=elsewhere, started="2026-01-01T00:00:00Z"))
-    for port, variation in ((1, []), (2, []), (3, ["created-201"])):
-        box = {"base_url": f"https://127.0.0.1:{port}", "embedded": True, "variation": variation}
+    for port, faults in ((1, []), (2, []), (3, ["created-201"])):
+        box = {"base_url": f"https://127.0.0.1:{port}", "embedded": True, "faults": faults, "dialects": []}
         saved(tmp_path / "a" / f"box{port}", document({}, deployment=box, started=f"2025-01-0{port}T00:00:00Z"))
     found = find_runs(tmp_path / "a", 3)
     assert {name: [run.path.name for run in of_one] for name, of_one in found.runs.items()} == {
@@ -89,7 +90,7 @@ def test_runs_are_grouped_by_deployment_and_the_last_ones_kept(tmp_path: Path) -
     read(trend_page(found))
 
 
-def test_what_is_no_run_is_passed_over_and_told(tmp_path: Path) -> None:
+def test_folders_without_a_run_are_skipped_and_listed(tmp_path: Path) -> None:
     runs(tmp_path, 2)
     for name, content in (("broken", "{"), ("foreign", "[]")):
         (tmp_path / name).mkdir()
@@ -101,8 +102,8 @@ def test_what_is_no_run_is_passed_over_and_told(tmp_path: Path) -> None:
     (tmp_path / "trend.html").write_text("")
     found = find_runs(tmp_path, 30)
     assert [name for name, _ in found.skipped] == ["broken", "empty", "foreign"]
-    told = read(trend_page(found)).text
-    assert "there is no verdict.json" in told
+    shown = read(trend_page(found)).text
+    assert "there is no verdict.json" in shown
 
 
 def test_the_clauses_that_changed_stand_in_the_matrix(tmp_path: Path) -> None:
@@ -110,9 +111,9 @@ def test_the_clauses_that_changed_stand_in_the_matrix(tmp_path: Path) -> None:
     page = trend_page(find_runs(tmp_path, 30))
     assert re.findall(r'<th scope="row" title="[^"]*">(\S+) ', page) == ["ACK-03"]
     assert page.count("changed") > 1
-    told = read(page).text
-    assert "52 of 53 clauses passed in every run" in told
-    assert "4 runs" in told
+    shown = read(page).text
+    assert "52 of 53 clauses passed in every run" in shown
+    assert "4 runs" in shown
 
 
 def test_a_single_run_and_a_run_without_a_load_have_a_page(tmp_path: Path) -> None:
@@ -122,11 +123,11 @@ def test_a_single_run_and_a_run_without_a_load_have_a_page(tmp_path: Path) -> No
     assert "Trigger latency" in read(trend_page(find_runs(tmp_path, 30))).text
 
 
-def test_whatever_runs_hold_stays_text(tmp_path: Path) -> None:
-    told = document({"ACK-03": "fail"}, load=load(profile={"text": HOSTILE}), command=HOSTILE, ringback=HOSTILE)
-    told["clauses"][0] |= {"summary": HOSTILE, "title": HOSTILE}
-    told["deployment"] = {"base_url": HOSTILE, "embedded": False, "variation": []}
-    saved(tmp_path / "<b>&run", told)
+def test_hostile_text_in_runs_stays_text(tmp_path: Path) -> None:
+    shown = document({"ACK-03": "fail"}, load=load(profile={"text": HOSTILE}), command=HOSTILE, ringback=HOSTILE)
+    shown["clauses"][0] |= {"summary": HOSTILE, "title": HOSTILE}
+    shown["deployment"] = {"base_url": HOSTILE, "embedded": False, "faults": [], "dialects": []}
+    saved(tmp_path / "<b>&run", shown)
     (tmp_path / "<i>junk").mkdir()
     page = trend_page(find_runs(tmp_path, 30))
     reader = read(page)
@@ -135,7 +136,7 @@ def test_whatever_runs_hold_stays_text(tmp_path: Path) -> None:
     assert len(write_trend(find_runs(tmp_path, 30), tmp_path / "trend.html").read_bytes()) < 100_000
 
 
-def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
+def test_the_page_loads_nothing(tmp_path: Path) -> None:
     runs(tmp_path, 3)
     page = trend_page(find_runs(tmp_path, 30))
     policy = next(a["content"] for t, a in read(page).seen if t == "meta" and "http-equiv" in a)
@@ -147,10 +148,10 @@ def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
 def test_a_thousand_runs_make_a_page_of_bounded_size(tmp_path: Path) -> None:
     for number in range(40):
         verdicts = dict.fromkeys(CLAUSES, "fail" if number % 2 else "pass")
-        told = document(verdicts, load=load(), started=f"2026-03-01T12:{number:02}:00Z")
-        for clause in told["clauses"]:
+        shown = document(verdicts, load=load(), started=f"2026-03-01T12:{number:02}:00Z")
+        for clause in shown["clauses"]:
             clause["summary"] = "x" * 100_000
-        saved(tmp_path / f"{number}", told)
+        saved(tmp_path / f"{number}", shown)
     assert len(trend_page(find_runs(tmp_path, 30))) < 1_500_000
 
 
@@ -167,6 +168,6 @@ def test_axes_begin_at_zero_and_step_roundly(highest: float, expected: list[floa
 
 def test_a_gap_is_a_gap() -> None:
     svg = draw("c", "Latency", "ms", list("abcdef"), [Series("p50", [1, 2, None, 3, None, 4])], [False] * 6)
-    assert svg.count("<polyline") == 1, "two points make a line, one does not"
-    assert svg.count("<path") == 4
+    assert svg.count('class="s-p50"') == 1, "two points make a line, one does not"
+    assert svg.count("<circle") == 4
     assert "p50 went from 1 to 4" in svg

@@ -1,4 +1,4 @@
-"""Each mistake in a configuration is told in one line: source, key, value, mend; never a token."""
+"""Each mistake in a configuration is one line with source, key, value and fix, and never shows a token."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def edited(old: str, new: str) -> str:
 def test_a_missing_file(folder: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(Path("nope.toml"), ENVIRON)
-    assert str(caught.value) == "nope.toml: no such file; name an existing one, or make one with: ringback init"
+    assert str(caught.value) == "nope.toml: no such file; name an existing file, or make one with: ringback init"
     with pytest.raises(ConfigError, match=r"^gone.toml: no such file"):
         load_config(None, {**ENVIRON, "RINGBACK_CONFIG": "gone.toml"})
 
@@ -61,7 +61,7 @@ def test_a_missing_file(folder: Path) -> None:
     ("content", "problem"),
     [
         (b"[lines]\nanswered = \xff", r"not UTF-8; save the file as UTF-8"),
-        (b"[lines]\nanswered = 555 0", r"not TOML: .*\(at line 2, .*\); mend the line; text values stand in quotes"),
+        (b"[lines]\nanswered = 555 0", r"not TOML: .*\(at line 2, .*\); fix the line; text values need quotes"),
     ],
 )
 def test_a_file_that_is_not_toml(folder: Path, content: bytes, problem: str) -> None:
@@ -76,7 +76,7 @@ def test_a_folder_for_a_file(folder: Path) -> None:
 
 
 def cases(kind: str) -> list[dict[str, str]]:
-    """The mistakes of one kind in `mistakes.toml`, with what changes from day to day filled in."""
+    """The mistakes of one kind in `mistakes.toml`, with the current dates filled in."""
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     text = Path(__file__).with_name("mistakes.toml").read_text(encoding="utf-8")
     entries: list[dict[str, str]] = tomllib.loads(text)[kind]
@@ -89,7 +89,7 @@ def cases(kind: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("case", cases("file"), ids=lambda case: case.get("add", case.get("with")).replace("\n", " "))
 def test_a_mistake_in_the_file(folder: Path, case: dict[str, str]) -> None:
     text = GOOD + case["add"] if "add" in case else edited(case["replace"], case["with"])
-    assert mistake(text) == f"ringback.toml: {case['told']}"
+    assert mistake(text) == f"ringback.toml: {case['message']}"
 
 
 def test_an_empty_or_unset_token(folder: Path) -> None:
@@ -99,34 +99,34 @@ def test_an_empty_or_unset_token(folder: Path) -> None:
     )
     assert mistake(GOOD, {}) == f"ringback.toml: {unset}"
     assert mistake(GOOD, {"RINGBACK_ACCESS_TOKEN": ""}) == f"ringback.toml: {unset}"
-    assert "put the token alone into it" in mistake(GOOD, {"RINGBACK_ACCESS_TOKEN": f"{TOKEN}\n{TOKEN}"})
+    assert "write only the token there" in mistake(GOOD, {"RINGBACK_ACCESS_TOKEN": f"{TOKEN}\n{TOKEN}"})
     (folder / "token").write_bytes(b"\xff" + TOKEN.encode())
     with_file = edited('project = "C', 'access_token_file = "token"\nproject = "C')
-    assert mistake(with_file).endswith("access_token_file: unreadable as text; put the token into it as UTF-8")
+    assert mistake(with_file).endswith("access_token_file: unreadable as text; write the token into it as UTF-8")
     (folder / "token").write_text("\n")
-    assert mistake(with_file).endswith("the token is empty or holds control characters; put the token alone into it")
+    assert mistake(with_file).endswith("the token is empty or has control characters; write only the token there")
 
 
 def test_a_ca_bundle_must_hold_certificates(folder: Path) -> None:
     (folder / "corp.pem").write_text("not a certificate")
     text = edited('project = "C', 'ca_bundle = "corp.pem"\nproject = "C')
-    assert mistake(text).endswith("holds no certificate in PEM form; export the CA's certificates as PEM")
+    assert mistake(text).endswith("has no certificate in PEM form; export the CA's certificates as PEM")
     trustme.CA().cert_pem.write_to_path(str(folder / "corp.pem"))
     assert load_config(None, ENVIRON).deployment.ca_bundle == Path("corp.pem")
 
 
 @pytest.mark.parametrize("case", cases("environment"), ids=lambda case: case["variable"])
 def test_a_mistake_in_the_environment_names_the_variable(folder: Path, case: dict[str, str]) -> None:
-    told = mistake(GOOD, {**ENVIRON, case["variable"]: case["value"]})
-    assert told == f"{case['variable']}: {case['told']}"
+    shown = mistake(GOOD, {**ENVIRON, case["variable"]: case["value"]})
+    assert shown == f"{case['variable']}: {case['message']}"
 
 
 def test_a_mistake_in_a_flag_names_the_flag(folder: Path) -> None:
-    told = mistake(GOOD, flags={"deployment.base_url": "ftp://x"})
-    assert told.startswith('--base-url: deployment.base_url = "ftp://x": not an http or https URL')
+    shown = mistake(GOOD, flags={"deployment.base_url": "ftp://x"})
+    assert shown.startswith('--base-url: deployment.base_url = "ftp://x": not an http or https URL')
 
 
 def test_a_message_is_one_short_line_whatever_the_value(folder: Path) -> None:
-    told = mistake(GOOD + '[gate]\nscenario = "a\\nb\\u001b[31m' + "x" * 500 + '"')
-    assert told.isprintable()
-    assert len(told) < 250
+    shown = mistake(GOOD + '[gate]\nscenario = "a\\nb\\u001b[31m' + "x" * 500 + '"')
+    assert shown.isprintable()
+    assert len(shown) < 250

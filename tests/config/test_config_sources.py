@@ -1,4 +1,4 @@
-"""File, environment and flags, in rising precedence; written as an environment, it is the same again."""
+"""File, environment and flags in rising precedence; a configuration survives being written as environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits as they are written: read, written again, and judged."""
+"""Limits: parsed, written and evaluated."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def test_operators(expression: str, held: bool) -> None:
 
 def test_a_relative_limit_needs_a_baseline() -> None:
     limit = Limit.parse("trigger.latency_ms.p99", "< 1.2x baseline")
-    with pytest.raises(ValueError, match="without one"):
+    with pytest.raises(ValueError, match="needs a baseline"):
         limit.holds(5)
     check_baseline([limit], named=True)
     check_baseline([Limit("calls.lost", "==", 0)], named=False)
-    with pytest.raises(ValueError, match=r'^load.baseline\|missing, and limits."trigger.latency_ms.p99" is relative'):
+    with pytest.raises(ValueError, match=r'^load.baseline\|missing, but limits."trigger.latency_ms.p99" is relative'):
         check_baseline([limit], named=False)

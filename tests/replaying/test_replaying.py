@@ -26,6 +26,8 @@ from ringback.replaying import (
 )
 from ringback.replaying.judging import RULES
 from ringback.replaying.recorded import answer_of
+from ringback.rundir.verdict import SavedRun, saved_run
+from ringback.rundir.windows import SavedWindows
 from ringback.suite.probes.drafts import DraftMaker
 
 TOKEN = "rb-replayed-token-SECRET"
@@ -44,6 +46,14 @@ def settings(token: str = TOKEN, **lines: str) -> Config:
         "lines": lines or {"answered": "+15550000001", "busy": "5550000002"},
     }
     return Sources("test", tree).build(token=token)
+
+
+def saved(folder: Path, clauses: list[dict[str, Any]]) -> SavedRun:
+    """A run of these clauses, as `verdict.json` describes it."""
+    facts = {"verdict": "fail", "exit_code": 1, "command": "check", "started": "2026-03-01T12:00:00Z"}
+    deployment = {"base_url": BASE, "embedded": False}
+    document = {**facts, "deployment": deployment, "level": "should", "clauses": clauses}
+    return saved_run(document, folder, SavedWindows())
 
 
 class Recording:
@@ -74,7 +84,7 @@ class Recording:
 
     def read(self, clauses: list[dict[str, Any]] | None = None) -> RecordedRun:
         self._recorder.close()
-        return read_recorded(self.folder, {"deployment": {"base_url": BASE}, "clauses": clauses or []})
+        return read_recorded(self.folder, saved(self.folder, clauses or []))
 
 
 @pytest.fixture
@@ -168,7 +178,7 @@ def test_evidence_is_named_by_number_or_clause(recording: Recording) -> None:
     for size in (30, 10, 20):
         recording.exchange(b"x" * size)
     shown = [{"exchange": n, "test": "t", "expected": "e", "observed": "o"} for n in (1, 2, None, 99)]
-    run = recording.read([{"id": "ACK-03", "verdict": "fail", "evidence": shown}, {"id": "nonsense"}])
+    run = recording.read([{"id": "ACK-03", "level": "must", "verdict": "fail", "evidence": shown}])
     assert (run.find("3").id, run.find("ack-03").id) == (3, 2)
     for name in ("4", "0", "ACK-04", "ACK-99", "-1", "", "²", "9" * 5000):
         with pytest.raises(CannotReplay):
@@ -184,7 +194,7 @@ def test_lines_that_are_not_an_exchange_are_skipped(recording: Recording) -> Non
 
 def test_a_run_without_exchanges_is_told(tmp_path: Path) -> None:
     with pytest.raises(CannotReplay, match="check or a gate"):
-        read_recorded(tmp_path, {})
+        read_recorded(tmp_path, saved(tmp_path, []))
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Reports to print: one builder, in which each clause can be given the findings that a test needs."""
+"""Builders of reports, with the verdicts and findings that a test needs."""
 
 from __future__ import annotations
 
@@ -37,15 +37,17 @@ LIMITS = (
 
 def finding(clause: str, verdict: Verdict, text: str = "", *, shown: bool = True) -> Finding:
     evidence = Evidence(17, TRIGGER, f'HTTP 200\n\n{{"said": "{text}"}}', f"curl --request POST 'https://x/{text}'")
-    told = text or f"what happened to {clause}"
+    message = text or f"what happened to {clause}"
     if verdict is Verdict.FAIL:
-        return Finding(clause, verdict, f"test of {clause} {text}", told, "", told, (evidence,) if shown else (), 0.25)
-    return Finding(clause, verdict, f"test of {clause}", "" if verdict is Verdict.PASS else told, seconds=0.5)
+        return Finding(
+            clause, verdict, f"test of {clause} {text}", message, "", message, (evidence,) if shown else (), 0.25
+        )
+    return Finding(clause, verdict, f"test of {clause}", "" if verdict is Verdict.PASS else message, seconds=0.5)
 
 
 @pytest.fixture(scope="session")
 def make_report() -> Callable[..., RunReport]:
-    """Builds a report in which all clauses pass, but for those given."""
+    """Builds a report in which all clauses pass except the given ones."""
 
     def make(
         verdicts: Mapping[str, Verdict] | None = None,
@@ -74,7 +76,6 @@ def make_report() -> Callable[..., RunReport]:
             "seconds": 12.3456,
             "base_url": "https://ivr.example.com:22222",
             "embedded": False,
-            "variation": (),
             "seed": 4242,
             "level": Level.SHOULD,
             "calls_accepted": 53,
@@ -94,7 +95,7 @@ def make_report() -> Callable[..., RunReport]:
 
 @pytest.fixture(scope="session")
 def of_every_kind(make_report: Callable[..., RunReport]) -> Callable[..., RunReport]:
-    """Builds a report that holds each verdict at least once, and `text` wherever a deployment has a say."""
+    """Builds a report with each verdict at least once, and with `text` wherever a deployment provides text."""
 
     def make(text: str = "", **changed: Any) -> RunReport:
         verdicts = {

@@ -1,4 +1,4 @@
-"""What deployments may send to spoil a report: one catalogue for all formats, and a record that is full of it."""
+"""Hostile text that deployments may send, for all report formats, and recordings that contain it."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ HOSTILE: dict[str, str] = {
     "quotes": ">" * 50_000,
     "scripts": "電話 звонок مكالمة ☎️ 🏳️‍🌈",
 }
-"""What it does to whom -> the text."""
+"""Kind of attack -> the text."""
 
 
 def hostile_record(path: Path, *texts: str) -> Path:
-    """A record of exchanges (`exchanges.ndjson`) as a run writes it, with each text wherever a deployment has a say."""
+    """Exchanges as a run writes them to `exchanges.ndjson`, with each text wherever a deployment provides text."""
     recorder = Recorder(Redactor("the-access-token-of-this-run", {}), path)
     for text in texts:
         sent = text.encode("utf-8", "surrogatepass")
@@ -76,7 +76,7 @@ def hostile_record(path: Path, *texts: str) -> Path:
 
 
 def hostile_windows(path: Path, *texts: str) -> Path:
-    """A record of load windows (`load_windows.ndjson`) with each text where a text may be, and where none should."""
+    """Load windows (`load_windows.ndjson`) with each text in members of the right and of the wrong type."""
     windows = [
         {"from_s": 0.0, "to_s": text, "phase": text, "limited": True, "limited_by": [text, text], "cpu": {"a": text}}
         for text in texts

@@ -11,7 +11,7 @@ import pytest
 from ringback.reporting import RunReport
 from ringback.reporting import artifacts as module
 from ringback.reporting.artifacts import ARTIFACTS, PROMISED, write_all, write_promised
-from ringback.reporting.markdown import summary_page
+from ringback.reporting.formats.markdown import summary_page
 
 from .hostile_evidence import HARMLESS, HOSTILE, hostile_record, hostile_windows
 
@@ -20,7 +20,7 @@ MakeReport = Callable[..., RunReport]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run's directory with all that the writers read."""
+    """A run's directory with all files that the writers read."""
     hostile_record(tmp_path / "exchanges.ndjson", HARMLESS)
     hostile_windows(tmp_path / "load_windows.ndjson", HARMLESS)
     return tmp_path
@@ -36,7 +36,7 @@ def test_everything_is_written_and_what_is_promised_comes_first(run: Path, of_ev
     assert ARTIFACTS[:3] == PROMISED == ("verdict.json", "junit.xml", "summary.md")
 
 
-def test_a_run_that_met_nobody_leaves_what_is_promised(tmp_path: Path, make_report: MakeReport) -> None:
+def test_an_unreachable_deployment_leaves_the_promised_files(tmp_path: Path, make_report: MakeReport) -> None:
     assert write_all(make_report(clauses=()), tmp_path / "new", environment={}) == []
     assert written(tmp_path / "new") == {"verdict.json", "junit.xml", "summary.md", "results.sarif", "badge.svg"}
     assert json.loads((tmp_path / "new" / "verdict.json").read_text())["exit_code"] == 3
@@ -62,7 +62,7 @@ def test_one_that_cannot_be_written_takes_no_other_along(run: Path, of_every_kin
 
 @pytest.mark.parametrize("faulty", ARTIFACTS)
 @pytest.mark.parametrize("error", [ValueError("x\n::error::y"), MemoryError(), RecursionError(), UnicodeError()])
-def test_a_fault_of_ours_takes_no_other_along(
+def test_an_internal_error_in_one_report_leaves_the_others(
     run: Path, of_every_kind: MakeReport, monkeypatch: pytest.MonkeyPatch, faulty: str, error: Exception
 ) -> None:
     def broken(report: RunReport, directory: Path) -> None:
@@ -71,11 +71,11 @@ def test_a_fault_of_ours_takes_no_other_along(
     writers = tuple((name, broken if name == faulty else writer) for name, writer in module._WRITERS)
     monkeypatch.setattr(module, "_WRITERS", writers)
     notes = write_all(of_every_kind(), run, environment={})
-    assert notes == [f"{faulty} was not written, by a fault of Ringback's own: {type(error).__name__}"]
+    assert notes == [f"{faulty} was not written because of an internal error: {type(error).__name__}"]
     assert written(run) == set(ARTIFACTS) - {faulty}
 
 
-def test_a_full_disk_is_told_and_leaves_no_halves(
+def test_a_full_disk_becomes_a_note_and_leaves_no_partial_file(
     run: Path, of_every_kind: MakeReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, data: bytes) -> int:
@@ -122,5 +122,5 @@ def test_hostile_evidence_stops_no_writer(tmp_path: Path, of_every_kind: MakeRep
     text = HOSTILE[kind]
     hostile_record(tmp_path / "exchanges.ndjson", text)
     hostile_windows(tmp_path / "load_windows.ndjson", text)
-    assert write_all(of_every_kind(text, base_url=text, variation=(text,)), tmp_path, environment={}) == []
+    assert write_all(of_every_kind(text, base_url=text, faults=(text,)), tmp_path, environment={}) == []
     assert written(tmp_path) == set(ARTIFACTS)

@@ -9,7 +9,8 @@ import pytest
 
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.reporting import RunReport
-from ringback.reporting.badge import BADGE_FILE, badge, write_badge
+from ringback.reporting.formats.badge import badge, write_badge
+from ringback.rundir.names import BADGE_FILE
 
 from .hostile_evidence import HARMLESS, HOSTILE
 
@@ -25,7 +26,7 @@ def contrast_to_white(colour: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "changed", "told", "title"),
+    ("verdicts", "changed", "shown", "title"),
     [
         ({}, {}, "pass 53/53", "Ringback: pass. 53 of 53 clauses pass"),
         ({"ACK-03": Verdict.FAIL}, {}, "fail 52/53", "Ringback: fail. 1 of 53 clauses broken, 52 of 53 clauses pass"),
@@ -44,13 +45,13 @@ def test_the_verdict_can_be_read_and_heard(
     make_report: MakeReport,
     verdicts: dict[str, Verdict],
     changed: dict[str, Any],
-    told: str,
+    shown: str,
     title: str,
 ) -> None:
     path = write_badge(make_report(verdicts, **changed), tmp_path)
     assert path == tmp_path / BADGE_FILE
     root = ET.fromstring(path.read_bytes())
-    assert [text.text for text in root.iter(f"{SVG}text")] == ["ringback", told]
+    assert [text.text for text in root.iter(f"{SVG}text")] == ["ringback", shown]
     assert root.get("role") == "img"
     assert root.get("aria-label") == root.findtext(f"{SVG}title")
     assert (root.findtext(f"{SVG}title") or "").startswith(title)
@@ -63,6 +64,6 @@ def test_the_verdict_can_be_read_and_heard(
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_nothing_that_a_deployment_says_gets_in(of_every_kind: MakeReport, kind: str) -> None:
+def test_text_of_a_deployment_is_not_in_the_badge(of_every_kind: MakeReport, kind: str) -> None:
     text = HOSTILE[kind]
-    assert badge(of_every_kind(text, base_url=text, variation=(text,))) == badge(of_every_kind(HARMLESS))
+    assert badge(of_every_kind(text, base_url=text, faults=(text,))) == badge(of_every_kind(HARMLESS))

@@ -15,7 +15,8 @@ from ringback.contract.verdict import Evidence, Finding, Verdict
 from ringback.deployment.evidence import Recorder
 from ringback.deployment.redaction import Redactor
 from ringback.reporting import RunReport
-from ringback.reporting.har import EXCHANGES_FILE, HAR_FILE, har_document, write_har
+from ringback.reporting.formats.har import har_document, write_har
+from ringback.rundir.names import EXCHANGES_FILE, HAR_FILE
 
 from .hostile_evidence import HOSTILE, hostile_record
 
@@ -28,7 +29,7 @@ VALIDATOR = jsonschema.Draft6Validator({"$ref": "har.json#"}, registry=REGISTRY)
 
 
 def valid(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries of an archive that fits the schema and what the format says beside it."""
+    """The entries of an archive, checked against the schema and the text of the format."""
     VALIDATOR.validate(document)
     entries = document["log"]["entries"]
     for entry in entries:
@@ -82,7 +83,7 @@ def test_exchanges_as_developer_tools_read_them(tmp_path: Path, make_report: Mak
     assert "4 of 4 recorded exchanges" in document["log"]["comment"]
 
 
-def test_what_was_redacted_stays_so(tmp_path: Path, make_report: MakeReport) -> None:
+def test_redacted_text_stays_redacted(tmp_path: Path, make_report: MakeReport) -> None:
     recorded(tmp_path / EXCHANGES_FILE)
     write_har(make_report(), tmp_path)
     written = (tmp_path / HAR_FILE).read_text()
@@ -91,10 +92,10 @@ def test_what_was_redacted_stays_so(tmp_path: Path, make_report: MakeReport) -> 
     assert "$RINGBACK_LINES__BUSY" in written
 
 
-def test_evidence_is_named_and_kept_first(tmp_path: Path, make_report: MakeReport) -> None:
-    path = recorded(tmp_path / EXCHANGES_FILE, 50)
+def test_evidence_is_named_and_comes_first(tmp_path: Path, make_report: MakeReport) -> None:
+    recorded(tmp_path / EXCHANGES_FILE, 50)
     finding = Finding("ACK-03", Verdict.FAIL, "t", "s", evidence=(Evidence(40, "r", "a", "c"),))
-    document = har_document(make_report(findings=[finding]), path, most_entries=3)
+    document = har_document(make_report(findings=[finding]), tmp_path, most_entries=3)
     comments = [entry["comment"] for entry in valid(document)]
     assert comments == [
         "exchange 1: trigger 0",
@@ -106,10 +107,10 @@ def test_evidence_is_named_and_kept_first(tmp_path: Path, make_report: MakeRepor
 
 
 def test_the_size_is_bounded(tmp_path: Path, make_report: MakeReport) -> None:
-    path = recorded(tmp_path / EXCHANGES_FILE, 100, b"y" * 10_000)
-    document = har_document(make_report(), path, most_bytes=100_000)
+    recorded(tmp_path / EXCHANGES_FILE, 100, b"y" * 10_000)
+    document = har_document(make_report(), tmp_path, most_bytes=100_000)
     entries = valid(document)
-    assert 5 < len(entries) < 15  # the last one is small, and fits
+    assert 5 < len(entries) < 15  # the last one is small
     assert len(json.dumps(document["log"]["entries"])) < 110_000
     assert f"The other {101 - len(entries)} were left out" in document["log"]["comment"]
 
@@ -124,18 +125,18 @@ def test_the_size_is_bounded(tmp_path: Path, make_report: MakeReport) -> None:
         b'{"id": "9", "started": "2026-01-01T00:00:00Z"}\n{"id": 9, "started": "yesterday"}\n',
     ],
 )
-def test_what_is_no_exchange_is_passed_over(tmp_path: Path, make_report: MakeReport, broken: bytes) -> None:
+def test_lines_without_an_exchange_are_skipped(tmp_path: Path, make_report: MakeReport, broken: bytes) -> None:
     path = recorded(tmp_path / EXCHANGES_FILE)
     with path.open("ab") as file:
         file.write(broken)
-    assert len(valid(har_document(make_report(), path))) == 4
+    assert len(valid(har_document(make_report(), tmp_path))) == 4
 
 
-def test_members_of_other_kinds_are_survived(tmp_path: Path, make_report: MakeReport) -> None:
+def test_members_of_wrong_types_are_tolerated(tmp_path: Path, make_report: MakeReport) -> None:
     path = tmp_path / EXCHANGES_FILE
     odd = {"id": 1, "started": "2026-01-01T00:00:00", "seconds": -3, "request": {"headers": [["a"], 7, ["b", 5]]}}
     path.write_text(json.dumps({**odd, "response": {"status": "x", "headers": {}, "bytes": "many", "body": 7}}))
-    (entry,) = valid(har_document(make_report(), path))
+    (entry,) = valid(har_document(make_report(), tmp_path))
     assert (entry["time"], entry["response"]["status"], entry["startedDateTime"][-6:]) == (0.0, 0, "+00:00")
 
 

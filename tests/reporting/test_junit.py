@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ringback.contract.clauses import CLAUSES, SECTIONS
 from ringback.contract.verdict import Finding, Verdict
-from ringback.reporting import JUNIT_FILE, RunReport, write_junit
+from ringback.reporting import RunReport, write_junit
+from ringback.rundir.names import JUNIT_FILE
 
 MakeReport = Callable[..., RunReport]
 
@@ -25,7 +26,7 @@ ATTRIBUTES = {
     "skipped": ({"type", "message"}, set()),
     "system-out": (set(), set()),
 }
-"""Attributes that each element must have, and those that it may: what all common readers of JUnit files share."""
+"""Required and optional attributes of each element, as all common readers of JUnit files accept them."""
 CHILDREN = {
     "testsuites": {"testsuite"},
     "testsuite": {"properties", "testcase"},
@@ -77,8 +78,8 @@ def test_what_each_verdict_becomes(tmp_path: Path, of_every_kind: MakeReport) ->
     failure = case(root, "ACK-03").find("failure")
     assert failure is not None
     assert failure.attrib == {"type": "must", "message": "what happened to ACK-03"}
-    for told in ("expected: ", "observed: what happened to ACK-03", "POST https://ivr", "curl --request", "mend: "):
-        assert told in (failure.text or "")
+    for shown in ("expected: ", "observed: what happened to ACK-03", "POST https://ivr", "curl --request", "fix: "):
+        assert shown in (failure.text or "")
     error = case(root, "STA-02").find("error")
     assert error is not None
     assert error.attrib == {"type": "inconclusive", "message": "what happened to STA-02"}
@@ -127,6 +128,6 @@ def test_hostile_text_stays_text(tmp_path: Path, of_every_kind: MakeReport, text
 def test_any_text_leaves_it_well_formed(
     tmp_path_factory: pytest.TempPathFactory, of_every_kind: MakeReport, text: str
 ) -> None:
-    root = written(of_every_kind(text, base_url=text, variation=(text,)), tmp_path_factory.getbasetemp() / "junit")
-    told = "".join(root.itertext()) + "".join(value for element in root.iter() for value in element.attrib.values())
-    assert all(character.isprintable() or character == "\n" for character in told)
+    root = written(of_every_kind(text, base_url=text, faults=(text,)), tmp_path_factory.getbasetemp() / "junit")
+    shown = "".join(root.itertext()) + "".join(value for element in root.iter() for value in element.attrib.values())
+    assert all(character.isprintable() or character == "\n" for character in shown)

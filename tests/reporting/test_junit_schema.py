@@ -1,4 +1,4 @@
-"""`junit.xml` held to the schema that Jenkins' xUnit plugin publishes, by a validator that shares no code with it."""
+"""`junit.xml` against the schema of Jenkins' xUnit plugin, with an independent validator."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ def test_a_run_without_clauses_fits(tmp_path: Path, make_report: MakeReport) -> 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_evidence_fits(tmp_path: Path, of_every_kind: MakeReport, kind: str) -> None:
     text = HOSTILE[kind]
-    SCHEMA.validate(str(write_junit(of_every_kind(text, base_url=text, variation=(text,)), tmp_path)))
+    SCHEMA.validate(str(write_junit(of_every_kind(text, base_url=text, faults=(text,)), tmp_path)))

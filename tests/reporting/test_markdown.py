@@ -15,25 +15,25 @@ from markdown_it import MarkdownIt
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Evidence, Finding, LimitResult, Verdict
 from ringback.reporting import RunReport
-from ringback.reporting.markdown import (
+from ringback.reporting.formats.markdown import (
     MOST_CHARACTERS,
-    SUMMARY_FILE,
     append_summary,
     code,
     summary_page,
     write_summary,
 )
+from ringback.rundir.names import SUMMARY_FILE
 
 from .hostile_evidence import HARMLESS, HOSTILE
 
 MakeReport = Callable[..., RunReport]
 OURS = {"h2", "h3", "p", "table", "tr", "th", "td", "b", "br", "code", "pre", "details", "summary", "ul", "li"}
-"""The elements that a page is made of."""
+"""The elements of a page."""
 AS_ADDED = {"thead", "tbody"}
 
 
 class Outline(HTMLParser):
-    """What a rendered page consists of: its elements, the text inside `code`, and the text outside."""
+    """A rendered page: its elements, the text inside `code`, and the text outside."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -89,31 +89,31 @@ def outline(page: str, renderer: str) -> Outline:
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
-def test_the_page_says_it_all_at_a_glance(of_every_kind: MakeReport, renderer: str) -> None:
+def test_the_page_shows_verdict_clauses_limits_and_load(of_every_kind: MakeReport, renderer: str) -> None:
     seen = outline(summary_page(of_every_kind()), renderer)
     outside, inside = "".join(seen.outside), "\n".join(seen.inside)
     assert outside.startswith("❌ Ringback gate: fail\n1 of 53 clauses broken, 1 of 3 limits broken")
-    for told in (
+    for message in (
         "ACK-03 must",
         "Every accepted call gets an id of its own",
         "53 of at most 60",
-        "To mend: Draw the id",
+        "To fix: Draw the id",
     ):
-        assert told in outside
-    for told in (
+        assert message in outside
+    for message in (
         "https://ivr.example.com:22222",
         "a different UniqueId for every accepted trigger",
         "what happened to ACK-03",
         "trigger.latency_ms.p99 < 500",
-        "p50 2.13, p95 6.1, p99 512.3, p99.9 1,893, max 1,902",
+        "p50 2.13, p90 4.40, p95 6.10, p99 512, p99.9 1,893, max 1,902",
         "597 accepted, 595 final, 2 lost",
-        "ringback gate --base-url https://ivr.example.com:22222 --seed 4242",
+        "ringback gate --config ringback.toml --base-url https://ivr.example.com:22222 --seed 4242",
         "curl --request POST 'https://x/'",
         "POST https://ivr.example.com:22222/v2/call\nHost: ivr.example.com",
         "vendor ticket 4711",
         "17 triggers waited for a rate limit",
     ):
-        assert told in inside
+        assert message in inside
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_the_page_says_it_all_at_a_glance(of_every_kind: MakeReport, renderer: s
         ({"STA-02": Verdict.INCONCLUSIVE}, {}, "⚠️ Ringback check: inconclusive\n1 clause undecided, 52 of 53"),
         ({}, {"interrupted": True}, "⚠️ Ringback check: inconclusive\ninterrupted, 53 of 53 clauses pass"),
         ({}, {"clauses": ()}, "⚠️ Ringback check: inconclusive\nno verdict could be reached"),
-        ({}, {"embedded": True, "variation": ("lost-call",)}, "✅ Ringback check: pass"),
+        ({}, {"embedded": True, "faults": ("lost-call",)}, "✅ Ringback check: pass"),
     ],
 )
 def test_every_way_to_end_has_a_title(
@@ -132,7 +132,7 @@ def test_every_way_to_end_has_a_title(
     assert "".join(outline(summary_page(make_report(verdicts, **changed)), "github").outside).startswith(title)
 
 
-def test_a_check_of_the_broken_clauses_alone_is_told(make_report: MakeReport) -> None:
+def test_the_page_has_a_command_for_the_broken_clauses(make_report: MakeReport) -> None:
     report = make_report({"ACK-03": Verdict.FAIL, "RES-01": Verdict.FAIL}, embedded=True)
     assert "<pre><code>ringback check --clause ACK-03 --clause RES-01 --seed 4242</code></pre>" in summary_page(report)
 
@@ -145,7 +145,7 @@ def test_a_limit_alone_is_a_reason(make_report: MakeReport) -> None:
 
 
 @pytest.mark.parametrize("load", [{}, {"scenario": 7}, {"trigger": "?", "calls": {"lost": "x"}, "generator": None}])
-def test_a_load_that_measured_little_is_told_all_the_same(make_report: MakeReport, load: dict[str, object]) -> None:
+def test_a_load_with_few_figures_is_shown(make_report: MakeReport, load: dict[str, object]) -> None:
     outline(summary_page(make_report(load=load)), "github")
 
 
@@ -153,7 +153,7 @@ def check_inert(page: str) -> None:
     assert len(page) <= MOST_CHARACTERS
     page.encode("utf-8")
     assert all(c.isprintable() or c == "\n" for c in page)
-    # Neither a runner that reads this as a log nor a forge that links names finds anything to act upon.
+    # There are no workflow commands and no mentions.
     assert "@" not in page
     assert "::" not in page
     assert "##[" not in page
@@ -165,11 +165,11 @@ def check_inert(page: str) -> None:
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_evidence_adds_no_element(of_every_kind: MakeReport, kind: str, renderer: str) -> None:
     def page(text: str) -> str:
-        return summary_page(of_every_kind(text, base_url=text, variation=(text,)))
+        return summary_page(of_every_kind(text, base_url=text, faults=(text,)))
 
     check_inert(page(HOSTILE[kind]))
     hostile, harmless = outline(page(HOSTILE[kind]), renderer), outline(page(HARMLESS), renderer)
-    if len(HOSTILE[kind]) < 400 and "\0" not in HOSTILE[kind]:  # a curl line that is too long, or can't be, is left out
+    if len(HOSTILE[kind]) < 400 and "\0" not in HOSTILE[kind]:  # otherwise there is no curl line
         assert hostile.elements == harmless.elements
         assert "".join(hostile.outside) == "".join(harmless.outside)
         assert len(hostile.inside) >= len(harmless.inside)
@@ -210,15 +210,15 @@ def test_a_typical_page_is_short_and_the_longest_fits(make_report: MakeReport) -
     for renderer in RENDERERS:
         seen = outline(page, renderer)
         assert "TRN-02" in "".join(seen.outside)
-        assert "ringback gate --base-url" in "".join(seen.inside)
+        assert "ringback gate --config ringback.toml --base-url" in "".join(seen.inside)
 
 
-def test_evidence_that_is_left_out_is_told(make_report: MakeReport) -> None:
+def test_evidence_that_is_left_out_is_counted(make_report: MakeReport) -> None:
     page = summary_page(make_report(dict.fromkeys(CLAUSES, Verdict.FAIL), text="x" * 200))
-    told = re.search(r"<p>verdict.json has request, answer and curl line of (\d+) more.</p>", page)
-    assert told is not None
+    message = re.search(r"<p>verdict.json has request, answer and curl line of (\d+) more.</p>", page)
+    assert message is not None
     assert page.count("<summary><b>") >= 1
-    assert page.count("<summary><b>") + int(told[1]) == 49  # advisory clauses only warn
+    assert page.count("<summary><b>") + int(message[1]) == 49  # advisory clauses only warn
 
 
 def test_the_file_is_the_page(tmp_path: Path, of_every_kind: MakeReport) -> None:

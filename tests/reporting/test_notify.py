@@ -13,7 +13,7 @@ import pytest
 
 from ringback.contract.verdict import Verdict
 from ringback.reporting import RunReport, verdict_document
-from ringback.reporting.notify import notification, notify
+from ringback.reporting.formats.notify import notification, notify
 
 MakeReport = Callable[..., RunReport]
 TOKEN = "hook-token-SECRET"
@@ -21,7 +21,7 @@ PATH = "/hooks/PATH-SECRET?key=QUERY-SECRET"
 
 
 class Hook(http.server.ThreadingHTTPServer):
-    """Answers with the given statuses in turn (the last one again and again), and keeps what it was sent."""
+    """Answers with the given statuses in turn (and then repeats the last one), and records the requests."""
 
     daemon_threads = True
 
@@ -88,21 +88,21 @@ def test_without_a_token_there_is_no_authorization(of_every_kind: MakeReport) ->
     assert "authorization" not in server.requests[0][1]
 
 
-def test_what_is_told(of_every_kind: MakeReport) -> None:
-    told = notification(verdict_document(of_every_kind("what a deployment said", embedded=True)))
-    assert told["schema"] == "ringback/notification/1"
-    assert (told["verdict"], told["exit_code"], told["command"]) == ("fail", 1, "gate")
-    assert told["calls"] == {"accepted": 53, "may_have_dialled": 0, "budget": 60}
-    assert told["deployment"] == {"base_url": "https://ivr.example.com:22222", "embedded": True}
-    assert (told["failing"], told["undecided"], told["waived"]) == (["ACK-03"], ["STA-02"], ["RES-04"])
-    assert told["broken_limits"] == [{"metric": "trigger.latency_ms.p99", "limit": "< 500", "value": 512.3}]
-    assert told["load"]["calls"]["lost"] == 2
-    assert told["load"]["trigger"]["latency_ms"] == {"p50": 2.13, "p95": 6.1, "p99": 512.3, "max": 1902.1}
-    assert "what a deployment said" not in json.dumps(told)
+def test_the_message_has_verdict_and_counts(of_every_kind: MakeReport) -> None:
+    shown = notification(verdict_document(of_every_kind("what a deployment said", embedded=True)))
+    assert shown["schema"] == "ringback/notification/1"
+    assert (shown["verdict"], shown["exit_code"], shown["command"]) == ("fail", 1, "gate")
+    assert shown["calls"] == {"accepted": 53, "may_have_dialled": 0, "budget": 60}
+    assert shown["deployment"] == {"base_url": "https://ivr.example.com:22222", "embedded": True}
+    assert (shown["failing"], shown["undecided"], shown["waived"]) == (["ACK-03"], ["STA-02"], ["RES-04"])
+    assert shown["broken_limits"] == [{"metric": "trigger.latency_ms.p99", "limit": "< 500", "value": 512.3}]
+    assert shown["load"]["calls"]["lost"] == 2
+    assert shown["load"]["trigger"]["latency_ms"] == {"p50": 2.13, "p95": 6.1, "p99": 512.3, "max": 1902.1}
+    assert "what a deployment said" not in json.dumps(shown)
     assert notification({})["load"] is None
 
 
-def test_the_longest_run_is_told_shortly(make_report: MakeReport) -> None:
+def test_the_message_of_the_longest_run_is_short(make_report: MakeReport) -> None:
     report = make_report(dict.fromkeys(["ACK-03", "RES-01"], Verdict.FAIL), text="x" * 1_000_000)
     assert len(json.dumps(notification(verdict_document(report)))) < 2_000
 
@@ -130,7 +130,7 @@ def test_a_refusal_is_a_note(status: int, tries: int, why: str) -> None:
     assert [path for path, _, _ in server.requests] == [PATH] * tries
 
 
-def test_nobody_there_is_a_note() -> None:
+def test_an_unreachable_webhook_is_a_note() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
     note = notify(f"http://127.0.0.1:{port}{PATH}", TOKEN, {}, timeout=30)
@@ -154,7 +154,7 @@ def test_who_never_answers_is_left(answer: bytes) -> None:
     "url", ["", "x", "ftp://h/", "file:///etc/passwd", "http://", "http:///x", "https://[::1", "http://h:0/", "//h/x"]
 )
 def test_only_addresses_of_the_web(url: str) -> None:
-    assert notify(url, TOKEN, {}) == "the notification was not sent: its address is no http or https URL"
+    assert notify(url, TOKEN, {}) == "the notification was not sent: its address is not an http or https URL"
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_odd_addresses_are_notes(url: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "a\r\nX-Evil: 1", "ключ", " a", "a\x00"])
-def test_a_token_that_no_header_can_carry_is_a_note(token: str) -> None:
+def test_a_token_that_fits_no_header_is_a_note(token: str) -> None:
     with hook(200) as server:
         note = notify(server.url, token, {}, timeout=30)
-    assert note == ("the notification to 127.0.0.1 was not sent: its token is empty, or holds what no header can carry")
+    assert note == ("the notification to 127.0.0.1 was not sent: its token is empty or can't be put into a header")
     assert server.requests == []
 
 
@@ -189,8 +189,8 @@ def test_no_document_makes_it_raise(document: dict[str, Any]) -> None:
 def test_neither_notes_nor_logs_hold_a_secret(caplog: pytest.LogCaptureFixture, statuses: tuple[int, ...]) -> None:
     with hook(*statuses) as server, caplog.at_level(logging.DEBUG):
         note = notify(server.url, TOKEN, {}, timeout=30)
-    told = f"{note}\n{caplog.text}"
-    assert "SECRET" not in told
+    shown = f"{note}\n{caplog.text}"
+    assert "SECRET" not in shown
     assert logging.getLogger("httpx").filters == []
 
 

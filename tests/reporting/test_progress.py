@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from ringback.reporting import Progress
-from ringback.reporting.screen import ReportConsole
+from ringback.reporting.terminal.screen import ReportConsole
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 
 
 @dataclass
 class Pty:
-    """A terminal of our own: what is written to `file` arrives in `seen`."""
+    """A pseudo-terminal: text written to `file` arrives in `seen`."""
 
     file: io.TextIOWrapper
     master: int
@@ -71,7 +71,7 @@ def test_a_terminal_sees_one_line(pty: Pty) -> None:
     assert "said meanwhile" in pty.seen
     assert pty.seen.index(HIDE) < pty.seen.rindex(SHOW)
     assert screen.file is pty.file
-    assert "\x1b[1A" not in pty.seen.split("said meanwhile")[0]  # never two lines high
+    assert "\x1b[1A" not in pty.seen.split("said meanwhile")[0]  # the view has only one line
 
 
 def test_a_narrow_terminal_still_sees_one_line(pty: Pty) -> None:
@@ -84,7 +84,7 @@ def test_a_narrow_terminal_still_sees_one_line(pty: Pty) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_the_terminal_is_restored_whatever_happens(pty: Pty, error: type[BaseException]) -> None:
+def test_the_terminal_is_restored_after_an_exception(pty: Pty, error: type[BaseException]) -> None:
     screen = ReportConsole(file=pty.file)
     threads = set(threading.enumerate())
     with pytest.raises(error), Progress(screen) as progress:
@@ -105,7 +105,7 @@ def test_at_most_eight_updates_a_second(pty: Pty) -> None:
         while time.monotonic() < begun + 1:
             updates += 1
             progress.update(updates, 10**9, 0, 60, 0)
-            time.sleep(0.0005)  # lets the thread run that draws
+            time.sleep(0.0005)  # lets the drawing thread run
     seconds = time.monotonic() - begun
     pty.wait_for(SHOW)
     drawn = len(re.findall(r"\d+ of 1000000000 clauses", pty.seen))
@@ -128,7 +128,7 @@ def test_many_threads_may_update(pty: Pty) -> None:
 
 
 def test_redirected_output_does_not_swallow_it(pty: Pty) -> None:
-    """As pytest does it: another file takes the place of the descriptor, and puts it back."""
+    """Replace the file descriptor by another file and restore it, as pytest does."""
     kept = os.dup(pty.file.fileno())
     try:
         with Progress(ReportConsole(file=pty.file, width=100)) as progress, Path(os.devnull).open("w") as silence:
@@ -142,7 +142,7 @@ def test_redirected_output_does_not_swallow_it(pty: Pty) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"force_terminal": True}, {"terse": True}])
-def test_nobody_watching_means_nothing_written(options: dict[str, bool]) -> None:
+def test_without_a_terminal_nothing_is_written(options: dict[str, bool]) -> None:
     pipe, threads = io.StringIO(), threading.enumerate()
     with Progress(ReportConsole(file=pipe, **options)) as progress:
         progress.update(1, 53, 1, 60, 1, "doing")
@@ -150,7 +150,7 @@ def test_nobody_watching_means_nothing_written(options: dict[str, bool]) -> None
     assert pipe.getvalue() == ""
 
 
-def test_quiet_on_a_terminal_means_nothing_written(pty: Pty) -> None:
+def test_quiet_on_a_terminal_writes_nothing(pty: Pty) -> None:
     threads = threading.enumerate()
     with Progress(ReportConsole(file=pty.file, terse=True)) as progress:
         progress.update(1, 53, 1, 60, 1, "doing")

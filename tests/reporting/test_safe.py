@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringback.reporting import one_line, printable
-from ringback.reporting.safe import shell_line
+from ringback.reporting.model.safe import shell_line
 
 ANYTHING = st.text(st.characters(exclude_categories=()))
 
@@ -46,7 +46,7 @@ def test_a_cut_says_what_is_missing() -> None:
 
 @settings(deadline=None)
 @given(text=ANYTHING, limit=st.integers(1, 100))
-def test_nothing_that_acts_is_left(text: str, limit: int) -> None:
+def test_only_harmless_characters_are_left(text: str, limit: int) -> None:
     assert one_line(text, limit).isprintable()
     assert len(one_line(text, limit)) <= limit
     assert printable(text, limit).replace("\n", "").isprintable()

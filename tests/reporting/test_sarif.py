@@ -15,8 +15,9 @@ from ringback.contract.clauses import CLAUSES
 from ringback.contract.places import clause_lines
 from ringback.contract.verdict import Verdict
 from ringback.reporting import RunReport
-from ringback.reporting.sarif import SARIF_FILE, sarif_document, write_sarif
+from ringback.reporting.formats.sarif import sarif_document, write_sarif
 from ringback.resources import openapi_path
+from ringback.rundir.names import SARIF_FILE
 
 from .hostile_evidence import HOSTILE
 
@@ -68,17 +69,17 @@ def test_what_each_verdict_becomes(of_every_kind: MakeReport) -> None:
     assert limit["message"]["text"] == "trigger.latency_ms.p99 < 500 is broken. Measured: 512.3."
 
 
-def test_what_could_not_be_decided_accuses_nobody(make_report: MakeReport) -> None:
+def test_undecided_clauses_are_notifications(make_report: MakeReport) -> None:
     run = run_of(make_report({"STA-02": Verdict.INCONCLUSIVE}, notes=("a note",)))
     assert run["results"] == []
     invocation = run["invocations"][0]
     assert (invocation["executionSuccessful"], invocation["exitCode"]) == (False, 3)
-    told = invocation["toolExecutionNotifications"]
-    assert [entry["message"]["text"] for entry in told] == [
+    shown = invocation["toolExecutionNotifications"]
+    assert [entry["message"]["text"] for entry in shown] == [
         "STA-02 could not be decided: what happened to STA-02",
         "a note",
     ]
-    assert told[0]["associatedRule"]["id"] == "STA-02"
+    assert shown[0]["associatedRule"]["id"] == "STA-02"
 
 
 def test_a_result_points_at_the_line_that_names_its_clause(of_every_kind: MakeReport) -> None:
@@ -92,7 +93,7 @@ def test_a_result_points_at_the_line_that_names_its_clause(of_every_kind: MakeRe
     assert "ACK-03" in lines[place["region"]["startLine"] - 1]
 
 
-def test_fingerprints_outlive_a_run_and_tell_deviations_apart(of_every_kind: MakeReport) -> None:
+def test_fingerprints_are_stable_and_distinguish_deviations(of_every_kind: MakeReport) -> None:
     def fingerprints(report: RunReport) -> list[dict[str, str]]:
         return [result["partialFingerprints"] for result in run_of(report)["results"]]
 
@@ -132,7 +133,7 @@ def check_inert(report: RunReport) -> None:
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_evidence_stays_text(tmp_path: Path, of_every_kind: MakeReport, kind: str) -> None:
-    report = of_every_kind(HOSTILE[kind], base_url=HOSTILE[kind], variation=(HOSTILE[kind],))
+    report = of_every_kind(HOSTILE[kind], base_url=HOSTILE[kind], faults=(HOSTILE[kind],))
     check_inert(report)
     written = write_sarif(report, tmp_path)
     assert written == tmp_path / SARIF_FILE

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ringback.reporting.tables import WINDOWS_CSV_FILE, WINDOWS_FILE, windows_table, write_windows
+from ringback.reporting.formats.windows_csv import windows_table, write_windows
+from ringback.rundir.names import WINDOWS_CSV_FILE, WINDOWS_FILE
+from ringback.rundir.windows import read_windows
 
 from .hostile_evidence import HOSTILE, hostile_windows
 
@@ -21,7 +23,7 @@ WINDOW = {
 
 
 def table(path: Path) -> list[dict[str, str]]:
-    """The rows, by a reader that tolerates nothing."""
+    """The rows, read by a strict reader."""
     text = path.read_bytes().decode("utf-8")
     assert text.endswith("\r\n")
     lines = csv.reader(text.splitlines(keepends=True), strict=True)
@@ -48,16 +50,16 @@ def test_a_row_a_window_and_units_in_the_names(tmp_path: Path) -> None:
 
 def test_every_member_of_a_window_has_a_column(tmp_path: Path) -> None:
     (tmp_path / WINDOWS_FILE).write_text(json.dumps(WINDOW))
-    header = windows_table(tmp_path / WINDOWS_FILE).split("\r\n")[0].split(",")
+    header = windows_table(read_windows(tmp_path).windows).split("\r\n")[0].split(",")
     flat = [name for name, value in WINDOW.items() if not isinstance(value, dict)]
     flat += [f"{operation}_{name}" for operation in ("trigger", "poll") for name in ("count", "errors", *LATENCIES)]
     flat += [f"lag_{name}_ms" for name in ("p50", "p99", "max")]
     assert sorted(header) == sorted("cpu_cores" if name == "cpu" else name for name in flat)
 
 
-def test_lines_that_are_no_window_are_passed_over(tmp_path: Path) -> None:
+def test_lines_without_a_window_are_skipped(tmp_path: Path) -> None:
     (tmp_path / WINDOWS_FILE).write_bytes(b"7\n\xff\n" + json.dumps(WINDOW).encode() + b'\n{"from_s": 2')
-    assert len(windows_table(tmp_path / WINDOWS_FILE).splitlines()) == 2
+    assert len(windows_table(read_windows(tmp_path).windows).splitlines()) == 2
 
 
 def test_without_a_load_run_there_is_no_table(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_hostile_text_stays_one_inert_cell(tmp_path: Path, kind: str) -> None:
     assert path is not None
     assert path.stat().st_size < 20_000
     rows = table(path)
-    assert len(rows) == (1 if len(HOSTILE[kind]) > 500_000 else 2)  # no window of ours has a line as long as that
+    assert len(rows) == (1 if len(HOSTILE[kind]) > 500_000 else 2)  # longer than any line that Ringback writes
     for cell in rows[0].values():
         assert cell.isprintable()
         assert not cell.lstrip().startswith(("=", "+", "-", "@", "|", "%"))

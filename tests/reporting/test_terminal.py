@@ -17,8 +17,8 @@ from rich.cells import cell_len
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Evidence, Finding, Verdict
 from ringback.reporting import RunReport, console, print_plan, print_report
-from ringback.reporting.layout import spans
-from ringback.reporting.screen import ReportConsole
+from ringback.reporting.model.verdicts import spans
+from ringback.reporting.terminal.screen import ReportConsole
 
 MakeReport = Callable[..., RunReport]
 RUN = Path("reports/20260301T120000Z-check")
@@ -26,7 +26,7 @@ SGR = re.compile(r"\x1b\[[\d;]*m")
 
 
 class Terminal(io.StringIO):
-    """A terminal that remembers what was written."""
+    """A terminal that records what is written."""
 
     def isatty(self) -> bool:
         return True
@@ -63,7 +63,7 @@ def test_sections_count_and_name_what_did_not_pass(of_every_kind: MakeReport) ->
     assert line_with(text, "✓ ROB  ").endswith("5/5 pass")
 
 
-def test_a_failure_stands_alone(of_every_kind: MakeReport) -> None:
+def test_a_failure_shows_everything_about_itself(of_every_kind: MakeReport) -> None:
     text = printed(of_every_kind(), width=100)
     clause = CLAUSES["ACK-03"]
     block = text[text.index("✗ ACK-03") : text.index("\nWarnings")]
@@ -74,7 +74,7 @@ def test_a_failure_stands_alone(of_every_kind: MakeReport) -> None:
     assert "observed what happened to ACK-03" in flat
     assert "request POST https://ivr.example.com:22222/v2/call (exchange 17) Content-Type:" in flat
     assert "answer HTTP 200" in flat
-    assert f"mend {clause.fix}" in flat
+    assert f"fix {clause.fix}" in flat
     assert "Host:" not in block
 
 
@@ -112,7 +112,7 @@ def test_the_smallest_request_is_shown(make_report: MakeReport) -> None:
 
 @pytest.mark.parametrize(
     ("curl", "said"),
-    [("curl 'a\0b'", "NUL"), ("curl '" + "a" * 10_000 + "'", "a line of 10,007 characters, in verdict.json")],
+    [("curl 'a\0b'", "NUL"), ("curl '" + "a" * 10_000 + "'", "10,007 characters; see verdict.json")],
 )
 def test_a_line_that_cannot_be_pasted_is_not_shown(make_report: MakeReport, curl: str, said: str) -> None:
     evidence = Evidence(1, "POST https://x/v2/call\n\n" + "\n" * 500 + "a" * 10_000, "HTTP 500", curl)
@@ -130,24 +130,24 @@ def test_variables_to_set_are_named(make_report: MakeReport) -> None:
     assert "Set RINGBACK_ACCESS_TOKEN in your shell first." in flat
 
 
-def test_the_rest_is_told_with_its_reasons(of_every_kind: MakeReport) -> None:
+def test_other_clauses_are_shown_with_their_reasons(of_every_kind: MakeReport) -> None:
     text = printed(of_every_kind(), width=100)
     assert "Warnings\n! ACK-04  what happened to ACK-04\n" in text
     assert "Could not be decided\n? STA-02  what happened to STA-02\n" in text
     assert "~ RES-04  what happened to RES-04 (waived: vendor ticket 4711)\n" in text
     assert "✗ trigger.latency_ms.p99  < 500   fail: 512.3\n" in text
     assert "? poll.latency_ms.p99_9   < 100   not measured\n" in text
-    assert "arrivals  600 scheduled, 599 sent, 20.0 a second\n" in text
+    assert "arrivals  600 scheduled, 599 sent, 20 a second\n" in text
     assert "calls     597 accepted, 595 final, 2 lost, 0 duplicate ids, 0 wrong state, 0 unfinished\n" in text
-    assert line_with(text, "  trigger  ").split() == ["trigger", "2.1", "4.4", "6.1", "512", "1,893", "1,902", "599"]
+    assert line_with(text, "  trigger  ").split() == ["trigger", "2.13", "4.40", "6.10", "512", "1,893", "1,902", "599"]
     assert "errors    trigger: http_500 2, timeout 1\n" in text
     assert "capacity  812 a second, between 800 and 850\n" in text
-    assert "generator kept up, 34% of a core" in text
+    assert "generator kept up, 34.0 % of a core" in text
     assert "· 17 triggers waited for a rate limit\n" in text
     assert text.splitlines()[-1].startswith("FAIL  broken: ACK-03, trigger.latency_ms.p99 · 46 of 53 clauses pass, ")
 
 
-def test_the_same_reason_is_told_once(make_report: MakeReport) -> None:
+def test_the_same_reason_is_shown_once(make_report: MakeReport) -> None:
     same = [Finding(c, Verdict.INCONCLUSIVE, "t", "nobody answered") for c in ("ACK-01", "ACK-02", "ACK-03", "RES-01")]
     text = printed(make_report(findings=same))
     assert "? ACK-01 to ACK-03, RES-01\n  nobody answered\n" in text
@@ -155,7 +155,7 @@ def test_the_same_reason_is_told_once(make_report: MakeReport) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ids", "told"),
+    ("ids", "message"),
     [
         ([], ""),
         (["ACK-01", "ACK-02"], "ACK-01, ACK-02"),
@@ -163,8 +163,8 @@ def test_the_same_reason_is_told_once(make_report: MakeReport) -> None:
         (["ACK-02", "RES-03", "STA-04", "STA-06"], "ACK-02, RES-03, STA-04, STA-06"),
     ],
 )
-def test_three_and_more_in_a_row_are_a_span(ids: list[str], told: str) -> None:
-    assert spans(ids) == told
+def test_three_and_more_in_a_row_are_a_span(ids: list[str], message: str) -> None:
+    assert spans(ids) == message
 
 
 def test_an_interrupted_run_says_so(make_report: MakeReport) -> None:
@@ -178,7 +178,7 @@ def test_an_interrupted_run_says_so(make_report: MakeReport) -> None:
     "load",
     [{}, {"scenario": 7}, {"arrivals": None, "trigger": "?", "calls": {"lost": "x"}}, {"poll": {"latency_ms": {}}}],
 )
-def test_a_load_that_measured_little_is_printed_all_the_same(make_report: MakeReport, load: dict[str, Any]) -> None:
+def test_a_load_with_few_figures_is_printed(make_report: MakeReport, load: dict[str, Any]) -> None:
     assert "\nLoad" in printed(make_report(load=load))
 
 
@@ -248,7 +248,7 @@ def test_markup_is_not_obeyed(of_every_kind: MakeReport) -> None:
 
 @settings(deadline=None)
 @given(text=st.text(st.characters(exclude_categories=()), max_size=60), width=st.integers(10, 200))
-def test_nothing_hostile_reaches_the_terminal(of_every_kind: MakeReport, text: str, width: int) -> None:
+def test_hostile_text_is_harmless_on_the_terminal(of_every_kind: MakeReport, text: str, width: int) -> None:
     shown = printed(of_every_kind(text, base_url=text), width=width, force_terminal=True, color_system="truecolor")
     bare = SGR.sub("", shown)
     assert all(character.isprintable() or character == "\n" for character in bare)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import LimitResult, Verdict
-from ringback.loadgen.plan import LoadPlan
-from ringback.loadgen.section import empty_section
-from ringback.reporting import SCHEMA_PATH, VERDICT_FILE, RunReport, verdict_document, write_verdict
+from ringback.loadgen.metrics.section import empty_section
+from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.reporting import SCHEMA_PATH, RunReport, verdict_document, write_verdict
+from ringback.rundir.names import VERDICT_FILE
 
 MakeReport = Callable[..., RunReport]
 SCHEMA = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
@@ -42,7 +43,7 @@ def test_a_clause_of_each_verdict_fits_the_schema(make_report: MakeReport, verdi
 
 
 def test_a_report_of_every_kind_fits_the_schema(of_every_kind: MakeReport) -> None:
-    document = verdict_document(of_every_kind(embedded=True, variation=("pending-empty",)))
+    document = verdict_document(of_every_kind(embedded=True, dialects=("pending-empty",)))
     VALIDATOR.validate(document)
     assert document["verdict"] == "fail"
     assert document["exit_code"] == 1
@@ -78,7 +79,7 @@ def test_every_way_to_end_fits_the_schema(
     assert (document["verdict"], document["exit_code"]) == (verdict, code)
 
 
-def test_evidence_tells_what_to_expect_and_what_came(make_report: MakeReport) -> None:
+def test_evidence_has_expected_and_observed(make_report: MakeReport) -> None:
     document = verdict_document(make_report({"ACK-03": Verdict.FAIL, "ACK-04": Verdict.FAIL}, text="same id"))
     by_id = {clause["id"]: clause for clause in document["clauses"]}
     (shown,) = by_id["ACK-03"]["evidence"]
@@ -144,7 +145,7 @@ def test_members_may_be_added(of_every_kind: MakeReport) -> None:
 
 @settings(deadline=None)
 @given(text=HOSTILE)
-def test_whatever_a_deployment_says_the_file_reads_back(
+def test_the_file_reads_back_with_any_text(
     tmp_path_factory: pytest.TempPathFactory, of_every_kind: MakeReport, text: str
 ) -> None:
     report = of_every_kind(text)

@@ -1,4 +1,4 @@
-"""Files of a run: whole or not at all, records in whole lines, and room kept for what matters."""
+"""Files of a run: written in one step, records in whole lines, and reserved disk space."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(tmp_path: Path, mon
 
 
 class Disk(io.RawIOBase):
-    """A real file on a disk that is full after so many bytes, and takes no more than 40 of them at a time."""
+    """A file on a disk that is full after so many bytes; a write takes at most 40 of them."""
 
     def __init__(self, path: Path, room: int, code: int) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ def test_lines_of_many_threads_do_not_mix(tmp_path: Path) -> None:
     assert sorted(lines) == sorted(str(text) for text in texts for _ in range(20))
 
 
-def test_room_is_kept_and_given_back(tmp_path: Path) -> None:
+def test_space_is_reserved_and_freed(tmp_path: Path) -> None:
     reserve_room(tmp_path)
     assert sum(entry.stat().st_size for entry in tmp_path.iterdir()) == module._RESERVED
     make_room(tmp_path)
@@ -126,5 +126,5 @@ def test_room_is_kept_and_given_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [reserve_room, make_room])
-def test_room_that_is_not_there_stops_nothing(tmp_path: Path, keep: Callable[[Path], None]) -> None:
+def test_missing_space_does_not_stop_the_run(tmp_path: Path, keep: Callable[[Path], None]) -> None:
     keep(tmp_path / "nowhere")

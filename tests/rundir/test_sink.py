@@ -1,4 +1,4 @@
-"""The sink: what it removes, what it leaves, and that documents stay what they are."""
+"""The sink: what it removes, what it leaves, and that documents keep their form."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def sink() -> Sink:
 
 @pytest.fixture
 def short() -> Sink:
-    """A token that is a word, and a line that may be any number."""
+    """A token that is a word, and a line that equals a common number."""
     sink = Sink()
     sink.protect(Redactor("test", {"answered": "101"}), Redactor("", {}))
     return sink
 
 
-def test_a_sink_that_knows_nothing_hides_nothing() -> None:
+def test_a_sink_without_secrets_changes_no_text() -> None:
     text = f"{TOKEN} {LINE}"
     assert Sink().clean(text) == Sink().document(text) == Sink().values(text) == text
     assert json.loads(Sink().json({"a": [text, 1, None]})) == {"a": [text, 1, None]}
@@ -119,7 +119,7 @@ def test_lines_of_json_are_whole_and_clean(sink: Sink) -> None:
 
 
 @given(st.text(), st.text(), st.integers(1, 60))
-def test_no_cut_of_a_clean_text_holds_more_than_the_text(before: str, after: str, at: int) -> None:
+def test_a_cut_text_has_no_more_secrets_than_the_whole(before: str, after: str, at: int) -> None:
     sink = Sink()
     sink.protect(Redactor(TOKEN, {"answered": LINE}))
     clean = sink.clean(f"{before}{TOKEN}{after}{LINE}")

@@ -1,4 +1,4 @@
-"""Whatever a process prints is clean: lines in pieces, tracebacks of every kind, warnings, logs."""
+"""All output of a process is clean: partial lines, tracebacks of every kind, warnings, logs."""
 
 from __future__ import annotations
 
@@ -94,14 +94,14 @@ WAYS = {
 def test_every_way_to_print_is_behind_the_sink(tmp_path: Path, way: str) -> None:
     program = PRELUDE + textwrap.dedent(WAYS[way])
     ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=False, timeout=60)
-    told = ended.stdout + ended.stderr + b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    assert TOKEN.encode() not in told
-    assert TOKEN.encode().hex().encode() not in told
-    assert b"RINGBACK_ACCESS_TOKEN" in told
+    shown = ended.stdout + ended.stderr + b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert TOKEN.encode() not in shown
+    assert TOKEN.encode().hex().encode() not in shown
+    assert b"RINGBACK_ACCESS_TOKEN" in shown
 
 
 def test_python_itself_would_have_printed_it(tmp_path: Path) -> None:
-    """The ways above are ways: without the sink, the token is there."""
+    """Without the sink, each of these ways prints the token."""
     for way in ("an exception", "a thread", "an event loop", "a greenlet", "a warning", "a destructor", "a log"):
         program = f"import sys\nTOKEN = {TOKEN!r}\n{textwrap.dedent(WAYS[way])}"
         ended = subprocess.run(

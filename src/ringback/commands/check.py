@@ -22,7 +22,8 @@ from ringback.contract.waivers import waivers_in_force
 from ringback.interrupts import held
 from ringback.reporting import Progress, print_plan
 from ringback.reporting.artifacts import unless_written
-from ringback.reporting.timelines import TIMELINES_FILE, CallTimeline, write_timelines
+from ringback.reporting.model.timelines import CallTimeline, write_timelines
+from ringback.rundir.names import TIMELINES_FILE
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Run
@@ -40,7 +41,11 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
     with resolve(settle_sources(options)) as target:
         if plan_only:
             run_check(
-                target, seed=seed, clauses=wanted, plan_only=True, on_plan=lambda p: tell_plan(console, target, p)
+                target,
+                seed=seed,
+                clauses=wanted,
+                plan_only=True,
+                on_plan=lambda p: show_plan(console, target, p),
             )
             return 0
         directory = new_directory("check", options.out, force=options.force)
@@ -53,12 +58,12 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
 def check_target(
     console: Console, target: Target, directory: Path, *, seed: int, level: Level, clauses: tuple[str, ...] = ()
 ) -> Findings:
-    """Hold a deployment against the contract, with a plan before and a progress line meanwhile."""
+    """Check a deployment against the contract; print the plan first and a progress line meanwhile."""
     waivers_in_force(target.config.waivers)
     with Progress(console) as progress, Ticker(progress) as ticker:
 
         def on_plan(plan: Plan) -> None:
-            tell_plan(console, target, plan)
+            show_plan(console, target, plan)
 
         def on_progress(run: Run) -> None:
             ticker.watch(run)
@@ -86,7 +91,7 @@ def check_target(
 
 
 def _timeline(call: Call) -> CallTimeline:
-    """A call's course, in seconds of the run's evidence."""
+    """The timeline of a call, in seconds since the run began."""
     trigger, seen = call.trigger, call.observations
     zero = trigger.begun - trigger.exchange.at
     pending = next((seen for seen in call.observations if seen.final is None), None)
@@ -104,20 +109,20 @@ def _timeline(call: Call) -> CallTimeline:
     )
 
 
-def tell_plan(console: Console, target: Target, plan: Plan) -> None:
-    """Say what the check will do, before it does it."""
+def show_plan(console: Console, target: Target, plan: Plan) -> None:
+    """Print what the check is going to do."""
     config = target.config
     budget = config.budget
     lines = plan.calls_by_line(config)
-    enough = "" if plan.calls <= budget.calls else "; what does not fit stays inconclusive"
-    where = config.deployment.base_url + (" (the embedded deployment)" if target.embedded else "")
+    enough = "" if plan.calls <= budget.calls else "; clauses beyond the budget stay inconclusive"
+    where = config.deployment.base_url + (" (the embedded sandbox)" if target.embedded else "")
     seconds = plan.seconds(config)
     rows = [
         ("deployment", where),
         ("clauses", str(len(plan.clauses))),
         ("calls", f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"),
         ("lines", ", ".join(f"{name} {count}" for name, count in lines.items())),
-        ("time", f"about {seconds:.0f} s of sending, and the life of one call (at most {config.timing.settle:g} s)"),
+        ("time", f"about {seconds:.0f} s to send, then until the last call ends (at most {config.timing.settle:g} s)"),
     ]
     if budget.cost_per_call is not None:
         rows.append(("cost", f"about {plan.calls * budget.cost_per_call:.2f} {budget.currency}"))

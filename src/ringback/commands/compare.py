@@ -1,4 +1,4 @@
-"""`ringback compare`: what changed from one run to another, or from one deployment to another."""
+"""`ringback compare`: show what changed from one run or deployment to another."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from rich.console import Console
 from ringback import clock
 from ringback.commands.check import check_target
 from ringback.commands.running import Options, finish, know_secrets, new_directory, selected, settle_sources
-from ringback.comparison import NotARun, SavedRun, compare_runs, read_run
+from ringback.comparison import compare_runs
 from ringback.config import ConfigError
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.interrupts import held
 from ringback.reporting import console as make_console
 from ringback.reporting import print_plan
-from ringback.reporting.comparison import print_comparison, write_comparison
+from ringback.reporting.terminal.comparison import print_comparison, write_comparison
 from ringback.rundir import complain
+from ringback.rundir.verdict import NotARun, SavedRun, read_run
 from ringback.suite.run import run_check
 from ringback.target import Target, resolve
 
@@ -28,10 +29,10 @@ __all__ = ["CompareOptions", "compare"]
 
 @dataclass(frozen=True, slots=True)
 class CompareOptions:
-    """What the user asked for."""
+    """The options of the command."""
 
     options: Options = field(default_factory=Options)
-    """Configuration, seed and directory, for sides that are deployments."""
+    """Configuration, seed and directory for sides that are deployments."""
     clauses: tuple[str, ...] = ()
     level: Level = Level.SHOULD
     least_change: float = 0.05
@@ -43,23 +44,23 @@ class CompareOptions:
 def compare(console: Console, old: str, new: str, asked: CompareOptions) -> int:
     """Run the command; returns the exit code, raises `ConfigError`.
 
-    Each side is a run's directory or `verdict.json`, or else a base URL or a configuration file: then that deployment
-    is checked first, with the seed of the other side's run if that is one.
+    Each side is a run's directory, a `verdict.json`, a base URL or a configuration file. Deployments are checked first,
+    with the seed of the other side if that is a run.
     """
     know_secrets()
     sides = [_side(side, asked.options) for side in (old, new)]
     saved = [side for side in sides if isinstance(side, SavedRun)]
     out = asked.options.out
     if out is not None and any(out.resolve() in {run.path.resolve(), run.path.resolve().parent} for run in saved):
-        raise ConfigError("--out", None, f"{out} holds a run that is to be compared", "name another folder")
+        raise ConfigError("--out", None, f"{out} holds one of the runs to compare", "name another folder")
     seed = asked.options.seed
     if seed is None:
         seed = saved[0].seed if len(saved) == 1 else asked.options.chosen_seed()
     if len(saved) == len(sides):
         if asked.options.config or asked.options.base_url or asked.clauses:
             raise ConfigError(
-                "command line", None, "--config and --clause say how deployments are checked, and both sides are runs",
-                "leave them out, or name a base URL in a run's place",
+                "command line", None, "--config and --clause apply to deployments, but both sides are runs",
+                "leave them out, or replace a run by a base URL",
             )  # fmt: skip
         runs = saved
     else:
@@ -77,12 +78,12 @@ def compare(console: Console, old: str, new: str, asked: CompareOptions) -> int:
             problem = f"can't write {asked.json_file} ({error.strerror})"
             if len(saved) == len(sides):
                 raise ConfigError("--json", None, problem, "name another file") from None
-            complain(problem)  # deployments were checked for it, and calls paid for: the result stands
+            complain(problem)  # keep the exit code: the comparison is printed, and its calls are paid for
     return comparison.exit_code
 
 
 def _side(named: str, options: Options) -> SavedRun | Options:
-    """What one side names: a finished run, or how to check a deployment."""
+    """One side of the comparison: a finished run, or the options to check a deployment."""
     if named.startswith(("http://", "https://")):
         return replace(options, base_url=named)
     path = Path(named)
@@ -94,7 +95,7 @@ def _side(named: str, options: Options) -> SavedRun | Options:
         raise ConfigError(
             named,
             None,
-            f"no run to compare: {why}",
+            f"not a run: {why}",
             "name a run's directory, its verdict.json, a base URL or a .toml file",
         ) from None
 
@@ -102,13 +103,13 @@ def _side(named: str, options: Options) -> SavedRun | Options:
 def _check_both(
     console: Console, sides: list[Options], asked: CompareOptions, seed: int
 ) -> tuple[SavedRun, ...] | None:
-    """Check the deployments one after the other, with one seed; None if interrupted."""
+    """Check the deployments one after the other with the same seed; None if interrupted."""
     wanted = selected(asked.clauses)
     root = new_directory("compare", asked.options.out)
     names = ("old", "new") if len(sides) == 2 else ("checked",)
     with contextlib.ExitStack() as stack:
         targets = [stack.enter_context(resolve(settle_sources(side))) for side in sides]
-        _tell_plan(console, targets, seed, wanted)
+        _print_plan(console, targets, seed, wanted)
         found = []
         for name, target in zip(names, targets, strict=True):
             started = clock.wall()
@@ -123,14 +124,14 @@ def _check_both(
     return tuple(found)
 
 
-def _tell_plan(console: Console, targets: list[Target], seed: int, wanted: tuple[str, ...]) -> None:
+def _print_plan(console: Console, targets: list[Target], seed: int, wanted: tuple[str, ...]) -> None:
     rows = []
     total = 0
     for target in targets:
         plan = run_check(target, seed=seed, clauses=wanted, plan_only=True).plan
         calls = min(plan.calls, target.config.budget.calls) if plan else 0
         total += calls
-        where = target.config.deployment.base_url + (" (the embedded deployment)" if target.embedded else "")
+        where = target.config.deployment.base_url + (" (the embedded sandbox)" if target.embedded else "")
         rows.append(("check", f"{where}: about {calls} calls, at most {target.config.budget.calls} (budget.calls)"))
     rows += [("calls", f"about {total} in all"), ("seed", str(seed))]
     print_plan(console, rows)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ringback import clock
 from ringback.commands.check import check_target
-from ringback.commands.load import Wish, load_target
+from ringback.commands.load import LoadOptions, load_target
 from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources
 from ringback.contract.clauses import Level
 from ringback.interrupts import held
@@ -32,16 +32,17 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
             findings = checked
             if checked.accepted == 0 and not checked.interrupted:
                 findings = replace(
-                    checked, open_questions=(*checked.open_questions, "no load was run, since no call was accepted")
+                    checked,
+                    open_questions=(*checked.open_questions, "no load was run: the check had no accepted call"),
                 )
             elif not checked.interrupted:
-                wish = Wish(config.gate.scenario, config.gate.rate, duration=config.gate.duration)
-                plan = wish.plan(config, seed)
+                asked = LoadOptions(config.gate.scenario, config.gate.rate, duration=config.gate.duration)
+                plan = asked.plan(config, seed)
                 try:
                     loaded = load_target(console, target, directory, plan)
-                except Exception as error:  # what the check found must not be lost with it
-                    told = f"the load could not be run: {type(error).__name__}"
-                    findings = replace(checked, open_questions=(*checked.open_questions, told))
+                except Exception as error:  # keep the findings of the check
+                    failed = f"the load could not be run: {type(error).__name__}"
+                    findings = replace(checked, open_questions=(*checked.open_questions, failed))
                 else:
                     findings = _both(checked, loaded, load_budget)
             return finish(console, "gate", target, directory, started, seed, level, findings)

@@ -1,4 +1,4 @@
-"""`ringback init`: a configuration to fill in."""
+"""`ringback init`: write a configuration file to fill in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ display_number = "200"                          # the caller id
 locale = "en-US"
 # ca_bundle = "corp-ca.pem"                     # client_cert and client_key likewise; verify = false only in a lab
 
-[lines]                                         # the only numbers that are ever dialled, by the state they produce
+[lines]                                         # the only numbers that Ringback dials, by the state they produce
 answered = "5550000001"                         # leave out the states that you have no line for
 busy = "5550000002"
 # error = "5550000003"
@@ -73,12 +73,12 @@ queued_delivery = "60s"
 
 
 def init(console: Console, path: Path, *, force: bool) -> int:
-    """Write the template; raises `ConfigError` where a file is in the way."""
+    """Write the template; raises `ConfigError` if the file exists or can't be written."""
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(TEMPLATE)
     except FileExistsError:
-        raise ConfigError(str(path), None, "is there already", "use --force to write over it") from None
+        raise ConfigError(str(path), None, "exists already", "use --force to overwrite it") from None
     except OSError as error:
         raise ConfigError(str(path), None, f"can't be written ({error.strerror})", "name another file") from None
     console.print(f"Wrote {path}. Fill it in, export RINGBACK_ACCESS_TOKEN, then: ringback check", soft_wrap=True)

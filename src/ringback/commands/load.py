@@ -15,81 +15,81 @@ from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.deployment.access import protect
 from ringback.interrupts import held
-from ringback.loadgen.plan import LoadPlan, plan_for
-from ringback.loadgen.run import Meeting, check_before, join_master, run_load
+from ringback.loadgen.run import MasterAddress, check_before, join_master, run_load
+from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.reporting import LoadProgress, print_plan
 from ringback.target import Target, resolve
 
-__all__ = ["Wish", "load", "load_target", "work"]
+__all__ = ["LoadOptions", "load", "load_target", "work"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the command line asks of a load run; None where it says nothing."""
+class LoadOptions:
+    """The options of a load run from the command line; None for what was not given."""
 
     scenario: str = "lifecycle"
     rate: float | None = None
     closed: bool = False
-    """Whether back-to-back requesters are wanted (`--rate max`)."""
+    """Closed model: back-to-back requesters (`--rate max`)."""
     connections: int = 16
     duration: float | None = None
     workers: int = 1
-    meeting: Meeting | None = None
-    """Where workers of other machines come to, if they do."""
+    master: MasterAddress | None = None
+    """The address at which the master waits for workers of other machines."""
 
     def plan(self, config: Config, seed: int) -> LoadPlan:
-        """The plan, with what the configuration says. Raises `ConfigError`."""
+        """The plan made of these options and the configuration. Raises `ConfigError`."""
         return plan_for(
             config, scenario=self.scenario, rate=self.rate, closed=self.closed, connections=self.connections,
             duration=self.duration, seed=seed, workers=self.workers,
         )  # fmt: skip
 
 
-def load(console: Console, options: Options, wish: Wish) -> int:
+def load(console: Console, options: Options, asked: LoadOptions) -> int:
     """Run the command; returns the exit code, raises `ConfigError`."""
     started = clock.wall()
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
-        plan = wish.plan(target.config, seed)
+        plan = asked.plan(target.config, seed)
         check_before(target.config, plan.scenario, embedded=target.embedded)
         directory = new_directory("load", options.out, force=options.force)
         with held():
             promise("load", target, directory, started, seed, Level.SHOULD)
-            findings = load_target(console, target, directory, plan, wish.meeting)
+            findings = load_target(console, target, directory, plan, asked.master)
             return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)
 
 
-def work(console: Console, options: Options, meeting: Meeting) -> int:
-    """Be a worker of another process's run; returns the exit code, raises `ConfigError`."""
+def work(console: Console, options: Options, master: MasterAddress) -> int:
+    """Run as a worker of a master; returns the exit code, raises `ConfigError`."""
     sources = settle_sources(options)
     if not sources.names_a_deployment:
         raise ConfigError(
-            "configuration", "deployment", "missing, and a worker loads the deployment that its master does",
+            "configuration", "deployment", "missing; a worker loads the same deployment as its master",
             "give it the same configuration file as the master",
         )  # fmt: skip
     config = sources.build()
     protect(config)
     name = socket.gethostname()
-    console.print(f"{name}: waiting for the master at {meeting.host}:{meeting.port}", soft_wrap=True, highlight=False)
-    ended = join_master(config, meeting, name, Path.cwd())
+    console.print(f"{name}: waiting for the master at {master.host}:{master.port}", soft_wrap=True, highlight=False)
+    ended = join_master(config, master, name, Path.cwd())
     if ended.interrupted:
         return ExitCode.INTERRUPTED
     if ended.failure is not None:
         console.print(f"ended: {ended.failure}", soft_wrap=True, highlight=False, markup=False)
         return ExitCode.INCONCLUSIVE
-    console.print("the master has ended the run and has the report", soft_wrap=True, highlight=False)
+    console.print("the run is over; the master has the report", soft_wrap=True, highlight=False)
     return ExitCode.OK
 
 
 def load_target(
-    console: Console, target: Target, directory: Path, plan: LoadPlan, meeting: Meeting | None = None
+    console: Console, target: Target, directory: Path, plan: LoadPlan, master: MasterAddress | None = None
 ) -> Findings:
-    """Load a deployment, with a plan before and a live view meanwhile."""
+    """Load a deployment; print the plan first and a live view meanwhile."""
     budget = check_before(target.config, plan.scenario, embedded=target.embedded)
-    _tell_plan(console, target, plan, budget, meeting)
+    _print_plan(console, target, plan, budget, master)
     with LoadProgress(console, plan.text, budget, target.config.limits) as progress:
         outcome = run_load(
-            target.config, plan, directory, embedded=target.embedded, meeting=meeting, on_progress=progress.update
+            target.config, plan, directory, embedded=target.embedded, master_address=master, on_progress=progress.update
         )
     return Findings(
         limits=outcome.limits,
@@ -103,14 +103,16 @@ def load_target(
     )
 
 
-def _tell_plan(console: Console, target: Target, plan: LoadPlan, budget: int | None, meeting: Meeting | None) -> None:
+def _print_plan(
+    console: Console, target: Target, plan: LoadPlan, budget: int | None, master: MasterAddress | None
+) -> None:
     expected = plan.expected_calls(target.config.load.population)
-    where = target.config.deployment.base_url + (" (the embedded deployment)" if target.embedded else "")
+    where = target.config.deployment.base_url + (" (the embedded sandbox)" if target.embedded else "")
     calls = "as many as it accepts" if expected is None else f"about {expected}"
     bound = "" if budget is None else f", at most {budget} (load.budget_calls)"
     rows = [("deployment", where), ("load", f"{plan.scenario}: {plan.text}"), ("calls", f"{calls}{bound}")]
-    if meeting is not None:
-        rows.append(("workers", f"{plan.workers}, awaited on {meeting.host or '*'}:{meeting.port}"))
+    if master is not None:
+        rows.append(("workers", f"waiting for {plan.workers} on {master.host or '*'}:{master.port}"))
     elif plan.workers > 1:
         rows.append(("workers", f"{plan.workers} on this machine"))
     print_plan(console, rows)

@@ -1,4 +1,4 @@
-"""`ringback replay`: send one recorded exchange again, and see whether the deviation is still there."""
+"""`ringback replay`: send one recorded request again and see whether the deviation is still there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback.commands.running import Options, new_directory, settle_sources
-from ringback.comparison import NotARun, read_run
 from ringback.config import ConfigError
 from ringback.config.loading import Sources
 from ringback.contract.verdict import ExitCode
@@ -27,12 +26,13 @@ from ringback.replaying import (
     restore,
     send_again,
 )
-from ringback.replaying.recorded import EXCHANGES_FILE, answer_of
+from ringback.replaying.recorded import answer_of
 from ringback.reporting import print_plan
 from ringback.reporting.artifacts import unless_written
-from ringback.reporting.replay import REPLAY_FILE, ReplayedClause, ReplayReport, print_replay, write_replay
-from ringback.reporting.verdict_file import VERDICT_FILE
+from ringback.reporting.terminal.replay import ReplayedClause, ReplayReport, print_replay, write_replay
 from ringback.rundir import complain
+from ringback.rundir.names import EXCHANGES_FILE, REPLAY_FILE, VERDICT_FILE
+from ringback.rundir.verdict import NotARun, read_run
 from ringback.sandbox import DIALECTS, FAULTS
 from ringback.target import Target, resolve
 
@@ -42,39 +42,39 @@ __all__ = ["replay"]
 def replay(
     console: Console, run: Path, evidence: str, options: Options, *, yes: bool, ask: Callable[[str], bool] | None = None
 ) -> int:
-    """Run the command; returns the exit code, raises `ConfigError` for all that keeps the request from being sent.
+    """Run the command; returns the exit code. Raises `ConfigError` if the request was not sent.
 
-    `ask` puts a question to the user and tells whether the answer was yes; None where nobody can be asked.
+    `ask` asks the user a yes-or-no question; None if there is no terminal.
     """
     try:
         saved = read_run(run, windows=False)
-        recorded = read_recorded(run if run.is_dir() else run.parent, saved.document)
+        recorded = read_recorded(run if run.is_dir() else run.parent, saved)
         exchange = recorded.find(evidence)
         with resolve(_sources(options, recorded)) as target:
             _same_deployment(recorded, target, options)
             restored = restore(recorded, exchange, target.config)
             _knows_its_calls(recorded, restored, exchange, target)
-            _tell_plan(console, target, exchange, restored)
+            _print_plan(console, target, exchange, restored)
             _confirm(target, restored, yes=yes, ask=ask)
             return _replay(console, run, evidence, recorded, exchange, restored, target, options)
     except NotARun as why:
-        raise ConfigError(str(run), None, f"no run to replay from: {why}", "name a run's directory") from None
+        raise ConfigError(str(run), None, f"not a run: {why}", "name a run's directory") from None
     except CannotReplay as why:
-        problem, _, mend = str(why).partition("; ")
-        raise ConfigError(f"{run}, exchange {evidence}", None, problem, mend or "name another") from None
+        problem, _, fix = str(why).partition("; ")
+        raise ConfigError(f"{run}, exchange {evidence}", None, problem, fix or "name another") from None
 
 
 def _sources(options: Options, recorded: RecordedRun) -> Sources:
-    """The configuration's sources; for a run on the embedded deployment, another one like it is started."""
+    """The configuration's sources; for a run on the embedded sandbox, one with the same faults and dialects."""
     sources = settle_sources(options)
     if not recorded.embedded or options.base_url is not None:
         return sources
     sources.tree.pop("deployment", None)
-    for key, known in (("faults", FAULTS), ("dialects", DIALECTS)):
-        sources.put("sandbox", key, [name for name in recorded.variation if name in known], "the run")
-    strange = [name for name in recorded.variation if name not in FAULTS and name not in DIALECTS]
-    if strange:
-        raise CannotReplay(f"its sandbox was given {strange[0]}, which this version does not have; check it anew")
+    unknown = [*(set(recorded.faults) - set(FAULTS)), *(set(recorded.dialects) - set(DIALECTS))]
+    if unknown:
+        raise CannotReplay(f"this version's sandbox does not know {unknown[0]}; check the clause again")
+    sources.put("sandbox", "faults", list(recorded.faults), "the run")
+    sources.put("sandbox", "dialects", list(recorded.dialects), "the run")
     return sources
 
 
@@ -85,8 +85,8 @@ def _same_deployment(recorded: RecordedRun, target: Target, options: Options) ->
     if options.base_url is None and base_url != recorded.base_url:
         here = "no deployment" if target.embedded else base_url
         raise CannotReplay(
-            f"it was sent to {recorded.base_url}, and the configuration names {here}; give --config, or name the "
-            "deployment to send it to with --base-url"
+            f"it was sent to {recorded.base_url}, but the configuration names {here}; add --config, or name the "
+            "deployment with --base-url"
         )
 
 
@@ -96,19 +96,19 @@ def _knows_its_calls(recorded: RecordedRun, restored: Restored, exchange: Exchan
     ids = recorded.unique_ids()
     if any(unique_id in exchange.request_body for unique_id in ids):
         raise CannotReplay(
-            "it asks about calls that ended with the run's own sandbox; check its clause anew with --clause and the "
+            "it polls calls of the run's own sandbox, which has stopped; check the clause again with --clause and the "
             "run's --seed"
         )
 
 
-def _tell_plan(console: Console, target: Target, exchange: Exchange, restored: Restored) -> None:
+def _print_plan(console: Console, target: Target, exchange: Exchange, restored: Restored) -> None:
     deployment = target.config.deployment
-    where = deployment.base_url + (" (an embedded deployment, started anew)" if target.embedded else "")
-    calls = "none: it is a poll" if restored.is_poll else "at most 1: a trigger that is accepted places a call"
+    where = deployment.base_url + (" (a new embedded sandbox)" if target.embedded else "")
+    calls = "none: it is a poll" if restored.is_poll else "at most 1: an accepted trigger places a call"
     rows = [
         ("deployment", where),
         ("request", f"{restored.method} {restored.path}, {exchange.purpose}"),
-        ("put back", ", ".join(restored.restored)),
+        ("restored", ", ".join(restored.restored)),
         ("calls", calls),
     ]
     budget = target.config.budget
@@ -121,10 +121,10 @@ def _confirm(target: Target, restored: Restored, *, yes: bool, ask: Callable[[st
     if yes or target.embedded or restored.is_poll:
         return
     if ask is None:
-        raise ConfigError("--yes", None, "a trigger may place a call, and nobody is there to be asked", "add --yes")
+        raise ConfigError("--yes", None, "a trigger may place a call; there is no terminal to ask", "add --yes")
     sys.stdout.flush()
     if not ask(f"Send this trigger to {target.config.deployment.base_url}? It may place a call."):
-        raise ConfigError("replay", None, "not confirmed, and nothing was sent", "add --yes, or answer y")
+        raise ConfigError("replay", None, "not confirmed; nothing was sent", "add --yes, or answer y")
 
 
 def _replay(
@@ -138,7 +138,7 @@ def _replay(
     options: Options,
 ) -> int:
     if options.out is not None and options.out.resolve() == (run if run.is_dir() else run.parent).resolve():
-        raise CannotReplay("--out names the run itself, whose evidence would be lost; name another folder")
+        raise CannotReplay("--out names the run itself and would overwrite its evidence; name another folder")
     is_a_run = options.out is not None and (options.out / VERDICT_FILE).exists()
     directory = new_directory("replay", options.out, force=not is_a_run)  # an earlier replay may be replaced
     purpose = f"replay of exchange {exchange.id}: {exchange.purpose}"
@@ -146,7 +146,7 @@ def _replay(
     try:
         answer, calls = send_again(target.config, restored, purpose, directory / EXCHANGES_FILE)
     except NotSent as refused:
-        raise CannotReplay(f"not sent: {refused}; check its clause anew") from None
+        raise CannotReplay(f"not sent: {refused}; check its clause again") from None
     except ExchangeError as error:
         trouble = str(error)
     cited = recorded.cited.get(exchange.id, ())
@@ -169,7 +169,7 @@ def _replay(
         request=exchange.request_text(),
         then=exchange.response_text(),
         now=answer.exchange.response_text() if answer is not None else f"no answer: {trouble}",
-        clauses=tuple(_told(one) for one in judgements),
+        clauses=tuple(_replayed(one) for one in judgements),
         exit_code=code,
         reason=reason,
         base_url=target.config.deployment.base_url,
@@ -184,7 +184,7 @@ def _replay(
 
 
 def _conclude(judgements: Sequence[Judgement], then: Answer, now: Answer | None, trouble: str) -> tuple[int, str]:
-    """The exit code: 1 wins over 3; without a clause, an answer like the recorded one is as expected."""
+    """The exit code and its reason: 1 wins over 3; without a clause, the recorded answer is the expected one."""
     if now is None:
         return ExitCode.INCONCLUSIVE, trouble
     outcomes = {one.outcome for one in judgements}
@@ -195,20 +195,20 @@ def _conclude(judgements: Sequence[Judgement], then: Answer, now: Answer | None,
     if judgements:
         return ExitCode.OK, ""
     if _kind(then) == _kind(now):
-        return ExitCode.OK, "no clause cites it, and the answer is like the recorded one"
+        return ExitCode.OK, "no clause cites the exchange, and the answer is like the recorded one"
     return (
         ExitCode.INCONCLUSIVE,
-        f"no clause says which is right: then {then.describe_answer()}, now {now.describe_answer()}",
+        f"no clause says which answer is right: recorded {then.describe_answer()}, now {now.describe_answer()}",
     )
 
 
 def _kind(answer: Answer) -> tuple[object, ...]:
-    """What two answers have in common that are alike to a client."""
+    """What makes two answers alike to a client."""
     accepted = answer.accepted if isinstance(answer, Trigger) else None
     return answer.status, answer.failure, accepted, answer.json.problem is None, bool(answer.exchange.leaks)
 
 
-def _told(judgement: Judgement) -> ReplayedClause:
+def _replayed(judgement: Judgement) -> ReplayedClause:
     cited: Cited = judgement.cited
     return ReplayedClause(
         cited.clause.id, cited.test, cited.expected, cited.observed, judgement.outcome.value, judgement.reason

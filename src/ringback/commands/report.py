@@ -1,4 +1,4 @@
-"""`ringback report`: a finished run's reports again, or the last runs of a deployment as one page."""
+"""`ringback report`: write the reports of a finished run again, or one page about the last runs."""
 
 from __future__ import annotations
 
@@ -11,22 +11,34 @@ from rich.text import Text
 
 from ringback.commands.running import know_secrets
 from ringback.config import ConfigError
-from ringback.reporting import JUNIT_FILE, RunReport, write_junit
-from ringback.reporting.badge import BADGE_FILE, write_badge
-from ringback.reporting.har import HAR_FILE, write_har
-from ringback.reporting.html import HTML_FILE, RunUnreadable, load_report, rewrite_html
-from ringback.reporting.layout import hanging, line
-from ringback.reporting.markdown import SUMMARY_FILE, write_summary
-from ringback.reporting.safe import one_line
-from ringback.reporting.sarif import SARIF_FILE, write_sarif
-from ringback.reporting.screen import ReportConsole
-from ringback.reporting.tables import WINDOWS_CSV_FILE, write_windows
-from ringback.reporting.trend import TREND_FILE, find_runs, write_trend
+from ringback.reporting import RunReport, write_junit
+from ringback.reporting.formats.badge import write_badge
+from ringback.reporting.formats.har import write_har
+from ringback.reporting.formats.markdown import write_summary
+from ringback.reporting.formats.sarif import write_sarif
+from ringback.reporting.formats.windows_csv import write_windows
+from ringback.reporting.html import write_html
+from ringback.reporting.html.trend import find_runs, write_trend
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.saved import read_report
+from ringback.reporting.terminal.layout import hanging, line
+from ringback.reporting.terminal.screen import ReportConsole
+from ringback.rundir.names import (
+    BADGE_FILE,
+    HAR_FILE,
+    HTML_FILE,
+    JUNIT_FILE,
+    SARIF_FILE,
+    SUMMARY_FILE,
+    TREND_FILE,
+    WINDOWS_CSV_FILE,
+)
+from ringback.rundir.verdict import NotARun
 
 __all__ = ["FORMATS", "report"]
 
 FORMATS: Final[Mapping[str, tuple[str, Callable[[RunReport, Path], Path | None]]]] = {
-    "html": (HTML_FILE, lambda _, directory: rewrite_html(directory)),
+    "html": (HTML_FILE, write_html),
     "junit": (JUNIT_FILE, write_junit),
     "summary": (SUMMARY_FILE, write_summary),
     "sarif": (SARIF_FILE, write_sarif),
@@ -34,9 +46,9 @@ FORMATS: Final[Mapping[str, tuple[str, Callable[[RunReport, Path], Path | None]]
     "har": (HAR_FILE, write_har),
     "badge": (BADGE_FILE, write_badge),
 }
-"""Name of a report -> its file, and what writes it; a writer gives None where the run has nothing for it.
+"""Name of a report -> its file and its writer, which returns None if the run has nothing for it.
 
-`verdict.json` is not among them: it is what the others are made from.
+`verdict.json` is left out: the reports are made from it.
 """
 _SHOWN = 300
 
@@ -44,30 +56,30 @@ _SHOWN = 300
 def report(
     console: Console, path: Path, *, trend: bool, last: int, formats: tuple[str, ...] = (), out: Path | None = None
 ) -> int:
-    """Run the command; returns the exit code, raises `ConfigError`, or OSError where a report can't be written."""
+    """Run the command; returns the exit code. Raises `ConfigError`, or OSError if a report can't be written."""
     know_secrets()
     if trend:
         if formats:
-            raise ConfigError("--format", None, "goes with a run, not with --trend", "leave out one of the two")
+            raise ConfigError("--format", None, "does not go with --trend", "leave out one of the two")
         return _trend(console, path, last, out)
     if out is not None:
-        raise ConfigError("--out", None, "goes with --trend; a run's reports stay in its directory", "leave it out")
+        raise ConfigError("--out", None, "needs --trend; the reports of a run stay in its directory", "leave it out")
     return _rewrite(console, path, formats)
 
 
 def _rewrite(console: Console, directory: Path, formats: tuple[str, ...]) -> int:
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
-        raise ConfigError("--format", None, f"there is no report {unknown[0]}", f"known: {', '.join(FORMATS)}")
+        raise ConfigError("--format", None, f"unknown report {unknown[0]}", f"use one of: {', '.join(FORMATS)}")
     try:
-        stored = load_report(directory)
-    except RunUnreadable as why:
-        raise ConfigError(str(directory), None, f"no run: {why}", "name a run's directory, or use --trend") from None
+        run = read_report(directory)
+    except NotARun as why:
+        raise ConfigError(str(directory), None, f"not a run: {why}", "name a run's directory, or use --trend") from None
     written: list[str] = []
     without: list[str] = []
     for name in formats or FORMATS:
         file, write = FORMATS[name]
-        (written if write(stored.report, directory) is not None else without).append(file)
+        (written if write(run, directory) is not None else without).append(file)
     if without and not _terse(console):
         line(console, f"The run has nothing for {', '.join(without)}.", "dim")
     line(console, f"Wrote {', '.join(written) or 'nothing'} in {one_line(str(directory), _SHOWN)}")
@@ -86,11 +98,11 @@ def _trend(console: Console, directory: Path, last: int, out: Path | None) -> in
     page = write_trend(found, out if out is not None else directory / TREND_FILE)
     if not _terse(console):
         for name, why in found.skipped:
-            hanging(console, Text("  "), Text(f"passed over {one_line(name, _SHOWN)}: {one_line(why, _SHOWN)}"))
+            hanging(console, Text("  "), Text(f"skipped {one_line(name, _SHOWN)}: {one_line(why, _SHOWN)}"))
     count = sum(len(runs) for runs in found.runs.values())
-    passed_over = f", {len(found.skipped)} passed over" if found.skipped else ""
+    skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
     deployments = "1 deployment" if len(found.runs) == 1 else f"{len(found.runs)} deployments"
-    line(console, f"Wrote {one_line(str(page), _SHOWN)}: {count} runs of {deployments}{passed_over}")
+    line(console, f"Wrote {one_line(str(page), _SHOWN)}: {count} runs of {deployments}{skipped}")
     return 0
 
 

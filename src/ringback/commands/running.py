@@ -1,16 +1,15 @@
-"""What check, load and gate share: settling the configuration, the run's directory, the report at the end."""
+"""What check, load and gate share: reading the configuration, the run's directory, the report at the end."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
-import shlex
 import sys
 import threading
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +18,7 @@ from typing import Any, Self
 from rich.console import Console
 
 from ringback import clock
-from ringback.config import Config, ConfigError
+from ringback.config import ConfigError, SandboxOptions
 from ringback.config.loading import Sources, gather
 from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
 from ringback.contract.verdict import ClauseResult, Conclusion, ExitCode, LimitResult, conclude
@@ -28,14 +27,16 @@ from ringback.deployment.access import protect_known
 from ringback.interrupts import unwinding
 from ringback.reporting import Progress, RunReport, print_report, verdict_document
 from ringback.reporting.artifacts import ARTIFACTS, write_all, write_promised
-from ringback.reporting.html import HTML_FILE, write_html
-from ringback.reporting.notify import notify
+from ringback.reporting.formats.notify import notify
+from ringback.reporting.html import write_html
+from ringback.reporting.model.repeat import given_again
 from ringback.rundir import complain, make_room, reserve_room
+from ringback.rundir.names import EXCHANGES_FILE, HTML_FILE, LOAD_FILE, LOG_FILE, TIMELINES_FILE, WINDOWS_FILE
 from ringback.suite.plugin import Run
 from ringback.target import Target
 
-_RECORDS = ("exchanges.ndjson", "load.json", "load_windows.ndjson", "timelines.ndjson", "load.log")
-"""What runs write as they go."""
+_RECORDS = (EXCHANGES_FILE, LOAD_FILE, WINDOWS_FILE, TIMELINES_FILE, LOG_FILE)
+"""Files that are written during a run."""
 
 __all__ = [
     "Findings",
@@ -53,25 +54,25 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asked for on the command line, for all commands that run against a deployment."""
+    """Command-line options that all commands against a deployment share."""
 
     config: Path | None = None
     base_url: str | None = None
     out: Path | None = None
     seed: int | None = None
     flags: Mapping[str, object] = field(default_factory=dict)
-    """Further configuration by flag: `section.key` -> value."""
+    """Further configuration given by flags: `section.key` -> value."""
     force: bool = False
-    """Whether a run that `out` holds may be replaced."""
+    """Whether a run in the directory `out` may be replaced."""
 
     def chosen_seed(self) -> int:
-        """The seed that was asked for, or a fresh one."""
+        """The given seed, or a random one."""
         return self.seed if self.seed is not None else random.SystemRandom().randrange(2**31)
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a run found, before it is put into a report."""
+    """What a run found, from which its report is made."""
 
     results: tuple[ClauseResult, ...] = ()
     limits: tuple[LimitResult, ...] = ()
@@ -82,7 +83,7 @@ class Findings:
     open_questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     unwritten: tuple[str, ...] = ()
-    """Files of evidence that could not be written, or end early, each with its reason."""
+    """Files of evidence that were not written or end early, each with the reason."""
     interrupted: bool = False
 
 
@@ -92,9 +93,9 @@ def settle_sources(options: Options) -> Sources:
 
 
 def know_secrets() -> None:
-    """Let the sink know the secrets of the configuration at hand, if there is one, whatever else is wrong with it.
+    """Make the secrets of the configuration known to the sink, even if the configuration is wrong otherwise.
 
-    For what is printed without a deployment: complaints, and runs that were read back and may hold anything.
+    For what is printed without a deployment: error messages, and reports of runs that were read back.
     """
     try:
         protect_known(settle_sources(Options()))
@@ -103,14 +104,14 @@ def know_secrets() -> None:
 
 
 def whereabouts(error: Exception) -> str:
-    """What went wrong and where, without what the error says: that may hold what nobody should read."""
+    """The type of an error and the line that raised it. Its message is left out: it may hold a secret."""
     frames = traceback.extract_tb(error.__traceback__)
     last = next((frame for frame in reversed(frames) if "ringback" in frame.filename), None)
     return f"{type(error).__name__}{f' in {Path(last.filename).name}, line {last.lineno}' if last else ''}"
 
 
 def selected(ids: Iterable[str]) -> tuple[str, ...]:
-    """Clause ids as the catalogue spells them; a section's name stands for all its clauses. Raises `ConfigError`."""
+    """Clause ids in the catalogue's spelling; a section's name selects all its clauses. Raises `ConfigError`."""
     found: dict[str, None] = {}
     for name in ids:
         section = [c.id for c in CLAUSES.values() if c.section == name.upper()]
@@ -126,9 +127,9 @@ def selected(ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def new_directory(command: str, out: Path | None, *, force: bool = False) -> Path:
-    """Make the run's directory: the one asked for, or a new one under `reports`.
+    """Make the run's directory: `out`, or a new one under `reports`.
 
-    Raises `ConfigError`, also where the directory that was asked for holds a run, unless it is to be replaced by force.
+    Raises `ConfigError` if it can't be written, or if it holds a run and `force` is not set.
     """
     stamp = clock.wall().strftime("%Y-%m-%dT%H-%M-%SZ")
     directory = out if out is not None else Path("reports") / f"{stamp}-{command}"
@@ -143,7 +144,7 @@ def new_directory(command: str, out: Path | None, *, force: bool = False) -> Pat
             raise ConfigError(
                 "--out",
                 None,
-                f"{directory} holds a run already ({held})",
+                f"{directory} already holds a run ({held})",
                 "name another folder, or replace it with --force",
             )
         for left_over in (*ARTIFACTS, HTML_FILE, *_RECORDS):
@@ -165,21 +166,61 @@ def finish(
     level: Level,
     findings: Findings,
 ) -> int:
-    """Conclude, write the machine forms, tell the user, and return the exit code."""
-    conclusion: Conclusion = conclude(
+    """Conclude the run, write and print its reports, send the notification, and return the exit code."""
+    conclusion = conclude(
         findings.results, findings.limits, interrupted=findings.interrupted, open_questions=findings.open_questions
     )
-    # A run that fails says why it does; what else is open must not be lost beside it.
+    # The reasons of a failed run are its deviations; its open questions become notes.
     also_open = findings.open_questions if conclusion.exit_code == ExitCode.BROKEN else ()
-    config = target.config
-    waivers = waiver_uses(config.waivers, findings.results)
-    report = RunReport(
+    waivers = waiver_uses(target.config.waivers, findings.results)
+    report = replace(
+        _report(command, target, started, seed, level, findings, conclusion),
+        seconds=max(0.0, (clock.wall() - started).total_seconds()),
+        notes=(*findings.notes, *findings.unwritten, *also_open, *waiver_notes(waivers)),
+        waivers=waivers,
+    )
+    make_room(directory)
+    notes = write_all(report, directory, more=[(HTML_FILE, write_html)])
+    with contextlib.suppress(KeyboardInterrupt), unwinding():  # all files are written: Ctrl-C may cut off the rest
+        print_report(console, report, directory)
+        if (hook := target.config.notify) is not None:
+            failed = notify(
+                hook.webhook_url, hook.token(), verdict_document(report),
+                timeout=hook.timeout,
+            )  # fmt: skip
+            notes += [] if failed is None else [failed]
+        for note in (*findings.unwritten, *notes):
+            complain(note)
+    return conclusion.exit_code
+
+
+def promise(command: str, target: Target, directory: Path, started: datetime, seed: int, level: Level) -> None:
+    """Write the promised reports before anything is sent, so that a run that is killed leaves them too."""
+    unfinished = "the run did not come to its end"
+    conclusion = conclude((), (), open_questions=(unfinished,))
+    report = _report(command, target, started, seed, level, Findings(notes=(unfinished,)), conclusion)
+    write_promised(report, directory)
+    reserve_room(directory)
+
+
+def _report(
+    command: str,
+    target: Target,
+    started: datetime,
+    seed: int,
+    level: Level,
+    findings: Findings,
+    conclusion: Conclusion,
+) -> RunReport:
+    """The report of a run that took no time so far."""
+    sandbox = target.config.sandbox if target.embedded else SandboxOptions()
+    typed = Path(sys.argv[0]).name == "ringback"
+    return RunReport(
         command=command,
         started=started,
-        seconds=max(0.0, (clock.wall() - started).total_seconds()),
-        base_url=config.deployment.base_url,
+        seconds=0.0,
+        base_url=target.config.deployment.base_url,
         embedded=target.embedded,
-        variation=target.variation,
         seed=seed,
         level=level,
         results=findings.results,
@@ -188,67 +229,16 @@ def finish(
         calls_budget=findings.budget,
         calls_may_have_dialled=findings.may_have_dialled,
         conclusion=conclusion,
+        faults=sandbox.faults,
+        dialects=sandbox.dialects,
         load=findings.load,
-        notes=(*findings.notes, *findings.unwritten, *also_open, *waiver_notes(waivers)),
-        waivers=waivers,
-        again=_again(config, seed) if Path(sys.argv[0]).name == "ringback" else "",
+        notes=findings.notes,
+        again=given_again(sys.argv[1:], seed, sandbox.faults, sandbox.dialects) if typed else "",
     )
-    make_room(directory)
-    notes = write_all(report, directory, more=[(HTML_FILE, write_html)])
-    with contextlib.suppress(KeyboardInterrupt), unwinding():  # all is written: what is left may be cut off
-        print_report(console, report, directory)
-        if config.notify is not None:
-            told = notify(
-                config.notify.webhook_url, config.notify.token(), verdict_document(report),
-                timeout=config.notify.timeout,
-            )  # fmt: skip
-            notes += [] if told is None else [told]
-        for note in (*findings.unwritten, *notes):
-            complain(note)
-    return conclusion.exit_code
-
-
-def _again(config: Config, seed: int) -> str:
-    """The command line that was given, with the seed, and the faults and dialects of an embedded deployment."""
-    words = [
-        f"RINGBACK_SANDBOX__{name}={shlex.quote(','.join(chosen))}"
-        for name, chosen in (("FAULTS", config.sandbox.faults), ("DIALECTS", config.sandbox.dialects))
-        if chosen
-    ]
-    given = list(sys.argv[1:])
-    for flag in ("--out", "--seed"):
-        while flag in given:
-            del given[given.index(flag) : given.index(flag) + 2]
-    given = [word for word in given if not word.startswith(("--out=", "--seed="))]
-    return " ".join([*words, shlex.join(["ringback", *given, "--seed", str(seed)])])
-
-
-def promise(command: str, target: Target, directory: Path, started: datetime, seed: int, level: Level) -> None:
-    """Leave behind, before anything is sent, what a run that is killed could not write any more."""
-    unfinished = "the run did not come to its end"
-    report = RunReport(
-        command=command,
-        started=started,
-        seconds=0.0,
-        base_url=target.config.deployment.base_url,
-        embedded=target.embedded,
-        variation=target.variation,
-        seed=seed,
-        level=level,
-        results=(),
-        limits=(),
-        calls_accepted=0,
-        calls_budget=0,
-        calls_may_have_dialled=0,
-        conclusion=conclude((), (), open_questions=(unfinished,)),
-        notes=(unfinished,),
-    )
-    write_promised(report, directory)
-    reserve_room(directory)
 
 
 class Ticker:
-    """Keeps the progress line fresh while tests wait for calls; `watch` names the run to look at."""
+    """Updates the progress line while tests wait for calls."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -257,7 +247,7 @@ class Ticker:
         self._thread = threading.Thread(target=self._tick, name="ringback-progress", daemon=True)
 
     def watch(self, run: Run) -> None:
-        """Show how far this run is."""
+        """Show the progress of this run from now on."""
         self._run = run
 
     def __enter__(self) -> Self:

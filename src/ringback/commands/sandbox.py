@@ -1,4 +1,4 @@
-"""`ringback sandbox`: the embedded deployment in the foreground, with lines to paste."""
+"""`ringback sandbox`: run the sandbox in the foreground and print requests to paste."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def sandbox(console: Console, settings: SandboxSettings, *, config_file: Path | 
             check = f"RINGBACK_ACCESS_TOKEN={effective.access_token} ringback check --config {config_file}"
             console.print(f"\nTo check it from another terminal:\n\n{check}", soft_wrap=True)
         lines = curl_lines(effective, running.base_url, running.ca_bundle)
-        console.print(f"\nThe documents' requests, ready to paste:\n\n{lines}", soft_wrap=True)
-        console.print("Ctrl-C ends it.", soft_wrap=True)
+        console.print(f"\nThe documented requests, ready to paste:\n\n{lines}", soft_wrap=True)
+        console.print("Press Ctrl-C to stop it.", soft_wrap=True)
 
     try:
         serve_forever(settings, ready)
@@ -44,10 +44,10 @@ def sandbox(console: Console, settings: SandboxSettings, *, config_file: Path | 
 
 
 def _write_configuration(path: Path, running: RunningSandbox) -> None:
-    """A `ringback.toml` for this sandbox, with the CA's certificate beside it."""
+    """Write a `ringback.toml` for this sandbox, and the CA's certificate beside it."""
     settings = running.settings
     lines = [
-        "# Written by `ringback sandbox`; the token is not a secret there.",
+        "# Written by `ringback sandbox`; its token is not a secret.",
         "[deployment]",
         f'base_url = "{running.base_url}"',
         *(

@@ -1,15 +1,13 @@
-"""Two finished runs held against each other: which clauses changed, and which load figures, beyond noise.
+"""Two finished runs compared: which clauses changed, and which load figures changed beyond noise.
 
-Pure: files are read in `saved`, and everything else works on what was read. Nothing here talks to a deployment, and
-nothing here prints.
+Pure functions of two runs that `rundir` has read. Nothing here reads files, talks to a deployment or prints.
 """
 
 from __future__ import annotations
 
 from ringback.comparison.clauses import Change, ClauseChange, LimitChange
 from ringback.comparison.compare import COMPARISON_SCHEMA_PATH, Comparison, compare_runs, comparison_document
-from ringback.comparison.load import LoadComparison, Metric, Standing
-from ringback.comparison.saved import NotARun, SavedRun, read_run
+from ringback.comparison.load import LoadComparison, Metric, Significance
 
 __all__ = [
     "COMPARISON_SCHEMA_PATH",
@@ -19,10 +17,7 @@ __all__ = [
     "LimitChange",
     "LoadComparison",
     "Metric",
-    "NotARun",
-    "SavedRun",
-    "Standing",
+    "Significance",
     "compare_runs",
     "comparison_document",
-    "read_run",
 ]

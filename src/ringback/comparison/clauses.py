@@ -1,7 +1,7 @@
-"""What became of each clause and each limit between two runs.
+"""How the verdict of each clause and limit changed between two runs.
 
-One rule, `changed`, says what a pair of verdicts means. A clause that nothing was observed of in one of the runs is
-never called a regression, and never called unchanged either.
+`changed` is the one rule for a pair of verdicts. A clause that one of the runs did not observe is neither a regression
+nor unchanged.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ringback.comparison.saved import SavedClause, SavedLimit
 from ringback.contract.clauses import CLAUSES, Level
-from ringback.contract.verdict import Verdict
+from ringback.contract.verdict import LimitResult, Verdict
+from ringback.rundir.verdict import SavedClause
 
 __all__ = ["Change", "ClauseChange", "LimitChange", "compare_clauses", "compare_limits"]
 
 _DEVIATES = frozenset({Verdict.FAIL, Verdict.WARN})
 _OPEN = frozenset({Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED, None})
-_MILDNESS = {Level.MUST: 0, Level.SHOULD: 1, Level.ADVISORY: 2}
+_RANKS = {Level.MUST: 0, Level.SHOULD: 1, Level.ADVISORY: 2}
 
 
 class Change(StrEnum):
-    """What a pair of verdicts means."""
+    """The meaning of a pair of verdicts."""
 
     SAME = "same"
     REGRESSION = "regression"
-    """It held, and is broken now."""
-    MEND = "mend"
-    """It was broken, and holds now."""
+    """It held and is broken now."""
+    FIXED = "fixed"
+    """It was broken and holds now."""
     UNDECIDED = "undecided"
-    """One of the runs did not observe it, and the other gives reason to ask."""
+    """One run did not observe it, and the verdict of the other leaves a regression possible."""
     OTHER = "other"
-    """Another verdict that is neither worse nor better news of the deployment, such as a waiver that ended."""
+    """Any other change, such as the end of a waiver."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClauseChange:
-    """One clause in both runs; a verdict is None where the run was not asked about it."""
+    """One clause in both runs; a verdict is None if the run did not select the clause."""
 
     id: str
     level: Level
@@ -46,9 +46,9 @@ class ClauseChange:
     new: Verdict | None
     change: Change
     counts: bool
-    """Whether the change bears on the exit code: the clause's level is within the one asked for."""
+    """Whether the change affects the exit code: the level of the clause is at or above the chosen one."""
     summary: str
-    """The newer run's words on it."""
+    """The newer run's summary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class LimitChange:
 
 
 def changed(old: Verdict | None, new: Verdict | None) -> Change:
-    """What it means that a clause went from one verdict to another; None: the run was not asked about it."""
+    """The meaning of a change from one verdict to another; None if the run did not select the clause."""
     if old is new:
         return Change.SAME
     if old in _OPEN:
@@ -73,7 +73,7 @@ def changed(old: Verdict | None, new: Verdict | None) -> Change:
     if new in _OPEN:
         return Change.UNDECIDED if old is Verdict.PASS else Change.OTHER
     if new is Verdict.PASS:
-        return Change.MEND
+        return Change.FIXED
     if old is Verdict.PASS and new in _DEVIATES:
         return Change.REGRESSION
     return Change.OTHER
@@ -82,7 +82,7 @@ def changed(old: Verdict | None, new: Verdict | None) -> Change:
 def compare_clauses(
     old: Mapping[str, SavedClause], new: Mapping[str, SavedClause], level: Level
 ) -> tuple[ClauseChange, ...]:
-    """All clauses of both runs, in the contract's order. `level` is the mildest whose changes bear on the exit code."""
+    """All clauses of both runs, in the contract's order. `level` is the lowest whose changes affect the exit code."""
     known = {name: place for place, name in enumerate(CLAUSES)}
     found = []
     for name in sorted({*old, *new}, key=lambda name: (known.get(name, len(known)), name)):
@@ -90,20 +90,20 @@ def compare_clauses(
         either = after or before
         assert either is not None  # noqa: S101 - the name came from one of them
         was, now = (side.verdict if side else None for side in (before, after))
-        counts = _MILDNESS[either.level] <= _MILDNESS[level]
+        counts = _RANKS[either.level] <= _RANKS[level]
         change = changed(was, now)
-        summary = after.summary if after else "the newer run was not asked about it"
+        summary = after.summary if after else "the newer run did not select it"
         found.append(ClauseChange(name, either.level, either.title, was, now, change, counts, summary))
     return tuple(found)
 
 
-def compare_limits(old: Sequence[SavedLimit], new: Sequence[SavedLimit]) -> tuple[LimitChange, ...]:
-    """The limits that either run was held to; one whose bound was changed counts as another limit."""
+def compare_limits(old: Sequence[LimitResult], new: Sequence[LimitResult]) -> tuple[LimitChange, ...]:
+    """The limits of both runs; a limit with another bound counts as another limit."""
     before, after = ({(held.metric, held.limit): held for held in side} for side in (old, new))
     found = []
     for key in dict.fromkeys([*after, *before]):
         was, now = before.get(key), after.get(key)
-        # A limit that only one of the runs had says nothing of a change.
+        # A limit of only one run can't change.
         change = changed(was.verdict, now.verdict) if was and now else Change.OTHER
         found.append(
             LimitChange(

@@ -1,4 +1,4 @@
-"""The comparison of two runs as a whole: what follows from it, and its document, `ringback/comparison/1`."""
+"""The comparison of two runs, its exit code, and its document `ringback/comparison/1`."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ringback import __version__
 from ringback.comparison.clauses import Change, ClauseChange, LimitChange, compare_clauses, compare_limits
 from ringback.comparison.load import ALPHA, LEAST_CHANGE, LEAST_MILLISECONDS, LoadComparison, Metric, compare_load
 from ringback.comparison.noise import LEAST_BLOCK, LEAST_BLOCKS, LEAST_WINDOWS, PERMUTATIONS
-from ringback.comparison.saved import SavedRun
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode, Verdict
+from ringback.rundir.verdict import SavedRun
 
 __all__ = ["COMPARISON_SCHEMA_PATH", "SCHEMA_ID", "Comparison", "compare_runs", "comparison_document"]
 
 SCHEMA_ID: Final = "ringback/comparison/1"
 COMPARISON_SCHEMA_PATH: Final = Path(__file__).with_name("comparison.schema.json")
-"""The JSON Schema (2020-12) that every document of this module fits."""
+"""The JSON Schema (2020-12) of the document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two runs, and what changed from the older to the newer."""
+    """Two runs and the changes from the older to the newer."""
 
     old: SavedRun
     new: SavedRun
     level: Level
-    """The mildest level of clauses whose changes bear on the exit code."""
+    """The lowest level of clauses whose changes affect the exit code."""
     clauses: tuple[ClauseChange, ...]
     limits: tuple[LimitChange, ...]
     load: LoadComparison | None
@@ -37,34 +37,34 @@ class Comparison:
     least_change: float = LEAST_CHANGE
 
     def of(self, change: Change) -> tuple[ClauseChange, ...]:
-        """The clauses of one kind of change that bear on the exit code."""
+        """The clauses with this change that affect the exit code."""
         return tuple(clause for clause in self.clauses if clause.change is change and clause.counts)
 
     @property
     def regressions(self) -> tuple[str, ...]:
-        """What is worse: ids of clauses, names of limits and of metrics."""
+        """What got worse: clause ids, limits and metric names."""
         limits = [f"{held.metric} {held.limit}" for held in self.limits if held.change is Change.REGRESSION]
         metrics = [metric.name for metric in self.load.regressions] if self.load else []
         return (*(clause.id for clause in self.of(Change.REGRESSION)), *limits, *metrics)
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        """Why a regression can't be ruled out, a sentence each; empty if it can."""
-        told = [f"{c.id} was {_word(c.old)}, and is {_word(c.new)} now" for c in self.of(Change.UNDECIDED)]
-        told += [
+        """The reasons why a regression can't be ruled out; empty if it can."""
+        reasons = [f"{c.id} was {_word(c.old)}, and is {_word(c.new)} now" for c in self.of(Change.UNDECIDED)]
+        reasons += [
             f"the limit {held.metric} {held.limit} was {_word(held.old)}, and is {_word(held.new)} now"
             for held in self.limits
             if held.change is Change.UNDECIDED
         ]
         if self.load is not None and self.load.undecided:
-            told.append(self.load.undecided)
+            reasons.append(self.load.undecided)
         if not self.clauses and self.load is None:
-            told.append("the two runs have neither clauses nor a load in common")
-        return tuple(told)
+            reasons.append("the two runs have neither clauses nor a load in common")
+        return tuple(reasons)
 
     @property
     def exit_code(self) -> int:
-        """1 if anything is worse; else 3 if that can't be told; else 0."""
+        """1 if anything got worse, else 3 if that is undecided, else 0."""
         if self.regressions:
             return ExitCode.BROKEN
         return ExitCode.INCONCLUSIVE if self.undecided else ExitCode.OK
@@ -73,7 +73,7 @@ class Comparison:
 def compare_runs(
     old: SavedRun, new: SavedRun, *, level: Level = Level.SHOULD, least_change: float = LEAST_CHANGE
 ) -> Comparison:
-    """Hold the newer run against the older one."""
+    """Compare the newer run with the older one."""
     both = bool(old.clauses) and bool(new.clauses)
     return Comparison(
         old=old,
@@ -90,28 +90,28 @@ def compare_runs(
 def _notes(old: SavedRun, new: SavedRun) -> list[str]:
     notes = []
     if old.deployment != new.deployment:
-        notes.append(f"the runs are of two deployments: {old.deployment}, and {new.deployment}")
+        notes.append(f"the runs tested different deployments: {old.deployment} and {new.deployment}")
     if old.seed != new.seed:
-        notes.append(f"the seeds differ ({old.seed} and {new.seed}), so not all that was sent is the same")
+        notes.append(f"the seeds differ ({old.seed} and {new.seed}), so some requests differ")
     if old.started > new.started:
-        notes.append("the run named as the older one is the later one")
-    versions = [str(run.document.get("ringback")) for run in (old, new)]
+        notes.append("the run given as the older one started later")
+    versions = [run.version for run in (old, new)]
     if versions[0] != versions[1]:
-        notes.append(f"the runs were made by two versions of Ringback: {versions[0]} and {versions[1]}")
+        notes.append(f"different versions of Ringback made the runs: {versions[0]} and {versions[1]}")
     if bool(old.clauses) != bool(new.clauses):
-        notes.append(f"only the {'older' if old.clauses else 'newer'} run has clauses, so none was compared")
+        notes.append(f"only the {'older' if old.clauses else 'newer'} run has clauses, so no clauses were compared")
     if (old.load is None) != (new.load is None):
-        notes.append(f"only the {'newer' if old.load is None else 'older'} run has a load, so none was compared")
+        notes.append(f"only the {'newer' if old.load is None else 'older'} run has a load, so no load was compared")
     for name, run in (("older", old), ("newer", new)):
-        if run.document.get("exit_code") == ExitCode.INTERRUPTED:
+        if run.exit_code == ExitCode.INTERRUPTED:
             notes.append(f"the {name} run was interrupted")
-        if run.broken_windows:
-            notes.append(f"{run.broken_windows} lines of the {name} run's load windows can't be read")
+        if run.windows.unreadable:
+            notes.append(f"{run.windows.unreadable} lines of the {name} run's load windows are unreadable")
     return notes
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as plain JSON values, as `comparison.schema.json` beside this module documents it."""
+    """The comparison as plain JSON values; `comparison.schema.json` documents them."""
     load = comparison.load
     return {
         "schema": SCHEMA_ID,
@@ -194,7 +194,7 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "old": metric.old,
         "new": metric.new,
         "change": metric.change,
-        "standing": metric.standing.value,
+        "significance": metric.significance.value,
         "test": metric.test or None,
         "p": metric.p,
         "samples": {"old": metric.samples[0], "new": metric.samples[1]},
@@ -207,4 +207,4 @@ def _value(verdict: Verdict | None) -> str | None:
 
 
 def _word(verdict: Verdict | None) -> str:
-    return "not looked at" if verdict is None else verdict.value.replace("-", " ")
+    return "not selected" if verdict is None else verdict.value.replace("-", " ")

@@ -1,8 +1,8 @@
-"""The load figures of two runs, each with its change and what that change is worth.
+"""The load figures of two runs, each with its change and whether that change is significant.
 
-A figure that was measured window by window is tested on its steady windows, a count by what it is a share of; the rest
-is shown and not judged. A window in which the generator was the bottleneck tells nothing of the deployment, and is left
-out; so is the whole load if the run as a whole was limited.
+Figures that are measured per window are tested on the steady windows, counts as shares of their totals. Other figures
+are shown without a test. Windows in which the generator was the bottleneck are left out. If the generator limited a
+whole run, nothing is tested.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from statistics import median
 from typing import Any, Final
 
 from ringback.comparison.noise import LEAST_WINDOWS, Shift, block_permutation, fisher_exact, holm
-from ringback.comparison.saved import SavedRun
+from ringback.rundir.reading import number, value_at
+from ringback.rundir.verdict import SavedRun
+from ringback.rundir.windows import SavedWindow, SavedWindows
 
-__all__ = ["ALPHA", "LEAST_CHANGE", "LEAST_MILLISECONDS", "LoadComparison", "Metric", "Standing", "compare_load"]
+__all__ = ["ALPHA", "LEAST_CHANGE", "LEAST_MILLISECONDS", "LoadComparison", "Metric", "Significance", "compare_load"]
 
 ALPHA: Final = 0.05
-"""The chance, over all tests of a comparison together, to call noise a change."""
+"""The probability, over all tests of a comparison, of taking noise for a change."""
 LEAST_CHANGE: Final = 0.05
-"""The share of the older figure by which the newer must differ to be worth a word, however sure the difference."""
+"""The smallest change that counts, as a share of the older figure."""
 LEAST_MILLISECONDS: Final = 1.0
-"""The same for latencies, absolutely: below it, two machines' moods differ more than two deployments."""
+"""The smallest change of a latency that counts; smaller ones are within the variation between machines."""
 _SHORTENED = 0.99
 _MOST = 10**12
-"""Beyond it, a count is none."""
-
-Window = Mapping[str, Any]
+"""A larger count is taken for unmeasured."""
 
 
-class Standing(StrEnum):
-    """What a metric's change is worth."""
+class Significance(StrEnum):
+    """Whether the change of a metric is beyond noise and large enough to matter."""
 
     WORSE = "worse"
-    """Beyond noise, and large enough: a regression."""
+    """Beyond noise and large enough: a regression."""
     BETTER = "better"
-    """Beyond noise, and large enough, for the good."""
+    """Beyond noise and large enough: an improvement."""
     SMALL = "small"
-    """Beyond noise, and too small to matter."""
+    """Beyond noise, but too small to matter."""
     NOISE = "noise"
-    """Not beyond noise."""
+    """Within noise."""
     TOO_FEW = "too-few"
-    """Too few windows to tell."""
+    """Too few windows to decide."""
     SHOWN = "shown"
-    """Not tested: there is one figure a run, and no measure of its noise."""
+    """Not tested: each run has one figure, so its noise is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +54,24 @@ class Metric:
     """One figure of the load in both runs."""
 
     name: str
-    """A dotted path as limits use it, such as `trigger.latency_ms.p99`; `throughput` is accepted calls a second."""
+    """A dotted path as limits use it, such as `trigger.latency_ms.p99`; `throughput` is accepted calls per second."""
     unit: str
     old: float | None
-    """The median of the steady windows, or the share, or the figure as the run told it."""
+    """The median of the steady windows, the share, or the figure in `verdict.json`."""
     new: float | None
     higher_is_worse: bool
-    standing: Standing
+    significance: Significance
     test: str
     """`blocks`, `fisher` or the empty text."""
     p: float | None = None
     """Adjusted by Holm's method over all tests of the comparison."""
     samples: tuple[int, int] = (0, 0)
-    """Windows of either run, or the totals that the shares are of."""
+    """Windows of each run, or the totals of the shares."""
     shift: Shift | None = None
 
     @property
     def change(self) -> float | None:
-        """The change as a share of the older figure; None where that is 0 or one of them is missing."""
+        """The change as a share of the older figure; None if that is 0 or a figure is missing."""
         if self.old is None or self.new is None:
             return None
         if self.old == self.new:
@@ -80,7 +80,7 @@ class Metric:
 
     @property
     def for_the_worse(self) -> bool:
-        """Whether the newer figure is worse at all."""
+        """Whether the newer figure is worse, by any amount."""
         if self.old is None or self.new is None:
             return False
         return self.new > self.old if self.higher_is_worse else self.new < self.old
@@ -92,28 +92,28 @@ class LoadComparison:
 
     metrics: tuple[Metric, ...]
     not_comparable: str = ""
-    """Why nothing was judged; empty if it was."""
+    """Why nothing was tested; empty if it was."""
     windows: tuple[int, int] = (0, 0)
-    """Steady windows of either run that were looked at."""
+    """Steady windows of each run that were compared."""
     limited_windows: tuple[int, int] = (0, 0)
-    """Windows of either run that were left out, because the generator was the bottleneck in them."""
+    """Windows of each run that were left out because the generator was the bottleneck."""
 
     @property
     def regressions(self) -> tuple[Metric, ...]:
-        """The metrics that are worse beyond noise."""
-        return tuple(metric for metric in self.metrics if metric.standing is Standing.WORSE)
+        """The metrics that got worse, beyond noise."""
+        return tuple(metric for metric in self.metrics if metric.significance is Significance.WORSE)
 
     @property
     def undecided(self) -> str:
         """Why a regression can't be ruled out; empty if it can."""
         if self.not_comparable:
             return self.not_comparable
-        few = [metric.name for metric in self.metrics if metric.standing is Standing.TOO_FEW]
+        few = [metric.name for metric in self.metrics if metric.significance is Significance.TOO_FEW]
         if not few:
             return ""
         return (
-            f"too few steady windows to tell of {', '.join(few)} ({self.windows[0]} and {self.windows[1]}, "
-            f"at least {LEAST_WINDOWS} each, more where neighbours resemble each other)"
+            f"too few steady windows to compare {', '.join(few)} ({self.windows[0]} and {self.windows[1]}; each run "
+            f"needs at least {LEAST_WINDOWS}, and more if neighbouring windows are correlated)"
         )
 
 
@@ -138,32 +138,29 @@ def compare_load(old: SavedRun, new: SavedRun, least_change: float = LEAST_CHANG
     if old.load is None or new.load is None:
         return None
     steady = _steady(old.windows), _steady(new.windows)
-    limited = tuple(sum(window.get("limited") is True for window in side) for side in steady)
-    used = tuple([window for window in side if window.get("limited") is not True] for side in steady)
+    limited = tuple(sum(window.limited for window in side) for side in steady)
+    used = tuple([window for window in side if not window.limited] for side in steady)
     reason = _not_comparable(old, new, used[0], used[1])
     metrics = [*_windowed(*used), *_counted(old.load, new.load), *_shown(old.load, new.load)]
     if reason:
-        metrics = [replace(metric, standing=Standing.SHOWN, p=None) for metric in metrics]
+        metrics = [replace(metric, significance=Significance.SHOWN, p=None) for metric in metrics]
     else:
         metrics = _judged(metrics, least_change)
     return LoadComparison(tuple(metrics), reason, (len(used[0]), len(used[1])), (limited[0], limited[1]))
 
 
-def _steady(windows: Sequence[Window]) -> list[Window]:
+def _steady(windows: SavedWindows) -> list[SavedWindow]:
     """The steady windows of full length, in the order of time."""
-    steady = [w for w in windows if w.get("phase") == "steady" and _length(w) > 0]
-    usual = median([_length(w) for w in steady]) if steady else 0.0
-    return sorted((w for w in steady if _length(w) >= _SHORTENED * usual), key=lambda w: _number(w.get("from_s")) or 0)
+    steady = [window for window in windows.timed() if window.phase == "steady"]
+    usual = median([window.seconds for window in steady]) if steady else 0.0
+    return [window for window in steady if window.seconds >= _SHORTENED * usual]
 
 
-def _length(window: Window) -> float:
-    start, end = _number(window.get("from_s")), _number(window.get("to_s"))
-    return 0.0 if start is None or end is None else end - start
-
-
-def _not_comparable(old: SavedRun, new: SavedRun, before: Sequence[Window], after: Sequence[Window]) -> str:
-    assert old.load is not None and new.load is not None  # noqa: S101 - the caller saw to it
-    limited = [name for name, run in (("older", old), ("newer", new)) if _at(run.load, "generator.limited") is True]
+def _not_comparable(old: SavedRun, new: SavedRun, before: Sequence[SavedWindow], after: Sequence[SavedWindow]) -> str:
+    assert old.load is not None and new.load is not None  # noqa: S101 - checked by the caller
+    limited = [
+        name for name, run in (("older", old), ("newer", new)) if value_at(run.load, "generator.limited") is True
+    ]
     if limited:
         return f"Ringback's own machine was the bottleneck in the {' and the '.join(limited)} run"
     kinds = [str(run.load.get("scenario")) for run in (old, new) if run.load is not None]
@@ -172,28 +169,28 @@ def _not_comparable(old: SavedRun, new: SavedRun, before: Sequence[Window], afte
     profiles = [_profile(old.load), _profile(new.load)]
     if profiles[0] != profiles[1]:
         return f"the loads differ: {profiles[0]}, and {profiles[1]}"
-    if before and after and not math.isclose(_length(before[0]), _length(after[0]), rel_tol=0.02):
-        return f"their windows differ: {_length(before[0]):g} s and {_length(after[0]):g} s long"
+    if before and after and not math.isclose(before[0].seconds, after[0].seconds, rel_tol=0.02):
+        return f"their windows differ: {before[0].seconds:g} s and {after[0].seconds:g} s long"
     return ""
 
 
 def _profile(load: Mapping[str, Any]) -> str:
-    """How calls arrived, in words; how long a constant load lasted makes it no other load."""
-    text, shape = _at(load, "profile.text"), _at(load, "profile.shape")
+    """The arrivals in words, without the duration if the rate is constant."""
+    text, shape = value_at(load, "profile.text"), value_at(load, "profile.shape")
     if not isinstance(text, str):
-        scheduled, seconds = _number(_at(load, "arrivals.scheduled")), _number(load.get("seconds"))
+        scheduled, seconds = number(value_at(load, "arrivals.scheduled")), number(load.get("seconds"))
         return f"about {float(f'{scheduled / seconds:.1g}'):g} a second" if scheduled and seconds else "an unknown rate"
     steady = text.partition(" for ")[0] if shape in {"constant", "closed"} else text
-    arrivals = _at(load, "profile.arrivals")
+    arrivals = value_at(load, "profile.arrivals")
     return f"{steady}, {arrivals}" if isinstance(arrivals, str) else steady
 
 
-def _windowed(old: Sequence[Window], new: Sequence[Window]) -> Iterator[Metric]:
+def _windowed(old: Sequence[SavedWindow], new: Sequence[SavedWindow]) -> Iterator[Metric]:
     for name, part, member in _WINDOWED:
-        sides = [[v for w in side if (v := _number(_at(w, f"{part}.{member}"))) is not None] for side in (old, new)]
+        sides = [[v for window in side if (v := window.value(part, member)) is not None] for side in (old, new)]
         if metric := _of_windows(name, "ms", sides, higher_is_worse=True):
             yield metric
-    sides = [[n / _length(w) for w in side if (n := _number(w.get("accepted"))) is not None] for side in (old, new)]
+    sides = [[rate for window in side if (rate := window.rate("accepted")) is not None] for side in (old, new)]
     if metric := _of_windows("throughput", "calls/s", sides, higher_is_worse=False):
         yield metric
 
@@ -206,7 +203,7 @@ def _of_windows(name: str, unit: str, sides: Sequence[Sequence[float]], *, highe
     return Metric(
         name, unit,
         median(before) if before else None, median(after) if after else None,
-        higher_is_worse, Standing.TOO_FEW if shift.p is None else Standing.NOISE, "blocks",
+        higher_is_worse, Significance.TOO_FEW if shift.p is None else Significance.NOISE, "blocks",
         p=shift.p, samples=(len(before), len(after)), shift=shift,
     )  # fmt: skip
 
@@ -216,25 +213,26 @@ def _counted(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Metric]
     pairs += [(f"calls.{name}", f"calls.{name}", "calls.accepted") for name in _COUNTED]
     pairs.append(("calls.deliveries.missing", "calls.deliveries.missing", "calls.deliveries.expected"))
     for name, hits, total in pairs:
-        counts = [(_count(_at(load, hits)), _count(_at(load, total))) for load in (old, new)]
+        counts = [(_count(value_at(load, hits)), _count(value_at(load, total))) for load in (old, new)]
         (old_hits, old_total), (new_hits, new_total) = counts
         if old_hits is None or new_hits is None or not old_total or not new_total:
             continue
-        # Where nothing was hit there is nothing to test, and no reason to ask more of the other tests.
+        # Without any hit there is nothing to test, and the other tests need no stricter adjustment.
         none = not old_hits and not new_hits
         p = None if none else fisher_exact(old_hits, old_total, new_hits, new_total)
         yield Metric(
             name, "share", old_hits / old_total, new_hits / new_total, higher_is_worse=True,
-            standing=Standing.NOISE if none or p is not None else Standing.SHOWN, test="" if p is None else "fisher",
+            significance=Significance.NOISE if none or p is not None else Significance.SHOWN,
+            test="" if p is None else "fisher",
             p=p, samples=(old_total, new_total),
         )  # fmt: skip
 
 
 def _shown(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Metric]:
     for name, unit, higher_is_worse in _SHOWN:
-        before, after = _number(_at(old, name)), _number(_at(new, name))
+        before, after = number(value_at(old, name)), number(value_at(new, name))
         if before is not None or after is not None:
-            yield Metric(name, unit, before, after, higher_is_worse, Standing.SHOWN, "")
+            yield Metric(name, unit, before, after, higher_is_worse, Significance.SHOWN, "")
 
 
 def _judged(metrics: Sequence[Metric], least_change: float) -> list[Metric]:
@@ -251,20 +249,8 @@ def _stands(metric: Metric, least_change: float) -> Metric:
     if metric.unit == "ms":
         large = large and difference >= LEAST_MILLISECONDS
     if not large:
-        return replace(metric, standing=Standing.SMALL)
-    return replace(metric, standing=Standing.WORSE if metric.for_the_worse else Standing.BETTER)
-
-
-def _at(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) < 1e300 else None
+        return replace(metric, significance=Significance.SMALL)
+    return replace(metric, significance=Significance.WORSE if metric.for_the_worse else Significance.BETTER)
 
 
 def _count(value: object) -> int | None:

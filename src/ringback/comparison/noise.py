@@ -1,15 +1,11 @@
-"""Is a difference more than noise? The statistics of a comparison, in plain Python and without any state.
+"""Is a difference more than noise? The statistical tests of a comparison, as pure functions.
 
-Two tests:
-
-- `block_permutation` for what is measured window by window (a percentile, a rate). Neighbouring windows resemble each
-  other, so single windows are no independent samples. Blocks of windows, long enough to have forgotten each other, are
-  exchanged between the two runs instead (a randomization test on blocks: Edgington and Onghena, *Randomization Tests*,
-  4th ed. 2007; blocks against autocorrelation as in the method of batch means: Schmeiser, *Operations Research* 30,
-  1982).
-- `fisher_exact` for counts (errors, lost calls): R. A. Fisher, *Statistical Methods for Research Workers*, 21.02.
-
-`holm` keeps several tests together from finding too much: S. Holm, *Scandinavian Journal of Statistics* 6, 1979.
+- `block_permutation` is for figures that are measured per window (a percentile, a rate). Neighbouring windows are
+  correlated, so single windows are not independent samples. The test exchanges blocks of windows that are long enough
+  to be nearly independent (a randomization test: Edgington and Onghena, *Randomization Tests*, 4th ed. 2007; blocks
+  against autocorrelation as in the method of batch means: Schmeiser, *Operations Research* 30, 1982).
+- `fisher_exact` is for counts (errors, lost calls): R. A. Fisher, *Statistical Methods for Research Workers*, 21.02.
+- `holm` adjusts the p-values of several tests: S. Holm, *Scandinavian Journal of Statistics* 6, 1979.
 """
 
 from __future__ import annotations
@@ -34,13 +30,13 @@ __all__ = [
 ]
 
 LEAST_WINDOWS: Final = 24
-"""Windows of either run without which nothing is concluded."""
+"""The fewest windows of each run for a conclusion."""
 LEAST_BLOCK: Final = 3
-"""Windows in a block at the least, however little they resemble each other."""
+"""The fewest windows in a block, even if they are not correlated."""
 LEAST_BLOCKS: Final = 6
-"""Blocks of either run without which nothing is concluded."""
+"""The fewest blocks of each run for a conclusion."""
 _MOST_BLOCKS = 40
-"""Blocks of either run at the most: a longer run has longer blocks, which forget each other all the better."""
+"""The most blocks of each run; longer runs have longer, less correlated blocks."""
 _TIMES = 2.0
 """Length of a block in correlation times."""
 PERMUTATIONS: Final = 2999
@@ -51,21 +47,21 @@ _MOST_TERMS = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """What a test on two series found."""
+    """The result of a test on two series."""
 
     p: float | None
-    """Chance of a difference at least as large if both came of the same source; None: too few windows to tell."""
+    """The probability of a difference at least as large if both series have the same source; None: too few windows."""
     block: int
     """Windows in a block."""
     blocks: tuple[int, int]
-    """How many blocks either series has."""
+    """Blocks of each series."""
 
 
 def correlation_time(values: Sequence[float]) -> float:
-    """Windows that count as one: the integrated autocorrelation time of the values' ranks; 1 for independent values.
+    """The integrated autocorrelation time of the values' ranks, in windows; 1 for independent values.
 
-    The autocorrelations are summed up to the first that is within the noise of independent values, `1/sqrt(n)`; ranks
-    keep a few outliers from hiding them. (A. Sokal, *Monte Carlo Methods in Statistical Mechanics*, 1997, section 3.)
+    The autocorrelations are summed up to the first within the noise of independent values, `1/sqrt(n)`. Ranks limit the
+    effect of outliers. (A. Sokal, *Monte Carlo Methods in Statistical Mechanics*, 1997, section 3.)
     """
     n = len(values)
     ranked = _ranks(values)
@@ -84,15 +80,16 @@ def correlation_time(values: Sequence[float]) -> float:
 
 
 def block_permutation(old: Sequence[float], new: Sequence[float]) -> Shift:
-    """Test two series of windows, each in the order of time, for a difference of their levels; two-sided.
+    """Two-sided test of two series of windows, each in the order of time, for a difference of their levels.
 
     Each series is cut into blocks of the same length: at least `LEAST_BLOCK` windows, at least two correlation times of
-    the more correlated series, and so long that there are at most 40 blocks. A remainder is left out at the beginning.
-    Compared are the means of the blocks' medians; the blocks' labels are then permuted `PERMUTATIONS` times, from a
-    fixed seed. The p-value counts the observed labelling too, so it is never 0 (Phipson and Smyth, 2010).
+    the more correlated series, and long enough for at most 40 blocks. A remainder at the beginning is left out. The
+    test statistic is the difference between the means of the blocks' medians. The blocks' labels are permuted
+    `PERMUTATIONS` times, from a fixed seed. The p-value includes the observed labelling, so it is above 0 (Phipson and
+    Smyth, 2010).
 
-    Assumes that either run was steady, that blocks are as good as independent, and that *nothing but the deployment*
-    differs between the runs: what the network or the machines did differently looks like a difference of deployments.
+    Assumes that each run was steady, that blocks are nearly independent, and that only the deployment differs between
+    the runs: a difference of network or machines looks like a difference of deployments.
     """
     least = min(len(old), len(new))
     time = max(correlation_time(old), correlation_time(new))
@@ -114,10 +111,10 @@ def block_permutation(old: Sequence[float], new: Sequence[float]) -> Shift:
 
 
 def fisher_exact(old_hits: int, old_total: int, new_hits: int, new_total: int) -> float | None:
-    """The two-sided p-value of Fisher's exact test that both runs share one rate of hits; None if it can't be told.
+    """The two-sided p-value of Fisher's exact test that both runs have the same rate of hits; None without totals.
 
-    Summed are all divisions of the hits between the runs that are no likelier than the observed one. Assumes that hits
-    come independently of each other; a burst of errors that share a cause counts as many.
+    It sums the probabilities of all divisions of the hits that are at most as likely as the observed one. Assumes that
+    hits are independent: a burst of errors with one cause counts as many.
     """
     if not (0 <= old_hits <= old_total and 0 <= new_hits <= new_total) or not old_total or not new_total:
         return None
@@ -134,7 +131,7 @@ def fisher_exact(old_hits: int, old_total: int, new_hits: int, new_total: int) -
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """The p-values of several tests, in their order, adjusted so that all together err as rarely as one would."""
+    """The p-values of several tests, in their order, adjusted to the error rate of a single test."""
     adjusted = [1.0] * len(ps)
     highest = 0.0
     for rank, index in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
@@ -149,7 +146,7 @@ def _block_medians(values: Sequence[float], block: int) -> list[float]:
 
 
 def _ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 0; equal values share the mean of theirs."""
+    """Ranks from 0; equal values have the mean of their ranks."""
     order = sorted(range(len(values)), key=values.__getitem__)
     ranks = [0.0] * len(values)
     at = 0

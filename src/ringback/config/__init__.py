@@ -1,7 +1,7 @@
 """Configuration: `ringback.toml`, the environment and flags, merged into one checked `Config`.
 
-What lives here: the models, the merging, and the errors a user's mistake brings. What does not: anything that
-talks to a network. Every mistake is a `ConfigError`, one line that names the source, the key, the value and the mend.
+It holds the models, the merging and the errors. It never uses the network. Every mistake is a `ConfigError`, one line
+that names the source, the key, the value and the fix.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Configuration as environment variables: which variable sets which key, how a value is written in one, and back."""
+"""Configuration as environment variables: which variable sets which key, and how values are written."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ringback.config.scalars import parse_duration
 __all__ = ["FILE_VARIABLE", "MISWRITTEN", "PREFIX", "as_environment", "known_keys", "list_value", "toml_value"]
 
 FILE_VARIABLE = "RINGBACK_CONFIG"
-"""Names the file where no flag does; set and empty, no file is read."""
+"""Names the configuration file if no flag does. If it is set and empty, no file is read."""
 
 PREFIX = "RINGBACK_"
 
 
 _LEFT_OUT = frozenset({"notify"})
-"""Sections that no other process has business with."""
+"""Sections that other processes do not need."""
 
 
 def as_environment(config: Config) -> dict[str, str]:
-    """The variables under which `load_config` in another process gives an equal configuration, token included."""
+    """The variables that give `load_config` in another process an equal configuration, token included."""
     variables = {
         FILE_VARIABLE: "",
         config.deployment.access_token_env: config.deployment.access_token.get_secret_value(),
@@ -44,16 +44,16 @@ def as_environment(config: Config) -> dict[str, str]:
     for limit in config.limits:
         variables[f"{PREFIX}LIMITS__{limit.metric.replace('.', '__')}".upper()] = limit.expression
     if config.waivers:
-        told = [
+        waivers = [
             f"{{clause = {_toml_text(w.clause)}, reason = {_toml_text(w.reason)}, expires = {w.expires.isoformat()}}}"
             for w in config.waivers
         ]
-        variables[f"{PREFIX}WAIVERS"] = f"[{', '.join(told)}]"
+        variables[f"{PREFIX}WAIVERS"] = f"[{', '.join(waivers)}]"
     return variables
 
 
 def _plain(number: float) -> str:
-    """A number in decimal digits, without an exponent, and exact."""
+    """The exact number in decimal digits, without an exponent."""
     return format(Decimal(repr(number)), "f")
 
 
@@ -62,7 +62,7 @@ def _toml_text(text: str) -> str:
 
 
 def _written(value: object, info: Any) -> str:
-    """A value in the form that a configuration is written in."""
+    """A value as a configuration spells it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and info is not None and parse_duration in _validators(info):
@@ -81,13 +81,13 @@ def _written(value: object, info: Any) -> str:
 
 
 def _validators(info: Any) -> list[object]:
-    """What a field's value passes through, be the field optional or not."""
+    """The validators of a field, which may be optional."""
     metadata = [*info.metadata, *(m for inner in get_args(info.annotation) for m in getattr(inner, "__metadata__", ()))]
     return [getattr(m, "func", None) for m in metadata]
 
 
 def toml_value(variable: str, text: str) -> object:
-    """What a variable means that is written as a TOML value; raises `ConfigError`."""
+    """The value of a variable that is written in TOML; raises `ConfigError`."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -97,7 +97,7 @@ def toml_value(variable: str, text: str) -> object:
 
 
 def list_value(section: str, key: str, text: str) -> object:
-    """A list in the environment is written as a TOML list, or with commas."""
+    """The value of a variable; a list may be written in TOML or with commas."""
     model = _section_model(section)
     annotation = model.model_fields[key].annotation if model and key in model.model_fields else None
     if get_origin(annotation) is not tuple or Ellipsis not in get_args(annotation):
@@ -115,7 +115,7 @@ def _section_model(section: str) -> type[BaseModel] | None:
 
 
 def known_keys(loc: list[str]) -> list[str]:
-    """The keys of the section that `loc` begins with; of an empty `loc`, the sections."""
+    """The keys of the section that `loc` begins with; the sections if `loc` is empty."""
     if not loc:
         return list(Config.model_fields)
     model = _section_model(loc[0])
@@ -123,11 +123,11 @@ def known_keys(loc: list[str]) -> list[str]:
 
 
 def _miswritten() -> dict[str, str]:
-    """What may be written by mistake for a variable: the key alone, or one underscore too few -> the variable."""
+    """Likely misspelling (the key alone, or one underscore instead of two) -> the variable."""
     named = [(section.upper(), key.upper()) for section in Config.model_fields for key in known_keys([section])]
     lone_keys = {key: f"{PREFIX}{section}__{key}" for section, key in named}
     return lone_keys | {f"{section}_{key}": f"{PREFIX}{section}__{key}" for section, key in named}
 
 
 MISWRITTEN = _miswritten()
-"""What may be written by mistake for a variable, without the prefix -> the variable that is meant."""
+"""Likely misspelling, without the prefix -> the intended variable."""

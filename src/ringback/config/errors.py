@@ -1,4 +1,4 @@
-"""The one exception of configuration."""
+"""`ConfigError`, the exception for every configuration mistake."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ _QUERY = re.compile(r"([?#]).*", re.DOTALL)
 
 
 class ConfigError(Exception):
-    """A mistake in the configuration, told in one line: where, which key, what value, and the mend.
+    """A configuration mistake in one line: source, key, value, problem and fix.
 
-    Commands print it and exit with 2; nothing has been sent to a deployment by then. A URL is shown without what may be
-    a secret in it: user, password, query.
+    Commands print it and exit with 2, before anything is sent to a deployment. A URL is shown without its user,
+    password and query, which may be secret.
     """
 
-    def __init__(self, source: str, key: str | None, problem: str, mend: str, value: object = None) -> None:
+    def __init__(self, source: str, key: str | None, problem: str, fix: str, value: object = None) -> None:
         self.source = source
         self.key = key
         self.problem = problem
-        self.mend = mend
+        self.fix = fix
         shown = "" if value is None else f" = {_shown(value)}"
         where = f"{source}: {key}{shown}" if key else source
-        super().__init__(_one_line(f"{where}: {problem}; {mend}"))
+        super().__init__(_one_line(f"{where}: {problem}; {fix}"))
 
 
 def _shown(value: object) -> str:
-    """The value, whole or not at all: a part of a secret would not be recognised as one any more."""
+    """The whole value, or only its length: redaction would not recognise part of a secret."""
     if isinstance(value, str) and "//" in value:
         value = _QUERY.sub(r"\1...", _CREDENTIALS.sub("//...@", value))
     text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)

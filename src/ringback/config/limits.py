@@ -1,4 +1,4 @@
-"""Limits on a load run, as the user writes them: a metric of `verdict.json`'s load section against a bound."""
+"""Limits on a load run: a metric of `verdict.json`'s load section, an operator and a bound."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BOUND = re.compile(r"\s*(<=|>=|==|<|>)\s*(\d+(?:\.\d+)?)(\s*x\s+baseline)?\s*")
 class Limit:
     """One limit: `metric` (dotted path into the load section), `operator`, `bound`.
 
-    The bound is in the metric's own unit, or, if `relative`, a factor by which the baseline run's figure is multiplied.
+    The bound is in the metric's unit. If `relative`, it is a factor for the baseline run's figure.
     """
 
     metric: str
@@ -42,7 +42,7 @@ class Limit:
     def parse(cls, metric: str, expression: object) -> Limit:
         """Read a limit: `"trigger.latency_ms.p99"`, `"< 500"` or `"< 1.2x baseline"`.
 
-        ValueError says what is wrong, and the mend.
+        Raises ValueError with the problem and its fix.
         """
         if not _METRIC.fullmatch(metric):
             raise ValueError(
@@ -52,27 +52,27 @@ class Limit:
         match = _BOUND.fullmatch(expression) if isinstance(expression, str) else None
         if match is None:
             raise ValueError(
-                'not a limit; write an operator (<, <=, >, >=, ==) and a number, such as "< 500", or what share of a '
+                'not a limit; write an operator (<, <=, >, >=, ==) and a number, such as "< 500", or a factor of a '
                 'baseline run, such as "< 1.2x baseline"'
             )
         return cls(metric, match[1], float(match[2]), match[3] is not None)
 
     @property
     def expression(self) -> str:
-        """The limit without its metric, exactly as `parse` would read it again."""
+        """The limit without its metric, as `parse` reads it."""
         number = format(Decimal(repr(self.bound)), "f")
         return f"{self.operator} {number}x baseline" if self.relative else f"{self.operator} {number}"
 
     def holds(self, value: float, baseline: float | None = None) -> bool:
-        """Whether a measured value keeps the limit; a relative one needs the baseline's figure, else ValueError.
+        """Whether a measured value meets the limit. ValueError if a relative limit has no baseline.
 
-        No factor makes a baseline of 0 more than 0. So a value that is 0 like the baseline keeps any limit that
-        leaves room on its side (`< 1.2x`, `> 0.9x`).
+        Any factor of a baseline of 0 is 0. A value of 0 then meets every limit that leaves room on its side (`< 1.2x`,
+        `> 0.9x`).
         """
         if not self.relative:
             return self._holds(value, self.bound)
         if baseline is None:
-            raise ValueError("a limit relative to a baseline can't be judged without one")
+            raise ValueError("a relative limit needs a baseline")
         if value == 0 == baseline and self._leaves_room:
             return True
         return self._holds(value, self.bound * baseline)
@@ -99,10 +99,10 @@ class Limit:
 
 
 def check_baseline(limits: Iterable[Limit], *, named: bool) -> None:
-    """ValueError if a limit is relative to a baseline and none is `named` (`load.baseline`)."""
+    """Raises ValueError if a limit is relative and no baseline is `named` (`load.baseline`)."""
     relative = next((limit for limit in limits if limit.relative), None)
     if relative is not None and not named:
         raise ValueError(
-            f'load.baseline|missing, and limits."{relative.metric}" is relative to a baseline; '
-            "name the directory of the run to compare with, or write a bound of its own"
+            f'load.baseline|missing, but limits."{relative.metric}" is relative to a baseline; '
+            "name the directory of the run to compare with, or write an absolute bound"
         )

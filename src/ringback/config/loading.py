@@ -1,4 +1,4 @@
-"""Merge file, environment and flags, in rising precedence, and say precisely what is wrong with them."""
+"""Merge file, environment and flags, later ones over earlier ones, and explain every mistake in them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from ringback.config.model import Config, Deployment
 __all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "Sources", "as_environment", "gather", "load_config"]
 
 DEFAULT_FILE = Path("ringback.toml")
-"""Read when no file is named and it exists in the working directory."""
+"""The file that is read if none is named and this one exists in the working directory."""
 
 _VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
 _UNSHOWN = frozenset({"deployment.access_token", "deployment.access_token_env", "deployment.access_token_file"})
-"""Keys whose values are not repeated: somebody may have put the token itself there."""
+"""Keys whose values are not shown: the token itself may have been written there."""
 _PATH_KEYS = frozenset({"access_token_file", "ca_bundle", "client_cert", "client_key", "tls_cert", "tls_key"}) | {
     "baseline"
 }
@@ -46,8 +46,8 @@ _PROBLEMS = {
     "int_from_float": ("not a whole number", "leave out the fraction"),
     "float_parsing": ("not a number", "write a number"),
     "float_type": ("not a number", "write a number"),
-    "bool_parsing": ("neither true nor false", "write true or false"),
-    "bool_type": ("neither true nor false", "write true or false"),
+    "bool_parsing": ("not true or false", "write true or false"),
+    "bool_type": ("not true or false", "write true or false"),
     "tuple_type": ("not a list", 'write a list such as ["Ringing"]'),
     "model_type": ("not a section", "write it as a table of keys"),
     "model_attributes_type": ("not a section", "write it as a table of keys"),
@@ -61,21 +61,21 @@ Tree = dict[str, Any]
 
 @dataclass(slots=True)
 class Sources:
-    """What file, environment and flags said, merged, each key with the name of the source that set it."""
+    """The merged values of file, environment and flags, and for each key the source that set it."""
 
     name: str
-    """How a message names the configuration as a whole: the file, or the environment."""
+    """The name of the configuration in messages: the file, or the environment."""
     tree: Tree = field(default_factory=dict)
     origin: dict[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names_a_deployment(self) -> bool:
-        """Whether any source says something of a deployment; if none does, the embedded one is meant."""
+        """Whether any source names a deployment; otherwise the embedded sandbox is used."""
         return "deployment" in self.tree
 
     def put(self, section: str, key: str | None, value: object, origin: str) -> None:
-        """Set one value (`key` None: the whole of a section that is a list), over what was there."""
+        """Set one value; `key` None sets a whole section that is a list."""
         if key is None:
             self.tree[section] = value
             self.origin[section] = origin
@@ -86,15 +86,15 @@ class Sources:
             self.origin[f"{section}.{key}"] = origin
 
     def section(self, name: str) -> Tree:
-        """The merged values of one section, unchecked; empty where nothing was said."""
+        """The merged, unchecked values of one section; empty if no source sets any."""
         table = self.tree.get(name, {})
         return dict(table) if isinstance(table, dict) else {}
 
     def build(self, defaults: Mapping[str, Mapping[str, Any]] | None = None, token: str | None = None) -> Config:
         """The checked configuration.
 
-        `defaults` fills what no source set (the embedded deployment's values); `token` stands in for the
-        variable or file in which the access token is looked up. Raises `ConfigError`.
+        `defaults` fills in what no source sets (the values of the embedded sandbox). `token` replaces the token from
+        the variable or file. Raises `ConfigError`.
         """
         tree: Tree = {k: dict(v) if isinstance(v, dict) else v for k, v in self.tree.items()}
         for section, table in (defaults or {}).items():
@@ -107,8 +107,8 @@ class Sources:
         if isinstance(deployment, dict):
             if "access_token" in deployment:
                 raise ConfigError(
-                    self._origin(_TOKEN_KEY), _TOKEN_KEY, "a token does not belong here",
-                    "name the variable that holds it with access_token_env, or a file with access_token_file",
+                    self._origin(_TOKEN_KEY), _TOKEN_KEY, "the token itself must not be in the configuration",
+                    "name its variable with access_token_env, or its file with access_token_file",
                 )  # fmt: skip
             deployment["access_token"] = SecretStr("placeholder")
         try:
@@ -132,9 +132,9 @@ class Sources:
             try:
                 yield Limit.parse(metric, expression)
             except ValueError as error:
-                problem, _, mend = str(error).partition("; ")
+                problem, _, fix = str(error).partition("; ")
                 key = f'limits."{metric}"'
-                raise ConfigError(self._origin(f"limits.{metric}"), key, problem, mend, expression) from None
+                raise ConfigError(self._origin(f"limits.{metric}"), key, problem, fix, expression) from None
 
     def _token(self, deployment: Deployment) -> str:
         if deployment.access_token_file is not None:
@@ -143,14 +143,14 @@ class Sources:
                 token = deployment.access_token_file.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError):
                 raise ConfigError(
-                    self._origin(key), key, "unreadable as text", "put the token into it as UTF-8"
+                    self._origin(key), key, "unreadable as text", "write the token into it as UTF-8"
                 ) from None
         else:
             key = "deployment.access_token_env"
             if not _VARIABLE_NAME.fullmatch(deployment.access_token_env):
                 raise ConfigError(
-                    self._origin(key), key, "not a variable's name (and not shown, for it may be the token itself)",
-                    "name the variable that holds the token, in capitals, such as RINGBACK_ACCESS_TOKEN",
+                    self._origin(key), key, "not the name of a variable (not shown, it may be the token)",
+                    "write the variable's name in capitals, such as RINGBACK_ACCESS_TOKEN",
                 )  # fmt: skip
             token = self.environ.get(deployment.access_token_env, "")
             if not token:
@@ -161,7 +161,7 @@ class Sources:
                 )  # fmt: skip
         if not token or not token.isprintable():
             raise ConfigError(
-                self._origin(key), key, "the token is empty or holds control characters", "put the token alone into it"
+                self._origin(key), key, "the token is empty or has control characters", "write only the token there"
             )
         return token
 
@@ -176,21 +176,21 @@ class Sources:
                 if extra != ".".join(loc):
                     loc.append(extra)
                 value = self._value(loc)
-            problem, _, mend = message.partition("; ")
+            problem, _, fix = message.partition("; ")
         elif kind == "extra_forbidden":
             known = known_keys(loc[:-1])
             near = difflib.get_close_matches(loc[-1], known, n=1)
             problem = "unknown key" if len(loc) > 1 else "unknown section"
-            mend = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+            fix = f"did you mean {near[0]}?" if near else f"use one of: {', '.join(known)}"
             value = None
         elif kind in _PROBLEMS:
-            problem, mend = _PROBLEMS[kind]
+            problem, fix = _PROBLEMS[kind]
             value = None if kind in {"missing", "model_type", "model_attributes_type"} else value
         else:
-            problem, mend = first["msg"].lower().replace("input ", ""), "give it a value in that range"
+            problem, fix = first["msg"].lower().replace("input ", ""), "give it a value in that range"
         key = ".".join(loc)
         shown = value if isinstance(value, str | int | float | bool | date) and key not in _UNSHOWN else None
-        return ConfigError(self._origin(key), key, problem, mend or "mend it", shown)
+        return ConfigError(self._origin(key), key, problem, fix or "fix it", shown)
 
     def _value(self, loc: list[str]) -> object:
         node: object = self.tree
@@ -205,9 +205,9 @@ class Sources:
 
 
 def gather(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, object] | None = None) -> Sources:
-    """Read the file (or `ringback.toml`, if it is there), then the environment, then flags (`section.key` -> value).
+    """Read the file (or `ringback.toml`, if it exists), then the environment, then flags (`section.key` -> value).
 
-    Raises `ConfigError` for what cannot be read; the values are checked by `Sources.build`.
+    Raises `ConfigError` if a source can't be read. `Sources.build` checks the values.
     """
     if path is None and FILE_VARIABLE in environ:
         path = Path(environ[FILE_VARIABLE]) if environ[FILE_VARIABLE] else None
@@ -229,7 +229,7 @@ def load_config(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, object] | None = None,
 ) -> Config:
-    """The configuration of a run against a deployment that the sources name; raises `ConfigError`."""
+    """The checked configuration from all sources; raises `ConfigError`."""
     return gather(path, os.environ if environ is None else environ, flags).build()
 
 
@@ -238,7 +238,9 @@ def _read_file(path: Path, sources: Sources) -> None:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(name, None, "no such file", "name an existing one, or make one with: ringback init") from None
+        raise ConfigError(
+            name, None, "no such file", "name an existing file, or make one with: ringback init"
+        ) from None
     except UnicodeDecodeError:
         raise ConfigError(name, None, "not UTF-8", "save the file as UTF-8") from None
     except OSError as error:
@@ -246,7 +248,7 @@ def _read_file(path: Path, sources: Sources) -> None:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(name, None, f"not TOML: {error}", "mend the line; text values stand in quotes") from None
+        raise ConfigError(name, None, f"not TOML: {error}", "fix the line; text values need quotes") from None
     for section, table in document.items():
         if isinstance(table, dict):
             table = dict(_flatten(table)) if section == "limits" else table
@@ -258,7 +260,7 @@ def _read_file(path: Path, sources: Sources) -> None:
 
 
 def _beside(file: Path, key: str, value: object) -> object:
-    """A path in a file is relative to that file."""
+    """The value; a path in a file is relative to that file."""
     if key in _PATH_KEYS and isinstance(value, str) and value.strip():
         return str(file.parent / Path(value).expanduser())
     return value
@@ -294,5 +296,5 @@ def _flatten(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
 
 
 def _urgency(error: Any) -> int:
-    """An unknown key is the likeliest cause of a missing one, so it is told first."""
+    """Unknown keys come first: a misspelled key is also a missing one."""
     return 0 if error["type"] == "extra_forbidden" else 1

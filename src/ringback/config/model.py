@@ -1,4 +1,4 @@
-"""The sections of `ringback.toml` as models. Values are checked here; where they come from is `loading`'s matter."""
+"""The sections of `ringback.toml` as models, which check the values. `loading` finds and merges them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LINE_STATES = {
     "rejected": "Rejected",
     "temporarily_unavailable": "Temporarily Unavailable",
 }
-"""The name of a line in the configuration -> the call state that it is known to produce, as documented."""
+"""Name of a line in the configuration -> the documented call state that the line produces."""
 
 
 def _text(value: object) -> str:
@@ -53,7 +53,7 @@ def _text(value: object) -> str:
 
 def _single_line(value: str) -> str:
     if any(not c.isprintable() for c in value):
-        raise ValueError("holds a line break or another control character; remove it")
+        raise ValueError("has a line break or another control character; remove it")
     return value
 
 
@@ -65,7 +65,7 @@ def _existing_file(value: object) -> Path:
         with path.open("rb"):
             return path
     except OSError as error:
-        raise ValueError(f"unreadable ({error.strerror}); mend its permissions") from None
+        raise ValueError(f"unreadable ({error.strerror}); fix its permissions") from None
 
 
 def _existing(value: object) -> Path:
@@ -80,7 +80,7 @@ def _ca_bundle(value: object) -> Path:
     try:
         ssl.create_default_context(cafile=str(path))
     except (ssl.SSLError, OSError):
-        raise ValueError("holds no certificate in PEM form; export the CA's certificates as PEM") from None
+        raise ValueError("has no certificate in PEM form; export the CA's certificates as PEM") from None
     return path
 
 
@@ -104,7 +104,7 @@ class _Section(BaseModel):
 
 
 class Deployment(_Section):
-    """The server under test, and what a trigger needs to be accepted by it."""
+    """The server under test, and what a trigger needs for the server to accept it."""
 
     base_url: BaseUrl
     project: Text
@@ -112,7 +112,7 @@ class Deployment(_Section):
     access_token_env: Text = "RINGBACK_ACCESS_TOKEN"  # noqa: S105 - a variable's name, not a secret
     access_token_file: ExistingFile | None = None
     access_token: SecretStr = Field(repr=False, exclude=True)
-    """Resolved from the variable or the file by `loading`; refused when written in a file."""
+    """`loading` reads it from the variable or the file; ConfigError if the configuration contains it."""
     scenario_path: Text
     orchestrator_url: Text
     display_number: Text
@@ -130,7 +130,7 @@ class Deployment(_Section):
 
 
 class Lines(_Section):
-    """The only telephone numbers that are ever dialled, by the state each is known to produce."""
+    """The only telephone numbers that Ringback dials, by the call state that each produces."""
 
     answered: PhoneNumber | None = None
     busy: PhoneNumber | None = None
@@ -156,7 +156,7 @@ class Lines(_Section):
 
 
 class Budget(_Section):
-    """What a check may spend: accepted calls in all, triggers each second, and what a call costs."""
+    """Limits of a check: accepted calls in total and triggers per second; and the cost of a call."""
 
     calls: Annotated[Count, Field(ge=1, le=100_000)] = 60
     triggers_per_second: Annotated[Number, Field(gt=0, le=10_000)] = 20.0
@@ -175,7 +175,7 @@ class Timing(_Section):
 
 
 class ResultDestination(_Section):
-    """The receiver that Ringback starts for results: where it listens, and how the deployment reaches it."""
+    """The receiver for results: where it listens, and under which URL the deployment reaches it."""
 
     listen: ListenAddress
     public_url: HttpUrl | None = None
@@ -186,14 +186,14 @@ class ResultDestination(_Section):
     def _reachable(self) -> ResultDestination:
         host, port = self.listen
         if self.public_url is None and (host in {"0.0.0.0", "::", ""} or port == 0) and host != "127.0.0.1":  # noqa: S104 - compared, not bound
-            raise ValueError("public_url|missing; write the URL under which the deployment reaches this machine")
+            raise ValueError("public_url|missing; write the URL at which the deployment reaches this machine")
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise ValueError("tls_cert|needs tls_key beside it; name both files or neither")
+            raise ValueError("tls_cert|tls_cert and tls_key go together; name both files or neither")
         return self
 
 
 class Dialect(_Section):
-    """What the documents leave open and this vendor has settled."""
+    """What the documentation leaves open and this vendor has decided."""
 
     pending_states: tuple[Text, ...] = ()
 
@@ -201,7 +201,7 @@ class Dialect(_Section):
     def _not_final(self) -> Dialect:
         for word in self.pending_states:
             if word in LINE_STATES.values():
-                raise ValueError(f'pending_states|"{word}" is a final state of the documents; remove it')
+                raise ValueError(f'pending_states|"{word}" is a documented final state; remove it')
         return self
 
 
@@ -210,28 +210,28 @@ def _steps(value: object) -> object:
 
 
 class Load(_Section):
-    """What a load run may spend, how its arrivals run over time, and how it polls."""
+    """Load runs: their call budget, how requests arrive over time, and how calls are polled."""
 
     budget_calls: Annotated[Count, Field(ge=1)] | None = None
     poll_batch: Annotated[Count, Field(ge=1, le=10_000)] = 20
     poll_interval: Seconds = 1.0
     population: Annotated[Count, Field(ge=1, le=100_000)] = 500
-    """Calls of the standing population of the polling scenario."""
+    """Calls that the polling scenario keeps polling."""
     shape: Literal["constant", "ramp", "steps", "spike", "soak"] = "constant"
     arrivals: Literal["uniform", "poisson"] = "uniform"
     ramp_up: Seconds | None = None
     from_rate: Annotated[Number, Field(ge=0)] | None = None
     steps: Annotated[tuple[Text, ...], BeforeValidator(_steps)] = ()
-    """Such as `50 for 30s`."""
+    """Steps of the `steps` shape, such as `50 for 30s`."""
     spike_rate: Annotated[Number, Field(gt=0)] | None = None
     spike_at: Seconds | None = None
     spike_for: Seconds | None = None
     step: Seconds = 5.0
     """How long each step of a capacity search lasts."""
     baseline: Annotated[Path, BeforeValidator(_existing)] | None = None
-    """The run that relative limits are held against: its directory, or its verdict.json or load.json."""
+    """The run to which relative limits refer: its directory, its verdict.json or its load.json."""
     abort_on_limit: bool = False
-    """Whether a limit that can't be kept any more ends the run."""
+    """Whether the run ends as soon as a limit can no longer be met."""
 
 
 class Gate(_Section):
@@ -243,12 +243,12 @@ class Gate(_Section):
 
 
 def _today() -> date:
-    """The day that it is in UTC: a waiver ends everywhere at once."""
+    """Today in UTC, so that a waiver ends everywhere at the same time."""
     return clock.wall().date()
 
 
 class Waiver(_Section):
-    """A known deviation that the user has accepted until a day, on which it counts again."""
+    """A known deviation that the user accepts until a day. On that day it counts again."""
 
     clause: Text
     reason: Text
@@ -257,25 +257,27 @@ class Waiver(_Section):
     @model_validator(mode="after")
     def _in_force(self) -> Waiver:
         if self.expires <= _today():
-            raise ValueError(f"expires|expired on {self.expires}; remove the waiver, or set a later day and say why")
+            raise ValueError(
+                f"expires|expired on {self.expires}; remove the waiver, or set a later day and give the reason"
+            )
         return self
 
 
 class Notify(_Section):
-    """Who is told how a run ended."""
+    """The webhook that gets a run's result."""
 
     webhook_url: HttpUrl
     token_env: Text | None = None
-    """The variable that holds the bearer token, if one is wanted."""
+    """The variable that holds the bearer token; None for no token."""
     timeout: Seconds = 10.0
 
     def token(self) -> str | None:
-        """The token as of now; None if none is wanted."""
+        """The current token; None for no token."""
         return None if self.token_env is None else os.environ.get(self.token_env, "")
 
 
 class SandboxOptions(_Section):
-    """How the embedded deployment behaves when a run is made against it."""
+    """How the embedded sandbox behaves during a run."""
 
     ring_time: Seconds = 0.3
     faults: tuple[Text, ...] = ()
@@ -283,7 +285,7 @@ class SandboxOptions(_Section):
 
 
 class Config(_Section):
-    """The whole configuration of one run, checked."""
+    """The checked configuration of one run."""
 
     deployment: Deployment
     lines: Lines
@@ -301,6 +303,6 @@ class Config(_Section):
     @model_validator(mode="after")
     def _whole(self) -> Config:
         if not self.lines.configured:
-            raise ValueError("lines|no line is configured; name at least one number that may be dialled")
+            raise ValueError("lines|no line is configured; add at least one number that may be dialled")
         check_baseline(self.limits, named=self.load.baseline is not None)
         return self

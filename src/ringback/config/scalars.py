@@ -1,4 +1,4 @@
-"""The small types that configuration is written in: durations with a unit, telephone numbers, URLs."""
+"""Small types of configuration values: durations with a unit, telephone numbers, URLs, addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EMERGENCY = frozenset({"000", "110", "112", "113", "118", "119", "911", "988", 
 
 
 def parse_duration(value: object) -> float:
-    """Seconds meant by text such as `"500ms"`, `"10s"`, `"2m"` or `"1h"`; a bare number lacks its unit: ValueError."""
+    """The seconds in text such as `"500ms"`, `"10s"`, `"2m"` or `"1h"`. ValueError for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f'a duration needs a unit; write "{value}s" or "{value}ms"')
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
@@ -25,7 +25,7 @@ def parse_duration(value: object) -> float:
         raise ValueError('not a duration; write a number and one of the units ms, s, m, h, such as "500ms" or "10s"')
     seconds = float(match[1]) * _UNITS[match[2]]
     if not 0 < seconds <= 7 * 86400:
-        raise ValueError("out of range; a duration is more than nothing and at most a week")
+        raise ValueError("out of range; write a duration above 0 and at most 7 days")
     return seconds
 
 
@@ -35,7 +35,7 @@ def _phone_number(value: object) -> str:
     if not isinstance(value, str) or not _NUMBER.fullmatch(value):
         raise ValueError("not a telephone number; write 3 to 15 digits, with + in front if the deployment wants it")
     if value.lstrip("+") in _EMERGENCY:
-        raise ValueError("this is an emergency number in some country; configure a line of your own")
+        raise ValueError("an emergency number in some country; use your own test line")
     return value
 
 
@@ -43,7 +43,7 @@ def _url(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError('not a URL; write it as text, such as "https://ivr.example.com:22222"')
     if any(c.isspace() or not c.isprintable() for c in value):
-        raise ValueError("a URL holds no blanks; remove them")
+        raise ValueError("a URL has no blanks; remove them")
     try:
         parts = urlsplit(value)
         host, _port = parts.hostname, parts.port
@@ -52,7 +52,7 @@ def _url(value: object) -> str:
     if parts.scheme not in {"http", "https"} or not host:
         raise ValueError('not an http or https URL; write it like "https://ivr.example.com:22222"')
     if parts.username is not None or parts.password is not None:
-        raise ValueError("a URL here carries no user name or password; remove them")
+        raise ValueError("has a user name or password; remove them")
     return value
 
 
@@ -60,9 +60,9 @@ def _base_url(value: object) -> str:
     url = _url(value)
     parts = urlsplit(url)
     if parts.query or parts.fragment:
-        raise ValueError("a base URL has no query or fragment; end it before ? or #")
+        raise ValueError("has a query or fragment; end the URL before ? or #")
     if parts.path.rstrip("/").endswith(("/v2/call", "/v2/callresult", "/v2")):
-        raise ValueError("a base URL ends before /v2; Ringback adds /v2/call and /v2/callresult itself")
+        raise ValueError("includes /v2; end the URL before it, because Ringback adds /v2/call and /v2/callresult")
     return url.rstrip("/")
 
 
@@ -75,12 +75,12 @@ def _listen(value: object) -> tuple[str, int]:
 
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
-"""A duration in seconds, written with its unit."""
+"""A duration in seconds; a configuration writes it with its unit."""
 PhoneNumber = Annotated[str, BeforeValidator(_phone_number)]
-"""A telephone number as the deployment wants it: 3 to 15 digits, perhaps after a plus sign."""
+"""A telephone number: 3 to 15 digits, optionally after a plus sign."""
 HttpUrl = Annotated[str, BeforeValidator(_url)]
 """An http or https URL without credentials."""
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
-"""The URL that `/v2/call` is appended to, without a slash at its end."""
+"""The URL to which `/v2/call` is appended, without a slash at its end."""
 ListenAddress = Annotated[tuple[str, int], BeforeValidator(_listen)]
-"""Host and port to listen on, written `host:port`."""
+"""Host and port to listen on; a configuration writes `host:port`."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,11 +14,12 @@ from ringback.contract.clauses import CLAUSES, Clause
 from ringback.deployment import Answer, Exchange, Poll, Trigger
 from ringback.deployment.reading import strings_in
 from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH
+from ringback.rundir.exchanges import SavedExchange, read_exchanges
+from ringback.rundir.names import EXCHANGES_FILE
+from ringback.rundir.verdict import SavedRun
 
-__all__ = ["EXCHANGES_FILE", "CannotReplay", "Cited", "RecordedRun", "answer_of", "endpoint_of", "read_recorded"]
+__all__ = ["CannotReplay", "Cited", "RecordedRun", "answer_of", "endpoint_of", "read_recorded"]
 
-EXCHANGES_FILE: Final = "exchanges.ndjson"
-_LARGEST = 512 * 1024 * 1024
 _CUT = re.compile(r"… \[\d+ bytes in all\]\Z")
 
 
@@ -45,7 +44,8 @@ class RecordedRun:
 
     base_url: str
     embedded: bool
-    variation: tuple[str, ...]
+    faults: tuple[str, ...]
+    dialects: tuple[str, ...]
     exchanges: Mapping[int, Exchange]
     cited: Mapping[int, tuple[Cited, ...]]
 
@@ -78,29 +78,20 @@ class RecordedRun:
         return frozenset(found)
 
 
-def read_recorded(directory: Path, document: Mapping[str, Any]) -> RecordedRun:
-    """Read a run's exchanges; `document` is its `verdict.json`. Raises `CannotReplay`."""
-    file = directory / EXCHANGES_FILE
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise CannotReplay(f"{EXCHANGES_FILE} is larger than {_LARGEST:,} bytes; cut it down to the line you want")
-        with file.open("rb") as lines:
-            exchanges = {exchange.id: exchange for line in lines if (exchange := _exchange(line)) is not None}
-    except OSError as error:
-        raise CannotReplay(
-            f"its {EXCHANGES_FILE} can't be read ({error.strerror}); name the directory of a check or a gate"
-        ) from None
-    deployment = document.get("deployment")
-    deployment = deployment if isinstance(deployment, dict) else {}
+def read_recorded(directory: Path, run: SavedRun) -> RecordedRun:
+    """The exchanges of a run, with the clauses that cite them. Raises `CannotReplay` if it recorded none."""
+    if not (directory / EXCHANGES_FILE).is_file():
+        raise CannotReplay(f"it has no {EXCHANGES_FILE}; name the directory of a check or a gate")
+    exchanges = {saved.id: _exchange(saved) for saved in read_exchanges(directory)}
     cited: dict[int, list[Cited]] = {}
-    for number, citation in _citations(document):
+    for number, citation in _citations(run):
         if number in exchanges and citation not in cited.setdefault(number, []):
             cited[number].append(citation)
-    variation = deployment.get("variation")
     return RecordedRun(
-        base_url=str(deployment.get("base_url", "")),
-        embedded=deployment.get("embedded") is True,
-        variation=tuple(map(str, variation)) if isinstance(variation, list) else (),
+        base_url=run.base_url,
+        embedded=run.embedded,
+        faults=run.faults,
+        dialects=run.dialects,
         exchanges=exchanges,
         cited={number: tuple(found) for number, found in cited.items() if found},
     )
@@ -128,44 +119,14 @@ def is_cut(exchange: Exchange) -> bool:
     return _CUT.search(exchange.response_body) is not None
 
 
-def _citations(document: Mapping[str, Any]) -> Iterator[tuple[int, Cited]]:
-    clauses = document.get("clauses")
-    for entry in clauses if isinstance(clauses, list) else ():
-        if not isinstance(entry, dict) or entry.get("id") not in CLAUSES:
-            continue
-        evidence = entry.get("evidence")
-        for shown in evidence if isinstance(evidence, list) else ():
-            if isinstance(shown, dict) and isinstance(shown.get("exchange"), int):
-                texts = (str(shown.get(name, "")) for name in ("test", "expected", "observed"))
-                yield shown["exchange"], Cited(CLAUSES[entry["id"]], str(entry.get("verdict")), *texts)
+def _citations(run: SavedRun) -> Iterator[tuple[int, Cited]]:
+    for clause in run.clauses.values():
+        for shown in clause.evidence:
+            if clause.id in CLAUSES and shown.exchange is not None:
+                texts = (shown.test, shown.expected, shown.observed)
+                yield shown.exchange, Cited(CLAUSES[clause.id], clause.verdict.value, *texts)
 
 
-def _exchange(line: bytes) -> Exchange | None:
-    """One line, or None: the last line of a run that was cut off may be half a one."""
-    try:
-        told = json.loads(line)
-        request, response = told["request"], told["response"] or {}
-        return Exchange(
-            id=int(told["id"]),
-            purpose=str(told["purpose"]),
-            started=str(told["started"]),
-            at=float(told["at"]),
-            seconds=float(told["seconds"]),
-            method=str(request["method"]),
-            url=str(request["url"]),
-            request_headers=_headers(request["headers"]),
-            request_body=str(request["body"]),
-            request_bytes=int(request["bytes"]),
-            status=int(response["status"]) if response else None,
-            response_headers=_headers(response.get("headers", [])),
-            response_body=str(response.get("body", "")),
-            response_bytes=int(response.get("bytes", 0)),
-            failure=None if told["failure"] is None else str(told["failure"]),
-            leaks=tuple(map(str, told["leaks"])),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        return None
-
-
-def _headers(pairs: Any) -> tuple[tuple[str, str], ...]:
-    return tuple((str(name), str(value)) for name, value in pairs)
+def _exchange(saved: SavedExchange) -> Exchange:
+    known = asdict(saved)
+    return Exchange(**known | {name: known[name] or 0 for name in ("at", "seconds", "request_bytes", "response_bytes")})

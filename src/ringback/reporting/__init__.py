@@ -1,22 +1,20 @@
-"""One run's evidence, told: `verdict.json` for machines, `junit.xml` for pipelines, the terminal for people.
+"""Reports of a run: files for machines and pipelines, a page and a terminal report for people.
 
-Everything here reads a finished `RunReport`; nothing here decides, and nothing here talks to a deployment.
+All of them read a finished `RunReport`. They decide nothing and never talk to a deployment.
 """
 
 from __future__ import annotations
 
-from ringback.reporting.junit import JUNIT_FILE, write_junit
-from ringback.reporting.load_progress import LoadProgress
-from ringback.reporting.progress import Progress
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line, printable
-from ringback.reporting.terminal import console, print_plan, print_report
-from ringback.reporting.verdict_file import SCHEMA_PATH, VERDICT_FILE, verdict_document, write_verdict
+from ringback.reporting.formats.junit import write_junit
+from ringback.reporting.formats.verdict_file import SCHEMA_PATH, verdict_document, write_verdict
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line, printable
+from ringback.reporting.terminal.load_progress import LoadProgress
+from ringback.reporting.terminal.progress import Progress
+from ringback.reporting.terminal.report import console, print_plan, print_report
 
 __all__ = [
-    "JUNIT_FILE",
     "SCHEMA_PATH",
-    "VERDICT_FILE",
     "LoadProgress",
     "Progress",
     "RunReport",

@@ -1,8 +1,7 @@
-"""All that a run leaves behind for machines and pipelines, written so that no report takes another with it.
+"""Writing all reports of a run, so that the failure of one does not prevent the others.
 
-What lives here: the order, and the guard around each writer. `verdict.json` and `junit.xml` come first, since a gate
-promises them; then the rest. A writer that fails (a full disk, a fault of its own) becomes a note. On a full disk, the
-verdict is written without its evidence.
+The promised files (`verdict.json`, `junit.xml`, `summary.md`) are written first. The failure of a writer (a full disk,
+an internal error) becomes a note. On a full disk, the verdict is written without its evidence.
 """
 
 from __future__ import annotations
@@ -14,15 +13,24 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from ringback.reporting.badge import BADGE_FILE, write_badge
-from ringback.reporting.har import HAR_FILE, write_har
-from ringback.reporting.junit import JUNIT_FILE, write_junit
-from ringback.reporting.markdown import SUMMARY_FILE, append_summary, summary_page, write_summary
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line
-from ringback.reporting.sarif import SARIF_FILE, write_sarif
-from ringback.reporting.tables import WINDOWS_CSV_FILE, write_windows
-from ringback.reporting.verdict_file import VERDICT_FILE, write_bare_verdict, write_verdict
+from ringback.reporting.formats.badge import write_badge
+from ringback.reporting.formats.har import write_har
+from ringback.reporting.formats.junit import write_junit
+from ringback.reporting.formats.markdown import append_summary, summary_page, write_summary
+from ringback.reporting.formats.sarif import write_sarif
+from ringback.reporting.formats.verdict_file import write_bare_verdict, write_verdict
+from ringback.reporting.formats.windows_csv import write_windows
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line
+from ringback.rundir.names import (
+    BADGE_FILE,
+    HAR_FILE,
+    JUNIT_FILE,
+    SARIF_FILE,
+    SUMMARY_FILE,
+    VERDICT_FILE,
+    WINDOWS_CSV_FILE,
+)
 
 __all__ = ["ARTIFACTS", "PROMISED", "STEP_SUMMARY", "Writer", "unless_written", "write_all", "write_promised"]
 
@@ -30,7 +38,7 @@ Writer = Callable[[RunReport, Path], object]
 """Writes one file into a run's directory."""
 
 STEP_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
-"""The variable that names the file of a job's summary at GitHub."""
+"""GitHub's variable for the file of a job's summary."""
 
 _WRITERS: Final[tuple[tuple[str, Writer], ...]] = (
     (VERDICT_FILE, write_verdict),
@@ -43,9 +51,9 @@ _WRITERS: Final[tuple[tuple[str, Writer], ...]] = (
 )
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 ARTIFACTS: Final = tuple(name for name, _ in _WRITERS)
-"""Names of the files that `write_all` may write, in the order in which it does."""
+"""Names of the files that `write_all` writes, in that order."""
 PROMISED: Final = ARTIFACTS[:3]
-"""What a gate leaves behind however it ends: a machine's answer, a pipeline's, and a page for a person."""
+"""The files that a run leaves even if it is killed."""
 
 
 def write_all(
@@ -55,10 +63,10 @@ def write_all(
     more: Iterable[tuple[str, Writer]] = (),
     environment: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Write every report of a run into its directory, and return a note for each that could not be written.
+    """Write every report of a run into its directory, and return a note for each one that could not be written.
 
-    `more` are further files and their writers, written last. Where `environment` (by default the process's) names a
-    job's summary in GITHUB_STEP_SUMMARY, the Markdown page is added to it. Raises nothing but what ends the process.
+    `more` are further files and their writers, written last. If `environment` (by default the process's) names a job's
+    summary in GITHUB_STEP_SUMMARY, the Markdown page is appended to it. Raises only exceptions that end the process.
     """
     notes = [note for name, writer in (*_WRITERS, *more) if (note := _guarded(name, writer, report, directory))]
     if named := (os.environ if environment is None else environment).get(STEP_SUMMARY):
@@ -72,9 +80,9 @@ def write_all(
 
 
 def write_promised(report: RunReport, directory: Path) -> list[str]:
-    """Write the promised files alone, and return notes as `write_all` does.
+    """Write only the promised files, and return notes as `write_all` does.
 
-    For the beginning of a run, with a report that says that the run did not end: what a run that is killed leaves.
+    A run does this at its start, with a report that says that the run did not end, in case it is killed.
     """
     return [
         note for name, writer in _WRITERS if name in PROMISED and (note := _guarded(name, writer, report, directory))
@@ -82,9 +90,9 @@ def write_promised(report: RunReport, directory: Path) -> list[str]:
 
 
 def unless_written(name: str, write: Callable[[], object], bare: Callable[[], object] | None = None) -> list[str]:
-    """Write a file, and return a note if it could not be written; raises nothing but what ends the process.
+    """Write a file, and return a note if it could not be written. Raises only exceptions that end the process.
 
-    Where the disk is full, `bare` writes what matters most of it.
+    If the disk is full, `bare` writes a smaller version.
     """
     try:
         write()
@@ -94,7 +102,7 @@ def unless_written(name: str, write: Callable[[], object], bare: Callable[[], ob
             return [f"{name} was written without exchanges and load figures: {why}"]
         return [f"{name} was not written: {why}"]
     except Exception as error:
-        return [f"{name} was not written, by a fault of Ringback's own: {type(error).__name__}"]
+        return [f"{name} was not written because of an internal error: {type(error).__name__}"]
     return []
 
 

@@ -1,10 +1,13 @@
 """A run on disk, and the one sink through which all text leaves the process.
 
-- `sink`: `SINK`, which removes what may never be written down; `CleanText`, which it alone makes;
-- `files`: writing into a run's directory, whole or line by line, and what happens when a disk is full;
-- `streams`: standard output, standard error and logs behind the sink.
+- `sink`: `SINK`, which removes secrets, and `CleanText`, which only it makes;
+- `files`: writing into a run's directory, in one step or line by line, also on a full disk;
+- `streams`: standard output, standard error and logs behind the sink;
+- `names`: the names of the files in a run's directory;
+- `verdict`, `exchanges`, `windows`: typed readers of those files, which tolerate what they don't understand; `reading`:
+  what they share.
 
-Nothing else in Ringback opens a file for writing, prints, or makes a console: a test holds it.
+A test ensures that nothing else in Ringback opens a file for writing, prints or makes a console.
 """
 
 from __future__ import annotations

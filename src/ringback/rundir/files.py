@@ -1,7 +1,7 @@
-"""Writing into a run's directory: whole files in one step, records line by line, and room kept for the verdict.
+"""Writing into a run's directory: whole files in one step, records line by line, and disk space for the verdict.
 
-A disk that fills up costs evidence, never a verdict: room for the small files that matter is kept from the start, and a
-record that can't be written any more ends there, once and for all, while the run goes on.
+A full disk costs evidence but not the verdict: space for the important small files is reserved at the start, and a
+record that can no longer be written ends, while the run continues.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ __all__ = ["LineFile", "make_room", "reserve_room", "write_whole"]
 
 _RESERVE = ".reserve"
 _RESERVED = 1024 * 1024
-"""Bytes kept free for verdict, JUnit file and summary."""
+"""Bytes reserved for verdict, JUnit file and summary."""
 
 
 def write_whole(path: Path, text: CleanText) -> Path:
-    """Put a text at `path` in one step, replacing what was there; makes the directory if need be.
+    """Write a file in one step, replacing an existing one; makes the directory if it is missing.
 
-    Raises OSError if it can't be written; what was there before is then still there.
+    Raises OSError if it can't be written; an existing file is then unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -38,27 +38,27 @@ def write_whole(path: Path, text: CleanText) -> Path:
 
 
 def reserve_room(directory: Path) -> None:
-    """Keep room on the disk for what is written at a run's end; where there is none, that is found out then."""
+    """Reserve disk space for the files at a run's end, if there is any."""
     with contextlib.suppress(OSError):
         (directory / _RESERVE).write_bytes(bytes(_RESERVED))
 
 
 def make_room(directory: Path) -> None:
-    """Give the room back, before a run's results are written."""
+    """Free the reserved space, before a run's results are written."""
     with contextlib.suppress(OSError):
         (directory / _RESERVE).unlink(missing_ok=True)
 
 
 class LineFile:
-    """A record that grows by a line at a time; each is on disk before the next is begun. Thread-safe.
+    """A file that is written line by line; each line is on disk before the next begins. Thread-safe.
 
-    A line that can't be written ends the record: the file then holds whole lines only, where that can be helped.
+    A line that can't be written ends the file. Part of a line is removed if possible.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.trouble: str | None = None
-        """Why lines are missing from some point on; None while all is well."""
+        """Why the file ends early; None if it does not."""
         self._lock = threading.Lock()
         self._file: IO[bytes] | None = None
         try:
@@ -84,7 +84,7 @@ class LineFile:
                 self._give_up(error)
 
     def close(self) -> None:
-        """End the record."""
+        """Close the file."""
         with self._lock:
             self._end()
 

@@ -1,8 +1,8 @@
-"""The sink: no text leaves the process but through it, so that no secret does, whatever happened upstream.
+"""The sink: all text that leaves the process passes through it, and it removes secrets.
 
-Secrets are made known by `Sink.protect` as soon as a configuration is read. What a sink has cleaned is `CleanText`, the
-only type that writers take. Values are cleaned before they are rendered, so that nothing is cut or wrapped before it is
-clean, and a rendered document once more as a whole.
+`Sink.protect` makes secrets known as soon as a configuration is read. A sink returns `CleanText`, the only type that
+writers accept. Values are cleaned before they are rendered, so that a cut or a line break can't hide a secret. The
+rendered document is then cleaned again as a whole.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from typing import Any, NewType, Protocol, TypeVar, cast
 __all__ = ["SINK", "CleanText", "Redacting", "Sink"]
 
 _REMEMBERED, _LONGEST_REMEMBERED = 2048, 32 * 1024
-"""Texts whose clean form is remembered, and the characters that each may have: reports use the same ones many times."""
+"""How many clean texts are remembered, and their longest length: reports repeat the same texts many times."""
 _DEEPEST = 100
-"""Values within values; what is nested deeper was written by nobody in good faith."""
+"""The deepest nesting of values; only hostile input is nested deeper."""
 _OUR_NAME = re.compile(r"[a-z0-9_.]+")
 _TOO_DEEP = "<nested too deeply>"
 
 T = TypeVar("T")
 
 CleanText = NewType("CleanText", str)
-"""Text that may leave the process. Made by a `Sink` alone."""
+"""Text that may leave the process. Only a `Sink` makes it."""
 
 
 class Redacting(Protocol):
-    """What knows secrets in every spelling."""
+    """Something that removes secrets in every spelling."""
 
     def clean_secrets(self, text: str) -> str:
         """The text without them."""
@@ -49,11 +49,11 @@ class Sink:
         self._document = _remembering(())
 
     def protect(self, redactor: Redacting, documents: Redacting | None = None) -> None:
-        """Never let what a redactor knows leave the process again.
+        """Remove the secrets that a redactor knows from all text from now on.
 
-        `documents` knows those of the secrets that are long enough to be looked for in a whole page or picture, where
-        a short number may be a coordinate; the others are removed from the values that a document is made of.
-        A redactor that is in use already changes nothing.
+        `documents` knows only the secrets that are long enough to be recognised in a whole page or picture, where a
+        short number may be a coordinate. Short secrets are removed from the values before rendering.
+        Does nothing for a redactor that is already in use.
         """
         with self._lock:
             if redactor in self._values:
@@ -74,7 +74,7 @@ class Sink:
     def values(self, value: T) -> T:
         """A value with every text in it clean: texts, lists, mappings with their keys, dataclasses, at any depth.
 
-        What a class with an `our_own` member says is known text, and stays.
+        Objects with a true `our_own` member contain only Ringback's own text and are not changed.
         """
         return cast("T", self._cleaned(value, self.clean)) if self._values else value
 
@@ -83,7 +83,7 @@ class Sink:
         return _json(self.values(value), indent)
 
     def json_document(self, value: Any, *, indent: int | None = None) -> CleanText:
-        """The same of a value that is made of clean values, and of words of our own that a short secret may equal."""
+        """The same for a value made of clean values and of fixed words, which may equal a short secret."""
         return _json(self._cleaned(value, self.document) if self._documents else value, indent)
 
     def json_lines(self, values: Iterable[Any]) -> CleanText:
@@ -116,7 +116,7 @@ class Sink:
         return value
 
     def _key(self, key: Any) -> Any:
-        """A member's name: one of ours, which a short secret may equal, or a deployment's."""
+        """The clean name of a member: a fixed name, which may equal a short secret, or one from a deployment."""
         if not isinstance(key, str):
             return key
         return self.document(key) if _OUR_NAME.fullmatch(key) else self.clean(key)

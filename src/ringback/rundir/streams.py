@@ -1,7 +1,7 @@
-"""Standard output, standard error and logs behind the sink: whatever a process prints, tracebacks included.
+"""Standard output, standard error and logs behind the sink: everything that a process prints.
 
-Exceptions that nobody catches (in threads, in event loops, in greenlets) and warnings are printed on standard error, so
-they are behind the sink too. A reader that goes away, or a disk that is full, ends the output and not the run.
+Tracebacks of uncaught exceptions (in threads, event loops and greenlets) and warnings go to standard error, so they
+pass through the sink too. If a reader closes the pipe or the disk is full, the output ends but the run continues.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["CleaningStream", "complain", "put_output_behind_sink"]
 
 
 class CleaningStream(io.TextIOBase):
-    """A text stream before another one: what is written is cleaned in whole lines, or as far as it was flushed.
+    """A text stream that cleans whole lines, or what is flushed, and writes them to the stream behind it.
 
-    Writing never raises OSError: where the stream behind can't be written any more, what follows is dropped.
+    Writing never raises OSError. If the stream behind can no longer be written, further text is dropped.
     """
 
     def __init__(self, stream: IO[str], on_trouble: Callable[[OSError], None] = lambda _: None) -> None:
@@ -36,7 +36,7 @@ class CleaningStream(io.TextIOBase):
         self._lock = threading.RLock()
 
     def write(self, text: str) -> int:
-        """Pass on all whole lines; what is behind the last line feed waits for its end, or for `flush`."""
+        """Pass on whole lines; the rest waits for its line feed or for `flush`."""
         with self._lock:
             whole, feed, rest = (self._pending + text).rpartition("\n")
             self._pending = rest
@@ -64,7 +64,7 @@ class CleaningStream(io.TextIOBase):
             self._on_trouble(error)
 
     def close(self) -> None:
-        """Flush; the stream behind belongs to somebody else."""
+        """Flush, and leave the stream behind open."""
         with contextlib.suppress(ValueError, OSError):
             self.flush()
 
@@ -87,17 +87,17 @@ class CleaningStream(io.TextIOBase):
 
     @property
     def errors(self) -> str | None:  # type: ignore[override]  # likewise
-        """What the stream behind does with characters that it can't carry."""
+        """How the stream behind handles characters that it can't encode."""
         return getattr(self._stream, "errors", None)
 
     def reconfigure(self, **options: Any) -> None:
-        """Reconfigure the stream behind, where it can be."""
+        """Reconfigure the stream behind, if it supports that."""
         if isinstance(self._stream, io.TextIOWrapper):
             self._stream.reconfigure(**options)
 
 
 def put_output_behind_sink() -> None:
-    """Put standard output, standard error and all log records of this process behind the sink; twice does no harm."""
+    """Put standard output, standard error and log records of this process behind the sink; may be called again."""
     if not isinstance(sys.stderr, CleaningStream):
         sys.stderr = CleaningStream(sys.stderr)
     if not isinstance(sys.stdout, CleaningStream):
@@ -107,19 +107,19 @@ def put_output_behind_sink() -> None:
 
 
 def complain(text: str) -> None:
-    """Say something beside a command's output: one line on standard error."""
+    """Print one line on standard error."""
     sys.stderr.write(f"ringback: {SINK.clean(text)}\n")
 
 
 def _say_why(stream: CleaningStream, error: OSError) -> None:
-    """Say on a stream why standard output ends; a reader who went away wants no more."""
+    """Write the reason why standard output ends, unless the reader closed the pipe."""
     if not isinstance(error, BrokenPipeError):
         why = error.strerror or type(error).__name__
         stream.write(f"ringback: standard output could not be written: {why}\n")
 
 
 def _divert(stream: IO[str]) -> None:
-    """Let what a stream still holds vanish: Python would fail on it at its end, with an exit code of its own."""
+    """Send the rest of a stream to the null device; Python would fail to flush it at exit and change the exit code."""
     with contextlib.suppress(OSError, ValueError):
         silence = os.open(os.devnull, os.O_WRONLY)
         try:
@@ -129,7 +129,7 @@ def _divert(stream: IO[str]) -> None:
 
 
 class _CleanRecords:
-    """Makes log records whose message and traceback are clean, whichever handler writes them."""
+    """Makes log records with a clean message and traceback, for every handler."""
 
     def __init__(self, make: Any) -> None:
         self._make = make

@@ -1,4 +1,4 @@
-"""Pages to look at: of runs with each verdict, and of load runs made up."""
+"""Pages of runs with each verdict and of invented load runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.reporting import RunReport
 from ringback.reporting.html import write_html
-from ringback.reporting.timelines import CallTimeline, write_timelines
+from ringback.reporting.model.timelines import CallTimeline, write_timelines
 
 from .load_runs import MadeUp, write_load_run
 from .page_reader import Page, read_page

@@ -1,4 +1,4 @@
-"""Load runs made up: the files that a run leaves, without a run.
+"""Invented load runs: the files of a run, without a run.
 
 The deployment of these answers in a millisecond or two, but for a stretch in which it answers nothing (a freeze): what
 was due then is answered when it ends, so that latency from the due instant falls in a straight line, as in life.
@@ -22,7 +22,7 @@ STATES = {
 
 @dataclass(frozen=True)
 class MadeUp:
-    """What a made-up run was like. Times in seconds, rate in arrivals a second."""
+    """An invented run. Times are in seconds, the rate in arrivals per second."""
 
     seconds: float = 60.0
     rate: float = 50.0
@@ -41,7 +41,7 @@ class MadeUp:
 
 
 def write_load_run(directory: Path, run: MadeUp = MadeUp(), *, seed: int = 1) -> dict[str, Any]:
-    """Write `load_windows.ndjson` into the directory; returns the load section that goes with it."""
+    """Write `load_windows.ndjson` into the directory; returns the matching load section."""
     windows = list(_windows(run, random.Random(seed)))
     directory.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(window) + "\n" for window in windows)
@@ -104,16 +104,16 @@ def _operation(number: int, errors: int, base: float, stuck: float, run: MadeUp,
             "service_p99_ms": None,
         }
     spread = dict(zip(keys, (1.0, 1.6, 1.9, 2.8, 4.2, 1.2), strict=True))
-    # Within a window of the freeze, the first due waits longest.
+    # In a window of the freeze, the first due request waits longest.
     waits = dict(zip(keys, (0.5, 0.1, 0.05, 0.01, 0.0, 0.5), strict=True))
-    told = {
+    shown = {
         f"{key}_ms": base * spread[key] + lag / 3 + max(0.0, stuck - waits[key] * run.window * 1000 if stuck else 0.0)
         for key in keys
     }
     return {
         "count": number,
         "errors": errors,
-        **told,
+        **shown,
         "service_p50_ms": base,
         "service_p99_ms": base * 2.6 if not stuck else stuck / 8,
     }
@@ -205,20 +205,20 @@ def _requests(run: MadeUp, windows: Sequence[dict[str, Any]], name: str) -> dict
 def _curve(base: float, freeze: tuple[float, float] | None, seconds: float) -> Callable[[float], float]:
     def latency(percentile: float) -> float:
         tail = -math.log10(max(1 - percentile / 100, 1e-5))
-        told = base * (0.7 + 0.6 * tail)
+        shown = base * (0.7 + 0.6 * tail)
         if freeze is not None:
             frozen = (freeze[1] - freeze[0]) / seconds
             into = (percentile / 100 - (1 - frozen)) / frozen
-            told += max(0.0, into) * 1000 * (freeze[1] - freeze[0])
-        return told
+            shown += max(0.0, into) * 1000 * (freeze[1] - freeze[0])
+        return shown
 
     return latency
 
 
 def _by_state(final: int) -> dict[str, int]:
-    told = {state: int(final * share) for state, share in STATES.items()}
-    told["Answered"] += final - sum(told.values())
-    return told
+    shown = {state: int(final * share) for state, share in STATES.items()}
+    shown["Answered"] += final - sum(shown.values())
+    return shown
 
 
 def _capacity() -> dict[str, Any]:
@@ -232,7 +232,7 @@ def _capacity() -> dict[str, Any]:
             (800, False, "trigger.latency_ms.p99 < 500 broke: 2,310", 2310.0, 0.021, 512.0),
             (600, False, "trigger.latency_ms.p99 < 500 broke: 812", 812.0, 0.004, 498.0),
             (500, True, "", 48.0, 0.0, 497.5),
-            (550, None, "the generator was the limit in 7 of 20 windows", 120.0, 0.0, 520.0),
+            (550, None, "the generator was the bottleneck in 7 of 20 windows", 120.0, 0.0, 520.0),
         )
     ]
     return {"rate": 500.0, "low": 500.0, "high": 600.0, "steps": steps}

@@ -1,4 +1,4 @@
-"""A page read as strictly as the standard library allows: what is open is closed, what is referred to is there."""
+"""A strict reader of pages: every element is closed, and every reference has its target."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ RAW = {"script", "style"}
 
 @dataclass
 class Page:
-    """What a page holds."""
+    """The contents of a page."""
 
     tags: Counter[str] = field(default_factory=Counter)
     ids: list[str] = field(default_factory=list)
     references: set[str] = field(default_factory=set)
-    """Ids that something on the page points to."""
+    """Ids that the page refers to."""
     addresses: list[str] = field(default_factory=list)
-    """Whatever a browser might fetch or follow, beyond the page."""
+    """Addresses that a browser might load or follow."""
     attributes: set[str] = field(default_factory=set)
     classes: set[str] = field(default_factory=set)
     text: str = ""
@@ -32,7 +32,7 @@ class Page:
 
 
 def read_page(path: Path) -> Page:
-    """Read and check a page; AssertionError tells what is wrong with its form."""
+    """Read a page; AssertionError if its form is wrong."""
     source = path.read_bytes().decode("utf-8", "strict")
     assert source.startswith("<!DOCTYPE html>"), source[:40]
     reader = _Reader()

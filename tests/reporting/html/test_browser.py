@@ -1,4 +1,4 @@
-"""The page in a real browser, Debian's Chromium: by keyboard, without script, by day, by night and on paper.
+"""The page in a browser, Debian's Chromium: by keyboard, without scripts, in light and dark, and on paper.
 
 `tests/browser` is the npm project that opens the pages; what it saw is judged here.
 """
@@ -16,7 +16,7 @@ import pytest
 
 from ringback.reporting import RunReport
 from ringback.reporting.html import write_html
-from ringback.reporting.timelines import write_timelines
+from ringback.reporting.model.timelines import write_timelines
 
 from .conftest import CALLS, FROZEN, LIMITS
 from .load_runs import MadeUp, write_load_run
@@ -61,8 +61,8 @@ def seen(
         ["node", "visit.mjs", CHROMIUM, *map(str, pages.values())],
         cwd=VISITOR, stdout=subprocess.PIPE, text=True, check=True, timeout=LARGEST_WAIT,
     )  # fmt: skip
-    told = json.loads(done.stdout)
-    return {name: told[str(path)] for name, path in pages.items()}
+    message = json.loads(done.stdout)
+    return {name: message[str(path)] for name, path in pages.items()}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -76,7 +76,7 @@ def test_it_opens_without_a_complaint_and_without_a_request(seen: dict[str, Any]
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing(seen: dict[str, Any], name: str) -> None:
+def test_axe_finds_no_violation(seen: dict[str, Any], name: str) -> None:
     looks = seen[name]["looks"]
     assert {(look["colorScheme"], look["width"]) for look in looks} == {
         (scheme, width) for scheme in ("light", "dark") for width in (1280, 390)
@@ -86,40 +86,40 @@ def test_axe_finds_nothing(seen: dict[str, Any], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_nothing_spills_over_the_edge(seen: dict[str, Any], name: str) -> None:
+def test_no_element_is_wider_than_the_page(seen: dict[str, Any], name: str) -> None:
     for look in seen[name]["looks"]:
         assert look["spilled"] == [], f"{look['width']} px"
 
 
 @pytest.mark.parametrize("name", ["gate", "hostile", "passing"])
 def test_the_keyboard_goes_everywhere(seen: dict[str, Any], name: str) -> None:
-    told = seen[name]["keyboard"]
-    assert told["skipped"]
-    assert told["landed"] == "main"
-    assert told["all"] == 53
-    assert told["reachedText"]
-    assert told["byText"] >= 1
-    assert told["shown"] == f"{told['byText']} of 53 shown"
-    assert told["reachedCell"]
-    assert told["opened"]
-    assert told["closed"]
-    assert told["outline"] != "none", "where the keyboard is can be seen"
-    assert told["linkOpens"] == 1
-    assert told["console"] == []
+    message = seen[name]["keyboard"]
+    assert message["skipped"]
+    assert message["landed"] == "main"
+    assert message["all"] == 53
+    assert message["reachedText"]
+    assert message["byText"] >= 1
+    assert message["shown"] == f"{message['byText']} of 53 shown"
+    assert message["reachedCell"]
+    assert message["opened"]
+    assert message["closed"]
+    assert message["outline"] != "none", "where the keyboard is can be seen"
+    assert message["linkOpens"] == 1
+    assert message["console"] == []
 
 
 def test_a_filter_leaves_what_it_names(seen: dict[str, Any]) -> None:
-    told = seen["gate"]["keyboard"]
-    assert told["reachedFilter"]
-    assert told["failing"] == 1
-    assert told["kinds"] == ["fail"]
+    message = seen["gate"]["keyboard"]
+    assert message["reachedFilter"]
+    assert message["failing"] == 1
+    assert message["kinds"] == ["fail"]
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_it_works_without_script(seen: dict[str, Any], name: str) -> None:
-    told = seen[name]["withoutScript"]
-    assert not told["filters"], "no filter that does nothing"
-    assert told["opened"] in {True, None}
+    message = seen[name]["withoutScript"]
+    assert not message["filters"], "no filter that does nothing"
+    assert message["opened"] in {True, None}
 
 
 def test_pictures_are_seen_without_script(seen: dict[str, Any]) -> None:
@@ -128,17 +128,17 @@ def test_pictures_are_seen_without_script(seen: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_hostile_evidence_does_nothing(seen: dict[str, Any], name: str) -> None:
-    told = seen[name]["inert"]
-    assert told["dialogs"] == []
-    assert told["scripts"] == 1
-    assert told["strange"] == 0
-    assert told["ran"] is False, "the policy stops a script that the page did not bring"
+def test_hostile_evidence_has_no_effect(seen: dict[str, Any], name: str) -> None:
+    message = seen[name]["inert"]
+    assert message["dialogs"] == []
+    assert message["scripts"] == 1
+    assert message["strange"] == 0
+    assert message["ran"] is False, "the policy stops a script that the page did not bring"
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_paper_is_white(seen: dict[str, Any], name: str) -> None:
-    told = seen[name]["paper"]
-    assert told["ground"] == "rgb(255, 255, 255)"
-    assert told["ink"] == "rgb(20, 24, 31)"
-    assert told["bytes"] > 1_000
+    message = seen[name]["paper"]
+    assert message["ground"] == "rgb(255, 255, 255)"
+    assert message["ink"] == "rgb(20, 24, 31)"
+    assert message["bytes"] > 1_000

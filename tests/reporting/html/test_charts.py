@@ -1,4 +1,4 @@
-"""Pictures: SVG that can stand in a page, whatever the figures are, with the numbers beside it."""
+"""Pictures: valid SVG for a page, for any figures, with a table of the numbers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from ringback.reporting.html.charts import (
     draw_flow,
     draw_over_time,
 )
-from ringback.reporting.html.charts.ink import ROLES, Ink
-from ringback.reporting.html.charts.sheet import Picture, plain
-from ringback.reporting.html.windows import read_windows
-from ringback.reporting.timelines import CallTimeline
+from ringback.reporting.html.charts.axes import plain
+from ringback.reporting.html.charts.color_role import ColorRole
+from ringback.reporting.html.charts.picture import Picture
+from ringback.reporting.model.timelines import CallTimeline
+from ringback.rundir.windows import read_windows
 
 from .conftest import CALLS, FROZEN
 from .load_runs import MadeUp, write_load_run
@@ -31,8 +32,8 @@ from .load_runs import MadeUp, write_load_run
 ROOT = Branch(
     "accepted",
     10,
-    Ink.ACCENT,
-    (Branch("final", 9, Ink.FINAL, (Branch("Busy", 9, Ink.FINAL),)), Branch("lost", 1, Ink.BAD)),
+    ColorRole.ACCENT,
+    (Branch("final", 9, ColorRole.FINAL, (Branch("Busy", 9, ColorRole.FINAL),)), Branch("lost", 1, ColorRole.BAD)),
 )
 
 
@@ -47,8 +48,8 @@ def checked(picture: Picture | None) -> Picture:
             assert not {"style", "xmlns", "onload"} & set(element.attrib)
             for name in element.get("class", "").split():
                 assert name[:2] in {"f-", "s-"}
-                assert name[2:] in ROLES.values()
-        assert not re.search(r"#[0-9a-f]{6}", svg), "a colour that no style sheet governs"
+                assert name[2:] in set(ColorRole)
+        assert not re.search(r"#[0-9a-f]{6}", svg), "a colour outside the style sheet"
         assert "nan" not in svg.lower().replace("finance", "")
         assert "http" not in svg
     assert all(len(row) == len(picture.table.head) for row in picture.table.rows)
@@ -61,40 +62,40 @@ def texts(svg: str) -> list[str]:
 
 def test_a_run_over_time(tmp_path: Path) -> None:
     load = write_load_run(tmp_path, FROZEN)
-    picture = checked(draw_over_time(read_windows(tmp_path), load))
+    picture = checked(draw_over_time(read_windows(tmp_path).timed(), load))
     assert "Trigger latency, ms (logarithmic)" in texts(picture.wide), "a freeze spans decades"
     assert {key.text for key in picture.legend} >= {
         "due",
         "sent",
         "errors",
         "p99",
-        "steady: what counts",
-        "generator was the limit",
+        "steady (used for limits)",
+        "generator was the bottleneck",
     }
     assert len(picture.table.rows) == 64
-    assert "In 4 of 64 windows the load generator itself was the limit" in picture.caption
+    assert "In 4 of 64 windows the load generator was the bottleneck" in picture.caption
 
 
 def test_a_calm_run_has_an_honest_axis(tmp_path: Path) -> None:
     picture = checked(draw_over_time(*_calm(tmp_path)))
     assert "Trigger latency, ms" in texts(picture.wide), "linear, and from 0"
-    assert "generator was the limit" not in {key.text for key in picture.legend}
+    assert "generator was the bottleneck" not in {key.text for key in picture.legend}
 
 
 def _calm(tmp_path: Path) -> tuple[Any, Any]:
     load = write_load_run(tmp_path, MadeUp(seconds=20))
-    return read_windows(tmp_path), load
+    return read_windows(tmp_path).timed(), load
 
 
 @pytest.mark.parametrize(("seconds", "label"), [(30, "seconds"), (1000, "minutes"), (9000, "hours")])
 def test_the_axis_of_time_suits_its_length(tmp_path: Path, seconds: float, label: str) -> None:
     load = write_load_run(tmp_path, MadeUp(seconds=seconds, window=seconds / 20, rate=2))
-    assert f"{label} since the start" in texts(checked(draw_over_time(read_windows(tmp_path), load)).wide)
+    assert f"{label} since the start" in texts(checked(draw_over_time(read_windows(tmp_path).timed(), load)).wide)
 
 
 def test_latency_distribution_goes_no_further_than_there_were_requests(tmp_path: Path) -> None:
     picture = checked(draw_distribution(write_load_run(tmp_path, FROZEN)))
-    assert "2,860 triggers say nothing beyond the 99.97th percentile." in picture.caption
+    assert "2,860 triggers have no data beyond the 99.97th percentile." in picture.caption
     ticks = [text for text in texts(picture.wide) if text.startswith(("50", "9")) and not text.endswith(")")]
     assert ticks[:5] == ["50", "90", "99", "99.9", "99.99"]
 
@@ -104,23 +105,28 @@ def test_a_run_without_a_distribution_shows_its_percentiles() -> None:
     assert [row[1] for row in checked(draw_distribution(load)).table.rows] == ["50", "99", "99.9"]
 
 
-def test_a_flow_tells_every_branch() -> None:
+def test_a_flow_shows_every_branch() -> None:
     picture = checked(draw_flow(ROOT, key="ledger", title="t", caption="c"))
     assert {"accepted 10", "final  9 (90.0 %)", "lost  1 (10.0 %)", "Busy  9 (90.0 %)"} <= set(texts(picture.wide))
     assert [row[0] for row in picture.table.rows] == ["accepted", "final", "final: Busy", "lost"]
 
 
 def test_one_lost_call_of_a_million_is_seen() -> None:
-    root = Branch("accepted", 1_000_000, Ink.ACCENT, (Branch("final", 999_999, Ink.FINAL), Branch("lost", 1, Ink.BAD)))
+    root = Branch(
+        "accepted",
+        1_000_000,
+        ColorRole.ACCENT,
+        (Branch("final", 999_999, ColorRole.FINAL), Branch("lost", 1, ColorRole.BAD)),
+    )
     picture = checked(draw_flow(root, key="ledger", title="t", caption="c"))
     assert "lost  1 (0.0001 %)" in texts(picture.wide)
     assert "final  999,999 (99.9 %)" in texts(picture.wide)
 
 
-def test_capacity_tells_each_rate_and_why(tmp_path: Path) -> None:
+def test_capacity_shows_each_rate_and_its_reason(tmp_path: Path) -> None:
     picture = checked(draw_capacity(write_load_run(tmp_path, MadeUp(capacity=True))))
     assert [row[4] for row in picture.table.rows] == ["held"] * 5 + ["undecided", "did not hold", "did not hold"]
-    assert "500 a second" in picture.caption
+    assert "500 per second" in picture.caption
 
 
 def test_calls_on_one_axis() -> None:
@@ -144,14 +150,14 @@ def test_short_calls_of_a_long_run_begin_at_their_own_trigger() -> None:
     picture = checked(draw_calls(calls))
     assert "seconds since the trigger" in texts(picture.wide)
     assert "Each begins at its own trigger" in picture.caption
-    assert picture.table.rows[3][3] == "30.00", "the table tells the run's own time"
+    assert picture.table.rows[3][3] == "30.00", "the table has the time of the run"
     assert "seconds since the start" in texts(checked(draw_calls(CALLS)).wide)
 
 
-def test_there_is_no_picture_of_nothing() -> None:
+def test_without_data_there_is_no_picture() -> None:
     nothing: list[Any] = [
         draw_over_time((), {}), draw_distribution({}), draw_capacity({}), draw_calls(()),
-        draw_flow(Branch("accepted", 0, Ink.ACCENT), key="k", title="t", caption="c"),
+        draw_flow(Branch("accepted", 0, ColorRole.ACCENT), key="k", title="t", caption="c"),
         draw_distribution({"trigger": {"count": 0, "latency_ms": {"p50": None}, "distribution": []}}),
         draw_capacity({"capacity": {"rate": None, "steps": [None, {}, {"rate": 0}]}}),
     ]  # fmt: skip
@@ -159,10 +165,10 @@ def test_there_is_no_picture_of_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(0, "0"), (0.5, "0.5"), (2.5, "2.5"), (20, "20"), (1500, "1,500"), (0.02, "0.02")]
+    ("value", "shown"), [(0, "0"), (0.5, "0.5"), (2.5, "2.5"), (20, "20"), (1500, "1,500"), (0.02, "0.02")]
 )
-def test_ticks_are_written_as_people_do(value: float, told: str) -> None:
-    assert plain(value) == told
+def test_tick_labels(value: float, shown: str) -> None:
+    assert plain(value) == shown
 
 
 FIGURE = st.one_of(
@@ -172,7 +178,7 @@ FIGURE = st.one_of(
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_the_figures_are_there_is_a_picture_or_none(tmp_path: Path, data: st.DataObject) -> None:
+def test_any_figures_give_a_valid_picture_or_none(tmp_path: Path, data: st.DataObject) -> None:
     operation = st.fixed_dictionaries(
         dict.fromkeys(("count", "errors", "p50_ms", "p95_ms", "p99_ms", "service_p99_ms"), FIGURE)
     )
@@ -197,6 +203,6 @@ def test_whatever_the_figures_are_there_is_a_picture_or_none(tmp_path: Path, dat
             "steps": [{name: data.draw(FIGURE) for name in ("rate", "p99_ms", "arrived_rate")}],
         },
     }  # fmt: skip
-    for picture in (draw_over_time(read_windows(tmp_path), load), draw_distribution(load), draw_capacity(load)):
+    for picture in (draw_over_time(read_windows(tmp_path).timed(), load), draw_distribution(load), draw_capacity(load)):
         if picture is not None:
             checked(picture)

@@ -1,4 +1,4 @@
-"""Numbers as the page shows them, and limits with their margins."""
+"""Numbers and limits as reports show them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from ringback.contract.verdict import LimitResult, Verdict
-from ringback.reporting.html.figures import amount, count, duration, milliseconds, number, percent, share
 from ringback.reporting.html.limits import limit_rows, metric_words
+from ringback.reporting.model.figures import amount, count, duration, milliseconds, percent, share
+from ringback.rundir.reading import number
 
 NAN, INFINITY = float("nan"), float("inf")
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "shown"),
     [
         (0, "0"),
         (0.0131, "0.0131"),
@@ -29,12 +30,12 @@ NAN, INFINITY = float("nan"), float("inf")
         (NAN, "–"),
     ],
 )
-def test_amounts(value: Any, told: str) -> None:
-    assert amount(value) == told
+def test_amounts(value: Any, shown: str) -> None:
+    assert amount(value) == shown
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "shown"),
     [
         (0, "0 %"),
         (1, "100 %"),
@@ -46,26 +47,26 @@ def test_amounts(value: Any, told: str) -> None:
         (None, "–"),
     ],
 )
-def test_shares_of_nearly_all_are_not_all(value: Any, told: str) -> None:
-    assert percent(value) == told
+def test_shares_of_nearly_all_are_not_100_percent(value: Any, shown: str) -> None:
+    assert percent(value) == shown
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "shown"),
     [(0.123, "0.12"), (1.204, "1.20"), (12.04, "12.0"), (4388.2, "4,388"), ("7", "–"), (INFINITY, "–")],
 )
-def test_milliseconds(value: Any, told: str) -> None:
-    assert milliseconds(value) == told
+def test_milliseconds(value: Any, shown: str) -> None:
+    assert milliseconds(value) == shown
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(4.06, "4.1 s"), (119.9, "119.9 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (None, "–")]
+    ("value", "shown"), [(4.06, "4.1 s"), (119.9, "119.9 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (None, "–")]
 )
-def test_durations(value: Any, told: str) -> None:
-    assert duration(value) == told
+def test_durations(value: Any, shown: str) -> None:
+    assert duration(value) == shown
 
 
-def test_what_is_no_number_is_none() -> None:
+def test_other_values_are_not_numbers() -> None:
     strange: list[Any] = [None, "1", True, NAN, INFINITY, 10**400, [], {}]
     assert [number(value) for value in strange] == [None] * len(strange)
     assert number(2) == 2
@@ -102,7 +103,7 @@ def test_metrics_have_words(metric: str, words: str) -> None:
         ("nonsense", 2.0, "–", "nonsense"),
     ],
 )
-def test_limits_tell_their_margin(limit: str, value: float | None, margin: str, asked: str) -> None:
+def test_limits_show_their_margin(limit: str, value: float | None, margin: str, asked: str) -> None:
     (row,) = limit_rows([LimitResult("trigger.latency_ms.p99", limit, value, Verdict.PASS)])
     assert (row.margin, row.limit) == (margin, asked)
     assert row.bar is None or 0 <= row.bar <= 100

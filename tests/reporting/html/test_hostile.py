@@ -1,4 +1,4 @@
-"""Whatever a deployment sent stays text: no element, no attribute, no character that acts on its reader."""
+"""Text from a deployment stays text: it adds no elements, no attributes and no active characters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ringback.reporting import RunReport, write_verdict
 from ringback.reporting.html import MOST_BYTES, rewrite_html, write_html
-from ringback.reporting.timelines import CallTimeline, write_timelines
+from ringback.reporting.model.timelines import CallTimeline, write_timelines
 
 from ..hostile_evidence import HOSTILE as CATALOGUE  # noqa: TID252 - pytest and mypy name the parent differently
 from .load_runs import write_load_run
@@ -64,7 +64,7 @@ def check_inert(path: Path, least: Page | None = None) -> Page:
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_evidence_is_text(tmp_path: Path, of_every_kind: Make, text: str) -> None:
     harmless = check_inert(write_html(of_every_kind("harmless"), tmp_path))
-    # A NUL leaves no curl line to show, and takes the elements around it along.
+    # With a NUL there is no curl line, and no elements around it.
     check_inert(write_html(of_every_kind(text), tmp_path), None if "\0" in text else harmless)
 
 
@@ -83,18 +83,18 @@ def test_what_was_sent_can_still_be_read(tmp_path: Path, of_every_kind: Make) ->
     assert "<b>\\x1b[31m<U+202E>abc\\ud800" in page.text
 
 
-def test_a_line_to_paste_holds_what_was_sent(tmp_path: Path, of_every_kind: Make) -> None:
+def test_a_line_to_paste_sends_the_same_bytes(tmp_path: Path, of_every_kind: Make) -> None:
     page = check_inert(write_html(of_every_kind("a\u202eb"), tmp_path))
     assert "curl --request POST 'https://x/a'$'\\xe2\\x80\\xae''b'" in page.text
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
-    [("\0", "no command line can"), ("y" * 10_000, "it is in verdict.json")],
+    ("text", "shown"),
+    [("\0", "contains a NUL character"), ("y" * 10_000, "characters; see verdict.json")],
     ids=["NUL", "long"],
 )
-def test_a_line_that_nobody_can_paste_is_told_of(tmp_path: Path, of_every_kind: Make, text: str, told: str) -> None:
-    assert told in check_inert(write_html(of_every_kind(text), tmp_path)).text
+def test_a_line_that_can_not_be_pasted_has_a_reason(tmp_path: Path, of_every_kind: Make, text: str, shown: str) -> None:
+    assert shown in check_inert(write_html(of_every_kind(text), tmp_path)).text
 
 
 def test_megabytes_are_cut_and_counted(tmp_path: Path, of_every_kind: Make) -> None:

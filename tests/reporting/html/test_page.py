@@ -14,7 +14,9 @@ from ringback.contract.clauses import CLAUSES, Level
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.contract.waivers import WaiverUse
 from ringback.reporting import RunReport, write_verdict
-from ringback.reporting.html import MOST_BYTES, RunUnreadable, load_report, rewrite_html, write_html
+from ringback.reporting.html import MOST_BYTES, rewrite_html, write_html
+from ringback.reporting.model.saved import read_report
+from ringback.rundir.verdict import NotARun
 
 from .load_runs import MadeUp, write_load_run
 from .page_reader import Page, read_page
@@ -23,7 +25,7 @@ Shown = Callable[[RunReport], Page]
 Make = Callable[..., RunReport]
 
 
-def test_a_page_needs_nothing_but_itself(tmp_path: Path, whole_gate: RunReport) -> None:
+def test_a_page_loads_no_other_file(tmp_path: Path, whole_gate: RunReport) -> None:
     page = read_page(write_html(whole_gate, tmp_path))
     assert all(address.startswith("data:image/svg+xml,") for address in page.addresses), page.addresses
     assert not page.tags.keys() & {"img", "iframe", "object", "embed", "audio", "video", "base"}
@@ -48,14 +50,14 @@ def test_every_picture_is_there_with_words_and_numbers(tmp_path: Path, whole_gat
     assert page.text.count("The numbers of this picture") == 6
 
 
-def test_what_is_wrong_stands_first(shown: Shown, make_report: Make) -> None:
+def test_broken_clauses_come_first(shown: Shown, make_report: Make) -> None:
     page = shown(make_report({"TRN-04": Verdict.FAIL, "ACK-03": Verdict.FAIL}))
-    assert "2 of 53 clauses are broken (ACK-03, TRN-04); first of all, what happened to ACK-03." in page.text
-    mend = page.text[page.text.index("What to mend first") :]
-    assert mend.index("ACK-03") < mend.index("TRN-04"), "MUST comes before SHOULD"
-    assert CLAUSES["ACK-03"].fix in mend
-    assert CLAUSES["ACK-03"].statement in mend
-    assert "curl --request POST 'https://x/'" in mend
+    assert "2 of 53 clauses are broken (ACK-03, TRN-04); the first: what happened to ACK-03." in page.text
+    failures = page.text[page.text.index("What to fix first") :]
+    assert failures.index("ACK-03") < failures.index("TRN-04"), "MUST comes before SHOULD"
+    assert CLAUSES["ACK-03"].fix in failures
+    assert CLAUSES["ACK-03"].statement in failures
+    assert "curl --request POST 'https://x/'" in failures
 
 
 @pytest.mark.parametrize(
@@ -68,11 +70,11 @@ def test_what_is_wrong_stands_first(shown: Shown, make_report: Make) -> None:
         (
             {"STA-02": Verdict.INCONCLUSIVE},
             "Inconclusive",
-            "Nothing was seen to be broken, but not everything could be decided: STA-02: what happened to STA-02.",
+            "No deviation was observed, but not everything could be decided: STA-02: what happened to STA-02.",
         ),
     ],
 )
-def test_the_verdict_is_told_in_a_word_and_a_sentence(
+def test_the_verdict_is_a_word_and_a_sentence(
     shown: Shown, make_report: Make, verdicts: dict[str, Verdict], word: str, why: str
 ) -> None:
     page = shown(make_report(verdicts))
@@ -84,14 +86,14 @@ def test_an_interrupted_run_says_so(shown: Shown, make_report: Make) -> None:
     assert "The run was interrupted" in shown(make_report(interrupted=True)).text
 
 
-def test_a_run_that_decided_nothing_has_a_page(shown: Shown, make_report: Make) -> None:
+def test_a_run_without_results_has_a_page(shown: Shown, make_report: Make) -> None:
     page = shown(make_report(clauses=()))
     assert page.title.startswith("Inconclusive")
     assert "nothing was decided" in page.text
     assert "conformance" not in page.ids
 
 
-def test_broken_limits_tell_what_they_mean(shown: Shown, make_report: Make) -> None:
+def test_broken_limits_are_explained(shown: Shown, make_report: Make) -> None:
     limits = (
         LimitResult("calls.lost", "== 0", 3.0, Verdict.FAIL),
         LimitResult("trigger.latency_ms.p99", "< 500", 4388.0, Verdict.FAIL),
@@ -99,12 +101,12 @@ def test_broken_limits_tell_what_they_mean(shown: Shown, make_report: Make) -> N
     )
     page = shown(make_report(clauses=(), limits=limits, load={"scenario": "lifecycle"}))
     assert "3 limits do not hold" in page.text
-    assert "4,388 ms, where less than 500 ms was asked (7.8" not in page.text
-    assert "calls lost: 3, where exactly 0 was asked (3 above)." in page.text
-    assert page.text.count("Counted from the instant") == 1, "the same hint is told once"
+    assert "4,388 ms, limit less than 500 ms (7.8" not in page.text
+    assert "calls lost: 3, limit exactly 0 (3 above)." in page.text
+    assert page.text.count("Counted from the due time") == 1, "the same hint is shown once"
 
 
-def test_waivers_are_told_and_what_became_of_them(tmp_path: Path, make_report: Make) -> None:
+def test_waivers_are_shown_with_their_outcome(tmp_path: Path, make_report: Make) -> None:
     until = date(2027, 1, 31)
     uses = (
         WaiverUse("RES-04", "vendor ticket 4711", until, Verdict.WAIVED),
@@ -118,7 +120,7 @@ def test_waivers_are_told_and_what_became_of_them(tmp_path: Path, make_report: M
     assert waivers.index("delete it: the clause holds") < waivers.index("it waived a deviation")
     assert "delete it: a later waiver" in waivers
     write_verdict(report, tmp_path)
-    assert load_report(tmp_path).report.waivers == uses
+    assert read_report(tmp_path).waivers == uses
 
 
 def test_every_clause_opens_to_its_text(shown: Shown, of_every_kind: Make) -> None:
@@ -135,24 +137,24 @@ def test_the_page_is_the_same_when_made_again(tmp_path: Path, whole_gate: RunRep
     write_verdict(whole_gate, tmp_path)
     first = rewrite_html(tmp_path).read_bytes()
     assert rewrite_html(tmp_path).read_bytes() == first
-    stored = load_report(tmp_path)
-    assert stored.report.conclusion == whole_gate.conclusion
-    assert [(r.clause, r.verdict, r.summary, r.waiver) for r in stored.report.results] == [
+    stored = read_report(tmp_path)
+    assert stored.conclusion == whole_gate.conclusion
+    assert [(r.clause, r.verdict, r.summary, r.waiver) for r in stored.results] == [
         (r.clause, r.verdict, r.summary, r.waiver) for r in whole_gate.results
     ]
-    assert stored.report.limits == whole_gate.limits
-    told = [(f.test, f.observed, f.evidence) for r in whole_gate.results for f in r.deviations]
-    again = [(f.test, f.observed, f.evidence) for r in stored.report.results for f in r.deviations]
-    assert again == told
+    assert stored.limits == whole_gate.limits
+    message = [(f.test, f.observed, f.evidence) for r in whole_gate.results for f in r.deviations]
+    again = [(f.test, f.observed, f.evidence) for r in stored.results for f in r.deviations]
+    assert again == message
 
 
 @pytest.mark.parametrize(
     "content", [None, b"", b"[]", b"{}", b'{"schema": "ringback/verdict/1"}', b"\xff", b"[" * 100_000]
 )
-def test_what_is_no_run_is_refused_in_a_sentence(tmp_path: Path, content: bytes | None) -> None:
+def test_a_directory_without_a_run_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "verdict.json").write_bytes(content)
-    with pytest.raises(RunUnreadable, match=r"verdict\.json"):
+    with pytest.raises(NotARun, match=r"verdict\.json"):
         rewrite_html(tmp_path)
 
 
@@ -162,20 +164,21 @@ def test_the_worst_run_still_fits(tmp_path: Path, all_broken: Make) -> None:
     path = write_html(report, tmp_path)
     assert path.stat().st_size <= MOST_BYTES
     page = read_page(path)
-    assert re.search(r"… \[[\d,]+ more characters\]", page.text), "a cut is told"
+    assert re.search(r"… \[[\d,]+ more characters\]", page.text), "a cut is shown"
 
 
-def test_the_command_line_of_a_run_is_told(shown: Shown, make_report: Make, tmp_path: Path) -> None:
+def test_the_page_shows_the_command_line_that_repeats_the_run(shown: Shown, make_report: Make, tmp_path: Path) -> None:
     page = shown(make_report(clauses=["ACK-01", "ACK-02", "ACK-03", "ACK-04", "TRN-01"], level=Level.MUST))
     line = "ringback check --config ringback.toml --base-url https://ivr.example.com:22222"
     assert f"{line} --clause TRN-01 --clause ACK --level must --seed 4242" in page.text
-    embedded = shown(make_report(embedded=True, variation=("html-content-type", "get-redirects")))
-    assert "RINGBACK_SANDBOX__FAULTS=html-content-type,get-redirects ringback check --seed 4242" in embedded.text
-    given = read_page(write_html(make_report(), tmp_path, again="ringback check --seed 1"))
+    embedded = shown(make_report(embedded=True, faults=("html-content-type",), dialects=("pending-empty",)))
+    variables = "RINGBACK_SANDBOX__FAULTS=html-content-type RINGBACK_SANDBOX__DIALECTS=pending-empty"
+    assert f"{variables} ringback check --seed 4242" in embedded.text
+    given = read_page(write_html(make_report(again="ringback check --seed 1"), tmp_path))
     assert "ringback check --seed 1" in given.text
 
 
-def test_a_load_run_tells_its_rate(shown: Shown, make_report: Make, tmp_path: Path) -> None:
+def test_the_command_line_of_a_load_run_has_its_rate(shown: Shown, make_report: Make, tmp_path: Path) -> None:
     load = write_load_run(tmp_path)
     page = shown(make_report(clauses=(), command="load", load=load))
     assert "ringback load --config ringback.toml" in page.text

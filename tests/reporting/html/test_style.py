@@ -1,4 +1,4 @@
-"""The style sheet: enough contrast by day and by night, and a colour for every ink that pictures use."""
+"""The style sheet: enough contrast in light and dark, and a colour for every color role of the pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ringback.reporting.html as package
-from ringback.reporting.html.charts.ink import ROLES
+from ringback.reporting.html.charts.color_role import ColorRole
 
 CSS = (Path(package.__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
 BY_DAY, BY_NIGHT = (
@@ -44,7 +44,7 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_contrast_is_reckoned_as_wcag_does() -> None:
+def test_contrast_is_computed_as_wcag_defines_it() -> None:
     assert contrast("#ffffff", "#000000") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
@@ -64,10 +64,10 @@ def test_lines_can_be_seen(when: str, line: str, ground: str) -> None:
 
 
 def test_both_palettes_know_every_ink() -> None:
-    assert set(ROLES.values()) <= set(BY_DAY) == set(BY_NIGHT)
-    for role in ROLES.values():
+    assert set(ColorRole) <= set(BY_DAY) == set(BY_NIGHT)
+    for role in ColorRole:
         assert f".f-{role} {{ fill: var(--{role}); }} .s-{role} {{ stroke: var(--{role}); }}" in CSS
 
 
-def test_the_style_fetches_nothing() -> None:
+def test_the_style_loads_no_file() -> None:
     assert not re.search(r"@import|url\(|expression", CSS)

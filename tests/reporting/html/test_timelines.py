@@ -1,4 +1,4 @@
-"""Timelines of calls: what is written is read back, and what exchanges tell when nothing was written."""
+"""Timelines of calls: written and read back, or derived from exchanges."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from ringback.reporting.timelines import (
+from ringback.reporting.model.timelines import (
     CallTimeline,
     read_timelines,
+    timelines_from_exchanges,
     timelines_of_run,
-    told_by_exchanges,
     write_timelines,
 )
 
@@ -20,12 +20,12 @@ from .conftest import CALLS
 
 
 def exchange(at: float, body: Any, answer: Any, *, purpose: str = "trigger: plain", status: int = 200) -> str:
-    told = {
+    shown = {
         "id": 1, "purpose": purpose, "at": at, "seconds": 0.5, "failure": None,
         "request": {"method": "POST", "body": json.dumps(body)},
         "response": None if answer is None else {"status": status, "body": json.dumps(answer)},
     }  # fmt: skip
-    return json.dumps(told)
+    return json.dumps(shown)
 
 
 def trigger(at: float, unique_id: str, line: str = "BUSY", **more: Any) -> str:
@@ -51,7 +51,7 @@ def test_calls_know_whether_they_ended_as_their_line_does() -> None:
     assert CallTimeline("", "", 0, 1, None, 2, "Busy").as_known, "of an unknown line nothing is known"
 
 
-def test_exchanges_tell_of_triggers_and_polls(tmp_path: Path) -> None:
+def test_exchanges_give_triggers_and_polls(tmp_path: Path) -> None:
     lines = [
         trigger(1, "a"),
         trigger(2, "b", "NO_ANSWER"),
@@ -76,9 +76,9 @@ def test_exchanges_tell_of_triggers_and_polls(tmp_path: Path) -> None:
         exchange(1, {"UniqueIds": [1, None]}, {"CallResults": [1, {}]}),
     ],
 )  # fmt: skip
-def test_other_lines_are_passed_over(tmp_path: Path, line: str) -> None:
+def test_other_lines_are_skipped(tmp_path: Path, line: str) -> None:
     (tmp_path / "exchanges.ndjson").write_text(f"{line}\n{trigger(1, 'known')}\n", encoding="utf-8")
-    assert [call.line for call in told_by_exchanges(tmp_path)] == ["busy"]
+    assert [call.line for call in timelines_from_exchanges(tmp_path)] == ["busy"]
     (tmp_path / "timelines.ndjson").write_text(f"{line}\n", encoding="utf-8")
     assert read_timelines(tmp_path) == []
 

@@ -1,12 +1,11 @@
-"""`report.html`: a run as one page that needs nothing but itself.
+"""`report.html`: a run as one file, and `trend.html`: the last runs of each deployment.
 
-No network, no script needed, under 1 MB, by day and by night, on paper and on a telephone. The page is made from a
-`RunReport` and what the run's directory holds besides, so that it can be made again from the directory alone.
+A page is under 1 MB and readable without network or scripts, in light and dark, on paper and on a telephone. It is made
+from a `RunReport` and the files in the run's directory, so it can be made again later.
 """
 
 from __future__ import annotations
 
-from ringback.reporting.html.page import HTML_FILE, MOST_BYTES, rewrite_html, write_html
-from ringback.reporting.html.reading import RunUnreadable, StoredRun, load_report
+from ringback.reporting.html.page import MOST_BYTES, rewrite_html, write_html
 
-__all__ = ["HTML_FILE", "MOST_BYTES", "RunUnreadable", "StoredRun", "load_report", "rewrite_html", "write_html"]
+__all__ = ["MOST_BYTES", "rewrite_html", "write_html"]

@@ -1,41 +1,42 @@
-"""Clauses as the page shows them: those to mend first, each with what shows it, and the matrix of all.
+"""Clauses as the page shows them: the broken ones with their evidence, and the matrix of all.
 
-Whatever a deployment sent is made inert here, and cut to an `Allowance`; the templates escape it, as they do all text.
+Text from a deployment is made harmless here and cut to an `Allowance`; the templates escape it, as they do all text.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ringback.contract.clauses import SECTIONS, Level
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, Verdict
 from ringback.contract.waivers import WaiverUse
-from ringback.reporting.html.figures import count
-from ringback.reporting.layout import MARKS
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line, printable, shell_line
+from ringback.reporting.model.evidence import (
+    curl_line,
+    decisive,
+    request_text,
+    smallest_first,
+    smallest_request,
+    variables_in,
+)
+from ringback.reporting.model.figures import count
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line, printable
+from ringback.reporting.model.verdicts import MARKS, WORDS, by_section, own_reasons, with_verdict
 
-__all__ = ["ALLOWANCES", "Allowance", "Cell", "Section", "Shown", "opened", "sections", "to_mend", "waivers"]
+__all__ = ["ALLOWANCES", "Allowance", "Cell", "Section", "Shown", "broken", "opened", "sections", "waivers"]
 
 _BINDING = {
-    Level.MUST: "The API's documentation says so.",
+    Level.MUST: "The API documentation says so.",
     Level.SHOULD: "It follows from the documentation, HTTP or JSON.",
     Level.ADVISORY: "Good practice; a deviation only warns.",
 }
-_CURL = 3_000
-"""Characters of a curl line that a reader can still be expected to paste."""
-_VARIABLE = re.compile(r"\$\{?(RINGBACK_[A-Z0-9_]+)")
-_ROUTINE = {"host", "accept", "accept-encoding", "connection", "content-length", "user-agent"}
-"""Headers that each request carries and no reader looks for."""
 _NUMBERS = 6
 _LEVELS = {Level.MUST: 0, Level.SHOULD: 1, Level.ADVISORY: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How much is told: characters of a paragraph and of a message, findings of a clause, rows of a table."""
+    """How much is shown: characters of a paragraph and of a message, findings of a clause, rows of a table."""
 
     paragraph: int
     message: int
@@ -50,12 +51,12 @@ ALLOWANCES = (
     Allowance(200, 300, 1, 200),
     Allowance(120, 80, 1, 50),
 )
-"""From generous to meagre: the page takes the first with which it is small enough."""
+"""In falling order; the page uses the first one that makes it small enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One finding, with the smallest exchange that shows it."""
+    """One finding with the smallest exchange that shows it."""
 
     test: str
     summary: str
@@ -84,13 +85,13 @@ class Cell:
     binding: str
     basis: str
     expects: str
-    mend: str
+    fix: str
     summary: str
     waiver: str
     shown: tuple[Shown, ...]
     left_out: str
     observed_in: tuple[str, ...]
-    """The tests that found the clause kept."""
+    """The tests that the clause passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,118 +111,98 @@ class WaiverRow:
     clause: str
     reason: str
     expires: str
-    fate: str
+    outcome: str
     needless: bool
 
 
 def sections(report: RunReport, allowance: Allowance) -> tuple[Section, ...]:
     """All clauses of the run, by section."""
-    found = []
-    for key, title in SECTIONS.items():
-        results = [result for result in report.results if result.clause.section == key]
-        if results:
-            cells = tuple(_cell(result, allowance) for result in results)
-            found.append(Section(key, title, cells, sum(result.verdict is Verdict.PASS for result in results)))
-    return tuple(found)
+    return tuple(
+        Section(
+            key,
+            SECTIONS[key],
+            tuple(_cell(result, allowance) for result in results),
+            sum(result.verdict is Verdict.PASS for result in results),
+        )
+        for key, results in by_section(report).items()
+    )
 
 
-def to_mend(report: RunReport, allowance: Allowance) -> tuple[Cell, ...]:
-    """The broken clauses, those first on which the documentation itself insists."""
-    broken = [result for result in report.results if result.verdict is Verdict.FAIL]
-    return tuple(_cell(result, allowance) for result in sorted(broken, key=lambda r: _LEVELS[r.clause.level]))
+def broken(report: RunReport, allowance: Allowance) -> tuple[Cell, ...]:
+    """The broken clauses, those of level MUST first."""
+    found = sorted(with_verdict(report, Verdict.FAIL), key=lambda result: _LEVELS[result.clause.level])
+    return tuple(_cell(result, allowance) for result in found)
 
 
 def opened(report: RunReport) -> tuple[tuple[str, str], ...]:
-    """What could not be decided: a clause id (or nothing) and the reason. What clauses and limits tell is left out."""
-    found = [
-        (result.clause.id, one_line(result.summary, 400))
-        for result in report.results
-        if result.verdict is Verdict.INCONCLUSIVE
-    ]
-    told = {f"{result.clause.id}: {result.summary}" for result in report.results}
-    told |= {f"{held.metric} {held.limit}{end}" for held in report.limits for end in ("", ": not measured")}
-    found += [("", one_line(reason, 400)) for reason in report.conclusion.reasons if reason not in told]
-    return tuple(found)
+    """What could not be decided: a clause id and the reason, or no id and a reason of the whole run."""
+    found = [(result.clause.id, one_line(result.summary, 400)) for result in with_verdict(report, Verdict.INCONCLUSIVE)]
+    return (*found, *(("", one_line(reason, 400)) for reason in own_reasons(report)))
 
 
 def waivers(report: RunReport) -> tuple[WaiverRow, ...]:
-    """What became of each waiver of the configuration; those that may be deleted come first."""
+    """The waivers of the configuration with their outcome; those to delete come first."""
     ranked = sorted(report.waivers, key=lambda use: not use.needless)
     return tuple(
-        WaiverRow(use.clause, one_line(use.reason, 300), use.expires.isoformat(), _fate(use), use.needless)
+        WaiverRow(use.clause, one_line(use.reason, 300), use.expires.isoformat(), _outcome(use), use.needless)
         for use in ranked
     )
 
 
-def _fate(use: WaiverUse) -> str:
+def _outcome(use: WaiverUse) -> str:
     if use.shadowed:
-        return "delete it: a later waiver of this clause stands in its place"
+        return "delete it: a later waiver of this clause replaces it"
     if use.needless:
         return "delete it: the clause holds"
     if use.applied:
         return "it waived a deviation"
-    return "the clause could not be decided" if use.verdict is not None else "the run was not asked about the clause"
+    return "the clause could not be decided" if use.verdict is not None else "the run did not select the clause"
 
 
 def _cell(result: ClauseResult, allowance: Allowance) -> Cell:
     clause = result.clause
-    telling = _telling(result)
-    shown = tuple(_shown(finding, result, allowance) for finding in telling[: allowance.findings])
-    left = len(telling) - len(shown)
-    kept = [f.test for f in result.findings if f.verdict is Verdict.PASS]
+    findings = smallest_first(decisive(result))
+    shown = tuple(_shown(finding, result, allowance) for finding in findings[: allowance.findings])
+    left = len(findings) - len(shown)
+    passed = [f.test for f in result.findings if f.verdict is Verdict.PASS]
     return Cell(
         id=clause.id,
         title=clause.title,
         level=clause.level.value,
         verdict=result.verdict.value,
-        word=result.verdict.value.replace("-", " "),
+        word=WORDS[result.verdict],
         mark=MARKS[result.verdict],
         statement=clause.statement,
         binding=_BINDING[clause.level],
         basis=clause.basis,
         expects=clause.expects,
-        mend=clause.fix,
+        fix=clause.fix,
         summary=one_line(result.summary, 400),
         waiver=one_line(result.waiver or "", 400),
         shown=shown,
         left_out=f"{count(left)} more {'finding is' if left == 1 else 'findings are'} in verdict.json." if left else "",
-        observed_in=tuple(one_line(test, 160) for test in kept[:12]),
+        observed_in=tuple(one_line(test, 160) for test in passed[:12]),
     )
 
 
-def _telling(result: ClauseResult) -> Sequence[Finding]:
-    """The findings that made the verdict what it is, those with the smallest request first."""
-    if result.verdict is Verdict.INCONCLUSIVE:
-        found = [f for f in result.findings if f.verdict is Verdict.INCONCLUSIVE]
-    else:
-        found = list(result.deviations)
-    return sorted(found, key=lambda f: min((len(e.request) for e in f.evidence), default=1 << 60))
-
-
 def _shown(finding: Finding, result: ClauseResult, allowance: Allowance) -> Shown:
-    evidence = min(finding.evidence, key=lambda e: len(e.request)) if finding.evidence else None
+    evidence = smallest_request(finding)
     observed = finding.observed or finding.summary or result.summary
     summary = finding.summary if finding.summary != observed else ""
-    curl, aside = _curl(evidence)
+    curl = curl_line(evidence)
+    variables = variables_in([curl.line])
     return Shown(
         test=one_line(finding.test, 200),
         summary=printable(summary, allowance.paragraph),
         expected=printable(finding.expected or result.clause.expects, allowance.paragraph),
         observed=printable(observed, allowance.paragraph),
-        request=_request(evidence, allowance.message) if evidence else "",
+        request=request_text(evidence, allowance.message) if evidence else "",
         response=printable(evidence.response, allowance.message) if evidence else "",
         exchange=evidence.exchange if evidence else None,
         see_also=_see_also(finding, evidence),
-        curl=curl,
-        curl_aside=aside,
+        curl=curl.line,
+        curl_aside=curl.problem or (f"Set {' and '.join(variables)} in your shell first." if variables else ""),
     )
-
-
-def _request(evidence: Evidence, limit: int) -> str:
-    head, _, body = evidence.request.partition("\n\n")
-    first, *headers = head.split("\n")
-    told = [first, *(header for header in headers if header.partition(":")[0].lower() not in _ROUTINE)]
-    return printable("\n".join([*told, "", body] if body else told), limit)
 
 
 def _see_also(finding: Finding, evidence: Evidence | None) -> str:
@@ -232,14 +213,3 @@ def _see_also(finding: Finding, evidence: Evidence | None) -> str:
     return (
         f"See also exchange{'s' if len(others) > 1 else ''} {', '.join(others[:_NUMBERS])}{more} in exchanges.ndjson."
     )
-
-
-def _curl(evidence: Evidence | None) -> tuple[str, str]:
-    if evidence is None or not evidence.curl:
-        return "", ""
-    if "\0" in evidence.curl:
-        return "", "There is no curl line: the request holds a NUL character, and no command line can."
-    if len(evidence.curl) > _CURL or len(pasted := shell_line(evidence.curl)) > _CURL:
-        return "", f"The curl line has {count(len(evidence.curl))} characters; it is in verdict.json."
-    names = sorted(set(_VARIABLE.findall(evidence.curl)))
-    return pasted, f"Set {' and '.join(names)} in your shell first." if names else ""

@@ -1,4 +1,4 @@
-"""The user's limits as the page shows them: what was measured, the bound, the margin between, and a bar of both."""
+"""The user's limits as the page shows them: the measured value, the bound, the margin, and a bar."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ringback.contract.verdict import LimitResult, Verdict
-from ringback.reporting.html.figures import amount
-from ringback.reporting.layout import MARKS
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.figures import amount
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.verdicts import MARKS
 
 __all__ = ["LimitRow", "limit_rows", "metric_words"]
 
@@ -26,24 +26,24 @@ _WORDS = {
 _UNITS = {"latency_ms": "ms", "service_ms": "ms", "time_to_final_ms": "ms", "lag_ms": "ms"}
 _BOUNDS = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least", "==": "exactly"}
 _HINTS = {
-    "latency_ms": "Counted from the instant at which each request was due. Where the time from the sending is short, "
-    "the deployment stalled or took no more requests, and those due meanwhile had to wait: see when, below.",
+    "latency_ms": "Counted from the due time of each request. If the service time is short, the deployment stalled "
+    "or accepted no more requests, so that due requests had to wait. See the time below.",
     "service_ms": "Counted from the sending of each request to the end of its answer.",
-    "time_to_final_ms": "From a trigger's acceptance to the first poll that told how the call ended.",
-    "error_rate": "Requests that failed, by those that were sent: see their kinds and the stretch of time below.",
-    "lost": "The deployment accepted these calls, and never told how they ended within the time allowed.",
-    "duplicate_ids": "The deployment gave these calls a UniqueId that another call had already.",
-    "wrong_state": "These calls ended in another state than the dialled line is known to produce.",
-    "unrequested": "Polls were answered with results of calls that they had not asked for.",
-    "undocumented_states": "Results carried a state that is none of the seven documented ones.",
-    "lag_ms": "How late the load generator itself was; that is no fault of the deployment.",
-    "cpu": "How busy the load generator itself was; that is no fault of the deployment.",
+    "time_to_final_ms": "From the acceptance of a trigger to the first poll that reported the final state.",
+    "error_rate": "Failed requests as a share of the sent ones. See their kinds and times below.",
+    "lost": "The deployment accepted these calls but did not report their final state within the settle time.",
+    "duplicate_ids": "The deployment gave these calls the UniqueId of another call.",
+    "wrong_state": "These calls did not end in the state that the dialled line produces.",
+    "unrequested": "Answers to polls contained results of calls that were not requested.",
+    "undocumented_states": "Results had a state that is not one of the seven documented ones.",
+    "lag_ms": "How late the load generator sent requests; the deployment does not cause this.",
+    "cpu": "How busy the load generator was; the deployment does not cause this.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class LimitRow:
-    """One limit; `bar` is what was measured and `tick` the bound, in hundredths of the bar's length."""
+    """One limit; `bar` is the measured value and `tick` the bound, in hundredths of the bar's length."""
 
     metric: str
     words: str
@@ -55,13 +55,13 @@ class LimitRow:
     mark: str
     margin: str
     hint: str
-    """What it means that the limit does not hold, or where to look; empty if the metric says it."""
+    """What a broken limit means, or where to look; may be empty."""
     bar: float | None
     tick: float | None
 
 
 def limit_rows(limits: Sequence[LimitResult]) -> tuple[LimitRow, ...]:
-    """All limits, those that do not hold first."""
+    """All limits, broken ones first."""
     ranked = sorted(limits, key=lambda held: _ORDER.index(held.verdict) if held.verdict in _ORDER else len(_ORDER))
     return tuple(_row(held) for held in ranked)
 
@@ -72,8 +72,8 @@ def metric_words(metric: str) -> str:
     words = [
         _WORDS.get(part, part.replace("_", "." if part[:1] == "p" and part[1:2].isdigit() else " ")) for part in parts
     ]
-    told = " ".join(words[:-1]) + (", " if len(words) > 2 or parts[0] == "time_to_final_ms" else " ") + words[-1]
-    return one_line(told.strip(), 100)
+    text = " ".join(words[:-1]) + (", " if len(words) > 2 or parts[0] == "time_to_final_ms" else " ") + words[-1]
+    return one_line(text.strip(), 100)
 
 
 def _row(held: LimitResult) -> LimitRow:

@@ -1,7 +1,6 @@
-"""The page put together: views into templates, style and script inlined, and a security policy that allows no more.
+"""The page as a whole: templates filled in, style and script inlined, and a strict content security policy.
 
-A browser that follows the policy runs nothing but the one script, whose hash it is told, and fetches nothing at all:
-even markup that slipped through the templates' escaping would stay inert.
+A browser that follows the policy runs only the one script, by its hash, and loads nothing.
 """
 
 from __future__ import annotations
@@ -14,62 +13,60 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup, escape
 
-from ringback import __version__
-from ringback.reporting.html.conformance import ALLOWANCES, Allowance, opened, sections, to_mend, waivers
-from ringback.reporting.html.glance import glance
+from ringback.reporting.html.conformance import ALLOWANCES, Allowance, broken, opened, sections, waivers
 from ringback.reporting.html.limits import limit_rows
 from ringback.reporting.html.load import load_view
+from ringback.reporting.html.page_header import page_header
 from ringback.reporting.html.pictures import Pictures, pictures_of
-from ringback.reporting.html.reading import load_report
-from ringback.reporting.run import RunReport
-from ringback.reporting.safe import one_line
+from ringback.reporting.model.figures import count
+from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.saved import read_report
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.names import HTML_FILE
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["HTML_FILE", "MOST_BYTES", "rewrite_html", "write_html"]
+__all__ = ["MOST_BYTES", "rewrite_html", "write_html"]
 
-HTML_FILE: Final = "report.html"
 MOST_BYTES: Final = 1_000_000
-"""What the page may weigh; evidence is cut, and told to be, until it does."""
+"""The largest size of the page in bytes; evidence is cut until the page fits."""
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _NOTE = 500
 _OPEN_CARDS = 3
-"""Broken clauses whose evidence is unfolded from the start."""
+"""Broken clauses whose evidence is open at first."""
 
 
-def write_html(report: RunReport, directory: Path, *, again: str | None = None, version: str = __version__) -> Path:
+def write_html(report: RunReport, directory: Path) -> Path:
     """Write `report.html` into the run's directory, whole or not at all, and return its path. Raises OSError.
 
-    Reads `load_windows.ndjson` and `timelines.ndjson` (or else `exchanges.ndjson`) there. `again` is the command line
-    that makes the run again; without it, one is made up from what the run tells.
+    Reads `load_windows.ndjson` and `timelines.ndjson` (or else `exchanges.ndjson`) there.
     """
     pictures = pictures_of(report, directory)
     page = b""
     for allowance in ALLOWANCES:
-        page = _page(report, pictures, allowance, again or report.again or None, version)
+        page = _page(report, pictures, allowance)
         if len(page) <= MOST_BYTES:
             break
     return write_whole(directory / HTML_FILE, SINK.document(page.decode()))
 
 
 def rewrite_html(directory: Path) -> Path:
-    """Make the page of a finished run again. Raises `RunUnreadable` if it can't be read, OSError if not written."""
-    stored = load_report(directory)
-    return write_html(stored.report, directory, again=stored.again, version=stored.version)
+    """Write the page of a finished run again. Raises `NotARun` if it can't be read, OSError if it can't be written."""
+    return write_html(read_report(directory), directory)
 
 
-def _page(report: RunReport, pictures: Pictures, allowance: Allowance, again: str | None, version: str) -> bytes:
-    head, limits = glance(report, version, again), limit_rows(report.limits)
+def _page(report: RunReport, pictures: Pictures, allowance: Allowance) -> bytes:
+    limits = limit_rows(report.limits)
     style, script = _asset("page.css"), _asset("page.js")
     html = (
         _environment()
         .get_template("page.html.j2")
         .render(
-            glance=head,
+            header=page_header(report),
             report=report,
-            mend=to_mend(report, allowance),
+            broken=broken(report, allowance),
             open_cards=_OPEN_CARDS,
             rows=allowance.rows,
             broken_limits=[row for row in limits if row.verdict == "fail"],
@@ -117,14 +114,15 @@ def _environment() -> Environment:
     )
     environment.filters["foreign"] = _foreign
     environment.filters["drawn"] = _drawn
+    environment.filters["counted"] = count
     return environment
 
 
 def _foreign(text: Any) -> Markup:
-    """Text that a deployment may have had a hand in: whichever way it runs, it does not turn what stands around it."""
+    """Text from outside, isolated so that its writing direction does not affect the text around it."""
     return Markup("<bdi>{}</bdi>").format(escape(text))
 
 
 def _drawn(svg: str) -> Markup:
-    """An `svg` element of ours; its texts were escaped when it was written."""
+    """An `svg` element that Ringback drew; its texts are escaped."""
     return Markup(svg)  # noqa: S704

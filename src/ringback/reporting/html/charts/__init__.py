@@ -1,9 +1,4 @@
-"""The report's pictures: each a function from figures of a run to a `Picture`, or None where there is nothing to show.
-
-Matplotlib draws them (kept since 2003, no service, no browser, text stays text in its SVG); what it writes is then
-rewritten by `svg`, so that colours come from the page's style sheet. Importing this package imports matplotlib (half a
-second), so the page does it only when there is something to draw.
-"""
+"""The report's pictures: each a function from figures of a run to a `Picture`, or None if there is nothing to show."""
 
 from __future__ import annotations
 

@@ -6,28 +6,28 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-
-from ringback.reporting.html.charts.ink import Ink
-from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, time_axis
-from ringback.reporting.html.figures import amount, count
-from ringback.reporting.safe import one_line
-from ringback.reporting.timelines import CallTimeline
+from ringback.reporting.html.charts.axes import Axes
+from ringback.reporting.html.charts.color_role import ColorRole
+from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
+from ringback.reporting.html.charts.sheet import Sheet
+from ringback.reporting.model.figures import amount, count
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.timelines import CallTimeline
 
 __all__ = ["draw_calls"]
 
-_MOST_DRAWN, _MOST_TOLD = 120, 400
+_MOST_DRAWN, _MOST_LISTED = 120, 400
 _ROW, _TOP, _BOTTOM = 17, 12, 46
 _LABEL, _STATE = 44, 24
 _TINY, _MOST_OF_IT = 0.04, 0.6
-"""Of the run's axis: what half the calls need less of, and none more, to be drawn from their own triggers."""
+"""Shares of the run's duration: calls are drawn from their own triggers if half of them are shorter than the first and
+none is longer than the second."""
 
 
 def draw_calls(timelines: Sequence[CallTimeline]) -> Picture | None:
     """The calls in the order of their triggers; None if there are none.
 
-    Of very many, those that did not end as their line does come first, then the earliest; the rest is counted.
+    If there are very many, those that ended wrongly are drawn, then the earliest; the rest is counted.
     """
     if not timelines:
         return None
@@ -39,18 +39,18 @@ def draw_calls(timelines: Sequence[CallTimeline]) -> Picture | None:
 
     legend = [
         Key("box", "ink", "trigger until its answer"),
-        Key("box", "accent", "in progress, until a poll told the end"),
+        Key("box", "accent", "in progress, until a poll reported the end"),
     ]
     if any(call.deliveries and call.final_s is not None for call in shown):
         legend.append(Key("line", "wait", "final, until its result was delivered"))
-    legend.append(Key("dot", "good", "final, as its line is known to end"))
+    legend.append(Key("dot", "good", "final, in the state of its line"))
     if any(call.state is not None and not call.as_known for call in shown):
         legend.append(Key("cross", "bad", "final, in another state"))
     if any(call.state is None for call in shown):
         legend.append(Key("ring", "bad", "never seen final"))
     if any(call.deliveries for call in shown):
         legend.append(Key("diamond", "final", "result delivered"))
-    return drawn(
+    return make_picture(
         draw,
         key="calls",
         title="Call timelines",
@@ -68,7 +68,7 @@ def _chosen(timelines: Sequence[CallTimeline], most: int) -> list[CallTimeline]:
 
 
 def _apart(calls: Sequence[CallTimeline]) -> bool:
-    """Whether calls are so short beside the run that on its own axis nothing of them would be seen."""
+    """Whether calls are too short to be visible on the axis of the whole run."""
     whole = max(_last(call) for call in calls)
     own = [_last(call) - call.triggered_s for call in calls]
     return statistics.median(own) < _TINY * whole and max(own) < _MOST_OF_IT * whole
@@ -98,95 +98,68 @@ def _from_its_trigger(call: CallTimeline) -> CallTimeline:
 
 
 def _caption(timelines: Sequence[CallTimeline], shown: Sequence[CallTimeline], *, apart: bool) -> str:
-    told = f"{count(len(timelines))} accepted call{'s' if len(timelines) != 1 else ''}, in the order of their triggers."
+    caption = (
+        f"{count(len(timelines))} accepted call{'s' if len(timelines) != 1 else ''}, in the order of their triggers."
+    )
     if len(shown) < len(timelines):
-        told += f" {count(len(timelines) - len(shown))} more are not drawn; those that ended wrongly all are."
+        caption += f" {count(len(timelines) - len(shown))} more are not drawn; all that ended wrongly are."
     if apart:
-        told += " Each begins at its own trigger; the table tells when that was."
-    told += " An end is known as exactly as the call was asked for."
+        caption += " Each begins at its own trigger; the table has its time."
+    caption += " The end of a call is known to within one poll interval."
     if not any(call.deliveries for call in timelines):
-        told += " No delivery was recorded."
-    return told
+        caption += " No delivery was recorded."
+    return caption
 
 
 def _draw(width: int, calls: Sequence[CallTimeline], *, apart: bool) -> Sheet:
-    narrow = width < 700
+    narrow = is_narrow(width)
     left, right = (80, 78) if narrow else (370, 170)
     height = _ROW * len(calls) + 10
     sheet = Sheet(width, _TOP + height + _BOTTOM)
-    axes = sheet.axes(left, _TOP, width - left - right, height)
+    axes = Axes(sheet, left, _TOP, width - left - right, height)
     last = max(_last(call) for call in calls)
-    label = time_axis(axes, 0, last * 1.02 or 1, ticks=4 if narrow else 10)
-    axes.set_xlabel(label.replace("the start", "the trigger") if apart else label, labelpad=6)
-    axes.set_ylim(len(calls) - 0.5 + 5 / _ROW, -0.5 - 5 / _ROW)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.grid(visible=True, axis="x")
-    _bars(axes, calls)
-    _points(axes, calls, small=narrow)
-    _labels(axes, calls, narrow)
+    label = axes.time(0, last * 1.02 or 1, about=4 if narrow else 10, grid=True)
+    axes.level_label(label.replace("the start", "the trigger") if apart else label)
+    for row, call in enumerate(calls):
+        y = _TOP + 5 + _ROW * (row + 0.5)
+        _bars(axes, call, y)
+        _points(axes, call, y, size=6.5 if narrow else 8)
+        _labels(axes, call, y, narrow=narrow)
     return sheet
 
 
-def _bars(axes: Axes, calls: Sequence[CallTimeline]) -> None:
-    ringing = [(row, c.answered_s, c.end_s if c.final_s is None else c.final_s) for row, c in enumerate(calls)]
-    triggers = [(row, c.triggered_s, c.answered_s) for row, c in enumerate(calls)]
-    waits = [
-        (row, c.final_s, max(at for at, _ in c.deliveries))
-        for row, c in enumerate(calls)
-        if c.final_s is not None and c.deliveries
-    ]
-    for spans, ink, breadth in ((waits, Ink.WAIT, 1.5), (ringing, Ink.ACCENT, 6), (triggers, Ink.INK, 6)):
-        axes.add_collection(
-            LineCollection(
-                [[(from_s, row), (to_s, row)] for row, from_s, to_s in spans], colors=ink, linewidths=breadth
-            )
-        )
+def _bars(axes: Axes, call: CallTimeline, y: float) -> None:
+    end = call.end_s if call.final_s is None else call.final_s
+    bars = [(call.answered_s, end, ColorRole.ACCENT, 6.0), (call.triggered_s, call.answered_s, ColorRole.INK, 6.0)]
+    if call.final_s is not None and call.deliveries:
+        bars.insert(0, (call.final_s, max(at for at, _ in call.deliveries), ColorRole.WAIT, 1.5))
+    for from_s, to_s, role, breadth in bars:
+        axes.sheet.line([(axes.x(from_s), y), (axes.x(to_s), y)], role, width=breadth)
 
 
-def _points(axes: Axes, calls: Sequence[CallTimeline], *, small: bool) -> None:
-    size = 6.5 if small else 8
-    rows = list(enumerate(calls))
-    delivered = [(at, row) for row, call in rows for at, _ in call.deliveries]
-    good = [(call.final_s, row) for row, call in rows if call.final_s is not None and call.as_known]
-    wrong = [(call.final_s, row) for row, call in rows if call.final_s is not None and not call.as_known]
-    never = [(call.end_s, row) for row, call in rows if call.final_s is None]
-    for points, marker, face, edge in (
-        (delivered, "D", Ink.FINAL, Ink.PAPER),
-        (good, "o", Ink.GOOD, Ink.PAPER),
-        (wrong, "X", Ink.BAD, Ink.PAPER),
-        (never, "o", Ink.PAPER, Ink.BAD),
-    ):
-        if points:
-            axes.plot(
-                [at for at, _ in points], [row for _, row in points],
-                linestyle="none", marker=marker, clip_on=False, zorder=4,
-                markersize=size * 0.8 if marker == "D" else size,
-                markerfacecolor=face, markeredgecolor=edge, markeredgewidth=2 if face is Ink.PAPER else 1,
-            )  # fmt: skip
+def _points(axes: Axes, call: CallTimeline, y: float, *, size: float) -> None:
+    for at, _ in call.deliveries:
+        axes.sheet.marker("diamond", (axes.x(at), y), size, ColorRole.FINAL)
+    if call.final_s is None:
+        axes.sheet.marker("ring", (axes.x(call.end_s), y), size, ColorRole.BAD)
+    elif call.as_known:
+        axes.sheet.marker("dot", (axes.x(call.final_s), y), size, ColorRole.GOOD)
+    else:
+        axes.sheet.marker("cross", (axes.x(call.final_s), y), size * 0.8, ColorRole.BAD)
 
 
-def _labels(axes: Axes, calls: Sequence[CallTimeline], narrow: bool) -> None:
-    for row, call in enumerate(calls):
-        told = (
-            one_line(call.line, 10) if narrow else one_line(call.label.removeprefix("trigger: ") or call.line, _LABEL)
-        )
-        axes.annotate(
-            told, (0, row), (-10, -4), xycoords=("axes fraction", "data"), textcoords="offset pixels",
-            ha="right", va="baseline", color=Ink.SOFT, fontsize=11,
-        )  # fmt: skip
-        state = "not final" if call.state is None else call.state
-        if call.state is not None and not call.as_known and not narrow:
-            state = f"{state}, not {call.known_state}"
-        axes.annotate(
-            one_line(state, 11 if narrow else _STATE), (1, row), (10, -4),
-            xycoords=("axes fraction", "data"), textcoords="offset pixels", va="baseline",
-            color=Ink.SOFT if call.as_known else Ink.BAD, fontsize=11,
-        )  # fmt: skip
+def _labels(axes: Axes, call: CallTimeline, y: float, *, narrow: bool) -> None:
+    label = one_line(call.line, 10) if narrow else one_line(call.label.removeprefix("trigger: ") or call.line, _LABEL)
+    axes.sheet.text(axes.left - 10, y + 4, label, anchor="end", size=11)
+    state = "not final" if call.state is None else call.state
+    if call.state is not None and not call.as_known and not narrow:
+        state = f"{state}, not {call.known_state}"
+    role = ColorRole.SOFT if call.as_known else ColorRole.BAD
+    axes.sheet.text(axes.right + 10, y + 4, one_line(state, 11 if narrow else _STATE), role, size=11)
 
 
 def _table(timelines: Sequence[CallTimeline]) -> Table:
-    told = _chosen(timelines, _MOST_TOLD)
+    listed = _chosen(timelines, _MOST_LISTED)
     rows = [
         (
             one_line(call.label.removeprefix("trigger: "), 80),
@@ -198,9 +171,9 @@ def _table(timelines: Sequence[CallTimeline]) -> Table:
             _after(call, call.final_s),
             ", ".join(f"{_after(call, at)} ({status})" for at, status in call.deliveries[:5]) or "–",
         )
-        for call in told
+        for call in listed
     ]
-    left = len(timelines) - len(told)
+    left = len(timelines) - len(listed)
     return Table(
         (
             "sent",

@@ -1,4 +1,4 @@
-"""The search for capacity: what arrived of each rate that was tried, how late answers came, and which rates held."""
+"""The capacity search: for each rate that was tried, the arrivals, the latency, and whether the limits held."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-from ringback.reporting.html.charts.ink import Ink
-from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis, plain, upward
-from ringback.reporting.html.figures import amount, members, milliseconds, number, percent
-from ringback.reporting.safe import one_line
+from ringback.reporting.html.charts.axes import Axes, plain, ticks_between
+from ringback.reporting.html.charts.color_role import ColorRole
+from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
+from ringback.reporting.html.charts.sheet import DASHED, Sheet
+from ringback.reporting.model.figures import amount, milliseconds, percent
+from ringback.reporting.model.safe import one_line
+from ringback.rundir.reading import members, number
 
 __all__ = ["draw_capacity"]
 
@@ -29,28 +29,20 @@ class _Step:
     arrived: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    held: bool | None
-    marker: str
-    ink: Ink
-    filled: bool
-
-
-_MARKS = (
-    _Mark(True, "o", Ink.GOOD, filled=True),
-    _Mark(False, "X", Ink.BAD, filled=True),
-    _Mark(None, "o", Ink.OPEN, filled=False),
-)
+_MARKS = {
+    True: ("dot", ColorRole.GOOD),
+    False: ("cross", ColorRole.BAD),
+    None: ("ring", ColorRole.OPEN),
+}
 _WORDS = {True: "held", False: "did not hold", None: "undecided"}
 
 
 def draw_capacity(load: Mapping[str, Any]) -> Picture | None:
-    """The rates that were tried; None if there was no such search."""
+    """The rates that were tried; None without a capacity search."""
     capacity = members(load, "capacity")
-    told = capacity.get("steps")
+    entries = capacity.get("steps")
     steps = sorted(
-        (step for entry in (told if isinstance(told, list) else []) if (step := _step(entry)) is not None),
+        (step for entry in (entries if isinstance(entries, list) else []) if (step := _step(entry)) is not None),
         key=lambda step: step.rate,
     )
     if not steps:
@@ -63,10 +55,10 @@ def draw_capacity(load: Mapping[str, Any]) -> Picture | None:
     legend = [Key("dot", "good", "held"), Key("cross", "bad", "did not hold")]
     if any(step.held is None for step in steps):
         legend.append(Key("ring", "open", "undecided"))
-    legend.append(Key("dash", "due", "all that was due arrived"))
+    legend.append(Key("dash", "due", "all due requests arrived"))
     if None not in found[1:]:
-        legend.append(Key("box", "shade", "capacity lies in here"))
-    return drawn(
+        legend.append(Key("box", "shade", "range of the capacity"))
+    return make_picture(
         draw,
         key="capacity",
         title="Capacity",
@@ -100,58 +92,44 @@ def _step(entry: Any) -> _Step | None:
 
 def _caption(found: Sequence[float | None]) -> str:
     rate, low, high = found
-    told = "Each point is one rate that was tried."
+    caption = "Each point is one rate that was tried."
     if rate is not None:
-        told += f" The highest that kept the limits: {amount(rate)} a second."
+        caption += f" The highest rate that met the limits: {amount(rate)} per second."
     if low is not None and high is not None:
-        told += f" {amount(low)} held, {amount(high)} did not: the capacity lies between."
-    return told
+        caption += f" {amount(low)} held, {amount(high)} did not: the capacity is between them."
+    return caption
 
 
 def _draw(width: int, steps: Sequence[_Step], found: Sequence[float | None]) -> Sheet:
-    narrow = width < 700
+    narrow = is_narrow(width)
     height, top, left, right, gap = (180, 26, 48, 12, 76) if narrow else (230, 26, 58, 20, 64)
     each = width - left - right if narrow else (width - 2 * left - 2 * right) / 2
     sheet = Sheet(width, top + height + 48 + ((height + gap) if narrow else 0))
-    first = sheet.axes(left, top, each, height)
+    first = Axes(sheet, left, top, each, height)
     second = (
-        sheet.axes(left, top + height + gap, each, height)
+        Axes(sheet, left, top + height + gap, each, height)
         if narrow
-        else sheet.axes(2 * left + right + each, top, each, height)
+        else Axes(sheet, 2 * left + right + each, top, each, height)
     )
     furthest = max(step.rate for step in steps) * 1.06
-    first.plot([0, furthest], [0, furthest], color=Ink.DUE, linestyle=(0, (4, 3)), linewidth=1.25)
-    _points(first, [(step, step.arrived) for step in steps])
-    arrived = [step.arrived for step in steps if step.arrived is not None]
-    upward(first, max([*arrived, furthest]) / 1.08)
-    first.set_title("Arrived a second", pad=8)
-    _points(second, [(step, step.p99_ms) for step in steps])
-    steep = latency_axis(second, [step.p99_ms for step in steps if step.p99_ms is not None])
-    second.set_title(f"Latency, p99, ms{' (logarithmic)' if steep else ''}", pad=8)
     for axes in (first, second):
-        axes.set_xlim(0, furthest)
-        axes.xaxis.set_major_locator(MaxNLocator(4 if narrow else 6, steps=[1, 2, 2.5, 5, 10]))
-        axes.xaxis.set_major_formatter(FuncFormatter(plain))
-        axes.set_xlabel("due a second", labelpad=6)
+        axes.level(0, furthest, [(at, plain(at)) for at in ticks_between(0, furthest, 4 if narrow else 6)])
+        axes.level_label("due a second")
         if found[1] is not None and found[2] is not None:
-            axes.axvspan(found[1], found[2], color=Ink.SHADE, linewidth=0, zorder=0)
+            axes.span(found[1], found[2], ColorRole.SHADE)
+    first.upward(max([furthest, *(step.arrived for step in steps if step.arrived is not None)]))
+    first.title("Arrived a second")
+    first.line([(0, 0), (furthest, furthest)], ColorRole.DUE, width=1.25, dashes=DASHED)
+    _points(first, [(step, step.arrived) for step in steps])
+    logarithmic = second.latency(step.p99_ms for step in steps if step.p99_ms is not None)
+    second.title(f"Latency, p99, ms{' (logarithmic)' if logarithmic else ''}")
+    _points(second, [(step, step.p99_ms) for step in steps])
     return sheet
 
 
 def _points(axes: Axes, points: Sequence[tuple[_Step, float | None]]) -> None:
     known = [(step, value) for step, value in points if value is not None]
-    axes.plot([s.rate for s, _ in known], [value for _, value in known], color=Ink.SOFT, linewidth=1.25, zorder=2)
-    for mark in _MARKS:
-        mine = [(step.rate, value) for step, value in known if step.held is mark.held]
-        if mine:
-            axes.plot(
-                *zip(*mine, strict=True),
-                linestyle="none",
-                marker=mark.marker,
-                markersize=9,
-                markerfacecolor=mark.ink if mark.filled else Ink.PAPER,
-                markeredgecolor=mark.ink if not mark.filled else Ink.PAPER,
-                markeredgewidth=2 if not mark.filled else 1,
-                zorder=3,
-                clip_on=False,
-            )
+    axes.line([(step.rate, value) for step, value in known], ColorRole.SOFT, width=1.25)
+    for step, value in known:
+        shape, role = _MARKS[step.held]
+        axes.sheet.marker(shape, axes.at(step.rate, value), 9, role)

@@ -1,6 +1,7 @@
-"""How latency is distributed, up to the 99.99th percentile: from the due instant, beside the time from the sending.
+"""The distribution of latency and service time, up to the 99.99th percentile.
 
-The level axis stretches the tail, as HdrHistogram's plots do: each step to the right leaves a tenth of the requests.
+The percentile axis stretches the tail, as in HdrHistogram's plots: each step to the right leaves a tenth of the
+requests.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter
-
-from ringback.reporting.html.charts.ink import Ink
-from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis
-from ringback.reporting.html.figures import count, members, milliseconds, number
+from ringback.reporting.html.charts.axes import Axes
+from ringback.reporting.html.charts.color_role import ColorRole
+from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
+from ringback.reporting.html.charts.sheet import DOTTED, Sheet
+from ringback.reporting.model.figures import count, milliseconds
+from ringback.rundir.reading import members, number
 
 __all__ = ["draw_distribution"]
 
@@ -25,7 +26,7 @@ _BY_KEY = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """One kind of request: percentile, milliseconds from the due instant, milliseconds from the sending."""
+    """One kind of request; a point is a percentile, its latency and its service time in milliseconds."""
 
     title: str
     points: tuple[tuple[float, float | None, float | None], ...]
@@ -34,7 +35,7 @@ class _Curve:
 
     @property
     def last(self) -> float:
-        """The percentile beyond which not a single request is left."""
+        """The last percentile with at least one request beyond it."""
         return min(_TICKS[-1], 100 * (1 - 1 / self.counted)) if self.counted > 1 else 50.0
 
 
@@ -47,21 +48,24 @@ def draw_distribution(load: Mapping[str, Any]) -> Picture | None:
     def draw(width: int) -> Sheet:
         return _draw(width, curves)
 
-    return drawn(
+    return make_picture(
         draw,
         key="distribution",
         title="Latency distribution",
         caption=_caption(curves),
-        legend=[Key("line", "p99", "from the due instant"), Key("dots", "service", "from the sending (service time)")],
+        legend=[
+            Key("line", "p99", "from the due time (latency)"),
+            Key("dots", "service", "from the sending (service time)"),
+        ],
         table=_table(curves),
     )
 
 
 def _curve(load: Mapping[str, Any], name: str) -> _Curve | None:
     measured = members(load, name)
-    told = measured.get("distribution")
+    entries = measured.get("distribution")
     points = []
-    for entry in told if isinstance(told, Sequence) and not isinstance(told, str) else ():
+    for entry in entries if isinstance(entries, Sequence) and not isinstance(entries, str) else ():
         if isinstance(entry, Sequence) and not isinstance(entry, str) and len(entry) >= 3:
             percentile = number(entry[0])
             if percentile is not None and 0 <= percentile <= 100:
@@ -77,13 +81,13 @@ def _curve(load: Mapping[str, Any], name: str) -> _Curve | None:
 
 
 def _caption(curves: Sequence[_Curve]) -> str:
-    told = ["Where the two lines part, requests had to wait before they could be sent: callers would have waited, too."]
-    told += [
-        f"{count(curve.counted)} {curve.title.lower()}s say nothing beyond the {curve.last:.4g}th percentile."
+    sentences = ["Where the lines differ, requests had to wait before they could be sent, as callers would have."]
+    sentences += [
+        f"{count(curve.counted)} {curve.title.lower()}s have no data beyond the {curve.last:.4g}th percentile."
         for curve in curves
         if 0 < curve.counted < 10_000
     ]
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _tail(percentile: float) -> float:
@@ -91,7 +95,7 @@ def _tail(percentile: float) -> float:
 
 
 def _draw(width: int, curves: Sequence[_Curve]) -> Sheet:
-    narrow = width < 700
+    narrow = is_narrow(width)
     beside = 1 if narrow else len(curves)
     rows = math.ceil(len(curves) / beside)
     height, top, gap, bottom = (200, 26, 74, 44) if narrow else (240, 26, 60, 44)
@@ -100,27 +104,22 @@ def _draw(width: int, curves: Sequence[_Curve]) -> Sheet:
     room = (width - right) / beside
     for index, curve in enumerate(curves):
         column, row = index % beside, index // beside
-        axes = sheet.axes(left + column * room, top + row * (height + gap), room - left - 8, height)
-        _plot(axes, curve)
+        _plot(Axes(sheet, left + column * room, top + row * (height + gap), room - left - 8, height), curve)
     return sheet
 
 
 def _plot(axes: Axes, curve: _Curve) -> None:
     shown = [point for point in curve.points if point[0] <= curve.last + 1e-9]
     shown = shown or list(curve.points[:1])
-    due = [(_tail(at), value) for at, value, _ in shown if value is not None]
-    service = [(_tail(at), value) for at, _, value in shown if value is not None]
-    if service:
-        axes.plot(*zip(*service, strict=True), color=Ink.SERVICE, linestyle=(0, (1, 2)), linewidth=2)
-    axes.plot(*zip(*due, strict=True), color=Ink.P99, linewidth=2.25)
-    steep = latency_axis(axes, [value for _, value in (*due, *service)])
-    axes.set_xlim(0, _tail(_TICKS[-1]))
-    axes.xaxis.set_major_locator(FixedLocator([_tail(tick) for tick in _TICKS]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda _, at: f"{_TICKS[at or 0]:g}"))
-    axes.grid(visible=True, axis="x")
-    axes.set_xlabel("percentile (the tail is stretched)", labelpad=6)
+    due = [(_tail(at), value) for at, value, _ in shown]
+    service = [(_tail(at), value) for at, _, value in shown]
+    axes.level(0, _tail(_TICKS[-1]), [(_tail(tick), f"{tick:g}") for tick in _TICKS], grid=True)
+    axes.level_label("percentile (the tail is stretched)")
+    logarithmic = axes.latency(value for _, value in (*due, *service) if value is not None)
     longest = "" if curve.longest is None else f"; longest {milliseconds(curve.longest)}"
-    axes.set_title(f"{curve.title} latency, ms{' (log.)' if steep else ''}{longest}", pad=8)
+    axes.title(f"{curve.title} latency, ms{' (log.)' if logarithmic else ''}{longest}")
+    axes.line([point for point in service if point[1] is not None], ColorRole.SERVICE, width=2, dashes=DOTTED)
+    axes.line([point for point in due if point[1] is not None], ColorRole.P99, width=2.25)
 
 
 def _table(curves: Sequence[_Curve]) -> Table:
@@ -129,4 +128,4 @@ def _table(curves: Sequence[_Curve]) -> Table:
         for curve in curves
         for at, due, service in curve.points
     ]
-    return Table(("request", "percentile", "from due, ms", "from sending, ms"), tuple(rows))
+    return Table(("request", "percentile", "latency, ms", "service time, ms"), tuple(rows))

@@ -1,18 +1,15 @@
-"""What became of a number of things, as a flow: each splits into what it turned into, as wide as there are many."""
+"""A flow chart: a number of calls splits into their outcomes, drawn as wide as their numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from matplotlib.axes import Axes
-from matplotlib.patches import PathPatch, Rectangle
-from matplotlib.path import Path
-
-from ringback.reporting.html.charts.ink import Ink
-from ringback.reporting.html.charts.sheet import Picture, Sheet, Table, drawn
-from ringback.reporting.html.figures import count, percent, share
-from ringback.reporting.safe import one_line
+from ringback.reporting.html.charts.color_role import ColorRole
+from ringback.reporting.html.charts.picture import Picture, Table, is_narrow, make_picture
+from ringback.reporting.html.charts.sheet import Sheet, px
+from ringback.reporting.model.figures import count, percent, share
+from ringback.reporting.model.safe import one_line
 
 __all__ = ["Branch", "draw_flow"]
 
@@ -24,11 +21,11 @@ _NAME = 26
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A number of things of one kind, and the kinds that they turned into, the largest first or last as it suits."""
+    """A number of calls with one outcome, and how they split further."""
 
     name: str
     count: int
-    ink: Ink
+    role: ColorRole
     children: tuple[Branch, ...] = field(default=())
 
 
@@ -39,18 +36,18 @@ class _Node:
     height: float = 0.0
     top: float = 0.0
     spent: float = 0.0
-    """How much of its right side has flowed on."""
+    """Height of its right side that bands already use."""
 
 
 def draw_flow(root: Branch, *, key: str, title: str, caption: str) -> Picture | None:
-    """The flow from `root` to its children and theirs; None if there was nothing. Branches of nothing are left out."""
+    """The flow from `root` to its descendants; None if the root is 0. Branches of 0 are left out."""
     if root.count <= 0:
         return None
 
     def draw(width: int) -> Sheet:
         return _draw(width, root)
 
-    return drawn(draw, key=key, title=title, caption=caption, legend=(), table=_table(root))
+    return make_picture(draw, key=key, title=title, caption=caption, legend=(), table=_table(root))
 
 
 def _columns(root: Branch) -> list[list[_Node]]:
@@ -63,7 +60,7 @@ def _columns(root: Branch) -> list[list[_Node]]:
 
 
 def _draw(width: int, root: Branch) -> Sheet:
-    narrow = width < 700
+    narrow = is_narrow(width)
     columns = _columns(root)
     slot = 34.0 if narrow else 24.0
     for column in columns:
@@ -72,7 +69,6 @@ def _draw(width: int, root: Branch) -> Sheet:
     total = max(sum(_slot(node, slot) for node in column) for column in columns)
     head = 26
     sheet = Sheet(width, round(total) + head + 2 * _EDGE)
-    axes = sheet.canvas()
     lefts = _lefts(len(columns), narrow)
     for column in columns:
         top = head + _EDGE + (total - sum(_slot(node, slot) for node in column)) / 2
@@ -81,14 +77,14 @@ def _draw(width: int, root: Branch) -> Sheet:
             top += _slot(node, slot)
     for depth, column in enumerate(columns[1:], 1):
         for node in column:
-            _band(axes, node, lefts[depth - 1] + _BAR, lefts[depth])
+            _band(sheet, node, lefts[depth - 1] + _BAR, lefts[depth])
     for left, column in zip(lefts, columns, strict=True):
         for node in column:
-            axes.add_patch(Rectangle((left, node.top), _BAR, node.height, color=node.branch.ink, linewidth=0))
+            sheet.rectangle(left, node.top, _BAR, node.height, node.branch.role)
             if node.parent is None:
-                axes.text(0, head - 8, f"{root.name} {count(root.count)}", color=Ink.INK, weight="bold", va="baseline")
+                sheet.text(0, head - 8, f"{root.name} {count(root.count)}", ColorRole.INK, bold=True)
             else:
-                _label(axes, node, left + _BAR + 7, root.count, narrow)
+                _label(sheet, node, left + _BAR + 7, root.count, narrow)
     return sheet
 
 
@@ -102,7 +98,7 @@ def _lefts(columns: int, narrow: bool) -> Sequence[float]:
     return (0, 380, 760)[:columns]
 
 
-def _band(axes: Axes, node: _Node, left: float, right: float) -> None:
+def _band(sheet: Sheet, node: _Node, left: float, right: float) -> None:
     parent = node.parent
     if parent is None:
         return
@@ -111,24 +107,21 @@ def _band(axes: Axes, node: _Node, left: float, right: float) -> None:
     parent.spent += broad
     middle = (left + right) / 2
     bottom = top + max(broad, 1.0)
-    points = [
-        (left, top), (middle, top), (middle, node.top), (right, node.top),
-        (right, node.top + node.height), (middle, node.top + node.height), (middle, bottom), (left, bottom),
-        (left, top),
-    ]  # fmt: skip
-    codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
-    axes.add_patch(PathPatch(Path(points, codes), facecolor=node.branch.ink, alpha=0.22, linewidth=0))
+    upper = f"M{px(left)} {px(top)}C{px(middle)} {px(top)} {px(middle)} {px(node.top)} {px(right)} {px(node.top)}"
+    end = node.top + node.height
+    lower = f"V{px(end)}C{px(middle)} {px(end)} {px(middle)} {px(bottom)} {px(left)} {px(bottom)}Z"
+    sheet.outline(upper + lower, node.branch.role, opacity=0.22)
 
 
-def _label(axes: Axes, node: _Node, left: float, whole: int, narrow: bool) -> None:
+def _label(sheet: Sheet, node: _Node, left: float, whole: int, narrow: bool) -> None:
     middle = node.top + node.height / 2
-    told = f"{count(node.branch.count)} ({percent(share(node.branch.count, whole))})"
+    numbers = f"{count(node.branch.count)} ({percent(share(node.branch.count, whole))})"
     name = one_line(node.branch.name, _NAME)
     if narrow:
-        axes.text(left, middle - 2, name, color=Ink.INK, va="baseline", fontsize=11.5)
-        axes.text(left, middle + 12, told, color=Ink.SOFT, va="baseline", fontsize=11)
+        sheet.text(left, middle - 2, name, ColorRole.INK, size=11.5)
+        sheet.text(left, middle + 12, numbers, size=11)
     else:
-        axes.text(left, middle + 4, f"{name}  {told}", color=Ink.INK, va="baseline")
+        sheet.text(left, middle + 4, f"{name}  {numbers}", ColorRole.INK)
 
 
 def _table(root: Branch) -> Table:

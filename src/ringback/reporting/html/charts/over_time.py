@@ -1,29 +1,29 @@
-"""A load run over time: throughput, latency from the due instant, and how the load generator itself fared."""
+"""A load run over time: throughput, latency from the due time, and the generator's lag."""
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib.axes import Axes
-
-from ringback.reporting.html.charts.ink import Ink
-from ringback.reporting.html.charts.sheet import Key, Picture, Sheet, Table, drawn, latency_axis, time_axis, upward
-from ringback.reporting.html.figures import amount, count, members, milliseconds, number
-from ringback.reporting.html.windows import Window
-from ringback.reporting.safe import one_line
+from ringback.reporting.html.charts.axes import Axes
+from ringback.reporting.html.charts.color_role import ColorRole
+from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
+from ringback.reporting.html.charts.sheet import DASHED, DOTTED, Sheet
+from ringback.reporting.model.figures import amount, count, milliseconds
+from ringback.reporting.model.safe import one_line
+from ringback.rundir.reading import members, number
+from ringback.rundir.windows import SavedWindow
 
 __all__ = ["draw_over_time"]
 
 _OPERATIONS = (("trigger", "Trigger"), ("poll", "Poll"))
-_PERCENTILES = (("p50_ms", Ink.P50), ("p95_ms", Ink.P95), ("p99_ms", Ink.P99))
+_PERCENTILES = (("p50_ms", ColorRole.P50), ("p95_ms", ColorRole.P95), ("p99_ms", ColorRole.P99))
 _PANEL, _LOW_PANEL, _TOP, _GAP, _BOTTOM = 172, 92, 44, 44, 46
 
 
-def draw_over_time(windows: Sequence[Window], load: Mapping[str, Any]) -> Picture | None:
-    """The windows of a run as panels over one axis of time; None if the run left no windows."""
+def draw_over_time(windows: Sequence[SavedWindow], load: Mapping[str, Any]) -> Picture | None:
+    """The windows of a run as panels over one time axis; None without windows."""
     if not windows:
         return None
     measured = [
@@ -36,7 +36,7 @@ def draw_over_time(windows: Sequence[Window], load: Mapping[str, Any]) -> Pictur
     def draw(width: int) -> Sheet:
         return _draw(width, windows, measured, span)
 
-    return drawn(
+    return make_picture(
         draw,
         key="over-time",
         title="Throughput and latency over time",
@@ -46,27 +46,27 @@ def draw_over_time(windows: Sequence[Window], load: Mapping[str, Any]) -> Pictur
     )
 
 
-def _caption(windows: Sequence[Window], limited: int, span: tuple[float | None, float | None]) -> str:
-    told = [
-        "Each window holds the requests that were due in it.",
-        "Latency counts from that instant, so a deployment that stalls is charged for every request that had to wait.",
+def _caption(windows: Sequence[SavedWindow], limited: int, span: tuple[float | None, float | None]) -> str:
+    sentences = [
+        "Each window has the requests that were due in it.",
+        "Latency counts from the due time, so it includes the wait that a stalled deployment causes.",
     ]
     if span[0] is not None and span[1] is not None:
-        told.append(
-            f"Limits and summary figures are over what was due from second {amount(span[0])} to {amount(span[1])}."
+        sentences.append(
+            f"Limits and summary figures use the requests due from second {amount(span[0])} to {amount(span[1])}."
         )
     if limited:
         reasons = sorted({reason for window in windows for reason in window.limited_by})
         why = f" ({one_line(', '.join(reasons[:4]), 200)})" if reasons else ""
-        told.append(
-            f"In {count(limited)} of {count(len(windows))} windows the load generator itself was the limit{why}: what"
-            " they show is not the deployment's."
+        sentences.append(
+            f"In {count(limited)} of {count(len(windows))} windows the load generator was the bottleneck{why}:"
+            " their figures are not the deployment's."
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _legend(
-    windows: Sequence[Window], latency: bool, limited: int, span: tuple[float | None, float | None]
+    windows: Sequence[SavedWindow], latency: bool, limited: int, span: tuple[float | None, float | None]
 ) -> list[Key]:
     keys = [Key("dash", "accent", "due"), Key("line", "ink", "sent"), Key("line", "final", "calls final")]
     if any(_errors(window) for window in windows):
@@ -74,11 +74,11 @@ def _legend(
     if latency:
         keys += [Key("line", "p50", "p50"), Key("line", "p95", "p95"), Key("line", "p99", "p99")]
         if any(window.value(name, "service_p99_ms") is not None for window in windows for name, _ in _OPERATIONS):
-            keys.append(Key("dots", "service", "p99 from the sending"))
+            keys.append(Key("dots", "service", "p99 service time"))
     if None not in span:
-        keys.append(Key("box", "shade", "steady: what counts"))
+        keys.append(Key("box", "shade", "steady (used for limits)"))
     if limited:
-        keys.append(Key("hatch", "hatch", "generator was the limit"))
+        keys.append(Key("hatch", "hatch", "generator was the bottleneck"))
     return keys
 
 
@@ -87,92 +87,89 @@ def _legend(
 
 def _draw(
     width: int,
-    windows: Sequence[Window],
+    windows: Sequence[SavedWindow],
     measured: Sequence[tuple[str, str]],
     span: tuple[float | None, float | None],
 ) -> Sheet:
+    narrow = is_narrow(width)
     heights = [_PANEL, *[_PANEL] * len(measured), _LOW_PANEL]
     sheet = Sheet(width, _TOP + sum(heights) + _GAP * (len(heights) - 1) + _BOTTOM)
-    left, right = (46, 8) if sheet.narrow else (58, 12)
+    left, right = (46, 8) if narrow else (58, 12)
     top = _TOP - 18
     panels: list[Axes] = []
+    label = ""
     for height in heights:
-        panels.append(sheet.axes(left, top, width - left - right, height, share=panels[0] if panels else None))
+        axes = Axes(sheet, left, top, width - left - right, height)
+        last = len(panels) == len(heights) - 1
+        label = axes.time(windows[0].from_s, windows[-1].to_s, about=5 if narrow else 12, labels=last)
+        _shade(axes, windows, span)
+        panels.append(axes)
         top += height + _GAP
     _throughput(panels[0], windows)
     for axes, (name, title) in zip(panels[1:-1], measured, strict=True):
         _latency(axes, windows, name, title)
     _generator(panels[-1], windows)
-    for axes in panels:
-        _shade(axes, windows, span)
-    for axes in panels[:-1]:
-        time_axis(axes, windows[0].from_s, windows[-1].to_s, ticks=5 if sheet.narrow else 12, labels=False)
-    label = time_axis(panels[-1], windows[0].from_s, windows[-1].to_s, ticks=5 if sheet.narrow else 12)
-    panels[-1].set_xlabel(label, labelpad=6)
+    panels[-1].level_label(label)
     return sheet
 
 
-def _steps(windows: Sequence[Window], values: Sequence[float | None]) -> tuple[list[float], list[float]]:
-    """A line that is level within each window, and absent where nothing was measured."""
-    xs: list[float] = []
-    ys: list[float] = []
-    for window, value in zip(windows, values, strict=True):
-        told = math.nan if value is None else float(value)
-        xs += [window.from_s, window.to_s]
-        ys += [told, told]
-    return xs, ys
+def _steps(windows: Sequence[SavedWindow], values: Sequence[float | None]) -> list[tuple[float, float | None]]:
+    """A line that is level within each window, and interrupted where nothing was measured."""
+    return [
+        point
+        for window, value in zip(windows, values, strict=True)
+        for point in ((window.from_s, value), (window.to_s, value))
+    ]
 
 
-def _throughput(axes: Axes, windows: Sequence[Window]) -> None:
-    axes.set_title("Requests and calls a second", pad=8)
+def _throughput(axes: Axes, windows: Sequence[SavedWindow]) -> None:
+    axes.title("Requests and calls per second")
     due = [window.rate("scheduled") for window in windows]
     sent = [window.rate("sent") for window in windows]
     final = [window.rate("final") for window in windows]
     errors = [_errors(window) for window in windows]
-    xs, ys = _steps(windows, [error or 0.0 for error in errors])
+    axes.upward(max((rate for rate in [*due, *sent, *final, *errors] if rate is not None), default=0))
     if any(errors):
-        axes.fill_between(xs, ys, color=Ink.BAD, linewidth=0)
-    axes.plot(*_steps(windows, final), color=Ink.FINAL)
-    axes.plot(*_steps(windows, sent), color=Ink.INK, linewidth=1.5)
-    axes.plot(*_steps(windows, due), color=Ink.ACCENT, linestyle=(0, (4, 3)), linewidth=1.25)
-    upward(axes, max((rate for rate in [*due, *sent, *final, *errors] if rate is not None), default=0))
+        axes.area([(x, y or 0.0) for x, y in _steps(windows, errors)], ColorRole.BAD)
+    axes.line(_steps(windows, final), ColorRole.FINAL)
+    axes.line(_steps(windows, sent), ColorRole.INK, width=1.5)
+    axes.line(_steps(windows, due), ColorRole.ACCENT, width=1.25, dashes=DASHED)
 
 
-def _errors(window: Window) -> float | None:
-    told = [window.rate(name, "errors") for name, _ in _OPERATIONS]
-    known = [rate for rate in told if rate is not None]
+def _errors(window: SavedWindow) -> float | None:
+    rates = [window.rate(name, "errors") for name, _ in _OPERATIONS]
+    known = [rate for rate in rates if rate is not None]
     return sum(known) if known else None
 
 
-def _latency(axes: Axes, windows: Sequence[Window], name: str, title: str) -> None:
+def _latency(axes: Axes, windows: Sequence[SavedWindow], name: str, title: str) -> None:
     columns = {key: [window.value(name, key) for window in windows] for key, _ in _PERCENTILES}
     service = [window.value(name, "service_p99_ms") for window in windows]
     usual = [value for value in columns["p50_ms"] if value is not None and value > 0]
-    axes.plot(*_steps(windows, service), color=Ink.SERVICE, linestyle=(0, (1, 2)), linewidth=1.5)
-    for key, ink in reversed(_PERCENTILES):
-        axes.plot(*_steps(windows, columns[key]), color=ink)
     values = [value for column in [*columns.values(), service] for value in column if value is not None]
-    steep = latency_axis(axes, values, statistics.median(usual) if usual else None)
-    axes.set_title(f"{title} latency, ms{' (logarithmic)' if steep else ''}", pad=8)
+    logarithmic = axes.latency(values, statistics.median(usual) if usual else None)
+    axes.title(f"{title} latency, ms{' (logarithmic)' if logarithmic else ''}")
+    axes.line(_steps(windows, service), ColorRole.SERVICE, width=1.5, dashes=DOTTED)
+    for key, role in reversed(_PERCENTILES):
+        axes.line(_steps(windows, columns[key]), role)
 
 
-def _generator(axes: Axes, windows: Sequence[Window]) -> None:
+def _generator(axes: Axes, windows: Sequence[SavedWindow]) -> None:
     lag = [window.value("lag_ms", "p99") for window in windows]
-    known = [value for value in lag if value is not None]
-    axes.plot(*_steps(windows, lag), color=Ink.INK, linewidth=1.25)
-    upward(axes, max(known, default=0), ticks=2)
-    axes.set_title("Generator lag, p99, ms", pad=8)
+    axes.upward(max((value for value in lag if value is not None), default=0), about=2)
+    axes.title("Generator lag, p99, ms")
+    axes.line(_steps(windows, lag), ColorRole.INK, width=1.25)
 
 
-def _shade(axes: Axes, windows: Sequence[Window], span: tuple[float | None, float | None]) -> None:
+def _shade(axes: Axes, windows: Sequence[SavedWindow], span: tuple[float | None, float | None]) -> None:
     if span[0] is not None and span[1] is not None:
-        axes.axvspan(span[0], span[1], color=Ink.SHADE, zorder=0, linewidth=0)
+        axes.span(span[0], span[1], ColorRole.SHADE)
     for from_s, to_s in _stretches(windows):
-        axes.axvspan(from_s, to_s, fill=False, hatch="////", edgecolor=Ink.HATCH, linewidth=0, zorder=0.5)
+        axes.span(from_s, to_s, None)
 
 
-def _stretches(windows: Sequence[Window]) -> list[tuple[float, float]]:
-    """Limited windows that follow on each other, as one stretch each."""
+def _stretches(windows: Sequence[SavedWindow]) -> list[tuple[float, float]]:
+    """Stretches of consecutive limited windows."""
     found: list[tuple[float, float]] = []
     for window in windows:
         if not window.limited:
@@ -187,13 +184,13 @@ def _stretches(windows: Sequence[Window]) -> list[tuple[float, float]]:
 # -- the table ----------------------------------------------------------------------------------------------------
 
 
-def _table(windows: Sequence[Window], measured: Sequence[tuple[str, str]]) -> Table:
+def _table(windows: Sequence[SavedWindow], measured: Sequence[tuple[str, str]]) -> Table:
     head = ["from, s", "phase", "due", "sent", "accepted", "final", "errors"]
     head += [f"{name} {key}, ms" for name, _ in measured for key in ("p50", "p95", "p99")]
     head += ["lag p99, ms"]
     rows = []
     for window in windows:
-        errors = [told for name, _ in _OPERATIONS if (told := window.value(name, "errors")) is not None]
+        errors = [counted for name, _ in _OPERATIONS if (counted := window.value(name, "errors")) is not None]
         row = [amount(window.from_s), f"{one_line(window.phase, 20)}{', limited' if window.limited else ''}"]
         row += [count(window.value(name)) for name in ("scheduled", "sent", "accepted", "final")]
         row += [count(sum(errors)) if errors else "–"]

@@ -3,7 +3,7 @@
   const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
   const say = (text) => { document.getElementById("said").textContent = text; };
 
-  // A link to a clause opens it, also one within a folded part.
+  // A link to a clause opens the clause and everything around it.
   const reveal = () => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
@@ -49,7 +49,7 @@
     filter();
   }
 
-  // Lines to paste get a button; where the clipboard is out of reach, it selects the line.
+  // Lines to paste get a button that copies the line, or selects it if the clipboard is not available.
   for (const line of all(".code-line")) {
     const button = document.createElement("button");
     button.type = "button";
@@ -57,21 +57,21 @@
     button.setAttribute("aria-label", `Copy the ${line.dataset.copy}`);
     button.addEventListener("click", async () => {
       const code = line.querySelector("code");
-      let told = "Copied";
+      let result = "Copied";
       try {
         await navigator.clipboard.writeText(code.textContent);
       } catch {
         getSelection().selectAllChildren(code);
-        told = "Selected";
+        result = "Selected";
       }
-      button.textContent = told;
-      say(told);
+      button.textContent = result;
+      say(result);
       setTimeout(() => { button.textContent = "Copy"; }, 2000);
     });
     line.append(button);
   }
 
-  // On paper, what to mend is unfolded.
+  // On paper, broken clauses are unfolded.
   let folded = [];
   addEventListener("beforeprint", () => {
     folded = all("details[data-print]:not([open])");

@@ -1,0 +1,1 @@
+"""The view of a run that all reports share: its facts, its numbers, and text made harmless."""

@@ -1,0 +1,1 @@
+"""What people see on a terminal: plan, progress, report, comparison and replay."""

@@ -1,0 +1,32 @@
+"""The load section on a terminal: a line for each fact, and a table of latencies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from ringback.reporting.model.figures import count
+from ringback.reporting.model.load import COLUMNS, latency_rows, load_rows, scenario
+from ringback.reporting.terminal.layout import field, heading, line
+
+__all__ = ["print_load"]
+
+_ASIDE = "Latency counts from the due time of a request, not from its sending."
+
+
+def print_load(console: Console, load: Mapping[str, Any]) -> None:
+    """Print the load section: arrivals, calls, errors, the generator's health, and latency in milliseconds."""
+    name = scenario(load)
+    heading(console, f"Load: {name}" if name else "Load", _ASIDE)
+    for row in load_rows(load):
+        field(console, row.label, Text(row.text, "bold yellow" if row.alarming else ""))
+    rows = latency_rows(load)
+    if rows:
+        line(console, f"  {'ms':<13}" + "".join(f"{title:>9}" for title in COLUMNS.values()) + f"{'count':>10}", "dim")
+    for latency in rows:
+        cells = "".join(f"{cell:>9}" for cell in latency.cells)
+        counted = "" if latency.count is None else count(latency.count)
+        line(console, f"  {latency.name:<13}{cells}{counted:>10}".rstrip())
