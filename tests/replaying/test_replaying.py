@@ -192,7 +192,7 @@ def test_lines_that_are_not_an_exchange_are_skipped(recording: Recording) -> Non
     assert list(recording.read().exchanges) == [1]
 
 
-def test_a_run_without_exchanges_is_reported(tmp_path: Path) -> None:
+def test_a_run_without_exchanges_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotReplay, match="check or a gate"):
         read_recorded(tmp_path, saved(tmp_path, []))
 
