@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ringback.loadgen.ledger import Ledger
+from ringback.loadgen.accounting.ledger import Ledger
 
 LINES = ("Answered", "Busy")
 BATCH = 10_000
@@ -117,7 +117,7 @@ def turnover(standing: int) -> dict[str, float]:
 
 
 def ids(first: int, end: int) -> Iterator[list[str]]:
-    """Batches of ids of 36 characters that look like UUIDs and are all different."""
+    """Batches of different ids of 36 characters that look like UUIDs."""
     for start in range(first, end, BATCH):
         numbers = (number * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF for number in range(start, start + BATCH))
         yield [

@@ -1,10 +1,10 @@
-"""Is a conforming deployment ever accused on a busy machine? Load runs at a modest rate while others hog all cores.
+"""Does a conforming deployment ever fail on a busy machine? Load runs at a low rate while busy loops use all cores.
 
     python benchmarks/load_false_alarms.py [--runs 20] [--rate 20] [--seconds 10] [--hogs 4]
 
-The deployment is the embedded sandbox, and the limits are what no conforming deployment breaks, however slow it is: no
-call lost, no id given twice, no wrong or undocumented state, no request failed. Hogs are loops that never sleep. A run
-may be inconclusive, and says why; exit 1 if one fails.
+The deployment is the embedded sandbox. Any conforming deployment meets the limits, however slow it is: no call lost, no
+duplicate id, no wrong or undocumented state, no failed request. A run may be inconclusive, with a reason; exit code 1
+if a run fails.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             meaning = _MEANING.get(ran.ended.code, f"exit {ran.ended.code}")
             ended[meaning] += 1
             print(line(number + 1, meaning, ran), flush=True)
-    told = ", ".join(f"{count} {meaning}" for meaning, count in sorted(ended.items()))
-    print(f"{options.runs} runs beside {options.hogs} busy loops: {told}")
+    counts = ", ".join(f"{count} {meaning}" for meaning, count in sorted(ended.items()))
+    print(f"{options.runs} runs beside {options.hogs} busy loops: {counts}")
     return int(set(ended) - {"pass", "inconclusive"} != set())
 
 
@@ -77,9 +77,9 @@ def hogs(count: int) -> Iterator[None]:
 
 
 def _run(scenario: str, rate: float, seconds: float, seed: int) -> LoadRan:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RINGBACK_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RINGBACK_")}
     limits = {f"RINGBACK_LIMITS__{name.upper().replace('.', '__')}": value for name, value in LIMITS.items()}
-    environment = kept | limits | {"RINGBACK_CONFIG": ""}
+    environment = inherited | limits | {"RINGBACK_CONFIG": ""}
     arguments = ["--scenario", scenario, "--rate", f"{rate:g}", "--duration", f"{seconds:g}s", "--seed", str(seed)]
     return ringback_load(environment, *arguments, patience=seconds + 300)
 

@@ -1,8 +1,8 @@
-"""Plain Locust against the same server: a FastHttpUser that triggers without a pause and parses the id. No Ringback.
+"""Plain Locust for comparison: a FastHttpUser that triggers without pause and parses the id. No Ringback.
 
     RINGBACK_BENCHMARK_BODY=trigger.json locust -f benchmarks/load_locustfile.py --headless -u 32 -r 32 -t 10s -H URL
 
-The id is read by orjson, which is faster than what most would write here.
+orjson reads the id, which is faster than most users' code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import orjson
 from locust import FastHttpUser, task
 
 BODY: Any = Path(os.environ["RINGBACK_BENCHMARK_BODY"]).read_bytes()
-"""Bytes are sent as they are; the annotations of `post` know of text alone."""
+"""Bytes, which `post` accepts although its annotations allow text only."""
 HEADERS = {"Content-Type": "application/json", "Project": ""}
 
 
@@ -26,7 +26,7 @@ class TriggerUser(FastHttpUser):
 
     @task
     def trigger(self) -> None:
-        """Trigger, and take the id out of the answer."""
+        """Trigger a call, and read the id from the answer."""
         with self.client.post("/v2/call", data=BODY, headers=HEADERS, catch_response=True) as response:
             if response.status_code != 200 or not orjson.loads(response.content).get("UniqueId"):
                 response.failure("no UniqueId")

@@ -1,4 +1,4 @@
-"""Runs of `ringback load`, and of the programs it is compared with, as processes: what they printed, cost and left."""
+"""Runs `ringback load`, and the programs it is compared with, as processes; collects output, costs and files."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class LoadRan:
-    """A load run that left a section."""
+    """A load run with a load section."""
 
     ended: Ended
     section: dict[str, Any]
     windows: list[dict[str, Any]]
-    """The run's course, where this version tells it."""
+    """The windows, if this version has them."""
     reasons: tuple[str, ...] = ()
-    """Why the run ended as it did, in its own words."""
+    """The reasons that the run reported."""
 
     @property
     def limited(self) -> bool:
@@ -50,14 +50,14 @@ class LoadRan:
 
     @property
     def doubt(self) -> str | None:
-        """Why the run's figures are not to be held against anybody; None if they are."""
+        """Why the run's figures are not reliable; None if they are."""
         if self.ended.code not in (0, 1):
             return f"exit {self.ended.code}: {'; '.join(self.reasons)}"
         return "the generator was the limit" if self.limited else None
 
 
 def cores() -> tuple[int, int]:
-    """A core for the deployment and another for the generator; the same one where there is one only."""
+    """A core for the deployment and one for the generator; the same if there is only one."""
     mine = sorted(os.sched_getaffinity(0))
     return mine[0], mine[-1]
 
@@ -70,7 +70,7 @@ def measured(
     patience: float,
     directory: Path | None = None,
 ) -> Ended:
-    """Run a program, on these cores only if any are named; RuntimeError if it has not ended in `patience` seconds."""
+    """Run a program (on these cores, if given); RuntimeError if it has not ended after `patience` seconds."""
     pinned = [] if on is None else ["taskset", "--cpu-list", ",".join(map(str, sorted(set(on))))]
     with tempfile.TemporaryFile() as output:
         begun = time.monotonic()
@@ -115,8 +115,8 @@ def ringback_load(
 @functools.cache
 def offers(word: str) -> bool:
     """Whether this version's `ringback load --help` knows an option or a scenario."""
-    told = subprocess.run([*RINGBACK, "load", "--help"], capture_output=True, text=True, check=True).stdout
-    return re.search(rf"(?<![\w-]){re.escape(word)}(?!\w)", told) is not None
+    help_text = subprocess.run([*RINGBACK, "load", "--help"], capture_output=True, text=True, check=True).stdout
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?!\w)", help_text) is not None
 
 
 def figure(section: Mapping[str, Any], path: str) -> Any:

@@ -2,15 +2,15 @@
 
     python benchmarks/load_scale.py [--seconds 10] [--rounds 3] [--rate 8000]
 
-Two measurements. At `--rate max`: triggers a second with two workers by those with one. That is the ratio that matters,
-but it needs a core for each worker and one for the server: on fewer, the workers and the server take the processor from
-each other, and the ratio falls short of what two workers can do.
+There are two measurements. The first is at `--rate max`: triggers a second with two workers divided by those with one.
+It needs a core for each worker and one for the server; with fewer cores, they compete for the processor and the ratio
+is too low.
 
-So also at a fixed rate, N with one worker and 2 N with two, where nothing is short of anything: the processor time that
-the generator takes for a trigger. If it takes as much with two workers as with one, nothing is lost to working
-together, and two workers with a core each do twice the work: 2 times the ratio of the two is what they would reach.
-Start-up is taken off by a brief run. Exit 1 if the measurement that this machine has the cores for is under 1.8; 3 if
-this version has no option --workers, or the fixed rate was missed.
+The second is at a fixed rate, N with one worker and 2 N with two, without any shortage: the generator's processor time
+per trigger. If it is the same with two workers as with one, then two workers with a core each do twice the work: they
+would reach 2 times the ratio of the two. A brief run measures the start-up, which is subtracted. Exit code 1 if the
+measurement that fits this machine's cores is below 1.8; 3 if this version has no option --workers, or the fixed rate
+was missed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from benchmarks.servers.running import environment_for
 LEAST = 1.8
 BRIEF = 1.0
 _ENOUGH_CORES = 4
-"""One for the server, one for each worker, one for their master and the rest of the machine."""
+"""One for the server, one for each worker, one for the master and everything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Figures:
     rate: float
     """Triggers a second."""
     cost: float
-    """Microseconds of the generator's processor time for a trigger, start-up taken off."""
+    """Microseconds of the generator's processor time for a trigger, without start-up."""
     server: float
     """Share of its core that the server used."""
 
@@ -58,12 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("not run: this version has no option --workers", file=sys.stderr)
         return 3
     cores = sorted(os.sched_getaffinity(0))
-    at_most, at_rate, kept = [], [], True
+    at_most, at_rate, reached_rate = [], [], True
     for number in range(options.rounds):
         order = (1, 2) if number % 2 == 0 else (2, 1)
         found = {n: _measure(n, "max", options, cores) for n in order}
         fixed = {n: _measure(n, f"{n * options.rate:g}", options, cores) for n in order}
-        kept &= all(fixed[n].rate > 0.97 * n * options.rate for n in order)
+        reached_rate &= all(fixed[n].rate > 0.97 * n * options.rate for n in order)
         at_most.append(found[2].rate / found[1].rate)
         at_rate.append(2 * fixed[1].cost / fixed[2].cost)
         for title, figures in (("--rate max", found), ("fixed rate", fixed)):
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(line(title, n, figures[n]), flush=True)
     reached, possible = statistics.median(at_most), statistics.median(at_rate)
     print(verdict(reached, possible, len(cores)))
-    if not kept:
+    if not reached_rate:
         print("inconclusive: the fixed rate was missed; lower it by --rate")
         return 3
     return int((reached if len(cores) >= _ENOUGH_CORES else possible) < LEAST)
@@ -86,7 +86,7 @@ def line(title: str, workers: int, figures: Figures) -> str:
 
 
 def verdict(reached: float, possible: float, cores: int) -> str:
-    """What the two ratios say on a machine with so many cores."""
+    """The result of the two ratios on a machine with so many cores."""
     lines = [
         f"two workers by one, triggers a second at --rate max: {reached:.2f}",
         f"two workers by one, by processor time at a fixed rate: {possible:.2f}",

@@ -1,12 +1,13 @@
-"""Do requests leave when they are due? Lag at 2,000 arrivals a second on one core, as told and as the server saw it.
+"""Do requests leave when they are due? Lag at 2,000 arrivals a second on one core, by Ringback's and the server's
+clock.
 
     python benchmarks/load_schedule.py [--rate 2000] [--seconds 20] [--runs 3]
 
-Ringback tells how long after its due instant each request was begun. The test deployment notes independently when it
-has read each (CLOCK_MONOTONIC), and these instants are laid over an even schedule that starts where no request is
-early: what is left is the lag, and what the way to the server and its waking vary by. A bare sender that never sleeps
-tells how much that is. Generator and deployment have a core each, where there are two. Exit 1 if, in the median of the
-runs, 1 % of the requests were over 2 ms late by either clock; 3 if a run's figures are in doubt.
+Ringback reports how long after its due instant each request was begun. The test deployment records when it has read
+each request (CLOCK_MONOTONIC). These instants are compared with an even schedule that starts so that no request is
+early: the difference is the lag plus the variation of the way to the server. A bare sender that never sleeps measures
+that variation. Generator and deployment have a core each, if there are two. Exit code 1 if, in the median of the runs,
+1 % of the requests were over 2 ms late by either clock; 3 if a run's figures are not reliable.
 """
 
 from __future__ import annotations
@@ -40,22 +41,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=20, help="[default: %(default)s]")
     parser.add_argument("--runs", type=int, default=3, help="[default: %(default)s]")
     options = parser.parse_args(arguments)
-    told: list[dict[str, float]] = []
+    reported: list[dict[str, float]] = []
     seen: list[dict[str, float]] = []
     doubts = []
     print(line("a bare sender", _bare(options.rate)), flush=True)
     for _ in range(options.runs):
         said, saw, doubt = _run(options.rate, options.seconds)
-        told.append(said)
+        reported.append(said)
         seen.append(saw)
         doubts += [doubt] if doubt else []
-        print(line("Ringback says", said), line("the server saw", saw), sep="\n", flush=True)
+        print(line("Ringback", said), line("the server", saw), sep="\n", flush=True)
         print(f"  inconclusive: {doubt}" if doubt else "", flush=True)
-    if not told[0] or not seen[0]:
+    if not reported[0] or not seen[0]:
         return 3
-    p99 = [statistics.median(run["p99"] for run in runs) for runs in (told, seen)]
+    p99 = [statistics.median(run["p99"] for run in runs) for runs in (reported, seen)]
     print(
-        f"p99, median of {options.runs} runs: {p99[0]:.2f} ms as told, {p99[1]:.2f} ms as seen; at most {LATEST_MS:g}"
+        f"p99, median of {options.runs} runs: {p99[0]:.2f} ms by Ringback, {p99[1]:.2f} ms by the server; "
+        f"allowed: {LATEST_MS:g}"
     )
     return 3 if doubts else int(max(p99) > LATEST_MS)
 
@@ -66,7 +68,8 @@ def line(title: str, lag: dict[str, float]) -> str:
 
 
 def _bare(rate: float, requests: int = 5000) -> dict[str, float]:
-    """The lag that the server saw, in milliseconds, of requests that left within microseconds of when they were due."""
+    """The lag by the server's clock, in milliseconds, of requests that left within microseconds of their due
+    instants."""
     place, rest = cores()
     mine = os.sched_getaffinity(0)
     body = json.dumps({"ScenarioInputParameters": [{"Name": "_Destination", "Value": "5550000001"}]}).encode()
@@ -97,7 +100,7 @@ def _bare(rate: float, requests: int = 5000) -> dict[str, float]:
 
 
 def _run(rate: float, seconds: float) -> tuple[dict[str, float], dict[str, float], str | None]:
-    """The lag as told and as seen, in milliseconds, and why it is in doubt, if it is."""
+    """The lag by Ringback and by the server, in milliseconds, and why it is not reliable, if so."""
     place, rest = cores()
     scenario = "trigger" if offers("trigger") else "lifecycle"
     with running("calm", core=place) as known:

@@ -1,14 +1,14 @@
-"""What one processor second of a load generator buys: triggers, against one compiled server (nginx), HTTP and HTTPS.
+"""Triggers per processor second of several load generators, with one compiled server (nginx), by HTTP and HTTPS.
 
     python benchmarks/load_speed.py [--seconds 10] [--rounds 3] [--connections 32] [--contestants ringback,hey]
 
-Ringback validates each answer (status, type, JSON, UniqueId), follows it in its ledger, histograms and Locust's
+Ringback validates each answer (status, type, JSON, UniqueId) and records it in its ledger, histograms and Locust's
 statistics; Locust's FastHttpUser sends the same and parses the id; hey reads the status; wrk, the practical limit,
-parses nothing but HTTP. All send the same body over the same number of connections, back to back. The server has one
-core and the generators another, where there are two; rounds are interleaved, and ratios are taken within each.
+parses only HTTP. All send the same body over the same number of connections, back to back. The server has one core and
+the generators another, if there are two; rounds are interleaved, and ratios are computed within each.
 
-Starting up is no load: every contestant runs twice in each round, briefly and for long, and what lies between the two
-counts: requests by processor seconds, both as differences. What it comes to with start-up is told beside it.
+Start-up is not counted: each contestant has a short and a long run in each round, and the difference of requests is
+divided by the difference of processor seconds. The value with start-up is printed beside it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from benchmarks.servers.compiled import Compiled, nginx
 from benchmarks.servers.running import environment_for
 
 BRIEF = 1.0
-"""Seconds of the shorter run, by which start-up is taken off."""
+"""Seconds of the short run, which measures the start-up."""
 LEAST = {"locust": 3.0, "hey": 1.0}
-"""How many times as many requests a processor second as these Ringback must make."""
+"""Ringback's requests per processor second must be at least so many times those of these."""
 _PATIENCE = 120.0
 _WRK = """\
 wrk.method = "POST"
@@ -51,7 +51,7 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What one run of a contestant came to."""
+    """The result of one run of a contestant."""
 
     requests: int
     failed: int
@@ -62,7 +62,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a contestant is set."""
+    """The task of each contestant."""
 
     server: Compiled
     connections: int
@@ -71,7 +71,7 @@ class Course:
 
     @property
     def url(self) -> str:
-        """Where triggers go."""
+        """The URL of triggers."""
         return f"{self.server.base_url}/v2/call"
 
     @property
@@ -80,7 +80,7 @@ class Course:
         return self.folder / "trigger.json"
 
     def run(self, command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None) -> Ended:
-        """Run a program for about so long, on its core; RuntimeError if it fails."""
+        """Run a program, for about so many seconds, on the generators' core; RuntimeError if it fails."""
         ended = measured(
             command, on={self.core}, environment=environment, patience=seconds + _PATIENCE, directory=self.folder
         )
@@ -90,7 +90,7 @@ class Course:
 
 
 def ringback(course: Course, seconds: float) -> Done:
-    """`ringback load --rate max`: the scenario that triggers only, where this version has it."""
+    """`ringback load --rate max`: the scenario with triggers only, if this version has it."""
     scenario = "trigger" if offers("trigger") else "lifecycle"
     settings = {"timing__settle": "1s", "load__poll_batch": "1000", "load__poll_interval": "1s"}
     if course.server.authority is not None:
@@ -132,14 +132,14 @@ def hey(course: Course, seconds: float) -> Done:
 
 
 def wrk(course: Course, seconds: float) -> Done:
-    """wrk: C, and the answer's end is all that it looks for."""
+    """wrk: written in C; looks only for the answer's end."""
     script = course.folder / "trigger.lua"
     script.write_text(_WRK.format(body=str(course.body)))
     command = ["wrk", "-t1", f"-c{course.connections}", f"-d{max(1, round(seconds))}s", "-s", str(script), course.url]
     ended = course.run(command, seconds)
     found = re.search(r"^RESULT (\d+) (\d+)$", ended.printed, re.MULTILINE)
     if found is None:
-        raise RuntimeError(f"wrk said nothing that this script understands:\n{ended.printed}")
+        raise RuntimeError(f"wrk printed something that this script does not understand:\n{ended.printed}")
     return Done(int(found[1]), int(found[2]), ended.cpu, float(max(1, round(seconds))))
 
 
@@ -152,11 +152,11 @@ CONTESTANTS: dict[str, Callable[[Course, float], Done]] = {
 
 
 def read_hey(printed: str) -> tuple[int, int, float]:
-    """Requests, failures and seconds of a run of hey; RuntimeError if it says nothing that this script understands."""
+    """Requests, failures and seconds from the output of hey; RuntimeError if it can't be understood."""
     total = re.search(r"Total:\s+([\d.]+) secs", printed)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
     if total is None or rate is None:
-        raise RuntimeError(f"hey said nothing that this script understands:\n{printed}")
+        raise RuntimeError(f"hey printed something that this script does not understand:\n{printed}")
     requests = round(float(total[1]) * float(rate[1]))
     answers = {int(status): int(count) for status, count in re.findall(r"\[(\d+)\]\s+(\d+) responses", printed)}
     broken = sum(int(count) for count in re.findall(r"^\s+\[(\d+)\]\s+\S+ \"http", printed, re.MULTILINE))
@@ -218,7 +218,7 @@ def table(scheme: str, rounds: Sequence[Mapping[str, Figures]], connections: int
 
 
 def ratio_to(name: str, rounds: Sequence[Mapping[str, Figures]]) -> float | None:
-    """The median over rounds of Ringback's requests a processor second by another's; None if either did not run."""
+    """The median over rounds of Ringback's requests per processor second divided by another's; None without both."""
     if name not in rounds[0] or "ringback" not in rounds[0]:
         return None
     return float(statistics.median(round_["ringback"]["per_cpu"] / round_[name]["per_cpu"] for round_ in rounds))
@@ -255,7 +255,7 @@ def _figures(contestant: Callable[[Course, float], Done], course: Course, second
 
 
 def _trigger() -> dict[str, Any]:
-    """What Ringback sends, with a value of each kind in its place."""
+    """A trigger as Ringback sends it, with sample values."""
     return {
         "ConversationId": "load-abcdefabcdef-abcd",
         "Project": "Truth",

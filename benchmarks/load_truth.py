@@ -1,11 +1,11 @@
-"""Does `ringback load` tell the truth? Its figures against those of deployments whose right answers are known.
+"""Are the figures of `ringback load` right? Compares them with deployments whose right answers are known.
 
     python benchmarks/load_truth.py [--cases freeze-short,freeze-long,slow,queue,faulty-1] [--shorten 0.2]
 
-For each figure: what it is known to be, what the test deployment's own clock saw where that can tell, what Ringback
-reported, and the deviation. Allowed are 5 % and the base latency (what a bare socket waits for an answer in the median,
-but at least 1 ms); counts must be exact. Exit 1 if a figure is further off, 3 if the generator or the machine was the
-limit in a case, or this version lacks something that a case needs. `load_answers` says how percentiles are calculated.
+For each figure it prints the right value, the value by the test deployment's own clock (if it has one), the value that
+Ringback reported, and the deviation. A deviation of 5 % plus the base latency (the median wait of a bare socket for an
+answer, at least 1 ms) is allowed; counts must be exact. Exit code 1 if a deviation is larger; 3 if the generator or the
+machine was the limit in a case, or this version lacks something that a case needs. `load_answers` has the formulas.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from benchmarks.servers.running import Known, environment_for, running
 TOLERANCE = 0.05
 LEAST_BASE = 0.001
 _YARDSTICK = 0.025
-"""The share by which a deployment may be off its own ideal, catching up, and still be a yardstick for 5 %."""
+"""The deviation from its own ideal that a deployment may have, to be used as a reference for 5 %."""
 _EDGE = 0.2
-"""A percentile this near to the share of requests that meet a freeze lies between two answers: it is not asked."""
+"""Percentiles this near to the share of requests in a freeze are ambiguous, and not used."""
 _PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p98": 0.98, "p99": 0.99, "p99_5": 0.995}
 _COUNTS = ("accepted", "final", "lost", "duplicate_ids", "wrong_state", "by_state")
 _BEYOND_SETTLING = 120.0
@@ -49,11 +49,11 @@ class Row:
     known: Any
     reported: Any
     allowed: float = 0.0
-    """How far off it may be; 0: not at all."""
+    """The allowed deviation."""
     ideal: float | None = None
-    """What it would be if the deployment took no time at all."""
+    """The value if the deployment took no time."""
     saw: float | None = None
-    """What the deployment's own clock came to."""
+    """The value by the deployment's own clock."""
 
     @property
     def holds(self) -> bool:
@@ -64,11 +64,11 @@ class Row:
 
     @property
     def agrees(self) -> bool:
-        """Whether it is what the deployment's own clock came to: right of what happened, not of what was meant."""
+        """Whether what was reported agrees with the deployment's own clock, if not with the plan."""
         return None not in (self.saw, self.reported) and abs(self.reported - (self.saw or 0.0)) <= self.allowed
 
     def cells(self) -> tuple[str, ...]:
-        """What the table shows."""
+        """The line of the table."""
         if isinstance(self.known, dict) or isinstance(self.reported, dict) or self.reported is None:
             off = "none" if self.holds else "differs"
         elif self.known and self.allowed:
@@ -96,11 +96,11 @@ class Case:
     settings: tuple[tuple[str, str], ...] = ()
 
     def shortened(self, by: float) -> Case:
-        """The same for so much of the time, in whole periods."""
+        """The same case with a fraction of its duration, in whole periods."""
         return replace(self, seconds=max(1, round(self.seconds * by / self.period)) * self.period)
 
     def lacks(self) -> str | None:
-        """What this version of Ringback does not have and the case needs."""
+        """What the case needs and this version of Ringback lacks; None if nothing."""
         if self.scenario == "capacity" and not offers("capacity"):
             return "no scenario capacity"
         return "no option --workers" if self.workers > 1 and not offers("--workers") else None
@@ -115,22 +115,22 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What came of one run."""
+    """The result of one run."""
 
     rows: list[Row]
     doubt: str | None
-    """Why a figure that is off is not Ringback's fault; None: it is."""
+    """Why a wrong figure would not be Ringback's fault; None: it would be."""
 
     @property
     def holds(self) -> bool:
-        """Whether each figure is right and nothing stands against believing it."""
+        """Whether each figure is right, without doubt."""
         return self.doubt is None and all(row.holds for row in self.rows)
 
 
 def freezes(case: Case, ran: LoadRan, known: Known, base: float) -> list[Row]:
     """Percentiles over whole periods, and that no arrival is missing.
 
-    A deployment that sleeps has all to read when it wakes, which can't be calculated: its own clock says what is right.
+    A deployment that wakes up has many requests to read, which can't be calculated: its own clock has the right value.
     """
     truth = known.truth()
     lasting, every = truth["for_s"], truth["every_s"]
@@ -151,7 +151,7 @@ def freezes(case: Case, ran: LoadRan, known: Known, base: float) -> list[Row]:
 
 
 def slowed(case: Case, ran: LoadRan, known: Known, base: float) -> list[Row]:
-    """One in a hundred is late: the 98th percentile is not, to 5 % of the delay, and the 99.5th is."""
+    """One request in a hundred is late: the 98th percentile is not (within 5 % of the delay), the 99.5th is."""
     seen = latencies(*known.instants(), case.rate)
     late = known.truth()["by_s"]
     p98, p99_5 = (percentile(seen, _PERCENTILES[name]) for name in ("p98", "p99_5"))
@@ -165,12 +165,12 @@ def capacity(case: Case, ran: LoadRan, known: Known, base: float) -> list[Row]:
     del case, base
     rate = known.truth()["rate"]
     low, high = figure(ran.section, "capacity.low"), figure(ran.section, "capacity.high")
-    told = figure(ran.section, "capacity.rate")
-    return [Row(f"calls a second, of {_shown(low)} to {_shown(high)}", rate, told, TOLERANCE * rate, ideal=rate)]
+    reported = figure(ran.section, "capacity.rate")
+    return [Row(f"calls a second, of {_shown(low)} to {_shown(high)}", rate, reported, TOLERANCE * rate, ideal=rate)]
 
 
 def counted(case: Case, ran: LoadRan, known: Known, base: float) -> list[Row]:
-    """The account of all calls, to the call."""
+    """The exact counts of calls."""
     del base
     calls = known.truth()["calls"]
     rows = [Row(name, calls[name], figure(ran.section, f"calls.{name}")) for name in _COUNTS]
@@ -194,13 +194,13 @@ CASES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cases", default=",".join(CASES), help="comma-separated [default: %(default)s]")
-    parser.add_argument("--shorten", type=float, default=1.0, metavar="F", help="so much of the time of each case")
-    parser.add_argument("--rate", type=float, metavar="N", help="arrivals a second, where a case says another number")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="leave the figures there, as JSON")
+    parser.add_argument("--shorten", type=float, default=1.0, metavar="F", help="fraction of the duration of each case")
+    parser.add_argument("--rate", type=float, metavar="N", help="arrivals a second, instead of each case's own rate")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures there, as JSON")
     options = parser.parse_args(arguments)
     if unknown := set(options.cases.split(",")) - set(CASES):
         parser.error(f"no such case: {', '.join(sorted(unknown))}; choose from {', '.join(CASES)}")
-    told: list[dict[str, Any]] = []
+    figures: list[dict[str, Any]] = []
     codes = {0}
     for name in options.cases.split(","):
         case = CASES[name].shortened(options.shorten)
@@ -213,14 +213,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for judged in run(case):
             print(table(name, case, judged), flush=True)
             codes.add(0 if judged.holds else 3 if judged.doubt else 1)
-            told.append({"case": name, "doubt": judged.doubt, "rows": [row.cells() for row in judged.rows]})
+            figures.append({"case": name, "doubt": judged.doubt, "rows": [row.cells() for row in judged.rows]})
     if options.out is not None:
-        options.out.write_text(json.dumps(told, indent=1) + "\n")
+        options.out.write_text(json.dumps(figures, indent=1) + "\n")
     return 1 if 1 in codes else max(codes)
 
 
 def run(case: Case) -> Iterator[Judged]:
-    """Run a case as often as it says, each time on a deployment of its own."""
+    """Run a case `times` times, each time with a new deployment."""
     for _ in range(case.times):
         place, rest = cores()
         with running(*case.server, core=place) as known:
@@ -236,7 +236,7 @@ def run(case: Case) -> Iterator[Judged]:
 
 
 def base_latency(requests: int = 300) -> float:
-    """Seconds that a bare client waits for a trigger's answer, in the median, where nothing is frozen or queued."""
+    """The median seconds that a bare client waits for a trigger's answer, without freezes or queues."""
     body = json.dumps({"ScenarioInputParameters": [{"Name": "_Destination", "Value": "5550000001"}]})
     with running("calm", core=cores()[0]) as known:
         connection = http.client.HTTPConnection(urlsplit(known.base_url).netloc, timeout=30)
@@ -253,7 +253,7 @@ def base_latency(requests: int = 300) -> float:
 def _time(
     name: str, right: float, ran: LoadRan, base: float, *, ideal: float | None = None, saw: float | None = None
 ) -> Row:
-    """A percentile of latency, told in milliseconds."""
+    """A percentile of latency, in milliseconds."""
     return Row(
         f"{name} ms",
         right * 1000,
@@ -275,15 +275,15 @@ def _arrivals(case: Case, ran: LoadRan, known: Known) -> list[Row]:
 
 
 def _unfit(rows: Sequence[Row]) -> str | None:
-    """Why the deployment was no yardstick: it took too long to catch up. Its clock is believed, not its plan."""
+    """Why the deployment was not a valid reference: it took too long to catch up. Its clock is right, not its plan."""
     for row in rows:
         if row.ideal and abs(row.known - row.ideal) > _YARDSTICK * row.ideal:
-            return f"the test deployment itself was off: {row.name} {row.known:.1f}, not {row.ideal:.1f}"
+            return f"the test deployment itself deviated: {row.name} {row.known:.1f}, not {row.ideal:.1f}"
     return None
 
 
 def table(name: str, case: Case, judged: Judged) -> str:
-    """A run's figures, one a line, under what was run."""
+    """A run's figures, one per line, below its name and arguments."""
     header = ("figure", "ideal", "known", "server saw", "reported", "deviation", "right")
     lines = [header, *(row.cells() for row in judged.rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]

@@ -1,4 +1,4 @@
-"""The suite's hooks and fixtures; options are listed by `pytest contract_tests --help` under Ringback."""
+"""The suite's hooks and fixtures. `pytest contract_tests --help` lists the options under Ringback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
 from ringback.suite.plugin import pytest_addoption, pytest_configure, session_of
 from ringback.suite.probes import Probe
-from ringback.suite.sendings import Outcome
+from ringback.suite.probes.baseline import BASELINE
+from ringback.suite.probes.outcome import Outcome
 from ringback.suite.session import Session
 
 __all__ = ["accepts", "does_not_accept", "pytest_addoption", "pytest_configure", "suite"]
@@ -17,17 +18,17 @@ __all__ = ["accepts", "does_not_accept", "pytest_addoption", "pytest_configure",
 
 @pytest.fixture(scope="session")
 def suite(pytestconfig: pytest.Config) -> Session:
-    """The run that all tests look at."""
+    """The run that all tests share."""
     return session_of(pytestconfig)
 
 
 @pytest.fixture
 def accepts(suite: Session) -> Callable[[Probe], Outcome]:
-    """Assert that a trigger was accepted."""
+    """A check that a trigger was accepted; it returns the outcome."""
 
     def check(probe: Probe) -> Outcome:
-        outcome = suite.outcome(probe)
-        suite.outcome_of_baseline()
+        outcome = suite.record.outcome(probe)
+        suite.record.outcome(BASELINE)
         must_be_accepted(outcome, suite.campaign.baseline)
         return outcome
 
@@ -35,12 +36,13 @@ def accepts(suite: Session) -> Callable[[Probe], Outcome]:
 
 
 @pytest.fixture
-def does_not_accept(suite: Session) -> Callable[[Probe], Outcome]:
-    """Assert that a trigger was not accepted, though a valid one is."""
+def does_not_accept(suite: Session, request: pytest.FixtureRequest) -> Callable[[Probe], Outcome]:
+    """A check that a trigger was not accepted while a valid one is."""
+    clause: str = next(request.node.iter_markers("clause")).args[0]
 
     def check(probe: Probe) -> Outcome:
-        outcome = suite.outcome(probe)
-        must_not_be_accepted(outcome, suite.campaign.baseline)
+        outcome = suite.record.outcome(probe)
+        must_not_be_accepted(outcome, suite.campaign.baseline, clause)
         return outcome
 
     return check

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
+from ringback import clock
 from ringback.config import LINE_STATES
-from ringback.contract.states import nearest_state
-from ringback.suite.calls import Call, misspelt
-from ringback.suite.common_probes import LINE_CALLS, ORDERS
-from ringback.suite.lifecycle import early_final, early_in_a_batch, is_steady, lost_final
-from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
+from ringback.contract import checks
+from ringback.suite.calls import Call
+from ringback.suite.calls.lifecycle import early_final, early_in_a_batch, is_steady, late_final, lost_final
+from ringback.suite.calls.watch import all_words
+from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_hold
+from ringback.suite.probes.common import LINE_CALLS, ORDERS
 from ringback.suite.session import Session
-from ringback.suite.watch import all_words
 
 STAYS_FOR = 2.5
-"""Seconds for which a final state is watched at least."""
+"""Seconds for which a final state is watched, at least."""
 READ_IN_A_ROW = 8
 """Polls for the same final call, one after another."""
 
@@ -24,65 +23,64 @@ READ_IN_A_ROW = 8
 @pytest.mark.clause("STA-01")
 @pytest.mark.after_final
 @pytest.mark.sends(*LINE_CALLS.values())
-def test_reported_states_are_the_documented_ones(suite: Session) -> None:
-    """Every state that any poll of the run reported."""
-    calls = suite.settled_calls()
+def test_polls_for_calls_in_every_state(suite: Session) -> None:
+    """Every state that a poll of the run reported is a documented one."""
+    calls = suite.record.settled_calls()
     words = all_words(calls)
     if not words:
         raise Inconclusive("no poll reported any state")
     for word, _call, seen in words:
-        if misspelt([word], suite.config.dialect.pending_states):
-            meant = nearest_state(word)
-            hint = f"instead of {meant!r}" if meant else "which is none of the seven documented"
-            advice = "" if meant else "; if it means a call in progress, declare it in [dialect] pending_states"
-            raise Deviation(f"a call is reported as {word!r}, {hint}{advice}", evidence=[seen.exchange])
+        must_hold(checks.states_are_documented([word], suite.config.dialect.pending_states), seen.exchange)
 
 
 @pytest.mark.clause("STA-02")
 @pytest.mark.after_final
 @pytest.mark.pool(20)
 @pytest.mark.sends(*LINE_CALLS.values())
-def test_every_call_becomes_final(suite: Session) -> None:
-    """Every accepted call, watched for the settle time."""
-    calls = suite.settled_calls()
-    stuck = [call for call in calls if call.first_final is None]
-    for call in stuck:
-        last = suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, after the settle time"))
-        if last is None:
-            raise Inconclusive("the poll for the call could not be read")
-        if last.final is None:
-            if last.words and last.words[-1] not in suite.config.dialect.pending_states:
-                raise Inconclusive(f"a call stays {last.words[-1]!r}, which is no documented state (see STA-01)")
-            raise Deviation(
-                f"{len(stuck)} of {len(calls)} calls have no final state after {suite.config.timing.settle:g} s; "
-                f"one of them dialled the line {call.line}",
-                evidence=[call.trigger, last.exchange],
-            )
+def test_calls_polled_until_their_settle_time(suite: Session) -> None:
+    """Every accepted call has a final state before its settle time is over."""
+    calls = suite.record.settled_calls()
+    settle = suite.config.timing.settle
+    for call in calls:
+        if call.first_final is None and not late_final(call, settle):
+            suite.send.poll_call(call, "poll for one call, after the settle time")
+    late = [(call, seen) for call in calls if (seen := late_final(call, settle)) is not None]
+    if late:
+        call, seen = late[0]
+        if checks.states_are_documented(seen.words, suite.config.dialect.pending_states):
+            raise Inconclusive(f"a call is reported as {seen.words[0]!r} after its settle time (see STA-01)")
+        raise Deviation(
+            f"{len(late)} of {len(calls)} calls had no final state {settle:g} s after they were accepted; one of them, "
+            f"to the line {call.line}, was in progress after {call.age(seen.asked_at):.1f} s",
+            evidence=[call.trigger, seen.exchange],
+        )
+    if any(call.first_final is None for call in calls):
+        raise Inconclusive("polls for a call could not be read after its settle time")
 
 
 @pytest.mark.clause("STA-03")
 @pytest.mark.after_final
 @pytest.mark.parametrize("line", LINE_STATES)
 @pytest.mark.sends(*LINE_CALLS.values())
-def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
-    """Calls to a line that is known to produce a state."""
+def test_calls_to_each_line(suite: Session, line: str) -> None:
+    """Calls to a line end in the state that the line is known to produce."""
     if line not in suite.config.lines.configured:
         raise NotExercised(f"no line is configured as {line}")
-    elsewhere = {"burst", "identical", *(probe.title for probe in ORDERS)}  # ROB-03, ACK-03 and REQ-05 look at these
-    calls = [c for c in suite.settled_calls() if c.line == line and c.group not in elsewhere]
+    elsewhere = {"burst", "identical", *(probe.title for probe in ORDERS)}  # covered by ROB-03, ACK-03 and REQ-05
+    calls = [c for c in suite.record.settled_calls() if c.line == line and c.group not in elsewhere]
     final = [call for call in calls if call.state is not None]
     if not final:
-        raise Inconclusive(f"no call to the line {line} became final (see STA-02), or none was accepted")
+        raise Inconclusive(f"no call to the line {line} was accepted, or none became final (see STA-02)")
     wait_for_the_known_state(suite, final)
     steady = [call for call in final if is_steady(call)]
     if not steady:
         raise Inconclusive("the results of calls to this line come and go (see STA-04 and STA-05)")
     for call in steady:
         if call.state != call.known_state:
-            suite.run(suite.campaign.watch.ask_alone(call, "poll for one call, as a control"))
+            suite.send.poll_call(call, "poll for one call, as a control")
         if call.state != call.known_state:
             if any(not is_steady(other) for other in final):
-                suite.results_must_stay()
+                suite.record.results_must_stay()
             seen = call.finals[-1]
             raise Deviation(
                 f"a call to the line {line} ended as {call.state}", expected=call.known_state,
@@ -91,40 +89,40 @@ def test_the_state_is_that_of_the_line(suite: Session, line: str) -> None:
 
 
 def wait_for_the_known_state(suite: Session, calls: list[Call]) -> None:
-    """Watch calls that are reported with another state than their line's: it may be that they are still in progress."""
+    """Wait for calls that are reported with a state other than their line's: they may still be in progress."""
     settle = suite.config.timing.settle
     oldest = min((call.trigger.ended for call in calls), default=0.0)
-    suite.wait_until(
-        lambda: all(call.state in {None, call.known_state} for call in calls) or time.monotonic() - oldest > settle,
+    suite.record.wait_until(
+        lambda: all(call.state in {None, call.known_state} for call in calls) or clock.monotonic() - oldest > settle,
         settle,
     )
 
 
 def watch_for_a_while(suite: Session, calls: list[Call]) -> None:
-    """Poll final calls on for some seconds."""
+    """Let the watch poll final calls for some more seconds."""
 
     def enough() -> bool:
         return all(_seen_for(call) >= STAYS_FOR for call in calls)
 
-    suite.wait_until(enough, 2 * STAYS_FOR + 10 * suite.config.timing.poll_interval)
+    suite.record.wait_until(enough, 2 * STAYS_FOR + 10 * suite.config.timing.poll_interval)
 
 
 @pytest.mark.clause("STA-04")
 @pytest.mark.at_end
 @pytest.mark.pool(20)
 @pytest.mark.sends(*LINE_CALLS.values())
-def test_a_final_state_stays(suite: Session) -> None:
-    """Final calls, polled again until the end of the run."""
-    calls = suite.settled_calls()
+def test_final_calls_polled_again(suite: Session) -> None:
+    """Final calls, polled until the end of the run, keep their state."""
+    calls = suite.record.settled_calls()
     watch_for_a_while(suite, calls)
     for call in [c for c in calls if c.state is not None][:2]:
-        for _ in range(READ_IN_A_ROW):  # each time for this call alone: not every reading need be wrong
-            suite.run(suite.campaign.watch.ask_alone(call, "poll for one final call, once more"))
-    typical = suite.calls.typical_age()
+        for _ in range(READ_IN_A_ROW):  # some deployments lose a result only after some reads
+            suite.send.poll_call(call, "poll again for one final call")
+    typical = suite.record.calls.typical_age()
     for call in calls:
         if found := lost_final(call, typical):
-            told, seen = found
-            raise Deviation(told, evidence=[seen.exchange])
+            observed, seen = found
+            raise Deviation(observed, evidence=[seen.exchange])
     if not any(len(call.finals) > 1 for call in calls):
         raise Inconclusive("no final call could be polled again")
 
@@ -138,26 +136,25 @@ def _seen_for(call: Call) -> float:
 @pytest.mark.at_end
 @pytest.mark.pool(20)
 @pytest.mark.sends(*LINE_CALLS.values())
-def test_a_call_in_progress_is_not_reported_as_final(suite: Session) -> None:
-    """Calls polled from their acceptance on: a final state that was not the end."""
-    calls = suite.settled_calls()
+def test_calls_polled_while_in_progress(suite: Session) -> None:
+    """Calls polled from their acceptance on have no final state while they are in progress."""
+    calls = suite.record.settled_calls()
     watch_for_a_while(suite, calls)
     wait_for_the_known_state(suite, calls)
-    typical = suite.calls.typical_age()
+    typical = suite.record.calls.typical_age()
     for call in calls:
         if found := early_final(call, typical):
-            told, seen = found
-            raise Deviation(f"a call in progress was given a final state: {told}", evidence=[seen.exchange])
-    told_early = [early_in_a_batch(call) for call in calls] if not suite.campaign.watch.contradicted else []
-    batched = [seen for seen in told_early if seen is not None]
+            observed, seen = found
+            raise Deviation(f"a call in progress was given a final state: {observed}", evidence=[seen.exchange])
+    early = [early_in_a_batch(call) for call in calls] if not suite.campaign.watch.contradicted else []
+    batched = [seen for seen in early if seen is not None]
     if len(batched) > 1:
-        told = f"polls for several calls reported {len(batched)} of them {batched[0].final}, before they were final"
-        raise Deviation(f"calls in progress were given a final state: {told}", evidence=[batched[0].exchange])
+        raise Deviation(
+            f"{len(batched)} calls in progress were given a final state in polls for several calls, one of them "
+            f"{batched[0].final}",
+            evidence=[batched[0].exchange],
+        )
     for call in calls:
         for seen in call.observations[: call.observations.index(call.finals[0])] if call.finals else []:
-            if word := next(iter(misspelt(seen.words, suite.config.dialect.pending_states)), None):
-                raise Deviation(
-                    f"a call in progress is reported as {word!r}; if that is the deployment's word for it, declare it "
-                    "in [dialect] pending_states",
-                    evidence=[seen.exchange],
-                )
+            if violation := checks.states_are_documented(seen.words, suite.config.dialect.pending_states):
+                raise Deviation(f"before it was final, {violation.observed}", evidence=[seen.exchange])

@@ -1,21 +1,21 @@
-"""Delivery: each call names our receiver as its ResultDestination; what arrives there is held against the polls."""
+"""Delivery: each call has our receiver as its ResultDestination; deliveries are compared with the polls."""
 
 from __future__ import annotations
 
 from locust import tag, task
 
-from ringback.loadgen.users import LoadUser
+from ringback.loadgen.generator.users import LoadUser
 
 __all__ = ["DeliveryUser"]
 
 
 class DeliveryUser(LoadUser):
-    """A stream of calls whose results are delivered at once."""
+    """A stream of calls whose results are to be delivered immediately."""
 
     scenario = "delivery"
 
     @tag("trigger", "delivery")
     @task
     def call(self) -> None:
-        """When an arrival is due, place a call whose result is to be delivered, and poll it as well."""
+        """When an arrival is due, place a call with delivery; it is also polled."""
         self.place_call(delivered=True)

@@ -1,18 +1,18 @@
-"""Polling: a standing population of calls, placed in the first seconds, is asked for in batches when a poll is due."""
+"""Polling: a standing population of calls is placed in the first seconds, then polled in batches."""
 
 from __future__ import annotations
 
 from locust import tag, task
 
-from ringback.loadgen.users import LoadUser
+from ringback.loadgen.generator.users import LoadUser
 
 __all__ = ["PollUser"]
 
 
 class PollUser(LoadUser):
-    """A stream of polls, once `load.population` calls are being placed.
+    """A stream of polls for a population of `load.population` calls.
 
-    Calls stay in the population when they have ended: their states must not change any more.
+    Calls stay in the population after their end, because their states must not change any more.
     """
 
     scenario = "poll"
@@ -20,5 +20,5 @@ class PollUser(LoadUser):
     @tag("poll")
     @task
     def ask(self) -> None:
-        """When an arrival is due, ask for the next batch (`load.poll_batch`) of the population."""
+        """When an arrival is due, poll the next batch (`load.poll_batch`) of the population."""
         self.poll_calls()

@@ -1,16 +1,16 @@
-"""Trigger storm: calls are triggered when they are due, and nothing else is asked until they must be over."""
+"""Trigger storm: calls are triggered when they are due, and first polled when they must be final."""
 
 from __future__ import annotations
 
 from locust import tag, task
 
-from ringback.loadgen.users import LoadUser
+from ringback.loadgen.generator.users import LoadUser
 
 __all__ = ["TriggerUser"]
 
 
 class TriggerUser(LoadUser):
-    """A stream of triggers. Each call is polled for once it must be final, so that all are accounted for."""
+    """A stream of triggers. Each call is polled when it must be final, so that all are accounted for."""
 
     scenario = "trigger"
 

@@ -23,15 +23,15 @@ SEED = "1"
 """The seed of Hypothesis unless --hypothesis-seed is given: the same examples in every run."""
 
 LONGEST = (
-    "loadgen/test_plain.py",
+    "loadgen/test_plain_locust.py",
     "loadgen/test_scenarios.py",
     "cli/test_runs.py",
-    "loadgen/test_workers.py",
+    "loadgen/distributed/test_workers.py",
     "cli/test_load.py",
     "loadgen/test_shapes.py",
     "loadgen/test_run.py",
-    "suite/test_conversations.py",
-    "suite/test_fuzzing.py",
+    "suite/test_stateful.py",
+    "suite/test_generated.py",
     "reporting/html/test_hostile.py",
     "cli/test_spending.py",
     "cli/test_full_disk.py",

@@ -1,4 +1,4 @@
-"""The receiver: an address for each call, configured answers, and no failure for any request."""
+"""The receiver: an address for each call, configured answers, and any request is accepted."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import trustme
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
-from ringback.receiver import MAX_BODY, Behaviour, Delivery, Receiver
-from tests.virtual_time import run
+from ringback.receiver import MAX_BODY, AddressBehaviour, Delivery, Receiver
+from tests.virtual_time import VirtualLoop, run
 
 
 def listening_on(listen: str = "127.0.0.1:0", **more: object) -> ResultDestination:
@@ -46,13 +46,31 @@ def test_each_call_has_an_address_of_its_own() -> None:
             assert (await http.post(url, json={"UniqueId": "a"})).status_code == 200
             assert (await http.get(f"{url}?UniqueId=b%2Fc")).status_code == 200
             assert (await http.put(f"{url}/call-d/", content=b"\xff")).status_code == 200
-            received = receiver.to(one)
-            assert [d.method for d in received] == ["POST", "GET", "PUT"]
-            assert '{"UniqueId":"a"}' in received[0].text.replace(" ", "")
-            assert received[1].target == f"/{one}?UniqueId=b/c"
-            assert received[2].target == f"/{one}/call-d/"
-            assert ("content-type", "application/json") in received[0].headers
-            assert receiver.to(other) == receiver.to(None) == receiver.to("nobody") == []
+            reported = receiver.to(one)
+            assert [d.method for d in reported] == ["POST", "GET", "PUT"]
+            assert '{"UniqueId":"a"}' in reported[0].text.replace(" ", "")
+            assert reported[1].target == f"/{one}?UniqueId=b/c"
+            assert reported[2].target == f"/{one}/call-d/"
+            assert ("content-type", "application/json") in reported[0].headers
+            assert receiver.to(other) == receiver.to(None) == receiver.to("unknown") == []
+
+    run(main())
+
+
+def test_a_delivery_read_after_a_stall_of_our_loop_may_have_arrived_before_it() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            _, url = receiver.address()
+            await asyncio.sleep(1)
+            await http.post(url)
+            loop.clock.advance(0.4)
+            await http.post(url)
+            await asyncio.sleep(2)
+            await http.post(url)
+            assert [d.lag for d in receiver.deliveries] == pytest.approx([0, 0.4, 0], abs=0.06)
+            assert [d.at - d.arrived for d in receiver.deliveries] == pytest.approx([0, 0.4, 0], abs=0.06)
 
     run(main())
 
@@ -60,14 +78,14 @@ def test_each_call_has_an_address_of_its_own() -> None:
 def test_an_address_answers_as_configured() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
-            _, url = receiver.address(Behaviour((503, 500, 204)))
+            _, url = receiver.address(AddressBehaviour((503, 500, 204)))
             assert [(await http.post(url)).status_code for _ in range(4)] == [503, 500, 204, 204]
             assert [d.status for d in receiver.deliveries] == [503, 500, 204, 204]
-            _, slow = receiver.address(Behaviour(seconds=0.3))
+            _, slow = receiver.address(AddressBehaviour(seconds=0.3))
             began = clock.monotonic()
             posting = asyncio.create_task(http.post(slow))
             while len(receiver.deliveries) < 5:
-                assert not posting.done(), "reported as soon as it was read, though answered later"
+                assert not posting.done(), "recorded as soon as it was read, though answered later"
                 await asyncio.sleep(0.01)
             assert (await posting).status_code == 200
             assert clock.monotonic() - began == pytest.approx(0.3, abs=0.02)
@@ -75,7 +93,7 @@ def test_an_address_answers_as_configured() -> None:
     run(main())
 
 
-def test_a_listener_is_called_for_each_delivery() -> None:
+def test_on_delivery_is_called_for_each_delivery() -> None:
     async def main() -> None:
         heard: list[Delivery] = []
 
@@ -93,7 +111,7 @@ def test_a_listener_is_called_for_each_delivery() -> None:
     run(main())
 
 
-def test_a_request_to_an_unknown_path_is_answered_and_recorded() -> None:
+def test_a_delivery_to_an_unknown_path_is_answered_and_recorded_without_a_key() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             for path in ("/", "/favicon.ico", "/..%2f..%2fetc/passwd", "/" + "a" * 5000, "/%ff%fe", "/?" + "q" * 5000):
@@ -103,7 +121,7 @@ def test_a_request_to_an_unknown_path_is_answered_and_recorded() -> None:
     run(main())
 
 
-def test_ringbacks_own_request_to_the_public_url_is_no_delivery() -> None:
+def test_the_check_of_the_public_url_is_not_recorded_as_a_delivery() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             assert (await http.get(receiver.probe_url)).status_code == 200
@@ -112,7 +130,7 @@ def test_ringbacks_own_request_to_the_public_url_is_no_delivery() -> None:
     run(main())
 
 
-def test_a_huge_delivery_is_recorded_up_to_a_limit() -> None:
+def test_only_the_beginning_of_an_enormous_delivery_is_recorded() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             key, url = receiver.address()
@@ -139,7 +157,7 @@ def test_a_huge_delivery_is_recorded_up_to_a_limit() -> None:
     ids=["zeros", "no path", "negative length", "two lengths", "bad chunk", "huge header", "half a body", "TLS",
          "websocket", "HTTP/2"],
 )  # fmt: skip
-def test_a_hostile_sender_does_not_affect_others(raw: bytes) -> None:
+def test_a_hostile_sender_does_not_disturb_others(raw: bytes) -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
             key, url = receiver.address()
@@ -193,7 +211,7 @@ def test_results_can_be_received_over_tls(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_file_that_is_not_a_certificate_is_a_configuration_error(tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "c.pem").write_text("no")
 
     async def main() -> None:
@@ -254,16 +272,16 @@ def test_a_delivery_behind_a_path_prefix_finds_its_address() -> None:
     run(main())
 
 
-def test_after_the_end_the_port_is_free_and_deliveries_remain() -> None:
+def test_after_stop_the_port_is_free_and_the_deliveries_stay() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:
-            key, url = receiver.address(Behaviour(seconds=30))
+            key, url = receiver.address(AddressBehaviour(seconds=30))
             hanging = asyncio.create_task(http.post(url))
             while not receiver.to(key):
                 await asyncio.sleep(0.01)
             began = clock.monotonic()
             await receiver.stop()
-            assert clock.monotonic() - began < 5, "a sender that waits does not delay the end"
+            assert clock.monotonic() - began < 5, "stopping does not wait for a slow address"
             assert (await hanging).status_code == 200, "and it has its answer early"
             assert len(receiver.to(key)) == 1
             with socket.socket() as free:

@@ -21,7 +21,7 @@ from ringback.interrupts import unwound
 from ringback.rundir import complain, put_output_behind_sink
 
 if TYPE_CHECKING:
-    from ringback.loadgen.run import Meeting
+    from ringback.loadgen.run import MasterAddress
 
 __all__ = ["app", "main"]
 
@@ -140,7 +140,7 @@ def load(
         connections=connections,
         duration=None if duration is None else _duration(duration),
         workers=workers,
-        master=address,
+        master_address=address,
     )
     raise typer.Exit(unwound(run, screen, options, load_options))
 
@@ -339,9 +339,9 @@ def _rate(text: str) -> float:
     return rate
 
 
-def _master_address(role: str | None, address: str) -> Meeting | None:
+def _master_address(role: str | None, address: str) -> MasterAddress | None:
     """The address of the master; None if the run uses this machine only."""
-    from ringback.loadgen.run import MASTER_PORT, Meeting
+    from ringback.loadgen.run import MASTER_PORT, MasterAddress
 
     if role is None:
         if address:
@@ -353,7 +353,7 @@ def _master_address(role: str | None, address: str) -> Meeting | None:
     number = int(port) if port else MASTER_PORT
     if not 0 < number < 65_536:
         raise ConfigError("--master", None, f"{port} is not a port", "write a number from 1 to 65535")
-    return Meeting(host.strip("[]") or "*", number)
+    return MasterAddress(host.strip("[]") or "*", number)
 
 
 def _duration(text: str) -> float:

@@ -1,7 +1,7 @@
-"""The HTTP(S) receiver behind ResultDestination: it takes whatever is delivered, and remembers it.
+"""The HTTP(S) receiver behind ResultDestination: it accepts and records every request.
 
-Each call gets an address of its own, so that a delivery tells by its path for which call it was meant. An address may
-be told to behave badly: to answer 500, to answer 503 first, to keep the sender waiting. Nothing here judges.
+Each call has an address of its own, so that the path of a delivery shows which call it was meant for. An address can
+answer 500, answer 503 first, or answer slowly.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,19 +21,23 @@ import uvicorn
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
 
-__all__ = ["Behaviour", "Delivery", "Receiver"]
+__all__ = ["AddressBehaviour", "Delivery", "Receiver"]
 
 MAX_BODY = 256 * 1024
-"""Bytes of a delivery that are kept; the rest is read and dropped."""
+"""Bytes of a delivery that are recorded; the rest is read and dropped."""
 MAX_DELIVERIES = 100_000
+_TICK = 0.05
+"""Seconds between two measurements of the event loop's lag."""
+_RECENT = 1.0
+"""Seconds for which a measured lag counts."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 _Message = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How an address answers: the statuses in turn (the last one stays), each after `seconds` of waiting."""
+class AddressBehaviour:
+    """How an address answers: the statuses in turn, then always the last one, each after `seconds`."""
 
     statuses: tuple[int, ...] = (200,)
     seconds: float = 0.0
@@ -40,10 +45,10 @@ class Behaviour:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One request that reached the receiver. `at` and `answered` are readings of `clock.monotonic`."""
+    """One request that reached the receiver. `at` is a reading of `clock.monotonic`."""
 
     key: str | None
-    """Which address it came to; None if it is none of ours."""
+    """The address that it came to; None if it is not a known one."""
     at: float
     method: str
     target: str
@@ -51,16 +56,45 @@ class Delivery:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     status: int
+    lag: float = 0.0
+    """Seconds by which our own event loop may have been late in reading it."""
+
+    @property
+    def arrived(self) -> float:
+        """The earliest instant at which it can have arrived."""
+        return self.at - self.lag
 
     @property
     def text(self) -> str:
-        """All in which an id could be told: target and body."""
+        """Target and body: wherever an id can be."""
         return f"{self.target}\n{self.body.decode('utf-8', 'replace')}"
+
+
+class _LoopLag:
+    """How late the event loop runs what is due, and so may have read a delivery."""
+
+    def __init__(self) -> None:
+        self._due = clock.monotonic() + _TICK
+        self._recent: deque[tuple[float, float]] = deque()
+
+    async def measure(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            self._due = clock.monotonic() + _TICK
+            await asyncio.sleep(_TICK)
+            now = clock.monotonic()
+            self._recent.append((now, now - self._due))
+            while self._recent[0][0] < now - _RECENT:
+                self._recent.popleft()
+
+    def seconds(self) -> float:
+        """The longest lag of the last second, up to now."""
+        return max(0.0, clock.monotonic() - self._due, *(late for _, late in self._recent))
 
 
 @dataclass(slots=True)
 class _Address:
-    behaviour: Behaviour
+    behaviour: AddressBehaviour
     served: int = 0
 
 
@@ -68,23 +102,25 @@ class _Address:
 class Receiver:
     """An HTTP server in the running event loop. `start` before use, `stop` after.
 
-    Raises `ConfigError` when it can't listen. `on_delivery` is called in the loop, as soon as a request has been read.
+    `start` raises `ConfigError` when it cannot listen. `on_delivery` is called in the loop once a request was read.
     """
 
     settings: ResultDestination
     on_delivery: Callable[[Delivery], Awaitable[None]] | None = None
     deliveries: list[Delivery] = field(default_factory=list)
     _addresses: dict[str, _Address] = field(default_factory=dict)
-    _looking: set[asyncio.Task[None]] = field(default_factory=set)
+    _handling: set[asyncio.Task[None]] = field(default_factory=set)
     _server: uvicorn.Server | None = None
     _task: asyncio.Task[None] | None = None
     _socket: socket.socket | None = None
     _closed_port: socket.socket | None = None
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
+    _lag: _LoopLag = field(default_factory=_LoopLag)
+    _measuring: asyncio.Task[None] | None = None
     _probe: str = field(default_factory=lambda: _word())  # noqa: PLW0108 - _word is defined below
 
     async def start(self) -> None:
-        """Listen, and return when requests are taken."""
+        """Listen; returns when requests are accepted."""
         host, port = self.settings.listen
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
@@ -94,7 +130,7 @@ class Receiver:
         except (OSError, UnicodeError) as error:
             listening.close()
             raise ConfigError(
-                "receiver", "result_destination.listen", f"can't listen there ({getattr(error, 'strerror', error)})",
+                "receiver", "result_destination.listen", f"cannot listen there ({getattr(error, 'strerror', error)})",
                 "choose a free port of this machine", f"{host}:{port}",
             ) from None  # fmt: skip
         self._socket = listening
@@ -113,6 +149,7 @@ class Receiver:
                 "receiver", "result_destination.tls_cert", "not a certificate with its key", "export both as PEM",
                 str(self.settings.tls_cert),
             ) from None  # fmt: skip
+        self._measuring = asyncio.create_task(self._lag.measure())
         self._server = uvicorn.Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listening]))
         while not self._server.started:
@@ -124,14 +161,14 @@ class Receiver:
             await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
-        """Stop listening; what was delivered stays."""
+        """Stop listening; the recorded deliveries stay."""
         if self._server is not None and self._task is not None:
             self._ending.set()
             self._server.should_exit = True
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await asyncio.wait_for(self._task, 3)
-        for looking in self._looking:
-            looking.cancel()
+        for task in (*self._handling, *([self._measuring] if self._measuring else [])):
+            task.cancel()
         for held in (self._socket, self._closed_port):
             if held is not None:
                 held.close()
@@ -148,17 +185,17 @@ class Receiver:
 
     @property
     def probe_url(self) -> str:
-        """An address that nobody but ourselves knows, to see whether the public URL leads here."""
+        """A secret address, to check that the public URL leads here."""
         return f"{self.public_url}/{self._probe}"
 
-    def address(self, behaviour: Behaviour | None = None) -> tuple[str, str]:
-        """A new address for one call: its key and its URL. The key is all letters: nothing in it can be dialled."""
+    def address(self, behaviour: AddressBehaviour | None = None) -> tuple[str, str]:
+        """A new address for one call: its key and its URL. The key has only letters: it cannot be dialled."""
         key = _word()
-        self._addresses[key] = _Address(behaviour or Behaviour())
+        self._addresses[key] = _Address(behaviour or AddressBehaviour())
         return key, f"{self.public_url}/{key}"
 
     def dead_address(self) -> str:
-        """A URL on the receiver's host at which nobody listens."""
+        """A URL with a closed port on the receiver's host."""
         assert self._closed_port is not None, "start first"  # noqa: S101
         parts = urlsplit(self.public_url)
         host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
@@ -176,7 +213,7 @@ class Receiver:
     ) -> None:
         if scope["type"] != "http":
             return
-        at = clock.monotonic()
+        at, lag = clock.monotonic(), self._lag.seconds()
         body = bytearray()
         while True:
             message = await receive()
@@ -197,13 +234,13 @@ class Receiver:
             address.served += 1
         if self._probe not in target and len(self.deliveries) < MAX_DELIVERIES:
             headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
-            delivery = Delivery(key, at, scope["method"], unquote(target), headers, bytes(body), status)
+            delivery = Delivery(key, at, scope["method"], unquote(target), headers, bytes(body), status, lag)
             self.deliveries.append(delivery)
             if self.on_delivery is not None:
-                # Beside the answer: what is made of a delivery must not hold its sender up.
-                looking = asyncio.create_task(_consumed(self.on_delivery(delivery)))
-                self._looking.add(looking)
-                looking.add_done_callback(self._looking.discard)
+                # In a task of its own, so that the sender does not wait for it.
+                handling = asyncio.create_task(_consumed(self.on_delivery(delivery)))
+                self._handling.add(handling)
+                handling.add_done_callback(self._handling.discard)
         if seconds:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), seconds)
@@ -211,8 +248,8 @@ class Receiver:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _consumed(looking: Awaitable[None]) -> None:
-    await looking
+async def _consumed(handling: Awaitable[None]) -> None:
+    await handling
 
 
 def _word() -> str:

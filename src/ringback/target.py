@@ -46,6 +46,8 @@ def resolve(sources: Sources) -> Iterator[Target]:
         lines=wanted.lines.configured,
         ring_seconds=options.ring_time,
         queued_delivery_seconds=max(0.5, min(2.0, options.ring_time)),
+        settle_limit_seconds=wanted.timing.settle,
+        delivery_limit_seconds=wanted.timing.delivery,
         faults=options.faults,
         dialects=options.dialects,
     )

@@ -13,7 +13,7 @@ import pytest
 
 from ringback.commands.load import LoadOptions, load
 from ringback.commands.running import Options
-from ringback.loadgen.run import Meeting
+from ringback.loadgen.run import MasterAddress
 from ringback.reporting import SCHEMA_PATH, console
 
 from .commands import CONFIG, TOKEN, Case, Ended, Listener, listening, run_all
@@ -137,8 +137,10 @@ def test_a_master_without_workers_ends_with_3_and_a_reason(
         port.socket.close()
         (tmp_path / "my.toml").write_text(CONFIG.format(port=listener.port) + FILE)
         options = Options(tmp_path / "my.toml", None, tmp_path / "run", None)
-        asked = LoadOptions(rate=5, duration=1, workers=2, master=Meeting("127.0.0.1", port.port, patience=0.5))
-        code = load(console(quiet=False, no_color=True), options, asked)
+        load_options = LoadOptions(
+            rate=5, duration=1, workers=2, master_address=MasterAddress("127.0.0.1", port.port, patience=0.5)
+        )
+        code = load(console(quiet=False, no_color=True), options, load_options)
         assert listener.connections() == 0
     assert code == 3
     assert "0 of 2 workers came" in " ".join(capsys.readouterr().out.split())

@@ -19,7 +19,7 @@ GOOD = SandboxSettings(
     port=0, tls=False, access_token=TOKEN, project="Collections", scenario_path="/ivr/collections", lines=LINES,
     ring_seconds=0.1, queued_delivery_seconds=0.2,
 )  # fmt: skip
-CHOSEN = "trigger_is_answered_200"
+CHOSEN = "status_of_accepted_triggers"
 FAULTY = replace(GOOD, faults=("html-content-type",))
 
 
@@ -39,7 +39,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         ports = {"good": good.settings.port, "faulty": faulty.settings.port, "closed": closed, "held": held.port}
         wanted = {
             "one test": ("good", "-k", CHOSEN, "-v", "--junitxml", "junit.xml", "--ringback-seed", "7"),
-            "first failure": ("faulty", "-x", "-k", "say_that_they_are_json or one_json_text or by_another_method"),
+            "first failure": ("faulty", "-x", "-k", "of_every_answer or by_another_method"),
             "list": ("held", "--collect-only", "-q"),
             "embedded": ("", "-k", CHOSEN),
             "mistake": ("held", "-k", CHOSEN),
@@ -81,11 +81,11 @@ def with_other_plugins(case: Case, folder: Path) -> Ended:
 def test_tests_are_chosen_by_name_and_reported_as_pytest_does(runs: Runs) -> None:
     end = runs.ends["one test"]
     assert end.code == 0, end.out + end.err
-    assert "test_an_accepted_trigger_is_answered_200 PASSED" in end.out
+    assert "test_the_status_of_accepted_triggers PASSED" in end.out
     assert "1 passed" in end.out
     assert "seed 7; " in end.out
     suite = ET.parse(end.folder / "junit.xml").getroot()
-    assert [case.get("name") for case in suite.iter("testcase")] == ["test_an_accepted_trigger_is_answered_200"]
+    assert [case.get("name") for case in suite.iter("testcase")] == ["test_the_status_of_accepted_triggers"]
 
 
 def test_a_run_stops_at_the_first_failure_and_shows_the_clause(runs: Runs) -> None:
@@ -94,10 +94,10 @@ def test_a_run_stops_at_the_first_failure_and_shows_the_clause(runs: Runs) -> No
     assert "stopping after 1 failures" in end.out
     assert "1 failed" in end.out
     assert "TRN-04 (" in end.out
-    for part in ("expected:", "observed:", "text/html", "curl ", "mend:"):
+    for part in ("expected:", "observed:", "text/html", "curl ", "fix:"):
         assert part in end.out
     assert "Traceback" not in end.out
-    assert "def test_answers_say" not in end.out, "what deviates is shown, not our source"
+    assert "def test_the_content_type" not in end.out, "what deviates is shown, not our source"
     assert TOKEN not in end.out
     for number in LINES.values():
         assert number not in end.out
@@ -106,7 +106,7 @@ def test_a_run_stops_at_the_first_failure_and_shows_the_clause(runs: Runs) -> No
 def test_listing_the_tests_sends_nothing(runs: Runs) -> None:
     end = runs.ends["list"]
     assert end.code == 0
-    assert "test_3_ack_answer.py::test_an_accepted_trigger_is_answered_200" in end.out
+    assert "test_3_ack_answer.py::test_the_status_of_accepted_triggers" in end.out
     assert runs.connections == 0
 
 

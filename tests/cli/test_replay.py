@@ -65,7 +65,7 @@ def test_no_secret_is_written(faulty: Path, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("{run}", "9999"), "there is no exchange 9999"),
-        (("{run}", "ACK-04"), "no exchange is evidence on ACK-04"),
+        (("{run}", "ACK-04"), "no exchange in this run is evidence on ACK-04"),
         (("{run}", "nonsense"), "neither"),
         (("nowhere", "1"), "not a run"),
         (("{run}", "ACK-01", "--out", "{run}"), "--out names the run itself"),

@@ -49,7 +49,7 @@ def test_texts_fit_where_they_are_shown(entry: Clause) -> None:
     assert not entry.title.endswith(".")
     assert entry.statement.endswith(".")
     assert entry.basis.endswith(".")
-    assert entry.mend.endswith(".")
+    assert entry.fix.endswith(".")
     assert 10 <= len(entry.expects) <= 110
     assert not entry.expects.endswith(".")
     for field in dataclasses.fields(entry):
@@ -61,19 +61,19 @@ def test_a_statement_is_at_most_two_sentences(entry: Clause) -> None:
     assert len(re.findall(r"\.(?: |$)", entry.statement)) <= 2
 
 
-@pytest.mark.parametrize("field", ["title", "statement", "expects", "mend"])
+@pytest.mark.parametrize("field", ["title", "statement", "expects", "fix"])
 def test_no_two_clauses_share_a_text(field: str) -> None:
     repeated = [text for text, n in Counter(getattr(entry, field) for entry in CLAUSES.values()).items() if n > 1]
     assert repeated == []
 
 
 @each_clause
-def test_each_text_of_a_clause_says_something_of_its_own(entry: Clause) -> None:
-    texts = [entry.title, entry.statement, entry.basis, entry.expects, entry.mend]
+def test_the_texts_of_a_clause_differ(entry: Clause) -> None:
+    texts = [entry.title, entry.statement, entry.basis, entry.expects, entry.fix]
     assert len({text.lower().rstrip(".") for text in texts}) == len(texts)
 
 
-def test_lookup_bears_with_case_and_blanks() -> None:
+def test_lookup_ignores_case_and_blanks() -> None:
     assert clause(" ack-03 ") is CLAUSES["ACK-03"]
 
 

@@ -1,4 +1,4 @@
-"""Guessable identifiers are told of; honest random ones never are."""
+"""Guessable identifiers are found; random ones are not."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ RANDOM: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.parametrize("kind", GUESSABLE)
 @pytest.mark.parametrize("count", [4, 12, 58])
-def test_what_can_be_guessed_is_told_of(kind: str, count: int) -> None:
+def test_guessable_ids_are_found(kind: str, count: int) -> None:
     if count == 4 and "few" in kind:
-        pytest.skip("four ids tell little of how much varies")
+        pytest.skip("four ids show little of how much varies")
     assert why_guessable([GUESSABLE[kind](n) for n in range(count)])
 
 
 @pytest.mark.parametrize("kind", RANDOM)
 @pytest.mark.parametrize("count", [4, 12, 58])
-def test_what_can_not_be_guessed_is_never_told_of(kind: str, count: int) -> None:
+def test_random_ids_are_not_called_guessable(kind: str, count: int) -> None:
     for _ in range(60):
         assert why_guessable([RANDOM[kind](n) for n in range(count)]) is None
 
@@ -52,10 +52,10 @@ def test_what_can_not_be_guessed_is_never_told_of(kind: str, count: int) -> None
 @pytest.mark.parametrize(
     "ids", [[], ["a"], ["1", "2", "3"], ["1", "1", "1", "1", "1"], ["7", "7", "8", "8", "9", "9"]], ids=repr
 )
-def test_too_few_tell_nothing(ids: list[str]) -> None:
+def test_too_few_ids_prove_nothing(ids: list[str]) -> None:
     assert why_guessable(ids) is None
 
 
 @pytest.mark.parametrize("ids", [["", "a", "b", "c"], ["a", "ab", "abc", "abcd"], ["é", "ß", "٣", "\ud800"]], ids=ascii)
-def test_odd_ids_are_no_crash(ids: list[str]) -> None:
+def test_unusual_ids_are_accepted(ids: list[str]) -> None:
     assert why_guessable(ids)

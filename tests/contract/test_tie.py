@@ -100,7 +100,7 @@ class TestReading:
         (found,) = read_tests(source, "test_x.py")
         assert found.clauses == expected
 
-    def test_passes_over_what_pytest_would_not_collect(self) -> None:
+    def test_skips_what_pytest_would_not_collect(self) -> None:
         source = "def helper(): ...\nclass Helper:\n  def test_a(self): ...\n"
         assert list(read_tests(source, "test_x.py")) == []
 
@@ -135,5 +135,5 @@ class TestTie:
         assert not unknown, listed("ids in openapi.yaml that the catalogue does not have", unknown)
 
 
-def test_the_suite_lies_where_the_tie_looks_for_it() -> None:
+def test_the_suite_is_where_the_tie_reads_it() -> None:
     assert contract_tests_path() == Path(__file__).parents[2] / "contract_tests"

@@ -30,7 +30,7 @@ def finding(verdict: Verdict, clause: str = "ACK-01") -> Finding:
 
 
 def result(verdict: Verdict, clause: str = "ACK-01") -> ClauseResult:
-    return ClauseResult(CLAUSES[clause], verdict, "told")
+    return ClauseResult(CLAUSES[clause], verdict, "reported")
 
 
 def limit(verdict: Verdict) -> LimitResult:
@@ -55,19 +55,19 @@ def test_the_levels_are_what_the_catalogue_says() -> None:
         (ADVISORY, Level.ADVISORY, Verdict.WARN),
     ],
 )
-def test_a_deviation_weighs_by_the_clauses_level(clause: object, mildest: Level, verdict: Verdict) -> None:
+def test_the_clauses_level_decides_what_a_deviation_does(clause: object, mildest: Level, verdict: Verdict) -> None:
     assert judge(clause, [finding(Verdict.FAIL)], mildest=mildest).verdict is verdict  # type: ignore[arg-type]
 
 
 @given(st.permutations([v for v in FOUND for _ in range(2)]), st.integers(0, 8))
-def test_a_deviation_outweighs_an_open_question_and_that_a_pass(order: list[Verdict], count: int) -> None:
+def test_a_deviation_outweighs_an_open_question_which_outweighs_a_pass(order: list[Verdict], count: int) -> None:
     found = order[:count]
     judged = judge(MUST, map(finding, found)).verdict
     ranking = [Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS, Verdict.NOT_EXERCISED]
     assert judged is next((v for v in ranking if v in found), Verdict.NOT_EXERCISED)
 
 
-def test_nothing_is_passed_that_was_not_observed() -> None:
+def test_a_clause_without_findings_is_not_passed() -> None:
     for count in range(4):
         for found in itertools.product(FOUND, repeat=count):
             if judge(MUST, map(finding, found)).verdict is Verdict.PASS:

@@ -20,7 +20,7 @@ def waiver(clause: str) -> Waiver:
     return Waiver(clause=clause, reason="ticket 4711", expires=LATER)
 
 
-def test_a_waiver_in_force_tells_its_reason_and_its_end() -> None:
+def test_a_waiver_in_force_has_its_reason_and_end() -> None:
     assert waivers_in_force([waiver("ROB-01"), waiver("ack-04")]) == {
         "ROB-01": f"ticket 4711 (until {LATER})", "ACK-04": f"ticket 4711 (until {LATER})",
     }  # fmt: skip
@@ -28,7 +28,7 @@ def test_a_waiver_in_force_tells_its_reason_and_its_end() -> None:
 
 
 @pytest.mark.parametrize("name", ["ROB-91", "ROB01", "everything", "", "*"])
-def test_a_waiver_for_no_clause_is_a_mistake(name: str) -> None:
+def test_a_waiver_of_an_unknown_clause_is_an_error(name: str) -> None:
     with pytest.raises((ConfigError, ValueError), match=r"no such clause|empty"):
         waivers_in_force([waiver(name)])
 
@@ -68,7 +68,7 @@ def test_a_deviation_counts_again_without_its_waiver() -> None:
     assert ([r.verdict for r in bare], conclude(bare).exit_code) == ([Verdict.FAIL], 1)
 
 
-def test_only_a_waiver_whose_clause_passed_is_told_to_be_deleted() -> None:
+def test_only_a_waiver_whose_clause_passed_gets_a_note_to_delete_it() -> None:
     found = [
         Finding("ROB-01", Verdict.FAIL, "a test", "answered 500"),
         Finding("ACK-03", Verdict.PASS, "a test"),
@@ -89,7 +89,7 @@ def test_only_a_waiver_whose_clause_passed_is_told_to_be_deleted() -> None:
     assert note.endswith("delete it")
 
 
-def test_of_two_waivers_of_a_clause_the_later_one_counts() -> None:
+def test_the_later_of_two_waivers_of_a_clause_counts() -> None:
     first = Waiver(clause="ROB-01", reason="the first", expires=LATER)
     waivers = [first, waiver("ROB-01")]
     results = judge_all(

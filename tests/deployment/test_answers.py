@@ -134,8 +134,8 @@ def test_any_answer_can_be_read(value: object, status: int | None) -> None:
     for entry in asked.entries:
         assert entry.unique_id is None or isinstance(entry.unique_id, str)
     assert asked.states("a") == [e.state for e in asked.entries if e.unique_id == "a" and e.state]
-    assert answered.told()
-    assert "\n" not in answered.told()
+    assert answered.describe_answer()
+    assert "\n" not in answered.describe_answer()
 
 
 def test_a_very_long_number_as_id_can_be_read() -> None:
@@ -144,8 +144,8 @@ def test_a_very_long_number_as_id_can_be_read() -> None:
 
 
 def test_an_answer_is_described_in_a_few_words() -> None:
-    assert trigger({"UniqueId": "a"}).told() == "200 with 17 bytes"
-    assert trigger(b"", 503).told() == "503 with an empty body"
-    assert Trigger(NONE, 0, 2, None, None, b"", "timeout").told() == "no answer (timeout after 2.0 s)"
-    assert Trigger(NONE, 0, 2, 200, None, b"", "timeout").told() == "200 with an empty body, then timeout"
+    assert trigger({"UniqueId": "a"}).describe_answer() == "200 with 17 bytes"
+    assert trigger(b"", 503).describe_answer() == "503 with an empty body"
+    assert Trigger(NONE, 0, 2, None, None, b"", "timeout").describe_answer() == "no answer (timeout after 2.0 s)"
+    assert Trigger(NONE, 0, 2, 200, None, b"", "timeout").describe_answer() == "200 with an empty body, then timeout"
     assert (trigger(b"", 404).refused, trigger(b"", 500).refused, trigger(b"", None).refused) == (True, False, False)

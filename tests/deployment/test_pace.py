@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ringback import clock
 from ringback.deployment import RateLimited
-from ringback.deployment.pace import Patience, TriggerRate, retry_after
+from ringback.deployment.pace import RetryAllowance, TriggerRate, retry_after
 from tests.virtual_time import run
 
 from .hostile import accepts, body, serving, settings, talking_to
@@ -121,14 +121,14 @@ def test_any_retry_after_can_be_read(value: str, date: str | None) -> None:
 @hypothesis_settings(max_examples=100, deadline=None)
 def test_patience_is_never_overdrawn(answers: list[tuple[float | None, int]]) -> None:
     async def main() -> None:
-        began, patience = clock.monotonic(), Patience(30)
+        began, allowance = clock.monotonic(), RetryAllowance(30)
         for asked, attempt in answers:
             try:
-                patience.note("/v2/call", asked, attempt)
+                allowance.note("/v2/call", asked, attempt)
             except RateLimited:
                 break
-            await patience.open("/v2/call")
-            assert patience.left >= 0
+            await allowance.open("/v2/call")
+            assert allowance.left >= 0
         assert clock.monotonic() - began <= 30 + 1e-6, "never waits longer than it may"
 
     run(main())
@@ -136,11 +136,11 @@ def test_patience_is_never_overdrawn(answers: list[tuple[float | None, int]]) ->
 
 def test_a_pause_applies_to_its_endpoint_only() -> None:
     async def main() -> None:
-        began, patience = clock.monotonic(), Patience(30)
-        patience.note("/v2/call", 10, 0)
-        await patience.open("/v2/callresult")
+        began, allowance = clock.monotonic(), RetryAllowance(30)
+        allowance.note("/v2/call", 10, 0)
+        await allowance.open("/v2/callresult")
         assert clock.monotonic() == began
-        await patience.open("/v2/call")
+        await allowance.open("/v2/call")
         assert clock.monotonic() == pytest.approx(began + 10)
 
     run(main())

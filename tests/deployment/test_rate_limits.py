@@ -51,7 +51,7 @@ def test_after_429_the_request_is_sent_again(headers: list[tuple[str, str]], pau
             assert answer.accepted
             assert answer.seconds < 0.001, "the pause does not count as the deployment's time"
             assert len(server.requests) == 2
-            assert client.transport.patience.answers == 1
+            assert client.transport.retry_allowance.answers == 1
             assert client.transport.budget.accepted == 1
 
     run(main())
@@ -78,7 +78,7 @@ def test_a_retry_after_that_is_too_long_ends_at_once(value: str) -> None:
 def test_429_forever_ends_when_patience_does(headers: list[tuple[str, str]]) -> None:
     async def main() -> None:
         async with serving(limits_first(10**6, *headers)) as server, talking_to(settings(server.base_url)) as client:
-            client.transport.patience.left = 0.6
+            client.transport.retry_allowance.left = 0.6
             began = clock.monotonic()
             with pytest.raises(RateLimited):
                 await client.trigger(body(), expect_call=True)
@@ -97,12 +97,12 @@ def test_many_requests_limited_at_once_wait_together() -> None:
             talking_to(settings(server.base_url)) as client,
         ):
             assert (await client.trigger(body(), expect_call=True)).accepted
-            patience = client.transport.patience.left
+            left = client.transport.retry_allowance.left
             began = clock.monotonic()
             sent = await asyncio.gather(*(client.trigger(body(), expect_call=True) for _ in range(16)))
             assert all(isinstance(answer, Trigger) and answer.status == 200 for answer in sent)
             assert clock.monotonic() - began == pytest.approx(1, abs=1e-3)
-            assert patience - client.transport.patience.left == pytest.approx(1, abs=1e-3), "one wait, not sixteen"
+            assert left - client.transport.retry_allowance.left == pytest.approx(1, abs=1e-3), "one wait, not sixteen"
 
     run(main())
 

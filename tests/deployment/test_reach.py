@@ -218,7 +218,7 @@ def test_a_record_contains_neither_token_nor_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("project", [" Collections", "Col\tlections", "Çağrı", ""])
 def test_any_project_name_can_be_sent_in_the_header(project: str) -> None:
-    from ringback.suite.drafts import DraftMaker
+    from ringback.suite.probes.drafts import DraftMaker
 
     async def main() -> None:
         async with serving(accepts) as server:

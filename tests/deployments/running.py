@@ -38,11 +38,14 @@ _STATES = {
     "rejected": "Rejected",
     "temporarily_unavailable": "Temporarily Unavailable",
 }
+_JUST_IN_TIME = {"settle": "8s", "delivery": "4s", "queued_delivery": "30s", "request": "10s"}
 _TIMING = {
     "fault": {"settle": "8s", "delivery": "4s", "queued_delivery": "5s", "request": "4s"},
     "conforming": {"settle": "90s", "delivery": "20s", "queued_delivery": "30s", "request": "10s"},
+    "sent-just-in-time": _JUST_IN_TIME,
+    "final-just-in-time": _JUST_IN_TIME,
 }
-"""Short for faults, because Ringback waits in full for what a fault prevents; longer for conforming deployments."""
+"""By the variant's name or kind. Short for faults, because Ringback waits in full for what a fault prevents."""
 _TRIGGERS_PER_SECOND = {"sandbox": 200}
 """Limits of stacks; all others have 40 triggers a second."""
 
@@ -114,6 +117,8 @@ def _sandbox(
         lines=account.lines,
         ring_seconds=RING_SECONDS,
         queued_delivery_seconds=QUEUED_DELIVERY_SECONDS,
+        settle_limit_seconds=8.0,
+        delivery_limit_seconds=4.0,
         faults=names if variant.kind == "fault" else (),
         dialects=names if variant.kind == "conforming" else (),
     )
@@ -207,7 +212,7 @@ def _configuration(variant: DeploymentVariant, account: Account, base_url: str, 
         },
         "lines": dict(account.lines),
         "budget": {"calls": 60, "triggers_per_second": rate},
-        "timing": {"poll_interval": "100ms", **_TIMING[variant.kind]},
+        "timing": {"poll_interval": "100ms", **(_TIMING.get(variant.name or "") or _TIMING[variant.kind])},
         "result_destination": {"listen": "127.0.0.1:0"},
     }
     text = (

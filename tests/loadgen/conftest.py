@@ -1,4 +1,4 @@
-"""What several tests of the load engine are given."""
+"""Fixtures of several tests of the load generator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ settings.load_profile("shared machine")
 
 @pytest.fixture
 def accidents(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """What goes wrong in a call back would only be printed: here it fails the test."""
+    """An exception in a callback would only be printed; here it fails the test."""
     seen: list[Any] = []
     monkeypatch.setattr(gevent.get_hub(), "handle_error", lambda _context, _kind, value, _trace: seen.append(value))
     yield seen

@@ -1,4 +1,4 @@
-"""Tiny deployments for the tests: real servers on real sockets, scripted to lie, lose, stall and break off."""
+"""Tiny deployments for the tests: real servers on real sockets, scripted to err, lose calls, stall and break off."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOKEN = "load-test-token-of-ours"
 
 @dataclass
 class TinyDeployment:
-    """Counts what reaches it. `trigger(number, n)` and `poll(ids)` return bytes to send, or None to break off."""
+    """Counts its requests. `trigger(number, n)` and `poll(ids)` return bytes to send, or None to break off."""
 
     ring: float = 0.05
     lose_every: int = 0
@@ -158,7 +158,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def serving(deployment: TinyDeployment) -> Iterator[Callable[[], None]]:
-    """Serve until the block ends, or until what is given is called: then the deployment is dead."""
+    """Serve until the block ends, or until the given function is called, which kills the deployment."""
     server = _Server(deployment)
     deployment.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

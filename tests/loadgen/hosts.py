@@ -31,7 +31,7 @@ class Hosts:
         self._started: list[subprocess.Popen[str]] = []
 
     def build(self) -> None:
-        """Lay the cables. CalledProcessError where it is not permitted."""
+        """Set up the network. CalledProcessError if that is not permitted."""
         self._ip("netns", "add", self._switch)
         self._ip("-n", self._switch, "link", "add", "name", "switch", "type", "bridge")
         self._ip("-n", self._switch, "link", "set", "dev", "switch", "up")
@@ -64,18 +64,18 @@ class Hosts:
     def connected(self, name: str, to: str, port: int) -> bool:
         """Whether a host holds a connection to a port of another."""
         there = ["dst", f"{self.address[to]}:{port}"]
-        told = subprocess.run(
+        shown = subprocess.run(
             ["ip", "netns", "exec", self._space(name), "ss", "-Htn", "state", "established", *there],
             capture_output=True, check=True, text=True,
         )  # fmt: skip
-        return bool(told.stdout.strip())
+        return bool(shown.stdout.strip())
 
     def unplug(self, name: str) -> None:
-        """Pull a host's cable."""
+        """Disconnect a host."""
         self._ip("-n", self._switch, "link", "set", "dev", name, "down")
 
     def tear_down(self) -> None:
-        """End what was started, and take the hosts away."""
+        """End what was started, and remove the hosts."""
         for process in self._started:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)

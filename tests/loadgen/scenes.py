@@ -1,4 +1,4 @@
-"""Load runs that are made together, for they mostly wait, and looked at one by one when they are over."""
+"""Load runs that are made at the same time, because they mostly wait, and checked one by one afterwards."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 from ringback.config import Config
 from ringback.contract.verdict import Verdict
-from ringback.loadgen.plan import LoadOutcome, LoadPlan, plan_for
-from ringback.loadgen.run import run_load
+from ringback.loadgen.run import LoadOutcome, run_load
+from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 
 from .deployments import TinyDeployment, config_for, serving
 
@@ -24,7 +24,7 @@ __all__ = ["Played", "Scene", "children", "playing", "verdicts", "workers"]
 
 @dataclass
 class Scene:
-    """A load run, and all that a test may look at afterwards."""
+    """A load run, and all that a test may check afterwards."""
 
     deployment: TinyDeployment
     rate: float | None = 100
@@ -39,7 +39,7 @@ class Scene:
     directory: Path = Path()
     progress: list[Mapping[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """What `watch` wants to remember."""
+    """What `watch` remembers."""
     command_lines: list[str] = field(default_factory=list)
     plan: LoadPlan = field(init=False)
     outcome: LoadOutcome = field(init=False)
@@ -57,7 +57,7 @@ class Scene:
 
     @property
     def about_the_deployment(self) -> list[str]:
-        """What was left open, but for what a busy machine may do to the generator."""
+        """Open questions, except those that a busy machine may cause."""
         return [question for question in self.outcome.open_questions if "generator" not in question]
 
     def plan_with(self, config: Config) -> LoadPlan:
@@ -87,7 +87,7 @@ Played = Callable[[str], Scene]
 
 @contextlib.contextmanager
 def playing(scenes: Mapping[str, Scene], places: pytest.TempPathFactory, at_once: int = 8) -> Iterator[Played]:
-    """Play all scenes, a few at a time; what is given waits for one by name."""
+    """Play all scenes, a few at a time; the given function waits for one by name."""
     with ThreadPoolExecutor(at_once) as stage:
         played = {name: stage.submit(scene.play, places.mktemp("scene")) for name, scene in scenes.items()}
         yield lambda name: played[name].result(timeout=180)
@@ -114,6 +114,6 @@ def workers(of: int | None = None, directory: Path | None = None) -> list[psutil
         with contextlib.suppress(psutil.NoSuchProcess):
             parent = process.parent()
             ours = directory is None or (parent is not None and str(directory) in " ".join(parent.cmdline()))
-            if ours and '"role": "worker"' in " ".join(process.cmdline()):
+            if ours and process.cmdline()[3:4] == ["worker"]:
                 found.append(process)
     return found

@@ -1,4 +1,4 @@
-"""Servers whose every byte a test decides, and a loop to wait in while they are spoken to."""
+"""Servers that send exactly the bytes of a script, and helpers that run the event loop meanwhile."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import gevent
 
-from ringback.loadgen.connection import Exchange, Outcome
-from ringback.loadgen.pool import ConnectionPool
+from ringback.loadgen.http.connection import Outcome, PendingRequest
+from ringback.loadgen.http.pool import ConnectionPool
 
 __all__ = ["ANSWER", "REQUEST", "Scripted", "Visit", "ask", "begin", "post", "reset", "scripted", "until"]
 
@@ -52,7 +52,7 @@ class Visit:
         self.socket.sendall(raw)
 
     def wait(self) -> None:
-        """Until the test is over, or the other side has gone."""
+        """Wait until the test is over, or the other side has closed."""
         with contextlib.suppress(OSError):
             while self.socket.recv(65536):
                 pass
@@ -60,7 +60,7 @@ class Visit:
 
 @dataclass
 class Scripted:
-    """What has come to a server."""
+    """A server, and what it has received."""
 
     port: int = 0
     connections: int = 0
@@ -148,7 +148,7 @@ def reset(connection: socket.socket) -> None:
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Let the event loop run until something is so."""
+    """Run the event loop until the condition holds."""
     deadline = time.monotonic() + _PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it has not come to be"
@@ -163,7 +163,7 @@ def post(body: bytes) -> bytes:
 def begin(pool: ConnectionPool, request: bytes = REQUEST, *, fresh: bool = False) -> list[Outcome]:
     """Begin an exchange; its outcome will be put into the list."""
     outcomes: list[Outcome] = []
-    pool.begin(Exchange(request, lambda _, outcome: outcomes.append(outcome), 0.0, fresh=fresh))
+    pool.begin(PendingRequest(request, lambda _, outcome: outcomes.append(outcome), 0.0, fresh=fresh))
     return outcomes
 
 
@@ -172,3 +172,8 @@ def ask(pool: ConnectionPool, request: bytes = REQUEST, *, fresh: bool = False) 
     outcomes = begin(pool, request, fresh=fresh)
     until(lambda: outcomes)
     return outcomes[0]
+
+
+def open_connections(pool: ConnectionPool) -> int:
+    """Connections that are open or being opened."""
+    return len(pool._idle) + len(pool._busy) + len(pool._connecting)

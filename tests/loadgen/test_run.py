@@ -20,9 +20,9 @@ import pytest
 from ringback.config import ConfigError
 from ringback.config.loading import as_environment
 from ringback.contract.verdict import Verdict
-from ringback.loadgen.files import LOAD_FILE
-from ringback.loadgen.plan import LoadPlan, plan_for
 from ringback.loadgen.run import run_load
+from ringback.loadgen.schedule.plan import LoadPlan, plan_for
+from ringback.loadgen.task import LOAD_FILE
 from ringback.sandbox import SandboxSettings, launch
 
 from .deployments import LINES, TOKEN, TinyDeployment, config_for, http, serving, unused_port
@@ -229,15 +229,15 @@ SCRIPT = """
     import json, os, sys
     from pathlib import Path
     from ringback.config import load_config
-    from ringback.loadgen.plan import plan_for
+    from ringback.loadgen.schedule.plan import plan_for
     from ringback.loadgen.run import run_load
 
-    def tell(figures):
+    def report(figures):
         print(json.dumps(figures), flush=True)
 
     config = load_config()
     plan = plan_for(config, scenario="lifecycle", rate=50, connections=1, duration=60, seed=1)
-    outcome = run_load(config, plan, Path(sys.argv[1]), embedded=True, on_progress=tell)
+    outcome = run_load(config, plan, Path(sys.argv[1]), embedded=True, on_progress=report)
     assert not {"gevent", "locust"} & set(sys.modules)
     print(json.dumps({"outcome": [outcome.interrupted, outcome.accepted, outcome.section["calls"]]}), flush=True)
 """
@@ -263,9 +263,9 @@ def started(deployment: TinyDeployment, directory: Path) -> Iterator[subprocess.
 def test_ctrl_c_ends_in_what_was_seen(tmp_path: Path) -> None:
     with serving(deployment := TinyDeployment(ring=120)), started(deployment, tmp_path) as process:
         process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=50)
+        output, _ = process.communicate(timeout=50)
         assert process.returncode == 0
-    interrupted, accepted, calls = json.loads(told.splitlines()[-1])["outcome"]
+    interrupted, accepted, calls = json.loads(output.splitlines()[-1])["outcome"]
     assert interrupted
     assert 10 <= accepted == calls["unfinished"] <= deployment.triggers <= accepted + calls["indeterminate"]
     assert json.loads((tmp_path / LOAD_FILE).read_bytes())["calls"] == calls

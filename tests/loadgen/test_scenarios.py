@@ -31,7 +31,7 @@ class Delivering(TinyDeployment):
     early: bool = False
     """Whether results are delivered before the trigger is answered."""
     named: bool = True
-    """Whether a delivery names the id; the address tells for which call it is, too."""
+    """Whether a delivery names the id; its address also identifies the call."""
     wanted: int = 0
     delivered: dict[str, int] = field(default_factory=lambda: {"missing": 0, "contradicting": 0})
     """What is wrong with deliveries, by this deployment's own count."""
@@ -53,19 +53,19 @@ class Delivering(TinyDeployment):
             if self.contradict_every and number % self.contradict_every == 0:
                 self.delivered["contradicting"] += 1
                 state = "Rejected"
-        told = {"CallState": state, **({"UniqueId": unique_id} if self.named else {})}
+        delivery = {"CallState": state, **({"UniqueId": unique_id} if self.named else {})}
         if self.early:
-            deliver(where, told)
+            deliver(where, delivery)
         else:
-            threading.Timer(self.ring, deliver, (where, told)).start()
+            threading.Timer(self.ring, deliver, (where, delivery)).start()
         return answered
 
 
-def deliver(where: str, told: dict[str, str | None]) -> None:
+def deliver(where: str, delivery: dict[str, str | None]) -> None:
     target = urlsplit(where)
     connection = http.client.HTTPConnection(target.netloc, timeout=30)
     try:
-        connection.request("POST", target.path or "/", json.dumps(told))
+        connection.request("POST", target.path or "/", json.dumps(delivery))
         connection.getresponse().read()
     finally:
         connection.close()
@@ -89,7 +89,7 @@ class Queue(TinyDeployment):
 
 
 def changing(after: int) -> Callable[[list[str]], bytes]:
-    """From so many polls on, each call is told to have been rejected."""
+    """After so many polls, each call is reported as rejected."""
     polls = iter(range(1_000_000))
 
     def script(ids: list[str]) -> bytes:
@@ -130,7 +130,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
 
 
 def sound(scene: Scene) -> dict[str, Any]:
-    """What its calls came to, after a look at what no sound run may tell."""
+    """Its calls, after checks that every sound run must pass."""
     calls = scene.calls
     assert calls["accepted"] == calls["final"] == scene.deployment.triggers == scene.outcome.accepted
     assert not any(calls[name] for name in ("lost", "duplicate_ids", "wrong_state", "unfinished", "changed_state"))
@@ -178,17 +178,17 @@ def test_deliveries_are_held_against_the_calls(played: Played) -> None:
 
 @pytest.mark.parametrize("name", ["early", "early, nameless"])
 def test_a_result_may_come_before_the_triggers_own_answer(played: Played, name: str) -> None:
-    told = sound(played(name))["deliveries"]
-    assert told == {"expected": 100, "arrived": 100, "missing": 0, "contradicting": 0, "unknown": 0}
+    delivery = sound(played(name))["deliveries"]
+    assert delivery == {"expected": 100, "arrived": 100, "missing": 0, "contradicting": 0, "unknown": 0}
 
 
 def test_missing_and_contradicting_deliveries_are_counted_exactly(played: Played) -> None:
     scene = played("bad delivery")
     assert isinstance(scene.deployment, Delivering)
-    told = scene.calls["deliveries"]
-    assert {name: told[name] for name in scene.deployment.delivered} == scene.deployment.delivered
+    delivery = scene.calls["deliveries"]
+    assert {name: delivery[name] for name in scene.deployment.delivered} == scene.deployment.delivered
     assert scene.deployment.delivered == {"missing": 10, "contradicting": 13}
-    assert told["arrived"] == told["expected"] - told["missing"] == 90
+    assert delivery["arrived"] == delivery["expected"] - delivery["missing"] == 90
 
 
 def test_each_worker_has_a_receiver_of_its_own(played: Played) -> None:
@@ -215,7 +215,7 @@ def test_mixed_goes_without_deliveries_where_there_is_no_receiver(played: Played
 def test_capacity_finds_about_what_a_queue_can_do(played: Played) -> None:
     scene = played("capacity")
     found = scene.section["capacity"]
-    if found["rate"] is None:  # a busy machine may have been the limit, and then that is what is told
+    if found["rate"] is None:  # a busy machine may have been the limit, and then that is reported
         assert any("no capacity" in question for question in scene.outcome.open_questions)
         return
     assert 20 <= found["low"] <= found["rate"]

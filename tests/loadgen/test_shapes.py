@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 
 from ringback.contract.verdict import Verdict
-from ringback.loadgen.arrivals import arrivals
-from ringback.loadgen.files import WINDOWS_FILE
+from ringback.loadgen.schedule.arrivals import arrivals
+from ringback.loadgen.task import WINDOWS_FILE
 
 from .deployments import TinyDeployment, http
 from .scenes import Played, Scene, playing, verdicts
@@ -65,7 +65,7 @@ def test_a_shape_places_exactly_the_calls_under_its_curve(played: Played, name: 
 
 def test_poisson_arrivals_are_those_of_the_seed(played: Played) -> None:
     scene = played("poisson")
-    course = scene.plan.course
+    course = scene.plan.arrival_profile
     assert course is not None
     due = list(arrivals(course, "poisson", 1))
     assert scene.section["arrivals"]["scheduled"] == scene.deployment.triggers == len(due)

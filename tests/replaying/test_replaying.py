@@ -14,12 +14,21 @@ from ringback.config.loading import Sources
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment import Exchange, Recorder, Redactor
-from ringback.replaying import CannotReplay, Cited, RecordedRun, Seen, Standing, judge_again, read_recorded, restore
+from ringback.replaying import (
+    CannotReplay,
+    Cited,
+    RecordedRun,
+    ReplayOutcome,
+    Seen,
+    judge_again,
+    read_recorded,
+    restore,
+)
 from ringback.replaying.judging import RULES
 from ringback.replaying.recorded import answer_of
 from ringback.rundir.verdict import SavedRun, saved_run
 from ringback.rundir.windows import SavedWindows
-from ringback.suite.drafts import DraftMaker
+from ringback.suite.probes.drafts import DraftMaker
 
 TOKEN = "rb-replayed-token-SECRET"
 BASE = "https://ivr.example.com:22222"
@@ -85,11 +94,11 @@ def recording(tmp_path: Path) -> Any:
     made.read()
 
 
-def told(run: RecordedRun, number: int, config: Config) -> bytes:
+def restored_body(run: RecordedRun, number: int, config: Config) -> bytes:
     return restore(run, run.exchanges[number], config).body
 
 
-def test_a_trigger_comes_back_byte_for_byte(recording: Recording) -> None:
+def test_a_trigger_is_restored_byte_for_byte(recording: Recording) -> None:
     bodies = [recording.maker.example(line).bytes for line in ("answered", "busy")]
     bodies.append(recording.maker.required("busy").bytes)
     bodies.append(b'{"Note": "nothing \\u00e9 secret \xc3\xa9 \x00"}')
@@ -98,18 +107,18 @@ def test_a_trigger_comes_back_byte_for_byte(recording: Recording) -> None:
         recording.exchange(body)
     run = recording.read()
     assert TOKEN not in run.exchanges[1].request_body
-    assert [told(run, number, recording.config) for number in range(1, 6)] == bodies
+    assert [restored_body(run, number, recording.config) for number in range(1, 6)] == bodies
     assert all("content-length" not in dict(restore(run, e, recording.config).headers) for e in run.exchanges.values())
-    assert restore(run, run.exchanges[1], recording.config).told == ("the access token", "the line answered")
+    assert restore(run, run.exchanges[1], recording.config).restored == ("the access token", "the line answered")
 
 
 @pytest.mark.parametrize("how", list(near_miss_tokens()))
-def test_a_wrong_token_comes_back_as_it_was_or_not_at_all(recording: Recording, how: str) -> None:
+def test_a_wrong_token_is_restored_exactly_or_refused(recording: Recording, how: str) -> None:
     """Never as the right one, which redaction's mark may well look like."""
     draft = recording.maker.example("answered")
     draft.set("AccessToken", near_miss_tokens()[how](TOKEN))
     recording.exchange(draft.bytes, purpose=f"trigger: the access token {how}")
-    assert told(recording.read(), 1, recording.config) == draft.bytes
+    assert restored_body(recording.read(), 1, recording.config) == draft.bytes
 
 
 @pytest.mark.parametrize(
@@ -124,23 +133,23 @@ def test_a_wrong_token_comes_back_as_it_was_or_not_at_all(recording: Recording, 
         (b'{"x": "' + b"y" * 20_000 + b'"}', "cut"),
     ],
 )
-def test_what_can_not_be_restored_is_refused(recording: Recording, body: bytes, why: str) -> None:
+def test_a_body_that_cannot_be_restored_is_refused(recording: Recording, body: bytes, why: str) -> None:
     recording.exchange(body)
     run = recording.read()
     with pytest.raises(CannotReplay, match=why):
-        told(run, 1, recording.config)
+        restored_body(run, 1, recording.config)
 
 
-def test_the_current_token_takes_the_place_of_the_old_one(recording: Recording) -> None:
+def test_the_current_token_replaces_the_old_one(recording: Recording) -> None:
     for _ in range(4):
         recording.exchange(recording.maker.example("answered").bytes)
     run = recording.read()
     same_length, longer = "x" * len(TOKEN), "a-much-longer-token-than-the-old-one"
-    assert json.loads(told(run, 1, settings(same_length)))["AccessToken"] == same_length
-    assert json.loads(told(run, 1, settings(longer)))["AccessToken"] == longer
+    assert json.loads(restored_body(run, 1, settings(same_length)))["AccessToken"] == same_length
+    assert json.loads(restored_body(run, 1, settings(longer)))["AccessToken"] == longer
 
 
-def test_a_length_that_only_one_request_has_is_no_sign_of_another_token(recording: Recording) -> None:
+def test_a_length_that_only_one_request_has_does_not_show_another_token(recording: Recording) -> None:
     draft = recording.maker.example("answered")
     draft.body["EndUser"]["Name"] = "Ada Tester Somebody"
     recording.exchange(draft.bytes)
@@ -149,20 +158,20 @@ def test_a_length_that_only_one_request_has_is_no_sign_of_another_token(recordin
     run = recording.read()
     for config in (recording.config, settings("a-much-longer-token-than-the-old-one")):
         with pytest.raises(CannotReplay, match="personal"):
-            told(run, 1, config)
+            restored_body(run, 1, config)
 
 
 def test_a_line_that_is_not_configured_any_more_is_refused(recording: Recording) -> None:
     recording.exchange(recording.maker.example("busy").bytes)
     with pytest.raises(CannotReplay, match=r"the line busy.*set lines\.busy"):
-        told(recording.read(), 1, settings(answered="+15550000001"))
+        restored_body(recording.read(), 1, settings(answered="+15550000001"))
 
 
 @pytest.mark.parametrize("path", ["/v2/other", "/v2/call/", "/v2/call?x=1", "/elsewhere/v2/call"])
 def test_only_the_two_endpoints_are_asked(recording: Recording, path: str) -> None:
     recording.exchange(b"{}", path)
     with pytest.raises(CannotReplay, match="neither of the two endpoints"):
-        told(recording.read(), 1, recording.config)
+        restored_body(recording.read(), 1, recording.config)
 
 
 def test_evidence_is_named_by_number_or_clause(recording: Recording) -> None:
@@ -176,7 +185,7 @@ def test_evidence_is_named_by_number_or_clause(recording: Recording) -> None:
             run.find(name)
 
 
-def test_lines_that_are_no_exchange_are_passed_over(recording: Recording) -> None:
+def test_lines_that_are_not_an_exchange_are_skipped(recording: Recording) -> None:
     recording.exchange(b"{}")
     with (recording.folder / "exchanges.ndjson").open("ab") as file:
         file.write(b'{"id": 2}\n[]\nnull\n\xff\n{"id": "x", "request": 5, "response": 5}\n' + b"[" * 50_000 + b"\n{")
@@ -199,7 +208,7 @@ def seen(
     recording: Recording, path: str, body: bytes, answer: bytes, before: frozenset[str] = frozenset(), **more: Any
 ) -> Seen:
     exchange = recording.exchange(body, path, answer=answer, **more)
-    return Seen(answer_of(exchange, BASE), exchange.method, given_before=before)
+    return Seen(answer_of(exchange, BASE), given_before=before)
 
 
 CALL, RESULT = "/v2/call", "/v2/callresult"
@@ -225,48 +234,54 @@ DEVIATES: dict[str, tuple[tuple[str, bytes, bytes, dict[str, Any]], tuple[str, b
     "STA-01": ((RESULT, IDS, ENTRY.replace(b"Busy", b"busy"), {}), (RESULT, IDS, ENTRY, {})),
     "ROB-01": ((RESULT, b"", b"", {"status": 500}), (RESULT, b"", b"", {"status": 400})),
     "ROB-02": ((RESULT, b"", b"", {"status": None, "failure": "timeout"}), (RESULT, b"", b"", {"status": 400})),
+    "ROB-05": (
+        (CALL, b"{}", b'{"e": "at /srv/app/call.py"}', {"status": 400}),
+        (CALL, b"{}", REFUSED, {"status": 400}),
+    ),
     "ROB-04": ((CALL, b"", TOKEN.encode(), {"status": 400}), (CALL, b"", b"", {"status": 400})),
 }
 
 
 @pytest.mark.parametrize("clause", list(DEVIATES))
 def test_one_exchange_shows_whether_a_deviation_is_still_there(recording: Recording, clause: str) -> None:
-    then, kept = (seen(recording, path, body, answer, **more) for path, body, answer, more in DEVIATES[clause])
-    assert judge_again(cited(clause), then, then, fresh=False).standing is Standing.THERE
-    assert judge_again(cited(clause), then, kept, fresh=False).standing is Standing.GONE
-    assert judge_again(cited(clause), kept, then, fresh=False).standing is Standing.UNDECIDED, "it was not there then"
+    then, right = (seen(recording, path, body, answer, **more) for path, body, answer, more in DEVIATES[clause])
+    assert judge_again(cited(clause), then, then, fresh=False).outcome is ReplayOutcome.STILL_FAILS
+    assert judge_again(cited(clause), then, right, fresh=False).outcome is ReplayOutcome.FIXED
+    assert judge_again(cited(clause), right, then, fresh=False).outcome is ReplayOutcome.UNDECIDED, (
+        "the recorded answer does not deviate"
+    )
 
 
-def test_clauses_that_one_exchange_can_not_show_stay_undecided(recording: Recording) -> None:
+def test_clauses_that_one_exchange_cannot_show_stay_undecided(recording: Recording) -> None:
     then = seen(recording, CALL, b"{}", GOOD)
     for clause in sorted(set(CLAUSES) - set(RULES)):
-        assert judge_again(cited(clause), then, then, fresh=False).standing is Standing.UNDECIDED
+        assert judge_again(cited(clause), then, then, fresh=False).outcome is ReplayOutcome.UNDECIDED
 
 
-def test_an_id_that_is_given_again_is_shared_and_another_proves_nothing(recording: Recording) -> None:
+def test_an_id_that_is_given_again_is_shared_and_a_new_one_is_undecided(recording: Recording) -> None:
     then = seen(recording, CALL, b"{}", GOOD, frozenset({"abc"}))
     other = seen(recording, CALL, b"{}", b'{"UniqueId": "xyz"}', frozenset({"abc"}))
-    assert judge_again(cited("ACK-03"), then, then, fresh=False).standing is Standing.THERE
-    assert judge_again(cited("ACK-03"), then, other, fresh=False).standing is Standing.UNDECIDED
+    assert judge_again(cited("ACK-03"), then, then, fresh=False).outcome is ReplayOutcome.STILL_FAILS
+    assert judge_again(cited("ACK-03"), then, other, fresh=False).outcome is ReplayOutcome.UNDECIDED
 
 
 @pytest.mark.parametrize("status", [401, 403, None])
-def test_what_our_side_may_be_to_blame_for_stays_undecided(recording: Recording, status: int | None) -> None:
+def test_wrong_credentials_and_timeouts_stay_undecided(recording: Recording, status: int | None) -> None:
     then = seen(recording, CALL, b"{}", REFUSED, status=400)
     now = seen(recording, CALL, b"{}", b"", status=status, failure=None if status else "timeout")
-    assert judge_again(cited("REQ-03"), then, now, fresh=False).standing is Standing.UNDECIDED
+    assert judge_again(cited("REQ-03"), then, now, fresh=False).outcome is ReplayOutcome.UNDECIDED
 
 
-def test_a_deployment_that_forgot_the_calls_is_not_mended(recording: Recording) -> None:
+def test_a_deployment_that_forgot_the_calls_is_undecided(recording: Recording) -> None:
     then = seen(recording, RESULT, IDS, ENTRY.replace(b"Busy", b"busy"))
     empty = seen(recording, RESULT, IDS, b'{"CallResults": []}')
     for clause in ("STA-01", "RES-03", "RES-05"):
-        assert judge_again(cited(clause), then, empty, fresh=False).standing is Standing.UNDECIDED
-    stranger = seen(recording, RESULT, b'{"UniqueIds": ["x"]}', ENTRY)
-    assert judge_again(cited("RES-05"), stranger, empty, fresh=True).standing is Standing.UNDECIDED
+        assert judge_again(cited(clause), then, empty, fresh=False).outcome is ReplayOutcome.UNDECIDED
+    unknown = seen(recording, RESULT, b'{"UniqueIds": ["x"]}', ENTRY)
+    assert judge_again(cited("RES-05"), unknown, empty, fresh=True).outcome is ReplayOutcome.UNDECIDED
 
 
-def test_an_answer_of_which_only_the_beginning_was_kept_is_not_judged_by_its_body(recording: Recording) -> None:
+def test_a_cut_answer_is_not_judged_by_its_body(recording: Recording) -> None:
     then = seen(recording, CALL, b"{}", b"[" + b"1," * 20_000 + b"1]")
-    assert judge_again(cited("TRN-05"), then, then, fresh=False).standing is Standing.UNDECIDED
+    assert judge_again(cited("TRN-05"), then, then, fresh=False).outcome is ReplayOutcome.UNDECIDED
     assert replace(then).trigger is not None

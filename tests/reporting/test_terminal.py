@@ -74,7 +74,7 @@ def test_a_failure_shows_everything_about_itself(of_every_kind: MakeReport) -> N
     assert "observed what happened to ACK-03" in flat
     assert "request POST https://ivr.example.com:22222/v2/call (exchange 17) Content-Type:" in flat
     assert "answer HTTP 200" in flat
-    assert f"fix {clause.mend}" in flat
+    assert f"fix {clause.fix}" in flat
     assert "Host:" not in block
 
 

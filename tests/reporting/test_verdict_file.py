@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import LimitResult, Verdict
-from ringback.loadgen.plan import LoadPlan
-from ringback.loadgen.section import empty_section
+from ringback.loadgen.metrics.section import empty_section
+from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.reporting import SCHEMA_PATH, RunReport, verdict_document, write_verdict
 from ringback.rundir.names import VERDICT_FILE
 

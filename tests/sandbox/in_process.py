@@ -20,7 +20,14 @@ from ringback.sandbox.settings import STATE_OF_LINE, SandboxSettings
 from ringback.sandbox.variations import compose
 
 QUICK = SandboxSettings(
-    port=0, tls=False, ring_seconds=0.04, ring_jitter=0.0, channels=1000, queued_delivery_seconds=0.05
+    port=0,
+    tls=False,
+    ring_seconds=0.04,
+    ring_jitter=0.0,
+    channels=1000,
+    queued_delivery_seconds=0.05,
+    settle_limit_seconds=3.0,
+    delivery_limit_seconds=2.0,
 )
 
 

@@ -1,19 +1,19 @@
-"""The campaign: a baseline where one can be had, controls that tell a deviation from bad luck, nothing overspent."""
+"""The campaign: its baseline, the controls of refused probes, and the budget."""
 
 from __future__ import annotations
 
 import pytest
 
 from ringback.deployment import Unreachable
-from ringback.suite.baseline import BASELINE
 from ringback.suite.campaign import AT_ONCE
-from ringback.suite.drafts import Draft
+from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
-from ringback.suite.outcomes import Deviation, Inconclusive
 from ringback.suite.probes import Probe, accepted, combined, either, refused
+from ringback.suite.probes.baseline import BASELINE
+from ringback.suite.probes.drafts import Draft
 from ringback.suite.session import Session
 
-from .tiny import LINES, Asked, Tiny, meeting, settings
+from .tiny import LINES, Asked, Tiny, running, settings
 
 
 def dropping(parameter: str) -> Probe:
@@ -21,21 +21,21 @@ def dropping(parameter: str) -> Probe:
 
 
 def judged(session: Session, probe: Probe) -> None:
-    """As the fixtures of the contract tests do."""
-    outcome = session.outcome(probe)
-    session.outcome_of_baseline()
+    """Judge a probe as the fixtures of the contract tests do."""
+    outcome = session.record.outcome(probe)
+    session.record.outcome(BASELINE)
     if probe.expect == "accepted":
         must_be_accepted(outcome, session.campaign.baseline)
     else:
-        must_not_be_accepted(outcome, session.campaign.baseline)
+        must_not_be_accepted(outcome, session.campaign.baseline, "REQ-10")
 
 
 NO_LOCALE, NO_TENANT = dropping("Locale"), refused("lacking Tenant", lambda draft: draft.drop("Tenant"))
 
 
-def test_a_faithful_deployment_meets_every_expectation() -> None:
+def test_a_conforming_deployment_meets_every_expectation() -> None:
     probes = [NO_LOCALE, NO_TENANT]
-    with meeting(Tiny(lambda asked: 200 if "Tenant" in asked.body else 400), probes) as session:
+    with running(Tiny(lambda asked: 200 if "Tenant" in asked.body else 400), probes) as session:
         for probe in (BASELINE, *probes):
             judged(session, probe)
         assert session.campaign.fallback is None
@@ -45,13 +45,13 @@ def test_a_faithful_deployment_meets_every_expectation() -> None:
 # -- the baseline -----------------------------------------------------------------------------------------------------
 
 
-def test_what_the_only_accepted_form_lacks_can_not_be_changed() -> None:
+def test_a_part_that_the_only_accepted_form_lacks_cannot_be_changed() -> None:
     nameless = accepted("a nameless EndUser", lambda draft: draft.set("EndUser", {**draft.body["EndUser"], "Name": ""}))
-    with meeting(Tiny(lambda asked: 400 if "EndUser" in asked.body else 200), [nameless, NO_LOCALE], pool=3) as session:
-        with pytest.raises(Inconclusive, match="the only trigger that is accepted is one without EndUser"):
+    with running(Tiny(lambda asked: 400 if "EndUser" in asked.body else 200), [nameless, NO_LOCALE], pool=3) as session:
+        with pytest.raises(Inconclusive, match=r"the only trigger that is accepted \(without EndUser\) lacks"):
             judged(session, nameless)
         judged(session, NO_LOCALE)
-        assert len(session.accepted_calls()) == 3
+        assert len(session.record.accepted_calls()) == 3
 
 
 @pytest.mark.parametrize(
@@ -63,39 +63,39 @@ def test_what_the_only_accepted_form_lacks_can_not_be_changed() -> None:
     ],
     ids=["refuses the empty header", "needs the project's name", "refuses any header"],
 )
-def test_where_the_documents_header_is_refused_another_form_carries_the_run(decide: object, form: set[str]) -> None:
+def test_another_header_form_is_the_baseline_if_the_documented_one_is_refused(decide: object, form: set[str]) -> None:
     tiny = Tiny(decide)  # type: ignore[arg-type]  # lambdas of a parametrisation have no type
-    with meeting(tiny, [NO_LOCALE], pool=4) as session:
+    with running(tiny, [NO_LOCALE], pool=4) as session:
         with pytest.raises(Deviation, match="400"):
             judged(session, BASELINE)
         judged(session, NO_LOCALE)
         assert session.campaign.fallback is not None
         assert session.campaign.fallback.header in form
-        assert len(session.accepted_calls()) >= 4
+        assert len(session.record.accepted_calls()) >= 4
 
 
-def test_where_the_full_example_is_refused_the_required_parameters_carry_the_run() -> None:
-    with meeting(Tiny(lambda asked: 400 if "EndUser" in asked.body else 200), [NO_LOCALE]) as session:
+def test_the_required_parameters_are_the_baseline_if_the_example_is_refused() -> None:
+    with running(Tiny(lambda asked: 400 if "EndUser" in asked.body else 200), [NO_LOCALE]) as session:
         with pytest.raises(Deviation):
             judged(session, BASELINE)
         judged(session, NO_LOCALE)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_wrong_credentials_are_nobodys_deviation(status: int) -> None:
-    with meeting(Tiny(lambda _: status), [NO_LOCALE, NO_TENANT]) as session:
+def test_wrong_credentials_are_inconclusive(status: int) -> None:
+    with running(Tiny(lambda _: status), [NO_LOCALE, NO_TENANT]) as session:
         for probe in (BASELINE, NO_LOCALE):
             with pytest.raises(Inconclusive, match="access token"):
                 judged(session, probe)
-        with pytest.raises(Inconclusive, match="a refusal tells nothing"):
+        with pytest.raises(Inconclusive, match="a refusal proves nothing"):
             judged(session, NO_TENANT)
         with pytest.raises(Inconclusive, match=f"answered {status}"):
-            session.accepted_calls()
+            session.record.accepted_calls()
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])
-def test_a_deployment_that_takes_no_valid_trigger_fails(status: int) -> None:
-    with meeting(Tiny(lambda _: status), [NO_LOCALE, NO_TENANT]) as session:
+def test_a_deployment_that_accepts_no_valid_trigger_fails(status: int) -> None:
+    with running(Tiny(lambda _: status), [NO_LOCALE, NO_TENANT]) as session:
         with pytest.raises(Deviation, match=str(status)):
             judged(session, BASELINE)
         with pytest.raises(Inconclusive):
@@ -105,23 +105,23 @@ def test_a_deployment_that_takes_no_valid_trigger_fails(status: int) -> None:
 
 def test_a_200_without_an_id_ends_the_campaign_before_it_spends_more() -> None:
     tiny = Tiny(id_of=lambda _n: None)
-    with meeting(tiny, [NO_LOCALE, NO_TENANT], burst=True, identical=3, pool=12) as session:
+    with running(tiny, [NO_LOCALE, NO_TENANT], burst=True, identical=3, pool=12) as session:
         assert len(tiny.triggers) == 1
         assert (session.budget.accepted, session.budget.may_have_dialled) == (0, 1)
         with pytest.raises(Inconclusive, match="ACK-02"):
             judged(session, NO_LOCALE)
 
 
-def test_where_nobody_listens_everything_stays_open_after_one_attempt() -> None:
+def test_a_closed_port_makes_every_outcome_inconclusive_after_one_attempt() -> None:
     session = Session(settings(9), 1, None)
     session.open()
     try:
         from ringback.suite.plan import Plan
 
         session.begin(Plan((NO_LOCALE, NO_TENANT), True, 3, 12, 0, ()))
-        session.placed()
+        session.record.placed()
         for probe in (BASELINE, NO_LOCALE, NO_TENANT):
-            assert isinstance(session.outcome(probe).trouble, Unreachable)
+            assert isinstance(session.record.outcome(probe).trouble, Unreachable)
         assert len(session.recorder.exchanges) == 1
         assert session.budget.left == 60
     finally:
@@ -131,24 +131,24 @@ def test_where_nobody_listens_everything_stays_open_after_one_attempt() -> None:
 # -- controls ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_refused_peculiarity_is_a_deviation_when_its_control_is_accepted() -> None:
-    with meeting(Tiny(lambda asked: 200 if "Locale" in asked.body else 400), [NO_LOCALE]) as session:
+def test_a_refused_probe_is_a_deviation_if_its_control_is_accepted() -> None:
+    with running(Tiny(lambda asked: 200 if "Locale" in asked.body else 400), [NO_LOCALE]) as session:
         with pytest.raises(Deviation, match="without Locale") as caught:
             judged(session, NO_LOCALE)
         assert caught.value.evidence
-        outcome = session.outcome(NO_LOCALE)
+        outcome = session.record.outcome(NO_LOCALE)
         assert outcome.control is not None
         assert outcome.control.accepted
 
 
-def test_a_refusal_of_everything_just_then_is_no_deviation() -> None:
+def test_a_refused_probe_is_inconclusive_if_its_control_is_refused_too() -> None:
     tiny = Tiny(lambda asked: 200 if asked.nth == 1 else 503)
-    told = "without this peculiarity was not accepted either"
-    with meeting(tiny, [NO_LOCALE]) as session, pytest.raises(Inconclusive, match=told):
+    reported = "a plain valid trigger was not accepted either"
+    with running(tiny, [NO_LOCALE]) as session, pytest.raises(Inconclusive, match=reported):
         judged(session, NO_LOCALE)
 
 
-def test_a_refusal_that_is_not_repeated_is_no_deviation() -> None:
+def test_a_refusal_that_is_not_repeated_is_inconclusive() -> None:
     refusals: list[Asked] = []
 
     def once(asked: Asked) -> int:
@@ -157,7 +157,7 @@ def test_a_refusal_that_is_not_repeated_is_no_deviation() -> None:
             return 400
         return 200
 
-    with meeting(Tiny(once), [NO_LOCALE]) as session, pytest.raises(Inconclusive, match="accepted when sent once more"):
+    with running(Tiny(once), [NO_LOCALE]) as session, pytest.raises(Inconclusive, match="accepted when sent again"):
         judged(session, NO_LOCALE)
 
 
@@ -168,11 +168,11 @@ def naming(word: str) -> Probe:
     return accepted(f"a name with {word}", change)
 
 
-def test_of_a_refused_combination_the_part_to_blame_is_found() -> None:
+def test_halving_finds_the_refused_part_of_a_combination() -> None:
     words = ("alpha", "beta", "gamma", "delta", "epsilon")
     probe = combined("names with all of them", tuple(naming(word) for word in words))
     tiny = Tiny(lambda asked: 400 if "gamma" in asked.body["EndUser"]["Name"] else 200)
-    with meeting(tiny, [probe]) as session:
+    with running(tiny, [probe]) as session:
         with pytest.raises(Deviation, match="a name with gamma"):
             judged(session, probe)
         assert session.budget.accepted <= 6, "halving, not trying each"
@@ -181,15 +181,15 @@ def test_of_a_refused_combination_the_part_to_blame_is_found() -> None:
 def test_an_accepted_combination_costs_one_call() -> None:
     probe = combined("names with both", (naming("alpha"), naming("beta")))
     tiny = Tiny()
-    with meeting(tiny, [probe]) as session:
+    with running(tiny, [probe]) as session:
         judged(session, probe)
         assert len(tiny.triggers) == 2
         assert "alpha beta" in tiny.triggers[1].body["EndUser"]["Name"]
 
 
-def test_what_must_be_refused_and_is_accepted_is_a_deviation_and_spares_calls() -> None:
+def test_accepted_invalid_triggers_are_a_deviation_and_only_a_few_are_sent() -> None:
     probes = [refused(f"lacking one thing or {n}", lambda draft: draft.drop("Tenant")) for n in "abcdefghijklmnop"]
-    with meeting(Tiny(), probes) as session:
+    with running(Tiny(), probes) as session:
         ends = []
         for probe in probes:
             with pytest.raises((Deviation, Inconclusive)) as caught:
@@ -199,48 +199,48 @@ def test_what_must_be_refused_and_is_accepted_is_a_deviation_and_spares_calls() 
         assert session.budget.accepted < len(probes), "a few accepted ones prove it"
 
 
-def test_what_may_be_either_is_watched_if_it_is_accepted() -> None:
+def test_a_probe_that_may_be_either_is_watched_if_it_is_accepted() -> None:
     probe = either("an odd one", lambda draft: draft.set("Odd", "yes"))
-    with meeting(Tiny(), [probe]) as session:
-        call = session.outcome(probe).call
+    with running(Tiny(), [probe]) as session:
+        call = session.record.outcome(probe).call
         assert call is not None
-        assert session.wait_until(lambda: call.state == "Answered", 5)
-        assert call not in session.final_calls(), "nothing is held against it"
+        assert session.record.wait_until(lambda: call.state == "Answered", 5)
+        assert call not in session.record.final_calls(), "nothing is held against it"
 
 
 # -- many -------------------------------------------------------------------------------------------------------------
 
 
-def test_sixteen_leave_at_once_and_identical_ones_are_identical() -> None:
+def test_sixteen_triggers_leave_at_once_and_identical_ones_are_identical() -> None:
     tiny = Tiny()
-    with meeting(tiny, burst=True, identical=3, pool=25) as session:
+    with running(tiny, burst=True, identical=3, pool=25) as session:
         burst = session.campaign.burst
         assert (burst.at_once, len(burst.triggers), len(burst.polls), burst.trouble) == (AT_ONCE, 16, 16, None)
         raw = [asked.raw for asked in tiny.triggers]
         assert max(raw.count(one) for one in set(raw)) == 3
         assert len(session.campaign.identical) == 3
-        assert len(session.calls.watched) == 25
+        assert len(session.record.calls.watched) == 25
         assert {asked.inputs["_Destination"] for asked in tiny.triggers} == set(LINES.values())
 
 
-def test_a_rate_that_lets_fewer_leave_at_once_is_kept() -> None:
-    with meeting(Tiny(), burst=True, budget={"triggers_per_second": 5}) as session:
+def test_a_lower_trigger_rate_limits_how_many_leave_at_once() -> None:
+    with running(Tiny(), burst=True, budget={"triggers_per_second": 5}) as session:
         assert session.campaign.burst.at_once == 5
 
 
 @pytest.mark.parametrize("calls", [1, 3, 10, 20])
-def test_the_budget_is_never_overspent_whatever_was_planned(calls: int) -> None:
+def test_no_plan_exceeds_the_budget(calls: int) -> None:
     tiny = Tiny()
     probes = [NO_LOCALE, dropping("EndUser"), dropping("ResultDestination"), NO_TENANT]
-    with meeting(tiny, probes, burst=True, identical=3, pool=25, budget={"calls": calls}) as session:
+    with running(tiny, probes, burst=True, identical=3, pool=25, budget={"calls": calls}) as session:
         assert len(tiny.calls) == session.budget.accepted <= calls
         assert session.budget.accepted == calls
         with pytest.raises(Inconclusive, match="budget"):
             judged(session, NO_TENANT)
 
 
-def test_an_outcome_that_nobody_planned_is_sent_when_asked_for() -> None:
+def test_a_probe_that_was_not_planned_is_sent_on_request() -> None:
     tiny = Tiny()
-    with meeting(tiny) as session:
+    with running(tiny) as session:
         judged(session, NO_LOCALE)
         assert "Locale" not in tiny.triggers[-1].body

@@ -1,4 +1,4 @@
-"""Drafts, near misses, deliveries, history: the small pieces that the suite is made of."""
+"""Drafts, near misses, deliveries and history."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ringback.contract.checks import may_be_the_same_id
 from ringback.contract.near_misses import near_miss_ids, near_miss_tokens, well_formed_strangers
 from ringback.deployment.access import dial_guard
 from ringback.receiver import Delivery
-from ringback.suite.deliveries import foreign_ids, names, state_told
-from ringback.suite.drafts import OPTIONAL, REQUIRED, Draft, DraftMaker
-from ringback.suite.history import is_near, regular_answers
-from ringback.suite.outcomes import Inconclusive
-from ringback.suite.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
+from ringback.suite.calls.deliveries import foreign_ids, names, reported_state
+from ringback.suite.deviation import Inconclusive
+from ringback.suite.history import regular_answers
+from ringback.suite.probes.drafts import OPTIONAL, REQUIRED, Draft, DraftMaker
+from ringback.suite.probes.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
 
-from .tiny import LINES, TOKEN, Tiny, meeting, settings
+from .tiny import LINES, TOKEN, Tiny, running, settings
 
 CONFIG = settings(9)
 GUARD = dial_guard(CONFIG, None)
@@ -38,7 +39,7 @@ def test_a_draft_holds_no_digits_but_a_line_and_the_caller_id(seed: int, line: s
 
 
 @pytest.mark.parametrize("text", [*NAMES_IN_MANY_SCRIPTS.values(), *AWKWARD_VALUES.values()])
-def test_no_sample_could_be_taken_for_a_number(text: str) -> None:
+def test_no_sample_can_be_read_as_a_number(text: str) -> None:
     assert not any(character.isdigit() for character in text)
     draft = DraftMaker(CONFIG, 1).example("answered")
     draft.variables({"note": text})
@@ -54,7 +55,7 @@ def test_the_same_seed_makes_the_same_drafts_and_no_two_are_the_same_conversatio
     assert DraftMaker(CONFIG, 8).example("busy").bytes != first[0]
 
 
-def test_the_example_carries_every_documented_parameter_and_the_required_one_no_other() -> None:
+def test_the_example_has_all_documented_parameters_and_the_required_draft_only_the_required_ones() -> None:
     maker = DraftMaker(CONFIG, 1)
     assert set(maker.example("answered").body) == {*REQUIRED, *OPTIONAL}
     draft = maker.required("answered")
@@ -99,25 +100,25 @@ def test_no_near_miss_of_an_id_is_the_id(unique_id: str) -> None:
 
 
 @pytest.mark.parametrize("length", [8, 24, 36])
-def test_near_misses_are_recognised_as_near(length: int) -> None:
+def test_near_misses_may_be_the_same_id(length: int) -> None:
     unique_id = "aBcDeFgHiJkLmNoPqRsTuVwXyZabcdefghijklmnop"[:length]
     for how, text in near_miss_ids(unique_id).items():
         if how != "with another last character":
-            assert is_near(unique_id, text), how
-    assert not is_near(unique_id, "zzzzzzzz")
+            assert may_be_the_same_id(unique_id, text), how
+    assert not may_be_the_same_id(unique_id, "zzzzzzzz")
 
 
 @pytest.mark.parametrize(
     "unique_id", ["6f9619ff-8b86-d011-b42d-00cf4fc964ff", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "call-19af", "48213"]
 )
-def test_a_well_formed_stranger_keeps_the_form_and_is_nobody(unique_id: str) -> None:
+def test_a_well_formed_unknown_id_has_the_form_of_a_real_one_and_is_no_calls(unique_id: str) -> None:
     known = {unique_id, "call-9af1"}
-    strangers = well_formed_strangers(unique_id, known, 3)
-    assert len(strangers) == len(set(strangers)) >= 2
-    assert not known & set(strangers)
-    for stranger in strangers:
-        assert sorted(stranger) == sorted(unique_id)
-        assert [c.isalnum() for c in stranger] == [c.isalnum() for c in unique_id]
+    unknown = well_formed_strangers(unique_id, known, 3)
+    assert len(unknown) == len(set(unknown)) >= 2
+    assert not known & set(unknown)
+    for one in unknown:
+        assert sorted(one) == sorted(unique_id)
+        assert [c.isalnum() for c in one] == [c.isalnum() for c in unique_id]
     assert well_formed_strangers("0000", known) == []
 
 
@@ -150,7 +151,7 @@ def test_an_id_is_found_however_it_is_written(sent: Delivery) -> None:
     assert not names(sent, "call-other")
 
 
-def test_others_ids_are_found_but_not_those_within_ones_own() -> None:
+def test_other_calls_ids_are_found_unless_they_are_part_of_the_own_id() -> None:
     sent = delivery({"UniqueId": "call-one-and-more", "Also": "call-two"})
     others = {"call-one", "call-two", "call-three", "one"}
     assert foreign_ids(sent, "call-one-and-more", others) == ["call-two"]
@@ -174,14 +175,14 @@ def test_others_ids_are_found_but_not_those_within_ones_own() -> None:
         (b"", None),
     ],
 )
-def test_the_state_that_a_delivery_tells(body: object, state: str | None) -> None:
-    assert state_told(delivery(body), ID) == state
+def test_the_state_that_a_delivery_reports(body: object, state: str | None) -> None:
+    assert reported_state(delivery(body), ID) == state
 
 
 @given(st.binary(max_size=100), st.text(max_size=40))
-def test_no_delivery_confuses_its_reader(body: bytes, target: str) -> None:
+def test_any_delivery_can_be_read(body: bytes, target: str) -> None:
     sent = delivery(body, "/" + target)
-    assert state_told(sent, ID) is None or body or target
+    assert reported_state(sent, ID) is None or body or target
     assert isinstance(names(sent, ID), bool)
     assert (
         foreign_ids(sent, ID, {"\u2603" * 50}) == []
@@ -191,11 +192,11 @@ def test_no_delivery_confuses_its_reader(body: bytes, target: str) -> None:
 # -- history ----------------------------------------------------------------------------------------------------------
 
 
-def test_only_answers_that_the_contract_describes_are_held_against_it() -> None:
+def test_only_answers_that_the_contract_describes_are_regular() -> None:
     tiny = Tiny()
-    with meeting(tiny, pool=2) as session:
-        session.final_calls(2)
-        session.poll_with(b"no json", "a spoilt poll")
+    with running(tiny, pool=2) as session:
+        session.record.final_calls(2)
+        session.send.poll_with(b"no json", "a spoilt poll")
         found = regular_answers(session)
         assert found
         assert all(answer.status == 200 for answer in found)
@@ -203,6 +204,6 @@ def test_only_answers_that_the_contract_describes_are_held_against_it() -> None:
     assert TOKEN not in str(session.recorder.exchanges)
 
 
-def test_a_run_without_any_such_answer_is_an_open_question() -> None:
-    with meeting(Tiny(lambda _: 400)) as session, pytest.raises(Inconclusive):
+def test_a_run_without_regular_answers_is_inconclusive() -> None:
+    with running(Tiny(lambda _: 400)) as session, pytest.raises(Inconclusive):
         regular_answers(session)

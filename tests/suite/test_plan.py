@@ -1,4 +1,4 @@
-"""The plan: numbers that agree with each other, and with what is then sent."""
+"""The plan: its numbers agree with each other and with what is sent."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.suite.baseline import BASELINE
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.plan import Plan
 from ringback.suite.probes import accepted, either, refused, unchanged
+from ringback.suite.probes.baseline import BASELINE
 
-from .tiny import LINES, Tiny, meeting, settings
+from .tiny import LINES, Tiny, running, settings
 
 CONFIG = settings(9)
 
@@ -46,19 +46,19 @@ def test_the_baseline_is_counted_once() -> None:
 
 
 @pytest.mark.parametrize("pool", [0, 30])
-def test_as_many_calls_are_placed_as_were_planned(pool: int) -> None:
+def test_the_number_of_placed_calls_is_the_planned_one(pool: int) -> None:
     plan = plan_of(probes=3, refusals=2, burst=True, identical=3, pool=pool)
     tiny = Tiny(lambda asked: 200 if "Tenant" in asked.body else 400)
-    with meeting(tiny, plan.probes, burst=True, identical=3, pool=pool) as session:
+    with running(tiny, plan.probes, burst=True, identical=3, pool=pool) as session:
         assert session.budget.accepted == plan.calls == max(pool, 1 + 3 + AT_ONCE + 3)
         by_line = plan.calls_by_line(session.config)
         sent = dict.fromkeys(LINES, 0)
-        for call in session.calls:
+        for call in session.record.calls:
             sent[call.line] += 1
         assert sent == {name: by_line[name] for name in LINES}
 
 
-def test_sending_takes_what_the_rate_leaves() -> None:
+def test_the_trigger_rate_decides_how_long_sending_takes() -> None:
     slow = settings(9, budget={"triggers_per_second": 2})
     assert plan_of(probes=9, pool=10).seconds(slow) == 4
     assert plan_of().seconds(CONFIG) == 0

@@ -1,4 +1,4 @@
-"""Every probe that the contract suite declares passes the dial guard, whatever texts the configuration holds."""
+"""Every probe of the contract suite passes the dial guard, whatever texts the configuration has."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ringback.deployment.access import dial_guard
 from ringback.deployment.guard import StrangerRefused
 from ringback.resources import contract_tests_path
 from ringback.suite.campaign import Campaign
-from ringback.suite.drafts import DraftMaker
 from ringback.suite.plugin import MARKERS
 from ringback.suite.probes import Probe
+from ringback.suite.probes.drafts import DraftMaker
 
 from .tiny import LINES
 
@@ -56,11 +56,11 @@ UNSENDABLE = {
         "test_2_req_trigger: _Destination a number",
     }
 }
-"""As a JSON number, a line that begins with + or 0 is another number."""
+"""A line that begins with + or 0 becomes another number as a JSON number."""
 
 
 def probes() -> Iterator[tuple[str, Probe]]:
-    """Each probe that a module of the suite holds, by the module's name."""
+    """Each probe of the suite with its module's name."""
     for path in sorted(contract_tests_path().glob("test_*.py")):
         spec = importlib.util.spec_from_file_location(f"probes_of_{path.stem}", path)
         assert spec is not None and spec.loader is not None

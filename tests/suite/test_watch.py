@@ -1,4 +1,4 @@
-"""Watching: batches, the control by a poll for one call, and an end when nothing answers."""
+"""The watch: batches, controls by polls for one call, and its end if nothing answers."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from ringback import clock
-from ringback.suite.lifecycle import early_final, lost_final
-from ringback.suite.watch import BATCH
+from ringback.suite.calls.lifecycle import early_final, lost_final
+from ringback.suite.calls.watch import BATCH
 
-from .tiny import Tiny, meeting, results
+from .tiny import Tiny, results, running
 
 
 def test_every_call_is_seen_to_its_state_in_batches() -> None:
     tiny = Tiny()
-    with meeting(tiny, pool=25) as session:
-        calls = session.final_calls(25)
+    with running(tiny, pool=25) as session:
+        calls = session.record.final_calls(25)
         assert all(call.state == call.known_state for call in calls)
-        assert session.calls.ringing == 0
+        assert session.record.calls.ringing == 0
         assert max(map(len, tiny.polls)) == BATCH
-        typical = session.calls.typical_age()
+        typical = session.record.calls.typical_age()
         assert typical is not None
         assert typical < 10
         for call in calls:
@@ -28,19 +28,19 @@ def test_every_call_is_seen_to_its_state_in_batches() -> None:
             assert lost_final(call, typical) is None
 
 
-def test_a_batch_that_leaves_final_calls_out_is_told_apart_from_calls_that_lost_their_state() -> None:
+def test_a_batch_that_leaves_out_final_calls_does_not_show_that_calls_lost_their_state() -> None:
     """From its third poll on, each batch leaves out the call asked for last; polls for one call are right."""
 
     def leaves_out(ids: list[str], tiny: Tiny) -> Any:
-        told = {i: s for i in ids if (s := tiny.state(i)) is not None}
+        reported = {i: s for i in ids if (s := tiny.state(i)) is not None}
         if len(ids) > 1 and len(tiny.polls) > 12:
-            told.pop(ids[-1], None)
-        return results(told)
+            reported.pop(ids[-1], None)
+        return results(reported)
 
-    with meeting(Tiny(tell=leaves_out), pool=5) as session:
-        calls = session.final_calls(5)
+    with running(Tiny(report=leaves_out), pool=5) as session:
+        calls = session.record.final_calls(5)
         watch = session.campaign.watch
-        assert session.wait_until(lambda: len(watch.contradicted) > 0, 20)
+        assert session.record.wait_until(lambda: len(watch.contradicted) > 0, 20)
         poll, call, alone = watch.contradicted[0]
         assert len(poll.asked) > 1
         assert call.unique_id not in {e.unique_id for e in poll.entries}
@@ -53,42 +53,44 @@ def test_calls_that_lose_their_state_are_seen_to_lose_it() -> None:
         known = {i: tiny.calls[i] for i in ids if i in tiny.calls}
         return results({i: c.state for i, c in known.items() if 0.1 < clock.monotonic() - c.at < 2.0})
 
-    with meeting(Tiny(tell=forgets), pool=3) as session:
-        calls = session.final_calls(3)
-        assert session.wait_until(lambda: all(lost_final(c, session.calls.typical_age()) for c in calls), 20)
+    with running(Tiny(report=forgets), pool=3) as session:
+        calls = session.record.final_calls(3)
+        assert session.record.wait_until(
+            lambda: all(lost_final(c, session.record.calls.typical_age()) for c in calls), 20
+        )
 
 
-def test_where_batches_fail_calls_are_asked_for_one_by_one() -> None:
+def test_calls_are_polled_one_by_one_if_batches_fail() -> None:
     def one_at_a_time(ids: list[str], tiny: Tiny) -> Any:
         return (400, {}) if len(ids) > 1 else results({i: s for i in ids if (s := tiny.state(i)) is not None})
 
-    with meeting(Tiny(tell=one_at_a_time), pool=4) as session:
-        assert len(session.final_calls(4)) == 4
+    with running(Tiny(report=one_at_a_time), pool=4) as session:
+        assert len(session.record.final_calls(4)) == 4
         assert session.campaign.watch.failed
 
 
-def test_calls_that_never_end_are_given_up_after_the_settle_time() -> None:
-    with meeting(Tiny(ring=60), pool=2, timing={"settle": "500ms"}) as session:
+def test_waiting_for_calls_that_never_end_stops_after_the_settle_time() -> None:
+    with running(Tiny(ring=60), pool=2, timing={"settle": "500ms"}) as session:
         began = clock.monotonic()
-        assert session.final_calls(0) == []
+        assert session.record.final_calls(0) == []
         assert clock.monotonic() - began == pytest.approx(0.5, abs=0.1)
 
 
 def test_waiting_ends_when_its_time_is_up() -> None:
-    with meeting(Tiny(), pool=1) as session:
+    with running(Tiny(), pool=1) as session:
         began = clock.monotonic()
-        assert not session.wait_until(lambda: False, 0.3)
+        assert not session.record.wait_until(lambda: False, 0.3)
         assert clock.monotonic() - began == pytest.approx(0.3, abs=0.001)
-        assert session.wait_until(lambda: True, 60)
+        assert session.record.wait_until(lambda: True, 60)
 
 
 @pytest.mark.parametrize("word", ["answered", "NO_ANSWER", "Ringing", "", "Completed"])
-def test_words_are_kept_as_they_were_written(word: str) -> None:
-    def tell(ids: list[str], _tiny: Tiny) -> Any:
+def test_words_are_recorded_as_they_were_written(word: str) -> None:
+    def report(ids: list[str], _tiny: Tiny) -> Any:
         return results(dict.fromkeys(ids, word))
 
-    with meeting(Tiny(tell=tell), timing={"settle": "300ms"}) as session:
-        [call] = session.accepted_calls()
-        session.wait_until(lambda: bool(call.observations), 5)
+    with running(Tiny(report=report), timing={"settle": "300ms"}) as session:
+        [call] = session.record.accepted_calls()
+        session.record.wait_until(lambda: bool(call.observations), 5)
         assert call.observations[0].words == ((word,) if word else ())
         assert call.observations[0].final == {"answered": "Answered", "NO_ANSWER": "No Answer"}.get(word)

@@ -1,4 +1,4 @@
-"""A tiny deployment that decides on each trigger as a test tells it, and a session that meets it."""
+"""A tiny deployment whose answers a test decides, and a session that runs against it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ringback import clock
 from ringback.config import LINE_STATES, Config
 from ringback.config.loading import gather
+from ringback.suite.loop import LoopThread
 from ringback.suite.plan import Plan
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
@@ -22,12 +23,12 @@ LINES = {name: f"555000000{digit}" for digit, name in enumerate(LINE_STATES, sta
 STATE_OF = {number: LINE_STATES[name] for name, number in LINES.items()}
 TOKEN = "rb-suite-token-SECRET"
 PORT = 22222
-"""Of the tiny deployment, in the network of a virtual loop."""
+"""The tiny deployment's port in the network of a virtual loop."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 T = TypeVar("T")
 Decision = Callable[["Asked"], int]
-Telling = Callable[[list[str], "Tiny"], Any]
+PollAnswer = Callable[[list[str], "Tiny"], Any]
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ class Placed:
 
 @dataclass
 class Tiny:
-    """Takes what `decide` answers 200, and reports each call's state `ring` seconds later as `tell` would have it."""
+    """Accepts what `decide` answers 200. A call is final `ring` seconds later; `report` may change polls' answers."""
 
     decide: Decision = lambda _asked: 200
-    tell: Telling | None = None
+    report: PollAnswer | None = None
     ring: float = 0.1
     id_of: Callable[[int], Any] = lambda n: f"call-{LETTERS[n // 26 % 26]}{LETTERS[n % 26]}-of-the-tiny"
     triggers: list[Asked] = field(default_factory=list)
@@ -82,7 +83,7 @@ class Tiny:
         return 200, {"UniqueId": unique_id}
 
     def state(self, unique_id: str) -> str | None:
-        """The state that is due now."""
+        """The state of a call now; None while it rings."""
         call = self.calls.get(unique_id)
         return call.state if call is not None and clock.monotonic() - call.at >= self.ring else None
 
@@ -92,20 +93,20 @@ class Tiny:
             self.polls.append(ids)
         except (ValueError, KeyError, TypeError):
             return 400, {}
-        if self.tell is not None:
-            told = self.tell(ids, self)
-            return told if isinstance(told, tuple) else (200, told)
+        if self.report is not None:
+            reported = self.report(ids, self)
+            return reported if isinstance(reported, tuple) else (200, reported)
         return 200, results({i: state for i in ids if (state := self.state(i)) is not None})
 
     async def answer(self, request: Request) -> bytes:
-        """Answer a request as it came over the wire."""
+        """Answer an HTTP request."""
         if request.method != "POST":
             return http(501, {})
         if request.path == "/v2/call":
-            status, told = self.trigger(request.headers.get("project"), request.body)
+            status, reported = self.trigger(request.headers.get("project"), request.body)
         else:
-            status, told = self.poll(request.body)
-        return http(status, told)
+            status, reported = self.poll(request.body)
+        return http(status, reported)
 
 
 def results(states: dict[str, str]) -> dict[str, Any]:
@@ -113,26 +114,33 @@ def results(states: dict[str, str]) -> dict[str, Any]:
     return {"CallResults": [{"UniqueId": i, "CallRequestId": "", "CallState": s} for i, s in states.items()]}
 
 
-class VirtualSession(Session):
-    """A session in virtual time, with a tiny deployment in its loop: time passes while the test waits for `run`."""
+class VirtualLoopThread(LoopThread):
+    """A loop in virtual time: time passes while a test waits for `run`."""
 
-    _loop: VirtualLoop
+    loop: VirtualLoop
 
-    def __init__(self, tiny: Tiny, config: Config, virtual: VirtualClock) -> None:
-        super().__init__(config, 1, None)
-        self._loop.close()
-        self._loop = VirtualLoop(virtual, attended=False)
-        self._server = Server(tiny.answer)
+    def __init__(self, virtual: VirtualClock) -> None:
+        super().__init__(VirtualLoop(virtual, attended=False))
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return super().run(self._loop.attend(coroutine))
+        return super().run(self.loop.attend(coroutine))
+
+
+class VirtualSession(Session):
+    """A session in virtual time, with a tiny deployment in its loop."""
+
+    _loop: VirtualLoopThread
+
+    def __init__(self, tiny: Tiny, config: Config, virtual: VirtualClock) -> None:
+        super().__init__(config, 1, None, VirtualLoopThread(virtual))
+        self._server = Server(tiny.answer)
 
     async def _start(self) -> None:
         await self._server.start(PORT)
         await super()._start()
 
     async def _stop(self) -> None:
-        await self._loop.attend(super()._stop())
+        await self._loop.loop.attend(super()._stop())
         await self._server.stop()
 
 
@@ -156,7 +164,7 @@ def settings(port: int, **sections: dict[str, Any]) -> Config:
 
 
 @contextlib.contextmanager
-def meeting(
+def running(
     tiny: Tiny,
     probes: Sequence[Probe] = (),
     *,
@@ -165,14 +173,14 @@ def meeting(
     pool: int = 0,
     **sections: dict[str, Any],
 ) -> Iterator[Session]:
-    """A session whose campaign has been sent to a tiny deployment."""
+    """A session against a tiny deployment, with its campaign sent."""
     with virtual_clock() as virtual:
         session = VirtualSession(tiny, settings(PORT, **sections), virtual)
         session.open()
         try:
             families = {probe: probe.title.split()[0] for probe in probes}
             session.begin(Plan(tuple(probes), burst, identical, pool, 0, (), families))
-            session.placed()
+            session.record.placed()
             yield session
         finally:
             session.close()

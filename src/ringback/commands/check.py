@@ -101,11 +101,11 @@ def _timeline(call: Call) -> CallTimeline:
         line=call.line,
         triggered_s=trigger.begun - zero,
         answered_s=trigger.ended - zero,
-        first_pending_s=None if pending is None else pending.told_at - zero,
-        final_s=None if first is None else first.told_at - zero,
+        first_pending_s=None if pending is None else pending.answered_at - zero,
+        final_s=None if first is None else first.answered_at - zero,
         state=call.state,
         deliveries=tuple((delivery.at - zero, delivery.status) for delivery in call.deliveries),
-        watched_until_s=seen[-1].told_at - zero if seen else None,
+        watched_until_s=seen[-1].answered_at - zero if seen else None,
     )
 
 

@@ -15,8 +15,8 @@ from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.deployment.access import protect
 from ringback.interrupts import held
-from ringback.loadgen.plan import LoadPlan, plan_for
-from ringback.loadgen.run import Meeting, check_before, join_master, run_load
+from ringback.loadgen.run import MasterAddress, check_before, join_master, run_load
+from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.reporting import LoadProgress, print_plan
 from ringback.target import Target, resolve
 
@@ -34,7 +34,7 @@ class LoadOptions:
     connections: int = 16
     duration: float | None = None
     workers: int = 1
-    master: Meeting | None = None
+    master_address: MasterAddress | None = None
     """The address at which the master waits for workers of other machines."""
 
     def plan(self, config: Config, seed: int) -> LoadPlan:
@@ -55,11 +55,11 @@ def load(console: Console, options: Options, asked: LoadOptions) -> int:
         directory = new_directory("load", options.out, force=options.force)
         with held():
             promise("load", target, directory, started, seed, Level.SHOULD)
-            findings = load_target(console, target, directory, plan, asked.master)
+            findings = load_target(console, target, directory, plan, asked.master_address)
             return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)
 
 
-def work(console: Console, options: Options, master: Meeting) -> int:
+def work(console: Console, options: Options, master: MasterAddress) -> int:
     """Run as a worker of a master; returns the exit code, raises `ConfigError`."""
     sources = settle_sources(options)
     if not sources.names_a_deployment:
@@ -82,14 +82,14 @@ def work(console: Console, options: Options, master: Meeting) -> int:
 
 
 def load_target(
-    console: Console, target: Target, directory: Path, plan: LoadPlan, master: Meeting | None = None
+    console: Console, target: Target, directory: Path, plan: LoadPlan, master: MasterAddress | None = None
 ) -> Findings:
     """Load a deployment; print the plan first and a live view meanwhile."""
     budget = check_before(target.config, plan.scenario, embedded=target.embedded)
     _print_plan(console, target, plan, budget, master)
     with LoadProgress(console, plan.text, budget, target.config.limits) as progress:
         outcome = run_load(
-            target.config, plan, directory, embedded=target.embedded, meeting=master, on_progress=progress.update
+            target.config, plan, directory, embedded=target.embedded, master_address=master, on_progress=progress.update
         )
     return Findings(
         limits=outcome.limits,
@@ -103,7 +103,9 @@ def load_target(
     )
 
 
-def _print_plan(console: Console, target: Target, plan: LoadPlan, budget: int | None, master: Meeting | None) -> None:
+def _print_plan(
+    console: Console, target: Target, plan: LoadPlan, budget: int | None, master: MasterAddress | None
+) -> None:
     expected = plan.expected_calls(target.config.load.population)
     where = target.config.deployment.base_url + (" (the embedded sandbox)" if target.embedded else "")
     calls = "as many as it accepts" if expected is None else f"about {expected}"

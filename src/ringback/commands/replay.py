@@ -18,9 +18,9 @@ from ringback.replaying import (
     Cited,
     Judgement,
     RecordedRun,
+    ReplayOutcome,
     Restored,
     Seen,
-    Standing,
     judge_again,
     read_recorded,
     restore,
@@ -108,7 +108,7 @@ def _print_plan(console: Console, target: Target, exchange: Exchange, restored: 
     rows = [
         ("deployment", where),
         ("request", f"{restored.method} {restored.path}, {exchange.purpose}"),
-        ("restored", ", ".join(restored.told)),
+        ("restored", ", ".join(restored.restored)),
         ("calls", calls),
     ]
     budget = target.config.budget
@@ -156,11 +156,11 @@ def _replay(
     judgements: list[Judgement] = []
     then_answer = answer_of(exchange, recorded.base_url)
     if answer is not None:
-        then = Seen(then_answer, exchange.method, pending, recorded.unique_ids(but=exchange.id))
-        now = Seen(answer, restored.method, pending, recorded.unique_ids())
+        then = Seen(then_answer, pending, recorded.unique_ids(but=exchange.id))
+        now = Seen(answer, pending, recorded.unique_ids())
         judgements = [judge_again(one, then, now, fresh=target.embedded) for one in cited]
     else:
-        judgements = [Judgement(one, Standing.UNDECIDED, trouble) for one in cited]
+        judgements = [Judgement(one, ReplayOutcome.UNDECIDED, trouble) for one in cited]
     code, reason = _conclude(judgements, then_answer, answer, trouble)
     report = ReplayReport(
         run=str(run),
@@ -174,7 +174,7 @@ def _replay(
         reason=reason,
         base_url=target.config.deployment.base_url,
         calls=calls,
-        restored=restored.told,
+        restored=restored.restored,
     )
     unwritten = unless_written(REPLAY_FILE, lambda: write_replay(report, directory))
     print_replay(console, report, directory)
@@ -187,16 +187,19 @@ def _conclude(judgements: Sequence[Judgement], then: Answer, now: Answer | None,
     """The exit code and its reason: 1 wins over 3; without a clause, the recorded answer is the expected one."""
     if now is None:
         return ExitCode.INCONCLUSIVE, trouble
-    standings = {one.standing for one in judgements}
-    if Standing.THERE in standings:
+    outcomes = {one.outcome for one in judgements}
+    if ReplayOutcome.STILL_FAILS in outcomes:
         return ExitCode.BROKEN, ""
-    if Standing.UNDECIDED in standings:
-        return ExitCode.INCONCLUSIVE, next(one.reason for one in judgements if one.standing is Standing.UNDECIDED)
+    if ReplayOutcome.UNDECIDED in outcomes:
+        return ExitCode.INCONCLUSIVE, next(one.reason for one in judgements if one.outcome is ReplayOutcome.UNDECIDED)
     if judgements:
         return ExitCode.OK, ""
     if _kind(then) == _kind(now):
         return ExitCode.OK, "no clause cites the exchange, and the answer is like the recorded one"
-    return ExitCode.INCONCLUSIVE, f"no clause says which answer is right: recorded {then.told()}, now {now.told()}"
+    return (
+        ExitCode.INCONCLUSIVE,
+        f"no clause says which answer is right: recorded {then.describe_answer()}, now {now.describe_answer()}",
+    )
 
 
 def _kind(answer: Answer) -> tuple[object, ...]:
@@ -208,5 +211,5 @@ def _kind(answer: Answer) -> tuple[object, ...]:
 def _replayed(judgement: Judgement) -> ReplayedClause:
     cited: Cited = judgement.cited
     return ReplayedClause(
-        cited.clause.id, cited.test, cited.expected, cited.observed, judgement.standing.value, judgement.reason
+        cited.clause.id, cited.test, cited.expected, cited.observed, judgement.outcome.value, judgement.reason
     )

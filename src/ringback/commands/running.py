@@ -269,6 +269,6 @@ class Ticker:
                     len(run.tests_left),
                     budget.accepted,
                     budget.limit,
-                    run.session.calls.ringing,
+                    run.session.record.calls.ringing,
                     may_have_dialled=budget.may_have_dialled,
                 )

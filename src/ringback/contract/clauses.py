@@ -1,7 +1,6 @@
-"""The clause catalogue: what a deployment is held to, by id and level.
+"""The clause catalogue: the requirements on a deployment, by id and level.
 
-The texts are data, in ``clauses.toml`` beside this module. Verdicts on clauses and the schemas that
-carry them live in their own modules; nothing here looks at a deployment.
+The texts are data, in ``clauses.toml`` beside this module. Verdicts on clauses are in :mod:`ringback.contract.verdict`.
 
 Errors::
 
@@ -39,7 +38,7 @@ class Clause:
     """One requirement on a deployment."""
 
     our_own: ClassVar[bool] = True
-    """No deployment has a say in these texts: nothing has to be removed from them."""
+    """Ringback wrote these texts, not a deployment: they need no cleaning before they are printed."""
 
     id: str
     """Section and number, such as ``ACK-03``; stable, never reused."""
@@ -51,10 +50,10 @@ class Clause:
     statement: str
     """The requirement, in one or two sentences."""
     basis: str
-    """Where it comes from: the documented passage, or what it was concluded from."""
+    """Its source: the documented passage, or what it was concluded from."""
     expects: str
     """What a failure shows after "expected:"."""
-    mend: str
+    fix: str
     """What to look at first when the clause fails."""
 
 

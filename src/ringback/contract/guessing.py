@@ -1,7 +1,7 @@
-"""Whether identifiers could be guessed from others of their kind: what a look at a few dozen of them can tell.
+"""Whether identifiers can be guessed from other identifiers, as far as a few dozen of them show.
 
-Only the plainly guessable is told of: counters, clocks, and ids with so little that varies that trying is cheap. That
-ids look random proves nothing about their source.
+This finds counters, clocks, and ids of which so little varies that trying all of them is cheap. Ids that look random
+are not proven to be random.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CHEAP_BITS = 32.0
 
 
 def why_guessable(ids: Sequence[str]) -> str | None:
-    """Why ids, given in the order of their making, can be guessed; None if nothing shows that they can."""
+    """Why ids, in the order in which they were made, can be guessed; None if nothing shows that they can."""
     distinct = list(dict.fromkeys(ids))
     if len(distinct) < 4:
         return None
@@ -50,7 +50,7 @@ def _counted(ids: list[str]) -> str | None:
 
 
 def _numbers(ids: list[str], pattern: str, base: int) -> list[list[int]]:
-    """The ids' runs of digits as numbers, run by run, where all ids have as many runs."""
+    """The ids' runs of digits as numbers, one list for each run, if all ids have the same number of runs."""
     found = [re.findall(pattern, i.lower()) for i in ids]
     if len({len(runs) for runs in found}) != 1 or not found[0]:
         return []
@@ -64,7 +64,7 @@ def _without(text: str, pattern: str) -> str:
 
 
 def _varying_bits(ids: list[str]) -> float:
-    """An upper estimate of the bits that vary: the alphabet seen, for each place after the common beginning and end."""
+    """An upper estimate of the varying bits: places between common beginning and end, times bits of the alphabet."""
     prefix = _shared(ids)
     cut = [i[prefix:] for i in ids]
     suffix = _shared([i[::-1] for i in cut])

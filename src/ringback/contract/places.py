@@ -1,6 +1,6 @@
 """Where each clause stands in ``openapi.yaml``: line numbers, for tools that point at lines of a file.
 
-What the description says is :mod:`ringback.contract.description`'s business.
+:mod:`ringback.contract.description` reads what the description says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The seven documented call states, and how near a misspelt one comes to them."""
+"""The seven documented call states, and which of them a misspelt word means."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ _BY_LETTERS = {re.sub(r"[^a-z]", "", state.lower()): state for state in FINAL_ST
 
 
 def nearest_state(text: str) -> str | None:
-    """The documented state that text means if case, blanks and punctuation are overlooked; None if none."""
+    """The documented state that a text means if case, blanks and punctuation are ignored; None if none."""
     return _BY_LETTERS.get(re.sub(r"[^a-z]", "", text.lower()))

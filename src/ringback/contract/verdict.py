@@ -1,7 +1,7 @@
 """Verdicts, how they merge, and what a run concludes from them.
 
-What lives here: values and pure functions. A test *finds*; this module *judges*: several findings on a clause make
-the clause's result, and all results with all limits make the run's verdict and exit code. There is one rule for each.
+Values and pure functions. Several findings on a clause make the clause's result; all results and all limits make the
+run's verdict and exit code. There is one rule for each step.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Finding:
     seconds: float = 0.0
 
     def cleaned(self, clean: Callable[[str], str]) -> Finding:
-        """The same with its sentences cleaned: they may quote what a deployment sent. Evidence is clean already."""
+        """The same with its sentences redacted, as they may quote a deployment. The evidence is redacted already."""
         return replace(self, summary=clean(self.summary), expected=clean(self.expected), observed=clean(self.observed))
 
 
@@ -105,7 +105,7 @@ class ClauseResult:
 
 @dataclass(frozen=True, slots=True)
 class LimitResult:
-    """A limit of the user's held against a load run: `value` is None when the metric was not measured."""
+    """A user's limit and what a load run measured: `value` is None when the metric was not measured."""
 
     metric: str
     limit: str
@@ -125,10 +125,10 @@ class Conclusion:
 def judge(
     clause: Clause, findings: Iterable[Finding], *, mildest: Level = Level.SHOULD, waiver: str | None = None
 ) -> ClauseResult:
-    """The result of one clause: a deviation outweighs an open question, and an open question a pass.
+    """The result of one clause: a deviation outweighs an open question, which outweighs a pass.
 
     `mildest` is the mildest level whose deviations fail a run: at `Level.MUST`, SHOULD deviations only warn. Advisory
-    deviations warn at every setting. No finding at all means that the clause was not exercised.
+    deviations always only warn. Without a finding, the clause was not exercised.
     """
     found = tuple(findings)
     by = {verdict: [f for f in found if f.verdict is verdict] for verdict in Verdict}
@@ -156,10 +156,10 @@ def conclude(
     interrupted: bool = False,
     open_questions: Iterable[str] = (),
 ) -> Conclusion:
-    """The run's verdict: broken beats interrupted in the verdict, inconclusive beats passed; 1 wins over 3.
+    """The run's verdict and exit code: a failure outweighs an open question, and 1 wins over 3.
 
-    `open_questions` are reasons outside any clause for which the run cannot be called passed (the generator was
-    saturated, the load run was cut short). A run that decided nothing is inconclusive.
+    `open_questions` are reasons outside any clause why the run did not pass (the generator was saturated, the load run
+    was cut short). A run that decided nothing is inconclusive.
     """
     results, held = list(clauses), list(limits)
     broken = [f"{r.clause.id}: {r.summary}" for r in results if r.verdict is Verdict.FAIL]

@@ -1,7 +1,7 @@
-"""Waivers held against the catalogue, and against what a run found.
+"""Waivers: which clauses they name, and whether a run still needed them.
 
-A waiver for a clause that does not exist waives nothing, and is a mistake; one whose clause passed is not needed any
-more, and is told so that it gets deleted.
+A waiver of an unknown clause is an error. A waiver whose clause passed is not needed any more: a note asks the user to
+delete it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ __all__ = ["WaiverUse", "waiver_notes", "waiver_uses", "waivers_in_force"]
 
 @dataclass(frozen=True, slots=True)
 class WaiverUse:
-    """A waiver of the configuration, and what became of it in a run."""
+    """A configured waiver and its effect on a run."""
 
     clause: str
     reason: str
     expires: date
     verdict: Verdict | None
-    """How its clause ended; None if the run was not asked about it."""
+    """How its clause ended; None if the run did not select the clause."""
     shadowed: bool = False
-    """Whether a later waiver of the same clause stands in its place."""
+    """Whether a later waiver of the same clause replaces it."""
 
     @property
     def applied(self) -> bool:
@@ -36,17 +36,17 @@ class WaiverUse:
 
     @property
     def needless(self) -> bool:
-        """Whether it may be deleted: its clause was seen to hold, or another waiver stands in its place."""
+        """Whether it may be deleted: its clause passed, or another waiver replaces it."""
         return self.verdict is Verdict.PASS or self.shadowed
 
 
 def waivers_in_force(waivers: Iterable[Waiver]) -> dict[str, str]:
-    """Clause id -> reason, of the waivers (none is expired: configuration saw to that); raises `ConfigError`."""
+    """Clause id -> reason. (The configuration refuses expired waivers.) Raises `ConfigError`."""
     return {_clause_of(waiver): f"{waiver.reason} (until {waiver.expires})" for waiver in waivers}
 
 
 def waiver_uses(waivers: Iterable[Waiver], results: Iterable[ClauseResult]) -> tuple[WaiverUse, ...]:
-    """What became of each waiver, in the configuration's order; raises `ConfigError`."""
+    """The effect of each waiver, in the configuration's order; raises `ConfigError`."""
     verdicts = {result.clause.id: result.verdict for result in results}
     named = [(_clause_of(waiver), waiver) for waiver in waivers]
     last = {name: index for index, (name, _) in enumerate(named)}
@@ -57,10 +57,14 @@ def waiver_uses(waivers: Iterable[Waiver], results: Iterable[ClauseResult]) -> t
 
 
 def waiver_notes(uses: Iterable[WaiverUse]) -> tuple[str, ...]:
-    """A sentence on each waiver that may be deleted. What could not be decided says nothing of a waiver."""
+    """A sentence on each waiver that may be deleted; an undecided clause's waiver is not among them."""
     return tuple(
         f"the waiver of {use.clause} ({use.reason}, until {use.expires}) "
-        + ("is followed by another of the same clause" if use.shadowed else "is not needed any more: the clause passed")
+        + (
+            "is replaced by a later one of the same clause"
+            if use.shadowed
+            else "is not needed any more: the clause passed"
+        )
         + "; delete it"
         for use in uses
         if use.needless

@@ -47,15 +47,15 @@ class Answer:
         """Whether the status is 4xx."""
         return self.status is not None and 400 <= self.status < 500
 
-    def was(self) -> str:
+    def describe_outcome(self) -> str:
         """What became of the request, to go on after "was": `answered 400 with 12 bytes`."""
         return (
             f"not answered ({self.failure} after {self.seconds:.1f} s)"
             if self.status is None
-            else f"answered {self.told()}"
+            else f"answered {self.describe_answer()}"
         )
 
-    def told(self) -> str:
+    def describe_answer(self) -> str:
         """What came, in a few words."""
         if self.status is None:
             return f"no answer ({self.failure} after {self.seconds:.1f} s)"

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from ringback import clock
 from ringback.deployment.errors import RateLimited
 
-__all__ = ["Patience", "TriggerRate", "retry_after"]
+__all__ = ["RetryAllowance", "TriggerRate", "retry_after"]
 
 
 class TriggerRate:
@@ -38,8 +38,8 @@ class TriggerRate:
         return self._tokens
 
 
-class Patience:
-    """What waiting for 429 may cost a run as a whole, in seconds; after that, a limit is one that never lets go."""
+class RetryAllowance:
+    """The seconds that a whole run may wait for 429; when they are spent, a 429 raises `RateLimited`."""
 
     FIRST_PAUSE = 0.5
     """Seconds to wait after a 429 without a readable Retry-After; doubled each time."""

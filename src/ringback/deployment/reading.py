@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MAX_BODY", "BodyDecoder", "Json", "read_json", "strings_in"]
+__all__ = ["MAX_BODY", "BodyDecoder", "Json", "decoded_text", "read_json", "strings_in"]
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of an answer, after decompression, beyond which reading stops."""
@@ -145,6 +145,11 @@ def strings_in(body: bytes) -> tuple[str, ...]:
     except (ValueError, RecursionError):
         found = re.findall(r'"([^"\\]*)"', body.decode("utf-8", "replace"))
     return tuple(dict.fromkeys(found))
+
+
+def decoded_text(body: bytes) -> str:
+    """A body's text as written, then its JSON strings as a reader decodes them, with real line breaks."""
+    return "\n".join([body.decode("utf-8", "replace"), *strings_in(body)])
 
 
 def _whole(digits: str) -> int | float:

@@ -23,7 +23,7 @@ from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
 from ringback.deployment.errors import Interrupted, NotSent, Unreachable
 from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
-from ringback.deployment.pace import Patience, TriggerRate, retry_after
+from ringback.deployment.pace import RetryAllowance, TriggerRate, retry_after
 from ringback.deployment.reading import BodyDecoder
 from ringback.deployment.tls import load_client_certificate
 
@@ -105,7 +105,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._silent_since = 0.0
         self.budget = budget
         self.rate = TriggerRate(config.budget.triggers_per_second)
-        self.patience = Patience(max(30.0, config.timing.settle))
+        self.retry_allowance = RetryAllowance(max(30.0, config.timing.settle))
         self.limits_without_end: list[Exchange] = []
         """The 429 answers without a readable Retry-After."""
         self._closed = asyncio.Event()
@@ -155,7 +155,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         if self._silent >= _SILENT_AFTER and clock.monotonic() - self._silent_since < _SILENCE_TIMEOUTS * self._timeout:
             raise Unreachable(f"the deployment has stopped answering: {self._silent} requests in a row timed out")
         while True:
-            await self._unless_closed(self.patience.open(endpoint))
+            await self._unless_closed(self.retry_allowance.open(endpoint))
             if endpoint.rstrip("/") != POLL_PATH and (intent.paced or attempt):
                 await self._unless_closed(self.rate.wait())
             response = await self._sent(request, body, intent)
@@ -166,7 +166,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 got = response.extensions["ringback"]
                 assert isinstance(got, Attempt)  # noqa: S101 - our own
                 self.limits_without_end.append(got.exchange)
-            self.patience.note(endpoint, asked, attempt)
+            self.retry_allowance.note(endpoint, asked, attempt)
             attempt += 1
 
     async def _sent(self, request: httpx.Request, body: bytes, intent: Intent) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""`python -m ringback.loadgen PLAN FILE embedded|deployment`: started by `run_load`, not by people."""
+"""`python -m ringback.loadgen`: a process of a load run. Started by `run_load`, not by people."""
 
 from gevent import monkey
 
@@ -8,4 +8,4 @@ import sys  # noqa: E402 - gevent takes over the standard library before anythin
 
 from ringback.loadgen.child import main  # noqa: E402
 
-sys.exit(main(sys.argv[1:]))
+sys.exit(main())

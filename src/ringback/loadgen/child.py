@@ -1,7 +1,7 @@
 """The processes in which a load run happens, without Locust's command line: alone, as a master, or as a worker.
 
-Each is told its task as an argument and its configuration by the environment. The one that conducts tells its progress
-as lines of JSON on standard output and writes its findings to the run's directory. All die with their parents.
+Each reads its task and its configuration from standard input. The one that controls the run writes its progress to
+standard output, as lines of JSON, and its findings to the run's directory. All die with their parents.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ from ringback.config import Config, ConfigError, load_config
 from ringback.deployment.access import dial_guard, protect
 from ringback.deployment.budget import CallBudget
 from ringback.interrupts import SIGNALS
-from ringback.loadgen.baseline import baseline_of
-from ringback.loadgen.conductor import Conductor
-from ringback.loadgen.crew import Crew, CrewError, LocalCrew, RemoteCrew, WorkerSide, fingerprint
-from ringback.loadgen.engine import LoadRun
-from ringback.loadgen.files import write_load
-from ringback.loadgen.gathering import Gathered
-from ringback.loadgen.plan import LoadPlan
-from ringback.loadgen.player import Player
-from ringback.loadgen.task import Task
-from ringback.loadgen.users import LoadUser
-from ringback.loadgen.windows import Windows
+from ringback.loadgen.distributed.distributed_runner import DistributedRunner, RunnerError
+from ringback.loadgen.distributed.protocol import fingerprint
+from ringback.loadgen.distributed.worker import Worker
+from ringback.loadgen.generator.controller import RunController
+from ringback.loadgen.generator.load_run import LoadRun
+from ringback.loadgen.generator.runner import LocalRunner, Runner
+from ringback.loadgen.generator.users import LoadUser
+from ringback.loadgen.generator.worker_run import WorkerRun
+from ringback.loadgen.judging.baseline import baseline_of
+from ringback.loadgen.judging.snapshot import LoadSnapshot
+from ringback.loadgen.process import command_line, instructions
+from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.loadgen.task import MasterAddress, Task, write_load
 from ringback.resources import load_path
 from ringback.rundir import put_output_behind_sink
 
@@ -46,127 +48,116 @@ _PATIENCE = 60.0
 """Seconds that a master waits for workers that it has started itself."""
 
 
-def main(arguments: list[str]) -> int:
-    """Do the task `arguments[0]`."""
+def main() -> int:
+    """Do the task that standard input names."""
+    received = json.loads(sys.stdin.buffer.readline())
     _die_with_parent()
     put_output_behind_sink()
     logging.basicConfig(level=logging.ERROR)
     gc.set_threshold(50_000, 20, 100)
-    task = Task.from_text(arguments[0])
-    config = load_config(environ=os.environ)
+    task, config = Task.from_plain(received["task"]), load_config(environ=received["configuration"])
     protect(config)
     if task.role == "worker":
         return _work(task, config)
-    return _conduct(task, config)
+    return _lead(task, config)
 
 
-def _conduct(task: Task, config: Config) -> int:
+def _lead(task: Task, config: Config) -> int:
+    """Control a run, alone or with workers."""
     plan = task.plan
-    assert plan is not None  # noqa: S101 - only workers go without
+    assert plan is not None  # noqa: S101 - only workers have none
     environment = Environment(user_classes=[_user_class(plan)], host=config.deployment.base_url)
     helpers: list[subprocess.Popen[bytes]] = []
-    conductors: list[Conductor] = []
+    controllers: list[RunController] = []
 
     def interrupt() -> None:
-        if conductors:
-            conductors[0].interrupt()
+        if controllers:
+            controllers[0].interrupt()
             return
         _say({"event": "end", "interrupted": True, "open_questions": [], "failed": "interrupted before the run began"})
         os._exit(0)
 
+    def report(figures: dict[str, Any], snapshot: LoadSnapshot) -> None:
+        section = snapshot.section()
+        figures = {**figures, "duration": plan.duration, **snapshot.progress(section)}
+        _say({"event": "progress", "figures": figures, "section": section})
+
     _at_signals(interrupt)
     try:
-        crew = _crew(task, config, plan, environment, helpers)
-    except (CrewError, ConfigError) as why:
+        runner = _runner(task, config, plan, environment, helpers)
+    except (RunnerError, ConfigError) as why:
         _say({"event": "end", "interrupted": False, "open_questions": [], "failed": str(why)})
         return 0
-    told = _Teller(plan)
-    conductor = Conductor(config, plan, crew, baseline=baseline_of(config), tell=told.tell)
-    conductors.append(conductor)
-    gathered = conductor.run()
-    section = gathered.section()
-    end = {"event": "end", "interrupted": conductor.interrupted, "open_questions": gathered.open_questions()}
+    controller = RunController(config, plan, runner, baseline=baseline_of(config), on_progress=report)
+    controllers.append(controller)
+    snapshot = controller.run()
+    section = snapshot.section()
+    end = {"event": "end", "interrupted": controller.interrupted, "open_questions": snapshot.open_questions()}
     try:
-        write_load(Path(task.directory), section, gathered.lines())
+        write_load(Path(task.directory), section, snapshot.lines())
     except OSError as error:
         _say({**end, "section": section, "unwritten": error.strerror or type(error).__name__})
     else:
         _say({**end, "section": section})
     for helper in helpers:
-        _let_go(helper)
+        _wait_for(helper)
     return 0
 
 
-def _crew(
+def _runner(
     task: Task, config: Config, plan: LoadPlan, environment: Environment, helpers: list[subprocess.Popen[bytes]]
-) -> Crew:
-    """Those who will play: this process, or workers, who are started here or come by themselves."""
+) -> Runner:
+    """This process, or workers, which are started here (and put into `helpers`) or connect by themselves."""
     if task.role == "alone":
-        run = _load_run(config, plan, environment, (0, 1), task.budget, "generator", relay=False)
+        run = LoadRun(config, dial_guard(config), environment, plan, CallBudget(task.budget), scheduled=True)
         gc.freeze()
-        return LocalCrew(Player(run), environment, plan.connections if plan.rate is None else 1)
+        return LocalRunner(WorkerRun(run), environment, plan.connections if plan.rate is None else 1)
 
-    def join(number: int) -> dict[str, Any]:
-        budget = None if task.budget is None else task.budget // plan.workers + (number < task.budget % plan.workers)
-        return {"plan": plan.to_plain(), "member": [number, plan.workers], "budget": budget}
-
-    def summon(port: int) -> None:
+    def spawn_workers(port: int) -> None:
         if task.role == "master":
             _say({"event": "waiting", "workers": plan.workers, "port": port})
             return
         for number in range(plan.workers):
-            errand = Task("worker", host="127.0.0.1", port=port, name=f"worker-{number + 1}")
-            helpers.append(_start(errand))
+            worker_task = Task("worker", address=MasterAddress("127.0.0.1", port), name=f"worker-{number + 1}")
+            helpers.append(_start(worker_task, config))
 
-    return RemoteCrew(
-        environment, task.host or "127.0.0.1", task.port, plan.workers, join, fingerprint(config),
-        windows=Windows(plan.steady), settle=config.timing.settle, patience=task.patience or _PATIENCE, summon=summon,
-    )  # fmt: skip
+    address = task.address or MasterAddress("127.0.0.1", 0, _PATIENCE)
+    return DistributedRunner(environment, config, plan, task.budget, address, spawn_workers)
 
 
 def _work(task: Task, config: Config) -> int:
-    """Join a master, and do what it says until it says that it is over."""
+    """Connect to a master, and carry out its orders until it lets this worker go."""
+    assert task.address is not None  # noqa: S101 - every worker has a master
     environment = Environment(host=config.deployment.base_url)
-    runs: list[LoadRun] = []
+    runs: list[WorkerRun] = []
 
-    def join(order: Mapping[str, Any]) -> Player:
-        plan = LoadPlan(**order["plan"])
-        number, members = order["member"]
+    def begin(announced: Mapping[str, Any]) -> None:
+        plan = LoadPlan(**announced["plan"])
         environment.user_classes[:] = [_user_class(plan)]
-        runs.append(_load_run(config, plan, environment, (number, members), order["budget"], task.name, relay=True))
+        run = worker.new_run(config, fingerprint(config), task.name, scheduled=True)
         gc.freeze()
-        return Player(runs[0])
+        runs.append(run)
 
-    # Ctrl-C in a terminal reaches everybody; when a run ends is for the master to say. A worker that no master has
-    # called yet has nothing to wait for.
+    # Ctrl-C in a terminal reaches all processes, but the master decides when a run ends. A worker without a run has
+    # nothing to wait for.
     _at_signals(lambda: runs or os._exit(0))
-    side = WorkerSide(environment, task.host, task.port, name=task.name, fingerprint=fingerprint(config), join=join)
-    while not side.over.wait(1.0):
-        if side.forsaken:
+    worker = Worker(environment.create_worker_runner(task.address.host, task.address.port), on_begin=begin)
+    while not worker.dismissed.wait(1.0):
+        if worker.master_lost:
             for run in runs:
-                run.stop()
-                run.abandon()
+                run.finish(hurry=True)
+                run.wait()
             _say({"event": "end", "failed": "the master fell silent"})
             return 0
-    _say({"event": "end", "failed": side.sent_home_for})
+    _say({"event": "end", "failed": worker.dismissed_because})
     return 0
 
 
 def _at_signals(react: Callable[[], object]) -> None:
-    """React to signals that ask for an end, from now on; those that came before were held back by whoever began."""
+    """React to signals that ask for an end, from now on; the parent has blocked those that came before."""
     for number in SIGNALS:
         gevent.signal_handler(number, react)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-
-
-def _load_run(
-    config: Config, plan: LoadPlan, environment: Environment, member: tuple[int, int], budget: int | None, name: str,
-    *, relay: bool,
-) -> LoadRun:  # fmt: skip
-    return LoadRun(
-        config, dial_guard(config), environment, scenario=plan.what, seed=plan.seed, budget=CallBudget(budget),
-        member=member, name=name, steady=plan.steady, relay=relay,
-    )  # fmt: skip
 
 
 def _user_class(plan: LoadPlan) -> type[LoadUser]:
@@ -177,26 +168,17 @@ def _user_class(plan: LoadPlan) -> type[LoadUser]:
     return user
 
 
-class _Teller:
-    """Tells the parent how far the run is, and all that is known so far, should this process be killed."""
-
-    def __init__(self, plan: LoadPlan) -> None:
-        self._plan = plan
-
-    def tell(self, figures: dict[str, Any], gathered: Gathered) -> None:
-        section = gathered.section()
-        figures = {**figures, "duration": self._plan.duration, **gathered.progress(section)}
-        _say({"event": "progress", "figures": figures, "section": section})
+def _start(task: Task, config: Config) -> subprocess.Popen[bytes]:
+    helper = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        command_line(task), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    assert helper.stdin is not None  # noqa: S101 - it was asked for
+    helper.stdin.write(instructions(task, config))
+    helper.stdin.flush()
+    return helper
 
 
-def _start(task: Task) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", "ringback.loadgen", task.to_text()],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
-def _let_go(helper: subprocess.Popen[bytes]) -> None:
+def _wait_for(helper: subprocess.Popen[bytes]) -> None:
     if helper.stdin is not None:
         helper.stdin.close()
     try:
@@ -214,7 +196,7 @@ def _say(line: Mapping[str, Any]) -> None:
 
 
 def _die_with_parent() -> None:
-    """Standard input is a pipe that only the parent holds: when it ends, so do we, even from within a dead loop."""
+    """Exit when standard input ends, even from within an endless loop: only the parent holds its other end."""
     start_thread = monkey.get_original("_thread", "start_new_thread")
     read, leave = os.read, os._exit
 

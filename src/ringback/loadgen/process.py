@@ -1,4 +1,4 @@
-"""The child process of a load run, seen from its parent: started, listened to, interrupted, not waited for in vain."""
+"""The child process of a load run, seen from its parent: it is started, listened to, interrupted, and ended in time."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from ringback.interrupts import SIGNALS, answering
 from ringback.loadgen.task import Task
 from ringback.rundir import SINK, write_whole
 
-__all__ = ["Ended", "LoadProcess"]
+__all__ = ["Ended", "LoadProcess", "command_line", "instructions"]
 
 LOG_FILE = "load.log"
-"""What the child had to say on standard error, redacted; written only if it said something."""
+"""What the child wrote to standard error, redacted; written only if there is anything."""
 
 _GRACE = 30.0
-"""Seconds beyond a run's longest course that the child has to start and to end."""
+"""Seconds that the child has to start and to end, beside the run itself."""
 _INTERRUPT_GRACE = 10.0
-"""Seconds that an interrupted child has to tell what it saw."""
+"""Seconds that an interrupted child has to report what it saw."""
 
 
 @dataclass(slots=True)
 class Ended:
-    """How the child ended and what it told."""
+    """How the child ended, and what it reported."""
 
     interrupted: bool = False
     failure: str | None = None
@@ -45,11 +45,21 @@ class Ended:
     open_questions: tuple[str, ...] = ()
     last_section: dict[str, Any] | None = None
     unwritten: str | None = None
-    """Why the child could not leave its files in the run's directory; None if it did."""
+    """Why the child could not write its files into the run's directory; None if it did."""
+
+
+def command_line(task: Task) -> list[str]:
+    """The command that starts a process of a load run."""
+    return [sys.executable, "-m", "ringback.loadgen", *task.arguments]
+
+
+def instructions(task: Task, config: Config) -> bytes:
+    """What that process reads from standard input; it ends when its standard input does."""
+    return json.dumps({"task": task.to_plain(), "configuration": as_environment(config)}).encode() + b"\n"
 
 
 class LoadProcess:
-    """Does a task in a child process; the access token travels in its environment, never in its arguments."""
+    """Does a task in a child process, which gets task and configuration (access token included) by standard input."""
 
     def __init__(self, config: Config, task: Task, directory: Path) -> None:
         self.config = config
@@ -59,13 +69,13 @@ class LoadProcess:
 
     def follow(self, on_progress: Callable[[Mapping[str, Any]], None] | None) -> Ended:
         """Start the child and stay with it to its end; it is gone when this returns or raises."""
-        # Signals wait, also in the child, which inherits that, until it can say what they mean.
+        # Signals wait until the child, which inherits the mask, is ready to react to them.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "ringback.loadgen", self.task.to_text()],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                env=self._environment(), start_new_session=True,
+                command_line(self.task), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env={name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")},
+                start_new_session=True,
             )  # fmt: skip
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -77,6 +87,7 @@ class LoadProcess:
         try:
             for reader in readers:
                 reader.start()
+            self._instruct(child)
             with answering(lines.put):
                 ended = self._listen(child, lines, on_progress)
         finally:
@@ -92,16 +103,22 @@ class LoadProcess:
             self._write_log()
         return ended
 
+    def _instruct(self, child: subprocess.Popen[bytes]) -> None:
+        assert child.stdin is not None  # noqa: S101 - it was asked for
+        with contextlib.suppress(BrokenPipeError):  # a child that died at once is noticed by its exit code
+            child.stdin.write(instructions(self.task, self.config))
+            child.stdin.flush()
+
     def _listen(
         self,
         child: subprocess.Popen[bytes],
         lines: queue.SimpleQueue[bytes | int | None],
         on_progress: Callable[[Mapping[str, Any]], None] | None,
     ) -> Ended:
-        """Take in what the child says, and the signals that ask for an end (their count), each as it comes."""
+        """Take in the child's lines, and signals that ask for an end (their count), each as it comes."""
         deadline = clock.monotonic() + self._longest()
         ended = Ended()
-        told_the_end = False
+        has_ended = False
         while True:
             try:
                 line = lines.get(timeout=max(0.0, deadline - clock.monotonic()))
@@ -121,7 +138,7 @@ class LoadProcess:
                 continue
             message = json.loads(line)
             if message["event"] == "end":
-                told_the_end = True
+                has_ended = True
                 ended.open_questions = tuple(message.get("open_questions", ()))
                 ended.interrupted = ended.interrupted or message.get("interrupted", False)
                 ended.failure = message.get("failed")
@@ -132,7 +149,7 @@ class LoadProcess:
                 if on_progress is not None:
                     on_progress({**message["figures"], "section": message["section"]})
         code = child.wait()
-        if code != 0 or not told_the_end:
+        if code != 0 or not has_ended:
             ended.failure = self._cause(code)
         return ended
 
@@ -141,19 +158,15 @@ class LoadProcess:
         plan, timing = self.task.plan, self.config.timing
         if plan is None:
             return 365 * 86_400.0
-        course = plan.delay + plan.duration + timing.settle + timing.delivery + 4 * timing.request
+        longest = plan.delay + plan.duration + timing.settle + timing.delivery + 4 * timing.request
         searching = 20 * timing.request if plan.what.searches else 0.0
-        return course + 2 * self.config.load.poll_interval + searching + self.task.patience + _GRACE
+        patience = 0.0 if self.task.address is None else self.task.address.patience
+        return longest + 2 * self.config.load.poll_interval + searching + patience + _GRACE
 
     def _cause(self, code: int) -> str:
         cause = f"it was killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         last = redactor_for(self.config).clean(self._said[-1])[:200] if self._said else ""
         return f"the load generator died ({cause}){': ' + last if last else ''}"
-
-    def _environment(self) -> dict[str, str]:
-        """Ours, without what would change the configuration or Locust, and the run's configuration."""
-        kept = {name: value for name, value in os.environ.items() if not _changes_a_run(name)}
-        return {**kept, **as_environment(self.config)}
 
     def _hear(self, line: bytes | None) -> None:
         if line is not None:
@@ -164,10 +177,6 @@ class LoadProcess:
             text = redactor_for(self.config).clean("\n".join(self._said))
             with contextlib.suppress(OSError):  # a log that finds no room must not cost the run's result
                 write_whole(self.directory / LOG_FILE, SINK.document(text + "\n"))
-
-
-def _changes_a_run(name: str) -> bool:
-    return name.startswith("LOCUST_") or (name.startswith("RINGBACK_") and ("__" in name or name.endswith("_WAIVERS")))
 
 
 def _read_lines(stream: IO[bytes], put: Callable[[bytes | None], object]) -> None:

@@ -1,6 +1,6 @@
 """`run_load`: a load run from the outside. It happens in child processes; this side never imports gevent or Locust.
 
-What lives here: checks before anything is sent, and what is made of the child's answer, or of its lack.
+What lives here: checks before anything is sent, and the outcome, with or without a result from the child.
 """
 
 from __future__ import annotations
@@ -11,36 +11,48 @@ from pathlib import Path
 from typing import Any
 
 from ringback.config import Config, ConfigError
-from ringback.loadgen.baseline import baseline_of, unlike
-from ringback.loadgen.files import LOAD_FILE, WINDOWS_FILE, write_load
-from ringback.loadgen.limits import evaluate
-from ringback.loadgen.plan import LoadOutcome, LoadPlan
+from ringback.contract.verdict import LimitResult
+from ringback.loadgen.judging.baseline import baseline_of, unlike
+from ringback.loadgen.judging.limits import evaluate
+from ringback.loadgen.metrics.section import empty_section
 from ringback.loadgen.process import Ended, LoadProcess
-from ringback.loadgen.scenarios import SCENARIOS
-from ringback.loadgen.section import empty_section
-from ringback.loadgen.task import Role, Task
+from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.loadgen.schedule.scenarios import SCENARIOS
+from ringback.loadgen.task import (
+    LOAD_FILE,
+    MASTER_PORT,
+    WINDOWS_FILE,
+    MasterAddress,
+    Role,
+    Task,
+    write_load,
+)
 
-__all__ = ["Meeting", "check_before", "check_budget", "join_master", "run_load"]
+__all__ = ["MASTER_PORT", "LoadOutcome", "MasterAddress", "check_before", "check_budget", "join_master", "run_load"]
 
 Progress = Callable[[Mapping[str, Any]], None]
-MASTER_PORT = 5557
-"""Locust's own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
-    """Where a master and its workers meet."""
+class LoadOutcome:
+    """What a load run found out."""
 
-    host: str
-    port: int = MASTER_PORT
-    patience: float = 300.0
-    """Seconds that a master waits for its workers."""
+    section: dict[str, Any]
+    """The `load` section of `verdict.json`."""
+    limits: tuple[LimitResult, ...]
+    open_questions: tuple[str, ...]
+    """Reasons why the run is inconclusive: unreachable, budget spent, generator limited, cut short."""
+    interrupted: bool
+    accepted: int
+    """Calls that the deployment accepted."""
+    unwritten: tuple[str, ...] = ()
+    """Files of the run's directory that could not be written, with the reason."""
 
 
 def check_budget(config: Config, *, embedded: bool) -> int | None:
-    """Calls that a load run may place; None (as many as it likes) on the embedded deployment alone.
+    """Calls that a load run may place; None (no limit) on the embedded deployment only.
 
-    Raises `ConfigError` where a deployment of somebody's is to be loaded and no budget is set.
+    Raises `ConfigError` if a real deployment is to be loaded and no budget is set.
     """
     budget = config.load.budget_calls
     if budget is None and not embedded:
@@ -52,7 +64,7 @@ def check_budget(config: Config, *, embedded: bool) -> int | None:
 
 
 def check_before(config: Config, scenario: str, *, embedded: bool) -> int | None:
-    """All that can be wrong with a configuration for a load run; the budget. Raises `ConfigError`; sends nothing."""
+    """Check a configuration for a load run, and return the budget. Raises `ConfigError`; sends nothing."""
     baseline_of(config)
     if SCENARIOS[scenario].delivery == "always" and config.result_destination is None:
         raise ConfigError(
@@ -68,27 +80,23 @@ def run_load(
     directory: Path,
     *,
     embedded: bool,
-    meeting: Meeting | None = None,
+    master_address: MasterAddress | None = None,
     on_progress: Progress | None = None,
 ) -> LoadOutcome:
-    """Load the deployment as planned and account for every call; section and windows are left in `directory` too.
+    """Load the deployment as planned and account for every call; write section and windows into `directory` too.
 
-    With a `meeting`, the workers come by themselves and meet this process there. Ctrl-C ends the run early with what
-    was seen; a second one ends it at once. A child that dies or hangs makes the outcome an open question, with what it
-    told last. `on_progress` is called about twice a second with `phase`, `seconds`, `duration`, `scheduled`, `sent`,
-    `accepted`, `final`, `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms` and `section`, all that is known.
-    Raises `ConfigError` before anything is sent, if the configuration is not fit for it.
+    With a `master_address`, workers start by themselves and connect to this process there. Ctrl-C ends the run early
+    and reports what was seen; a second one ends it at once. If the child dies or hangs, the outcome is inconclusive and
+    has the child's last report. `on_progress` is called about twice a second with `phase`, `seconds`, `duration`,
+    `scheduled`, `sent`, `accepted`, `final`, `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms`, and with
+    all that is known as `section`. Raises `ConfigError` before anything is sent if the configuration does not fit.
     """
     budget = check_before(config, plan.scenario, embedded=embedded)
     directory.mkdir(parents=True, exist_ok=True)
     for left_over in (LOAD_FILE, WINDOWS_FILE):
         (directory / left_over).unlink(missing_ok=True)
-    role: Role = "master" if meeting is not None else "alone" if plan.workers == 1 else "company"
-    task = Task(
-        role, plan, str(directory), budget,
-        host="" if meeting is None else meeting.host, port=0 if meeting is None else meeting.port,
-        patience=0.0 if meeting is None else meeting.patience,
-    )  # fmt: skip
+    role: Role = "master" if master_address is not None else "alone" if plan.workers == 1 else "local-workers"
+    task = Task(role, plan, str(directory), budget, address=master_address)
     ended = LoadProcess(config, task, directory).follow(on_progress)
     section, questions = _settled(plan, directory, ended)
     baseline = baseline_of(config)
@@ -104,14 +112,14 @@ def run_load(
     )
 
 
-def join_master(config: Config, meeting: Meeting, name: str, directory: Path) -> Ended:
-    """Be a worker: join a master, do what it says, and return when it says that the run is over."""
-    task = Task("worker", directory=str(directory), host=meeting.host, port=meeting.port, name=name)
+def join_master(config: Config, master_address: MasterAddress, name: str, directory: Path) -> Ended:
+    """Be a worker: connect to a master, carry out its orders, and return when it lets the worker go."""
+    task = Task("worker", directory=str(directory), address=master_address, name=name)
     return LoadProcess(config, task, directory).follow(None)
 
 
 def _settled(plan: LoadPlan, directory: Path, ended: Ended) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The child's section, or the last that it told if it did not come to its end."""
+    """The child's section and open questions; the last that it reported if it did not come to its end."""
     section = ended.last_section or empty_section(plan)
     if ended.failure is None and ended.last_section is not None:
         return section, ended.open_questions
@@ -120,4 +128,4 @@ def _settled(plan: LoadPlan, directory: Path, ended: Ended) -> tuple[dict[str, A
     except OSError as error:
         ended.unwritten = error.strerror or type(error).__name__
     reason = ended.failure or "the load generator ended without a result"
-    return section, (f"{reason}; what is told is what was known before", *ended.open_questions)
+    return section, (f"{reason}; the report shows what was known before", *ended.open_questions)

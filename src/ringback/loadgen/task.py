@@ -1,17 +1,36 @@
-"""What one of a load run's processes is told to do. Values only."""
+"""What passes between a load run's processes: the task that one is given, and the files that it leaves. Values only."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal, Self
 
-from ringback.loadgen.plan import LoadPlan
+from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.rundir import SINK, write_whole
 
-__all__ = ["Role", "Task"]
+__all__ = ["LOAD_FILE", "MASTER_PORT", "WINDOWS_FILE", "MasterAddress", "Role", "Task", "write_load"]
 
-Role = Literal["alone", "company", "master", "worker"]
-"""Alone; with workers that it starts itself; with workers that come by themselves; as such a worker."""
+LOAD_FILE = "load.json"
+"""The load section, as `verdict.json` has it."""
+WINDOWS_FILE = "load_windows.ndjson"
+"""A line for each window of the run."""
+MASTER_PORT = 5557
+"""Locust's own."""
+
+Role = Literal["alone", "local-workers", "master", "worker"]
+"""Alone; with workers that it starts itself; with workers that connect by themselves; such a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class MasterAddress:
+    """Where a master listens, and its workers connect."""
+
+    host: str
+    port: int = MASTER_PORT
+    patience: float = 300.0
+    """Seconds that a master waits for its workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +42,35 @@ class Task:
     directory: str = ""
     """The run's directory."""
     budget: int | None = None
-    """Calls that may be accepted in all; None: no bound (an embedded sandbox)."""
-    host: str = ""
-    """Where the master listens: of its own addresses for a master, the master's for a worker."""
-    port: int = 0
+    """Calls that may be accepted in all; None: no limit (an embedded sandbox)."""
+    address: MasterAddress | None = None
+    """Of a master and its workers."""
     name: str = ""
     """What a worker is called in reports."""
-    patience: float = 0.0
-    """Seconds that a master waits for its workers."""
 
-    def to_text(self) -> str:
-        """The task as one line of JSON."""
-        plain: dict[str, Any] = asdict(self)
-        return json.dumps(plain)
+    @property
+    def arguments(self) -> list[str]:
+        """Arguments for the child's command line, for people who list processes; the child does not read them."""
+        return [self.role, self.name or self.directory]
+
+    def to_plain(self) -> dict[str, Any]:
+        """The task in JSON's types."""
+        return asdict(self)
 
     @classmethod
-    def from_text(cls, text: str) -> Self:
-        """The task that `to_text` wrote."""
-        plain = json.loads(text)
-        plan = plain.pop("plan")
-        return cls(plan=None if plan is None else LoadPlan(**plan), **plain)
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """The task that `to_plain` gave."""
+        plan, address = plain["plan"], plain["address"]
+        return cls(
+            **{
+                **plain,
+                "plan": None if plan is None else LoadPlan(**plan),
+                "address": None if address is None else MasterAddress(**address),
+            }
+        )
+
+
+def write_load(directory: Path, section: Mapping[str, Any], lines: Iterable[Mapping[str, Any]] = ()) -> None:
+    """Write both files, each in one step, the section first. Raises OSError."""
+    write_whole(directory / LOAD_FILE, SINK.json(section, indent=2))
+    write_whole(directory / WINDOWS_FILE, SINK.json_lines(lines))

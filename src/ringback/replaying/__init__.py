@@ -1,11 +1,11 @@
-"""Sending one recorded exchange again: reading it back, restoring what redaction took out, judging what comes.
+"""Sending one recorded exchange again: read it back, restore what redaction removed, send it, judge the new answer.
 
-What travels, travels by `ringback.deployment`: the dial guard, the budget and redaction stand here as everywhere.
+`ringback.deployment` sends it: dial guard, budget and redaction apply as everywhere.
 """
 
 from __future__ import annotations
 
-from ringback.replaying.judging import Judgement, Seen, Standing, judge_again
+from ringback.replaying.judging import Judgement, ReplayOutcome, Seen, judge_again
 from ringback.replaying.recorded import CannotReplay, Cited, RecordedRun, read_recorded
 from ringback.replaying.restoring import Restored, restore
 from ringback.replaying.sending import send_again
@@ -15,9 +15,9 @@ __all__ = [
     "Cited",
     "Judgement",
     "RecordedRun",
+    "ReplayOutcome",
     "Restored",
     "Seen",
-    "Standing",
     "judge_again",
     "read_recorded",
     "restore",

@@ -24,12 +24,12 @@ _CUT = re.compile(r"… \[\d+ bytes in all\]\Z")
 
 
 class CannotReplay(Exception):
-    """An exchange can't be sent again, and what to do instead: `problem; mend`. Nothing was sent."""
+    """An exchange cannot be sent again. The message is `problem; fix`. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A clause that cites an exchange, with the words of the finding."""
+    """A clause that cites an exchange as evidence, with the texts of the finding."""
 
     clause: Clause
     verdict: str
@@ -40,7 +40,7 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """What a run recorded of its exchanges, and what it made of them."""
+    """The exchanges that a run recorded, and the clauses that cite them."""
 
     base_url: str
     embedded: bool
@@ -50,7 +50,7 @@ class RecordedRun:
     cited: Mapping[int, tuple[Cited, ...]]
 
     def find(self, evidence: str) -> Exchange:
-        """The exchange of a number, or the smallest request that a clause's evidence shows; raises `CannotReplay`."""
+        """The exchange with this number, or a clause's evidence with the smallest request; raises `CannotReplay`."""
         if evidence.isascii() and evidence.isdigit():
             exchange = self.exchanges.get(int(evidence[:9]))
             if exchange is None:
@@ -59,16 +59,16 @@ class RecordedRun:
             return exchange
         name = evidence.upper()
         if name not in CLAUSES:
-            raise CannotReplay(f"{evidence} is neither an exchange's number nor a clause; verdict.json has both")
+            raise CannotReplay(f"{evidence} is neither the number of an exchange nor a clause; verdict.json lists both")
         found = [
             self.exchanges[n] for n, all_of_it in self.cited.items() if any(c.clause.id == name for c in all_of_it)
         ]
         if not found:
-            raise CannotReplay(f"no exchange is evidence on {name} in this run; name one by its number")
+            raise CannotReplay(f"no exchange in this run is evidence on {name}; choose one by its number")
         return min(found, key=lambda exchange: exchange.request_bytes)
 
     def unique_ids(self, but: int | None = None) -> frozenset[str]:
-        """The UniqueIds that the run's triggers were given, those of exchange `but` left out."""
+        """The UniqueIds in answers to the run's triggers, without that of exchange `but`."""
         found = set()
         for number, exchange in self.exchanges.items():
             if number != but and endpoint_of(exchange, self.base_url) == TRIGGER_PATH:
@@ -98,12 +98,12 @@ def read_recorded(directory: Path, run: SavedRun) -> RecordedRun:
 
 
 def endpoint_of(exchange: Exchange, base_url: str) -> str:
-    """The path of a request beneath the base URL: one of the two endpoints, or something else."""
+    """The path of a request below the base URL: one of the two endpoints, or another path."""
     return urlsplit(exchange.url).path.removeprefix(urlsplit(base_url).path.rstrip("/"))
 
 
 def answer_of(exchange: Exchange, base_url: str) -> Answer:
-    """A recorded answer as clauses look at it. Its text is as it was kept: redacted, and cut if it was long."""
+    """A recorded answer in the form that checks read. Its text is as recorded: redacted, and cut if it was long."""
     body = exchange.response_body.encode("utf-8", "surrogatepass")
     fields = (exchange, 0.0, exchange.seconds, exchange.status, None, body, exchange.failure)
     if exchange.status is not None:
@@ -115,7 +115,7 @@ def answer_of(exchange: Exchange, base_url: str) -> Answer:
 
 
 def is_cut(exchange: Exchange) -> bool:
-    """Whether only the beginning of the answer was kept."""
+    """Whether only the beginning of the answer was recorded."""
     return _CUT.search(exchange.response_body) is not None
 
 

@@ -1,8 +1,8 @@
-"""Putting back what redaction took out of a request, from the configuration; or saying that it can't be done.
+"""Restoring what redaction removed from a request, from the configuration, if that is possible.
 
-A request is sent again only if what is sent is what was sent, but for the access token, which is the current one. That
-is shown by its length: each request was recorded with the number of bytes that it had. What redaction has replaced by
-a mark that stands for more than one text (`<number>`, a part of the token) is not guessed.
+A request is sent again only if it is the recorded one, apart from the access token, which is the current one. Ringback
+checks the restored request against its recorded length. A mark that may stand for several texts (`<number>`, a part of
+the token) cannot be restored.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _MARK: Final = re.compile(
     r"|<(?P<lost>number|e-mail|personal)>"
 )
 _PERSON = {"<name>": "Ada Tester", "<email>": "ada.tester@example.com"}
-"""What the suite's own triggers say of the person called, and what redaction leaves of it."""
+"""Marks of redaction -> what the suite's own triggers have there."""
 _PERSON_MARK = re.compile(r'("(?:EndUser|Name|Email)":\s?")(<name>|<email>)(?=")')
 _PHONE_MARK = re.compile(r'"Phone":\s?"<phone>"')
 _TOKEN_VALUE = re.compile(r'("AccessToken":\s?)"(?:[^"\\]|\\.)*"')
-_WRONG_TOKEN = re.compile(r"\bthe access token (.+?)(?:, once more|, as a control)?$")
+_WRONG_TOKEN = re.compile(r"\bthe access token (.+?)(?:, sent again|, as a control)?$")
 _OWN_HEADERS = frozenset({"host", "content-length", "connection", "transfer-encoding"})
-"""Headers that are made anew for each sending."""
+"""Headers that the client sets for each request."""
 _ALIKE = 3
-"""Requests of the run that must differ by as many bytes, before a token of another length is taken for the reason."""
+"""Requests of the run that must differ by the same number of bytes to show that the token has another length now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,72 +52,72 @@ class Restored:
     method: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
-    told: tuple[str, ...] = ()
-    """What was put back, for the reader."""
+    restored: tuple[str, ...] = ()
+    """What was restored, for the reader."""
 
     @property
     def is_poll(self) -> bool:
-        """Whether it asks for results; anything else may place a call."""
+        """Whether it is a poll; anything else may place a call."""
         return self.path == POLL_PATH
 
 
 def restore(run: RecordedRun, exchange: Exchange, config: Config) -> Restored:
-    """The request of an exchange as it was sent, but for the token; raises `CannotReplay`."""
+    """The request of an exchange as it was sent, apart from the token; raises `CannotReplay`."""
     path = endpoint_of(exchange, run.base_url)
     if path not in {TRIGGER_PATH, POLL_PATH} or not exchange.url.endswith(path):
         raise CannotReplay("it went to neither of the two endpoints; use the curl line in verdict.json")
-    told: Counter[str] = Counter()
-    text = _body(exchange, config, told)
+    restored: Counter[str] = Counter()
+    text = _body(exchange, config, restored)
     body = _bytes(text)
     if len(body) != exchange.request_bytes and not _another_token(run, exchange, config, len(body)):
         raise CannotReplay(
-            f"what was kept of its body makes {len(body)} bytes, and {exchange.request_bytes} were sent: it was cut, "
-            "is not text, or holds something personal; check its clause anew with --clause and the run's --seed"
+            f"its restored body has {len(body)} bytes, but {exchange.request_bytes} were sent: it was cut, is not "
+            "text, or holds personal data; check its clause again with --clause and the run's --seed"
         )
     headers = tuple(
-        (_marks(name, config, told), _marks(value, config, told))
+        (_marks(name, config, restored), _marks(value, config, restored))
         for name, value in exchange.request_headers
         if name.lower() not in _OWN_HEADERS
     )
-    return Restored(path, exchange.method, headers, body, tuple(told))
+    return Restored(path, exchange.method, headers, body, tuple(restored))
 
 
-def _body(exchange: Exchange, config: Config, told: Counter[str]) -> str:
+def _body(exchange: Exchange, config: Config, restored: Counter[str]) -> str:
     text = exchange.request_body
     wrong = _WRONG_TOKEN.search(exchange.purpose)
     make = near_miss_tokens().get(wrong[1]) if wrong else None
     if make is not None:
-        # Redaction finds the token in any case and within other text, so the mark does not say which it was.
+        # Redaction marks tokens in any letter case and within other text alike, so the purpose decides which it was.
         near = json.dumps(make(_token(config)), ensure_ascii=False)
         text = _TOKEN_VALUE.sub(lambda match: match[1] + near, text)
-        told[f"the access token, {wrong[1]}" if wrong else ""] += 1
+        restored[f"the access token, {wrong[1]}" if wrong else ""] += 1
     if _PHONE_MARK.search(text):
-        raise CannotReplay("its EndUser's Phone was redacted, and is no line by itself; check its clause anew")
+        raise CannotReplay("its EndUser's Phone was redacted and is not a line; check its clause again")
     text = _PERSON_MARK.sub(lambda match: match[1] + _PERSON[match[2]], text)
-    return _marks(text, config, told)
+    return _marks(text, config, restored)
 
 
-def _marks(text: str, config: Config, told: Counter[str]) -> str:
-    """The text with each mark replaced by what it stands for."""
+def _marks(text: str, config: Config, restored: Counter[str]) -> str:
+    """The text with each mark replaced by its value."""
     lines = config.lines.configured
 
     def value(mark: re.Match[str]) -> str:
         if mark["token"]:
-            told["the access token"] += 1
+            restored["the access token"] += 1
             return _token(config)
         if mark["near"]:
             make = near_miss_tokens().get(mark["near"])
             if make is None:
-                raise CannotReplay(f"it holds {mark[0]}, which this version does not know; check its clause anew")
-            told[f"the access token, {mark['near']}"] += 1
+                raise CannotReplay(f"it holds {mark[0]}, which this version does not know; check its clause again")
+            restored[f"the access token, {mark['near']}"] += 1
             return json.dumps(make(_token(config)), ensure_ascii=False)[1:-1]
         if name := (mark["line"] or mark["bare"] or "").lower():
             number = lines.get(name)
             if number is None or (mark["bare"] and not number.startswith("+")):
-                raise CannotReplay(f"it dials the line {name}, which is not configured so; set lines.{name}")
-            told[f"the line {name}"] += 1
+                raise CannotReplay(f"it dials the line {name}, which is not configured in this form; set lines.{name}")
+            restored[f"the line {name}"] += 1
             return number if mark["line"] else number[1:]
-        raise CannotReplay(f"it held a value of which only {mark[0]} was kept; check its clause anew")
+        raise CannotReplay(f"it held a value that was recorded as {mark[0]}; check its clause again")
 
     return _MARK.sub(value, text)
 
@@ -134,9 +134,9 @@ def _bytes(text: str) -> bytes:
 
 
 def _another_token(run: RecordedRun, exchange: Exchange, config: Config, length: int) -> bool:
-    """Whether a body has another length for no other reason than that the token has one now.
+    """Whether a body has another length only because the token has another length now.
 
-    If so, requests of the same run with the same marks differ by as many bytes.
+    Then other requests of the run with the same marks differ by the same number of bytes.
     """
     marks = _secrets_in(exchange)
     if TOKEN_LABEL not in marks:

@@ -1,4 +1,4 @@
-"""Sending a restored request, once, by the same client, guard and budget as every other request."""
+"""Sending a restored request once, with the client, guard and budget of every other request."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ringback.replaying.restoring import Restored
 __all__ = ["send_again"]
 
 _CALLS = 1
-"""A replay never places more than this."""
+"""Calls that a replay may place."""
 
 
 def send_again(config: Config, restored: Restored, purpose: str, file: Path) -> tuple[Answer, int]:
-    """Send the request once and record the exchange in `file`; the answer, and how many calls may have been placed.
+    """Send the request once and record it in `file`; returns the answer and how many calls it may have placed.
 
-    Raises `ExchangeError` where there is nothing to judge: the guard refused it (`StrangerRefused`), no connection
-    could be made, a rate limit never let go.
+    Raises `ExchangeError` if there is no answer to judge: the guard refused the request (`StrangerRefused`), no
+    connection was made, or a rate limit did not end.
     """
     return asyncio.run(_send(config, restored, purpose, file))
 

@@ -52,6 +52,10 @@ class SandboxSettings:
     """How many calls ring at once; further calls wait."""
     queued_delivery_seconds: float = 1.0
     """Pause between two deliveries of queued results."""
+    settle_limit_seconds: float = 30.0
+    """How long clients allow from trigger to final state, and `delivery_limit_seconds` from there to an immediate
+    result: faults of lateness exceed these limits, dialects come near them."""
+    delivery_limit_seconds: float = 5.0
     keep_finished_seconds: float = 3600.0
     keep_finished_calls: int = 100_000
     seed: int | None = None

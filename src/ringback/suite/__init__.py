@@ -1,1 +1,1 @@
-"""What the contract suite is made of: probes and the campaign that sends them, the watch over calls, pytest."""
+"""The contract suite's machinery: probes, the campaign that sends them, the watch over calls, the pytest plugin."""

@@ -1,8 +1,8 @@
 """The campaign: every trigger that the selected tests declare, sent early and together.
 
-Order: a valid trigger that the deployment accepts (the baseline); what must be accepted; sixteen at once; what must be
-refused and what may be either. A probe that is not treated as expected is looked into on the spot, while the
-circumstances are the same: a control without its peculiarity, and once more by itself.
+Order: a valid trigger that the deployment accepts (the baseline); triggers that must be accepted; sixteen at once;
+triggers that must be refused or may be either. A valid probe that is refused gets its controls at once, while the
+circumstances are the same: the trigger without its change, then the probe again by itself.
 """
 
 from __future__ import annotations
@@ -14,28 +14,29 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ringback.config import Config
+from ringback.contract.checks import seems_accepted
 from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
 from ringback.deployment.errors import Interrupted
 from ringback.receiver import Delivery, Receiver
-from ringback.suite.baseline import BASELINE, FALLBACKS, Fallback
 from ringback.suite.calls import Call, Calls
-from ringback.suite.drafts import Draft, DraftMaker
+from ringback.suite.calls.watch import Watch
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
-from ringback.suite.sendings import Burst, Outcome
-from ringback.suite.watch import Watch
+from ringback.suite.probes.baseline import BASELINE, FALLBACKS, Fallback
+from ringback.suite.probes.drafts import Draft, DraftMaker
+from ringback.suite.probes.outcome import Burst, Outcome
 
 __all__ = ["AT_ONCE", "Campaign"]
 
 AT_ONCE = 16
-"""Triggers, and polls, that the contract has a deployment take at once."""
+"""Triggers, and polls, that a deployment must take at once."""
 _TOGETHER = 4
-"""Probes under way at a time: few enough not to be a load."""
+"""Probes under way at a time."""
 _ENOUGH = 2
-"""Triggers accepted that should not be, after which a clause is broken beyond doubt."""
+"""Invalid triggers accepted for one clause, after which no more are sent for it."""
 
 
 class Campaign:
-    """Sends probes and keeps their outcomes. Belongs to one event loop."""
+    """Sends probes and records their outcomes. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -60,6 +61,8 @@ class Campaign:
         """The first valid trigger that was accepted; None if none was."""
         self.fallback: Fallback | None = None
         """How the baseline differs from the documents' example, if that was not accepted."""
+        self.failure: Exception | None = None
+        """The internal error that ended the campaign, if one did."""
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
         self._dead: Unreachable | None = None
         self._gate = asyncio.Semaphore(_TOGETHER)
@@ -67,10 +70,10 @@ class Campaign:
         self._lines: dict[Probe, str] = {}
         self._wrongly_accepted: Counter[str] = Counter()
 
-    # -- what tests ask for ---------------------------------------------------------------------------------------
+    # -- for tests ------------------------------------------------------------------------------------------------
 
     async def outcome(self, probe: Probe) -> Outcome:
-        """What became of a probe; sends it now if it was not part of the plan."""
+        """The outcome of a probe; sends the probe now if it was not planned."""
         if probe not in self._outcomes:
             await self.placed.wait()
             await self._settle(probe)
@@ -93,8 +96,8 @@ class Campaign:
     ) -> None:
         """Send everything.
 
-        `families` names the clause for which a probe is sent: of those that must be refused, no more are sent for a
-        clause once a few have been accepted. `pool` is how many accepted calls later tests count on having.
+        `families` names the clause for which a probe is sent: once a few invalid triggers for a clause were accepted,
+        no more are sent for it. `pool` is the number of accepted calls that later tests need.
         """
         self._families = dict(families or {})
         planned = list(dict.fromkeys([BASELINE, *probes]))
@@ -105,9 +108,9 @@ class Campaign:
         try:
             await self._find_baseline()
             if self.baseline is not None and self.baseline.call is None:
-                # Calls that nobody can name can't be watched: to place more of them would be spending in the dark.
-                told = self.baseline.answer.was() if self.baseline.answer else "not sent"
-                ended = ExchangeError(f"a valid trigger was {told}, without a UniqueId to go on with (see ACK-02)")
+                # Calls without an id cannot be watched, so no more of them are placed.
+                outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
+                ended = ExchangeError(f"a valid trigger was {outcome}, without a UniqueId to poll for (see ACK-02)")
                 return
             await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
             if self.baseline is not None:
@@ -116,6 +119,9 @@ class Campaign:
                 await self._identical(identical)
                 await self._fill(pool)
             await self._all(p for p in planned if p.expect != "accepted")
+        except Exception as error:
+            self.failure = error
+            raise
         except asyncio.CancelledError:
             ended = Interrupted()
             self.burst.trouble = self.burst.trouble or ended
@@ -131,13 +137,13 @@ class Campaign:
         await asyncio.gather(*(self._settle(probe) for probe in probes))
 
     async def _find_baseline(self) -> None:
-        """Find a valid trigger that is accepted: the documents' example, or what comes nearest to it."""
+        """Find a valid trigger that is accepted: the documents' example, or one that is close to it."""
         first = await self._settle(BASELINE)
         if first.answer is not None and _placed(first.answer):
             self.baseline = first
             return
         if first.answer is None or first.answer.status is None:
-            return  # no answer at all: no other form would bring one
+            return  # another form would not bring an answer either
         for fallback in FALLBACKS:
             if self._dead:
                 return
@@ -156,7 +162,7 @@ class Campaign:
             family = self._families.get(probe, probe.title)
             if probe.expect == "refused" and self._wrongly_accepted[family] >= _ENOUGH:
                 outcome = Outcome(
-                    probe, trouble=ExchangeError(f"not sent, to spare calls: {_ENOUGH} like it were accepted")
+                    probe, trouble=ExchangeError(f"not sent, to save calls: {_ENOUGH} triggers like it were accepted")
                 )
             else:
                 outcome = await self._attempt(probe)
@@ -168,7 +174,7 @@ class Campaign:
         return outcome
 
     async def _look_into(self, outcome: Outcome) -> None:
-        """Find out, of a probe that should have been accepted, whether it is this one or any trigger just now."""
+        """Find out whether a refused valid probe is refused because of its change, or like any trigger now."""
         probe = outcome.probe
         if probe is BASELINE or self.baseline is None:
             return
@@ -183,12 +189,12 @@ class Campaign:
             controlled = await self._attempt(probe)
             outcome.again = controlled.answer
         if isinstance(controlled.trouble, Interrupted):
-            outcome.trouble = controlled.trouble  # without its controls, a refusal proves nothing
+            outcome.trouble = controlled.trouble  # a refusal proves nothing without its controls
         if probe.parts and outcome.again is not None and not _placed(outcome.again):
             outcome.culprit = await self._isolate(probe.parts)
 
     async def _isolate(self, parts: tuple[Probe, ...]) -> Outcome:
-        """Halve a refused combination until one part is left: each half that is accepted costs one call."""
+        """Halve a refused combination until one part is left. Each half that is accepted costs one call."""
         while len(parts) > 1:
             half = parts[: len(parts) // 2]
             outcome = await self._attempt(combined(f"{len(half)} of its parts", half))
@@ -219,7 +225,7 @@ class Campaign:
         return outcome
 
     async def _ask_at_once(self, call: Call) -> None:
-        """Poll for a call alone while it has hardly begun: how a deployment tells of calls in progress."""
+        """Poll for a call alone right after its acceptance, to see how calls in progress are reported."""
         with contextlib.suppress(ExchangeError):
             await self.watch.ask_alone(call, "poll for one call, as soon as it is accepted")
 
@@ -232,11 +238,11 @@ class Campaign:
         except (KeyError, StopIteration):
             if self.fallback is None:
                 raise
-            told = f"the only trigger that is accepted is one {self.fallback.title}, which lacks what is to be changed"
-            raise ExchangeError(told) from None
+            reason = f"the only trigger that is accepted ({self.fallback.title}) lacks the part that is to be changed"
+            raise ExchangeError(reason) from None
 
     def draft(self, probe: Probe) -> Draft:
-        """The trigger that a probe describes, on the baseline's form where it leaves the form open."""
+        """The trigger that a probe describes; what the probe leaves open is as in the baseline."""
         line, fallback = self._line(probe), self.fallback
         form = probe.header or (fallback.header if fallback else "empty")
         if probe.base == "required" or (fallback and fallback.base == "required" and probe.expect != "accepted"):
@@ -272,7 +278,7 @@ class Campaign:
         )  # fmt: skip
 
     async def place(self, draft: Draft, purpose: str, *, group: str = "", expect_call: bool = True) -> Trigger:
-        """Send a draft, and watch the call that comes of it."""
+        """Send a draft, and watch the call if one is placed."""
         answer = await self.send(draft, purpose, expect_call=expect_call)
         self._placed_call(answer, draft, group or purpose, regular=group != "")
         return answer
@@ -283,15 +289,15 @@ class Campaign:
         immediately = draft.body.get("SendResultImmediately") is True
         call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)
         if self.receiver is not None:
-            # Where nothing rings, a result may come before the trigger's own answer.
+            # A result may come before the trigger's answer if the call ends at once.
             call.deliveries.extend(self.receiver.to(call.delivery_key))
         self.calls.add(call)
         return call
 
     async def delivered(self, delivery: Delivery) -> None:
-        """Hand a delivery to the call whose address it came to."""
+        """Record a delivery with the call whose address it came to."""
         meant = [call for call in self.calls if call.delivery_key is not None and call.delivery_key == delivery.key]
-        # Identical triggers share an address: there, the id in what came tells which call is meant.
+        # Identical triggers share an address: the id in the delivery decides between their calls.
         for call in [c for c in meant if c.unique_id in delivery.text] or meant:
             await self.watch.delivered(call, delivery)
 
@@ -326,7 +332,7 @@ class Campaign:
                 fresh = draft.in_conversation(self.maker.word())
                 try:
                     self.burst.alone.append(
-                        await self.place(fresh, "as one of those at once, by itself", group="burst")
+                        await self.place(fresh, "like one of those at once, sent by itself", group="burst")
                     )
                 except ExchangeError as trouble:
                     self.burst.trouble = trouble
@@ -349,7 +355,7 @@ class Campaign:
                 raise answer
 
     async def _identical(self, count: int) -> None:
-        """The same bytes several times: one after another, then at once."""
+        """Send the same bytes several times: one after another, then at once."""
         if count < 2:
             return
         draft = self._on_line(0, immediately=False)
@@ -365,7 +371,7 @@ class Campaign:
         await asyncio.gather(*(once("the same bytes again") for _ in range(count - 1)))
 
     async def _fill(self, pool: int) -> None:
-        """Place more calls, over all lines, until later tests have as many as they count on."""
+        """Place more calls, on all lines, until there are as many as later tests need."""
         missing = max(0, pool - len(self.calls.watched))
         drafts = [self._on_line(i, immediately=False) for i in range(missing)]
 
@@ -380,5 +386,5 @@ class Campaign:
 
 
 def _placed(answer: Trigger) -> bool:
-    """Whether a trigger was taken: it tells of a call, or at least says 2xx."""
-    return answer.accepted or (answer.status is not None and 200 <= answer.status < 300)
+    """Whether a trigger was answered as if a call had been placed."""
+    return seems_accepted(answer)

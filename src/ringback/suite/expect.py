@@ -1,13 +1,13 @@
-"""Expectations on outcomes and answers: each says what it needs, and raises what the contract makes of a lack.
+"""Expectations on a probe's outcome: was it accepted, was it refused?
 
-Asked of a probe's outcome: was it accepted, was it refused? The controls that the campaign made decide between a
-deviation of this very trigger and a deployment that just now takes no trigger at all.
+The campaign's controls decide whether the deployment refused this trigger, or refuses any trigger at the moment.
 """
 
 from __future__ import annotations
 
-from ringback.suite.outcomes import Deviation, Inconclusive
-from ringback.suite.sendings import Outcome
+from ringback.contract import checks
+from ringback.suite.deviation import Deviation, Inconclusive, must_hold
+from ringback.suite.probes.outcome import Outcome
 
 __all__ = ["must_be_accepted", "must_not_be_accepted", "sent"]
 
@@ -15,52 +15,48 @@ _CREDENTIALS = {401, 403}
 
 
 def sent(outcome: Outcome) -> Outcome:
-    """The outcome, if the probe was sent and connected at all."""
+    """The outcome, if the probe was sent and a connection was made."""
     if outcome.trouble is not None:
         raise Inconclusive(str(outcome.trouble))
     if outcome.answer is None:
-        raise Inconclusive("it was not sent")
+        raise Inconclusive("the trigger was not sent")
     return outcome
 
 
 def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
-    """The probe was answered with a UniqueId. `baseline` is the valid trigger that was accepted, None if none was."""
+    """Raise if the probe was not accepted. `baseline` is the valid trigger that was accepted, None if none was."""
     answer = sent(outcome).answer
-    assert answer is not None  # noqa: S101 - sent() saw to it
+    assert answer is not None  # noqa: S101 - sent() raises otherwise
     if answer.accepted:
         return
     title = outcome.probe.title
     if answer.status is not None and 200 <= answer.status < 300:
-        raise Inconclusive(f"answered {answer.status} without any UniqueId (see ACK-02), so it can't be told")
+        raise Inconclusive(f"answered {answer.status} without a UniqueId (see ACK-02): accepted or not")
     if baseline is None:
         if answer.status is None:
-            raise Inconclusive(f"a valid trigger was {answer.was()} (see ROB-02)")
+            raise Inconclusive(f"a valid trigger was {answer.describe_outcome()} (see ROB-02)")
         if answer.status in _CREDENTIALS:
             raise Inconclusive(
                 f"every valid trigger was answered {answer.status}: check project, tenant and access token in the "
-                "configuration, and the deployment's record of them"
+                "configuration and in the deployment"
             )
     elif outcome.control is not None and not outcome.control.accepted:
-        raise Inconclusive(f"a trigger without this peculiarity was not accepted either ({outcome.control.told()})")
+        raise Inconclusive(f"a plain valid trigger was not accepted either ({outcome.control.describe_answer()})")
     elif outcome.again is not None and outcome.again.accepted:
-        raise Inconclusive(f"{answer.was()} at first, and accepted when sent once more (see ROB-03)")
+        raise Inconclusive(f"{answer.describe_outcome()} at first, and accepted when sent again (see ROB-03)")
     if (culprit := outcome.culprit) is not None and culprit.answer is not None:
         if culprit.answer.accepted:
-            raise Inconclusive(f"{title} was {answer.was()}, and no part of it by itself is to blame")
+            raise Inconclusive(f"{title} was {answer.describe_outcome()}, but each part of it alone is accepted")
         title, answer = culprit.probe.title, culprit.answer
-    raise Deviation(f"a trigger was not accepted, {title}: {answer.told()}", evidence=[answer])
+    raise Deviation(f"a trigger was not accepted, {title}: {answer.describe_answer()}", evidence=[answer])
 
 
-def must_not_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
-    """The probe brought no UniqueId, though the same trigger without its defect is accepted."""
+def must_not_be_accepted(outcome: Outcome, baseline: Outcome | None, clause: str) -> None:
+    """Raise if the probe, which `clause` forbids, was accepted, or if valid triggers are not accepted either."""
     answer = sent(outcome).answer
-    assert answer is not None  # noqa: S101 - sent() saw to it
-    if answer.accepted:
-        raise Deviation(
-            f"accepted {outcome.probe.title}: {answer.status} with UniqueId {answer.found_id}",
-            expected="no UniqueId, and a 4xx status", evidence=[answer],
-        )  # fmt: skip
+    assert answer is not None  # noqa: S101 - sent() raises otherwise
+    must_hold(checks.invalid_trigger_is_not_accepted(answer, clause, outcome.probe.title), answer)
     if answer.status is None:
-        raise Inconclusive(f"it can't be told whether it was accepted: {answer.told()}")
+        raise Inconclusive(f"the trigger may have been accepted or not: {answer.describe_answer()}")
     if baseline is None or (baseline.answer is not None and not baseline.answer.accepted):
-        raise Inconclusive("no valid trigger was accepted, so a refusal tells nothing")
+        raise Inconclusive("no valid trigger was accepted, so a refusal proves nothing")

@@ -1,26 +1,32 @@
-"""From a test's end to a finding on its clause, with the evidence that a reader needs."""
+"""Findings on clauses, made from how a test ended, with the evidence that a reader needs."""
 
 from __future__ import annotations
-
-import inspect
 
 import pytest
 
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Evidence, Finding, Verdict
 from ringback.deployment import Exchange, curl
-from ringback.suite.outcomes import Deviation, Inconclusive, NotExercised
+from ringback.suite.deviation import Deviation, Inconclusive, NotExercised
+from ringback.suite.plan import probes_of
+from ringback.suite.session import Session
 
-__all__ = ["failed", "finding_of"]
+__all__ = ["INTERRUPTED", "failed", "finding_of", "judged_early", "only_sends"]
+
+INTERRUPTED = "interrupted"
+"""The reason for a clause that an interrupt left open."""
+
+_WHOLE_RUN = ("burst", "identical", "pool", "after_final", "at_end", "looks_back_on", "generates")
+"""Markers of tests that need more than the answers to their own probes: these pass only on a whole run."""
 
 
 def finding_of(
     clause: str, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
 ) -> Finding | None:
-    """What the end of a test says of a clause. Whatever is not a deviation is no reproach to the deployment.
+    """The finding on a clause that follows from a test's end; only a `Deviation` fails the clause.
 
-    None if it says nothing: of several clauses that a test looks at, it ended at a deviation from another; or it could
-    not be decided, while each clause has tests of its own.
+    None if a test of several clauses found a deviation from another one, or could not decide; each clause also has
+    tests of its own.
     """
     name = _name(item)
     error = call.excinfo.value if call.excinfo is not None else None
@@ -42,7 +48,7 @@ def finding_of(
         return Finding(clause, Verdict.INCONCLUSIVE, name, str(error.msg), seconds=seconds)
     where = getattr(report.longrepr, "reprcrash", None)
     place = f" at {where.path.rsplit('/', 1)[-1]}:{where.lineno}" if where is not None else ""
-    reason = f"Ringback's own fault, please report it: {type(error).__name__}{place}"
+    reason = f"an internal error of Ringback, please report it: {type(error).__name__}{place}"
     return Finding(clause, Verdict.INCONCLUSIVE, name, reason, seconds=seconds)
 
 
@@ -58,7 +64,7 @@ def failed(finding: Finding) -> str | None:
     ]
     for evidence in finding.evidence[:1]:
         lines += ["", evidence.request, "", evidence.response, "", evidence.curl]
-    lines += ["", f"  mend: {clause.mend}"]
+    lines += ["", f"  fix: {clause.fix}"]
     return "\n".join(lines)
 
 
@@ -67,9 +73,28 @@ def _shown(exchange: Exchange) -> Evidence:
 
 
 def _name(item: pytest.Item) -> str:
-    """The test in words: its docstring's first line, and what its parameter adds."""
-    function = getattr(item, "function", None)
-    text = inspect.getdoc(function) if function is not None else None
-    first = text.splitlines()[0].rstrip(".") if text else item.name.replace("_", " ")
+    """What the test sends, in words: its function's name and its parameter."""
+    function = getattr(item, "originalname", item.name)
+    words = function.removeprefix("test_").replace("_", " ").capitalize()
     callspec = getattr(item, "callspec", None)
-    return f"{first} [{callspec.id}]" if callspec is not None else first
+    return f"{words} [{callspec.id}]" if callspec is not None else words
+
+
+def only_sends(item: pytest.Item) -> bool:
+    """Whether a test only generates requests, so that it need not begin once nothing is sent any more."""
+    return sum(len(marker.args) for marker in item.iter_markers("clause")) > 1
+
+
+def judged_early(finding: Finding, item: pytest.Item, session: Session) -> Finding:
+    """The finding that still holds after an interrupt.
+
+    Deviations, and what the configuration lacks, hold. A pass holds if each of the test's probes was answered. Anything
+    else is inconclusive: the test may lack what was never sent.
+    """
+    if finding.verdict in {Verdict.FAIL, Verdict.NOT_EXERCISED}:
+        return finding
+    probes = probes_of(item)
+    whole_run = any(item.get_closest_marker(marker) for marker in _WHOLE_RUN)
+    if finding.verdict is Verdict.PASS and probes and not whole_run and all(map(session.record.was_answered, probes)):
+        return finding
+    return Finding(finding.clause, Verdict.INCONCLUSIVE, finding.test, INTERRUPTED, seconds=finding.seconds)

@@ -1,4 +1,4 @@
-"""The plan of a check: which probes the selected tests declare, and how many calls and seconds they will take."""
+"""The plan of a check: the probes that the selected tests declare, and how many calls and seconds they take."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from dataclasses import dataclass, field
 import pytest
 
 from ringback.config import Config
-from ringback.suite.baseline import BASELINE
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.probes import Probe, lines_in_turn
+from ringback.suite.probes.baseline import BASELINE
 
 __all__ = ["Plan", "make_plan", "probes_by_clause", "probes_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will send before and beside its tests' own requests."""
+    """What a run sends besides its tests' own requests."""
 
     probes: tuple[Probe, ...]
     burst: bool
     identical: int
     """How many byte-identical triggers are sent."""
     pool: int
-    """How many accepted calls later tests count on."""
+    """How many accepted calls later tests need."""
     generated: int
     """Calls that tests place themselves, at most."""
     clauses: tuple[str, ...]
     families: Mapping[Probe, str] = field(default_factory=dict)
-    """Probe -> the clause for which it is sent, where a test has it for a parameter."""
+    """Probe -> the clause for which it is sent, if it is a test's parameter."""
 
     @property
     def placed(self) -> int:
-        """Calls placed before tests place their own, on a deployment that keeps the contract."""
+        """Calls placed before tests place their own, on a conforming deployment."""
         return max(self.pool, self._before_filling)
 
     @property
@@ -50,7 +50,7 @@ class Plan:
 
     @property
     def triggers(self) -> int:
-        """Triggers to expect, the refused ones too."""
+        """Triggers to expect, refused ones included."""
         return self.calls + sum(1 for p in self.probes if p.expect == "refused")
 
     def calls_by_line(self, config: Config) -> Counter[str]:
@@ -72,14 +72,14 @@ class Plan:
 
 
 def probes_of(item: pytest.Item) -> list[Probe]:
-    """The probes that a test has for parameters, or says that it sends."""
+    """The probes that a test has as parameters or in its `sends` marker."""
     callspec = getattr(item, "callspec", None)
     probes = [v for v in callspec.params.values() if isinstance(v, Probe)] if callspec is not None else []
     return [*probes, *(probe for marker in item.iter_markers("sends") for probe in marker.args)]
 
 
 def probes_by_clause(items: Iterable[pytest.Item]) -> dict[str, list[Probe]]:
-    """The probes that tests of each clause have for parameters."""
+    """The probes that tests of each clause have as parameters."""
     found: dict[str, list[Probe]] = {}
     for item in items:
         callspec = getattr(item, "callspec", None)
@@ -93,8 +93,8 @@ def probes_by_clause(items: Iterable[pytest.Item]) -> dict[str, list[Probe]]:
 def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Probe]] | None = None) -> Plan:
     """Gather what the selected tests declare by parameters and markers.
 
-    `everything` are the probes of all clauses, selected or not: tests that look back on what was sent for a clause have
-    it sent even if the clause itself is not selected.
+    `everything` has the probes of all clauses, selected or not: what a test `looks_back_on` is sent even if the clause
+    of these probes is not selected.
     """
     probes: dict[Probe, None] = {}
     burst, identical, pool, generated = False, 0, 0, 0

@@ -1,7 +1,7 @@
-"""The pytest side of the contract suite: options, fixtures, order of tests, and findings out of their outcomes.
+"""The pytest plugin of the contract suite: options, fixtures, order of tests, and findings from their outcomes.
 
-`contract_tests/conftest.py` takes its hooks from here, so that `pytest contract_tests` works with all of pytest's
-habits. `ringback check` runs the same suite and hands its settings over in a `Handover`.
+`contract_tests/conftest.py` imports its hooks from here, so that plain `pytest contract_tests` works. `ringback check`
+runs the same suite and passes its settings in a `Handover`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from ringback.contract.waivers import waivers_in_force
 from ringback.deployment import ExchangeError
 from ringback.interrupts import answering
 from ringback.rundir import SINK, CleaningStream
-from ringback.suite.findings import failed, finding_of
-from ringback.suite.interrupts import INTERRUPTED, judged_early, only_sends
-from ringback.suite.outcomes import Inconclusive
+from ringback.suite.deviation import Inconclusive
+from ringback.suite.findings import INTERRUPTED, failed, finding_of, judged_early, only_sends
 from ringback.suite.plan import Plan, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
@@ -38,19 +37,19 @@ __all__ = ["MARKERS", "Handover", "Run", "pytest_addoption", "pytest_configure",
 MARKERS = (
     "clause(id, ...): the clauses of the contract that the test decides",
     "sends(probe, ...): triggers that the campaign sends for the test",
-    "looks_back_on(clause, ...): the test reads about the triggers that are sent for these clauses",
-    "burst: the test reads about the triggers and polls that are sent at once",
-    "identical(n): the test reads about n byte-identical triggers",
-    "pool(n): the test counts on n accepted calls",
+    "looks_back_on(clause, ...): the test reads the triggers that are sent for these clauses",
+    "burst: the test reads the triggers and polls that are sent at once",
+    "identical(n): the test reads n byte-identical triggers",
+    "pool(n): the test needs n accepted calls",
     "generates(n): the test places up to n calls of its own",
-    "after_final: the test looks at calls that are final, and runs after those that do not",
-    "at_end: the test looks back on the whole run, and runs last",
+    "after_final: the test needs final calls and runs after the tests that do not",
+    "at_end: the test reads the whole run and runs last",
 )
 
 
 @dataclass(slots=True)
 class Handover:
-    """What `ringback check` hands to the suite, and takes back from it."""
+    """What `ringback check` passes to the suite, and gets back from it."""
 
     target: Target
     seed: int
@@ -65,7 +64,7 @@ class Handover:
 
 @dataclass(slots=True)
 class Run:
-    """The state of one contract run, for fixtures and for whoever reports on it."""
+    """The state of one contract run, for fixtures and reports."""
 
     config: Config
     seed: int
@@ -76,7 +75,7 @@ class Run:
     tests_left: dict[str, int] = field(default_factory=dict)
     """Clause id -> how many of its tests have not ended."""
     errors: list[str] = field(default_factory=list)
-    """What went wrong on our side."""
+    """Errors of Ringback itself."""
 
     @property
     def clauses_done(self) -> int:
@@ -84,7 +83,7 @@ class Run:
         return sum(1 for left in self.tests_left.values() if left == 0)
 
     def results(self) -> list[ClauseResult]:
-        """The verdict on each selected clause so far; what an interrupt left out of the run is open, not untried."""
+        """The verdict on each selected clause so far; clauses that an interrupt left unfinished are inconclusive."""
         findings = self.findings
         if self.session.interrupted:
             found = {finding.clause for finding in findings}
@@ -94,7 +93,7 @@ class Run:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of a plain `pytest contract_tests`; a run by `ringback check` is handed its settings instead."""
+    """Options of plain `pytest contract_tests`; `ringback check` passes its settings in a `Handover` instead."""
     group = parser.getgroup("ringback", "Ringback: the deployment under test")
     group.addoption("--ringback-config", metavar="FILE", help="configuration (default: ringback.toml, if it exists)")
     group.addoption("--ringback-base-url", metavar="URL", help="the deployment's base URL")
@@ -111,7 +110,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SuitePlugin(config), "ringback-suite")
     writer = config.get_terminal_writer() if config.pluginmanager.has_plugin("terminalreporter") else None
     if writer is not None:
-        writer._file = CleaningStream(writer._file)  # pytest has no other way in
+        writer._file = CleaningStream(writer._file)  # pytest has no public way
 
 
 class SuitePlugin:
@@ -127,18 +126,18 @@ class SuitePlugin:
     # -- collection -----------------------------------------------------------------------------------------------
 
     def pytest_make_parametrize_id(self, val: object) -> str | None:
-        """A probe is named by what it sends."""
+        """A probe's id is its title."""
         return val.title.encode("ascii", "backslashreplace").decode() if isinstance(val, Probe) else None
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep the selected clauses' tests, and run first what needs no final calls."""
+        """Select the tests of the wanted clauses, and run the tests that need no final calls first."""
         ours = [item for item in items if item.get_closest_marker("clause")]
         self._probes = probes_by_clause(ours)
         wanted = self._wanted_clauses()
         if wanted:
             own = [i for i in ours if len(_clauses(i)) == 1 and _clauses(i)[0] in wanted]
-            # What looks at several clauses at once serves whole runs: a clause's own tests are what it needs.
+            # A test of several clauses is for whole runs; it runs here only for clauses without tests of their own.
             lacking = wanted - {clause for i in own for clause in _clauses(i)}
             dropped = [i for i in ours if i not in own and not lacking & set(_clauses(i))]
             if dropped:
@@ -158,7 +157,7 @@ class SuitePlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Open the session and let the campaign run beside the tests; close it whatever happens."""
+        """Open the session, let the campaign run beside the tests, and close the session in any case."""
         ours = [item for item in session.items if item.get_closest_marker("clause")]
         if self.config.getoption("collectonly") or not ours or session.testsfailed:
             return (yield)
@@ -192,7 +191,7 @@ class SuitePlugin:
         if handed:
             handed.run = run
         machinery.begin(plan)
-        self._resources.enter_context(answering(machinery.asked_to_end))
+        self._resources.enter_context(answering(machinery.on_signal))
         if plan.generated:
             _import_generators()
         return run
@@ -218,7 +217,7 @@ class SuitePlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-        """What kept a request from having an answer is an open question, never the deployment's failure."""
+        """An `ExchangeError` in a test makes its clause inconclusive; it is never the deployment's failure."""
         if self.run is not None and self.run.session.interrupted and only_sends(pyfuncitem):
             raise Inconclusive(INTERRUPTED)
         try:
@@ -230,14 +229,14 @@ class SuitePlugin:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Turn the outcome of a test into findings on its clauses; mild deviations don't fail plain pytest either."""
+        """Make findings from a test's outcome; a deviation that only warns does not fail plain pytest either."""
         report = yield
         if self.run is None or not _clauses(item):
             return _clean(report)
         if call.when == "call" or (call.when == "setup" and not report.passed):
             for clause in _clauses(item):
                 if clause not in self.run.tests_left:
-                    continue  # the run is not for this clause
+                    continue  # not selected
                 self.run.tests_left[clause] -= 1
                 finding = finding_of(clause, item, call, report)
                 if finding is None:
@@ -248,8 +247,8 @@ class SuitePlugin:
                 self.run.findings.append(finding)
                 if finding.verdict is Verdict.FAIL and not self._fails(clause):
                     report.outcome = "skipped"
-                    # This is how pytest marks an expected failure.
-                    report.wasxfail = f"reported, but fails no run at this level: {finding.summary}"
+                    # pytest marks an expected failure in this way.
+                    report.wasxfail = f"a warning at this level: {finding.summary}"
                 elif failed(finding):
                     report.longrepr = failed(finding)
             if self.handover is not None:
@@ -266,7 +265,7 @@ class SuitePlugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """A plain run that decided nothing against the deployment, but left a clause open, does not end in 0."""
+        """A plain run that left a clause inconclusive exits with 3 instead of 0."""
         if self.run is None or self.handover is not None:
             return
         if self.run.session.interrupted:
@@ -278,7 +277,7 @@ class SuitePlugin:
             session.exitstatus = 3
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say on which seed and how many calls a plain run was made, and what it left open."""
+        """Print the seed of a plain run, its calls, and the clauses that did not pass or fail."""
         if self.run is None or self.handover is not None:
             return
         budget = self.run.session.budget
@@ -291,7 +290,7 @@ class SuitePlugin:
 
 
 def _clean(report: pytest.TestReport) -> pytest.TestReport:
-    """A report as it may be printed or written by whatever plugins the user has."""
+    """A report without secrets, as other plugins may print or write it."""
     report.sections = SINK.values(report.sections)
     if isinstance(report.longrepr, tuple | str):
         report.longrepr = SINK.values(report.longrepr)
@@ -301,18 +300,14 @@ def _clean(report: pytest.TestReport) -> pytest.TestReport:
 
 
 def session_of(config: pytest.Config) -> Session:
-    """The session of a pytest run: the campaign's outcomes, the calls, the history, and the means to send more."""
+    """The session of a pytest run."""
     plugin = config.pluginmanager.get_plugin("ringback-suite")
     assert isinstance(plugin, SuitePlugin) and plugin.run is not None, "tests run within pytest's own loop"  # noqa: S101
     return plugin.run.session
 
 
 def _import_generators() -> None:
-    """Import what makes requests up, which takes more than a second, while the campaign is on its way."""
-    import ringback.suite.conversations.machine
-    import ringback.suite.fuzzing.bodies
-    import ringback.suite.fuzzing.checks
-    import ringback.suite.fuzzing.runs  # noqa: F401 - for later
+    """Import the request generators, which takes more than a second, while the campaign is being sent."""
 
 
 def _clauses(item: pytest.Item) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Running the contract suite from Ringback's own commands: pytest underneath, its terminal left out."""
+"""Running the contract suite from Ringback's commands, by pytest without its terminal output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ringback.contract.clauses import CLAUSES, Level
 from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
 from ringback.resources import contract_tests_path
 from ringback.suite.calls import Call
-from ringback.suite.interrupts import INTERRUPTED
+from ringback.suite.findings import INTERRUPTED
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Handover, Run
 from ringback.target import Target
@@ -25,7 +25,7 @@ __all__ = ["CheckOutcome", "run_check"]
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """What a check came to."""
+    """The result of a check."""
 
     results: tuple[ClauseResult, ...]
     plan: Plan | None
@@ -36,9 +36,9 @@ class CheckOutcome:
     open_questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     unwritten: tuple[str, ...] = ()
-    """Why the record of exchanges ends early, if it does."""
+    """Why the record of exchanges is incomplete, if it is."""
     calls: tuple[Call, ...] = ()
-    """The calls that were placed, each with what was seen of it."""
+    """The calls that were placed, each with its observations."""
 
 
 def run_check(
@@ -52,9 +52,9 @@ def run_check(
     on_plan: Callable[[Plan], None] = lambda _plan: None,
     on_progress: Callable[[Run], None] = lambda _run: None,
 ) -> CheckOutcome:
-    """Hold a deployment against the contract, all of it or the given clauses.
+    """Check a deployment against the contract, or against the given clauses.
 
-    Raises `ConfigError` for what is found wrong before anything is sent (the receiver can't listen).
+    Raises `ConfigError` for errors that are found before anything is sent (the receiver cannot listen).
     """
     plans: list[Plan] = []
 
@@ -71,8 +71,8 @@ def run_check(
     if run is None:
         problems = tuple(caught.problems) if not plan_only else ()
         if not plan_only and not problems:
-            problems = ("Ringback's own fault: the suite did not start",)
-        # pytest says "interrupted" of a suite that it can't collect, too.
+            problems = ("an internal error: the suite did not start",)
+        # pytest also exits as interrupted if it cannot collect the suite.
         stopped = code == pytest.ExitCode.INTERRUPTED and not caught.problems
         if stopped and plan_only:
             raise KeyboardInterrupt
@@ -89,8 +89,8 @@ def run_check(
     session = run.session
     session.interrupted = session.interrupted or code == pytest.ExitCode.INTERRUPTED
     trouble = session.campaign.watch.trouble
-    waits = session.client.transport.patience.answers
-    notes = [f"the deployment answered 429 {waits} times; Ringback waited, and went on"] if waits else []
+    waits = session.client.transport.retry_allowance.answers
+    notes = [f"the deployment answered 429 {waits} times; Ringback waited each time and went on"] if waits else []
     budget = session.budget
     open_questions = list(caught.problems)
     if trouble:
@@ -107,12 +107,12 @@ def run_check(
         open_questions=tuple(open_questions),
         notes=tuple(notes),
         unwritten=(session.recorder.trouble,) if session.recorder.trouble is not None else (),
-        calls=tuple(session.calls),
+        calls=tuple(session.record.calls),
     )
 
 
 class _Caught:
-    """Hears of what pytest would have printed: errors of collection, and of the suite itself."""
+    """Records what pytest would have printed: errors of collection, and of the suite itself."""
 
     def __init__(self) -> None:
         from ringback.config import ConfigError
@@ -123,13 +123,13 @@ class _Caught:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self.problems.append(f"Ringback's own fault: {report.nodeid} can't be collected")
+            self.problems.append(f"an internal error: {report.nodeid} cannot be collected")
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
         if isinstance(excinfo.value, self._kind):
             self.config_error = excinfo.value
         else:
-            self.problems.append(f"Ringback's own fault: {excinfo.typename} at {Path(excinfo.traceback[-1].path).name}")
+            self.problems.append(f"an internal error: {excinfo.typename} at {Path(excinfo.traceback[-1].path).name}")
         return True
 
 
@@ -145,7 +145,7 @@ def _pytest(handover: Handover, caught: _Caught) -> int:
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             return int(pytest.main(arguments, plugins=[_Named(handover), caught]))
-    except KeyboardInterrupt:  # from where pytest itself does not catch it
+    except KeyboardInterrupt:  # where pytest does not catch it
         return int(pytest.ExitCode.INTERRUPTED)
     finally:
         for name, value in before.items():
@@ -156,7 +156,7 @@ def _pytest(handover: Handover, caught: _Caught) -> int:
 
 
 class _Named:
-    """Registers the handover under the name by which the suite looks for it."""
+    """Registers the handover by the name that the plugin looks up."""
 
     def __init__(self, handover: Handover) -> None:
         self._handover = handover

@@ -34,10 +34,10 @@ class Client:
         sent = time.monotonic()
         self._connection.request("POST", path, body, {"Content-Type": "application/json", "Project": ""})
         answer = self._connection.getresponse()
-        told = answer.read()
+        content = answer.read()
         received = time.monotonic()
         assert answer.headers["Content-Type"] == "application/json"
-        return Answered(answer.status, json.loads(told), sent, received)
+        return Answered(answer.status, json.loads(content), sent, received)
 
     def trigger(self, number: str = "5550000001") -> Answered:
         return self.post("/v2/call", {"ScenarioInputParameters": [{"Name": "_Destination", "Value": number}]})

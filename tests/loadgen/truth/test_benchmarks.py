@@ -1,4 +1,4 @@
-"""What the load benchmarks make of what they are told: figures judged, others' output read. No load is run here."""
+"""The load benchmarks judge figures and read other programs' output. No load is run here."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def ran(section: dict[str, Any], code: int = 0, reasons: tuple[str, ...] = ()) -
     return LoadRan(Ended(code, 10.0, 5.0, ""), whole, [], reasons)
 
 
-class Told(Known):
-    """A deployment that is only told of."""
+class KnownByValues(Known):
+    """A deployment with given values, without a server."""
 
     def __init__(self, truth: dict[str, Any], arrived: list[float], answered: list[float]) -> None:
         super().__init__("http://127.0.0.1:1", 0)
@@ -54,11 +54,13 @@ def trigger(**latency_ms: float) -> dict[str, Any]:
     return {"arrivals": {"sent": 2000}, "trigger": {"latency_ms": latency_ms, "errors": {}}}
 
 
-def frozen_for(seconds: float, *, block: bool = False) -> Told:
+def frozen_for(seconds: float, *, block: bool = False) -> KnownByValues:
     due = [number / 1000 for number in range(2000)]
     answered = [at if at % 1 < 0.9 else at + 1 - at % 1 for at in due]
     thaws = [{"at": 1.0, "held": 100, "seconds": seconds}, {"at": 2.0, "held": 3, "seconds": 9.0}]
-    return Told({"for_s": 0.1, "every_s": 1.0, "thaws": thaws, "triggers": 2000, "block": block}, due, answered)
+    return KnownByValues(
+        {"for_s": 0.1, "every_s": 1.0, "thaws": thaws, "triggers": 2000, "block": block}, due, answered
+    )
 
 
 def test_percentiles_of_a_freeze_are_right_within_5_percent_and_the_base_latency() -> None:
@@ -102,17 +104,17 @@ def test_what_was_not_reported_is_not_right() -> None:
     assert all(row.cells()[-1] == "NO" for row in rows)
 
 
-@pytest.mark.parametrize(("told", "holds"), [(380.0, True), (421.0, False), (379.0, False), (None, False)])
-def test_capacity_is_right_within_5_percent(told: float | None, holds: bool) -> None:
-    section = {"capacity": {"rate": told, "low": told, "high": told}}
-    (row,) = load_truth.capacity(CASES["queue"], ran(section), Told({"rate": 400.0}, [], []), 0.001)
+@pytest.mark.parametrize(("reported", "holds"), [(380.0, True), (421.0, False), (379.0, False), (None, False)])
+def test_capacity_is_right_within_5_percent(reported: float | None, holds: bool) -> None:
+    section = {"capacity": {"rate": reported, "low": reported, "high": reported}}
+    (row,) = load_truth.capacity(CASES["queue"], ran(section), KnownByValues({"rate": 400.0}, [], []), 0.001)
     assert row.holds is holds
 
 
 def test_counts_are_exact() -> None:
     calls = {"accepted": 30, "final": 27, "lost": 1, "duplicate_ids": 2, "wrong_state": 1, "by_state": {"Busy": 27}}
     section = trigger() | {"calls": {**calls, "unfinished": 0}, "arrivals": {"sent": 30_000}}
-    known = Told({"calls": calls, "triggers": 30_000}, [], [])
+    known = KnownByValues({"calls": calls, "triggers": 30_000}, [], [])
     assert all(row.holds for row in load_truth.counted(CASES["faulty-1"], ran(section), known, 0.001))
     section["calls"]["by_state"] = {"Busy": 26, "Rejected": 1}
     wrong = [row.name for row in load_truth.counted(CASES["faulty-1"], ran(section), known, 0.001) if not row.holds]
@@ -141,13 +143,13 @@ def test_the_exit_code_tells_wrong_from_undecided(
     verdicts: list[Judged], code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(load_truth, "run", lambda case: iter(verdicts))
-    assert load_truth.main(["--cases", "slow", "--out", str(tmp_path / "told.json")]) == code
-    assert (tmp_path / "told.json").stat().st_size > 20
+    assert load_truth.main(["--cases", "slow", "--out", str(tmp_path / "figures.json")]) == code
+    assert (tmp_path / "figures.json").stat().st_size > 20
 
 
 def test_figures_of_hey_are_read() -> None:
     assert load_speed.read_hey(HEY) == (34750, 50, 2.0005)
-    with pytest.raises(RuntimeError, match="nothing that this script understands"):
+    with pytest.raises(RuntimeError, match="does not understand"):
         load_speed.read_hey("hey: not found")
 
 
@@ -186,8 +188,8 @@ def test_scale_is_told_with_what_limits_it() -> None:
 def test_lines_of_figures_are_told() -> None:
     assert load_schedule.line("Ringback says", {"p99": 1.234}).split() == ["Ringback", "says", "p99", "1.23", "ms"]
     section = {"trigger": {"latency_ms": {"p99": None}}}
-    told = load_false_alarms.line(7, "inconclusive", ran(section, code=3, reasons=("late", "busy")))
-    assert " ".join(told.split()) == "7 inconclusive latency p99 0 ms, lag p99 1 ms: late; busy"
+    reported = load_false_alarms.line(7, "inconclusive", ran(section, code=3, reasons=("late", "busy")))
+    assert " ".join(reported.split()) == "7 inconclusive latency p99 0 ms, lag p99 1 ms: late; busy"
 
 
 def test_a_program_is_measured_with_its_children() -> None:

@@ -1,6 +1,6 @@
 """The yardsticks themselves: each known deployment does what it says, and says what it did.
 
-Only lower bounds on time are held, but where the quickest of many tells: a busy machine delays, it never hurries.
+Only lower bounds on time are checked, or the quickest of many: a busy machine delays requests, and never hurries.
 """
 
 from __future__ import annotations
@@ -126,12 +126,12 @@ def test_what_a_freeze_held_back_is_told() -> None:
             answers = list(pool.map(Client.trigger, clients))
             into = [(answer.sent - known.truth()["origin"]) % 0.4 for answer in answers]
             certain += sum(phase >= 0.2 for phase in into)
-        told = known.truth()
+        truth = known.truth()
         for client in clients:
             client.close()
-    assert sum(thaw["held"] for thaw in told["thaws"]) >= certain
-    for thaw in told["thaws"]:
-        periods = (thaw["at"] - told["origin"]) / 0.4
+    assert sum(thaw["held"] for thaw in truth["thaws"]) >= certain
+    for thaw in truth["thaws"]:
+        periods = (thaw["at"] - truth["origin"]) / 0.4
         assert periods == pytest.approx(round(periods), abs=1e-6)
         assert thaw["seconds"] >= 0
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 QUICK_SETTLE = (("timing__settle", "4s"), ("load__poll_interval", "500ms"))
 
 
-def tell(name: str, case: Case) -> None:
+def check(name: str, case: Case) -> None:
     """Run a case, once more if need be; fail if what it told is wrong, skip if that could not be decided."""
     if lacking := case.lacks():
         pytest.skip(f"this version has {lacking}")
@@ -38,19 +38,19 @@ def tell(name: str, case: Case) -> None:
 
 @pytest.mark.parametrize("how", ["freeze-short", "freeze-block"])
 def test_latency_of_a_deployment_that_freezes(how: str) -> None:
-    tell(how, replace(CASES[how], rate=500, seconds=6))
+    check(how, replace(CASES[how], rate=500, seconds=6))
 
 
 def test_latency_of_a_deployment_that_freezes_for_seconds() -> None:
-    tell("freeze-long", replace(CASES["freeze-long"], rate=300, seconds=10))
+    check("freeze-long", replace(CASES["freeze-long"], rate=300, seconds=10))
 
 
 def test_latency_of_a_deployment_that_is_slow_at_times() -> None:
-    tell("slow", replace(CASES["slow"], rate=500, seconds=6))
+    check("slow", replace(CASES["slow"], rate=500, seconds=6))
 
 
 def test_capacity_of_a_queue() -> None:
-    tell("queue", replace(CASES["queue"], times=1))
+    check("queue", replace(CASES["queue"], times=1))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -58,4 +58,4 @@ def test_capacity_of_a_queue() -> None:
 def test_every_fault_is_counted(workers: int, reuse_of: str) -> None:
     server = ("faulty", "--lose", "50", "--reuse", "70", "--wrong", "90", "--ring", "500ms", "--reuse-of", reuse_of)
     case = replace(CASES["faulty-1"], server=server, rate=200, seconds=10, workers=workers, settings=QUICK_SETTLE)
-    tell("faulty", case)
+    check("faulty", case)

@@ -85,7 +85,7 @@ def _rule(clause: Clause) -> dict[str, Any]:
         "fullDescription": {"text": _message(clause.statement)},
         "help": {
             "text": _message(
-                f"{clause.statement} Basis: {clause.basis} Expected: {clause.expects}. To fix: {clause.mend}", 4_000
+                f"{clause.statement} Basis: {clause.basis} Expected: {clause.expects}. To fix: {clause.fix}", 4_000
             )
         },
         "defaultConfiguration": {"level": _LEVELS[clause.level]},

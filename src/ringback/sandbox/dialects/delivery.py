@@ -84,6 +84,15 @@ class _SentLate(SandboxBehaviour):
         self.book.loop.call_later(1.0, super().deliver, call)
 
 
+@dialect("sent-just-in-time", "DST-01")
+class _SentJustInTime(SandboxBehaviour):
+    """Immediate results are sent a second before the time that clients allow is over."""
+
+    def deliver(self, call: SandboxCall) -> None:
+        seconds = max(0.0, self.settings.delivery_limit_seconds - 1.0) if call.immediate else 0.0
+        self.book.loop.call_later(seconds, super().deliver, call)
+
+
 @dialect("sent-in-batches", "DST-02", "DST-06")
 class _SentInBatches(SandboxBehaviour):
     """Queued results for the same address are sent as one array."""

@@ -7,9 +7,11 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
+from itertools import count
 
 from ringback import clock
 from ringback.sandbox.behaviour import SandboxBehaviour
+from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import dialect
 from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH, Refusal, Request, SandboxAnswer, Send
 from ringback.sandbox.settings import SandboxSettings
@@ -78,6 +80,19 @@ class _RingTimeZero(SandboxBehaviour):
     @classmethod
     def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
         return replace(super().adapt(settings), ring_seconds=0.0)
+
+
+@dialect("final-just-in-time", "STA-02")
+class _FinalJustInTime(SandboxBehaviour):
+    """Every ninth call ends a second before the settle time that clients allow is over."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.rung = count(1)
+
+    def ring_time(self, call: SandboxCall) -> float | None:
+        slow = next(self.rung) % 9 == 0
+        return max(0.0, self.settings.settle_limit_seconds - 1.0) if slow else super().ring_time(call)
 
 
 def _channels(name: str, description: str, channels: int) -> None:

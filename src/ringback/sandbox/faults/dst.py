@@ -89,6 +89,15 @@ _sends(
 )
 
 
+@fault("immediate-sent-late", "DST-01")
+class _ImmediateSentLate(SandboxBehaviour):
+    """Sends immediate results half a second after the time that clients allow."""
+
+    def deliver(self, call: SandboxCall) -> None:
+        seconds = self.settings.delivery_limit_seconds + 0.5 if call.immediate else 0.0
+        self.book.loop.call_later(seconds, super().deliver, call)
+
+
 @fault("absent-flag-never-sent", "DST-02")
 class _AbsentFlagNeverSent(SandboxBehaviour):
     """Sends no results of calls whose trigger left out SendResultImmediately."""

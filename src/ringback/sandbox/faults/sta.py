@@ -88,6 +88,19 @@ _never_ends("busy-never-ends", "Never ends calls to a busy line.", lambda call, 
 _never_ends("every-ninth-never-ends", "Never ends every ninth call.", lambda _, number: number % 9 == 0)
 
 
+@fault("every-ninth-final-late", "STA-02")
+class _EveryNinthFinalLate(SandboxBehaviour):
+    """Ends every ninth call 1.5 seconds after the settle time that clients allow."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.rung = count(1)
+
+    def ring_time(self, call: SandboxCall) -> float | None:
+        late = next(self.rung) % 9 == 0
+        return self.settings.settle_limit_seconds + 1.5 if late else super().ring_time(call)
+
+
 @fault("every-ninth-lost", "STA-02")
 class _EveryNinthLost(SandboxBehaviour):
     """Forgets every ninth call when it ends."""

@@ -1,0 +1,312 @@
+"""The ledger: every accepted call, followed to its end. It records what happened; it sends nothing and has no clock.
+
+Each accepted call is in exactly one column: `accepted == final + lost + duplicate_ids + in flight`. A call with the
+UniqueId of an earlier call can't be distinguished from it; it counts as a duplicate and is not followed.
+
+A call in flight is one entry of a dict: its id and one int. An ended call is 64 + 32 bits in the memory for ids. Only
+unusual ids (given out twice, or reported after the call was counted as lost) have objects of their own.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from ringback.loadgen.accounting.deliveries import DeliveryBook
+from ringback.loadgen.accounting.id_memory import IdMemory, digest_of, pack_digests
+from ringback.loadgen.accounting.reconcile import IN_FLIGHT, LOST, STATES, Account, DeliveryCounts, IdFate
+
+__all__ = ["Ledger"]
+
+_CODES = {state: code for code, state in enumerate(STATES, 1)}
+_PLACE_BITS = 36
+_PLACE = (1 << _PLACE_BITS) - 1
+_CODE_BITS = 4
+_CODE = (1 << _CODE_BITS) - 1
+_MICROSECOND = 1e-6
+_TICK = 10_000
+"""Microseconds in a hundredth of a second, the precision of the instants of ended calls."""
+_LEAD = 100 * 3600
+_TOOK_BITS, _ENDED_BITS = 16, 24
+"""Ends are exact for 45 hours after the first call, a call's length for 11 minutes; larger values are capped."""
+_LONGEST = (1 << _TOOK_BITS) - 1
+_LATEST = (1 << _ENDED_BITS) - 1
+_CHANGED = 1 << _CODE_BITS
+_LINE_AT = _CODE_BITS + 1
+_TIMES_AT = _LINE_AT + 3
+"""A note of 48 bits: the outcome's code, whether it changed, the line's code (3 bits), how long it took, its end."""
+_MANY = 1_000
+
+
+class _Odd:
+    """What is stored of an unusual id: all that other workers' accounts may need."""
+
+    __slots__ = ("accepts", "ended", "last", "late", "wrong")
+
+    def __init__(self, first: int) -> None:
+        self.accepts = array("Q", (first,))
+        """When calls with this id were placed (microseconds), with the code of the line's state."""
+        self.last = first >> _CODE_BITS
+        self.ended: int | None = None
+        self.wrong = False
+        self.late: dict[int, int] = {}
+
+    def accept(self, another: int) -> None:
+        """Another call has this id; of more than a thousand, only the last is stored."""
+        if len(self.accepts) < _MANY:
+            self.accepts.append(another)
+        else:
+            self.accepts[-1] = another
+        self.last = max(self.last, another >> _CODE_BITS)
+
+    def lines(self) -> set[int]:
+        """The codes of the states that the dialled lines produce."""
+        return {packed & _CODE for packed in self.accepts}
+
+
+class Ledger:
+    """Calls by UniqueId. Instants are seconds on the caller's clock, not negative; `settle` is in seconds.
+
+    `lines` has the state that each line produces; a call's line is an index into it.
+    """
+
+    def __init__(self, settle: float, lines: Sequence[str] = (), pending_states: Iterable[str] = ()) -> None:
+        self._settle = settle
+        self._settle_us = round(settle * 1e6)
+        self._lines = [_CODES.get(state, 0) for state in lines]
+        self._pending = frozenset({"", *pending_states})
+        self._calls: dict[str, int] = {}
+        """For each call in flight: when it was placed (microseconds), the code of its line's state, its place."""
+        self._memory = IdMemory()
+        self._odd: dict[int, _Odd] = {}
+        self._drained = array("L")
+        self._epoch = -1 - _LATEST
+        self._placed_last = -settle
+        self._accepted = 0
+        self._by_code = [0] * (len(STATES) + 1)
+        self._deliveries: DeliveryBook | None = None
+        self.final = 0
+        self.lost = 0
+        self.duplicate_ids = 0
+        self.wrong_state = 0
+        self.changed_state = 0
+        """Final calls that were later reported with another final state."""
+        self.unrequested = 0
+        """Results for a UniqueId that was not polled."""
+        self.undocumented_states = 0
+        """Reports of a state that is neither documented nor a word for a call in progress."""
+
+    @property
+    def accepted(self) -> int:
+        """Triggers that were answered with a UniqueId."""
+        return self._accepted + self.duplicate_ids
+
+    @property
+    def in_flight(self) -> int:
+        """Accepted calls that have not ended."""
+        return len(self._calls)
+
+    @property
+    def last_deadline(self) -> float:
+        """When the last accepted call must be final; 0 before the first."""
+        return self._placed_last + self._settle
+
+    @property
+    def by_state(self) -> Counter[str]:
+        """Ended calls by final state."""
+        return Counter({state: count for state, count in zip(STATES, self._by_code[1:], strict=True) if count})
+
+    def accept(self, unique_id: str, line: int, placed: float) -> bool:
+        """A trigger sent at `placed` to this line was answered with this id.
+
+        True if the call is to be followed; False if the id was given out before. IndexError if there is no such line.
+        """
+        if placed > self._placed_last:
+            self._placed_last = placed
+        call = int(placed * 1e6 + 0.5) << _CODE_BITS | self._lines[line]
+        place = self._memory.claim(digest_of(unique_id))
+        if place < 0:
+            self._accept_again(unique_id, -1 - place, call)
+            return False
+        self._accepted += 1
+        self._calls[unique_id] = call << _PLACE_BITS | place
+        return True
+
+    def report(self, unique_id: str, state: str, at: float) -> float | None:
+        """A poll reported `state` at `at`. Returns the seconds since the trigger if that ended the call, else None."""
+        code = _CODES.get(state)
+        if code is None:
+            if state not in self._pending:
+                self.undocumented_states += 1
+            return None
+        call = self._calls.pop(unique_id, None)
+        if call is None:
+            self._report_again(unique_id, code, at)
+            return None
+        self.final += 1
+        self._by_code[code] += 1
+        placed_us = self._end(call, code, at)
+        if self._deliveries is not None:
+            self._deliveries.final(self._memory.digest(call & _PLACE), code, at)
+        return at - placed_us * _MICROSECOND
+
+    def missed(self, unique_id: str, polled: float) -> None:
+        """A sound answer to a poll sent at `polled` had no final state for the call: it is lost if it is overdue."""
+        if self.overdue(unique_id, polled):
+            call = self._calls.pop(unique_id)
+            self.lost += 1
+            self._end(call, LOST, polled)
+
+    def overdue(self, unique_id: str, at: float) -> bool:
+        """Whether a call has not ended and its settle time was over by then."""
+        call = self._calls.get(unique_id)
+        if call is None:
+            return False
+        limit = at * 1e6 - self._settle_us - 0.5
+        if call >> _PLACE_BITS + _CODE_BITS >= limit:
+            return False
+        odd = self._odd.get(call & _PLACE) if self._odd else None
+        return odd is None or odd.last < limit
+
+    def follows(self, unique_id: str) -> bool:
+        """Whether the call has not ended."""
+        return unique_id in self._calls
+
+    def unfinished_ids(self, limit: int) -> list[str]:
+        """The ids of calls in flight, those accepted first, at most `limit`."""
+        return list(islice(self._calls, limit))
+
+    def expect_delivery(self, unique_id: str) -> None:
+        """The call's result is to be delivered to ResultDestination."""
+        digest = digest_of(unique_id)
+        deliveries = self._delivery_book()
+        deliveries.expect(digest)
+        place = self._memory.find(digest)
+        if place is not None and IN_FLIGHT < (code := self._memory.note(place) & _CODE) < LOST:
+            deliveries.final(digest, code, self._ended(place) / 100)
+
+    def delivered(self, unique_id: str, state: str | None, at: float) -> None:
+        """A delivery came at `at` with this id and this state (None or empty: without a state)."""
+        code = _CODES.get(state, 0) if state else None
+        self._delivery_book().arrive(digest_of(unique_id), code, at)
+
+    def close_deliveries(self, now: float, delivery_time: float) -> None:
+        """Judge, at `now`, which deliveries are missing: `delivery_time` seconds after the call was final."""
+        if self._deliveries is not None:
+            self._deliveries.close(now, delivery_time, lambda digest: self._memory.find(digest) is not None)
+
+    def deliveries(self) -> DeliveryCounts | None:
+        """Counts of deliveries; missing and unknown ones since `close_deliveries`. None if none was due."""
+        return None if self._deliveries is None else self._deliveries.counts()
+
+    def account(self) -> Account:
+        """The columns as of now; calls in flight are unfinished."""
+        return Account(
+            accepted=self.accepted, final=self.final, lost=self.lost, duplicate_ids=self.duplicate_ids,
+            unfinished=self.in_flight, wrong_state=self.wrong_state, changed_state=self.changed_state,
+            unrequested=self.unrequested, undocumented_states=self.undocumented_states, by_state=dict(self.by_state),
+            deliveries=self.deliveries(),
+        )  # fmt: skip
+
+    def drain_digests(self) -> bytes:
+        """The digests of ids accepted since the last time, each once, for `Reconciler.take`."""
+        return pack_digests(self._memory.since(self._drained))
+
+    def fates(self, digests: Iterable[int], offset: float = 0.0) -> list[IdFate]:
+        """What became of those of these ids that were accepted here. `offset` seconds lead to the common clock."""
+        places = {place: digest for digest in digests if (place := self._memory.find(digest)) is not None}
+        flying = {call & _PLACE: call >> _PLACE_BITS for call in self._calls.values() if call & _PLACE in places}
+        return [self._fate(place, digest, flying.get(place), offset) for place, digest in places.items()]
+
+    def _end(self, call: int, outcome: int, at: float) -> int:
+        """Note how a call ended. Returns when it was placed, in microseconds."""
+        place = call & _PLACE
+        call >>= _PLACE_BITS
+        line = call & _CODE
+        placed_us = call >> _CODE_BITS
+        ended_us = int(at * 1e6 + 0.5)
+        wrong = outcome != line and outcome != LOST
+        if self._odd and (odd := self._odd.get(place)) is not None:
+            wrong = wrong and outcome not in odd.lines()
+            odd.ended, odd.wrong = ended_us, wrong
+        if wrong:
+            self.wrong_state += 1
+        ended = ended_us // _TICK
+        took = ended - placed_us // _TICK
+        if not 0 <= took <= _LONGEST:
+            took = 0 if took < 0 else _LONGEST
+        since = ended - self._epoch
+        if not 0 <= since <= _LATEST:
+            since = self._since(ended)
+        self._memory.set_note(place, (since << _TOOK_BITS | took) << _TIMES_AT | line << _LINE_AT | outcome)
+        return placed_us
+
+    def _since(self, ended: int) -> int:
+        """Hundredths of a second since the epoch (set by the first end), capped."""
+        if self._epoch < 0:
+            self._epoch = max(ended - _LEAD, 0)
+        return min(max(ended - self._epoch, 0), _LATEST)
+
+    def _ended(self, place: int) -> int:
+        """When the call at this place ended, in hundredths of a second."""
+        return self._epoch + (self._memory.note(place) >> _TIMES_AT + _TOOK_BITS)
+
+    def _accept_again(self, unique_id: str, place: int, accepted: int) -> None:
+        self.duplicate_ids += 1
+        odd = self._odd.get(place)
+        if odd is None:
+            call = self._calls.get(unique_id)
+            odd = self._odd_ended(place) if call is None else _Odd(call >> _PLACE_BITS)
+            self._odd[place] = odd
+        odd.accept(accepted)
+
+    def _odd_ended(self, place: int) -> _Odd:
+        note, ended = self._memory.note(place), self._ended(place)
+        line = note >> _LINE_AT & 7
+        odd = _Odd((ended - (note >> _TIMES_AT & _LONGEST)) * _TICK << _CODE_BITS | line)
+        odd.ended = ended * _TICK
+        odd.wrong = note & _CODE not in {line, LOST}
+        return odd
+
+    def _report_again(self, unique_id: str, code: int, at: float) -> None:
+        """A final state was reported for a call that is not in flight."""
+        place = self._memory.find(digest_of(unique_id))
+        if place is None:
+            return
+        note = self._memory.note(place)
+        outcome = note & _CODE
+        if outcome == LOST:
+            if place not in self._odd:
+                self._odd[place] = self._odd_ended(place)
+            self._odd[place].late.setdefault(code, int(at * 1e6 + 0.5))
+        elif outcome not in {code, IN_FLIGHT} and not note & _CHANGED:
+            self.changed_state += 1
+            self._memory.set_note(place, note | _CHANGED)
+
+    def _fate(self, place: int, digest: int, flying: int | None, offset: float) -> IdFate:
+        def instant(microseconds: int) -> float:
+            return microseconds // _TICK / 100 + offset
+
+        note = self._memory.note(place)
+        outcome = note & _CODE
+        odd = self._odd.get(place)
+        if odd is not None:
+            accepts = tuple((instant(packed >> _CODE_BITS), packed & _CODE) for packed in odd.accepts)
+        elif flying is not None:
+            accepts = ((instant(flying >> _CODE_BITS), flying & _CODE),)
+        else:
+            odd = self._odd_ended(place)
+            accepts = ((instant(odd.last), odd.accepts[0] & _CODE),)
+        ended = instant(odd.ended) if odd is not None and odd.ended is not None else 0.0
+        return IdFate(
+            digest, accepts, outcome, ended, odd is not None and odd.wrong, bool(note & _CHANGED),
+            () if odd is None else tuple((instant(at), code) for code, at in odd.late.items()),
+            (0, 0, 0, 0, 0) if self._deliveries is None else self._deliveries.verdict(digest),
+        )  # fmt: skip
+
+    def _delivery_book(self) -> DeliveryBook:
+        if self._deliveries is None:
+            self._deliveries = DeliveryBook()
+        return self._deliveries

@@ -1,0 +1,259 @@
+"""Merges several workers' ledgers into the account that one ledger with all their calls would have.
+
+What lives here: the account, the fate of an id that several workers were given, and the merging of both. What does not:
+how they are sent, and the ledger. Everything that is sent has a form in plain lists and dicts.
+
+An id that two workers were given is one followed call and one duplicate. Its outcome is found by replaying what the
+workers saw in order of time, so workers give instants on a common clock, to the hundredth of a second.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from ringback.config import LINE_STATES
+from ringback.loadgen.accounting.id_memory import IdMemory, unpack_digests
+
+__all__ = ["IN_FLIGHT", "LOST", "STATES", "Account", "DeliveryCounts", "IdFate", "Reconciler"]
+
+STATES: tuple[str, ...] = tuple(LINE_STATES.values())
+"""The documented states; a state's *code* is its place here, counted from 1."""
+IN_FLIGHT = 0
+LOST = len(STATES) + 1
+"""Outcomes beside a final state's code."""
+
+
+@dataclass(slots=True)
+class DeliveryCounts:
+    """Counts of deliveries: calls whose delivery was `expected`, `arrived`, is `missing`, ..."""
+
+    expected: int = 0
+    arrived: int = 0
+    missing: int = 0
+    """The call is final, and its delivery did not arrive within the delivery time."""
+    contradicting: int = 0
+    """A delivery had another state than polls reported, or two deliveries had different states."""
+    unknown: int = 0
+    """Ids in deliveries that no trigger was answered with."""
+
+    def add(self, other: DeliveryCounts, times: int = 1) -> None:
+        """Add another's counts, so many times."""
+        for name in (each.name for each in fields(self)):
+            setattr(self, name, getattr(self, name) + times * getattr(other, name))
+
+
+@dataclass(slots=True)
+class Account:
+    """Every accepted call is in one column: `accepted == final + lost + duplicate_ids + unfinished`."""
+
+    accepted: int = 0
+    final: int = 0
+    lost: int = 0
+    duplicate_ids: int = 0
+    unfinished: int = 0
+    wrong_state: int = 0
+    changed_state: int = 0
+    unrequested: int = 0
+    undocumented_states: int = 0
+    by_state: dict[str, int] = field(default_factory=dict)
+    deliveries: DeliveryCounts | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The account in plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The account from what `to_dict` gave; TypeError for an unknown member."""
+        deliveries = plain.get("deliveries")
+        members = {**plain, "deliveries": None if deliveries is None else DeliveryCounts(**deliveries)}
+        return cls(**{**members, "by_state": dict(plain.get("by_state", {}))})
+
+    def add(self, other: Account) -> None:
+        """Add another's calls, as if both had no id in common."""
+        for name in _COLUMNS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.by_state = dict(Counter(self.by_state) + Counter(other.by_state))
+        if other.deliveries is not None:
+            self.deliveries = self.deliveries or DeliveryCounts()
+            self.deliveries.add(other.deliveries)
+
+
+_COLUMNS = tuple(each.name for each in fields(Account) if each.name not in {"by_state", "deliveries"})
+
+
+@dataclass(frozen=True, slots=True)
+class IdFate:
+    """What one worker knows of an id. Instants are seconds on the common clock."""
+
+    digest: int
+    accepts: tuple[tuple[float, int], ...]
+    """For each trigger that was answered with it: when it was placed, and the code of the line's state."""
+    outcome: int
+    """A final state's code, LOST or IN_FLIGHT."""
+    ended: float = 0.0
+    """When the outcome was seen; for a lost call, when the poll that showed it was sent."""
+    wrong: bool = False
+    changed: bool = False
+    late: tuple[tuple[float, int], ...] = ()
+    """Final states reported after the call was counted as lost: when, and the state's code."""
+    delivery: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+    """Whether one is expected, arrived, missing, contradicting (0 or 1), and the code of its state, or 0."""
+
+    def to_list(self) -> list[Any]:
+        """The fate in plain values."""
+        return [getattr(self, each.name) for each in fields(self)]
+
+    @classmethod
+    def from_list(cls, plain: Iterable[Any]) -> Self:
+        """The fate from what `to_list` gave (tuples may be lists); ValueError for a wrong number of members."""
+        digest, accepts, outcome, ended, wrong, changed, late, delivery = plain
+        first, second, third, fourth, fifth = delivery
+        return cls(
+            digest, tuple((at, line) for at, line in accepts), outcome, ended, wrong, changed,
+            tuple((at, code) for at, code in late), (first, second, third, fourth, fifth),
+        )  # fmt: skip
+
+
+class Reconciler:
+    """Finds ids that several workers were given, and merges the accounts. `settle` is in seconds."""
+
+    def __init__(self, settle: float) -> None:
+        self._settle = settle
+        self._memory = IdMemory()
+        self._workers: list[str] = []
+        self._taken: Counter[str] = Counter()
+        self._shared: dict[int, set[str]] = {}
+
+    def take(self, worker: str, packed: bytes) -> int:
+        """Take a worker's digests (`Ledger.drain_digests`). Returns how many of them other workers already had."""
+        if worker not in self._taken:
+            self._workers.append(worker)
+            self._taken[worker] = 0
+        number = self._workers.index(worker)
+        memory, shared, before = self._memory, 0, self._taken[worker]
+        digests = unpack_digests(packed)
+        for digest in digests:
+            place = memory.claim(digest)
+            if place >= 0:
+                memory.set_note(place, number)
+                continue
+            first = self._workers[memory.note(-1 - place)]
+            holders = self._shared.get(digest, {first})
+            if worker not in holders:
+                shared += 1
+                self._shared[digest] = {*holders, worker}
+        self._taken[worker] = before + len(digests)
+        return shared
+
+    def shared(self, worker: str) -> list[int]:
+        """The digests of ids that this worker and another were given: the worker is asked for their fates."""
+        return [digest for digest, holders in self._shared.items() if worker in holders]
+
+    def merge(self, accounts: Mapping[str, Account], fates: Mapping[str, Iterable[IdFate]]) -> Account:
+        """One account of all workers' calls.
+
+        A lost worker has the account that it reported last, and no fates: accepted calls without a reported end are
+        unfinished. Its part of a shared id counts as unfinished, if it had unfinished calls.
+        """
+        merged = Account()
+        known: dict[int, dict[str, IdFate]] = {digest: {} for digest in self._shared}
+        for worker, known_fates in fates.items():
+            for fate in known_fates:
+                if fate.digest in known:
+                    known[fate.digest][worker] = fate
+        silent: Counter[str] = Counter()
+        for digest, holders in self._shared.items():
+            silent.update(holders - known[digest].keys())
+        for worker in {*accounts, *self._taken}:
+            merged.add(self._whole(worker, accounts.get(worker), silent[worker]))
+        for digest, parts in known.items():
+            merged.duplicate_ids += len(self._shared[digest]) - 1
+            if parts:
+                for part in parts.values():
+                    _count(merged, part, -1)
+                _count(merged, replay(list(parts.values()), self._settle), 1)
+            else:
+                merged.unfinished += 1
+        merged.by_state = {state: count for state, count in merged.by_state.items() if count}
+        return merged
+
+    def _whole(self, worker: str, account: Account | None, silent: int) -> Account:
+        """A worker's account with all that it accepted, minus its parts of shared ids without a fate (`silent`)."""
+        whole = Account()
+        if account is not None:
+            whole.add(account)
+        if (more := self._taken[worker] + whole.duplicate_ids - whole.accepted) > 0:
+            whole.accepted += more
+            whole.unfinished += more
+        unfinished = min(silent, whole.unfinished)
+        whole.unfinished -= unfinished
+        for _ in range(silent - unfinished):
+            if whole.final:
+                state = max(whole.by_state, key=whole.by_state.__getitem__)
+                whole.by_state[state] -= 1
+                whole.final -= 1
+            else:
+                whole.lost -= 1
+        return whole
+
+
+def replay(parts: list[IdFate], settle: float) -> IdFate:
+    """What one ledger would know of an id that several workers were given."""
+    events: list[tuple[float, int, int, int]] = []
+    for number, part in enumerate(parts):
+        events.extend((at, 0, line, number) for at, line in part.accepts)
+        if part.outcome != IN_FLIGHT:
+            events.append((part.ended, 1, part.outcome, number))
+        events.extend((at, 1, code, number) for at, code in part.late)
+    lines: set[int] = set()
+    last = [float("-inf")] * len(parts)
+    outcome, ended, wrong, others = IN_FLIGHT, 0.0, False, False
+    for at, ends, code, number in sorted(events):
+        if not ends:
+            if outcome == IN_FLIGHT:
+                lines.add(code)
+                last[number] = at
+        elif outcome == IN_FLIGHT:
+            # The worker has checked the settle time of its own calls; check that of the other workers' calls.
+            rivals = [placed for other, placed in enumerate(last) if other != number]
+            if code != LOST or at > max(rivals, default=at - settle - 1) + settle:
+                outcome, ended, wrong = code, at, code != LOST and code not in lines
+        elif outcome not in {LOST, code} and code != LOST:
+            others = True
+    changed = outcome not in {LOST, IN_FLIGHT} and (others or any(part.changed for part in parts))
+    return IdFate(
+        parts[0].digest, tuple(sorted(each for part in parts for each in part.accepts)), outcome, ended, wrong, changed,
+        delivery=_one_delivery(parts, outcome),
+    )  # fmt: skip
+
+
+def _one_delivery(parts: Iterable[IdFate], outcome: int) -> tuple[int, int, int, int, int]:
+    deliveries = [part.delivery for part in parts]
+    states = {each[4] for each in deliveries if each[4]}
+    expected = max(each[0] for each in deliveries)
+    arrived = max(each[1] for each in deliveries)
+    missing = int(not arrived and any(each[2] for each in deliveries))
+    differs = len(states) > 1 or (outcome not in {IN_FLIGHT, LOST} and bool(states - {outcome}))
+    contradicting = int(differs or any(each[3] for each in deliveries))
+    return expected, arrived, missing, contradicting, max(states, default=0)
+
+
+def _count(account: Account, fate: IdFate, times: int) -> None:
+    """Add a followed call to its column, or (times = -1) remove it."""
+    if fate.outcome == IN_FLIGHT:
+        account.unfinished += times
+    elif fate.outcome == LOST:
+        account.lost += times
+    else:
+        account.final += times
+        state = STATES[fate.outcome - 1]
+        account.by_state[state] = account.by_state.get(state, 0) + times
+        account.wrong_state += times * fate.wrong
+        account.changed_state += times * fate.changed
+    if account.deliveries is not None:
+        expected, arrived, missing, contradicting, _ = fate.delivery
+        account.deliveries.add(DeliveryCounts(expected, arrived, missing, contradicting), times)

@@ -1,0 +1,63 @@
+"""What the master and the workers of a load run send each other: messages of the type `ringback` in Locust's protocol.
+
+From the master (`do`): `ping` (with `sent`); `begin` (a run begins: its number `run`, `plan`, `member`, `budget`,
+`fingerprint`); `order` (with its `number`; see `WorkerRun.carry_out`); `fates` (what became of these `digests`?);
+`leave` (the run is over, or did not begin: `why`).
+
+From a worker (`what`): `pong` (with `sent` and its `clock`); `parts` (all that it knows, of the run `run`, and the
+number of the order that it carried out last); `fates`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from ringback.config import Config
+
+__all__ = ["MESSAGE", "REPORT_EVERY", "ClockOffset", "fingerprint", "shares"]
+
+MESSAGE = "ringback"
+"""The type of our messages in Locust's protocol."""
+REPORT_EVERY = 0.5
+"""Seconds between two messages in which a worker sends its parts."""
+
+
+def fingerprint(config: Config) -> str:
+    """A hash of what master and workers must agree on: the deployment and the lines."""
+    deployment = config.deployment
+    facts = [
+        deployment.base_url, deployment.project, deployment.tenant, deployment.scenario_path,
+        deployment.display_number, *config.lines.configured.items(),
+    ]  # fmt: skip
+    return blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
+
+
+def shares(budget: int | None, members: int) -> list[int | None]:
+    """A budget of calls divided among workers, exactly; None stands for no limit."""
+    if budget is None:
+        return [None] * members
+    return [budget // members + (number < budget % members) for number in range(members)]
+
+
+@dataclass(slots=True)
+class ClockOffset:
+    """How far another process's clock is ahead of ours (Cristian, 1989); right within `error` seconds.
+
+    Of all messages there and back, the quickest counts.
+    """
+
+    offset: float = 0.0
+    """Seconds by which the other clock is ahead of ours."""
+    error: float = math.inf
+    answers: int = 0
+
+    def take(self, sent: float, theirs: float, received: float) -> None:
+        """Take a ping sent at `sent`, read at `theirs` by the other clock, whose answer came at `received`."""
+        self.answers += 1
+        error = (received - sent) / 2
+        if error < self.error:
+            self.error = error
+            self.offset = theirs - (sent + received) / 2

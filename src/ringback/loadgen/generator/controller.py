@@ -1,0 +1,167 @@
+"""Controls a load run: when it starts, what is played, when it is enough, and when all calls have come to their end.
+
+What lives here: the phases of a run, the same for one process and for many. What does not: how orders reach the
+processes (runner), what they mean there (worker run), and what the result means (judging).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from ringback import clock
+from ringback.config import Config
+from ringback.loadgen.generator.call_placer import BUDGET_SPENT
+from ringback.loadgen.generator.runner import Runner
+from ringback.loadgen.judging.capacity import Capacity, CapacitySearch
+from ringback.loadgen.judging.limits import AbortWatch, evaluate
+from ringback.loadgen.judging.snapshot import LoadSnapshot
+from ringback.loadgen.judging.sustained import judge_step
+from ringback.loadgen.schedule.plan import HIGHEST_RATE, LoadPlan
+from ringback.loadgen.schedule.profiles import constant
+
+__all__ = ["RunController"]
+
+_LOOK = 0.1
+_PROGRESS_EVERY = 0.5
+_LIMITS_EVERY = 1.0
+_OF_REQUESTS = ("trigger.", "poll.")
+"""The limits that a step must meet; calls come to their ends long after it."""
+_MARGIN = 0.5
+"""Seconds after a step in which the answers to its last requests may still come."""
+
+
+class RunController:
+    """Leads a runner through a plan. `on_progress` is called about twice a second with figures for a live view."""
+
+    def __init__(
+        self,
+        config: Config,
+        plan: LoadPlan,
+        runner: Runner,
+        *,
+        baseline: Mapping[str, Any] | None,
+        on_progress: Callable[[dict[str, Any], LoadSnapshot], None],
+    ) -> None:
+        self.config = config
+        self.plan = plan
+        self.interrupted = False
+        self._runner = runner
+        self._baseline = baseline
+        self._on_progress = on_progress
+        self._abort = AbortWatch(config.limits, baseline)
+        self._capacity: Capacity | None = None
+        self._reasons: list[str] = []
+        self._enough = Event()
+        self._phase = "starting"
+        self._begun = 0.0
+        self._reported = self._limits_checked = 0.0
+
+    def interrupt(self) -> None:
+        """End the run early and report what was seen; calls in flight stay unfinished."""
+        self.interrupted = True
+        self.stop("interrupted")
+
+    def stop(self, reason: str) -> None:
+        """Send nothing more; `reason` is why the run is incomplete."""
+        if reason not in self._reasons:
+            self._reasons.append(reason)
+        self._enough.set()
+
+    def run(self) -> LoadSnapshot:
+        """Lead the run to its end."""
+        self._begun = clock.monotonic() + self._runner.head_start
+        self._runner.order({"do": "start", "at": self._begun})
+        self._phase = "sending"
+        if self.plan.what.searches:
+            self._search()
+        else:
+            self._play(self._begun + self.plan.delay, self.plan.profile, self.plan.duration)
+        self._runner.order({"do": "stop"})
+        self._phase = "draining"
+        self._runner.order({"do": "abandon" if self.interrupted else "drain"})
+        abandoned = self.interrupted
+        while not all(state == "over" for state in self._runner.states):
+            self._look()
+            if self.interrupted and not abandoned:
+                abandoned = True
+                self._runner.order({"do": "abandon"})
+        self._phase = "over"
+        self._runner.reconcile()
+        snapshot = self.snapshot()
+        self._runner.close()
+        return snapshot
+
+    def snapshot(self) -> LoadSnapshot:
+        """All that is known as of now."""
+        return LoadSnapshot(
+            self.config, self.plan, self._runner.parts(), self._runner.account(), self._runner.windows,
+            lost=self._runner.lost, reasons=tuple(self._reasons), capacity=self._capacity,
+        )  # fmt: skip
+
+    def _play(self, at: float, profile: Mapping[str, Any] | None, duration: float) -> None:
+        """Have a schedule played; return when it has been, or when it is enough."""
+        self._runner.order({"do": "play", "at": at, "profile": profile, "duration": duration})
+        while not self._enough.is_set():
+            self._look()
+            if all(state not in {"playing", "ordered"} for state in self._runner.states):
+                return
+
+    def _look(self) -> None:
+        """Wait a moment; report progress and check whether it is enough, if that is due."""
+        gevent.sleep(_LOOK)
+        now = clock.monotonic()
+        if now - self._reported >= _PROGRESS_EVERY:
+            self._reported = now
+            snapshot = self.snapshot()
+            self._on_progress({"phase": self._phase, "seconds": max(0.0, now - self._begun)}, snapshot)
+            if self._phase == "sending":
+                self._check(snapshot, now)
+
+    def _check(self, snapshot: LoadSnapshot, now: float) -> None:
+        given_up = [part["reasons"] for part in snapshot.parts]
+        if all(given_up) or any(reason != BUDGET_SPENT for reasons in given_up for reason in reasons):
+            self._enough.set()
+        if len(snapshot.lost) == self._runner.size:
+            self.stop("every worker was lost")
+        if self.config.load.abort_on_limit and now - self._limits_checked >= _LIMITS_EVERY:
+            self._limits_checked = now
+            if self._abort.failed_permanently(snapshot.section()) is not None:
+                self._enough.set()
+
+    def _search(self) -> None:
+        """Look for the highest rate that is sustained, with a step for each rate that the search asks for."""
+        plan = self.plan
+        search = CapacitySearch(plan.rate or 1.0, HIGHEST_RATE, max_seconds=plan.duration)
+        while (rate := search.next_rate()) is not None and not self._enough.is_set():
+            self._rest(search.rest_seconds)
+            start = math.ceil(clock.monotonic() + max(self._runner.head_start, 0.05) - self._begun)
+            begun = self._begun + start  # a full second, where a window begins
+            self._play(begun, constant(rate, plan.step).to_plain(), plan.step)
+            if self._enough.is_set():
+                break
+            self._settle_step(begun + plan.step)
+            step = self.snapshot().between(start, start + plan.step)
+            limits = evaluate(self.config.limits, step.section, self._baseline)
+            of_requests = [limit for limit in limits if limit.metric.startswith(_OF_REQUESTS)]
+            search.take(judge_step(step.lines, step.section, of_requests, rate, plan.step))
+            self._capacity = search.result()
+        self._capacity = search.result()
+
+    def _settle_step(self, end: float) -> None:
+        """Wait until every trigger of a step has been answered, or has timed out."""
+        while not self._enough.is_set():
+            self._look()
+            waiting = sum(part["on_their_way"] for part in self._runner.parts())
+            since = clock.monotonic() - end
+            if (not waiting and since > _MARGIN) or since > self.config.timing.request + 2 * _MARGIN:
+                return
+
+    def _rest(self, seconds: float) -> None:
+        until = clock.monotonic() + seconds
+        while clock.monotonic() < until and not self._enough.is_set():
+            self._look()

@@ -1,0 +1,226 @@
+"""One process's part in a load run: client, ledger, poller and windows, put together for Locust's users.
+
+What lives here: a run's life in one process (start, drain, stop) and what it knows at any moment. What does not: what
+happens when an arrival is due (call placer), orders (worker run), and what the result means (judging).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import gevent
+from locust.env import Environment
+
+from ringback import clock
+from ringback.config import LINE_STATES, Config
+from ringback.deployment.budget import CallBudget
+from ringback.deployment.guard import DialGuard
+from ringback.deployment.transport import client_ssl_context
+from ringback.loadgen.accounting.ledger import Ledger
+from ringback.loadgen.accounting.reconcile import Account
+from ringback.loadgen.generator.call_placer import CallPlacer
+from ringback.loadgen.generator.call_poller import CallPoller
+from ringback.loadgen.generator.locust_statistics import LocustStatistics
+from ringback.loadgen.generator.result_listener import AwaitedDeliveries, ResultListener
+from ringback.loadgen.generator.streams import UserStreams
+from ringback.loadgen.http.load_client import LoadClient
+from ringback.loadgen.http.pool import ConnectionPool, connections_allowed, open_files
+from ringback.loadgen.http.wire import RequestWriter
+from ringback.loadgen.metrics.histogram import Histogram
+from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
+from ringback.loadgen.schedule.plan import LoadPlan
+
+__all__ = ["LoadRun"]
+
+_RUNS: WeakKeyDictionary[Environment, LoadRun] = WeakKeyDictionary()
+_LAST_ANSWERS = 1.5
+"""Seconds that an interrupted run waits for answers: each may show one more call that was placed."""
+_TICK = 1.0
+"""Seconds between two readings of counters and processor."""
+_UNFINISHED_IDS = 20
+"""Unfinished calls that are reported by their ids, at most."""
+
+
+class LoadRun:
+    """A run's state in this process. Users place calls by `placer` when `streams` say so.
+
+    `member` is this process's number and how many there are; `budget` its share of the calls, for all its runs. With
+    `scheduled`, users wait for streams; else Locust decides how long they run. With `relay`, there is `news` to send.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        guard: DialGuard,
+        environment: Environment,
+        plan: LoadPlan,
+        budget: CallBudget,
+        *,
+        member: tuple[int, int] = (0, 1),
+        name: str = "generator",
+        scheduled: bool = False,
+        relay: bool = False,
+    ) -> None:
+        self.config = config
+        self.plan = plan
+        self.name = name
+        self.member = member
+        self.streams = UserStreams(scheduled=scheduled)
+        self.windows = Windows(plan.steady, name=name, relay=relay)
+        self._budget, self._indeterminate_before = budget, budget.may_have_dialled
+        scenario, lines = plan.what, [LINE_STATES[line] for line in config.lines.configured]
+        self._ledger = Ledger(config.timing.settle, lines, config.dialect.pending_states)
+        self._results = ResultListener(config, member) if scenario.delivers(config) else None
+        self._deliveries = AwaitedDeliveries(self._ledger) if self._results else None
+        self._time_to_final = Histogram()
+        self._statistics = LocustStatistics(environment)
+        self._files_allowed = connections_allowed()
+        self._pool = ConnectionPool(
+            config.deployment.base_url, client_ssl_context(config), config.timing.request, self._files_allowed
+        )
+        writer = RequestWriter(config, guard, delivered_to=self._results.url if self._results else None)
+        self._client = LoadClient(config, writer, budget, self._pool, self)
+        self._poller = CallPoller(
+            self._client, self._ledger, batch=config.load.poll_batch, interval=config.load.poll_interval,
+            first=config.timing.settle if scenario.asks_late else None,
+            on_final=lambda _, seconds: None if scenario.asks_late else self._time_to_final.record(seconds),
+        )  # fmt: skip
+        self.placer = CallPlacer(
+            config, plan, self._client, self._ledger, self._poller, self._deliveries, budget, member
+        )
+        self._tick: gevent.Greenlet | None = None
+        self._processor = 0.0
+        self._begun = 0.0
+        self._ended = 0.0
+        _RUNS[environment] = self
+
+    @classmethod
+    def of(cls, environment: Environment) -> LoadRun:
+        """The current run in a Locust environment; LookupError if there is none."""
+        try:
+            return _RUNS[environment]
+        except KeyError:
+            raise LookupError("no load run has been started in this Locust environment") from None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return clock.monotonic() - self._begun if self._begun else 0.0
+
+    def start(self, begun: float | None = None) -> None:
+        """Start the run's clock at `begun` (default: now), and the polls of accepted calls."""
+        self._begun = clock.monotonic() if begun is None else begun
+        self._processor = time.process_time()
+        self._pool.look_up()
+        self._statistics.start()
+        self._poller.start()
+        if self._results is not None and self._deliveries is not None:
+            self._results.on_result = self._deliveries.arrived
+        self._tick = gevent.spawn(self._tick_on)
+
+    def stop(self, reason: str | None = None) -> None:
+        """Place no further call; `reason`, if there is one, is why the run is incomplete."""
+        self.placer.stop(reason)
+
+    def drain(self) -> None:
+        """Follow every accepted call to its end, within its settle time; then stop everything."""
+        self._end_sending()
+        timing = self.config.timing
+        self._wait(lambda: not self._client.on_their_way, clock.monotonic() + 2 * timing.request)
+        self._poller.hurry()
+        last_poll = 2 * self.config.load.poll_interval + timing.request
+        self._wait(lambda: not self._ledger.in_flight, lambda: self._ledger.last_deadline + last_poll)
+        if self._deliveries is not None:
+            deliveries = self._deliveries
+            self._wait(lambda: not deliveries.open, clock.monotonic() + timing.delivery)
+        self._close()
+
+    def abandon(self) -> None:
+        """Wait a moment for answers to triggers on their way; then stop everything. Calls stay unfinished."""
+        self._end_sending()
+        self._wait(lambda: not self._client.on_their_way, clock.monotonic() + _LAST_ANSWERS)
+        self._close()
+
+    def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
+        """A request ended (see `load_client.Listener`)."""
+        self.windows.take(TRIGGER if name == "trigger" else POLL, due - self._begun, now - due, now - begun, kind)
+        self._statistics.take(name, now - due, received, kind)
+        if kind is not None and self._client.unreachable:
+            self.stop(
+                f"the deployment could not be reached at {self.config.deployment.base_url}: no request could be sent"
+            )
+
+    def account(self) -> Account:
+        """What became of this process's calls, as of now."""
+        return self._ledger.account()
+
+    def fates(self, digests: Iterable[int], offset: float) -> list[list[Any]]:
+        """What became of ids that another process was given, too; `offset` leads from this clock to the common one."""
+        return [fate.to_list() for fate in self._ledger.fates(digests, offset)]
+
+    def news(self) -> dict[str, Any]:
+        """What a master is sent once: windows that are over, and digests of ids that were accepted since."""
+        return {"windows": self.windows.drain(), "digests": self._ledger.drain_digests()}
+
+    def parts(self) -> dict[str, Any]:
+        """All else that is known here as of now, in plain values."""
+        placer = self.placer
+        return {
+            "name": self.name,
+            "users": self.streams.users,
+            "seconds": self._ended or self.seconds,
+            "scheduled": placer.scheduled,
+            "sent": placer.sent,
+            "held_back": placer.held_back,
+            "dropped": placer.dropped,
+            "on_their_way": self._client.on_their_way,
+            "reached": self._client.reached,
+            "indeterminate": self._budget.indeterminate - self._indeterminate_before,
+            "refused_polls": self._client.refused_polls,
+            "asked_too_late": self._poller.asked_too_late,
+            "reasons": list(placer.reasons),
+            "account": self._ledger.account().to_dict(),
+            "unfinished_ids": self._ledger.unfinished_ids(_UNFINISHED_IDS),
+            "time_to_final": self._time_to_final.to_plain(),
+            "connections": self._pool.counts(),
+            "dns": self._pool.lookup,
+            "open_files": open_files(),
+            "open_files_limit": self._files_allowed,
+        }
+
+    def _end_sending(self) -> None:
+        self.placer.stopped.set()
+        if not self._ended and self._begun:
+            self._ended = self.windows.sending_ended = self.seconds
+
+    def _close(self) -> None:
+        self._poller.stop()
+        self._pool.close()
+        if self._results is not None:
+            self._results.stop()
+            self._ledger.close_deliveries(clock.monotonic(), self.config.timing.delivery)
+        if self._tick is not None:
+            self._tick.kill()
+            self._tick_once()
+            self.windows.close()
+        self._statistics.stop()
+
+    def _tick_on(self) -> None:
+        while True:
+            gevent.sleep(_TICK)
+            self._tick_once()
+
+    def _tick_once(self) -> None:
+        placer, ledger = self.placer, self._ledger
+        self.windows.tick(
+            self.seconds, scheduled=placer.scheduled, sent=placer.sent, dropped=placer.dropped,
+            accepted=ledger.accepted, final=ledger.final, in_flight=ledger.in_flight,
+            cpu=time.process_time() - self._processor,
+        )  # fmt: skip
+
+    def _wait(self, condition: Callable[[], bool], deadline: float | Callable[[], float]) -> None:
+        while not condition() and clock.monotonic() < (deadline() if callable(deadline) else deadline):
+            gevent.sleep(0.02)

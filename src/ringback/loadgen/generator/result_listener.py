@@ -1,0 +1,183 @@
+"""The receiver behind ResultDestination in a load run: it answers at once, and records deliveries in the ledger.
+
+gevent's own server does the work. In a run with several workers each has its own receiver, on consecutive ports.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from gevent import socket
+from gevent.pywsgi import WSGIServer
+from gevent.ssl import PROTOCOL_TLS_SERVER, SSLContext
+
+from ringback import clock
+from ringback.config import Config, ConfigError, ResultDestination
+from ringback.loadgen.accounting.ledger import Ledger
+
+__all__ = ["AwaitedDeliveries", "ResultListener", "read_delivery"]
+
+MAX_BODY = 256 * 1024
+"""Bytes of a delivery that are read."""
+_DEEPEST = 6
+_BACKLOG = 4096
+"""Connections of deliveries that may wait to be taken."""
+
+OnResult = Callable[[bytes, str | None, str | None, float], None]
+"""Called for each delivery with the word in its address, the id and the state in it, if any, and when it came."""
+
+
+class AwaitedDeliveries:
+    """Matches deliveries with calls, by the id in a delivery, or else by the word in the address to which it came."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._awaited: dict[bytes, str | None] = {}
+        self._early: dict[bytes, list[tuple[str | None, str | None, float]]] = {}
+        """Deliveries that came before the answer to their trigger."""
+
+    @property
+    def open(self) -> bool:
+        """Whether a delivery is still awaited."""
+        return bool(self._awaited)
+
+    def expect(self, word: bytes) -> None:
+        """A trigger was sent that names an address with this word as its ResultDestination."""
+        self._awaited[word] = None
+
+    def answered(self, word: bytes, unique_id: str | None) -> None:
+        """That trigger was answered with this id; None: no call was accepted."""
+        if unique_id is None:
+            self._awaited.pop(word, None)
+            self._early.pop(word, None)
+        elif word in self._awaited:
+            self._awaited[word] = unique_id
+            self._ledger.expect_delivery(unique_id)
+            for named, state, at in self._early.pop(word, ()):
+                if named is None:
+                    self._ledger.delivered(unique_id, state, at)
+                self._awaited.pop(word, None)
+
+    def arrived(self, word: bytes, unique_id: str | None, state: str | None, at: float) -> None:
+        """A result was delivered at `at`, with this id and state in it, if any."""
+        named = unique_id or self._awaited.get(word)
+        if named is not None:
+            self._ledger.delivered(named, state, at)
+        if word in self._awaited and self._awaited[word] is None:
+            self._early.setdefault(word, []).append((unique_id, state, at))
+        else:
+            self._awaited.pop(word, None)
+
+
+class ResultListener:
+    """An HTTP(S) server for results. `on_result` may be set before `start`. Raises `ConfigError` if it can't listen."""
+
+    def __init__(self, config: Config, member: tuple[int, int]) -> None:
+        settings = config.result_destination
+        if settings is None:
+            raise ConfigError(
+                "configuration", "result_destination", "missing, and this scenario has results delivered",
+                "say where Ringback may listen for them",
+            )  # fmt: skip
+        self.on_result: OnResult = lambda *_: None
+        self.handled = 0
+        tls = _tls(settings)
+        host, port = settings.listen
+        listening = _listening(host, port + member[0] if port else 0)
+        self._server = WSGIServer(listening, self._app, log=None, error_log=None, **tls)
+        self._server.start()
+        self.url = self._public(settings, member[0])
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._server.stop(timeout=1)
+
+    def _public(self, settings: ResultDestination, offset: int) -> str:
+        if settings.public_url is None:
+            listening, scheme = settings.listen[0], "https" if settings.tls_cert else "http"
+            return f"{scheme}://{f'[{listening}]' if ':' in listening else listening}:{self._server.server_port}"
+        parts = urlsplit(settings.public_url.rstrip("/"))
+        if offset:
+            port = (parts.port or (443 if parts.scheme == "https" else 80)) + offset
+            host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+            parts = parts._replace(netloc=f"{host}:{port}")
+        return urlunsplit(parts)
+
+    def _app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        now = clock.monotonic()
+        try:
+            body = environ["wsgi.input"].read(MAX_BODY)
+        except OSError:  # it broke off
+            start_response("400 Bad Request", [("Content-Length", "0"), ("Connection", "close")])
+            return []
+        target = f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
+        word = environ.get("PATH_INFO", "").strip("/").rpartition("/")[2].encode("latin-1", "replace")
+        self.handled += 1
+        named = read_delivery(target, body)
+        for unique_id, state in named:
+            self.on_result(word, unique_id, state, now)
+        if not named:
+            self.on_result(word, None, None, now)
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+
+def read_delivery(target: str, body: bytes) -> list[tuple[str, str | None]]:
+    """The ids that a delivery names, each with its state if one stands beside it: JSON, form, or query."""
+    try:
+        found = list(_named(json.loads(body), _DEEPEST))
+    except (ValueError, RecursionError):
+        found = []
+    if not found:
+        for text in (body.decode("utf-8", "replace"), target.partition("?")[2]):
+            fields = {name.lower(): value for name, value in parse_qsl(text)}
+            if fields.get("uniqueid"):
+                found.append((fields["uniqueid"], fields.get("callstate")))
+    return found
+
+
+def _named(value: Any, depth: int) -> Iterator[tuple[str, str | None]]:
+    if not depth:
+        return
+    if isinstance(value, dict):
+        members = {str(name).lower(): member for name, member in value.items()}
+        unique_id, state = members.get("uniqueid"), members.get("callstate")
+        if isinstance(unique_id, str) and unique_id:
+            yield unique_id, state if isinstance(state, str) and state else None
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _named(inner, depth - 1)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            "receiver", "result_destination.listen", f"can't listen there ({why})",
+            "choose a free port of this machine; with workers, as many as there are workers", f"{host}:{port}",
+        ) from None  # fmt: skip
+    return listening
+
+
+def _tls(settings: ResultDestination) -> dict[str, SSLContext]:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return {}
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError:  # ssl.SSLError is one
+        raise ConfigError(
+            "receiver", "result_destination.tls_cert", "not a certificate with its key", "export both as PEM",
+            str(settings.tls_cert),
+        ) from None  # fmt: skip
+    return {"ssl_context": context}

@@ -1,0 +1,188 @@
+"""Sends all triggers and polls of a load run; enforces the dial guard, the call budget and rate limits.
+
+What lives here: the order of these checks, and what an answer means for the budget. What does not: who sends when
+(users, call poller), and what becomes of accepted calls (ledger). Nothing here waits: the event loop calls back when a
+request has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from ringback import clock
+from ringback.config import Config
+from ringback.deployment.budget import CallBudget, Fate, fate_of
+from ringback.deployment.guard import StrangerRefused
+from ringback.deployment.pace import retry_after
+from ringback.loadgen.http.connection import Failed, Outcome, PendingRequest
+from ringback.loadgen.http.http_answer import HttpAnswer
+from ringback.loadgen.http.pool import ConnectionPool
+from ringback.loadgen.http.wire import RequestWriter, read_poll, read_trigger
+
+__all__ = ["HeldBack", "Listener", "LoadClient", "NoCallsLeft", "Polled", "RequestNotSent", "Triggered"]
+
+UNREACHABLE_AFTER = 20
+"""If so many first attempts end without a connection, the deployment can't be reached."""
+PROMISED_BATCH = 20
+"""Every deployment must accept polls for so many calls; a refusal of a larger poll is not an error."""
+WITHDRAWN = "withdrawn"
+"""The kind of failure of a request that still waited for a connection when the run ended: it was never sent."""
+_LONGEST_PAUSE = 60.0
+"""Seconds of pause after a 429, at most."""
+_PAUSE = 1.0
+"""Seconds of pause after a 429 without Retry-After."""
+
+
+class Listener(Protocol):
+    """Is called for each request that ended."""
+
+    def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
+        """`trigger` or `poll`; when it was due, begun and ended (`clock.monotonic`); bytes; kind of error or None."""
+
+
+class RequestNotSent(Exception):
+    """A request was not sent."""
+
+
+class NoCallsLeft(RequestNotSent):
+    """No further call may be placed; the message says why."""
+
+
+class HeldBack(RequestNotSent):
+    """The deployment asked for a pause (429), which lasts another `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(seconds)
+
+
+class Triggered(NamedTuple):
+    """How a trigger ended: the UniqueId if a call was accepted, its line, word and beginning (`clock.monotonic`)."""
+
+    unique_id: str | None
+    kind: str | None
+    """The kind of error, or None."""
+    line: int
+    word: bytes
+    begun: float
+
+
+class Polled(NamedTuple):
+    """How a poll ended: what it reported if the answer was sound (`kind` None), and when it was begun."""
+
+    asked: Sequence[str]
+    results: Sequence[tuple[str, str]]
+    kind: str | None
+    begun: float
+
+
+class LoadClient:
+    """Sends triggers (each at most once) and polls."""
+
+    def __init__(
+        self,
+        config: Config,
+        writer: RequestWriter,
+        budget: CallBudget,
+        pool: ConnectionPool,
+        listener: Listener,
+    ) -> None:
+        self.budget = budget
+        self.unreachable = False
+        self.reached = False
+        self.on_their_way = 0
+        """Triggers that have not ended."""
+        self.refused_polls = 0
+        """Polls that the dial guard refused."""
+        self._writer = writer
+        self._pool = pool
+        self._listener = listener
+        self._pause_until = {"trigger": 0.0, "poll": 0.0}
+        self._unconnected = 0
+        self._any_type = any(waiver.clause == "TRN-04" for waiver in config.waivers)
+
+    def trigger(self, line: int, due: float, then: Callable[[Triggered], None], *, delivered: bool = False) -> bytes:
+        """Trigger a call on the `line`-th line, due at `due`. The request is never repeated.
+
+        Returns the word that identifies it. `then` is called when it has ended. Raises `RequestNotSent`.
+        """
+        if (pause := self._pause_until["trigger"] - clock.monotonic()) > 0:
+            raise HeldBack(pause)
+        if not self.budget.reserve():
+            raise NoCallsLeft(self.budget.why_spent)
+        content, word = self._writer.trigger(line, delivered=delivered)
+        self.on_their_way += 1
+        self._pool.begin(PendingRequest(content, self._on_trigger, due, (line, word, then)))
+        return word
+
+    def poll(self, unique_ids: Sequence[str], due: float, then: Callable[[Polled], None]) -> None:
+        """Ask for the states of calls. `then` is called when the poll has ended. Raises `RequestNotSent`."""
+        if (pause := self._pause_until["poll"] - clock.monotonic()) > 0:
+            raise HeldBack(pause)
+        try:
+            content = self._writer.poll(unique_ids)
+        except StrangerRefused:
+            self.refused_polls += 1
+            raise RequestNotSent from None
+        self._pool.begin(PendingRequest(content, self._on_poll, due, (unique_ids, then)))
+
+    def _on_trigger(self, request: PendingRequest, outcome: Outcome) -> None:
+        now = clock.monotonic()
+        line, word, then = request.tag
+        unique_id: str | None = None
+        self.on_their_way -= 1
+        if isinstance(outcome, Failed):
+            kind: str | None = outcome.kind
+            received = 0
+            self._failed(outcome)
+            fate = fate_of(None, b"", None) if outcome.sent else Fate.FREE
+            self.budget.settle(fate, valid=True, sent=outcome.sent)
+        else:
+            self.reached = True
+            received = outcome.received
+            unique_id, kind = read_trigger(outcome.status, outcome.headers.get("content-type", ""), outcome.body)
+            self.budget.settle(fate_of(outcome.status, outcome.body, unique_id), valid=outcome.status != 429)
+            if kind == "content_type" and self._any_type:
+                kind = None
+            if kind == "rate_limited":
+                self._pause("trigger", outcome)
+        if kind != WITHDRAWN:
+            self._listener.take("trigger", request.due, request.begun, now, received, kind)
+        then(Triggered(unique_id, kind, line, word, request.begun))
+
+    def _on_poll(self, request: PendingRequest, outcome: Outcome) -> None:
+        now = clock.monotonic()
+        asked, then = request.tag
+        results: list[tuple[str, str]] = []
+        received = 0
+        if isinstance(outcome, Failed):
+            kind: str | None = outcome.kind
+            self._failed(outcome)
+            if kind == "stale":  # a poll may be repeated
+                self._listener.take("poll", request.due, request.begun, now, 0, kind)
+                self._pool.begin(PendingRequest(request.content, self._on_poll, request.due, request.tag, fresh=True))
+                return
+        else:
+            self.reached = True
+            received = outcome.received
+            results, kind = read_poll(outcome.status, outcome.body)
+            if kind is not None and kind.startswith("http_4") and len(asked) > PROMISED_BATCH:
+                kind = "batch_refused"
+            if kind == "rate_limited":
+                self._pause("poll", outcome)
+        if kind != WITHDRAWN:
+            self._listener.take("poll", request.due, request.begun, now, received, kind)
+        then(Polled(asked, results, kind, request.begun))
+
+    def _pause(self, name: str, answer: HttpAnswer) -> None:
+        asked = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
+        pause = _PAUSE if asked is None else min(max(asked, 0.05), _LONGEST_PAUSE)
+        self._pause_until[name] = max(self._pause_until[name], clock.monotonic() + pause)
+
+    def _failed(self, failed: Failed) -> None:
+        if failed.sent:
+            self.reached = True
+        elif not self.reached and failed.kind not in {"generator", WITHDRAWN}:
+            self._unconnected += 1
+            self.unreachable = self._unconnected >= UNREACHABLE_AFTER

@@ -1,0 +1,203 @@
+"""Judges a load section by the user's limits and by default limits. Pure functions, but for `AbortWatch`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ringback.config import Limit
+from ringback.contract.verdict import LimitResult, Verdict
+from ringback.loadgen.metrics.histogram import is_percentile, percentile_of_key
+
+__all__ = ["DEFAULT_LIMITS", "AbortWatch", "evaluate", "in_force", "value_of"]
+
+DEFAULT_LIMITS = (
+    Limit("trigger.error_rate", "<", 0.01),
+    Limit("poll.error_rate", "<", 0.01),
+    Limit("calls.lost", "==", 0),
+    Limit("calls.duplicate_ids", "==", 0),
+    Limit("calls.wrong_state", "==", 0),
+    Limit("calls.unrequested", "==", 0),
+)
+"""What the contract requires of a deployment under any load. A user's limit on the same metric replaces one."""
+
+_TIMES = ("trigger.latency_ms", "trigger.service_ms", "poll.latency_ms", "poll.service_ms", "time_to_final_ms")
+_STILL_GROWING = frozenset({"calls.lost", "calls.wrong_state", "calls.changed_state", "calls.deliveries.missing"})
+"""Counts that a call which was unfinished at the end of the run might still increase."""
+_BY_NAME = ("errors", "own_faults", "by_state")
+"""Mappings in which a missing member means 0."""
+_NEVER_FALLS = (
+    "calls.lost", "calls.duplicate_ids", "calls.wrong_state", "calls.unrequested", "calls.undocumented_states",
+    "calls.changed_state", "calls.deliveries.contradicting", "calls.accepted", "calls.final", "calls.indeterminate",
+    "calls.by_state.", "trigger.count", "poll.count", "trigger.errors.", "poll.errors.", "trigger.rate_limited",
+    "poll.rate_limited", "trigger.whole.", "poll.whole.", "arrivals.scheduled", "arrivals.sent", "arrivals.withheld",
+)  # fmt: skip
+"""Metrics that never fall during a run: once above its bound, the value stays there."""
+_IN_A_SEARCH = (
+    "capacity.", "generator.", "calls.duplicate_ids", "calls.wrong_state", "calls.changed_state", "calls.unrequested",
+    "calls.undocumented_states",
+)  # fmt: skip
+"""Metrics that must meet their limits however high the load is."""
+_IN_A_ROW = 3
+_ENOUGH = 100
+_MEAN = 0.01
+"""Share of windows limited by the generator; if there are more, a mean is uncertain."""
+
+
+def in_force(limits: Iterable[Limit]) -> tuple[Limit, ...]:
+    """The user's limits, and the default limits on all other metrics."""
+    mine = tuple(limits)
+    named = {limit.metric for limit in mine}
+    return (*mine, *(limit for limit in DEFAULT_LIMITS if limit.metric not in named))
+
+
+def value_of(section: Mapping[str, Any], metric: str) -> float | None:
+    """A metric of the section; None if it was not measured. Errors and states that did not occur are 0."""
+    node: Any = section
+    before = ""
+    for part in metric.split("."):
+        if not isinstance(node, Mapping):
+            return None
+        named = {_as_key(name): found for name, found in node.items()} if before in _BY_NAME else node
+        node = named.get(part, 0 if before in _BY_NAME else None)
+        before = part
+    return float(node) if isinstance(node, int | float) and not isinstance(node, bool) else None
+
+
+def of_a_search(limits: Iterable[Limit]) -> tuple[Limit, ...]:
+    """The limits for a capacity search as a whole. Overload is its purpose, so most limits do not apply."""
+    return tuple(limit for limit in in_force(limits) if limit.metric.startswith(_IN_A_SEARCH))
+
+
+def evaluate(
+    limits: Iterable[Limit],
+    section: Mapping[str, Any],
+    baseline: Mapping[str, Any] | None = None,
+    *,
+    search: bool = False,
+) -> tuple[LimitResult, ...]:
+    """Judge the section by each limit in force; a relative limit by `baseline`, the section of an earlier run.
+
+    `search`: the section is that of a whole capacity search.
+
+    The result is inconclusive for a metric that was not measured (here, or in the baseline), for times if the generator
+    was the limit, for all metrics if the deployment was never reached, and for a count of calls that meets its limit
+    while calls are unfinished. If the generator was the limit only for a while, a limit on times failed if it also
+    failed without those windows.
+    """
+    counting = of_a_search(limits) if search else in_force(limits)
+    return tuple(_result(limit, section, baseline) for limit in counting)
+
+
+class AbortWatch:
+    """Checks limits during a run, and finds when one of them can no longer be met."""
+
+    def __init__(self, limits: Iterable[Limit], baseline: Mapping[str, Any] | None = None) -> None:
+        self._limits = tuple(limits)
+        self._baseline = baseline
+        self._failed: dict[str, int] = {}
+
+    def failed_permanently(self, section: Mapping[str, Any]) -> LimitResult | None:
+        """The first limit that has failed permanently, by the section as of now; else None. Call it once a second.
+
+        A metric that never falls has failed permanently once it is above its bound; any other metric, if it failed
+        three times in a row over at least 100 requests.
+        """
+        for limit in in_force(self._limits):
+            result = _result(limit, section, self._baseline)
+            failed = result.verdict is Verdict.FAIL
+            if limit.metric.startswith(_NEVER_FALLS):
+                if failed and _is_above(limit, result, self._baseline):
+                    return result
+                continue
+            failed = failed and not limit.metric.startswith(("calls.", "arrivals.", "capacity."))
+            times = self._failed.get(str(limit), 0) + 1 if failed and _requests_behind(limit, section) >= _ENOUGH else 0
+            self._failed[str(limit)] = times
+            if times >= _IN_A_ROW:
+                return result
+        return None
+
+
+def _result(limit: Limit, section: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> LimitResult:
+    value = value_of(section, limit.metric)
+    if value is None and limit in DEFAULT_LIMITS:
+        value = _over_the_whole(limit, section)
+    text, base, comparable = _text(limit, baseline)
+    if value is None or not comparable or _undecidable(limit, section):
+        return LimitResult(limit.metric, text, value, Verdict.INCONCLUSIVE)
+    met = limit.holds(value, base)
+    unfinished = met and limit.metric in _STILL_GROWING and value_of(section, "calls.unfinished")
+    if unfinished or (not met and _may_be_the_generator(limit, section, base)):
+        return LimitResult(limit.metric, text, value, Verdict.INCONCLUSIVE)
+    return LimitResult(limit.metric, text, value, Verdict.PASS if met else Verdict.FAIL)
+
+
+def _over_the_whole(limit: Limit, section: Mapping[str, Any]) -> float | None:
+    """The error rate over the whole run, if all requests were due outside the steady part (a standing population's)."""
+    operation, _, figure = limit.metric.partition(".")
+    count = value_of(section, f"{operation}.whole.count")
+    if figure != "error_rate" or not count:
+        return None
+    return float(sum(section[operation]["whole"]["errors"].values()) / count)
+
+
+def _text(limit: Limit, baseline: Mapping[str, Any] | None) -> tuple[str, float | None, bool]:
+    """The limit in words; the baseline's figure, if the limit is relative; and whether the limit can be judged."""
+    text = f"{limit.operator} {limit.bound:g}"
+    if not limit.relative:
+        return text, None, True
+    text += "x baseline"
+    if baseline is None:
+        return f"{text} (there is no baseline)", None, False
+    base = value_of(baseline, limit.metric)
+    if base is None:
+        return f"{text} (the baseline has no such metric)", None, False
+    if _undecidable(limit, baseline):
+        return f"{text} (the baseline's own figure is inconclusive)", base, False
+    return f"{text} (= {limit.bound * base:g})", base, True
+
+
+def _undecidable(limit: Limit, section: Mapping[str, Any]) -> bool:
+    if limit.metric.startswith("generator."):
+        return False
+    if not section.get("reached", True):
+        return True
+    if limit.metric.startswith("calls.") and not value_of(section, "calls.accepted"):
+        return limit.metric != "calls.accepted"
+    counted, errors, _ = limit.metric.partition(".errors.")
+    if errors and not value_of(section, f"{counted}.count"):
+        return True
+    return limit.metric.startswith(_TIMES) and bool(section.get("generator", {}).get("limited"))
+
+
+def _may_be_the_generator(limit: Limit, section: Mapping[str, Any], base: float | None) -> bool:
+    """Whether a limit on times may have failed only because the generator was the limit for a while."""
+    if not limit.metric.startswith(_TIMES) or not value_of(section, "generator.limited_windows"):
+        return False
+    operation, _, rest = limit.metric.partition(".")
+    if operation != "time_to_final_ms":
+        sound = value_of(section, f"{operation}.sound.{rest}")
+        return sound is None or limit.holds(sound, base)
+    share = (value_of(section, "generator.limited_windows") or 0) / (value_of(section, "generator.windows") or 1)
+    key = limit.metric.rpartition(".")[2]
+    room = 1 - percentile_of_key(key) / 100 if is_percentile(key) else _MEAN if key == "mean" else 0.0
+    return share >= room
+
+
+def _is_above(limit: Limit, result: LimitResult, baseline: Mapping[str, Any] | None) -> bool:
+    """Whether a limit failed because the value is too high, not too low."""
+    bound = limit.bound * ((value_of(baseline or {}, limit.metric) or 0.0) if limit.relative else 1.0)
+    return limit.operator in {"<", "<=", "=="} and result.value is not None and result.value >= bound
+
+
+def _requests_behind(limit: Limit, section: Mapping[str, Any]) -> float:
+    """The number of requests or calls that a metric is computed from."""
+    operation = limit.metric.partition(".")[0]
+    if operation == "time_to_final_ms":
+        return value_of(section, "calls.final") or 0
+    counts = [value_of(section, f"{name}.count") or 0 for name in ("trigger", "poll")]
+    return {"trigger": counts[0], "poll": counts[1]}.get(operation, sum(counts))
+
+
+def _as_key(name: str) -> str:
+    return name.lower().replace(" ", "_")

@@ -1,0 +1,199 @@
+"""What is known of a load run at one moment, from all its processes: section, windows, and open questions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ringback.config import Config
+from ringback.deployment.access import redactor_for
+from ringback.loadgen.accounting.reconcile import Account
+from ringback.loadgen.judging.capacity import Capacity
+from ringback.loadgen.metrics.histogram import Histogram
+from ringback.loadgen.metrics.saturation import open_question
+from ringback.loadgen.metrics.section import keys_for, load_section, window_lines
+from ringback.loadgen.metrics.windows import TRIGGER, Part, Windows
+from ringback.loadgen.schedule.plan import LoadPlan
+
+__all__ = ["LoadSnapshot", "StepSnapshot"]
+
+_DOMINANT = 0.1
+"""Share of arrivals; if a rate limit stopped more of them, it decided what was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSnapshot:
+    """What is known of one part of a run."""
+
+    section: dict[str, Any]
+    lines: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSnapshot:
+    """A load run as of now. `parts` is what each process reported last (`WorkerRun.parts`)."""
+
+    config: Config
+    plan: LoadPlan
+    parts: Sequence[Mapping[str, Any]]
+    account: Account
+    windows: Windows
+    lost: Mapping[str, str]
+    """Lost workers by id, each with its name and when it was lost."""
+    reasons: tuple[str, ...] = ()
+    """Why the run is incomplete, as the controller says."""
+    capacity: Capacity | None = None
+
+    def section(self) -> dict[str, Any]:
+        """The load section of `verdict.json`."""
+        return self._section(None)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The windows, a mapping each."""
+        return list(window_lines(self.windows))
+
+    def between(self, start: float, end: float) -> StepSnapshot:
+        """Section and windows of the part between two instants, in seconds since the run's start."""
+        return StepSnapshot(self._section(self.windows.part(start, end)), list(window_lines(self.windows, start, end)))
+
+    def progress(self, section: Mapping[str, Any]) -> dict[str, Any]:
+        """A few figures for a live view."""
+        trigger, poll, calls = section["trigger"], section["poll"], section["calls"]
+        return {
+            "scheduled": section["arrivals"]["scheduled"],
+            "sent": section["arrivals"]["sent"],
+            "accepted": calls["accepted"],
+            "final": calls["final"],
+            "in_flight": calls["unfinished"],
+            "errors": sum(trigger["whole"]["errors"].values()) + sum(poll["whole"]["errors"].values()),
+            "rate_limited": trigger["rate_limited"] + poll["rate_limited"],
+            "p99_ms": trigger["latency_ms"]["p99"],
+            "lag_p99_ms": section["generator"]["lag_ms"]["p99"],
+        }
+
+    def open_questions(self) -> tuple[str, ...]:
+        """Why the run is inconclusive, whatever its figures are."""
+        questions = [*self.reasons, *(reason for part in self.parts for reason in part["reasons"])]
+        untried = questions and not self._sum("scheduled")
+        if not self._reached and not untried and not any("reach" in reason for reason in questions):
+            questions.append(
+                f"the deployment could not be reached at {self.config.deployment.base_url}: no request could be sent"
+            )
+        questions += [
+            f"the worker {name} was lost: what it did after that is unknown, and its share of the load was not sent"
+            for name in self.lost.values()
+        ]
+        limited = open_question(self.windows.steady_part().judgement, self.plan.workers)
+        # The steps of a search show where the generator was the limit.
+        if limited is not None and not self.plan.what.searches:
+            questions.append(limited)
+        questions += self._about_arrivals()
+        refused = self._sum("refused_polls")
+        if refused:
+            questions.append(f"the dial guard refused {refused} polls; nothing was sent for them")
+        if self.account.unfinished:
+            late = self._sum("asked_too_late")
+            why = f" ({late} of them were polled too late to know their state)" if late else ""
+            questions.append(f"{self.account.unfinished} accepted calls were unfinished when the run ended{why}")
+        if self.plan.what.searches and (self.capacity is None or self.capacity.rate is None):
+            why = "it was cut short" if self.capacity is None else self.capacity.reason
+            questions.append(f"no capacity was found: {why}")
+        return tuple(dict.fromkeys(questions))
+
+    def _about_arrivals(self) -> list[str]:
+        questions = []
+        trigger = self.windows.whole.kinds[TRIGGER]
+        scheduled = self._sum("scheduled")
+        held_back = self._sum("held_back") + trigger.rate_limited
+        if scheduled and held_back / scheduled > _DOMINANT and trigger.rate_limited:
+            questions.append(
+                f"the deployment's rate limit (429) stopped {held_back} of {scheduled} arrivals; "
+                "lower the rate, or have the limit lifted for the test"
+            )
+        stale = trigger.own_faults["stale"]
+        if scheduled and stale / scheduled > _DOMINANT:
+            questions.append(
+                f"{stale} triggers were sent just when the deployment closed an idle connection; "
+                "it is unknown whether they arrived"
+            )
+        return questions
+
+    @property
+    def _reached(self) -> bool:
+        return any(part["reached"] for part in self.parts)
+
+    def _sum(self, name: str) -> int:
+        return sum(part[name] for part in self.parts)
+
+    def _section(self, part: Part | None) -> dict[str, Any]:
+        time_to_final = Histogram()
+        for each in self.parts:
+            time_to_final.merge(Histogram.from_plain(each["time_to_final"]))
+        profile = self.plan.arrival_profile
+        return load_section(
+            scenario=self.plan.scenario,
+            seconds=max((each["seconds"] for each in self.parts), default=0.0),
+            reached=self._reached,
+            windows=self.windows,
+            scheduled=self._sum("scheduled"),
+            sent=self._sum("sent"),
+            held_back=self._sum("held_back"),
+            calls=self._calls(),
+            time_to_final=time_to_final,
+            part=part,
+            profile={
+                "shape": "closed" if profile is None else profile.shape,
+                "text": self.plan.text,
+                "arrivals": self.plan.arrivals,
+                "expected": self.plan.expected_calls(self.config.load.population),
+            },
+            seed=self.plan.seed,
+            workers=[self._worker(each) for each in self.parts] if self.plan.workers > 1 else (),
+            generator=self._generator(),
+            capacity=None if self.capacity is None else self.capacity.to_plain(),
+            keys=keys_for(self.config.limits),
+        )
+
+    def _calls(self) -> dict[str, Any]:
+        calls = self.account.to_dict()
+        if calls["deliveries"] is None:
+            del calls["deliveries"]
+        calls["indeterminate"] = self._sum("indeterminate")
+        calls["by_state"] = dict(sorted(calls["by_state"].items()))
+        unfinished = self._redacted(unique_id for part in self.parts for unique_id in part["unfinished_ids"])
+        return {**calls, "unfinished_ids": unfinished} if unfinished else calls
+
+    def _redacted(self, unique_ids: Iterable[str]) -> list[str]:
+        """Ids as they may be written into files: anything else that a deployment put into them is removed."""
+        redactor = redactor_for(self.config)
+        cleaned = []
+        for unique_id in unique_ids:
+            redactor.add_known_id(unique_id)
+            cleaned.append(redactor.clean(unique_id))
+        return cleaned
+
+    def _worker(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "name": part["name"],
+            "share": round(1 / self.plan.workers, 4),
+            "accepted": part["account"]["accepted"],
+            "sent": part["sent"],
+            "lost": bool(part.get("lost")),
+            "clock_offset_ms": round(part.get("clock_offset_ms", 0.0), 3),
+        }
+
+    def _generator(self) -> dict[str, Any]:
+        connections: Counter[str] = Counter()
+        for part in self.parts:
+            connections.update(part["connections"])
+        files = [part["open_files"] for part in self.parts if part["open_files"] is not None]
+        return {
+            "connections": dict(connections),
+            "dns": "; ".join(dict.fromkeys(part["dns"] for part in self.parts)),
+            "retries": "a trigger is never repeated; a poll is repeated if its connection was closed just then",
+            "open_files": max(files, default=None),
+            "open_files_limit": min((part["open_files_limit"] for part in self.parts), default=None),
+            "processes": max(1, len(self.parts)),
+        }

@@ -1,0 +1,367 @@
+"""A run in windows, by the instants at which requests were due. Each request costs one cheap call.
+
+What lives here: which window a request belongs to, when windows are packed, and sums over the steady part and the
+whole. Memory is bounded however long a run lasts: a window that receives no more requests is packed into a few
+kilobytes, and when there would be more than `MOST_WINDOWS`, windows become twice as long and neighbours are merged.
+What does not: thresholds (saturation) and the form of the report (section). There is no clock here: instants are
+seconds since the run's start.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import log
+from typing import Any
+
+from ringback.loadgen.metrics.closed_windows import ClosedWindows, Key, paired
+from ringback.loadgen.metrics.histogram import OFFSET, SCALE, Histogram
+from ringback.loadgen.metrics.measures import Measures
+from ringback.loadgen.metrics.saturation import Judgement, Mark, causes, judge
+from ringback.loadgen.metrics.window import COUNTERS, POLL, TRIGGER, LoadWindow, Share
+
+__all__ = ["MOST_WINDOWS", "POLL", "TRIGGER", "Part", "PlacedWindow", "Windows"]
+
+MOST_WINDOWS = 1_200
+"""Windows of a run, at most."""
+_CUTS = 2
+"""Windows that the edges of the steady part may add, by cutting one in two."""
+_MOST_OPEN = 120
+"""Windows that wait for late answers. If there are more, the oldest is packed, and unpacked if an answer comes."""
+_MERGED_A_TICK = 8
+"""Neighbours merged per tick after the length has doubled: merging all 1,200 at once would make requests late."""
+_BEFORE, _STEADY, _AFTER = 0, 1, 2
+
+_Near = tuple[float, float, Measures, Histogram]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedWindow:
+    """A window with its start and end in seconds, and its phase: `ramp`, `steady`, `cool` (after that) or `drain`."""
+
+    start: float
+    end: float
+    phase: str
+    window: LoadWindow
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a run that figures are taken from, in seconds since its start."""
+
+    start: float
+    end: float
+    total: LoadWindow
+    """Its windows merged."""
+    limited: LoadWindow
+    """The measures of the windows in which the generator was the limit."""
+    judgement: Judgement
+
+    def sound(self) -> LoadWindow:
+        """The measures of the windows in which the generator was not the limit."""
+        rest = LoadWindow()
+        rest.merge(self.total)
+        rest.subtract(self.limited)
+        return rest
+
+
+class Windows:
+    """The windows of one run. `name` is the process's; `steady` the start and end of the steady part.
+
+    With `relay`, what is new is also stored for `drain`.
+    """
+
+    def __init__(
+        self,
+        steady: tuple[float, float] = (0.0, math.inf),
+        *,
+        name: str = "",
+        relay: bool = False,
+    ) -> None:
+        start, end = steady
+        if not 0 <= start < end:
+            raise ValueError("a steady part begins at 0 or later, and ends after its beginning")
+        self.steady = (float(start), float(end))
+        self.name = name
+        self.length = 1.0
+        """Seconds that a window lasts."""
+        self.sending_ended = math.inf
+        """When the last arrival had been sent; windows from there on are the drain."""
+        self._nowhere: _Near = (math.inf, -math.inf, Measures(), Histogram())
+        self._near: list[_Near] = [self._nowhere, self._nowhere]
+        self._known: tuple[dict[int, _Near], dict[int, _Near]] = ({}, {})
+        self._open: dict[Key, LoadWindow] = {}
+        self._seen: dict[Key, int] = {}
+        self._closed = ClosedWindows(self.causes)
+        self._sums = (LoadWindow(), LoadWindow(), LoadWindow())
+        self._news: dict[Key, LoadWindow] | None = {} if relay else None
+        self._ticked = 0.0
+        self._totals = dict.fromkeys((*COUNTERS, "cpu"), 0.0)
+
+    def take(self, kind: int, due: float, latency: float, service: float, error: str | None = None) -> None:
+        """A request (`TRIGGER` or `POLL`) that was due at `due` has ended; `error` is None if it succeeded.
+
+        Latency and service time are seconds from when it was due, and from when it was begun. A request that was due
+        when it was begun (in the closed model, or a poll outside any schedule) is not counted in the generator's lag.
+        """
+        low, high, measures, lags = self._near[kind]
+        if not low <= due < high:
+            low, high, measures, lags = self._turn(kind, due)
+        if error is not None:
+            measures.take(error, latency, service)
+            if latency != service:
+                lags.record(latency - service)
+            return
+        # Histogram.record three times, inlined: calls would double the cost per request.
+        measures.count += 1
+        histogram = measures.latency
+        try:
+            histogram.counts[int(log(latency) * SCALE + OFFSET)] += 1
+        except (KeyError, ValueError, OverflowError):
+            histogram.record_first(latency)
+        else:
+            histogram.total += latency
+            if latency > histogram.longest:
+                histogram.longest = latency
+        histogram = measures.service
+        try:
+            histogram.counts[int(log(service) * SCALE + OFFSET)] += 1
+        except (KeyError, ValueError, OverflowError):
+            histogram.record_first(service)
+        else:
+            histogram.total += service
+            if service > histogram.longest:
+                histogram.longest = service
+        lag = latency - service
+        if lag:
+            try:
+                lags.counts[int(log(lag) * SCALE + OFFSET)] += 1
+            except (KeyError, ValueError, OverflowError):
+                lags.record_first(lag)
+            else:
+                lags.total += lag
+                if lag > lags.longest:
+                    lags.longest = lag
+
+    def tick(
+        self,
+        at: float,
+        *,
+        scheduled: int = 0,
+        sent: int = 0,
+        accepted: int = 0,
+        final: int = 0,
+        in_flight: int = 0,
+        dropped: int = 0,
+        cpu: float = 0.0,
+    ) -> None:
+        """About once a second: take this process's counters and its seconds of processor, from the start until `at`.
+
+        Their increase is spread over the windows since the last tick in proportion (after a decrease, a counter counts
+        again from its old maximum). Windows that receive no more requests are packed.
+        """
+        totals = {
+            "scheduled": scheduled, "sent": sent, "accepted": accepted, "final": final, "dropped": dropped, "cpu": cpu
+        }  # fmt: skip
+        if at > self._ticked:
+            totals = {name: max(value, self._totals[name]) for name, value in totals.items()}
+            self._spread(at, {name: value - self._totals[name] for name, value in totals.items()}, in_flight)
+            self._ticked, self._totals = at, totals
+        self._pack_resting(at)
+        self._closed.merge_some(_MERGED_A_TICK)
+
+    def close(self) -> None:
+        """The run is over: pack open windows and merge what waits to be merged. More may still be taken or merged."""
+        for key in list(self._open):
+            self._pack(key)
+        self._closed.merge_some()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the packed windows."""
+        return self._closed.size
+
+    @property
+    def whole(self) -> LoadWindow:
+        """All windows merged, as of now."""
+        return self._sum((_BEFORE, _STEADY, _AFTER))
+
+    def steady_part(self) -> Part:
+        """The steady part, as of now; open windows are in its sum, and are not judged yet."""
+        total = self._sum((_STEADY,))
+        judgement = judge(self._closed.marks(_STEADY), total, self.whole)
+        return Part(*self.steady, total, self._closed.limited(_STEADY), judgement)
+
+    def part(self, start: float, end: float) -> Part:
+        """The windows that lie entirely between two instants. Each is unpacked, so keep the part short."""
+        total, limited, marks = LoadWindow(), LoadWindow(), []
+        for span in self.spans(start, end):
+            found = frozenset(self.causes(span.window))
+            marks.append(Mark(span.window.busy, found))
+            total.merge(span.window)
+            if found:
+                limited.merge(span.window)
+        return Part(start, end, total, limited, judge(marks, total, total))
+
+    def causes(self, window: LoadWindow) -> dict[str, str]:
+        """Why the generator was the limit in a window, by kind of cause."""
+        return causes(window)
+
+    def spans(self, start: float = 0.0, end: float = math.inf) -> Iterator[PlacedWindow]:
+        """The windows that lie entirely between two instants, in order of time, as of now."""
+        for key in sorted({*self._closed, *self._open}):
+            first, last = self._bounds(key)
+            if start <= first and last <= end:
+                window = self._closed.window(key)
+                if key in self._open:
+                    window.merge(self._open[key])
+                yield PlacedWindow(first, last, self._phase(key, first), window)
+
+    def to_plain(self) -> dict[str, Any]:
+        """All windows as lists, mappings and numbers, for another process or a file."""
+        return self._plain((span.start, span.window) for span in self.spans())
+
+    def drain(self) -> dict[str, Any]:
+        """What has been packed since the last call, in the same form. ValueError without `relay`."""
+        if self._news is None:
+            raise ValueError("these windows were made without relay=True")
+        news, self._news = self._news, {}
+        return self._plain((self._bounds(key)[0], window) for key, window in sorted(news.items()))
+
+    def merge(self, plain: Mapping[str, Any]) -> None:
+        """Add what another process's `to_plain` or `drain` gave, as if it had been measured here.
+
+        Both count seconds since the same start. ValueError if their steady parts differ.
+        """
+        if _steady_of(plain) != self.steady:
+            raise ValueError("windows of runs with different steady parts can't be merged")
+        while self.length < plain["length"]:
+            self._double()
+        for start, window in plain["windows"]:
+            self._opened(self._key(start)).merge(LoadWindow.from_plain(window))
+        for key in [key for key in self._open if self._bounds(key)[1] < self._newest() - self.length]:
+            self._pack(key)
+
+    def _turn(self, kind: int, due: float) -> _Near:
+        """Point `take` at the window that `due` lies in."""
+        number = int(due / self.length)
+        near = self._known[kind].get(number, self._nowhere)
+        if not near[0] <= due < near[1]:
+            key = self._key(due)
+            window = self._opened(key)
+            start, end = self._bounds(key)
+            near = (start if start > 0 else -math.inf, end, window.kinds[kind], window.lag)
+            self._known[kind][number] = near
+        self._near[kind] = near
+        return near
+
+    def _forget(self) -> None:
+        """Windows were added or removed: `take` has to look them up again."""
+        self._near = [self._nowhere, self._nowhere]
+        for known in self._known:
+            known.clear()
+
+    def _part(self, at: float) -> int:
+        start, end = self.steady
+        return _BEFORE if at < start else _STEADY if at < end else _AFTER
+
+    def _key(self, at: float) -> Key:
+        at = max(at, 0.0)
+        while at >= self.length * (MOST_WINDOWS - _CUTS):
+            self._double()
+        return int(at / self.length), self._part(at)
+
+    def _bounds(self, key: Key) -> tuple[float, float]:
+        number, part = key
+        start, end = number * self.length, (number + 1) * self.length
+        first, last = self.steady
+        if part == _BEFORE:
+            return start, min(end, first)
+        if part == _STEADY:
+            return max(start, first), min(end, last)
+        return max(start, last), end
+
+    def _phase(self, key: Key, start: float) -> str:
+        if start >= self.sending_ended:
+            return "drain"
+        return ("ramp", "steady", "cool")[key[1]]
+
+    def _opened(self, key: Key) -> LoadWindow:
+        window = self._open.get(key)
+        if window is None:
+            window = self._open[key] = LoadWindow()
+        return window
+
+    def _spread(self, at: float, news: Mapping[str, float], in_flight: int) -> None:
+        """Spread what was counted between the last tick and `at` over windows; whole numbers are split without loss."""
+        since, gone = at - self._ticked, 0.0
+        given = dict.fromkeys(COUNTERS, 0)
+        here = self._ticked
+        while here < at:
+            key = self._key(here)
+            there = min(self._bounds(key)[1], at)
+            window, gone = self._opened(key), there - self._ticked
+            for name in COUNTERS:
+                until = round(news[name] * (gone / since)) if there < at else round(news[name])
+                window.counters[name] += until - given[name]
+                given[name] = until
+            cpu = news["cpu"] * (there - here) / since
+            window.shares.setdefault(self.name, Share()).merge(Share(cpu, there - here, there, in_flight))
+            here = there
+
+    def _pack_resting(self, at: float) -> None:
+        resting = [
+            key
+            for key, window in self._open.items()
+            if self._bounds(key)[1] <= at - self.length and self._seen.get(key) == window.taken
+        ]
+        for key in resting:
+            self._pack(key)
+        for key in sorted(self._open)[: max(0, len(self._open) - _MOST_OPEN)]:
+            self._pack(key)
+        self._seen = {key: window.taken for key, window in self._open.items()}
+
+    def _pack(self, key: Key) -> None:
+        """Add an open window to the sums, and pack it."""
+        window = self._open.pop(key)
+        self._forget()
+        self._sums[key[1]].merge(window)
+        if self._news is not None:
+            self._news.setdefault(key, LoadWindow()).merge(window)
+        self._closed.add(key, window)
+
+    def _double(self) -> None:
+        """Make windows twice as long; neighbours are merged gradually, at later ticks."""
+        self.length *= 2
+        self._forget()
+        self._open = paired(self._open)
+        self._seen = {}
+        if self._news is not None:
+            self._news = paired(self._news)
+        self._closed.pair()
+
+    def _sum(self, parts: tuple[int, ...]) -> LoadWindow:
+        total = LoadWindow()
+        for part in parts:
+            total.merge(self._sums[part])
+        for (_, part), window in self._open.items():
+            if part in parts:
+                total.merge(window)
+        return total
+
+    def _newest(self) -> float:
+        return max((self._bounds(key)[1] for key in self._open), default=0.0)
+
+    def _plain(self, windows: Iterable[tuple[float, LoadWindow]]) -> dict[str, Any]:
+        start, end = self.steady
+        return {
+            "length": self.length,
+            "steady": [start, None if end == math.inf else end],
+            "windows": [[at, window.to_plain()] for at, window in windows],
+        }
+
+
+def _steady_of(plain: Mapping[str, Any]) -> tuple[float, float]:
+    start, end = plain["steady"]
+    return float(start), math.inf if end is None else float(end)

@@ -1,0 +1,163 @@
+"""What a load run is asked to do. Values only: no process, no clock, no network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ringback.config import Config, ConfigError
+from ringback.loadgen.schedule.profiles import BadShape, Profile, ShapeSettings, parse_step, profile_from
+from ringback.loadgen.schedule.scenarios import SCENARIOS, Scenario
+
+__all__ = ["HIGHEST_RATE", "SETUP", "LoadPlan", "plan_for"]
+
+SETUP = 5.0
+"""Seconds in which a standing population is placed, before the schedule begins."""
+_SEARCH = 600.0
+"""Seconds that a capacity search takes at most, if no duration is given."""
+HIGHEST_RATE = 100_000.0
+"""Arrivals a second that a capacity search tries at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """One load run. ValueError if a value is out of range."""
+
+    scenario: str
+    rate: float | None
+    """Arrivals a second, whether or not answers come (open model); None: as many as possible (closed model)."""
+    connections: int
+    """Back-to-back requesters of the closed model; the open model opens what it needs."""
+    duration: float
+    """Seconds of arrivals (of a capacity search: at most). Following calls to their end takes extra time."""
+    seed: int
+    workers: int = 1
+    """Processes that share the load."""
+    profile: Mapping[str, Any] | None = None
+    """The arrival rate over time, from `Profile.to_plain`; None in the closed model and in a search."""
+    arrivals: str = "uniform"
+    """How arrivals are spread: `uniform` or `poisson`."""
+    step: float = 5.0
+    """Seconds of each step of a capacity search."""
+
+    def __post_init__(self) -> None:
+        if self.scenario not in SCENARIOS:
+            raise ValueError(f"no such scenario: {self.scenario}; use one of {', '.join(SCENARIOS)}")
+        if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
+            raise ValueError("the rate must be above 0; for as many arrivals as possible, use max")
+        if not (math.isfinite(self.duration) and self.duration > 0):
+            raise ValueError("the duration must be above 0 seconds")
+        if self.connections < 1:
+            raise ValueError("a run needs at least 1 connection")
+        if self.workers < 1:
+            raise ValueError("a run needs at least 1 worker")
+        if self.rate is None and self.connections < self.workers:
+            raise ValueError("each worker needs a connection; give as many connections as workers, or more")
+
+    @property
+    def what(self) -> Scenario:
+        """The scenario's needs."""
+        return SCENARIOS[self.scenario]
+
+    @property
+    def arrival_profile(self) -> Profile | None:
+        """The arrival rate over time, if it is known in advance."""
+        return None if self.profile is None else Profile.from_plain(self.profile)
+
+    @property
+    def process(self) -> str:
+        """How arrivals are spread; evenly in the steps of a search."""
+        return "uniform" if self.what.searches else self.arrivals
+
+    @property
+    def delay(self) -> float:
+        """Seconds from the start to the first arrival of the schedule."""
+        return SETUP if self.what.stands else 0.0
+
+    @property
+    def steady(self) -> tuple[float, float]:
+        """Start and end of the part that limits are applied to, in seconds since the run's start."""
+        profile = self.arrival_profile
+        if profile is None or self.what.searches:
+            return (0.0, math.inf)
+        start, end = profile.steady
+        return (start + self.delay, math.inf if end >= profile.duration - 1e-9 else end + self.delay)
+
+    @property
+    def text(self) -> str:
+        """The load in words."""
+        if self.what.searches:
+            return f"{self.what.arrivals}, from {self.rate or 0:g} a second on, in steps of {self.step:g} s"
+        profile = self.arrival_profile
+        if profile is None:
+            return f"{self.what.arrivals}, back to back on {self.connections} connections for {self.duration:g} s"
+        spread = "" if self.arrivals == "uniform" else ", at random (Poisson)"
+        return f"{self.what.arrivals}: {profile.text}{spread}"
+
+    def expected_calls(self, population: int) -> int | None:
+        """How many calls the run will place at most; None if that depends on answers, or on a search."""
+        if self.what.arrivals.startswith("polls"):
+            return population
+        profile = self.arrival_profile
+        if profile is None or self.what.searches:
+            return None
+        return profile.count()
+
+    def to_plain(self) -> dict[str, Any]:
+        """The plan in JSON's types."""
+        return asdict(self)
+
+
+def plan_for(
+    config: Config,
+    *,
+    scenario: str,
+    rate: float | None,
+    connections: int,
+    duration: float | None,
+    seed: int,
+    workers: int = 1,
+    closed: bool = False,
+) -> LoadPlan:
+    """The plan that the configuration and the command line describe. Raises `ConfigError`.
+
+    None for `rate` or `duration` means the default; `closed` is the closed model.
+    """
+    load = config.load
+    what = SCENARIOS[scenario]
+    profile: Profile | None = None
+    if what.searches:
+        rate, duration, closed = min(rate or _START, HIGHEST_RATE), duration or _SEARCH, False
+    elif closed:
+        rate, duration = None, duration or _DURATION
+    else:
+        try:
+            settings = ShapeSettings(
+                shape=load.shape, ramp_up=load.ramp_up, from_rate=load.from_rate,
+                steps=tuple(parse_step(step) for step in load.steps), spike_rate=load.spike_rate,
+                spike_at=load.spike_at, spike_for=load.spike_for, arrivals=load.arrivals,
+            )  # fmt: skip
+            own = load.shape == "steps"
+            profile = profile_from(settings, rate if own else rate or _RATE, duration if own else duration or _DURATION)
+        except BadShape as mistake:
+            problem, _, fix = mistake.problem.partition("; ")
+            key = f"--{mistake.key}" if mistake.key in {"rate", "duration"} else f"load.{mistake.key}"
+            raise ConfigError("load", key, problem, fix or "correct it") from None
+        rate, duration = max(max(part.first, part.last) for part in profile.segments), profile.duration
+    try:
+        return LoadPlan(
+            scenario=scenario, rate=None if closed else rate, connections=connections, duration=duration or _DURATION,
+            seed=seed, workers=workers, profile=None if profile is None else profile.to_plain(),
+            arrivals=load.arrivals, step=load.step,
+        )  # fmt: skip
+    except ValueError as mistake:
+        problem, _, fix = str(mistake).partition("; ")
+        raise ConfigError("load", None, problem, fix or "correct it") from None
+
+
+_RATE = 20.0
+_START = 50.0
+"""Arrivals a second at which a capacity search begins."""
+_DURATION = 30.0

@@ -1,0 +1,53 @@
+"""The load scenarios by name: the module of `load/` with their user, and what else they need. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ringback.config import Config
+
+__all__ = ["SCENARIOS", "Scenario"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario's needs. `module` is the file in `load/`, without its ending."""
+
+    name: str
+    module: str
+    arrivals: str
+    """What arrives, in words."""
+    asks_late: bool = False
+    """Whether calls are polled only when they must be final, so that polls hardly add to the load."""
+    stands: bool = False
+    """Whether a standing population of calls is placed first."""
+    asks_again: bool = False
+    """Whether calls are also polled after their end."""
+    delivery: str = "never"
+    """When results are delivered to our receiver: `never`, `wherever` one is configured, or `always`."""
+    searches: bool = False
+    """Whether the run searches for the rate."""
+
+    def delivers(self, config: Config) -> bool:
+        """Whether the run has a receiver."""
+        return self.delivery == "always" or (self.delivery == "wherever" and config.result_destination is not None)
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("trigger", "trigger", "triggers", asks_late=True),
+        Scenario("poll", "poll", "polls of a standing population", asks_late=True, stands=True, asks_again=True),
+        Scenario("lifecycle", "lifecycle", "calls, each polled until it is final"),
+        Scenario("delivery", "delivery", "calls whose results are delivered", delivery="always"),
+        Scenario(
+            "mixed",
+            "mixed",
+            "calls, some with delivery, and polls of earlier ones",
+            asks_again=True,
+            delivery="wherever",
+        ),
+        Scenario("capacity", "trigger", "triggers, at rates that a search chooses", asks_late=True, searches=True),
+    )
+}
+"""The scenarios of `ringback load --scenario`."""

@@ -1,0 +1,7 @@
+"""Accepted calls: what was observed of each, the watch that polls them, and what a call's record proves."""
+
+from __future__ import annotations
+
+from ringback.suite.calls.call import Call, Calls, Observation
+
+__all__ = ["Call", "Calls", "Observation"]

@@ -1,1 +1,0 @@
-"""Conversations of triggers and polls in any order: a Hypothesis state machine with a model of what is known."""

@@ -1,0 +1,143 @@
+"""The defects of a trigger's or a poll's body, each with the clause that forbids it.
+
+This reads the bytes that are sent, however they were generated. A body with a defect must not be accepted; one without
+a defect may still be refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ringback.suite.probes.drafts import REQUIRED, REQUIRED_TEXTS
+
+__all__ = ["Defect", "defects_of_poll", "defects_of_trigger"]
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Defect:
+    """One thing that is wrong with a body."""
+
+    clause: str
+    what: str
+    """Readable: "Project is a number"."""
+
+
+def defects_of_trigger(body: bytes, *, project: str, token: str) -> frozenset[Defect]:
+    """All defects of a trigger for this project and access token."""
+    parsed, value = _parsed(body)
+    if not parsed:
+        return frozenset({Defect("REQ-14", "the body is not JSON")})
+    if not isinstance(value, dict):
+        return frozenset({Defect("REQ-14", f"the body is {_kind(value)}")})
+    return frozenset([*_required(value), *_inputs(value), *_optional(value), *_credentials(value, project, token)])
+
+
+def defects_of_poll(body: bytes) -> frozenset[Defect]:
+    """All defects of a poll."""
+    parsed, value = _parsed(body)
+    if not parsed:
+        return frozenset({Defect("RES-08", "the body is not JSON")})
+    if not isinstance(value, dict):
+        return frozenset({Defect("RES-08", f"the body is {_kind(value)}")})
+    if "UniqueIds" not in value:
+        return frozenset({Defect("RES-08", "UniqueIds is left out")})
+    ids = value["UniqueIds"]
+    if not isinstance(ids, list):
+        return frozenset({Defect("RES-08", f"UniqueIds is {_kind(ids)}")})
+    return frozenset(
+        Defect("RES-08", f"{_kind(one)} is among UniqueIds") for one in ids if not isinstance(one, str)
+    )  # fmt: skip
+
+
+def _parsed(body: bytes) -> tuple[bool, Any]:
+    try:
+        return True, json.loads(body.decode("utf-8"), parse_constant=_no_json)
+    except (ValueError, RecursionError):
+        return False, None
+
+
+def _no_json(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    kinds = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "an array",
+        dict: "an object",
+    }
+    return kinds[type(value)]
+
+
+def _required(body: dict[str, Any]) -> Iterator[Defect]:
+    for name in REQUIRED:
+        if name not in body:
+            yield Defect("REQ-10", f"{name} is left out")
+        elif body[name] is None:
+            yield Defect("REQ-12", f"{name} is null")
+    for name in REQUIRED_TEXTS:
+        value = body.get(name)
+        if value == "":
+            yield Defect("REQ-12", f"{name} is empty")
+        elif value is not None and not isinstance(value, str):
+            yield Defect("REQ-13", f"{name} is {_kind(value)}")
+
+
+def _inputs(body: dict[str, Any]) -> Iterator[Defect]:
+    entries = body.get("ScenarioInputParameters")
+    if entries is None:
+        return
+    if not isinstance(entries, list):
+        yield Defect("REQ-13", f"ScenarioInputParameters is {_kind(entries)}")
+        return
+    names = [entry.get("Name") for entry in entries if isinstance(entry, dict)]
+    for name in ("_DisplayNumber", "_Destination"):
+        if name not in names:
+            yield Defect("REQ-11", f"{name} is left out")
+    for entry in entries:
+        yield from _entry(entry)
+
+
+def _entry(entry: object) -> Iterator[Defect]:
+    if not isinstance(entry, dict):
+        yield Defect("REQ-13", f"an input parameter is {_kind(entry)}")
+        return
+    is_destination = entry.get("Name") == "_Destination"
+    for member in ("Name", "Value"):
+        value = entry.get(member)
+        if member not in entry:
+            yield Defect("REQ-13", f"an input parameter lacks {member}")
+        elif is_destination and member == "Value" and value in (None, ""):
+            yield Defect("REQ-12", f"_Destination is {'null' if value is None else 'empty'}")
+        elif not isinstance(value, str):
+            yield Defect("REQ-13", f"an input parameter's {member} is {_kind(value)}")
+
+
+def _optional(body: dict[str, Any]) -> Iterator[Defect]:
+    """Null for an optional parameter is left open by the contract."""
+    kinds: dict[str, type] = {"Locale": str, "ResultDestination": str, "SendResultImmediately": bool, "EndUser": dict}
+    for name, kind in kinds.items():
+        value = body.get(name)
+        if value is not None and not isinstance(value, kind):
+            yield Defect("REQ-13", f"{name} is {_kind(value)}")
+    person = body.get("EndUser")
+    if isinstance(person, dict):
+        for member in ("Name", "Phone", "Email"):
+            value = person.get(member)
+            if value is not None and not isinstance(value, str):
+                yield Defect("REQ-13", f"EndUser's {member} is {_kind(value)}")
+
+
+def _credentials(body: dict[str, Any], project: str, token: str) -> Iterator[Defect]:
+    for name, right in (("AccessToken", token), ("Project", project)):
+        value = body.get(name)
+        if isinstance(value, str) and value and value != right:
+            yield Defect("REQ-15", f"{name} is not the right one")

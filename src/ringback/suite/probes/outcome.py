@@ -1,0 +1,42 @@
+"""The outcome of one probe, and of the triggers and polls sent at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ringback.deployment import ExchangeError, Poll, Trigger
+from ringback.suite.calls import Call
+from ringback.suite.probes.drafts import Draft
+from ringback.suite.probes.probe import Probe
+
+__all__ = ["Burst", "Outcome"]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The outcome of one probe."""
+
+    probe: Probe
+    answer: Trigger | None = None
+    """None if nothing was sent or no connection was made; `trouble` then has the reason."""
+    trouble: ExchangeError | None = None
+    draft: Draft | None = None
+    control: Trigger | None = None
+    """The answer to the same trigger without the probe's change, if a valid probe was not accepted."""
+    again: Trigger | None = None
+    """The answer to the probe sent again by itself, if the control was accepted."""
+    culprit: Outcome | None = None
+    """For a refused combination of probes: the outcome of the part that halving found."""
+    call: Call | None = None
+
+
+@dataclass(slots=True)
+class Burst:
+    """The outcome of the triggers and polls that were sent at once."""
+
+    triggers: list[Trigger] = field(default_factory=list)
+    alone: list[Trigger] = field(default_factory=list)
+    """Triggers like those that were not accepted, each sent alone afterwards."""
+    polls: list[Poll] = field(default_factory=list)
+    trouble: ExchangeError | None = None
+    at_once: int = 0

@@ -1,0 +1,110 @@
+"""Probes: triggers that tests declare and the campaign sends.
+
+A probe changes a valid trigger in one aspect, and states what a conforming deployment does with it. A test names it in
+a marker or parameter and reads its outcome from the session's record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ringback.receiver import AddressBehaviour
+from ringback.suite.probes.drafts import Draft, HeaderForm
+
+__all__ = ["Destination", "Probe", "accepted", "combined", "either", "lines_in_turn", "refused", "unchanged"]
+
+Expectation = Literal["accepted", "refused", "either"]
+
+
+WELL = AddressBehaviour()
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a probe's result is sent: how the receiver behaves there, and the value of SendResultImmediately."""
+
+    immediately: bool | None = True
+    """True or False as sent; None: left out."""
+    behaviour: AddressBehaviour = WELL
+    dead: bool = False
+    """Whether the address is a closed port."""
+
+    @property
+    def troubled(self) -> bool:
+        """Whether deliveries there fail or are slow."""
+        return self.dead or self.behaviour != WELL
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Probe:
+    """One trigger to be sent. Two probes are never equal."""
+
+    title: str
+    """What is sent, for a reader: "without Locale"."""
+    change: Callable[[Draft], None]
+    expect: Expectation
+    base: Literal["example", "required"] = "example"
+    line: str | None = "answered"
+    """None: any line, in turn, so that calls are spread over all lines."""
+    header: HeaderForm | None = None
+    """None: the form that the deployment accepts."""
+    destination: Destination | None = None
+    """None: a queued result, if a receiver is configured."""
+    parts: tuple[Probe, ...] = ()
+    """The probes that this one combines; if it is refused, halving finds the part that is refused."""
+
+    def __repr__(self) -> str:
+        return self.title
+
+
+def unchanged(_draft: Draft) -> None:
+    """The valid trigger itself."""
+
+
+def accepted(
+    title: str,
+    change: Callable[[Draft], None] = unchanged,
+    *,
+    base: Literal["example", "required"] = "example",
+    line: str | None = "answered",
+    header: HeaderForm | None = None,
+    destination: Destination | None = None,
+    parts: tuple[Probe, ...] = (),
+) -> Probe:
+    """A trigger that must be accepted."""
+    return Probe(title, change, "accepted", base, line, header, destination, parts)
+
+
+def combined(title: str, parts: tuple[Probe, ...]) -> Probe:
+    """A trigger with the changes of several probes: one call for many observations."""
+
+    def change(draft: Draft) -> None:
+        for part in parts:
+            part.change(draft)
+
+    return accepted(title, change, parts=parts)
+
+
+def lines_in_turn(probes: Iterable[Probe], lines: Sequence[str]) -> dict[Probe, str]:
+    """The line that each probe dials: its own if configured, else the first; or any line in turn."""
+    found: dict[Probe, str] = {}
+    turn = 0
+    for probe in dict.fromkeys(probes):
+        if probe.line is None:
+            found[probe] = lines[turn % len(lines)]
+            turn += 1
+        else:
+            found[probe] = probe.line if probe.line in lines else lines[0]
+    return found
+
+
+def refused(title: str, change: Callable[[Draft], None]) -> Probe:
+    """A trigger that must not be accepted."""
+    return Probe(title, change, "refused")
+
+
+def either(title: str, change: Callable[[Draft], None]) -> Probe:
+    """A trigger that may be accepted or refused; tests look at other properties of its answer."""
+    return Probe(title, change, "either")

@@ -1,0 +1,37 @@
+"""Test text: names in many scripts, and values with special characters. Without digits: there is nothing to dial."""
+
+from __future__ import annotations
+
+__all__ = ["AWKWARD_VALUES", "NAMES_IN_MANY_SCRIPTS"]
+
+NAMES_IN_MANY_SCRIPTS = {
+    "Latin with accents": "Zoë Åström-Żółć",
+    "Turkish": "İpek Iğdır Işık",
+    "Greek": "Ελένη Παπαδοπούλου",
+    "Cyrillic": "Наталья Щукина",
+    "Arabic": "ليلى عبد الرحمن",
+    "Hebrew": "נעמי כהן",
+    "Devanagari": "सुनीता शर्मा",
+    "Thai": "สมชาย ใจดี",
+    "Chinese": "王小明",
+    "a rare Chinese character beyond the basic plane": "𠮷野家",
+    "Korean": "김민수",
+    "Japanese": "さくら 山田",
+    "combining marks": "Zoe\u0308 A\u030astro\u0308m",
+    "emoji": "Sam 👩🏽‍💻🎉",
+}
+
+AWKWARD_VALUES = {
+    "that is empty": "",
+    "with double quotes": 'say "hello"',
+    "with single quotes": "O'Brien's; it's",
+    "with percent signs": "100 % sure %s %n %d".replace("100", "quite"),
+    "with angle brackets": "<b>bold</b> & <script>x</script>",
+    "with backslashes": "C:\\temp\\new \\u \\",
+    "with line breaks": "first line\nsecond line\r\nthird line",
+    "with a tab": "left\tright",
+    "with braces": "{{name}} ${value} {x}",
+    "in another script": "Grüße, 你好, مرحبا, 🎉",
+    "of many characters": "a long value " * 40,
+    "that looks like SQL": "x'; DROP TABLE calls; --",
+}

@@ -1,0 +1,94 @@
+"""When the load generator counts as the limit."""
+
+from __future__ import annotations
+
+import pytest
+
+from ringback.loadgen.metrics.saturation import open_question
+from ringback.loadgen.metrics.windows import TRIGGER, Windows
+
+
+def course(seconds: int = 20, rate: int = 100, late: dict[int, float] | None = None, cpu: float = 0.3) -> Windows:
+    """A run in which the requests of some seconds (`late`: second -> share of them) left 250 ms late."""
+    windows = Windows(name="me")
+    for second in range(seconds):
+        share = (late or {}).get(second, 0.0)
+        for number in range(rate):
+            lag = 0.25 if number < share * rate else 0.001
+            windows.take(TRIGGER, second + number / rate, 0.01 + lag, 0.01)
+        windows.tick(second + 1.0, scheduled=rate * (second + 1), cpu=cpu * (second + 1))
+    windows.close()
+    return windows
+
+
+def test_a_punctual_generator_is_not_the_limit() -> None:
+    judgement = course().steady_part().judgement
+    assert (judgement.limited, judgement.windows, judgement.limited_windows) == (False, 20, 0)
+    assert judgement.limited_by == ()
+    assert open_question(judgement) is None
+
+
+def test_late_windows_make_the_generator_the_limit() -> None:
+    judgement = course(late=dict.fromkeys(range(3), 0.5)).steady_part().judgement
+    assert judgement.limited
+    assert judgement.limited_by == ("1 % of its requests left more than 100 ms after they were due (3 of 20 windows)",)
+    text = open_question(judgement, workers=1)
+    assert text is not None
+    assert text.endswith("use --workers 2 (or more), or lower the rate")
+    assert "--workers 6" in str(open_question(judgement, workers=3))
+
+
+def test_a_few_limited_windows_are_counted_and_do_not_limit_the_run() -> None:
+    judgement = course(late={7: 0.5, 11: 0.5}).steady_part().judgement
+    assert (judgement.limited, judgement.limited_windows) == (False, 2)
+    assert open_question(judgement) is None
+
+
+@pytest.mark.parametrize(
+    ("late", "limited"), [({1: 0.02}, False), ({1: 0.04}, False), ({1: 0.06}, True), ({1: 0.02, 3: 0.02}, True)]
+)
+def test_a_single_hiccup_in_a_short_run_is_forgiven(late: dict[int, float], limited: bool) -> None:
+    assert course(seconds=5, late=late).steady_part().judgement.limited is limited
+
+
+def test_a_saturated_processor_makes_the_generator_the_limit() -> None:
+    judgement = course(cpu=0.95).steady_part().judgement
+    assert (judgement.limited, judgement.limited_windows) == (True, 20)
+    assert judgement.limited_by == ("it used more than 90% of a core (20 of 20 windows)",)
+
+
+def test_the_processors_share_is_ignored_in_a_run_of_a_second() -> None:
+    assert not course(seconds=1, cpu=0.99).steady_part().judgement.limited
+
+
+def test_windows_outside_the_steady_part_do_not_count() -> None:
+    windows = Windows((10, 20))
+    for second in range(30):
+        for number in range(50):
+            lag = 0.0 if 10 <= second < 20 else 0.3
+            windows.take(TRIGGER, second + number / 50, 0.01 + lag, 0.01)
+    windows.close()
+    assert windows.steady_part().judgement.windows == 10
+    assert not windows.steady_part().judgement.limited
+
+
+def test_dropped_arrivals_and_missing_files_count_in_the_whole_run() -> None:
+    windows = Windows((0, 10), name="me")
+    for second in range(10):
+        for number in range(50):
+            windows.take(TRIGGER, second + number / 50, 0.01, 0.01, "generator" if number == 0 else None)
+        windows.tick(second + 1.0, scheduled=50 * (second + 1))
+    windows.tick(11.0, scheduled=510, dropped=10)
+    windows.close()
+    judgement = windows.steady_part().judgement
+    assert judgement.limited
+    assert [text.split()[0] for text in judgement.limited_by] == ["10", "10"]
+    assert "ulimit -n" in str(open_question(judgement))
+
+
+def test_one_dropped_arrival_of_a_thousand_does_not_limit_the_run() -> None:
+    windows = Windows(name="me")
+    for second in range(20):
+        windows.tick(second + 1.0, scheduled=50 * (second + 1), dropped=int(second == 19))
+    windows.close()
+    assert (windows.steady_part().judgement.limited, windows.steady_part().judgement.limited_windows) == (False, 1)

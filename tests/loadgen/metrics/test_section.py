@@ -1,0 +1,176 @@
+"""The load section and the lines of windows."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from typing import Any
+
+import jsonschema
+import pytest
+
+from ringback.config import Limit
+from ringback.loadgen.judging.limits import evaluate, value_of
+from ringback.loadgen.metrics.histogram import Histogram
+from ringback.loadgen.metrics.section import keys_for, load_section, no_calls, window_lines
+from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
+from ringback.reporting import SCHEMA_PATH
+
+DEFS = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))["$defs"]
+LOAD = jsonschema.Draft202012Validator({"$ref": "#/$defs/load", "$defs": DEFS})
+
+
+def played(steady: tuple[float, float] = (2.0, math.inf), late: tuple[int, ...] = ()) -> Windows:
+    """20 s of 100 triggers and 10 polls a second: slow in the first two seconds, late in some."""
+    windows = Windows(steady, name="worker-1")
+    for second in range(20):
+        for number in range(100):
+            service = 1.0 if second < 2 else 0.01
+            lag = 0.5 if second in late and number < 10 else 0.0001
+            windows.take(TRIGGER, second + number / 100, service + lag, service)
+        for number in range(10):
+            windows.take(POLL, second + number / 10, 0.02, 0.02, "http_500" if number == 9 and second < 3 else None)
+        done = 100 * (second + 1)
+        windows.tick(second + 1.0, scheduled=done, sent=done, accepted=done, final=done - 50, in_flight=50, cpu=0.2)
+    windows.sending_ended = 20.0
+    windows.close()
+    return windows
+
+
+def section_of(windows: Windows, **changes: Any) -> dict[str, Any]:
+    time_to_final = Histogram()
+    for number in range(1, 101):
+        time_to_final.record(number / 100)
+    calls = {
+        **no_calls(), "accepted": 2000, "final": 2000, "by_state": {"Busy": 2000},
+        "deliveries": dict.fromkeys(("expected", "arrived", "missing", "contradicting", "unknown"), 0),
+    }  # fmt: skip
+    members = {
+        "scenario": "lifecycle", "seconds": 20.0, "reached": True, "windows": windows, "scheduled": 2000, "sent": 2000,
+        "held_back": 0, "calls": calls, "time_to_final": time_to_final, "seed": 7,
+        "profile": {"shape": "constant", "text": "100 a second for 20 s", "arrivals": "uniform", "expected": 2000},
+        "workers": [{"name": "worker-1", "share": 1.0, "accepted": 2000, "sent": 2000, "cpu": 0.2, "lost": False}],
+        "generator": {
+            "open_files": 20, "open_files_limit": 1024, "dns": "resolved once: 127.0.0.1",
+            "connections": dict.fromkeys(("opened", "reused", "tls_resumed", "stale"), 3),
+        },
+        **changes,
+    }  # fmt: skip
+    return load_section(**members)
+
+
+def test_a_section_fits_the_schema_whole_and_empty() -> None:
+    capacity = {
+        "rate": 400.0, "low": 400.0, "high": None,
+        "steps": [
+            {"rate": 400.0, "held": None, "why": "", "p99_ms": None, "error_rate": 0.0, "arrived_rate": 399.8}
+        ],
+    }  # fmt: skip
+    for section in (
+        section_of(played(late=(5,)), capacity=capacity),
+        section_of(played(late=tuple(range(20)))),
+        section_of(Windows(), workers=(), profile=None, generator=None),
+    ):
+        LOAD.validate(section)
+        assert json.loads(json.dumps(section, allow_nan=False)) == section
+
+
+def test_figures_come_from_the_steady_part_with_the_whole_beside() -> None:
+    section = section_of(played())
+    assert section["steady"] == {"from_s": 2.0, "to_s": 20.0}
+    assert section["trigger"]["count"] == 1800
+    assert section["trigger"]["latency_ms"]["max"] == pytest.approx(10.1)
+    assert section["poll"]["errors"] == {"http_500": 1}
+    assert section["poll"]["error_rate"] == pytest.approx(1 / 180, abs=1e-6)
+    assert section["trigger"]["whole"] == {"count": 2000, "errors": {}}
+    assert section["poll"]["whole"] == {"count": 200, "errors": {"http_500": 3}}
+    assert "sound" not in section["trigger"]
+    assert section["generator"]["windows"] == 18
+    assert section["generator"]["lag_ms"]["p99"] == pytest.approx(0.1, rel=0.01)
+
+
+def test_a_steady_part_that_is_the_whole_run_agrees_with_it() -> None:
+    section = section_of(played((0.0, math.inf)))
+    for operation in ("trigger", "poll"):
+        members = section[operation]
+        assert members["whole"] == {"count": members["count"], "errors": members["errors"]}
+
+
+def test_a_part_may_be_a_step() -> None:
+    windows = played((0.0, math.inf))
+    section = section_of(windows, part=windows.part(0.0, 2.0))
+    assert section["steady"] == {"from_s": 0.0, "to_s": 2.0}
+    assert section["trigger"]["latency_ms"]["p50"] == pytest.approx(1000, rel=0.01)
+
+
+def test_the_distribution_has_latency_and_service_side_by_side() -> None:
+    members = section_of(played(late=(5,)))["trigger"]["distribution"]
+    assert 35 <= len(members) <= 45
+    assert members[0][0] == 0.0
+    assert members[-1] == [100.0, 510.0, 10.0]
+    assert section_of(Windows())["trigger"]["distribution"] == []
+
+
+def test_times_without_limited_windows_are_reported_as_sound() -> None:
+    section = section_of(played(late=(5,)))
+    assert section["generator"]["limited"] is False
+    assert section["generator"]["limited_windows"] == 1
+    assert section["trigger"]["latency_ms"]["max"] == 510
+    assert section["trigger"]["sound"]["count"] == 1700
+    assert section["trigger"]["sound"]["latency_ms"]["max"] == pytest.approx(10.1, rel=0.01)
+
+
+def test_every_metric_of_limits_is_found() -> None:
+    section = section_of(played(), capacity={"rate": 1.0, "low": 1.0, "high": 2.0, "steps": []})
+    for metric in (
+        "trigger.latency_ms.p99_99", "poll.service_ms.p50", "trigger.error_rate", "poll.rate_limited",
+        "trigger.errors.timeout", "poll.whole.errors.http_500", "trigger.own_faults.guard", "trigger.whole.count",
+        "time_to_final_ms.p75", "calls.changed_state", "calls.by_state.busy", "calls.deliveries.missing",
+        "calls.deliveries.contradicting", "arrivals.withheld", "generator.limited_windows", "generator.lag_ms.p99",
+        "generator.connections.reused", "generator.open_files", "capacity.rate",
+    ):  # fmt: skip
+        limit = Limit.parse(metric, ">= 0")
+        members = section_of(played(), capacity=section["capacity"], keys=keys_for([limit]))
+        assert value_of(members, metric) is not None, metric
+        assert metric in {result.metric for result in evaluate([limit], members)}
+
+
+def test_the_lines_of_windows() -> None:
+    lines = list(window_lines(played(late=(5,))))
+    assert len(lines) == 20
+    first, sixth = lines[0], lines[5]
+    assert {
+        key: first[key] for key in ("from_s", "to_s", "phase", "scheduled", "sent", "accepted", "final", "in_flight")
+    } == {
+        "from_s": 0.0, "to_s": 1.0, "phase": "ramp", "scheduled": 100, "sent": 100, "accepted": 100, "final": 50,
+        "in_flight": 50,
+    }  # fmt: skip
+    assert first["trigger"]["p50_ms"] == pytest.approx(1000, rel=0.01)
+    assert (first["poll"]["count"], first["poll"]["errors"]) == (10, 1)
+    assert (sixth["phase"], sixth["limited"]) == ("steady", True)
+    assert sixth["limited_by"] == [
+        f"1 % of its requests left {sixth['lag_ms']['p99']:.0f} ms or more after they were due"
+    ]
+    assert sixth["trigger"]["service_p99_ms"] < 11 < sixth["trigger"]["p99_ms"]
+    assert json.loads(json.dumps(lines, allow_nan=False)) == lines
+
+
+def test_a_line_without_measurements_has_nulls() -> None:
+    windows = Windows()
+    windows.tick(1.0, scheduled=0)
+    (line,) = window_lines(windows)
+    assert line["trigger"]["count"] == 0
+    assert line["trigger"]["p99_ms"] is line["poll"]["mean_ms"] is line["lag_ms"]["p50"] is None
+
+
+def test_percentiles_of_a_freezing_deployment_agree_with_the_formula() -> None:
+    """Frozen for 2 s in every 10, at 1,000 uniform arrivals a second: 20 % wait, evenly between 0 and 2 s."""
+    windows = Windows((0, math.inf))
+    chance = random.Random(1)
+    for number in range(20_000):
+        due = number / 1000
+        waits = max(0.0, 2.0 - due % 10)
+        windows.take(TRIGGER, due, waits + chance.uniform(1e-4, 3e-4), 2e-4)
+    members = section_of(windows)["trigger"]["latency_ms"]
+    assert [members[key] for key in ("p90", "p95", "p99")] == [pytest.approx(ms, rel=0.01) for ms in (1000, 1500, 1900)]
