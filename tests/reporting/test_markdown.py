@@ -95,9 +95,9 @@ def test_the_page_shows_verdict_clauses_limits_and_load(of_every_kind: MakeRepor
     assert outside.startswith("❌ Ringback gate: fail\n1 of 53 clauses broken, 1 of 3 limits broken")
     for message in (
         "ACK-03 must",
-        "Every accepted call gets an id of its own",
+        "Every accepted call gets a different id",
         "53 of at most 60",
-        "To fix: Draw the id",
+        "To fix: Make a new id",
     ):
         assert message in outside
     for message in (
