@@ -38,41 +38,7 @@ INSTEAD = {
 }
 """Patterns, and the words to use instead."""
 
-NOT_YET_READ: set[str] = {
-    "ARCHITECTURE.md",
-    "src/ringback/deployment/answers.py",
-    "tests/deployment/test_answers.py",
-    "tests/deployment/test_messages.py",
-    "README.md",
-    "ci/",
-    "docs/",
-    "reports/",
-    "contract_tests/",
-    "load/",
-    "benchmarks/load_",
-    "benchmarks/servers/",
-    "src/ringback/cli.py",
-    "src/ringback/commands/",
-    "src/ringback/comparison/",
-    "src/ringback/config/",
-    "src/ringback/contract/",
-    "src/ringback/loadgen/",
-    "src/ringback/receiver.py",
-    "src/ringback/replaying/",
-    "src/ringback/reporting/",
-    "src/ringback/rundir/",
-    "src/ringback/suite/",
-    "tests/browser/",
-    "tests/cli/",
-    "tests/comparison/",
-    "tests/config/",
-    "tests/contract/",
-    "tests/loadgen/",
-    "tests/replaying/",
-    "tests/reporting/",
-    "tests/rundir/",
-    "tests/suite/",
-}
+NOT_YET_READ: set[str] = set()
 """Files that may still have the old words."""
 
 EXCEPTIONS: dict[str, str] = {

@@ -289,7 +289,7 @@ class Faulty(Calm):
         self._faults = dict.fromkeys(self._every, 0)
         self._reused = {"recent": 0, "ended": 0}
         self._recent = ""
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._ended: list[str] = []
 
     def accept(self, number: int, state: str, now: float) -> str:
@@ -303,11 +303,11 @@ class Faulty(Calm):
         return self._recent
 
     def results(self, unique_ids: list[str]) -> list[dict[str, str]]:
-        """Remember whose end has been told."""
+        """Remember which calls have been reported as ended."""
         found = super().results(unique_ids)
         for entry in found:
-            if (unique_id := entry["UniqueId"]) not in self._told:
-                self._told.add(unique_id)
+            if (unique_id := entry["UniqueId"]) not in self._reported:
+                self._reported.add(unique_id)
                 self._ended.append(unique_id)
         return found
 

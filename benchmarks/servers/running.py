@@ -36,8 +36,8 @@ class Known:
 
     def truth(self) -> dict[str, Any]:
         """What it did so far; see `known`."""
-        told: dict[str, Any] = json.loads(self._get("/truth"))
-        return told
+        truth: dict[str, Any] = json.loads(self._get("/truth"))
+        return truth
 
     def instants(self) -> tuple[array[float], array[float]]:
         """When each trigger was read, and when it was answered (NaN: not yet): seconds on CLOCK_MONOTONIC."""

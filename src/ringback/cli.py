@@ -140,7 +140,7 @@ def load(
         connections=connections,
         duration=None if duration is None else _duration(duration),
         workers=workers,
-        master_address=address,
+        master=address,
     )
     raise typer.Exit(unwound(run, screen, options, load_options))
 

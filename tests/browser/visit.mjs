@@ -48,7 +48,7 @@ async function look(page, colorScheme, width) {
 
 async function keyboard(page) {
   const { context, tab, seen } = await open(page);
-  const told = {};
+  const found = {};
   const onto = async (selector) => {
     for (let steps = 0; steps < 600; steps += 1) {
       await tab.keyboard.press("Tab");
@@ -56,56 +56,56 @@ async function keyboard(page) {
     }
     return false;
   };
-  told.skipped = await onto("a.skip");
+  found.skipped = await onto("a.skip");
   await tab.keyboard.press("Enter");
-  told.landed = await tab.evaluate(() => document.activeElement?.id);
-  told.all = await tab.evaluate(VISIBLE("details.cell"));
-  told.reachedFilter = await onto("input[name=verdict][value=fail]");
+  found.landed = await tab.evaluate(() => document.activeElement?.id);
+  found.all = await tab.evaluate(VISIBLE("details.cell"));
+  found.reachedFilter = await onto("input[name=verdict][value=fail]");
   await tab.keyboard.press("Space");
-  told.failing = await tab.evaluate(VISIBLE("details.cell"));
-  told.kinds = await tab.evaluate(() => [...new Set([...document.querySelectorAll("details.cell:not([hidden])")].map((cell) => cell.dataset.verdict))]);
+  found.failing = await tab.evaluate(VISIBLE("details.cell"));
+  found.kinds = await tab.evaluate(() => [...new Set([...document.querySelectorAll("details.cell:not([hidden])")].map((cell) => cell.dataset.verdict))]);
   await tab.keyboard.press("Space");
-  told.reachedText = await onto("input[name=text]");
+  found.reachedText = await onto("input[name=text]");
   await tab.keyboard.type("ack-03");
-  told.byText = await tab.evaluate(VISIBLE("details.cell"));
-  told.shown = await tab.evaluate(() => document.querySelector("output[name=shown]").value);
-  told.reachedCell = await onto("details.cell:not([hidden]) > summary");
+  found.byText = await tab.evaluate(VISIBLE("details.cell"));
+  found.shown = await tab.evaluate(() => document.querySelector("output[name=shown]").value);
+  found.reachedCell = await onto("details.cell:not([hidden]) > summary");
   await tab.keyboard.press("Enter");
-  told.opened = await tab.evaluate(() => document.querySelector("details.cell:not([hidden])").open);
+  found.opened = await tab.evaluate(() => document.querySelector("details.cell:not([hidden])").open);
   await tab.keyboard.press("Enter");
-  told.closed = await tab.evaluate(() => !document.querySelector("details.cell:not([hidden])").open);
-  told.outline = await tab.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  found.closed = await tab.evaluate(() => !document.querySelector("details.cell:not([hidden])").open);
+  found.outline = await tab.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
   await tab.evaluate(() => { location.hash = "#STA-02"; });
   await tab.waitForFunction(() => document.getElementById("STA-02").closest("details").open);
-  told.linkOpens = await tab.evaluate(VISIBLE("#STA-02"));
+  found.linkOpens = await tab.evaluate(VISIBLE("#STA-02"));
   await context.close();
-  return { ...seen, ...told };
+  return { ...seen, ...found };
 }
 
 async function withoutScript(page) {
   const { context, tab, seen } = await open(page, { javaScriptEnabled: false });
-  const told = {
+  const found = {
     filters: await tab.locator("form.filters").isVisible(),
     cells: await tab.locator("details.cell").evaluateAll((all) => all.length),
     pictures: await tab.locator(".picture .wide svg").evaluateAll((all) => all.filter((e) => e.getBoundingClientRect().height > 20).length),
   };
   const part = await tab.$("details:not([open])");
   if (part) await (await part.$("summary")).click();
-  told.opened = part && await (await part.$("summary + *")).isVisible();
+  found.opened = part && await (await part.$("summary + *")).isVisible();
   await context.close();
-  return { ...seen, ...told };
+  return { ...seen, ...found };
 }
 
 async function inert(page) {
   const { context, tab, seen } = await open(page);
   await tab.evaluate(() => document.querySelectorAll("details").forEach((part) => { part.open = true; }));
-  const told = await tab.evaluate(() => ({
+  const found = await tab.evaluate(() => ({
     title: document.title,
     scripts: document.scripts.length,
     strange: [...document.querySelectorAll("img, iframe, object, embed, base, form:not(.filters), [onerror], [onload], [onclick]")].length,
   }));
   // The policy stops what is added, too.
-  told.ran = await tab.evaluate(async () => {
+  found.ran = await tab.evaluate(async () => {
     const script = document.createElement("script");
     script.textContent = "globalThis.ran = true";
     document.body.append(script);
@@ -116,29 +116,29 @@ async function inert(page) {
     return globalThis.ran === true;
   }).catch(String);
   await context.close();
-  return { ...seen, ...told };
+  return { ...seen, ...found };
 }
 
 async function paper(page) {
   const { context, tab } = await open(page, { colorScheme: "dark" });
   await tab.emulateMedia({ media: "print", colorScheme: "dark" });
-  const told = await tab.evaluate(() => ({
+  const found = await tab.evaluate(() => ({
     ground: getComputedStyle(document.documentElement).backgroundColor,
     ink: getComputedStyle(document.documentElement).color,
     filters: document.querySelector(".filters")?.offsetParent ?? null,
   }));
-  told.bytes = (await tab.pdf()).length;
+  found.bytes = (await tab.pdf()).length;
   await context.close();
-  return told;
+  return found;
 }
 
-const told = {};
+const found = {};
 for (const page of pages) {
-  told[page] = { looks: [], keyboard: null, withoutScript: await withoutScript(page), inert: await inert(page), paper: await paper(page) };
+  found[page] = { looks: [], keyboard: null, withoutScript: await withoutScript(page), inert: await inert(page), paper: await paper(page) };
   for (const colorScheme of ["light", "dark"]) {
-    for (const width of WIDTHS) told[page].looks.push(await look(page, colorScheme, width));
+    for (const width of WIDTHS) found[page].looks.push(await look(page, colorScheme, width));
   }
-  if (await readFile(page, "utf8").then((text) => text.includes('class="filters"'))) told[page].keyboard = await keyboard(page);
+  if (await readFile(page, "utf8").then((text) => text.includes('class="filters"'))) found[page].keyboard = await keyboard(page);
 }
 await browser.close();
-process.stdout.write(JSON.stringify(told));
+process.stdout.write(JSON.stringify(found));

@@ -137,10 +137,8 @@ def test_a_master_without_workers_ends_with_3_and_a_reason(
         port.socket.close()
         (tmp_path / "my.toml").write_text(CONFIG.format(port=listener.port) + FILE)
         options = Options(tmp_path / "my.toml", None, tmp_path / "run", None)
-        load_options = LoadOptions(
-            rate=5, duration=1, workers=2, master_address=MasterAddress("127.0.0.1", port.port, patience=0.5)
-        )
-        code = load(console(quiet=False, no_color=True), options, load_options)
+        asked = LoadOptions(rate=5, duration=1, workers=2, master=MasterAddress("127.0.0.1", port.port, patience=0.5))
+        code = load(console(quiet=False, no_color=True), options, asked)
         assert listener.connections() == 0
     assert code == 3
     assert "0 of 2 workers came" in " ".join(capsys.readouterr().out.split())

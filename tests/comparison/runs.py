@@ -60,7 +60,7 @@ def load(**members: Any) -> dict[str, Any]:
         "scenario": "lifecycle",
         "seconds": 65.0,
         "profile": {"shape": "constant", "text": "50 a second for 60 s", "arrivals": "uniform", "expected": 3000},
-        "arrivals": {"scheduled": 3000, "sent": 3000, "withheld": 0, "rate": 50.0},
+        "arrivals": {"scheduled": 3000, "sent": 3000, "held_back": 0, "rate": 50.0},
         "trigger": {"count": 3000, "errors": {}, "error_rate": 0.0, "latency_ms": {"p50": 20.0, "p99": 40.0}},
         "poll": {"count": 600, "errors": {}, "error_rate": 0.0, "latency_ms": {"p50": 10.0, "p99": 20.0}},
         "calls": {"accepted": 3000, "final": 3000, "lost": 0, "duplicate_ids": 0, "wrong_state": 0},

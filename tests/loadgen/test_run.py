@@ -146,7 +146,7 @@ def test_a_rate_limit_that_decides_the_load_is_an_open_question_and_no_error(pla
     trigger, arrivals = scene.outcome.section["trigger"], scene.outcome.section["arrivals"]
     assert trigger["errors"] == {}
     assert trigger["rate_limited"] >= 1
-    assert arrivals["scheduled"] == arrivals["sent"] + arrivals["withheld"] == 100
+    assert arrivals["scheduled"] == arrivals["sent"] + arrivals["held_back"] == 100
     assert any("429" in question for question in scene.outcome.open_questions)
 
 

@@ -34,7 +34,7 @@ class LoadOptions:
     connections: int = 16
     duration: float | None = None
     workers: int = 1
-    master_address: MasterAddress | None = None
+    master: MasterAddress | None = None
     """The address at which the master waits for workers of other machines."""
 
     def plan(self, config: Config, seed: int) -> LoadPlan:
@@ -55,7 +55,7 @@ def load(console: Console, options: Options, asked: LoadOptions) -> int:
         directory = new_directory("load", options.out, force=options.force)
         with held():
             promise("load", target, directory, started, seed, Level.SHOULD)
-            findings = load_target(console, target, directory, plan, asked.master_address)
+            findings = load_target(console, target, directory, plan, asked.master)
             return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)
 
 

@@ -79,7 +79,7 @@ def section_of(latencies: Sequence[float | None]) -> dict[str, Any]:
     figures = measured(latencies)
     return {
         "reached": True,
-        "arrivals": {"scheduled": len(latencies), "sent": len(latencies), "withheld": 0},
+        "arrivals": {"scheduled": len(latencies), "sent": len(latencies), "held_back": 0},
         "trigger": {
             "count": len(latencies),
             "error_rate": figures["errors"] / len(latencies) if latencies else None,

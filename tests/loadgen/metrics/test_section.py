@@ -127,7 +127,7 @@ def test_every_metric_of_limits_is_found() -> None:
         "trigger.latency_ms.p99_99", "poll.service_ms.p50", "trigger.error_rate", "poll.rate_limited",
         "trigger.errors.timeout", "poll.whole.errors.http_500", "trigger.own_faults.guard", "trigger.whole.count",
         "time_to_final_ms.p75", "calls.changed_state", "calls.by_state.busy", "calls.deliveries.missing",
-        "calls.deliveries.contradicting", "arrivals.withheld", "generator.limited_windows", "generator.lag_ms.p99",
+        "calls.deliveries.contradicting", "arrivals.held_back", "generator.limited_windows", "generator.lag_ms.p99",
         "generator.connections.reused", "generator.open_files", "capacity.rate",
     ):  # fmt: skip
         limit = Limit.parse(metric, ">= 0")

@@ -1,8 +1,8 @@
 """The truth cases, shortened: `ringback load` against deployments whose right answers are known.
 
-A run that is in doubt, for the generator was the limit, is made once more; if that is in doubt too, the test is skipped
-and says why. Times may be those that were meant, or those that the deployment's own clock saw: a busy machine keeps the
-generator from sending when it should, but not from telling what came of it. Counts are exact on any machine.
+A run in which the generator was the limit is repeated; if the second run is in doubt too, the test is skipped with the
+reason. Times may agree with the intended ones or with those that the deployment's own clock measured: on a busy machine
+the generator sends late, but what it reports is still right. Counts are exact on any machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ QUICK_SETTLE = (("timing__settle", "4s"), ("load__poll_interval", "500ms"))
 
 
 def check(name: str, case: Case) -> None:
-    """Run a case, once more if need be; fail if what it told is wrong, skip if that could not be decided."""
+    """Run a case, at most twice; fail if it reports a wrong figure, skip if that could not be decided."""
     if lacking := case.lacks():
         pytest.skip(f"this version has {lacking}")
     judged: list[Judged] = []

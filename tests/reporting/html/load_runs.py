@@ -138,7 +138,7 @@ def _section(run: MadeUp, windows: Sequence[dict[str, Any]]) -> dict[str, Any]:
              "sent": sent // run.workers, "cpu": 0.4, "lost": n == 2, "clock_offset_ms": 0.1 * n}
             for n in range(run.workers)
         ],
-        "arrivals": {"scheduled": scheduled, "sent": sent, "withheld": 0, "rate": sent / run.seconds},
+        "arrivals": {"scheduled": scheduled, "sent": sent, "held_back": 0, "rate": sent / run.seconds},
         "trigger": _requests(run, windows, "trigger"),
         "poll": _requests(run, windows, "poll"),
         "calls": {

@@ -110,7 +110,7 @@ def test_waivers_are_shown_with_their_outcome(tmp_path: Path, make_report: Make)
     until = date(2027, 1, 31)
     uses = (
         WaiverUse("RES-04", "vendor ticket 4711", until, Verdict.WAIVED),
-        WaiverUse("ROB-01", "mended long ago", until, Verdict.PASS),
+        WaiverUse("ROB-01", "fixed long ago", until, Verdict.PASS),
         WaiverUse("RES-04", "an older one", until, Verdict.WAIVED, shadowed=True),
     )
     report = make_report({"RES-04": Verdict.FAIL}, waivers={"RES-04": "vendor ticket 4711"})

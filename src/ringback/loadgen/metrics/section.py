@@ -69,7 +69,7 @@ def load_section(
         "arrivals": {
             "scheduled": scheduled,
             "sent": sent,
-            "withheld": held_back,
+            "held_back": held_back,
             "rate": round(sent / seconds, 3) if seconds > 0 else 0.0,
         },
         "trigger": _operation(TRIGGER, part, whole, keys),

@@ -177,8 +177,8 @@ def sent_of_scheduled(arrivals: Mapping[str, Any]) -> str:
     parts = [
         f"{count(arrivals[name])} {name}" for name in ("scheduled", "sent") if number(arrivals.get(name)) is not None
     ]
-    if withheld := number(arrivals.get("withheld")):
-        parts.append(f"{count(withheld)} held back by rate limit")
+    if held_back := number(arrivals.get("held_back")):
+        parts.append(f"{count(held_back)} held back by rate limit")
     return ", ".join(parts)
 
 
