@@ -23,11 +23,9 @@ from ringback.deployment.access import redactor_for
 from ringback.interrupts import SIGNALS, answering
 from ringback.loadgen.task import Task
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.names import LOG_FILE
 
 __all__ = ["Ended", "LoadProcess", "command_line", "instructions"]
-
-LOG_FILE = "load.log"
-"""What the child wrote to standard error, redacted; written only if there is anything."""
 
 _GRACE = 30.0
 """Seconds that the child has to start and to end, beside the run itself."""

@@ -9,13 +9,10 @@ from typing import Any, Literal, Self
 
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.rundir import SINK, write_whole
+from ringback.rundir.names import LOAD_FILE, WINDOWS_FILE
 
 __all__ = ["LOAD_FILE", "MASTER_PORT", "WINDOWS_FILE", "MasterAddress", "Role", "Task", "write_load"]
 
-LOAD_FILE = "load.json"
-"""The load section, as `verdict.json` has it."""
-WINDOWS_FILE = "load_windows.ndjson"
-"""A line for each window of the run."""
 MASTER_PORT = 5557
 """Locust's own."""
 

@@ -15,6 +15,7 @@ from ringback.deployment.access import dial_guard, redactor_for
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.errors import Interrupted
 from ringback.receiver import Receiver
+from ringback.rundir.names import EXCHANGES_FILE
 from ringback.suite.campaign import Campaign
 from ringback.suite.loop import LoopThread
 from ringback.suite.plan import Plan
@@ -37,7 +38,7 @@ class Session:
         self.config = config
         self.seed = seed
         self.redactor = redactor_for(config)
-        self.recorder = Recorder(self.redactor, directory / "exchanges.ndjson" if directory else None)
+        self.recorder = Recorder(self.redactor, directory / EXCHANGES_FILE if directory else None)
         self.maker = DraftMaker(config, seed)
         self.budget: WaitingBudget
         self.client: DeploymentClient

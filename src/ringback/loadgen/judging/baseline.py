@@ -9,10 +9,11 @@ from typing import Any
 
 from ringback.config import Config, ConfigError
 from ringback.config.limits import check_baseline
+from ringback.rundir.names import LOAD_FILE, VERDICT_FILE
 
 __all__ = ["baseline_of", "load_baseline", "unlike"]
 
-_FILES = ("verdict.json", "load.json")
+_FILES = (VERDICT_FILE, LOAD_FILE)
 _MEMBERS = ("trigger", "poll", "calls")
 
 
