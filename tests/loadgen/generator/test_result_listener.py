@@ -171,7 +171,6 @@ def test_each_delivery_is_answered_and_reported_with_its_state(listening: Listen
     ]
     times = [each[3] for each in results]
     assert times == sorted(times)
-    assert listener.handled == 3
 
 
 def test_junk_and_what_is_too_long_is_answered_too(listening: Listening) -> None:
@@ -201,7 +200,6 @@ def test_a_delivery_that_breaks_off_is_none(listening: Listening, capfd: pytest.
         until(closed)
     assert not answer.startswith(b"HTTP/1.1 200")
     assert results == []
-    assert listener.handled == 0
     assert "Traceback" not in capfd.readouterr().err
     assert deliver(f"{listener.url}/in/w", [b'{"UniqueId": "a"}']) == [200]
 

@@ -83,7 +83,6 @@ class ResultListener:
                 "say where Ringback may listen for them",
             )  # fmt: skip
         self.on_result: OnResult = lambda *_: None
-        self.handled = 0
         tls = _tls(settings)
         host, port = settings.listen
         listening = _listening(host, port + member[0] if port else 0)
@@ -115,7 +114,6 @@ class ResultListener:
             return []
         target = f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
         word = environ.get("PATH_INFO", "").strip("/").rpartition("/")[2].encode("latin-1", "replace")
-        self.handled += 1
         named = read_delivery(target, body)
         for unique_id, state in named:
             self.on_result(word, unique_id, state, now)
