@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-__all__ = ["Clock", "installed", "monotonic", "sleep", "wall"]
+__all__ = ["Clock", "Start", "installed", "monotonic", "sleep", "start", "wall"]
 
 
 class Clock:
@@ -46,6 +47,23 @@ def wall() -> datetime:
 def sleep(seconds: float) -> None:
     """The installed clock's `sleep`."""
     _clock.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class Start:
+    """The start of something: its date, to be shown, and the seconds since then, whatever the wall clock does."""
+
+    date: datetime
+    reading: float
+
+    def seconds(self) -> float:
+        """Seconds from the start until now."""
+        return monotonic() - self.reading
+
+
+def start() -> Start:
+    """Something starts now."""
+    return Start(wall(), monotonic())
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ __all__ = ["check", "check_target"]
 def check(console: Console, options: Options, *, clauses: tuple[str, ...], level: Level, plan_only: bool) -> int:
     """Run the command; returns the exit code, raises `ConfigError`."""
     wanted = selected(clauses)
-    started = clock.wall()
+    started = clock.start()
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         if plan_only:

@@ -112,7 +112,7 @@ def _check_both(
         _print_plan(console, targets, seed, wanted)
         found = []
         for name, target in zip(names, targets, strict=True):
-            started = clock.wall()
+            started = clock.start()
             directory = new_directory("check", root / name)
             terse = make_console(quiet=True, no_color=asked.no_color)
             with held():

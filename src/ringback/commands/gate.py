@@ -20,7 +20,7 @@ __all__ = ["gate"]
 
 def gate(console: Console, options: Options, *, level: Level) -> int:
     """Run the command; returns the exit code, raises `ConfigError`."""
-    started = clock.wall()
+    started = clock.start()
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         config = target.config

@@ -47,7 +47,7 @@ class LoadOptions:
 
 def load(console: Console, options: Options, asked: LoadOptions) -> int:
     """Run the command; returns the exit code, raises `ConfigError`."""
-    started = clock.wall()
+    started = clock.start()
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         plan = asked.plan(target.config, seed)

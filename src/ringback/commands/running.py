@@ -10,7 +10,6 @@ import threading
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -161,7 +160,7 @@ def finish(
     command: str,
     target: Target,
     directory: Path,
-    started: datetime,
+    started: clock.Start,
     seed: int,
     level: Level,
     findings: Findings,
@@ -175,7 +174,7 @@ def finish(
     waivers = waiver_uses(target.config.waivers, findings.results)
     report = replace(
         _report(command, target, started, seed, level, findings, conclusion),
-        seconds=max(0.0, (clock.wall() - started).total_seconds()),
+        seconds=started.seconds(),
         notes=(*findings.notes, *findings.unwritten, *also_open, *waiver_notes(waivers)),
         waivers=waivers,
     )
@@ -194,7 +193,7 @@ def finish(
     return conclusion.exit_code
 
 
-def promise(command: str, target: Target, directory: Path, started: datetime, seed: int, level: Level) -> None:
+def promise(command: str, target: Target, directory: Path, started: clock.Start, seed: int, level: Level) -> None:
     """Write the promised reports before anything is sent, so that a run that is killed leaves them too."""
     unfinished = "the run did not come to its end"
     conclusion = conclude((), (), open_questions=(unfinished,))
@@ -206,7 +205,7 @@ def promise(command: str, target: Target, directory: Path, started: datetime, se
 def _report(
     command: str,
     target: Target,
-    started: datetime,
+    started: clock.Start,
     seed: int,
     level: Level,
     findings: Findings,
@@ -217,7 +216,7 @@ def _report(
     typed = Path(sys.argv[0]).name == "ringback"
     return RunReport(
         command=command,
-        started=started,
+        started=started.date,
         seconds=0.0,
         base_url=target.config.deployment.base_url,
         embedded=target.embedded,
