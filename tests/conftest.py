@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import shlex
 import signal
@@ -52,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    gc.set_threshold(50_000, 20, 100)
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = SEED
 
@@ -106,3 +108,8 @@ def _again(item: pytest.Item) -> str:
     if python.is_relative_to(item.config.rootpath):
         python = python.relative_to(item.config.rootpath)
     return f"{python} -m pytest {what} {_seeds(item.config)}"
+
+
+def pytest_collection_finish() -> None:
+    """Everything imported so far stays: the collector need not look at it again and again."""
+    gc.freeze()

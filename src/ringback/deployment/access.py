@@ -77,7 +77,8 @@ def protect_known(sources: Sources) -> None:
 
 def _protect(token: str, lines: Mapping[str, str], others: Mapping[str, str]) -> None:
     known = tuple((label, secret) for label, secret in others.items() if secret)
-    SINK.protect(*_redactors(token, tuple(lines.items()), known))
+    if token or lines or known:
+        SINK.protect(*_redactors(token, tuple(lines.items()), known))
 
 
 @functools.lru_cache
