@@ -128,8 +128,8 @@ def sessions() -> dict[str, Session]:
         "broken limit": Session("-u 9 -r 9 -t 2s", tiny(wrong_every=2)),
         "named, shaped": Session("TriggerUser", flags={"timing__settle": "2s"}, shape=SHAPE),
         "tags": Session("-u 9 -r 9 -t 2s TriggerUser --tags poll"),
-        "workers": Session("-u 20 -r 20 -t 3s", tiny(reuse_every=3), workers=True),
-        "budget": Session("-u 40 -r 40 -t 3s", flags={"load__budget_calls": 15}, workers=True),
+        "workers": Session("-u 20 -r 20 -t 8s", tiny(reuse_every=3), workers=True),
+        "budget": Session("-u 40 -r 40 -t 8s", flags={"load__budget_calls": 15}, workers=True),
     }
 
 
