@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 from locust.event import Events
 from locust.runners import MasterRunner, WorkerRunner
@@ -74,6 +75,8 @@ class _LocustProcess:
         self._ready = Event()
         """Set when the configuration has been read: an embedded deployment takes a moment."""
         self._on = False
+        self._starting = BoundedSemaphore()
+        """Held while a test starts: a stop that comes meanwhile waits, and then stops that test, not the one before."""
         self._last: LoadSnapshot | None = None
         self._rest = contextlib.ExitStack()
 
@@ -103,6 +106,10 @@ class _LocustProcess:
     def on_test_start(self, environment: Environment, **_: Any) -> None:
         """Open a new ledger for the test that begins."""
         self._ready.wait()
+        with self._starting:
+            self._start(environment)
+
+    def _start(self, environment: Environment) -> None:
         target = self._target
         assert target is not None  # noqa: S101 - on_init ends the process, or sets both
         budget = check_budget(target.config, embedded=target.embedded)
@@ -155,9 +162,10 @@ class _LocustProcess:
         return run
 
     def _end(self, environment: Environment, *, hurry: bool) -> None:
-        if not self._on:
-            return
-        self._on = False
+        with self._starting:
+            if not self._on:
+                return
+            self._on = False
         if self._master is not None:
             self._finish_workers(self._master, hurry=hurry)
             self._last = self._of_workers(self._master)
