@@ -17,6 +17,7 @@ from ringback import clock
 from ringback.config import Config
 from ringback.loadgen.accounting.reconcile import Account, IdFate, Reconciler
 from ringback.loadgen.distributed.protocol import MESSAGE, ClockOffset, shares
+from ringback.loadgen.distributed.runner_clock import ignore_wall_clock
 from ringback.loadgen.metrics.windows import Windows
 from ringback.loadgen.schedule.plan import LoadPlan
 
@@ -75,6 +76,7 @@ class Master:
         self._run = self._orders = self._spent = 0
         self._begun: float | None = None
         self._listener: object = None
+        ignore_wall_clock()
         runner.register_message(MESSAGE, self._on_message)
 
     @property

@@ -15,6 +15,7 @@ from ringback.config import Config
 from ringback.deployment.access import dial_guard
 from ringback.deployment.budget import CallBudget
 from ringback.loadgen.distributed.protocol import MESSAGE, REPORT_EVERY
+from ringback.loadgen.distributed.runner_clock import ignore_wall_clock
 from ringback.loadgen.generator.load_run import LoadRun
 from ringback.loadgen.generator.worker_run import WorkerRun
 from ringback.loadgen.schedule.plan import LoadPlan
@@ -51,19 +52,15 @@ class Worker:
         self._run: WorkerRun | None = None
         self._run_number = 0
         self._carried_out = 0
-        self._heartbeat: float | None = None
-        self._heard = clock.monotonic()
         self._runner = runner
+        ignore_wall_clock()
         runner.register_message(MESSAGE, self._on_message)
 
     @property
     def master_lost(self) -> bool:
         """Whether the master has fallen silent."""
-        # Locust dates its heartbeats by the wall clock, which may jump: what counts is when the date last changed.
-        heartbeat, now = self._runner.last_heartbeat_timestamp, clock.monotonic()
-        if heartbeat != self._heartbeat:
-            self._heartbeat, self._heard = heartbeat, now
-        return heartbeat is not None and now - self._heard > _MASTER_SILENT
+        heartbeat = self._runner.last_heartbeat_timestamp
+        return heartbeat is not None and clock.monotonic() - heartbeat > _MASTER_SILENT
 
     def new_run(self, config: Config, fingerprint: str, name: str, *, scheduled: bool) -> WorkerRun:
         """The run that the master announced, in this process: from now on, orders and reports are about it.
