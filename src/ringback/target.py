@@ -22,6 +22,11 @@ class Target:
     config: Config
     embedded: bool
 
+    @property
+    def where(self) -> str:
+        """Its base URL, and whether it is the embedded sandbox."""
+        return self.config.deployment.base_url + (" (the embedded sandbox)" if self.embedded else "")
+
 
 @contextlib.contextmanager
 def resolve(sources: Sources) -> Iterator[Target]:

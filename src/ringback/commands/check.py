@@ -115,10 +115,9 @@ def show_plan(console: Console, target: Target, plan: Plan) -> None:
     budget = config.budget
     lines = plan.calls_by_line(config)
     enough = "" if plan.calls <= budget.calls else "; clauses beyond the budget stay inconclusive"
-    where = config.deployment.base_url + (" (the embedded sandbox)" if target.embedded else "")
     seconds = plan.seconds(config)
     rows = [
-        ("deployment", where),
+        ("deployment", target.where),
         ("clauses", str(len(plan.clauses))),
         ("calls", f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"),
         ("lines", ", ".join(f"{name} {count}" for name, count in lines.items())),

@@ -131,7 +131,8 @@ def _print_plan(console: Console, targets: list[Target], seed: int, wanted: tupl
         plan = run_check(target, seed=seed, clauses=wanted, plan_only=True).plan
         calls = min(plan.calls, target.config.budget.calls) if plan else 0
         total += calls
-        where = target.config.deployment.base_url + (" (the embedded sandbox)" if target.embedded else "")
-        rows.append(("check", f"{where}: about {calls} calls, at most {target.config.budget.calls} (budget.calls)"))
+        rows.append(
+            ("check", f"{target.where}: about {calls} calls, at most {target.config.budget.calls} (budget.calls)")
+        )
     rows += [("calls", f"about {total} in all"), ("seed", str(seed))]
     print_plan(console, rows)

@@ -107,10 +107,9 @@ def _print_plan(
     console: Console, target: Target, plan: LoadPlan, budget: int | None, master: MasterAddress | None
 ) -> None:
     expected = plan.expected_calls(target.config.load.population)
-    where = target.config.deployment.base_url + (" (the embedded sandbox)" if target.embedded else "")
     calls = "as many as it accepts" if expected is None else f"about {expected}"
     bound = "" if budget is None else f", at most {budget} (load.budget_calls)"
-    rows = [("deployment", where), ("load", f"{plan.scenario}: {plan.text}"), ("calls", f"{calls}{bound}")]
+    rows = [("deployment", target.where), ("load", f"{plan.scenario}: {plan.text}"), ("calls", f"{calls}{bound}")]
     if master is not None:
         rows.append(("workers", f"waiting for {plan.workers} on {master.host or '*'}:{master.port}"))
     elif plan.workers > 1:
