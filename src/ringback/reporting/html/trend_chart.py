@@ -30,6 +30,11 @@ class Series:
     label: str
     values: Sequence[float | None]
 
+    @property
+    def measured(self) -> list[float]:
+        """The values without the gaps."""
+        return [value for value in self.values if value is not None]
+
 
 def draw(
     name: str, title: str, unit: str, instants: Sequence[str], series: Sequence[Series], limited: Sequence[bool]
@@ -37,7 +42,7 @@ def draw(
     """An SVG element; `name` makes its ids unique, `limited` marks runs whose generator was the bottleneck."""
     sheet = Sheet(_WIDTH, _HEIGHT)
     axes = Axes(sheet, _LEFT, _TOP, _WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM - _TOP)
-    axes.upward(max((value for one in series for value in one.values if value is not None), default=0.0))
+    axes.upward(max((value for one in series for value in one.measured), default=0.0))
     last = len(instants) - 1
     axes.x = Scale(0 if last > 0 else -1, max(last, 1), axes.left + _INSET, axes.right - _INSET)
     for index, marked in enumerate(limited):
@@ -59,11 +64,7 @@ def draw(
 
 def _name_lines(axes: Axes, series: Sequence[Series]) -> None:
     """Each line's name beside its end, moved up where names would overlap."""
-    ends = []
-    for number, one in enumerate(series):
-        values = [value for value in one.values if value is not None]
-        if values:
-            ends.append((axes.y(values[-1]), number, one.label))
+    ends = [(axes.y(known[-1]), number, one.label) for number, one in enumerate(series) if (known := one.measured)]
     lowest = axes.bottom + _LABEL_APART
     for y, number, label in sorted(ends, reverse=True):
         lowest = min(y, lowest - _LABEL_APART)
@@ -71,9 +72,9 @@ def _name_lines(axes: Axes, series: Sequence[Series]) -> None:
 
 
 def _described(series: Sequence[Series], instants: Sequence[str]) -> str:
-    parts = []
-    for one in series:
-        values = [value for value in one.values if value is not None]
-        if values:
-            parts.append(f"{one.label} went from {values[0]:,.4g} to {values[-1]:,.4g}, at most {max(values):,.4g}")
+    parts = [
+        f"{one.label} went from {known[0]:,.4g} to {known[-1]:,.4g}, at most {max(known):,.4g}"
+        for one in series
+        if (known := one.measured)
+    ]
     return f"{len(instants)} runs. " + "; ".join(parts) + "."
