@@ -154,6 +154,11 @@ class Case:
     before: str = ""
     """Python code that runs in the command's process before the command."""
 
+    def write_files(self, folder: Path) -> None:
+        """Write its files into a folder."""
+        for name, content in self.files.items():
+            (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
 
 def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3) -> dict[str, Ended]:
     """Run many commands, a few at a time, each in its own folder."""
@@ -161,8 +166,7 @@ def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3) -> dict[s
     for number, case in enumerate(cases.values()):
         place = folder / f"{number}" / "here"
         place.mkdir(parents=True)
-        for name, content in case.files.items():
-            (place / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        case.write_files(place)
         prepared.append((case, place))
     return dict(zip(cases, _forked(prepared, at_once, 240), strict=True))
 

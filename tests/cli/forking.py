@@ -119,10 +119,8 @@ if __name__ == "__main__":
     import pkgutil
 
     import pytest
-    import schemathesis.openapi
     import schemathesis.specs.openapi.checks  # noqa: F401
     from hypothesis.internal.charmap import charmap
-    from hypothesis.internal.conjecture.providers import HypothesisProvider  # noqa: F401
 
     import ringback.cli
 

@@ -69,8 +69,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 def with_other_plugins(case: Case, folder: Path) -> Ended:
     """pytest in a new process, as users start it."""
-    for name, text in case.files.items():
-        (folder / name).write_text(str(text))
+    case.write_files(folder)
     end = subprocess.run(
         [sys.executable, "-m", "pytest", *case.arguments], cwd=folder, capture_output=True, text=True, check=False,
         env=environment(RINGBACK_ACCESS_TOKEN=TOKEN), stdin=subprocess.DEVNULL, timeout=300,
