@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,13 +17,14 @@ import psutil
 import pytest
 
 from ringback.config import Config
+from ringback.config.loading import as_environment
 from ringback.contract.verdict import Verdict
 from ringback.loadgen.run import LoadOutcome, run_load
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 
 from .deployments import TinyDeployment, config_for, serving
 
-__all__ = ["Played", "Scene", "children", "playing", "verdicts", "workers"]
+__all__ = ["Played", "Scene", "children", "playing", "started", "verdicts", "workers"]
 
 
 @dataclass
@@ -91,6 +96,42 @@ def playing(scenes: Mapping[str, Scene], places: pytest.TempPathFactory, at_once
     with ThreadPoolExecutor(at_once) as stage:
         played = {name: stage.submit(scene.play, places.mktemp("scene")) for name, scene in scenes.items()}
         yield lambda name: played[name].result(timeout=180)
+
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from ringback.config import load_config
+from ringback.loadgen.schedule.plan import plan_for
+from ringback.loadgen.run import run_load
+
+def report(figures):
+    print(json.dumps(figures), flush=True)
+
+directory, workers = Path(sys.argv[1]), int(sys.argv[2])
+config = load_config()
+plan = plan_for(config, scenario="lifecycle", rate=50, connections=1, duration=60, seed=1, workers=workers)
+outcome = run_load(config, plan, directory, embedded=True, on_progress=report)
+assert not {"gevent", "locust"} & set(sys.modules)
+print(json.dumps({"outcome": [outcome.interrupted, outcome.accepted, outcome.section["calls"]]}), flush=True)
+"""
+
+
+@contextlib.contextmanager
+def started(deployment: TinyDeployment, directory: Path, *, workers: int = 1) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own that makes a load run of a minute, once calls have been accepted."""
+    environment = {**os.environ, **as_environment(config_for(deployment.base_url, timing__settle="60s"))}
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(directory), str(workers)],
+        env=environment, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        try:
+            while json.loads(process.stdout.readline())["accepted"] < 10:
+                pass
+            yield process
+        finally:
+            process.kill()
 
 
 def verdicts(outcome: LoadOutcome) -> dict[str, Verdict]:

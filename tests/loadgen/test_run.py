@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +13,6 @@ import psutil
 import pytest
 
 from ringback.config import ConfigError
-from ringback.config.loading import as_environment
 from ringback.contract.verdict import Verdict
 from ringback.loadgen.run import run_load
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
@@ -26,7 +20,7 @@ from ringback.loadgen.task import LOAD_FILE
 from ringback.sandbox import SandboxSettings, launch
 
 from .deployments import LINES, TOKEN, TinyDeployment, config_for, http, serving, unused_port
-from .scenes import Played, Scene, children, playing, verdicts
+from .scenes import Played, Scene, children, playing, started, verdicts
 
 
 def plan(rate: float, duration: float) -> LoadPlan:
@@ -223,41 +217,6 @@ def test_the_token_is_on_no_command_line_and_in_no_file(played: Played) -> None:
     assert not [line for line in scene.command_lines if TOKEN in line or LINES["answered"] in line]
     for file in scene.directory.iterdir():
         assert TOKEN not in file.read_text()
-
-
-SCRIPT = """
-    import json, os, sys
-    from pathlib import Path
-    from ringback.config import load_config
-    from ringback.loadgen.schedule.plan import plan_for
-    from ringback.loadgen.run import run_load
-
-    def report(figures):
-        print(json.dumps(figures), flush=True)
-
-    config = load_config()
-    plan = plan_for(config, scenario="lifecycle", rate=50, connections=1, duration=60, seed=1)
-    outcome = run_load(config, plan, Path(sys.argv[1]), embedded=True, on_progress=report)
-    assert not {"gevent", "locust"} & set(sys.modules)
-    print(json.dumps({"outcome": [outcome.interrupted, outcome.accepted, outcome.section["calls"]]}), flush=True)
-"""
-
-
-@contextlib.contextmanager
-def started(deployment: TinyDeployment, directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process of its own that makes a load run of a minute, once calls have been accepted."""
-    environment = {**os.environ, **as_environment(config_for(deployment.base_url, timing__settle="60s"))}
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(directory)],
-        env=environment, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        try:
-            while json.loads(process.stdout.readline())["accepted"] < 10:
-                pass
-            yield process
-        finally:
-            process.kill()
 
 
 def test_ctrl_c_ends_in_what_was_seen(tmp_path: Path) -> None:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
-from ringback.config.loading import as_environment
 from ringback.contract.verdict import Verdict
 from ringback.loadgen.task import LOAD_FILE
-from tests.loadgen.deployments import LINES, TOKEN, TinyDeployment, config_for, serving
-from tests.loadgen.scenes import Played, Scene, children, playing, verdicts, workers
+from tests.loadgen.deployments import LINES, TOKEN, TinyDeployment, serving
+from tests.loadgen.scenes import Played, Scene, children, playing, started, verdicts, workers
 from tests.loadgen.waiting import until
 
 
@@ -118,42 +112,8 @@ def test_the_token_is_on_no_workers_command_line(played: Played) -> None:
         assert TOKEN not in file.read_text()
 
 
-SCRIPT = """
-    import json, sys
-    from pathlib import Path
-    from ringback.config import load_config
-    from ringback.loadgen.schedule.plan import plan_for
-    from ringback.loadgen.run import run_load
-
-    def report(figures):
-        print(json.dumps(figures), flush=True)
-
-    config = load_config()
-    plan = plan_for(config, scenario="lifecycle", rate=50, connections=1, duration=60, seed=1, workers=2)
-    outcome = run_load(config, plan, Path(sys.argv[1]), embedded=True, on_progress=report)
-    print(json.dumps({"outcome": [outcome.interrupted, outcome.accepted, outcome.section["calls"]]}), flush=True)
-"""
-
-
-@contextlib.contextmanager
-def started(deployment: TinyDeployment, directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process of its own that makes a load run of a minute with two workers, once calls have been accepted."""
-    environment = {**os.environ, **as_environment(config_for(deployment.base_url, timing__settle="60s"))}
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(directory)],
-        env=environment, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        try:
-            while json.loads(process.stdout.readline())["accepted"] < 10:
-                pass
-            yield process
-        finally:
-            process.kill()
-
-
 def test_ctrl_c_ends_both_workers_with_what_was_seen(tmp_path: Path) -> None:
-    with serving(deployment := TinyDeployment(ring=120)), started(deployment, tmp_path) as process:
+    with serving(deployment := TinyDeployment(ring=120)), started(deployment, tmp_path, workers=2) as process:
         ours = children(process.pid)
         assert len(ours) == 3
         process.send_signal(signal.SIGINT)
@@ -167,7 +127,7 @@ def test_ctrl_c_ends_both_workers_with_what_was_seen(tmp_path: Path) -> None:
 
 
 def test_workers_die_with_their_master(tmp_path: Path) -> None:
-    with serving(deployment := TinyDeployment()), started(deployment, tmp_path) as process:
+    with serving(deployment := TinyDeployment()), started(deployment, tmp_path, workers=2) as process:
         ours = children(process.pid)
         (master,) = [each for each in ours if each not in workers(process.pid)]
         master.kill()
