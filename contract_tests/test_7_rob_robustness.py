@@ -14,6 +14,7 @@ from ringback.suite.campaign import AT_ONCE
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_all_hold, must_hold
 from ringback.suite.history import apart, wait_for_the_run
 from ringback.suite.probes import Probe, either, refused
+from ringback.suite.probes.common import in_another_order
 from ringback.suite.probes.drafts import OPTIONAL, Draft
 from ringback.suite.session import Session
 
@@ -187,15 +188,20 @@ def test_sixteen_triggers_at_once(suite: Session) -> None:
             f"{len(limits)} of the triggers at once were answered 429 without a Retry-After", evidence=limits
         )
     lost = [answer for answer in burst.triggers if not answer.accepted and (answer.status or 500) // 100 != 2]
-    if not lost:
-        return
-    if not any(answer.accepted for answer in burst.alone):
-        raise Inconclusive(f"a trigger sent by itself afterwards was not accepted either ({lost[0].describe_answer()})")
-    raise Deviation(
-        f"{len(lost)} of {burst.at_once} triggers sent at once were not accepted ({lost[0].describe_answer()}); "
-        "one sent by itself is",
-        evidence=lost,
-    )
+    alone = {answer.exchange.id: burst.alone.get(answer.exchange.id) for answer in lost}
+    # What is refused by itself too is covered by the clauses on triggers.
+    lost = [answer for answer in lost if (again := alone[answer.exchange.id]) is None or again.accepted]
+    if any(again is not None and again.accepted for again in alone.values()):
+        raise Deviation(
+            f"{len(lost)} of {burst.at_once} triggers sent at once were not accepted ({lost[0].describe_answer()}); "
+            "one sent by itself is",
+            evidence=lost,
+        )
+    if len(alone) > burst.at_once // 2:
+        first = next(iter(burst.alone.values()), burst.triggers[0])
+        raise Inconclusive(
+            f"triggers sent by themselves afterwards were not accepted either ({first.describe_answer()})"
+        )
 
 
 @pytest.mark.clause("ROB-03")
@@ -246,7 +252,7 @@ def test_polls_at_once_for_different_calls(suite: Session) -> None:
 @pytest.mark.pool(2)
 def test_calls_placed_at_once(suite: Session) -> None:
     """Calls placed at once on several lines end in the states of their lines."""
-    calls = [call for call in suite.record.steady_calls() if call.group == "burst"]
+    calls = [c for c in suite.record.steady_calls() if c.group == "burst" and not in_another_order(c)]
     others = [
         c for c in suite.record.calls if c.regular and c.group not in {"burst", "identical"} and c.state is not None
     ]

@@ -1,7 +1,10 @@
-"""The campaign: every trigger that the selected tests declare, sent early and together.
+"""The campaign: every trigger that the selected tests declare, sent early and together, in as few calls as can be.
 
-Order: a valid trigger that the deployment accepts (the baseline); triggers that must be accepted; sixteen at once;
-triggers that must be refused or may be either. A valid probe that is refused gets its controls at once, while the
+Order: a valid trigger that the deployment accepts (the baseline); calls to each line; sixteen triggers at once, which
+carry the other valid probes; triggers that must be refused or may be either. If the budget is small, triggers that must
+be refused come before all but the baseline: they cost a call only if they are wrongly accepted.
+
+A bundle of probes that is refused is taken apart. A valid probe that is refused gets its controls at once, while the
 circumstances are the same: the trigger without its change, then the probe again by itself.
 """
 
@@ -10,18 +13,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ringback.config import Config
 from ringback.contract.checks import seems_accepted
-from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
+from ringback.deployment import DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
+from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.errors import Interrupted
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls
 from ringback.suite.calls.watch import Watch
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
 from ringback.suite.probes.baseline import BASELINE, FALLBACKS, Fallback
+from ringback.suite.probes.bundles import Bundle, bundled
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Burst, Outcome
 
@@ -33,6 +38,20 @@ _TOGETHER = 4
 """Probes under way at a time."""
 _ENOUGH = 2
 """Invalid triggers accepted for one clause, after which no more are sent for it."""
+RESERVE = 2
+"""Places in the budget that are left for triggers that must be refused: each needs one until its answer is there."""
+_REPEATED = 3
+"""Plain triggers of those at once that are sent by themselves if they were not accepted."""
+
+
+@dataclass(slots=True)
+class _Shot:
+    """One of the triggers sent at once: a bundle, a copy of the baseline, or a plain call."""
+
+    title: str
+    draft: Draft
+    bundle: Bundle | None = None
+    group: str = "burst"
 
 
 class Campaign:
@@ -44,7 +63,7 @@ class Campaign:
         client: DeploymentClient,
         maker: DraftMaker,
         receiver: Receiver | None,
-        budget: CallBudget,
+        budget: WaitingBudget,
     ) -> None:
         self.config = config
         self.client = client
@@ -101,7 +120,10 @@ class Campaign:
         """
         self._families = dict(families or {})
         planned = list(dict.fromkeys([BASELINE, *probes]))
-        self._lines = lines_in_turn(planned, list(self.config.lines.configured))
+        bundles = bundled(p for p in planned if p.expect == "accepted" and p is not BASELINE)
+        others = [p for p in planned if p.expect != "accepted"]
+        lines = list(self.config.lines.configured)
+        self._lines = lines_in_turn([BASELINE, *(b.probe for b in bundles), *others], lines)
         for probe in planned:
             self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
         ended: ExchangeError = ExchangeError("the campaign ended before it was sent")
@@ -112,13 +134,14 @@ class Campaign:
                 outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
                 ended = ExchangeError(f"a valid trigger was {outcome}, without a UniqueId to poll for (see ACK-02)")
                 return
-            await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
-            if self.baseline is not None:
-                if burst:
-                    await self._at_once()
-                await self._identical(identical)
-                await self._fill(pool)
-            await self._all(p for p in planned if p.expect != "accepted")
+            refusals = [p for p in others if p.expect == "refused"]
+            if self.budget.left < len(bundles) + AT_ONCE + pool + RESERVE:
+                await self._all(p for p in refusals if not p.last)
+            await self._bundles([b for b in bundles if b.bound])
+            await self._together([b for b in bundles if not b.bound], identical, at_once=burst)
+            await self._fill(pool)
+            await self._all(sorted(refusals, key=lambda p: p.last))
+            await self._all(p for p in others if p.expect == "either")
         except Exception as error:
             self.failure = error
             raise
@@ -135,6 +158,40 @@ class Campaign:
 
     async def _all(self, probes: Iterable[Probe]) -> None:
         await asyncio.gather(*(self._settle(probe) for probe in probes))
+
+    # -- bundles --------------------------------------------------------------------------------------------------
+
+    async def _bundles(self, bundles: Iterable[Bundle]) -> None:
+        async def one(bundle: Bundle) -> None:
+            if len(bundle.carried) == 1:
+                await self._settle(bundle.probe)
+                return
+            async with self._gate:
+                outcome = await self._attempt(bundle.probe, bundle.carried)
+            await self._conclude(bundle, outcome)
+
+        await asyncio.gather(*(one(bundle) for bundle in bundles))
+
+    async def _conclude(self, bundle: Bundle, outcome: Outcome) -> None:
+        """Give each carried probe its outcome: the bundle's if that was accepted, else that of a trigger of its own."""
+        if len(bundle.carried) == 1:
+            async with self._gate:
+                if outcome.answer is not None and not _placed(outcome.answer):
+                    await self._look_into(outcome)
+            self._outcomes[bundle.probe].set_result(outcome)
+            return
+        if outcome.answer is None or _placed(outcome.answer):
+            for probe in bundle.carried:
+                self._outcomes[probe].set_result(replace(outcome, probe=probe))
+            return
+        apart = await asyncio.gather(*(self._attempted(probe) for probe in bundle.carried))
+        if all(one.answer is not None and _placed(one.answer) for one in apart):
+            async with self._gate:
+                again = (await self._attempt(bundle.probe)).answer
+            if again is not None and not _placed(again):
+                apart[0].refused_together = again
+        for one in apart:
+            self._outcomes[one.probe].set_result(one)
 
     async def _find_baseline(self) -> None:
         """Find a valid trigger that is accepted: the documents' example, or one that is close to it."""
@@ -156,22 +213,26 @@ class Campaign:
 
     async def _settle(self, probe: Probe) -> Outcome:
         future = self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
-        if future.done():
-            return future.result()
+        if not future.done():
+            outcome = await self._attempted(probe)
+            if not future.done():
+                future.set_result(outcome)
+        return future.result()
+
+    async def _attempted(self, probe: Probe) -> Outcome:
+        """Send a probe by itself, with controls if it is valid and refused."""
         async with self._gate:
             family = self._families.get(probe, probe.title)
             if probe.expect == "refused" and self._wrongly_accepted[family] >= _ENOUGH:
-                outcome = Outcome(
+                return Outcome(
                     probe, trouble=ExchangeError(f"not sent, to save calls: {_ENOUGH} triggers like it were accepted")
                 )
-            else:
-                outcome = await self._attempt(probe)
+            outcome = await self._attempt(probe)
             if probe.expect == "refused" and outcome.call is not None:
                 self._wrongly_accepted[family] += 1
             if probe.expect == "accepted" and outcome.answer is not None and not _placed(outcome.answer):
                 await self._look_into(outcome)
-        future.set_result(outcome)
-        return outcome
+            return outcome
 
     async def _look_into(self, outcome: Outcome) -> None:
         """Find out whether a refused valid probe is refused because of its change, or like any trigger now."""
@@ -202,7 +263,7 @@ class Campaign:
             parts = parts[len(parts) // 2 :] if taken else half
         return await self._attempt(parts[0])
 
-    async def _attempt(self, probe: Probe) -> Outcome:
+    async def _attempt(self, probe: Probe, carried: Sequence[Probe] = ()) -> Outcome:
         outcome = Outcome(probe)
         if self._dead is not None:
             outcome.trouble = self._dead
@@ -217,12 +278,19 @@ class Campaign:
         except ExchangeError as trouble:
             outcome.trouble = trouble
         else:
-            troubled = probe.destination is not None and probe.destination.troubled
-            regular = probe.expect == "accepted" and not troubled
-            outcome.call = self._placed_call(outcome.answer, draft, probe.title, regular=regular)
-            if outcome.call is not None and probe.destination is not None and regular:
-                await self._ask_at_once(outcome.call)
+            await self._record_call(outcome, probe.title, carried or (probe,))
         return outcome
+
+    async def _record_call(self, outcome: Outcome, group: str, carried: Sequence[Probe]) -> None:
+        """Watch the call that a probe placed, if it did."""
+        probe = outcome.probe
+        troubled = probe.destination is not None and probe.destination.troubled
+        regular = probe.expect == "accepted" and not troubled
+        outcome.call = self._placed_call(outcome.answer, outcome.draft, group, regular=regular)
+        if outcome.call is not None:
+            outcome.call.carried = tuple(one.title for one in carried)
+            if probe.destination is not None and regular:
+                await self._ask_at_once(outcome.call)
 
     async def _ask_at_once(self, call: Call) -> None:
         """Poll for a call alone right after its acceptance, to see how calls in progress are reported."""
@@ -283,8 +351,10 @@ class Campaign:
         self._placed_call(answer, draft, group or purpose, regular=group != "")
         return answer
 
-    def _placed_call(self, answer: Trigger | None, draft: Draft, group: str, *, regular: bool = True) -> Call | None:
-        if answer is None or not answer.accepted or answer.found_id is None:
+    def _placed_call(
+        self, answer: Trigger | None, draft: Draft | None, group: str, *, regular: bool = True
+    ) -> Call | None:
+        if answer is None or draft is None or not answer.accepted or answer.found_id is None:
             return None
         immediately = draft.body.get("SendResultImmediately") is True
         call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)
@@ -308,35 +378,78 @@ class Campaign:
         probe = accepted("", line=lines[index % len(lines)], destination=Destination(immediately=immediately))
         return self.draft(probe)
 
-    async def _at_once(self) -> None:
-        rate = self.client.transport.rate
-        count = min(AT_ONCE, rate.burst, max(0, self.budget.left))
-        self.burst.at_once = count
-        if count < 2:
+    async def _together(self, bundles: Sequence[Bundle], identical: int, *, at_once: bool) -> None:
+        """Send the bundles and the copies of the baseline: at once, filled up with plain calls, or a few at a time."""
+        if not at_once or self.baseline is None:
+            await self._bundles(bundles)
+            await self._identical(identical)
             return
-        drafts = [self._on_line(i, immediately=False) for i in range(count)]
-        await rate.wait(count)
+        rate = self.client.transport.rate
+        count = max(0, min(AT_ONCE, rate.burst, self.budget.left_for_valid))
+        shots = self._shots(bundles, identical)[:count]
+        shots += [self._plain(index) for index in range(count - len(shots))]
+        self.burst.at_once = len(shots)
+        if len(shots) > 1:
+            await self._at_once(shots)
+        sent = {shot.bundle for shot in shots} if len(shots) > 1 else set()
+        await self._bundles(b for b in bundles if b not in sent)
+        await self._identical(identical)
+
+    def _shots(self, bundles: Iterable[Bundle], identical: int) -> list[_Shot]:
+        found: list[_Shot] = []
+        for bundle in bundles:
+            with contextlib.suppress(ExchangeError):
+                found.append(_Shot(bundle.probe.title, self._drafted(bundle.probe), bundle))
+        copies = max(0, identical - 1) if self._begin_identical(identical) else 0
+        return [*found[: AT_ONCE - copies], *(self._copy() for _ in range(copies)), *found[AT_ONCE - copies :]]
+
+    def _plain(self, index: int) -> _Shot:
+        return _Shot("", self._on_line(index, immediately=False))
+
+    async def _at_once(self, shots: Sequence[_Shot]) -> None:
+        count = len(shots)
+        purposes = [f"{shot.title or 'a plain call'}, one of {count} at once" for shot in shots]
+        await self.client.transport.rate.wait(count)
         sent = await asyncio.gather(
-            *(self.send(d, f"one of {count} at once", paced=False) for d in drafts), return_exceptions=True
+            *(self.send(shot.draft, purpose, paced=False) for shot, purpose in zip(shots, purposes, strict=True)),
+            return_exceptions=True,
         )
-        for draft, answer in zip(drafts, sent, strict=True):
+        outcomes: list[Outcome] = []
+        for shot, answer in zip(shots, sent, strict=True):
+            outcome = Outcome(shot.bundle.probe if shot.bundle else BASELINE, draft=shot.draft)
             if isinstance(answer, Trigger):
+                outcome.answer = answer
                 self.burst.triggers.append(answer)
-                self._placed_call(answer, draft, "burst")
+                if shot.group == "identical":
+                    self.identical.append(answer)
+                await self._record_call(outcome, shot.group, shot.bundle.carried if shot.bundle else ())
             elif isinstance(answer, ExchangeError):
-                self.burst.trouble = answer
+                outcome.trouble = self.burst.trouble = answer
             elif isinstance(answer, BaseException):
                 raise answer
-        for draft, answer in zip(drafts, sent, strict=True):
-            if isinstance(answer, Trigger) and not _placed(answer) and len(self.burst.alone) < 3:
-                fresh = draft.in_conversation(self.maker.word())
-                try:
-                    self.burst.alone.append(
-                        await self.place(fresh, "like one of those at once, sent by itself", group="burst")
-                    )
-                except ExchangeError as trouble:
-                    self.burst.trouble = trouble
+            outcomes.append(outcome)
+        repeated = 0
+        for shot, outcome in zip(shots, outcomes, strict=True):
+            if outcome.answer is not None and not _placed(outcome.answer) and (shot.bundle or repeated < _REPEATED):
+                repeated += shot.bundle is None
+                await self._alone(shot, outcome)
         await self._polls_at_once(count)
+        for shot, outcome in zip(shots, outcomes, strict=True):
+            if shot.bundle is not None:
+                await self._conclude(shot.bundle, outcome)
+
+    async def _alone(self, shot: _Shot, outcome: Outcome) -> None:
+        """Send a trigger that was not accepted among others by itself; that decides about what it carries."""
+        together, outcome.draft = outcome.answer, shot.draft.in_conversation(self.maker.word())
+        purpose = f"{shot.title or 'a plain call'}, sent by itself after it was sent at once with others"
+        try:
+            outcome.answer = await self.send(outcome.draft, purpose)
+        except ExchangeError as trouble:
+            outcome.trouble = self.burst.trouble = trouble
+            return
+        if together is not None:
+            self.burst.alone[together.exchange.id] = outcome.answer
+        await self._record_call(outcome, "burst", shot.bundle.carried if shot.bundle else ())
 
     async def _polls_at_once(self, count: int) -> None:
         known = self.calls.watched
@@ -355,24 +468,36 @@ class Campaign:
                 raise answer
 
     async def _identical(self, count: int) -> None:
-        """Send the same bytes several times: one after another, then at once."""
-        if count < 2:
+        """Send the baseline's bytes again until there are as many answers; the baseline is the first."""
+        if not self._begin_identical(count):
             return
-        draft = self._on_line(0, immediately=False)
+
+        async def once(shot: _Shot) -> None:
+            with contextlib.suppress(ExchangeError):
+                self.identical.append(await self.place(shot.draft, shot.title, group=shot.group))
+
+        await asyncio.gather(*(once(self._copy()) for _ in range(count - len(self.identical))))
+
+    def _begin_identical(self, count: int) -> bool:
+        """Count the baseline as the first of several identical triggers; false if no others are wanted, or possible."""
+        if count < 2 or self.baseline is None or self.baseline.answer is None or self.baseline.draft is None:
+            return False
+        if not self.identical:
+            self.identical.append(self.baseline.answer)
+            if self.baseline.call is not None:
+                self.baseline.call.group = "identical"  # it shares its address at the receiver
+        return True
+
+    def _copy(self) -> _Shot:
+        assert self.baseline is not None and self.baseline.draft is not None  # noqa: S101
+        draft = self.baseline.draft
         same = Draft(draft.body, draft.headers, draft.line, draft.bytes, delivery_key=draft.delivery_key)
-
-        async def once(purpose: str) -> None:
-            try:
-                self.identical.append(await self.place(same, purpose, group="identical"))
-            except ExchangeError:
-                return
-
-        await once("first of several identical ones")
-        await asyncio.gather(*(once("the same bytes again") for _ in range(count - 1)))
+        return _Shot("the same bytes again", same, group="identical")
 
     async def _fill(self, pool: int) -> None:
         """Place more calls, on all lines, until there are as many as later tests need."""
-        missing = max(0, pool - len(self.calls.watched))
+        regular = sum(call.regular for call in self.calls.watched)
+        missing = min(max(0, pool - regular), self.budget.left_for_valid) if self.baseline is not None else 0
         drafts = [self._on_line(i, immediately=False) for i in range(missing)]
 
         async def one(draft: Draft) -> None:

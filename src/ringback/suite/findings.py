@@ -16,7 +16,7 @@ __all__ = ["INTERRUPTED", "failed", "finding_of", "judged_early", "only_sends"]
 INTERRUPTED = "interrupted"
 """The reason for a clause that an interrupt left open."""
 
-_WHOLE_RUN = ("burst", "identical", "pool", "after_final", "at_end", "looks_back_on", "generates")
+_WHOLE_RUN = ("burst", "identical", "pool", "after_final", "at_end", "looks_back_on", "draws")
 """Markers of tests that need more than the answers to their own probes: these pass only on a whole run."""
 
 

@@ -70,10 +70,9 @@ class Conversation:
     # -- steps ----------------------------------------------------------------------------------------------------
 
     def trigger(self, line: str) -> None:
-        """Place a call to a line, or use one that was placed before."""
+        """Use a call to a line that was placed before."""
         self.steps.append(lambda other: other.trigger(line))
-        call = self.talk.fresh(line)
-        known = self._join(call, final=None) if call is not None else self._take_over(line)
+        known = self._take_over(line)
         if known is not None:
             self.script.triggered([known.call.line], [known.letter], [known.call.trigger])
 
