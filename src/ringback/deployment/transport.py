@@ -106,8 +106,6 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self.budget = budget
         self.rate = TriggerRate(config.budget.triggers_per_second)
         self.retry_allowance = RetryAllowance(max(30.0, config.timing.settle))
-        self.limits_without_end: list[Exchange] = []
-        """The 429 answers without a readable Retry-After."""
         self._closed = asyncio.Event()
         self._deadlines: set[asyncio.Timeout] = set()
         self._reached = False
@@ -162,10 +160,6 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             if response.status_code != 429 or self._fate(429, response.content, intent) is not Fate.FREE:
                 return response
             asked = retry_after(response.headers.get("retry-after"), response.headers.get("date"))
-            if asked is None:
-                got = response.extensions["ringback"]
-                assert isinstance(got, Attempt)  # noqa: S101 - our own
-                self.limits_without_end.append(got.exchange)
             self.retry_allowance.note(endpoint, asked, attempt)
             attempt += 1
 

@@ -14,7 +14,7 @@ from ringback import clock
 from ringback.config import Config
 from ringback.deployment.budget import CallBudget, Fate, fate_of
 from ringback.deployment.guard import StrangerRefused
-from ringback.deployment.pace import retry_after
+from ringback.deployment.pace import FIRST_PAUSE, retry_after
 from ringback.loadgen.http.connection import Failed, Outcome, PendingRequest
 from ringback.loadgen.http.http_answer import HttpAnswer
 from ringback.loadgen.http.pool import ConnectionPool
@@ -30,8 +30,6 @@ WITHDRAWN = "withdrawn"
 """The kind of failure of a request that still waited for a connection when the run ended: it was never sent."""
 _LONGEST_PAUSE = 60.0
 """Seconds of pause after a 429, at most."""
-_PAUSE = 1.0
-"""Seconds of pause after a 429 without Retry-After."""
 
 
 class Listener(Protocol):
@@ -177,7 +175,7 @@ class LoadClient:
 
     def _pause(self, name: str, answer: HttpAnswer) -> None:
         asked = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
-        pause = _PAUSE if asked is None else min(max(asked, 0.05), _LONGEST_PAUSE)
+        pause = FIRST_PAUSE if asked is None else min(max(asked, 0.05), _LONGEST_PAUSE)
         self._pause_until[name] = max(self._pause_until[name], clock.monotonic() + pause)
 
     def _failed(self, failed: Failed) -> None:
