@@ -99,7 +99,8 @@ class Deployment:
     async def request_once(self, path: str, body: bytes, method: str, headers: Iterable[tuple[bytes, bytes]]) -> Reply:
         reply = Reply(0, [], b"")
         sent = [(b"content-type", b"application/json"), (b"accept-encoding", b"gzip"), *headers]
-        scope = {"type": "http", "method": method, "path": path, "headers": sent}
+        plain, _, query = path.partition("?")
+        scope = {"type": "http", "method": method, "path": plain, "query_string": query.encode(), "headers": sent}
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
