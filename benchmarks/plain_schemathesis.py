@@ -77,6 +77,7 @@ TUNING = {
     ),
     "node": Tuning(empty_list=False),
     "wsgi": Tuning(open=_ANY_TEXT | {"Tenant", "ResultDestination"}, blanks=False, empty_display_number=True),
+    "go": Tuning(open=_ANY_TEXT | {"Tenant"}),
 }
 """The contract leaves each of these open, but a schema must choose."""
 
