@@ -39,6 +39,8 @@ class _Program:
         for executable in self.needs:
             if shutil.which(executable) is None:
                 return f"{executable} is not installed"
+        if "javac" in self.needs and not compiling.jackson():
+            return "Debian's jars of Jackson are not installed"
         return None
 
 
@@ -52,6 +54,8 @@ _PROGRAMS = {
     "node": _Program(("node",), _script("node", "node/server.mjs")),
     "wsgi": _Program((), _script(sys.executable, "wsgi/server.py")),
     "go": _Program(("go",), lambda: compiling.go(_HERE / "go")),
+    "php": _Program(("php",), _script("php", "php/server.php")),
+    "java": _Program(("java", "javac"), lambda: compiling.java(_HERE / "java")),
 }
 STACKS = ("sandbox", *_PROGRAMS)
 """Ringback's sandbox and the independent programs."""

@@ -116,16 +116,18 @@ func (d *service) place(w http.ResponseWriter, r *http.Request) {
 
 // poll answers with the results of the calls that it names.
 func (d *service) poll(w http.ResponseWriter, r *http.Request) {
-	var asked struct{ UniqueIds []string }
-	if err := d.decode(r, &asked); err != nil || asked.UniqueIds == nil {
+	var asked struct{ UniqueIds []*string }
+	err := d.decode(r, &asked)
+	ids, complete := d.unwrap(asked.UniqueIds)
+	if err != nil || asked.UniqueIds == nil || !complete {
 		d.refuse(w, r, http.StatusBadRequest, "UniqueIds must be a list of strings")
 		return
 	}
-	d.polled(asked.UniqueIds)
+	d.polled(ids)
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	entries := []any{}
-	for _, id := range asked.UniqueIds {
+	for _, id := range ids {
 		if c := d.lookUp(id); c != nil {
 			if entry := d.entry(id, c); entry != nil {
 				entries = append(entries, entry)

@@ -34,6 +34,7 @@ var faults = []variant{
 	{"delivers-at-once", []string{"DST-03"}, "delivers before the call is final", deliversAtOnce},
 	{"zero-value-state", []string{"STA-01", "STA-03"}, "formats a state that its table lacks with %v of its number", zeroState},
 	{"map-order", []string{"RES-04"}, "reports at most 8 calls of a poll, in the order of a map", mapOrder},
+	{"null-is-zero", []string{"RES-08"}, "reads null among the ids as an empty string, as the decoder does", nullIsZero},
 	{"integer-ids", []string{"RES-08", "ROB-01"}, "panics when an id is not a number, 500", integerIDs},
 }
 
@@ -286,5 +287,17 @@ func integerIDs(d *service) {
 				panic(err)
 			}
 		}
+	}
+}
+
+func nullIsZero(d *service) {
+	d.unwrap = func(given []*string) ([]string, bool) {
+		ids := make([]string, len(given))
+		for at, id := range given {
+			if id != nil {
+				ids[at] = *id
+			}
+		}
+		return ids, true
 	}
 }

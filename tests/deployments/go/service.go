@@ -43,6 +43,7 @@ type service struct {
 	stateOf      func(*call) string
 	entry        func(id string, c *call) any
 	results      func(entries []any) any
+	unwrap       func(given []*string) (ids []string, complete bool)
 	polled       func(ids []string)
 	finish       func(*call)
 	schedule     func(*call, *http.Request)
@@ -82,6 +83,16 @@ func newService(s settings) *service {
 		return nil
 	}
 	d.results = func(entries []any) any { return map[string]any{"CallResults": entries} }
+	d.unwrap = func(given []*string) ([]string, bool) {
+		ids := make([]string, len(given))
+		for at, id := range given {
+			if id == nil {
+				return nil, false
+			}
+			ids[at] = *id
+		}
+		return ids, true
+	}
 	d.polled = func([]string) {}
 	d.finish = func(c *call) { c.state = d.Lines[c.number] }
 	d.send = func(c *call, _ *http.Request) error { return d.post(c) }
