@@ -55,6 +55,7 @@ _PROGRAMS = {
     "wsgi": _Program((), _script(sys.executable, "wsgi/server.py")),
     "go": _Program(("go",), lambda: compiling.go(_HERE / "go")),
     "php": _Program(("php",), _script("php", "php/server.php")),
+    "ruby": _Program(("ruby",), _script("ruby", "ruby/server.rb")),
     "java": _Program(("java", "javac"), lambda: compiling.java(_HERE / "java")),
 }
 STACKS = ("sandbox", *_PROGRAMS)

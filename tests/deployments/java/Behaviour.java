@@ -22,8 +22,8 @@ class Behaviour {
         }
     }
 
-    JsonNode read(HttpExchange exchange) throws IOException {
-        return JSON.readTree(exchange.getRequestBody());
+    JsonNode read(byte[] raw) throws IOException {
+        return JSON.readTree(raw);
     }
 
     void refuse(HttpExchange exchange, Refusal refusal) throws IOException {

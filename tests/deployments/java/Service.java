@@ -2,7 +2,6 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.sun.net.httpserver.HttpExchange;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.http.HttpClient;
@@ -64,8 +63,9 @@ final class Service {
     private void serve(HttpExchange exchange, Handler handler) throws IOException {
         try (exchange) {
             try {
+                byte[] raw = exchange.getRequestBody().readAllBytes();
                 behaviour.admit(exchange);
-                JsonNode body = behaviour.read(exchange);
+                JsonNode body = behaviour.read(raw);
                 demand(body.isObject(), "a JSON object is expected");
                 handler.answer(exchange, body);
             } catch (JsonProcessingException malformed) {
@@ -79,7 +79,6 @@ final class Service {
     }
 
     void write(HttpExchange exchange, int status, String type, byte[] body) throws IOException {
-        exchange.getRequestBody().transferTo(OutputStream.nullOutputStream());
         if (type != null) {
             exchange.getResponseHeaders().set("Content-Type", type);
         }
