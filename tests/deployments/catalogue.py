@@ -30,18 +30,20 @@ _LIST_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """An independent deployment: what this machine needs for it, and the command that starts it."""
+    """An independent deployment."""
 
-    needs: tuple[str, ...]
     command: Callable[[], list[str]]
+    """The command that starts it; compiles it if necessary."""
+    executables: tuple[str, ...] = ()
+    """What this machine needs for it."""
+    libraries: Callable[[], str | None] = lambda: None
+    """Why this machine has not the libraries for it, or None."""
 
     def missing(self) -> str | None:
-        for executable in self.needs:
+        for executable in self.executables:
             if shutil.which(executable) is None:
                 return f"{executable} is not installed"
-        if "javac" in self.needs and not compiling.jackson():
-            return "Debian's jars of Jackson are not installed"
-        return None
+        return self.libraries()
 
 
 def _script(*command: str) -> Callable[[], list[str]]:
@@ -49,14 +51,28 @@ def _script(*command: str) -> Callable[[], list[str]]:
     return lambda: [*command[:-1], str(_HERE / command[-1])]
 
 
+def _probe(*command: str) -> Callable[[], str | None]:
+    """Runs a command that fails where libraries are missing."""
+
+    @cache
+    def fails() -> str | None:
+        done = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_LIST_SECONDS, check=False
+        )
+        return f"{' '.join(command)} fails" if done.returncode else None
+
+    return fails
+
+
+_PHP = 'exit((int) array_diff(["pdo_sqlite", "pcntl", "posix"], get_loaded_extensions()));'
 _PROGRAMS = {
-    "threads": _Program((), _script(sys.executable, "threads/server.py")),
-    "node": _Program(("node",), _script("node", "node/server.mjs")),
-    "wsgi": _Program((), _script(sys.executable, "wsgi/server.py")),
-    "go": _Program(("go",), lambda: compiling.go(_HERE / "go")),
-    "php": _Program(("php",), _script("php", "php/server.php")),
-    "ruby": _Program(("ruby",), _script("ruby", "ruby/server.rb")),
-    "java": _Program(("java", "javac"), lambda: compiling.java(_HERE / "java")),
+    "threads": _Program(_script(sys.executable, "threads/server.py")),
+    "node": _Program(_script("node", "node/server.mjs"), ("node",)),
+    "wsgi": _Program(_script(sys.executable, "wsgi/server.py")),
+    "go": _Program(lambda: compiling.go(_HERE / "go"), ("go",)),
+    "java": _Program(lambda: compiling.java(_HERE / "java"), ("java", "javac"), compiling.jackson),
+    "php": _Program(_script("php", "php/server.php"), ("php",), _probe("php", "-r", _PHP)),
+    "ruby": _Program(_script("ruby", "ruby/server.rb"), ("ruby",), _probe("ruby", "-rwebrick", "-rjson", "-e", "")),
 }
 STACKS = ("sandbox", *_PROGRAMS)
 """Ringback's sandbox and the independent programs."""

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["go", "java", "jackson"]
+__all__ = ["go", "jackson", "java"]
 
 _BUILT = Path(__file__).parent / ".built"
 _COMPILE_SECONDS = 240.0
@@ -20,7 +20,9 @@ _JACKSON = tuple(_JARS / f"jackson-{part}.jar" for part in ("databind", "core", 
 
 def go(folder: Path) -> list[str]:
     """The command of a Go module. Raises RuntimeError with the compiler's message."""
-    return [str(_built(folder, "*.go", lambda made: ["go", "build", "-o", str(made / "deployment"), "."]) / "deployment")]
+    return [
+        str(_built(folder, "*.go", lambda made: ["go", "build", "-o", str(made / "deployment"), "."]) / "deployment")
+    ]
 
 
 def java(folder: Path) -> list[str]:
@@ -31,9 +33,10 @@ def java(folder: Path) -> list[str]:
     return ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{made}{os.pathsep}{path}", "Main"]
 
 
-def jackson() -> bool:
-    """Whether Debian's jars of Jackson are installed."""
-    return all(jar.exists() for jar in _JACKSON)
+def jackson() -> str | None:
+    """Why Jackson cannot be used, or None if Debian's jars are installed."""
+    absent = [jar.name for jar in _JACKSON if not jar.exists()]
+    return f"{', '.join(absent)} not in {_JARS}" if absent else None
 
 
 def _built(folder: Path, sources: str, compiler: Callable[[Path], list[str]]) -> Path:

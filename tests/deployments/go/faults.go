@@ -35,7 +35,7 @@ var faults = []variant{
 	{"zero-value-state", []string{"STA-01", "STA-03"}, "formats a state that its table lacks with %v of its number", zeroState},
 	{"map-order", []string{"RES-04"}, "reports at most 8 calls of a poll, in the order of a map", mapOrder},
 	{"null-is-zero", []string{"RES-08"}, "reads null among the ids as an empty string, as the decoder does", nullIsZero},
-	{"integer-ids", []string{"RES-08", "ROB-01"}, "panics when an id is not a number, 500", integerIDs},
+	{"integer-ids", []string{"ROB-01", "RES-07"}, "panics when an id is not a number, 500", integerIDs},
 }
 
 func racyCounter(d *service) {
