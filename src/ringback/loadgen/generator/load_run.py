@@ -18,7 +18,7 @@ from ringback import clock
 from ringback.config import LINE_STATES, Config
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.guard import DialGuard
-from ringback.deployment.transport import client_ssl_context
+from ringback.deployment.tls import client_ssl_context
 from ringback.loadgen.accounting.ledger import Ledger
 from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.generator.call_placer import CallPlacer
