@@ -277,6 +277,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             raise
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError) as error:
             raise _Failed(_failure(error, status), status, headers, bytes(decoder.body)) from None
+        except ssl.SSLError as error:  # an alert in place of an answer, which httpcore passes on as it is
+            raise _Failed(f"TLS failed: {_reason(error)}", status, headers, bytes(decoder.body)) from None
         decoder.end()
         if decoder.problem is not None:
             raise _Failed(decoder.problem, status, headers, bytes(decoder.body))
