@@ -141,7 +141,7 @@ OUTLETS = {
     "commands/sandbox.py": "writes the sandbox's own settings",
     "contract/reference.py": "prints the catalogue when run as a program",
     "commands/replay.py": "flushes standard output before it asks",
-    "cli.py": "asks whether a person is there; help and version are the library's own",
+    "cli/app.py": "asks whether a person is there; help and version are the library's own",
     "sandbox/__main__.py": "the sandbox as a program of its own, which knows no secret",
 }
 """The modules that may write, and why."""
