@@ -15,9 +15,7 @@ def test_units_add_up(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "10", "30s1m", "1m1m", "10 minutes", "s", "1ms2s", "-1s", "1m30"
-)
+@pytest.mark.parametrize("text", ["", " ", "10", "30s1m", "1m1m", "10 minutes", "s", "1ms2s", "-1s", "1m30"])
 def test_what_is_none_is_refused_with_a_fix(text: str) -> None:
     with pytest.raises(ValueError, match="write a number and one of the units ms, s, m, h"):
         parse_duration(text)
