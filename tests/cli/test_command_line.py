@@ -22,7 +22,7 @@ from ringback.sandbox import DIALECTS, FAULTS
 
 from .commands import TOKEN, Case, Ended, environment, ringback, run_all, started
 
-COMMANDS = ("check", "load", "gate", "sandbox", "init")
+COMMANDS = ("check", "load", "gate", "sandbox", "init", "doctor")
 
 
 @pytest.fixture(scope="module")

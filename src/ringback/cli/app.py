@@ -43,6 +43,7 @@ def _root(
 
 
 app.command(epilog="Example: ringback init ringback.toml")(start.init)
+app.command(epilog="Example: ringback doctor --config ringback.toml")(start.doctor)
 
 
 @app.command(epilog="Example: ringback check --config ringback.toml --clause ACK-03")
