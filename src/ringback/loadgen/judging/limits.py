@@ -81,9 +81,9 @@ def evaluate(
     `search`: the section is that of a whole capacity search.
 
     The result is inconclusive for a metric that was not measured (here, or in the baseline), for times if the generator
-    was the limit, for all metrics if the deployment was never reached, and for a count of calls that meets its limit
-    while calls are unfinished. If the generator was the limit only for a while, a limit on times failed if it also
-    failed without those windows.
+    was the limit, for all metrics if the deployment was never reached or could not be used, and for a count of calls
+    that meets its limit while calls are unfinished. If the generator was the limit only for a while, a limit on times
+    failed if it also failed without those windows.
     """
     counting = of_a_search(limits) if search else in_force(limits)
     return tuple(_result(limit, section, baseline) for limit in counting)
@@ -160,7 +160,7 @@ def _text(limit: Limit, baseline: Mapping[str, Any] | None) -> tuple[str, float 
 def _undecidable(limit: Limit, section: Mapping[str, Any]) -> bool:
     if limit.metric.startswith("generator."):
         return False
-    if not section.get("reached", True):
+    if not section.get("reached", True) or "unusable" in section:
         return True
     if limit.metric.startswith("calls.") and not value_of(section, "calls.accepted"):
         return limit.metric != "calls.accepted"
