@@ -54,6 +54,7 @@ LOADGEN_MAY_IMPORT: dict[str, set[str]] = {
     "http": set(),
     "metrics": {"schedule"},
     "judging": {"accounting", "metrics", "schedule"},
+    "live": {"accounting", "judging", "metrics", "schedule"},
     "generator": {"accounting", "http", "judging", "metrics", "schedule"},
     "distributed": {"accounting", "generator", "metrics", "schedule", "task"},
 }
@@ -137,6 +138,7 @@ OUTLETS = {
     "reporting/terminal/live.py": "opens the terminal anew, behind the sink",
     "reporting/formats/markdown.py": "appends to the file of a pipeline's job summary",
     "loadgen/child.py": "talks to its parent over a pipe",
+    "loadgen/live/__main__.py": "talks to the process that started it over a pipe",
     "commands/init.py": "writes a template that knows no secret",
     "commands/sandbox.py": "writes the sandbox's own settings",
     "contract/reference.py": "prints the catalogue when run as a program",

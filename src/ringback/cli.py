@@ -44,6 +44,8 @@ Out = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace the run in the --out directory.")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Repeats what an earlier run generated.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict line only.")]
+Prometheus = Annotated[str | None, typer.Option("--prometheus", metavar="HOST:PORT", help="Serve live figures there.")]
+Otlp = Annotated[str | None, typer.Option("--otlp", metavar="URL", help="Send live figures to this OTLP receiver.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Print without colours (NO_COLOR does the same).")]
 LevelOption = Annotated[
     Level, typer.Option("--level", help="The lowest level whose deviations fail the run; advisory ones only warn.")
@@ -115,6 +117,8 @@ def load(
         typer.Option("--role", help="Load from several machines: one master waits for --workers workers."),
     ] = None,
     master: Annotated[str, typer.Option("--master", metavar="HOST[:PORT]", help="Address of the master.")] = "",
+    prometheus: Prometheus = None,
+    otlp: Otlp = None,
     seed: Seed = None,
     out: Out = None,
     force: Force = False,
@@ -127,21 +131,18 @@ def load(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed, force=force)
+    options = Options(
+        config, base_url, out, seed, {"metrics.prometheus": prometheus, "metrics.otlp": otlp}, force=force
+    )
     screen = console(quiet=quiet, no_color=no_color)
     address = _master_address(role, master)
     if role == "worker" and address is not None:
         raise typer.Exit(unwound(work, screen, options, address))
     closed = rate == "max"
     load_options = LoadOptions(
-        scenario=scenario,
-        rate=None if closed or rate is None else _rate(rate),
-        closed=closed,
-        connections=connections,
-        duration=None if duration is None else _duration(duration),
-        workers=workers,
-        master=address,
-    )
+        scenario=scenario, rate=None if closed or rate is None else _rate(rate), closed=closed, connections=connections,
+        duration=None if duration is None else _duration(duration), workers=workers, master=address,
+    )  # fmt: skip
     raise typer.Exit(unwound(run, screen, options, load_options))
 
 

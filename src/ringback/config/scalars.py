@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
 
-__all__ = ["BaseUrl", "HttpUrl", "ListenAddress", "PhoneNumber", "Seconds", "parse_duration"]
+__all__ = ["BaseUrl", "HttpUrl", "ListenAddress", "MetricsReceiver", "PhoneNumber", "Seconds", "parse_duration"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
@@ -56,6 +56,10 @@ def _url(value: object) -> str:
     return value
 
 
+def _metrics_receiver(value: object) -> str:
+    return "env" if value == "env" else _url(value)
+
+
 def _base_url(value: object) -> str:
     url = _url(value)
     parts = urlsplit(url)
@@ -80,6 +84,8 @@ PhoneNumber = Annotated[str, BeforeValidator(_phone_number)]
 """A telephone number: 3 to 15 digits, optionally after a plus sign."""
 HttpUrl = Annotated[str, BeforeValidator(_url)]
 """An http or https URL without credentials."""
+MetricsReceiver = Annotated[str, BeforeValidator(_metrics_receiver)]
+"""The URL of an OTLP receiver, or `env` for the one that the variables of OpenTelemetry name."""
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 """The URL to which `/v2/call` is appended, without a slash at its end."""
 ListenAddress = Annotated[tuple[str, int], BeforeValidator(_listen)]
