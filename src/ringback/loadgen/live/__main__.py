@@ -1,13 +1,14 @@
-"""`python -m ringback.loadgen.live`: serves the readings of plain Locust. Started by `plain_locust`, not by people.
+"""`python -m ringback.loadgen.live`: serves the readings of plain Locust. Started by `LiveProcess`, not by people.
 
 Standard input has one line with the configuration and the role, and one line for each reading; when it ends, this ends.
-An empty line on standard output says that it is ready; any other line is what went wrong.
+Standard output has one line at the start, `ready` or the `mistake` in the configuration, and one at the end.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from ringback.config import ConfigError, load_config
 from ringback.deployment.access import protect
@@ -25,20 +26,19 @@ def main() -> int:
     try:
         live = LiveMetrics(config.metrics, task["role"])
     except ConfigError as mistake:
-        _say(str(mistake))
+        _say({"mistake": {name: getattr(mistake, name) for name in ("source", "key", "problem", "fix")}})
         return 2
     with live:
-        _say("")
+        _say({"event": "ready"})
         for line in lines:
             live.take(json.loads(line))
         live.linger()
-    if (shortfall := live.shortfall()) is not None:
-        _say(shortfall)
+    _say({"shortfall": live.shortfall()})
     return 0
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(SINK.clean(text) + "\n")
+def _say(line: dict[str, Any]) -> None:
+    sys.stdout.write(f"{SINK.json(line)}\n")
     sys.stdout.flush()
 
 

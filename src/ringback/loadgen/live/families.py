@@ -18,7 +18,7 @@ from ringback.loadgen.live.reading import OK
 from ringback.loadgen.metrics.histogram import OFFSET, SCALE
 from ringback.loadgen.schedule.scenarios import SCENARIOS
 
-__all__ = ["COARSE", "FINE", "Bounds", "Distribution", "Families", "Family", "Point"]
+__all__ = ["COARSE", "FINE", "Bounds", "Distribution", "Families", "Family", "Point", "Role"]
 
 Role = Literal["alone", "master", "worker"]
 _OTHER = "other"
@@ -96,14 +96,19 @@ class Families:
     """Turns the readings of one process into families. A counter never decreases.
 
     Counters can be corrected downwards in a reading: by a request that was withdrawn, or an id that two workers had.
+    When another run begins in the process, they begin at 0 again.
     """
 
     def __init__(self, role: Role) -> None:
         self._role: Role = role
         self._highest: dict[tuple[str, tuple[str, ...]], float] = {}
+        self._seconds = 0.0
 
     def of(self, reading: Mapping[str, Any]) -> list[Family]:
         """The families of a reading."""
+        if reading["seconds"] < self._seconds:
+            self._highest.clear()
+        self._seconds = reading["seconds"]
         scenario = reading["scenario"] if reading["scenario"] in SCENARIOS else _OTHER
         self._common = {"role": self._role, "scenario": scenario}
         return list(self._families(reading))
@@ -157,9 +162,7 @@ class Families:
         yield self._histogram(
             "generator.lag", "Seconds from when a request was due to when it was begun.", [({}, reading["lag"])], COARSE
         )
-        yield self._counter(
-            "generator.cpu", "Seconds of processor that the generator used.", [({}, reading["cpu"])], "s"
-        )
+        yield self._counter("generator.cpu", "Seconds of processor that the run used.", [({}, reading["cpu"])], "s")
 
     def _counter(self, name: str, about: str, values: list[tuple[dict[str, str], float]], unit: str = "") -> Family:
         points = []

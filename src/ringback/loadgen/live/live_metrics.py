@@ -115,7 +115,7 @@ def _serve(address: tuple[str, int], latest: Any) -> PrometheusServer:
     except OSError as error:
         host, port = address
         raise ConfigError(
-            "configuration", "metrics.prometheus", f"can't listen on {host}:{port} ({error.strerror or 'no such host'})",
+            "configuration", "metrics.prometheus", f"can't listen on {host}:{port} ({error.strerror or 'unknown'})",
             "name a free port of this machine; each process of a run on one machine needs its own",
         ) from None  # fmt: skip
 

@@ -122,8 +122,6 @@ def _now() -> int:
 
 
 def _be_quiet() -> None:
-    """The exporter logs each failure, with parts of answers; failures are counted here and reported once, at the end."""
+    """The exporter logs each failure, with parts of answers; here they are counted, and reported at the end."""
     for name in ("opentelemetry", "urllib3"):
-        logger = logging.getLogger(name)
-        logger.propagate = False
-        logger.addHandler(logging.NullHandler())
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
