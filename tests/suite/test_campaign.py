@@ -221,6 +221,20 @@ def test_a_refused_bundle_is_taken_apart(burst: bool) -> None:
 
 
 @pytest.mark.parametrize("burst", [False, True])
+def test_a_part_that_the_baseline_lacks_does_not_cost_the_rest_of_its_bundle(burst: bool) -> None:
+    nameless = accepted(
+        "a nameless EndUser",
+        lambda draft: draft.set("EndUser", {**draft.body["EndUser"], "Name": ""}),
+        touches=("EndUser",),
+    )
+    with running(Tiny(lambda asked: 400 if "EndUser" in asked.body else 200), [nameless, *TOUCHING], burst=burst) as s:
+        with pytest.raises(Inconclusive, match="lacks the part that is to be changed"):
+            judged(s, nameless)
+        for probe in TOUCHING:
+            judged(s, probe)
+
+
+@pytest.mark.parametrize("burst", [False, True])
 def test_a_bundle_that_is_refused_although_each_part_is_accepted_is_a_deviation(burst: bool) -> None:
     tiny = Tiny(lambda asked: 400 if asked.header is None and "Locale" not in asked.body else 200)
     with running(tiny, TOUCHING, burst=burst) as session:

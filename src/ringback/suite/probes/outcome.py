@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ringback.deployment import ExchangeError, Poll, Trigger
+from ringback.deployment.causes import Cause
 from ringback.suite.calls import Call
 from ringback.suite.probes.drafts import Draft
 from ringback.suite.probes.probe import Probe
@@ -30,6 +31,8 @@ class Outcome:
     refused_together: Trigger | None = None
     """The answer to a trigger that carried this probe and others, if it was refused although each is accepted alone."""
     call: Call | None = None
+    cause: Cause | None = None
+    """For the documents' example: why no valid trigger is accepted, if the deployment fails for one cause."""
 
 
 @dataclass(slots=True)
