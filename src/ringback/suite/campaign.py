@@ -17,16 +17,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ringback.config import Config
-from ringback.contract.checks import seems_accepted
-from ringback.deployment import DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
+from ringback.deployment import DeploymentClient, ExchangeError, Poll, Trigger
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.causes import Cause
 from ringback.deployment.errors import Interrupted, NothingWorks
-from ringback.receiver import Delivery, Receiver
-from ringback.suite.calls import Call, Calls
-from ringback.suite.calls.watch import Watch
+from ringback.receiver import Receiver
 from ringback.suite.opening import open_run
-from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
+from ringback.suite.placing import Placer, placed
+from ringback.suite.probes import Destination, Probe, accepted, lines_in_turn
 from ringback.suite.probes.baseline import BASELINE, Fallback
 from ringback.suite.probes.bundles import Bundle, bundled
 from ringback.suite.probes.drafts import Draft, DraftMaker
@@ -56,7 +54,7 @@ class _Shot:
     group: str = "burst"
 
 
-class Campaign:
+class Campaign(Placer):
     """Sends probes and records their outcomes. Belongs to one event loop."""
 
     def __init__(
@@ -67,13 +65,7 @@ class Campaign:
         receiver: Receiver | None,
         budget: WaitingBudget,
     ) -> None:
-        self.config = config
-        self.client = client
-        self.maker = maker
-        self.receiver = receiver
-        self.budget = budget
-        self.calls = Calls()
-        self.watch = Watch(config, client, self.calls)
+        super().__init__(config, client, maker, receiver, budget)
         self.burst = Burst()
         self.identical: list[Trigger] = []
         self.placed = asyncio.Event()
@@ -82,17 +74,11 @@ class Campaign:
         """Set when it is known whether a valid trigger is accepted."""
         self.cause: Cause | None = None
         """Why no valid trigger is accepted; nothing is sent any more."""
-        self.baseline: Outcome | None = None
-        """The first valid trigger that was accepted; None if none was."""
-        self.fallback: Fallback | None = None
-        """How the baseline differs from the documents' example, if that was not accepted."""
         self.failure: Exception | None = None
         """The internal error that ended the campaign, if one did."""
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
-        self._dead: Unreachable | NothingWorks | None = None
         self._gate = asyncio.Semaphore(_TOGETHER)
         self._families: dict[Probe, str] = {}
-        self._lines: dict[Probe, str] = {}
         self._wrongly_accepted: Counter[str] = Counter()
 
     # -- for tests ------------------------------------------------------------------------------------------------
@@ -177,7 +163,7 @@ class Campaign:
                 await self._settle(bundle.probe)
                 return
             async with self._gate:
-                outcome = await self._attempt(bundle.probe, bundle.carried)
+                outcome = await self.attempt(bundle.probe, bundle.carried)
             await self._conclude(bundle, outcome)
 
         await asyncio.gather(*(one(bundle) for bundle in bundles))
@@ -186,19 +172,19 @@ class Campaign:
         """Give each carried probe its outcome: the bundle's if that was accepted, else that of a trigger of its own."""
         if len(bundle.carried) == 1:
             async with self._gate:
-                if outcome.answer is not None and not _placed(outcome.answer):
-                    await self._look_into(outcome)
+                if outcome.answer is not None and not placed(outcome.answer):
+                    await self.look_into(outcome)
             self._outcomes[bundle.probe].set_result(outcome)
             return
-        if outcome.draft is not None and (outcome.answer is None or _placed(outcome.answer)):
+        if outcome.draft is not None and (outcome.answer is None or placed(outcome.answer)):
             for probe in bundle.carried:
                 self._outcomes[probe].set_result(replace(outcome, probe=probe))
             return
         apart = await asyncio.gather(*(self._attempted(probe) for probe in bundle.carried))
-        if all(one.answer is not None and _placed(one.answer) for one in apart):
+        if all(one.answer is not None and placed(one.answer) for one in apart):
             async with self._gate:
-                again = (await self._attempt(bundle.probe)).answer
-            if again is not None and not _placed(again):
+                again = (await self.attempt(bundle.probe)).answer
+            if again is not None and not placed(again):
                 apart[0].refused_together = again
         for one in apart:
             self._outcomes[one.probe].set_result(one)
@@ -218,7 +204,7 @@ class Campaign:
 
     async def _try(self, fallback: Fallback) -> Outcome:
         self.fallback = fallback
-        return await self._attempt(accepted(f"a valid trigger, {fallback.title}", base=fallback.base))
+        return await self.attempt(accepted(f"a valid trigger, {fallback.title}", base=fallback.base))
 
     async def _settle(self, probe: Probe) -> Outcome:
         future = self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
@@ -236,149 +222,12 @@ class Campaign:
                 return Outcome(
                     probe, trouble=ExchangeError(f"not sent, to save calls: {_ENOUGH} triggers like it were accepted")
                 )
-            outcome = await self._attempt(probe)
+            outcome = await self.attempt(probe)
             if probe.expect == "refused" and outcome.call is not None:
                 self._wrongly_accepted[family] += 1
-            if probe.expect == "accepted" and outcome.answer is not None and not _placed(outcome.answer):
-                await self._look_into(outcome)
+            if probe.expect == "accepted" and outcome.answer is not None and not placed(outcome.answer):
+                await self.look_into(outcome)
             return outcome
-
-    async def _look_into(self, outcome: Outcome) -> None:
-        """Find out whether a refused valid probe is refused because of its change, or like any trigger now."""
-        probe = outcome.probe
-        if probe is BASELINE or self.baseline is None:
-            return
-        wanted = probe.destination
-        control = replace(
-            probe, title=f"control for: {probe.title}", change=unchanged, parts=(), base="example", header=None,
-            line=self._line(probe), destination=Destination(wanted.immediately) if wanted and wanted.troubled else None,
-        )  # fmt: skip
-        controlled = await self._attempt(control)
-        outcome.control = controlled.answer
-        if outcome.control is not None and _placed(outcome.control):
-            controlled = await self._attempt(probe)
-            outcome.again = controlled.answer
-        if isinstance(controlled.trouble, Interrupted):
-            outcome.trouble = controlled.trouble  # a refusal proves nothing without its controls
-        if probe.parts and outcome.again is not None and not _placed(outcome.again):
-            outcome.culprit = await self._isolate(probe.parts)
-
-    async def _isolate(self, parts: tuple[Probe, ...]) -> Outcome:
-        """Halve a refused combination until one part is left. Each half that is accepted costs one call."""
-        while len(parts) > 1:
-            half = parts[: len(parts) // 2]
-            outcome = await self._attempt(combined(f"{len(half)} of its parts", half))
-            taken = outcome.answer is not None and _placed(outcome.answer)
-            parts = parts[len(parts) // 2 :] if taken else half
-        return await self._attempt(parts[0])
-
-    async def _attempt(self, probe: Probe, carried: Sequence[Probe] = ()) -> Outcome:
-        outcome = Outcome(probe)
-        if self._dead is not None:
-            outcome.trouble = self._dead
-            return outcome
-        try:
-            outcome.draft = draft = self._drafted(probe)
-            outcome.answer = await self.send(draft, probe.title, expect_call=probe.expect == "accepted")
-        except Unreachable as trouble:
-            outcome.trouble = trouble
-            if len(self.calls) == 0 and not self.client.recorder.answered:
-                self._dead = trouble
-        except ExchangeError as trouble:
-            outcome.trouble = trouble
-        else:
-            await self._record_call(outcome, probe.title, carried or (probe,))
-        return outcome
-
-    async def _record_call(self, outcome: Outcome, group: str, carried: Sequence[Probe]) -> None:
-        """Watch the call that a probe placed, if it did."""
-        probe = outcome.probe
-        troubled = probe.destination is not None and probe.destination.troubled
-        regular = probe.expect == "accepted" and not troubled
-        outcome.call = self._placed_call(outcome.answer, outcome.draft, group, regular=regular)
-        if outcome.call is not None:
-            outcome.call.carried = tuple(one.title for one in carried)
-            if probe.destination is not None and regular:
-                await self._ask_at_once(outcome.call)
-
-    async def _ask_at_once(self, call: Call) -> None:
-        """Poll for a call alone right after its acceptance, to see how calls in progress are reported."""
-        with contextlib.suppress(ExchangeError):
-            await self.watch.ask_alone(call, "poll for one call, as soon as it is accepted")
-
-    def _line(self, probe: Probe) -> str:
-        return self._lines.get(probe) or self.maker.line(probe.line or "answered")
-
-    def _drafted(self, probe: Probe) -> Draft:
-        try:
-            return self.draft(probe)
-        except (KeyError, StopIteration):
-            if self.fallback is None:
-                raise
-            reason = f"the only trigger that is accepted ({self.fallback.title}) lacks the part that is to be changed"
-            raise ExchangeError(reason) from None
-
-    def draft(self, probe: Probe) -> Draft:
-        """The trigger that a probe describes; what the probe leaves open is as in the baseline."""
-        line, fallback = self._line(probe), self.fallback
-        form = probe.header or (fallback.header if fallback else "empty")
-        if probe.base == "required" or (fallback and fallback.base == "required" and probe.expect != "accepted"):
-            draft = self.maker.required(line, form)
-        else:
-            draft = self.maker.example(line, form)
-            self._direct(draft, probe)
-            if fallback is not None and probe is not BASELINE:
-                fallback.adjust(draft)
-        probe.change(draft)
-        if "ResultDestination" not in draft.body:
-            draft.delivery_key = None
-        return draft
-
-    def _direct(self, draft: Draft, probe: Probe) -> None:
-        if self.receiver is None:
-            return
-        wanted = probe.destination or Destination(immediately=probe.expect != "accepted")
-        if wanted.dead:
-            draft.body["ResultDestination"] = self.receiver.dead_address()
-        else:
-            draft.delivery_key, draft.body["ResultDestination"] = self.receiver.address(wanted.behaviour)
-        if wanted.immediately is None:
-            draft.drop("SendResultImmediately")
-        else:
-            draft.body["SendResultImmediately"] = wanted.immediately
-
-    async def send(self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True) -> Trigger:
-        """Send a draft, once."""
-        return await self.client.trigger(
-            draft.bytes, headers=draft.headers, method=draft.method, query=draft.query,
-            purpose=f"trigger: {purpose}", line=draft.line, expect_call=expect_call, paced=paced,
-        )  # fmt: skip
-
-    async def place(self, draft: Draft, purpose: str, *, group: str = "", expect_call: bool = True) -> Trigger:
-        """Send a draft, and watch the call if one is placed."""
-        answer = await self.send(draft, purpose, expect_call=expect_call)
-        self._placed_call(answer, draft, group or purpose, regular=group != "")
-        return answer
-
-    def _placed_call(
-        self, answer: Trigger | None, draft: Draft | None, group: str, *, regular: bool = True
-    ) -> Call | None:
-        if answer is None or draft is None or not answer.accepted or answer.found_id is None:
-            return None
-        immediately = draft.body.get("SendResultImmediately") is True
-        call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)
-        if self.receiver is not None:
-            # A result may come before the trigger's answer if the call ends at once.
-            call.deliveries.extend(self.receiver.to(call.delivery_key))
-        self.calls.add(call)
-        return call
-
-    async def delivered(self, delivery: Delivery) -> None:
-        """Record a delivery with the call whose address it came to."""
-        meant = [call for call in self.calls if call.delivery_key is not None and call.delivery_key == delivery.key]
-        # Identical triggers share an address: the id in the delivery decides between their calls.
-        for call in [c for c in meant if c.unique_id in delivery.text] or meant:
-            await self.watch.delivered(call, delivery)
 
     # -- many at once ---------------------------------------------------------------------------------------------
 
@@ -408,7 +257,7 @@ class Campaign:
         found: list[_Shot] = []
         for bundle in bundles:
             with contextlib.suppress(ExchangeError):
-                found.append(_Shot(bundle.probe.title, self._drafted(bundle.probe), bundle))
+                found.append(_Shot(bundle.probe.title, self.drafted(bundle.probe), bundle))
         copies = max(0, identical - 1) if self._begin_identical(identical) else 0
         return [*found[: AT_ONCE - copies], *(self._copy() for _ in range(copies)), *found[AT_ONCE - copies :]]
 
@@ -431,7 +280,7 @@ class Campaign:
                 self.burst.triggers.append(answer)
                 if shot.group == "identical":
                     self.identical.append(answer)
-                await self._record_call(outcome, shot.group, shot.bundle.carried if shot.bundle else ())
+                await self.record_call(outcome, shot.group, shot.bundle.carried if shot.bundle else ())
             elif isinstance(answer, ExchangeError):
                 outcome.trouble = self.burst.trouble = answer
             elif isinstance(answer, BaseException):
@@ -439,7 +288,7 @@ class Campaign:
             outcomes.append(outcome)
         repeated = 0
         for shot, outcome in zip(shots, outcomes, strict=True):
-            if outcome.answer is not None and not _placed(outcome.answer) and (shot.bundle or repeated < _REPEATED):
+            if outcome.answer is not None and not placed(outcome.answer) and (shot.bundle or repeated < _REPEATED):
                 repeated += shot.bundle is None
                 await self._alone(shot, outcome)
         await self._polls_at_once(count)
@@ -458,7 +307,7 @@ class Campaign:
             return
         if together is not None:
             self.burst.alone[together.exchange.id] = outcome.answer
-        await self._record_call(outcome, "burst", shot.bundle.carried if shot.bundle else ())
+        await self.record_call(outcome, "burst", shot.bundle.carried if shot.bundle else ())
 
     async def _polls_at_once(self, count: int) -> None:
         known = self.calls.watched
@@ -517,8 +366,3 @@ class Campaign:
                     return
 
         await asyncio.gather(*(one(draft) for draft in drafts))
-
-
-def _placed(answer: Trigger) -> bool:
-    """Whether a trigger was answered as if a call had been placed."""
-    return seems_accepted(answer)
