@@ -61,7 +61,7 @@ wheel: $(READY)  ## build dist/ringback-*.whl
 	$(BIN)/python -m build --wheel --no-isolation
 
 lock: $(READY)  ## update requirements.lock (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --group dev --extra metrics --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -o requirements.lock
 
 clean:  ## remove the files that make creates

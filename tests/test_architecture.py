@@ -56,6 +56,7 @@ LOADGEN_MAY_IMPORT: dict[str, set[str]] = {
     "http": set(),
     "metrics": {"schedule"},
     "judging": {"accounting", "metrics", "schedule"},
+    "live": {"accounting", "judging", "metrics", "schedule"},
     "generator": {"accounting", "http", "judging", "metrics", "schedule"},
     "distributed": {"accounting", "generator", "metrics", "schedule", "task"},
 }
@@ -140,6 +141,7 @@ OUTLETS = {
     "reporting/formats/markdown.py": "appends to the file of a pipeline's job summary",
     "loadgen/child.py": "talks to its parent over a pipe",
     "commands/init.py": "writes a configuration without secrets, and the token's own file if the user wants one",
+    "loadgen/live/__main__.py": "talks to the process that started it over a pipe",
     "commands/sandbox.py": "writes the sandbox's own settings",
     "contract/reference.py": "prints the catalogue when run as a program",
     "commands/replay.py": "flushes standard output before it asks",

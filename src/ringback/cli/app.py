@@ -10,7 +10,7 @@ import typer
 
 from ringback import __version__
 from ringback.cli import start
-from ringback.cli.options import BaseUrl, ConfigFile, Force, LevelOption, NoColor, Out, Quiet, Seed
+from ringback.cli.options import BaseUrl, ConfigFile, Force, LevelOption, NoColor, Otlp, Out, Prometheus, Quiet, Seed
 from ringback.cli.values import duration as seconds_in
 from ringback.cli.values import master_address
 from ringback.cli.values import rate as rate_in
@@ -100,6 +100,8 @@ def load(
         typer.Option("--role", help="Load from several machines: one master waits for --workers workers."),
     ] = None,
     master: Annotated[str, typer.Option("--master", metavar="HOST[:PORT]", help="Address of the master.")] = "",
+    prometheus: Prometheus = None,
+    otlp: Otlp = None,
     seed: Seed = None,
     out: Out = None,
     force: Force = False,
@@ -112,7 +114,9 @@ def load(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed, force=force)
+    options = Options(
+        config, base_url, out, seed, {"metrics.prometheus": prometheus, "metrics.otlp": otlp}, force=force
+    )
     screen = console(quiet=quiet, no_color=no_color)
     address = master_address(role, master)
     if role == "worker" and address is not None:

@@ -9,7 +9,7 @@ import typer
 
 from ringback.contract.clauses import Level
 
-__all__ = ["BaseUrl", "ConfigFile", "Force", "LevelOption", "NoColor", "Out", "Quiet", "Seed"]
+__all__ = ["BaseUrl", "ConfigFile", "Force", "LevelOption", "NoColor", "Otlp", "Out", "Prometheus", "Quiet", "Seed"]
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Default: ringback.toml, if it exists.")
@@ -21,6 +21,8 @@ Out = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace the run in the --out directory.")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Repeats what an earlier run generated.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict line only.")]
+Prometheus = Annotated[str | None, typer.Option("--prometheus", metavar="HOST:PORT", help="Serve live figures there.")]
+Otlp = Annotated[str | None, typer.Option("--otlp", metavar="URL", help="Send live figures to this OTLP receiver.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Print without colours (NO_COLOR does the same).")]
 LevelOption = Annotated[
     Level,

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 
 from ringback.config.durations import parse_duration
 
-__all__ = ["BaseUrl", "HttpUrl", "ListenAddress", "PhoneNumber", "Seconds"]
+__all__ = ["BaseUrl", "HttpUrl", "ListenAddress", "MetricsReceiver", "PhoneNumber", "Seconds"]
 
 _NUMBER = re.compile(r"\+?[0-9]{3,15}")
 _EMERGENCY = frozenset({"000", "110", "112", "113", "118", "119", "911", "988", "999"})
@@ -43,6 +43,10 @@ def _url(value: object) -> str:
     return value
 
 
+def _metrics_receiver(value: object) -> str:
+    return "env" if value == "env" else _url(value)
+
+
 def _base_url(value: object) -> str:
     url = _url(value)
     parts = urlsplit(url)
@@ -67,6 +71,8 @@ PhoneNumber = Annotated[str, BeforeValidator(_phone_number)]
 """A telephone number: 3 to 15 digits, optionally after a plus sign."""
 HttpUrl = Annotated[str, BeforeValidator(_url)]
 """An http or https URL without credentials."""
+MetricsReceiver = Annotated[str, BeforeValidator(_metrics_receiver)]
+"""The URL of an OTLP receiver, or `env` for the one that the variables of OpenTelemetry name."""
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 """The URL to which `/v2/call` is appended, without a slash at its end."""
 ListenAddress = Annotated[tuple[str, int], BeforeValidator(_listen)]

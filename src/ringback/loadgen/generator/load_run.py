@@ -33,6 +33,7 @@ from ringback.loadgen.http.load_client import LoadClient
 from ringback.loadgen.http.pool import ConnectionPool, connections_allowed, open_files
 from ringback.loadgen.http.wire import RequestWriter
 from ringback.loadgen.metrics.histogram import Histogram
+from ringback.loadgen.metrics.saturation import LAG_LIMIT
 from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
 from ringback.loadgen.schedule.plan import LoadPlan
 
@@ -101,6 +102,7 @@ class LoadRun:
         self._processor = 0.0
         self._begun = 0.0
         self._ended = 0.0
+        self._unreachable: str | None = None
         _RUNS[environment] = self
 
     @classmethod
@@ -141,7 +143,7 @@ class LoadRun:
         self._wait(lambda: not self._ledger.in_flight, lambda: self._ledger.last_deadline + last_poll)
         if self._deliveries is not None:
             deliveries = self._deliveries
-            self._wait(lambda: not deliveries.open, clock.monotonic() + timing.delivery)
+            self._wait(lambda: not deliveries.open, clock.monotonic() + timing.delivery + 2 * LAG_LIMIT)
         self._close()
 
     def abandon(self) -> None:
@@ -206,6 +208,7 @@ class LoadRun:
             "time_to_final": self._time_to_final.to_plain(),
             "connections": self._pool.counts(),
             "dns": self._pool.lookup,
+            "receiver": self._receiver(),
             "open_files": open_files(),
             "open_files_limit": self._files_allowed,
         }
@@ -223,13 +226,24 @@ class LoadRun:
         self._poller.stop()
         self._pool.close()
         if self._results is not None:
+            self._unreachable = self._results.unreachable() if self._deliveries_due else None
             self._results.stop()
-            self._ledger.close_deliveries(clock.monotonic(), self.config.timing.delivery)
+            self._ledger.close_deliveries(clock.monotonic(), self.config.timing.delivery + LAG_LIMIT)
         if self._tick is not None:
             self._tick.kill()
             self._tick_once()
             self.windows.close()
         self._statistics.stop()
+
+    @property
+    def _deliveries_due(self) -> bool:
+        counts = self._ledger.deliveries()
+        return counts is not None and counts.expected > 0
+
+    def _receiver(self) -> dict[str, Any] | None:
+        if self._results is None:
+            return None
+        return {"requests": self._results.requests, "unreachable": self._unreachable}
 
     def _tick_on(self) -> None:
         while True:

@@ -152,9 +152,10 @@ def _print_limits(console: Console, report: RunReport) -> None:
     wide, narrow = max(map(len, metrics)), max(map(len, bounds))
     for metric, bound, held in zip(metrics, bounds, report.limits, strict=True):
         measured = "not measured" if held.value is None else f"{WORDS[held.verdict]}: {held.value:,.6g}"
+        why = f" ({one_line(held.why, _ENTRY)})" if held.why else ""
         style = STYLES[held.verdict]
-        row = (f"{MARKS[held.verdict]} ", style), f"{metric:<{wide}}  {bound:<{narrow}}  ", (measured, style)
-        line(console, Text.assemble(*row))
+        row = (f"{MARKS[held.verdict]} ", style), f"{metric:<{wide}}  {bound:<{narrow}}  "
+        hanging(console, Text.assemble(*row), Text(measured + why, style))
 
 
 def _print_reasons(console: Console, report: RunReport) -> None:
