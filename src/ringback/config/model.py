@@ -145,9 +145,10 @@ class Lines(_Section):
     def _distinct(self) -> Lines:
         seen: dict[str, str] = {}
         for name, number in self.configured.items():
-            if number in seen:
-                raise ValueError(f"{name}|the same number as lines.{seen[number]}; give each state a line of its own")
-            seen[number] = name
+            digits = number.lstrip("+")
+            if digits in seen:
+                raise ValueError(f"{name}|the same number as lines.{seen[digits]}; give each state a line of its own")
+            seen[digits] = name
         return self
 
     @property
