@@ -36,7 +36,8 @@ _VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
 _UNSHOWN = frozenset({"deployment.access_token", "deployment.access_token_env", "deployment.access_token_file"})
 """Keys whose values are not shown: the token itself may have been written there."""
 _PATH_KEYS = frozenset({"access_token_file", "ca_bundle", "client_cert", "client_key", "tls_cert", "tls_key"}) | {
-    "baseline"
+    "baseline",
+    "variables_file",
 }
 _TOKEN_KEY = "deployment.access_token"  # noqa: S105 - a key's name
 _PROBLEMS = {

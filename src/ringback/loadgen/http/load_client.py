@@ -19,7 +19,7 @@ from ringback.deployment.pace import FIRST_PAUSE, retry_after
 from ringback.loadgen.http.connection import Failed, Outcome, PendingRequest
 from ringback.loadgen.http.http_answer import HttpAnswer
 from ringback.loadgen.http.pool import ConnectionPool
-from ringback.loadgen.http.wire import RequestWriter, read_poll, read_trigger
+from ringback.loadgen.http.wire import RequestWriter, Variables, read_poll, read_trigger
 
 __all__ = ["HeldBack", "Listener", "LoadClient", "NoCallsLeft", "Polled", "RequestNotSent", "Triggered"]
 
@@ -105,8 +105,19 @@ class LoadClient:
         self._unconnected = 0
         self._any_type = any(waiver.clause == "TRN-04" for waiver in config.waivers)
 
-    def trigger(self, line: int, due: float, then: Callable[[Triggered], None], *, delivered: bool = False) -> bytes:
+    def trigger(
+        self,
+        line: int,
+        due: float,
+        then: Callable[[Triggered], None],
+        *,
+        delivered: bool = False,
+        next_variables: Callable[[], Variables] | None = None,
+    ) -> bytes:
         """Trigger a call on the `line`-th line, due at `due`. The request is never repeated.
+
+        `next_variables` is called for its project variables, once it is certain that the call may be placed; what it
+        raises is raised here.
 
         Returns the word that identifies it. `then` is called when it has ended. Raises `RequestNotSent`.
         """
@@ -114,7 +125,12 @@ class LoadClient:
             raise HeldBack(pause)
         if not self.budget.reserve():
             raise NoCallsLeft(self.budget.why_spent)
-        content, word = self._writer.trigger(line, delivered=delivered)
+        try:
+            variables = None if next_variables is None else next_variables()
+            content, word = self._writer.trigger(line, delivered=delivered, variables=variables)
+        except Exception:
+            self.budget.settle(Fate.FREE, valid=True, sent=False)
+            raise
         self.on_their_way += 1
         self._pool.begin(PendingRequest(content, self._on_trigger, due, (line, word, then)))
         return word
