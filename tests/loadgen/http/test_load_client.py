@@ -26,7 +26,7 @@ from ringback.loadgen.http.load_client import (
 from ringback.loadgen.http.pool import ConnectionPool
 from ringback.loadgen.http.wire import RequestWriter
 from ringback.loadgen.metrics.measures import Measures
-from tests.loadgen.deployments import TinyDeployment, config_for, http, serving, unused_port
+from tests.loadgen.deployments import TOKEN, TinyDeployment, config_for, http, serving, unused_port
 from tests.loadgen.sockets import open_connections, until
 from tests.virtual_time import virtual_clock
 
@@ -95,6 +95,27 @@ def test_an_accepted_trigger_has_an_id_and_costs_a_call(scenes: Scenes) -> None:
             client.trigger()
         assert client.triggers.count == 1
     assert deployment.numbers == ["5550000002"]
+
+
+def test_the_first_answer_of_each_kind_of_error_is_shown_without_secrets(scenes: Scenes) -> None:
+    said = [
+        b"",  # an accepted call
+        http(503, b"\n  no capacity for 5550000001, token load-test-token-of-ours\nsecond line"),
+        http(503, b"another"),
+        http(302, b"", "Location: https://elsewhere.example/v2/call"),
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+    ]
+    with serving(deployment := TinyDeployment(trigger_script=lambda n: said[n - 1])):
+        client = scenes(deployment)
+        for _ in said:
+            client.trigger()
+    shown = client.load_client.examples.found["trigger"]
+    assert shown.keys() == {"http_503", "http_302", "protocol"}
+    assert shown["http_503"].startswith("503 application/json: no capacity for ")
+    assert "5550000001" not in shown["http_503"]
+    assert TOKEN not in shown["http_503"]
+    assert shown["http_302"] == "302 application/json to https://elsewhere.example/v2/call: an empty body"
+    assert shown["protocol"] == "SSH-2.0-OpenSSH_9.2"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from ringback.deployment.budget import CallBudget, Fate, fate_of
 from ringback.deployment.guard import StrangerRefused
 from ringback.deployment.pace import retry_after
 from ringback.loadgen.http.connection import Failed, Outcome, PendingRequest
+from ringback.loadgen.http.examples import Examples
 from ringback.loadgen.http.http_answer import HttpAnswer
 from ringback.loadgen.http.pool import ConnectionPool
 from ringback.loadgen.http.wire import RequestWriter, read_poll, read_trigger
@@ -100,6 +101,7 @@ class LoadClient:
         self._listener = listener
         self._pause_until = {"trigger": 0.0, "poll": 0.0}
         self._unconnected = 0
+        self.examples = Examples(config)
         self._any_type = any(waiver.clause == "TRN-04" for waiver in config.waivers)
 
     def trigger(self, line: int, due: float, then: Callable[[Triggered], None], *, delivered: bool = False) -> bytes:
@@ -147,6 +149,8 @@ class LoadClient:
                 kind = None
             if kind == "rate_limited":
                 self._pause("trigger", outcome)
+        if kind is not None:
+            self.examples.take("trigger", kind, outcome)
         if kind != WITHDRAWN:
             self._listener.take("trigger", request.due, request.begun, now, received, kind)
         then(Triggered(unique_id, kind, line, word, request.begun))
@@ -171,6 +175,8 @@ class LoadClient:
                 kind = "batch_refused"
             if kind == "rate_limited":
                 self._pause("poll", outcome)
+        if kind is not None:
+            self.examples.take("poll", kind, outcome)
         if kind != WITHDRAWN:
             self._listener.take("poll", request.due, request.begun, now, received, kind)
         then(Polled(asked, results, kind, request.begun))
