@@ -107,7 +107,7 @@ class Sources:
         if isinstance(deployment, dict):
             if "access_token" in deployment:
                 raise ConfigError(
-                    self._origin(_TOKEN_KEY), _TOKEN_KEY, "the token itself must not be in the configuration",
+                    self.origin_of(_TOKEN_KEY), _TOKEN_KEY, "the token itself must not be in the configuration",
                     "name its variable with access_token_env, or its file with access_token_file",
                 )  # fmt: skip
             deployment["access_token"] = SecretStr("placeholder")
@@ -118,7 +118,8 @@ class Sources:
         secret = SecretStr(token if token is not None else self._token(config.deployment))
         return config.model_copy(update={"deployment": config.deployment.model_copy(update={"access_token": secret})})
 
-    def _origin(self, key: str) -> str:
+    def origin_of(self, key: str) -> str:
+        """The source that set a key, or the section around it; the configuration's name if none did."""
         parts = key.split(".")
         for end in range(len(parts), 0, -1):
             if origin := self.origin.get(".".join(parts[:end])):
@@ -127,14 +128,14 @@ class Sources:
 
     def _limits(self, table: object) -> Iterator[Limit]:
         if not isinstance(table, dict):
-            raise ConfigError(self._origin("limits"), "limits", "not a section", "write it as a table of limits")
+            raise ConfigError(self.origin_of("limits"), "limits", "not a section", "write it as a table of limits")
         for metric, expression in _flatten(table):
             try:
                 yield Limit.parse(metric, expression)
             except ValueError as error:
                 problem, _, fix = str(error).partition("; ")
                 key = f'limits."{metric}"'
-                raise ConfigError(self._origin(f"limits.{metric}"), key, problem, fix, expression) from None
+                raise ConfigError(self.origin_of(f"limits.{metric}"), key, problem, fix, expression) from None
 
     def _token(self, deployment: Deployment) -> str:
         if deployment.access_token_file is not None:
@@ -143,30 +144,36 @@ class Sources:
                 token = deployment.access_token_file.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError):
                 raise ConfigError(
-                    self._origin(key), key, "unreadable as text", "write the token into it as UTF-8"
+                    self.origin_of(key), key, "unreadable as text", "write the token into it as UTF-8"
                 ) from None
         else:
             key = "deployment.access_token_env"
             if not _VARIABLE_NAME.fullmatch(deployment.access_token_env):
                 raise ConfigError(
-                    self._origin(key), key, "not the name of a variable (not shown, it may be the token)",
+                    self.origin_of(key), key, "not the name of a variable (not shown, it may be the token)",
                     "write the variable's name in capitals, such as RINGBACK_ACCESS_TOKEN",
                 )  # fmt: skip
             token = self.environ.get(deployment.access_token_env, "")
             if not token:
                 raise ConfigError(
-                    self._origin(key), key, "this variable is not set",
+                    self.origin_of(key), key, "this variable is not set",
                     f"export {deployment.access_token_env}=... with the project's access token",
                     deployment.access_token_env,
                 )  # fmt: skip
         if not token or not token.isprintable():
             raise ConfigError(
-                self._origin(key), key, "the token is empty or has control characters", "write only the token there"
+                self.origin_of(key), key, "the token is empty or has control characters", "write only the token there"
             )
         return token
 
     def _explain(self, error: ValidationError) -> ConfigError:
-        first = min(error.errors(include_url=False, include_context=True), key=_urgency)
+        """The most urgent mistake of a validation, with the others beside it."""
+        found = sorted(error.errors(include_url=False, include_context=True), key=_urgency)
+        first, *others = [self._explained(one) for one in found]
+        first.others = tuple(others)
+        return first
+
+    def _explained(self, first: Any) -> ConfigError:
         loc = [str(part) for part in first["loc"]]
         kind, value = first["type"], first.get("input")
         if kind == "value_error":
@@ -190,7 +197,7 @@ class Sources:
             problem, fix = first["msg"].lower().replace("input ", ""), "give it a value in that range"
         key = ".".join(loc)
         shown = value if isinstance(value, str | int | float | bool | date) and key not in _UNSHOWN else None
-        return ConfigError(self._origin(key), key, problem, fix or "fix it", shown)
+        return ConfigError(self.origin_of(key), key, problem, fix or "fix it", shown)
 
     def _value(self, loc: list[str]) -> object:
         node: object = self.tree

@@ -5,13 +5,14 @@ ExchangeError                 there is no answer to judge, through no fault of t
 │   ├── BudgetSpent           the user's budget of accepted calls is used up
 │   └── StrangerRefused       the dial guard found a number that is not a line (defined with the guard)
 ├── Unreachable               no connection: name, network, TLS
+├── NothingWorks              no valid trigger is accepted, for one cause: no more is sent
 ├── Interrupted               the user ended the run: no more is sent, and open requests are dropped
 └── RateLimited               the deployment kept answering 429 for longer than a run waits
 """
 
 from __future__ import annotations
 
-__all__ = ["BudgetSpent", "ExchangeError", "Interrupted", "NotSent", "RateLimited", "Unreachable"]
+__all__ = ["BudgetSpent", "ExchangeError", "Interrupted", "NotSent", "NothingWorks", "RateLimited", "Unreachable"]
 
 
 class ExchangeError(Exception):
@@ -32,6 +33,10 @@ class Unreachable(ExchangeError):
     def __init__(self, message: str, *, tls: bool = False) -> None:
         self.tls = tls
         super().__init__(message)
+
+
+class NothingWorks(ExchangeError):
+    """No valid trigger is accepted, for one cause, so that nothing else can be tried."""
 
 
 class Interrupted(ExchangeError):

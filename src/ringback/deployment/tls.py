@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ringback.config import Config, ConfigError
 
-__all__ = ["TlsSeen", "accepts_outdated_tls", "inspect_tls", "load_client_certificate"]
+__all__ = ["TlsSeen", "accepts_outdated_tls", "client_ssl_context", "inspect_tls", "load_client_certificate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,17 @@ def accepts_outdated_tls(config: Config) -> str | None:
             return secure.version()
     except (OSError, ValueError):
         return None
+
+
+def client_ssl_context(config: Config) -> ssl.SSLContext:
+    """The TLS settings of the configuration: CA bundle, client certificate, verification; raises `ConfigError`."""
+    deployment = config.deployment
+    context = ssl.create_default_context(cafile=str(deployment.ca_bundle) if deployment.ca_bundle else None)
+    load_client_certificate(context, config)
+    if not deployment.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def load_client_certificate(context: ssl.SSLContext, config: Config) -> None:

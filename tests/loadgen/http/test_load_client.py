@@ -186,7 +186,7 @@ def test_a_trigger_that_times_out_counts_as_a_call(scenes: Scenes) -> None:
         client = scenes(deployment, load__budget_calls=1, timing__request="200ms")
         assert client.trigger().kind == "timeout"
         assert dict(client.triggers.errors) == {"timeout": 1}
-        assert client.triggers.latency.longest >= 0.2
+        assert client.triggers.failed_latency.longest >= 0.2
         assert client.budget.left == 0
         over.set()
 
@@ -294,6 +294,7 @@ def test_a_rate_limit_pauses_triggers_and_is_not_an_error(scenes: Scenes) -> Non
         ((), 1.0),
         (("Retry-After: soon",), 1.0),
         (("Retry-After: 0",), 0.05),
+        (("Retry-After: 2.5",), 2.5),
         (("Retry-After: 7",), 7),
         (("Retry-After: 99999",), 60),
         (("Retry-After: Thu, 01 Jan 1970 00:00:05 GMT", "Date: Thu, 01 Jan 1970 00:00:00 GMT"), 5),
@@ -309,6 +310,30 @@ def test_a_pause_is_as_long_as_retry_after_up_to_a_limit(
         assert client.poll("a").kind == "rate_limited"
         left = client.load_client._pause_until["poll"] - asked
         assert seconds <= left <= seconds + (clock.monotonic() - asked)
+
+
+def test_a_429_that_does_not_say_how_long_doubles_the_pause_until_a_success(scenes: Scenes) -> None:
+    limited, sound = http(429, {}), http(200, {"CallResults": []})
+    said = [limited, limited, limited, sound, limited]
+    with serving(deployment := TinyDeployment(poll_script=lambda _: said.pop(0))):
+        load_client = (client := scenes(deployment)).load_client
+        pauses = []
+        for _ in range(5):
+            client.poll("a")
+            pauses.append(round(load_client._pause_until["poll"] - clock.monotonic()))
+            load_client._pause_until["poll"] = 0.0  # it is over
+    assert pauses[:3] == [1, 2, 4]
+    assert pauses[4] == 1
+
+
+def test_answers_to_requests_of_one_moment_double_the_pause_once(scenes: Scenes) -> None:
+    with serving(deployment := TinyDeployment(poll_script=lambda _: http(429, {}))):
+        client = scenes(deployment)
+        ended: list[Polled] = []
+        for _ in range(5):
+            client.load_client.poll(["a"], clock.monotonic(), ended.append)
+        until(lambda: len(ended) == 5)
+        assert client.load_client._pause_until["poll"] - clock.monotonic() <= 1
 
 
 def test_a_429_with_an_id_counts_as_a_call(scenes: Scenes) -> None:

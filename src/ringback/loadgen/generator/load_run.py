@@ -16,9 +16,12 @@ from locust.env import Environment
 
 from ringback import clock
 from ringback.config import LINE_STATES, Config
+from ringback.deployment.access import redactor_for
 from ringback.deployment.budget import CallBudget
+from ringback.deployment.causes import Cause, diagnose
 from ringback.deployment.guard import DialGuard
-from ringback.deployment.transport import client_ssl_context
+from ringback.deployment.port import look_at
+from ringback.deployment.tls import client_ssl_context
 from ringback.loadgen.accounting.ledger import Ledger
 from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.generator.call_placer import CallPlacer
@@ -93,6 +96,9 @@ class LoadRun:
             config, plan, self._client, self._ledger, self._poller, self._deliveries, budget, member
         )
         self._tick: gevent.Greenlet | None = None
+        self._examining: gevent.Greenlet | None = None
+        self._cause: Cause | None = None
+        """Why no trigger is accepted."""
         self._processor = 0.0
         self._begun = 0.0
         self._ended = 0.0
@@ -150,10 +156,22 @@ class LoadRun:
         """A request ended (see `load_client.Listener`)."""
         self.windows.take(TRIGGER if name == "trigger" else POLL, due - self._begun, now - due, now - begun, kind)
         self._statistics.take(name, now - due, received, kind)
-        if kind is not None and self._client.unreachable:
+        if self._examining is None and self._client.nothing_works:
+            self._examining = gevent.spawn(self._examine)
+        if kind is not None and self._client.unreachable and self._cause is None:
             self.stop(
                 f"the deployment could not be reached at {self.config.deployment.base_url}: no request could be sent"
             )
+
+    def _examine(self) -> None:
+        """Find out why the first few triggers were not accepted; if it is certain, place no further call."""
+        symptoms = self._client.symptoms or []
+        port = look_at(self.config) if any(symptom.status is None for symptom in symptoms) else None
+        cause = diagnose(symptoms, self.config.deployment, port, redactor_for(self.config).clean)
+        if cause is not None and self._client.symptoms is not None:
+            self._cause = cause
+            if cause.certain:
+                self.placer.stop(cause.sentence, alone=True)
 
     def account(self) -> Account:
         """What became of this process's calls, as of now."""
@@ -180,6 +198,7 @@ class LoadRun:
             "dropped": placer.dropped,
             "on_their_way": self._client.on_their_way,
             "reached": self._client.reached,
+            "unusable": self._cause.sentence if self._cause is not None and self._cause.ours else None,
             "indeterminate": self._budget.indeterminate - self._indeterminate_before,
             "refused_polls": self._client.refused_polls,
             "asked_too_late": self._poller.asked_too_late,
@@ -197,6 +216,10 @@ class LoadRun:
 
     def _end_sending(self) -> None:
         self.placer.stopped.set()
+        if self._examining is not None:
+            self._examining.join()
+        if self._cause is not None and self._client.symptoms is not None:
+            self.placer.stop(self._cause.sentence)
         if not self._ended and self._begun:
             self._ended = self.windows.sending_ended = self.seconds
 

@@ -92,7 +92,7 @@ def evaluate(
     `search`: the section is that of a whole capacity search.
 
     The result is inconclusive for a metric that was not measured (here, or in the baseline), for times if the generator
-    was the limit, for all metrics if the deployment was never reached, and for a count of calls that meets its limit
+    was the limit, for all metrics if the deployment could not be used, and for a count of calls that meets its limit
     while calls are unfinished. If the generator was the limit only for a while, a limit on times failed if it also
     failed without those windows. If a limit on latency failed and the service time meets it, the rest is the
     generator's own lateness, and the limit is inconclusive. `LimitResult.why` has the reason.
@@ -188,6 +188,8 @@ def _undecidable(limit: Limit, section: Mapping[str, Any]) -> str:
         return ""
     if not section.get("reached", True):
         return "the deployment was never reached"
+    if "unusable" in section:
+        return "the deployment could not be used"
     if metric.startswith("calls.") and not value_of(section, "calls.accepted"):
         return "" if metric == "calls.accepted" else "no call was accepted"
     if metric == "calls.deliveries.contradicting" and not value_of(section, "calls.deliveries.stated"):

@@ -132,7 +132,8 @@ class LoadSnapshot:
         for each in self.parts:
             time_to_final.merge(Histogram.from_plain(each["time_to_final"]))
         profile = self.plan.arrival_profile
-        return load_section(
+        unusable = next((part["unusable"] for part in self.parts if part["unusable"]), None)
+        return ({} if unusable is None else {"unusable": unusable}) | load_section(
             scenario=self.plan.scenario,
             seconds=max((each["seconds"] for each in self.parts), default=0.0),
             reached=self._reached,

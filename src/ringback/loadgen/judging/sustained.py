@@ -88,8 +88,8 @@ def judge_step(
 
 def _undecided(windows: Windows, section: Mapping[str, Any], *, failing: bool) -> str | None:
     """Why the step is undecided; None if the deployment decided it."""
-    if not section.get("reached", True):
-        return "the deployment could not be reached"
+    if not section.get("reached", True) or "unusable" in section:
+        return str(section.get("unusable", "the deployment could not be reached"))
     limited = sum(1 for window in windows if window.get("limited"))
     often = limited > max(1, _LIMITED * len(windows))
     if _figure(section, "generator", "limited") or often or (limited and failing):
