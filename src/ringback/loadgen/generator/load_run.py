@@ -212,6 +212,7 @@ class LoadRun:
             "time_to_final": self._time_to_final.to_plain(),
             "connections": self._pool.counts(),
             "dns": self._pool.lookup,
+            "examples": self._client.examples.found,
             "receiver": self._receiver(),
             "open_files": open_files(),
             "open_files_limit": self._files_allowed,
