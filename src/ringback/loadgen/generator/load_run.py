@@ -16,9 +16,10 @@ from locust.env import Environment
 
 from ringback import clock
 from ringback.config import LINE_STATES, Config
+from ringback.config.token import TokenError
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.guard import DialGuard
-from ringback.deployment.transport import client_ssl_context
+from ringback.deployment.tls import client_ssl_context
 from ringback.loadgen.accounting.ledger import Ledger
 from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.generator.call_placer import CallPlacer
@@ -32,6 +33,7 @@ from ringback.loadgen.http.wire import RequestWriter
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
 from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.rundir import SINK
 
 __all__ = ["LoadRun"]
 
@@ -79,9 +81,10 @@ class LoadRun:
         self._statistics = LocustStatistics(environment)
         self._files_allowed = connections_allowed()
         self._pool = ConnectionPool(
-            config.deployment.base_url, client_ssl_context(config), config.timing.request, self._files_allowed
-        )
-        writer = RequestWriter(config, guard, delivered_to=self._results.url if self._results else None)
+            config.deployment.base_url, client_ssl_context(config), config.timing.request, self._files_allowed,
+            config.deployment.proxy,
+        )  # fmt: skip
+        self._writer = writer = RequestWriter(config, guard, delivered_to=self._results.url if self._results else None)
         self._client = LoadClient(config, writer, budget, self._pool, self)
         self._poller = CallPoller(
             self._client, self._ledger, batch=config.load.poll_batch, interval=config.load.poll_interval,
@@ -92,6 +95,7 @@ class LoadRun:
             config, plan, self._client, self._ledger, self._poller, self._deliveries, budget, member
         )
         self._tick: gevent.Greenlet | None = None
+        self._renewal: gevent.Greenlet | None = None
         self._processor = 0.0
         self._begun = 0.0
         self._ended = 0.0
@@ -120,6 +124,7 @@ class LoadRun:
         if self._results is not None and self._deliveries is not None:
             self._results.on_result = self._deliveries.arrived
         self._tick = gevent.spawn(self._tick_on)
+        self._renewal = gevent.spawn(self._renew_token)
 
     def stop(self, reason: str | None = None) -> None:
         """Place no further call; `reason`, if there is one, is why the run is incomplete."""
@@ -149,8 +154,11 @@ class LoadRun:
         self.windows.take(TRIGGER if name == "trigger" else POLL, due - self._begun, now - due, now - begun, kind)
         self._statistics.take(name, now - due, received, kind)
         if kind is not None and self._client.unreachable:
+            proxy = self.config.deployment.proxy
+            through = "" if proxy is None else f" through the proxy {proxy.where}"
             self.stop(
-                f"the deployment could not be reached at {self.config.deployment.base_url}: no request could be sent"
+                f"the deployment could not be reached at {self.config.deployment.base_url}{through}: "
+                "no request could be sent"
             )
 
     def account(self) -> Account:
@@ -181,9 +189,10 @@ class LoadRun:
             "indeterminate": self._budget.indeterminate - self._indeterminate_before,
             "refused_polls": self._client.refused_polls,
             "asked_too_late": self._poller.asked_too_late,
-            "reasons": list(placer.reasons),
+            # A worker's access tokens are its own: its master could not recognise them.
+            "reasons": SINK.values(placer.reasons),
             "account": self._ledger.account().to_dict(),
-            "unfinished_ids": self._ledger.unfinished_ids(_UNFINISHED_IDS),
+            "unfinished_ids": SINK.values(self._ledger.unfinished_ids(_UNFINISHED_IDS)),
             "time_to_final": self._time_to_final.to_plain(),
             "connections": self._pool.counts(),
             "dns": self._pool.lookup,
@@ -202,11 +211,29 @@ class LoadRun:
         if self._results is not None:
             self._results.stop()
             self._ledger.close_deliveries(clock.monotonic(), self.config.timing.delivery)
+        if self._renewal is not None:
+            self._renewal.kill()
         if self._tick is not None:
             self._tick.kill()
             self._tick_once()
             self.windows.close()
         self._statistics.stop()
+
+    def _renew_token(self) -> None:
+        """Renew the access token whenever that is due; end the sending if it is too old."""
+        token = self.config.deployment.access_token
+        while (seconds := token.due_in) is not None:
+            if seconds:
+                gevent.sleep(seconds)
+                continue
+            try:
+                token.renew()
+            except TokenError as why:
+                if token.too_old:
+                    self.stop(f"the access token is too old, and access_token_command gives no other: {why}")
+                    return
+            else:
+                self._writer.use_current_token()
 
     def _tick_on(self) -> None:
         while True:
