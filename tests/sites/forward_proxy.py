@@ -9,7 +9,7 @@ import socketserver
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 __all__ = ["ForwardProxy", "forwarding"]
 
@@ -20,7 +20,7 @@ class ForwardProxy:
 
     names: Mapping[str, int]
     """Host name -> port on this machine."""
-    credentials: str = "user:pass word"
+    credentials: str = "user:w@rd/of the proxy"
     answers: bytes = b""
     """An answer that it gives to all requests with credentials, instead of forwarding them."""
     port: int = 0
@@ -30,7 +30,7 @@ class ForwardProxy:
     @property
     def url(self) -> str:
         user, _, password = self.credentials.partition(":")
-        return f"http://{user}:{password.replace(' ', '%20')}@127.0.0.1:{self.port}"
+        return f"http://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}"
 
     def serve(self, client: socket.socket) -> None:
         """Answer the requests of one connection."""

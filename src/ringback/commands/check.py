@@ -16,6 +16,7 @@ from ringback.commands.running import (
     promise,
     selected,
     settle_sources,
+    way_there,
 )
 from ringback.contract.clauses import Level
 from ringback.contract.waivers import waivers_in_force
@@ -118,6 +119,7 @@ def show_plan(console: Console, target: Target, plan: Plan) -> None:
     seconds = plan.seconds(config)
     rows = [
         ("deployment", target.where),
+        *way_there(config),
         ("clauses", str(len(plan.clauses))),
         ("calls", f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"),
         ("lines", ", ".join(f"{name} {count}" for name, count in lines.items())),

@@ -117,6 +117,11 @@ class AccessToken:
         """The token itself."""
         return self._value
 
+    @property
+    def all_in_force(self) -> tuple[str, ...]:
+        """The token, and those that were in force before."""
+        return (*self.earlier, self._value)
+
     def before_renewal(self, owner: T, listener: Callable[[T, str], None]) -> None:
         """Call `listener(owner, token)` with each new token before it comes into force, as long as `owner` lives."""
         self._listeners[owner] = listener

@@ -65,7 +65,7 @@ def redactor_for(config: Config) -> Redactor:
     access_token = config.deployment.access_token
     token = access_token.get_secret_value()
     redactor = Redactor(token, config.lines.configured)
-    for known in (*access_token.earlier, token):
+    for known in access_token.all_in_force:
         _add_token(redactor, known)
     for secret, label in _secrets_of(config.deployment):
         redactor.add_secret(secret, label, is_token=False)
