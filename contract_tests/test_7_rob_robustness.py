@@ -181,11 +181,6 @@ def test_sixteen_triggers_at_once(suite: Session) -> None:
     suite.record.accepted_calls()
     burst = suite.campaign.burst
     enough(suite)
-    limits = [e for e in suite.client.transport.limits_without_end if "at once" in e.purpose]
-    if limits:
-        raise Deviation(
-            f"{len(limits)} of the triggers at once were answered 429 without a Retry-After", evidence=limits
-        )
     lost = [answer for answer in burst.triggers if not answer.accepted and (answer.status or 500) // 100 != 2]
     if not lost:
         return

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import httpx
 import uvicorn
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
 
-__all__ = ["AddressBehaviour", "Delivery", "Receiver"]
+__all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches"]
 
 MAX_BODY = 256 * 1024
 """Bytes of a delivery that are recorded; the rest is read and dropped."""
@@ -254,3 +255,12 @@ async def _consumed(handling: Awaitable[None]) -> None:
 
 def _word() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(24))
+
+
+async def reaches(receiver: Receiver) -> bool:
+    """Whether the receiver's public URL leads to it from this machine."""
+    try:
+        async with httpx.AsyncClient(verify=False, timeout=3, trust_env=False) as client:  # noqa: S501 - our own receiver
+            return (await client.get(receiver.probe_url)).status_code == 200
+    except (httpx.HTTPError, OSError):
+        return False

@@ -192,6 +192,14 @@ def test_quiet_leaves_the_last_line(of_every_kind: MakeReport) -> None:
     assert quiet == loud.splitlines()[-1] + "\n"
 
 
+def test_a_quiet_run_without_a_verdict_gives_its_reason(make_report: MakeReport) -> None:
+    same = [Finding(c, Verdict.INCONCLUSIVE, "t", "nobody answered") for c in ("ACK-01", "ACK-02")]
+    assert printed(make_report(findings=same), terse=True).endswith("exit 3: no verdict: nobody answered\n")
+    two = [*same, Finding("RES-01", Verdict.INCONCLUSIVE, "t", "the budget is spent")]
+    assert "no verdict: nobody answered (and 1 more reason)\n" in printed(make_report(findings=two), terse=True)
+    assert "nobody answered" not in printed(make_report(findings=same)).splitlines()[-1], "it is printed above"
+
+
 def test_the_plan_has_two_columns(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [("clauses", "53, level should"), ("calls", "about 48 of 60\x1b[2J"), ("seed", "4242")]
     print_plan(console(quiet=False, no_color=True), lines)

@@ -13,6 +13,7 @@ import re
 import statistics
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH
 
@@ -42,6 +43,13 @@ async def trn_03(d: Deployment) -> AsyncIterator[str]:
         for method in ("GET", "PUT", "DELETE", "PATCH"):
             reply = await d.request(path, json.dumps(d.body()).encode(), method)
             if not (400 <= reply.status < 500 or reply.status == 501):
+                yield f"{method} {path}: {reply.status}"
+    unique_id = (await d.trigger()).unique_id
+    flat = {**{name: d.body()[name] for name in REQUIRED}, "_DisplayNumber": "200", "_Destination": "5550000001"}
+    for path in (f"{POLL_PATH}?UniqueIds={unique_id}", f"{TRIGGER_PATH}?{urlencode(flat)}"):
+        for method in ("GET", "DELETE"):
+            reply = await d.request(path, b"", method)
+            if not (400 <= reply.status < 500 or reply.status == 501) or b"CallResults" in reply.body:
                 yield f"{method} {path}: {reply.status}"
 
 

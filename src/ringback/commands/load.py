@@ -98,6 +98,7 @@ def load_target(
         may_have_dialled=int(outcome.section.get("calls", {}).get("indeterminate", 0)),
         load=outcome.section,
         unwritten=outcome.unwritten,
+        notes=outcome.notes,
         open_questions=outcome.open_questions,
         interrupted=outcome.interrupted,
     )

@@ -111,9 +111,12 @@ def whereabouts(error: Exception) -> str:
 
 
 def selected(ids: Iterable[str]) -> tuple[str, ...]:
-    """Clause ids in the catalogue's spelling; a section's name selects all its clauses. Raises `ConfigError`."""
+    """Clause ids in the catalogue's spelling; a section's name selects all its clauses. Raises `ConfigError`.
+
+    One text may name several, with commas between them.
+    """
     found: dict[str, None] = {}
-    for name in ids:
+    for name in (part.strip() for text in ids for part in text.split(",")):
         section = [c.id for c in CLAUSES.values() if c.section == name.upper()]
         if section:
             found.update(dict.fromkeys(section))

@@ -10,10 +10,10 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from ringback.config.durations import parse_duration
 from ringback.config.errors import ConfigError
 from ringback.config.model import Config, Deployment
 from ringback.config.references import VARIABLE
-from ringback.config.scalars import parse_duration
 
 __all__ = ["FILE_VARIABLE", "MISWRITTEN", "PREFIX", "as_environment", "known_keys", "read_value", "toml_value"]
 

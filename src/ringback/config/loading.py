@@ -113,7 +113,7 @@ class Sources:
         if isinstance(deployment, dict):
             if "access_token" in deployment:
                 raise ConfigError(
-                    self._origin(_TOKEN_KEY), _TOKEN_KEY, "the token itself must not be in the configuration",
+                    self.origin_of(_TOKEN_KEY), _TOKEN_KEY, "the token itself must not be in the configuration",
                     "name its variable with access_token_env, or its file with access_token_file",
                 )  # fmt: skip
             deployment["access_token"] = AccessToken("placeholder")
@@ -130,7 +130,8 @@ class Sources:
         }
         return config.model_copy(update={"deployment": config.deployment.model_copy(update=known)})
 
-    def _origin(self, key: str) -> str:
+    def origin_of(self, key: str) -> str:
+        """The source that set a key, or the section around it; the configuration's name if none did."""
         parts = key.split(".")
         for end in range(len(parts), 0, -1):
             if origin := self.origin.get(".".join(parts[:end])):
@@ -139,20 +140,20 @@ class Sources:
 
     def _limits(self, table: object) -> Iterator[Limit]:
         if not isinstance(table, dict):
-            raise ConfigError(self._origin("limits"), "limits", "not a section", "write it as a table of limits")
+            raise ConfigError(self.origin_of("limits"), "limits", "not a section", "write it as a table of limits")
         for metric, expression in _flatten(table):
             try:
                 yield Limit.parse(metric, expression)
             except ValueError as error:
                 problem, _, fix = str(error).partition("; ")
                 key = f'limits."{metric}"'
-                raise ConfigError(self._origin(f"limits.{metric}"), key, problem, fix, expression) from None
+                raise ConfigError(self.origin_of(f"limits.{metric}"), key, problem, fix, expression) from None
 
     def _headers(self, table: object) -> Iterator[Header]:
         key = "deployment.headers"
         if not isinstance(table, dict):
             raise ConfigError(
-                self._origin(key), key, "not a table", 'write it like { "X-Api-Key" = "env:GATEWAY_KEY" }'
+                self.origin_of(key), key, "not a table", 'write it like { "X-Api-Key" = "env:GATEWAY_KEY" }'
             )
         try:
             yield from headers_from(table, self.environ)
@@ -173,16 +174,16 @@ class Sources:
         named = [key for key in _TOKEN_KEYS if key in deployment]
         if len(named) > 1:
             key = f"deployment.{named[-1]}"
-            raise ConfigError(self._origin(key), key, f"{named[0]} names the token already", "keep one of the two")
+            raise ConfigError(self.origin_of(key), key, f"{named[0]} names the token already", "keep one of the two")
         key = "deployment.access_token_lifetime"
         if "access_token_lifetime" in deployment and "access_token_command" not in deployment:
             raise ConfigError(
-                self._origin(key), key, "only a token from access_token_command can be renewed", "add the command"
+                self.origin_of(key), key, "only a token from access_token_command can be renewed", "add the command"
             )
 
     def _mistake(self, key: str, mistake: Exception, shown: str | None = None) -> ConfigError:
         problem, _, fix = str(mistake).partition("; ")
-        return ConfigError(self._origin(key), shown or key, problem, fix)
+        return ConfigError(self.origin_of(key), shown or key, problem, fix)
 
     def _token(self, deployment: Deployment) -> AccessToken:
         if deployment.access_token_command is not None:
@@ -196,19 +197,19 @@ class Sources:
                 token = deployment.access_token_file.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError):
                 raise ConfigError(
-                    self._origin(key), key, "unreadable as text", "write the token into it as UTF-8"
+                    self.origin_of(key), key, "unreadable as text", "write the token into it as UTF-8"
                 ) from None
         else:
             key = "deployment.access_token_env"
             if not _VARIABLE_NAME.fullmatch(deployment.access_token_env):
                 raise ConfigError(
-                    self._origin(key), key, "not the name of a variable (not shown, it may be the token)",
+                    self.origin_of(key), key, "not the name of a variable (not shown, it may be the token)",
                     "write the variable's name in capitals, such as RINGBACK_ACCESS_TOKEN",
                 )  # fmt: skip
             token = self.environ.get(deployment.access_token_env, "")
             if not token:
                 raise ConfigError(
-                    self._origin(key), key, "this variable is not set",
+                    self.origin_of(key), key, "this variable is not set",
                     f"export {deployment.access_token_env}=... with the project's access token",
                     deployment.access_token_env,
                 )  # fmt: skip
@@ -218,7 +219,13 @@ class Sources:
             raise self._mistake(key, mistake) from None
 
     def _explain(self, error: ValidationError) -> ConfigError:
-        first = min(error.errors(include_url=False, include_context=True), key=_urgency)
+        """The most urgent mistake of a validation, with the others beside it."""
+        found = sorted(error.errors(include_url=False, include_context=True), key=_urgency)
+        first, *others = [self._explained(one) for one in found]
+        first.others = tuple(others)
+        return first
+
+    def _explained(self, first: Any) -> ConfigError:
         loc = [str(part) for part in first["loc"]]
         kind, value = first["type"], first.get("input")
         if kind == "value_error":
@@ -242,7 +249,7 @@ class Sources:
             problem, fix = first["msg"].lower().replace("input ", ""), "give it a value in that range"
         key = ".".join(loc)
         shown = value if isinstance(value, str | int | float | bool | date) and key not in _UNSHOWN else None
-        return ConfigError(self._origin(key), key, problem, fix or "fix it", shown)
+        return ConfigError(self.origin_of(key), key, problem, fix or "fix it", shown)
 
     def _value(self, loc: list[str]) -> object:
         node: object = self.tree

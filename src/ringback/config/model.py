@@ -15,7 +15,7 @@ from ringback import __version__, clock
 from ringback.config.headers import Header
 from ringback.config.limits import Limit, check_baseline
 from ringback.config.proxy import Proxy, is_loopback
-from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, PhoneNumber, Seconds
+from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, PhoneNumber, Seconds
 from ringback.config.token import AccessToken
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Gate",
     "Lines",
     "Load",
+    "Metrics",
     "Notify",
     "ResultDestination",
     "SandboxOptions",
@@ -170,9 +171,10 @@ class Lines(_Section):
     def _distinct(self) -> Lines:
         seen: dict[str, str] = {}
         for name, number in self.configured.items():
-            if number in seen:
-                raise ValueError(f"{name}|the same number as lines.{seen[number]}; give each state a line of its own")
-            seen[number] = name
+            digits = number.lstrip("+")
+            if digits in seen:
+                raise ValueError(f"{name}|the same number as lines.{seen[digits]}; give each state a line of its own")
+            seen[digits] = name
         return self
 
     @property
@@ -260,6 +262,22 @@ class Load(_Section):
     """Whether the run ends as soon as a limit can no longer be met."""
 
 
+class Metrics(_Section):
+    """Who gets the figures of a load run while it lasts; by default nobody."""
+
+    prometheus: ListenAddress | None = None
+    """Where Prometheus may scrape them."""
+    linger: Seconds | None = None
+    """How long to wait, after a run, for Prometheus to scrape its last figures."""
+    otlp: MetricsReceiver | None = None
+    """The URL of an OTLP receiver; `env`: the one that `OTEL_EXPORTER_OTLP_ENDPOINT` names."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody gets figures."""
+        return self.prometheus is not None or self.otlp is not None
+
+
 class Gate(_Section):
     """The load that `ringback gate` adds to the check."""
 
@@ -320,6 +338,7 @@ class Config(_Section):
     result_destination: ResultDestination | None = None
     dialect: Dialect = Dialect()
     load: Load = Load()
+    metrics: Metrics = Metrics()
     gate: Gate = Gate()
     limits: tuple[Limit, ...] = ()
     waivers: tuple[Waiver, ...] = ()

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ringback.config import Config, ConfigError
 from ringback.deployment.tunnel import connect
 
-__all__ = ["TlsSeen", "accepts_outdated_tls", "client_ssl_context", "inspect_tls"]
+__all__ = ["TlsSeen", "accepts_outdated_tls", "client_ssl_context", "inspect_tls", "load_client_certificate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def inspect_tls(config: Config) -> TlsSeen | None:
     deployment = config.deployment
     context = ssl.create_default_context(cafile=str(deployment.ca_bundle) if deployment.ca_bundle else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _load_client_certificate(context, config)
+    load_client_certificate(context, config)
     try:
         with (
             connect(*address, config.deployment.proxy, config.timing.request) as plain,
@@ -75,14 +75,14 @@ def client_ssl_context(config: Config) -> ssl.SSLContext:
     """The TLS settings of the configuration: CA bundle, client certificate, verification; raises `ConfigError`."""
     deployment = config.deployment
     context = ssl.create_default_context(cafile=str(deployment.ca_bundle) if deployment.ca_bundle else None)
-    _load_client_certificate(context, config)
+    load_client_certificate(context, config)
     if not deployment.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def _load_client_certificate(context: ssl.SSLContext, config: Config) -> None:
+def load_client_certificate(context: ssl.SSLContext, config: Config) -> None:
     """Load the configured client certificate, if any, into a context; raises `ConfigError`."""
     deployment = config.deployment
     if deployment.client_cert is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -20,14 +21,13 @@ from ringback import clock
 from ringback.config import Config
 from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
 from ringback.deployment.credentials import Credentials
-from ringback.deployment.errors import Interrupted, NotSent, Unreachable
+from ringback.deployment.errors import ExchangeError, Interrupted, NotSent, Unreachable, failure_of, reason_of, root_of
 from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.pace import RetryAllowance, TriggerRate, retry_after
-from ringback.deployment.progress import Trace, failure_of, reason_of, root_of
 from ringback.deployment.reading import BodyDecoder
 from ringback.deployment.tls import client_ssl_context
-from ringback.deployment.tunnel import PROXY_STATUSES, httpx_proxy, needs_credentials
+from ringback.deployment.tunnel import PROXY_STATUSES, Trace, httpx_proxy, needs_credentials
 
 __all__ = ["TRIGGER_PATH", "Attempt", "GuardedTransport", "Intent", "NoAnswer"]
 
@@ -93,16 +93,14 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self.budget = budget
         self.rate = TriggerRate(config.budget.triggers_per_second)
         self.retry_allowance = RetryAllowance(max(30.0, config.timing.settle))
-        self.limits_without_end: list[Exchange] = []
-        """The 429 answers without a readable Retry-After."""
         self._closed = asyncio.Event()
         self._deadlines: set[asyncio.Timeout] = set()
         self._reached = False
-        self._never_reached: Unreachable | None = None
-        """Why no connection was ever made. Further requests then fail at once, to save time."""
         self._credentials = Credentials(config.deployment)
         self._proxy = config.deployment.proxy
         self._tunnelled = self._proxy is not None and config.deployment.base_url.startswith("https:")
+        self._useless: ExchangeError | None = None
+        """Why no more is sent: no connection was ever made, or nothing works. Further requests fail at once."""
         context, proxy = client_ssl_context(config), httpx_proxy(config)
         self._fresh = httpx.AsyncHTTPTransport(
             verify=context, proxy=proxy, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -118,8 +116,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         body = await request.aread()
         request.headers.update(self._credentials.headers)
         self._guard.check(str(request.url), request.headers.multi_items(), body)
-        if self._never_reached is not None:
-            raise Unreachable(str(self._never_reached), tls=self._never_reached.tls)
+        if self._useless is not None:
+            raise copy.copy(self._useless)
         endpoint = request.url.path.removeprefix(self._prefix)
         if endpoint.rstrip("/") == POLL_PATH:
             return await self._patiently(request, body, intent, endpoint)
@@ -157,10 +155,6 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             if response.status_code != 429 or self._fate(429, response.content, intent) is not Fate.FREE:
                 return response
             asked = retry_after(response.headers.get("retry-after"), response.headers.get("date"))
-            if asked is None:
-                got = response.extensions["ringback"]
-                assert isinstance(got, Attempt)  # noqa: S101 - our own
-                self.limits_without_end.append(got.exchange)
             self.retry_allowance.note(endpoint, asked, attempt)
             attempt += 1
 
@@ -284,6 +278,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             raise
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError) as error:
             raise _Failed(failure_of(error, status), status, headers, bytes(decoder.body)) from None
+        except ssl.SSLError as error:  # an alert in place of an answer, which httpcore passes on as it is
+            raise _Failed(f"TLS failed: {reason_of(error)}", status, headers, bytes(decoder.body)) from None
         decoder.end()
         if decoder.problem is not None:
             raise _Failed(decoder.problem, status, headers, bytes(decoder.body))
@@ -313,8 +309,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     def _unreachable(self, reason: str, *, tls: bool = False) -> Unreachable:
         error = Unreachable(self._message(reason), tls=tls)
         if not self._reached:
-            self._never_reached = error
+            self._useless = error
         return error
+
+    def give_up(self, error: ExchangeError) -> None:
+        """Send nothing from now on: each further request raises a copy of this error."""
+        self._useless = error
 
     def _message(self, text: str) -> str:
         """Redact a message that may quote the deployment, then cut it. Every message of this transport passes here."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
+from ringback import clock
 from ringback.config import Config
 from ringback.config.proxy import Proxy
 
 __all__ = [
     "PROXY_STATUSES",
+    "Trace",
     "TunnelRefused",
     "connect",
     "connect_request",
@@ -26,6 +30,31 @@ _LONGEST_HEAD = 16 * 1024
 
 class TunnelRefused(OSError):
     """The proxy refused the tunnel; the message is its status."""
+
+
+@dataclass(slots=True)
+class Trace:
+    """How far a request got, as httpcore reports it."""
+
+    sent_at: float | None = None
+    connecting: bool = False
+    """Whether the next request is the CONNECT for the tunnel."""
+    new: bool = False
+    """Whether the connection was made for this request, and so cannot be stale."""
+
+    tunnelled: bool = False
+    """Whether a proxy's tunnel comes first: its CONNECT is a request too, and carries nothing to the deployment."""
+
+    async def __call__(self, event: str, _info: dict[str, Any]) -> None:
+        """Take note of an event of httpcore."""
+        if event == "connection.connect_tcp.complete":
+            self.new = True
+            self.connecting = self.tunnelled
+        elif event.endswith("send_request_headers.started"):
+            if self.connecting:
+                self.connecting = False
+            else:
+                self.sent_at = clock.monotonic()
 
 
 def connect(host: str, port: int, proxy: Proxy | None, timeout: float) -> socket.socket:

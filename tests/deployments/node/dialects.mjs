@@ -38,9 +38,10 @@ function throttle(most, windowMs, retryAfter) {
     if (memory.window !== window) Object.assign(memory, { window, admitted: 0 });
     memory.admitted += 1;
     if (memory.admitted <= most) return undefined;
+    const wait = retryAfter();
     return {
       status: 429,
-      headers: { 'content-type': 'text/plain', 'retry-after': retryAfter() },
+      headers: { 'content-type': 'text/plain', ...(wait !== undefined && { 'retry-after': wait }) },
       body: 'Too many requests, come back later.\n',
     };
   };
@@ -95,6 +96,17 @@ export const DIALECTS = {
       headers: { 'content-type': 'text/html' },
       body: `<html><head><title>${status}</title></head><body><center>nginx</center></body></html>\r\n`,
     }),
+  },
+
+  'ids-compared-by-the-database': {
+    summary: 'ids are compared without regard to case and blanks around them, and reported as asked for',
+    select: (ids, { book }) =>
+      [...new Set(ids)].map((id) => ({
+        id,
+        call:
+          book.find(id) ??
+          book.all.find((call) => call.id.toLowerCase() === id.trim().toLowerCase()),
+      })),
   },
 
   'hidden-404': {
@@ -245,6 +257,11 @@ export const DIALECTS = {
     summary: 'more than 15 requests in half a second are answered 429 with Retry-After as a date',
     intercept: throttle(15, 500, () => new Date(Date.now() + 1000).toUTCString()),
     chunked: false,
+  },
+
+  'throttled-bare': {
+    summary: 'more than 12 requests in half a second are answered 429 without Retry-After',
+    intercept: throttle(12, 500, () => undefined),
   },
 
   'slow': {

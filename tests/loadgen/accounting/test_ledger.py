@@ -154,9 +154,9 @@ def test_a_delivery_arrives_before_or_within_its_time_after_the_final_state() ->
     ledger.delivered("b", None, at=6.9)
     ledger.delivered("c", "", at=7)
     ledger.delivered("late", "Busy", at=7.5)
-    assert ledger.deliveries() == DeliveryCounts(expected=7, arrived=4)
+    assert ledger.deliveries() == DeliveryCounts(expected=7, arrived=4, stated=2)
     ledger.close_deliveries(now=100, delivery_time=5)
-    assert ledger.deliveries() == DeliveryCounts(expected=7, arrived=3, missing=2)
+    assert ledger.deliveries() == DeliveryCounts(expected=7, arrived=3, late=1, missing=1, stated=2)
 
 
 def test_a_delivery_may_come_before_its_call_is_known() -> None:
@@ -169,7 +169,7 @@ def test_a_delivery_may_come_before_its_call_is_known() -> None:
     ledger.accept("not asked for", BUSY, placed=0)
     ledger.delivered("not asked for", None, at=3)
     ledger.close_deliveries(now=10, delivery_time=5)
-    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1, unknown=1)
+    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1, stated=1, unknown=1)
 
 
 @pytest.mark.parametrize("states", [["Answered"], ["Busy", "Answered"], ["busy"], ["", "Answered"]])
@@ -183,7 +183,7 @@ def test_a_delivery_with_another_state_contradicts(states: list[str], polled_fir
         ledger.delivered("a", state, at=2)
     ledger.report("a", "Busy", at=3)
     ledger.close_deliveries(now=10, delivery_time=5)
-    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1, contradicting=1)
+    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1, stated=1, contradicting=1)
 
 
 def test_the_same_delivery_again_does_not_contradict() -> None:
@@ -194,7 +194,7 @@ def test_the_same_delivery_again_does_not_contradict() -> None:
         ledger.delivered("a", state, at=2)
     ledger.report("a", "Busy", at=3)
     ledger.close_deliveries(now=10, delivery_time=5)
-    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1)
+    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1, stated=1)
 
 
 @dataclass

@@ -19,6 +19,8 @@ from ringback.deployment.guard.template import LETTERS, RequestTemplate
 __all__ = ["DialGuard", "names_a_number"]
 
 _POLL_PATH = re.compile(r"(?:/[A-Za-z0-9_.~-]+)*/callresult")
+_IDS_IN_QUERY = re.compile(r"UniqueIds?=[\w.~%-]*(?:&UniqueIds?=[\w.~%-]*)*", re.ASCII)
+"""A query that only asks for ids, which may have any form as in the body of a poll."""
 _DOTS = re.compile(r"/\.\.?/")
 _UTF8 = re.compile(r"charset\s*=\s*([\"']?)(?:utf-?8|us-ascii|ascii)\1\s*(?:;|\Z)", re.IGNORECASE)
 _MEDIA_TYPE = re.compile(
@@ -150,8 +152,9 @@ class DialGuard:
         path = url.partition("?")[0].removeprefix(base)
         if count_digits(path) > _DIGITS_IN_PATH:
             raise StrangerRefused("digits that might be a number", "URL")
-        self._other.check(parts.query, "URL's query")
         plain = _POLL_PATH.fullmatch(parts.path) and not _DOTS.search(parts.path)
+        if not (plain and _IDS_IN_QUERY.fullmatch(parts.query)) or _hides_a_trigger(parts.query):
+            self._other.check(parts.query, "URL's query")
         return bool(plain) and not parts.query and not parts.fragment
 
 

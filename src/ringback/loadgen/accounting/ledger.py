@@ -16,7 +16,15 @@ from itertools import islice
 
 from ringback.loadgen.accounting.deliveries import DeliveryBook
 from ringback.loadgen.accounting.id_memory import IdMemory, digest_of, pack_digests
-from ringback.loadgen.accounting.reconcile import IN_FLIGHT, LOST, STATES, Account, DeliveryCounts, IdFate
+from ringback.loadgen.accounting.reconcile import (
+    IN_FLIGHT,
+    LOST,
+    NO_DELIVERY,
+    STATES,
+    Account,
+    DeliveryCounts,
+    IdFate,
+)
 
 __all__ = ["Ledger"]
 
@@ -303,7 +311,7 @@ class Ledger:
         return IdFate(
             digest, accepts, outcome, ended, odd is not None and odd.wrong, bool(note & _CHANGED),
             () if odd is None else tuple((instant(at), code) for code, at in odd.late.items()),
-            (0, 0, 0, 0, 0) if self._deliveries is None else self._deliveries.verdict(digest),
+            NO_DELIVERY if self._deliveries is None else self._deliveries.verdict(digest),
         )  # fmt: skip
 
     def _delivery_book(self) -> DeliveryBook:

@@ -133,8 +133,10 @@ class CallPlacer:
         self.scheduled += arrivals
         self.dropped += arrivals
 
-    def stop(self, reason: str | None = None) -> None:
-        """Place no further call; `reason`, if there is one, is why the run is incomplete."""
+    def stop(self, reason: str | None = None, *, alone: bool = False) -> None:
+        """Place no further call; `reason`, if there is one, is why the run is incomplete, `alone` the only reason."""
+        if alone:
+            self.reasons.clear()
         if reason is not None and reason not in self.reasons:
             self.reasons.append(reason)
         self.stopped.set()

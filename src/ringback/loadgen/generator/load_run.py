@@ -17,8 +17,11 @@ from locust.env import Environment
 from ringback import clock
 from ringback.config import LINE_STATES, Config
 from ringback.config.token import TokenError
+from ringback.deployment.access import redactor_for
 from ringback.deployment.budget import CallBudget
+from ringback.deployment.causes import Cause, diagnose
 from ringback.deployment.guard import DialGuard
+from ringback.deployment.port import look_at
 from ringback.deployment.tls import client_ssl_context
 from ringback.loadgen.accounting.ledger import Ledger
 from ringback.loadgen.accounting.reconcile import Account
@@ -31,6 +34,7 @@ from ringback.loadgen.http.load_client import LoadClient
 from ringback.loadgen.http.pool import ConnectionPool, connections_allowed, open_files
 from ringback.loadgen.http.wire import RequestWriter
 from ringback.loadgen.metrics.histogram import Histogram
+from ringback.loadgen.metrics.saturation import LAG_LIMIT
 from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.rundir import SINK
@@ -96,9 +100,13 @@ class LoadRun:
         )
         self._tick: gevent.Greenlet | None = None
         self._renewal: gevent.Greenlet | None = None
+        self._examining: gevent.Greenlet | None = None
+        self._cause: Cause | None = None
+        """Why no trigger is accepted."""
         self._processor = 0.0
         self._begun = 0.0
         self._ended = 0.0
+        self._unreachable: str | None = None
         _RUNS[environment] = self
 
     @classmethod
@@ -140,7 +148,7 @@ class LoadRun:
         self._wait(lambda: not self._ledger.in_flight, lambda: self._ledger.last_deadline + last_poll)
         if self._deliveries is not None:
             deliveries = self._deliveries
-            self._wait(lambda: not deliveries.open, clock.monotonic() + timing.delivery)
+            self._wait(lambda: not deliveries.open, clock.monotonic() + timing.delivery + 2 * LAG_LIMIT)
         self._close()
 
     def abandon(self) -> None:
@@ -153,13 +161,25 @@ class LoadRun:
         """A request ended (see `load_client.Listener`)."""
         self.windows.take(TRIGGER if name == "trigger" else POLL, due - self._begun, now - due, now - begun, kind)
         self._statistics.take(name, now - due, received, kind)
-        if kind is not None and self._client.unreachable:
+        if self._examining is None and self._client.nothing_works:
+            self._examining = gevent.spawn(self._examine)
+        if kind is not None and self._client.unreachable and self._cause is None:
             proxy = self.config.deployment.proxy
             through = "" if proxy is None else f" through the proxy {proxy.where}"
             self.stop(
                 f"the deployment could not be reached at {self.config.deployment.base_url}{through}: "
                 "no request could be sent"
             )
+
+    def _examine(self) -> None:
+        """Find out why the first few triggers were not accepted; if it is certain, place no further call."""
+        symptoms = self._client.symptoms or []
+        port = look_at(self.config) if any(symptom.status is None for symptom in symptoms) else None
+        cause = diagnose(symptoms, self.config.deployment, port, redactor_for(self.config).clean)
+        if cause is not None and self._client.symptoms is not None:
+            self._cause = cause
+            if cause.certain:
+                self.placer.stop(cause.sentence, alone=True)
 
     def account(self) -> Account:
         """What became of this process's calls, as of now."""
@@ -186,6 +206,7 @@ class LoadRun:
             "dropped": placer.dropped,
             "on_their_way": self._client.on_their_way,
             "reached": self._client.reached,
+            "unusable": self._cause.sentence if self._cause is not None and self._cause.ours else None,
             "indeterminate": self._budget.indeterminate - self._indeterminate_before,
             "refused_polls": self._client.refused_polls,
             "asked_too_late": self._poller.asked_too_late,
@@ -196,12 +217,17 @@ class LoadRun:
             "time_to_final": self._time_to_final.to_plain(),
             "connections": self._pool.counts(),
             "dns": self._pool.lookup,
+            "receiver": self._receiver(),
             "open_files": open_files(),
             "open_files_limit": self._files_allowed,
         }
 
     def _end_sending(self) -> None:
         self.placer.stopped.set()
+        if self._examining is not None:
+            self._examining.join()
+        if self._cause is not None and self._client.symptoms is not None:
+            self.placer.stop(self._cause.sentence)
         if not self._ended and self._begun:
             self._ended = self.windows.sending_ended = self.seconds
 
@@ -209,8 +235,9 @@ class LoadRun:
         self._poller.stop()
         self._pool.close()
         if self._results is not None:
+            self._unreachable = self._results.unreachable() if self._deliveries_due else None
             self._results.stop()
-            self._ledger.close_deliveries(clock.monotonic(), self.config.timing.delivery)
+            self._ledger.close_deliveries(clock.monotonic(), self.config.timing.delivery + LAG_LIMIT)
         if self._renewal is not None:
             self._renewal.kill()
         if self._tick is not None:
@@ -234,6 +261,16 @@ class LoadRun:
                     return
             else:
                 self._writer.use_current_token()
+
+    @property
+    def _deliveries_due(self) -> bool:
+        counts = self._ledger.deliveries()
+        return counts is not None and counts.expected > 0
+
+    def _receiver(self) -> dict[str, Any] | None:
+        if self._results is None:
+            return None
+        return {"requests": self._results.requests, "unreachable": self._unreachable}
 
     def _tick_on(self) -> None:
         while True:

@@ -13,8 +13,9 @@ from typing import NamedTuple, Protocol
 from ringback import clock
 from ringback.config import Config
 from ringback.deployment.budget import CallBudget, Fate, fate_of
+from ringback.deployment.causes import FEW, Symptom
 from ringback.deployment.guard import StrangerRefused
-from ringback.deployment.pace import retry_after
+from ringback.deployment.pace import FIRST_PAUSE, retry_after
 from ringback.deployment.tunnel import PROXY_STATUSES
 from ringback.loadgen.http.connection import Failed, Outcome, PendingRequest
 from ringback.loadgen.http.http_answer import HttpAnswer
@@ -29,10 +30,10 @@ PROMISED_BATCH = 20
 """Every deployment must accept polls for so many calls; a refusal of a larger poll is not an error."""
 WITHDRAWN = "withdrawn"
 """The kind of failure of a request that still waited for a connection when the run ended: it was never sent."""
+_NO_SYMPTOM = frozenset({"connect", "generator", "proxy", "rate_limited", "stale", WITHDRAWN})
+"""Ends of a trigger that show nothing of how the deployment answers."""
 _LONGEST_PAUSE = 60.0
 """Seconds of pause after a 429, at most."""
-_PAUSE = 1.0
-"""Seconds of pause after a 429 without Retry-After."""
 
 
 class Listener(Protocol):
@@ -94,6 +95,8 @@ class LoadClient:
         self.reached = False
         self.on_their_way = 0
         """Triggers that have not ended."""
+        self.symptoms: list[Symptom] | None = []
+        """What became of the first few triggers; None as soon as one was accepted."""
         self.refused_polls = 0
         """Polls that the dial guard refused."""
         self._writer = writer
@@ -154,9 +157,26 @@ class LoadClient:
                 kind = None
             if kind == "rate_limited":
                 self._pause("trigger", outcome)
+        if self.symptoms is not None:
+            self._note(kind, unique_id, outcome)
         if kind != WITHDRAWN:
             self._listener.take("trigger", request.due, request.begun, now, received, kind)
         then(Triggered(unique_id, kind, line, word, request.begun))
+
+    @property
+    def nothing_works(self) -> bool:
+        """Whether the first few triggers ended without an accepted call."""
+        return self.symptoms is not None and len(self.symptoms) >= FEW
+
+    def _note(self, kind: str | None, unique_id: str | None, outcome: Outcome) -> None:
+        if unique_id is not None:
+            self.symptoms = None
+        elif kind in _NO_SYMPTOM or self.symptoms is None or self.nothing_works:
+            return
+        elif isinstance(outcome, Failed):
+            self.symptoms.append(Symptom())
+        else:
+            self.symptoms.append(Symptom(outcome.status, outcome.headers, outcome.body))
 
     def _on_poll(self, request: PendingRequest, outcome: Outcome) -> None:
         now = clock.monotonic()
@@ -202,7 +222,7 @@ class LoadClient:
 
     def _pause(self, name: str, answer: HttpAnswer) -> None:
         asked = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
-        pause = _PAUSE if asked is None else min(max(asked, 0.05), _LONGEST_PAUSE)
+        pause = FIRST_PAUSE if asked is None else min(max(asked, 0.05), _LONGEST_PAUSE)
         self._pause_until[name] = max(self._pause_until[name], clock.monotonic() + pause)
 
     def _failed(self, failed: Failed) -> None:

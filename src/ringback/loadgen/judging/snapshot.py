@@ -139,7 +139,8 @@ class LoadSnapshot:
         for each in self.parts:
             time_to_final.merge(Histogram.from_plain(each["time_to_final"]))
         profile = self.plan.arrival_profile
-        return load_section(
+        unusable = next((part["unusable"] for part in self.parts if part["unusable"]), None)
+        return ({} if unusable is None else {"unusable": unusable}) | load_section(
             scenario=self.plan.scenario,
             seconds=max((each["seconds"] for each in self.parts), default=0.0),
             reached=self._reached,
@@ -159,6 +160,7 @@ class LoadSnapshot:
             seed=self.plan.seed,
             workers=[self._worker(each) for each in self.parts] if self.plan.workers > 1 else (),
             generator=self._generator(),
+            receiver=self._receiver(),
             capacity=None if self.capacity is None else self.capacity.to_plain(),
             keys=keys_for(self.config.limits),
         )
@@ -180,6 +182,16 @@ class LoadSnapshot:
             redactor.add_known_id(unique_id)
             cleaned.append(redactor.clean(unique_id))
         return cleaned
+
+    def _receiver(self) -> dict[str, Any] | None:
+        """The receivers of all processes. If only one of them can't be reached, its calls still lack deliveries."""
+        receivers = [part["receiver"] for part in self.parts if part.get("receiver")]
+        if not receivers:
+            return None
+        return {
+            "requests": sum(each["requests"] for each in receivers),
+            "unreachable": next((each["unreachable"] for each in receivers if each["unreachable"]), None),
+        }
 
     def _worker(self, part: Mapping[str, Any]) -> dict[str, Any]:
         return {

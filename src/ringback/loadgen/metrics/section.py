@@ -49,6 +49,7 @@ def load_section(
     seed: int | None = None,
     workers: Sequence[Mapping[str, Any]] = (),
     generator: Mapping[str, Any] | None = None,
+    receiver: Mapping[str, Any] | None = None,
     capacity: Mapping[str, Any] | None = None,
     keys: tuple[str, ...] = PERCENTILES,
 ) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def load_section(
         "time_to_final_ms": time_to_final.summary_ms(keys),
         "generator": {**_generator(part, whole, keys), **(generator or {})},
     }
-    optional = {"seed": seed, "profile": profile, "capacity": capacity}
+    optional = {"seed": seed, "profile": profile, "receiver": receiver, "capacity": capacity}
     return section | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -119,11 +120,7 @@ def _operation(kind: int, part: Part, whole: LoadWindow, keys: tuple[str, ...]) 
     section["whole"] = {"count": all_measures.count, "errors": dict(sorted(all_measures.errors.items()))}
     if part.judgement.limited_windows and not part.judgement.limited:
         sound = part.sound().kinds[kind]
-        section["sound"] = {
-            "count": sound.count,
-            "latency_ms": sound.latency.summary_ms(keys),
-            "service_ms": sound.service.summary_ms(keys),
-        }
+        section["sound"] = {"count": sound.count, **sound.times(keys)}
     return section
 
 

@@ -39,6 +39,17 @@ _status("methods-501", "TRN-03", "Other methods are refused with 501.", lambda s
 _status("methods-404", "TRN-03", "Other methods are refused with 404.", lambda status: 404 if status == 405 else status)
 
 
+@dialect("options-described", "TRN-03")
+class _OptionsDescribed(SandboxBehaviour):
+    """OPTIONS is answered 200 with a description of the endpoint."""
+
+    def other_method(self, request: Request) -> SandboxAnswer:
+        if request.method == "OPTIONS":
+            described = orjson.dumps({"methods": ["POST"], "parameters": [*REQUIRED, *OPTIONAL]})
+            return SandboxAnswer(200, described, headers=[(b"allow", b"POST")])
+        return super().other_method(request)
+
+
 def _words(name: str, description: str, content_type: bytes | None, word: Callable[[Refusal], bytes]) -> None:
     """Register a dialect that refuses with another body and content type."""
 
