@@ -20,7 +20,7 @@ INTERRUPTED = "interrupted"
 
 _CONNECTION = {"TRN-01", "TRN-02"}
 """Clauses that need no answer to a trigger."""
-_WHOLE_RUN = ("burst", "identical", "pool", "after_final", "at_end", "looks_back_on", "draws")
+_WHOLE_RUN = ("burst", "identical", "pool", "after_final", "at_end", "looks_back_on", "draws", "generates")
 """Markers of tests that need more than the answers to their own probes: these pass only on a whole run."""
 
 

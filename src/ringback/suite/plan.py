@@ -33,6 +33,8 @@ class Plan:
     clauses: tuple[str, ...]
     families: Mapping[Probe, str] = field(default_factory=dict)
     """Probe -> the clause for which it is sent, if it is a test's parameter."""
+    generated: int = 0
+    """Calls that tests place themselves, at most."""
 
     @property
     def bundles(self) -> list[Bundle]:
@@ -55,7 +57,7 @@ class Plan:
     @property
     def calls(self) -> int:
         """Accepted calls to expect: each probe that may be either is counted as one."""
-        return self.placed + sum(1 for p in self.probes if p.expect == "either")
+        return self.placed + self.generated + sum(1 for p in self.probes if p.expect == "either")
 
     @property
     def triggers(self) -> int:
@@ -77,6 +79,7 @@ class Plan:
             for index in range(over_all_lines):
                 count[lines[index % len(lines)]] += 1
         count[in_turn[BASELINE]] += copies
+        count[lines[0]] += self.generated
         return count
 
     def seconds(self, config: Config) -> float:
@@ -111,7 +114,7 @@ def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Pr
     of these probes is not selected.
     """
     probes: dict[Probe, None] = {}
-    burst, identical, pool, drawn = False, 0, 0, 0
+    burst, identical, pool, drawn, generated = False, 0, 0, 0, 0
     clauses: dict[str, None] = {}
     families: dict[Probe, str] = {}
     for item in items:
@@ -131,4 +134,5 @@ def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Pr
         identical = max([identical, *(m.args[0] for m in item.iter_markers("identical"))])
         pool = max([pool, *(m.args[0] for m in item.iter_markers("pool"))])
         drawn = max([drawn, *(m.args[0] for m in item.iter_markers("draws"))])
-    return Plan(tuple(probes), burst, identical, pool, drawn, tuple(clauses), families)
+        generated += sum(m.args[0] for m in item.iter_markers("generates"))
+    return Plan(tuple(probes), burst, identical, pool, drawn, tuple(clauses), families, generated)

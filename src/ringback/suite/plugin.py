@@ -41,6 +41,7 @@ MARKERS = (
     "burst: the test reads the triggers and polls that are sent at once",
     "identical(n): the test reads n byte-identical triggers",
     "pool(n): the test needs n accepted calls",
+    "generates(n): the test places up to n calls of its own",
     "draws(n): the test reads n valid triggers that Hypothesis draws",
     "after_final: the test needs final calls and runs after the tests that do not",
     "at_end: the test reads the whole run and runs last",
