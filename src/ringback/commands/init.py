@@ -34,6 +34,9 @@ busy = "5550000002"
 # rejected = "5550000006"
 # temporarily_unavailable = "5550000007"
 
+# [variables]                                   # the project's variables, each with a value that it may have;
+# customerName = "sample"                       # then no others are sent. Left out: made-up ones are sent
+
 [budget]
 calls = 60                                      # accepted calls that a check may place
 triggers_per_second = 20

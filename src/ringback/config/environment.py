@@ -49,6 +49,9 @@ def as_environment(config: Config) -> dict[str, str]:
             for w in config.waivers
         ]
         variables[f"{PREFIX}WAIVERS"] = f"[{', '.join(waivers)}]"
+    if config.variables is not None:
+        written = (f"{_toml_text(name)} = {_toml_text(value)}" for name, value in config.variables)
+        variables[f"{PREFIX}VARIABLES"] = f"{{{', '.join(written)}}}"
     return variables
 
 
@@ -86,14 +89,13 @@ def _validators(info: Any) -> list[object]:
     return [getattr(m, "func", None) for m in metadata]
 
 
-def toml_value(variable: str, text: str) -> object:
-    """The value of a variable that is written in TOML; raises `ConfigError`."""
+def toml_value(variable: str, text: str, example: str) -> object:
+    """The value of an environment variable that is written in TOML, such as `example`; raises `ConfigError`."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        raise ConfigError(
-            variable, None, "not a TOML list", 'write [{clause = "...", reason = "...", expires = 2027-01-31}]'
-        ) from None
+        what = "list" if example.startswith("[") else "table"
+        raise ConfigError(variable, None, f"not a TOML {what}", f"write {example}") from None
 
 
 def list_value(section: str, key: str, text: str) -> object:
@@ -103,7 +105,7 @@ def list_value(section: str, key: str, text: str) -> object:
     if get_origin(annotation) is not tuple or Ellipsis not in get_args(annotation):
         return text
     if text.strip().startswith("["):
-        return toml_value(f"{PREFIX}{section}__{key}".upper(), text)
+        return toml_value(f"{PREFIX}{section}__{key}".upper(), text, '["..."]')
     return [part.strip() for part in text.split(",") if part.strip()]
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ringback.config import Config
+from ringback.config import Config, ConfigError
 from ringback.config.loading import Sources
 from ringback.contract.near_misses import near_miss_tokens
-from ringback.deployment.guard import DialGuard
+from ringback.deployment.guard import DialGuard, StrangerRefused
+from ringback.deployment.guard.names import Role, study
 from ringback.deployment.redaction import LONG_TOKEN, Redactor
 from ringback.rundir import SINK
 
@@ -27,15 +29,35 @@ _LONG_SECRET, _LONG_NUMBER = 8, 7
 
 
 def dial_guard(config: Config, receiver_url: str | None = None) -> DialGuard:
-    """The dial guard for all clients of the deployment. `receiver_url` is where results may be sent."""
+    """The dial guard for all clients of the deployment; raises `ConfigError` for variables that might be dialled.
+
+    `receiver_url` is where results may be sent.
+    """
     deployment = config.deployment
     token = deployment.access_token.get_secret_value()
     harmless = [
         deployment.base_url, urlsplit(deployment.base_url).netloc, deployment.project, deployment.tenant,
-        deployment.scenario_path, deployment.orchestrator_url, deployment.locale, token,
+        deployment.scenario_path, deployment.orchestrator_url, deployment.locale, token, *_harmless_variables(config),
         *(make(token) for make in near_miss_tokens().values()), *([receiver_url] if receiver_url else []),
     ]  # fmt: skip
-    return DialGuard(config.lines.configured.values(), deployment.display_number, harmless)
+    guard = DialGuard(config.lines.configured.values(), deployment.display_number, harmless)
+    for name, value in config.variables or ():
+        body = json.dumps({"ScenarioInputParameters": [{"Name": name, "Value": value}]}, ensure_ascii=False).encode()
+        try:
+            guard.check(f"{deployment.base_url}/v2/call", (), body)
+        except StrangerRefused:
+            key = f"variables.{name}"
+            fix = "use the number of a line, or a value with fewer digits"
+            raise ConfigError("configuration", key, "its name or value might be dialled", fix) from None
+    return guard
+
+
+def _harmless_variables(config: Config) -> Iterator[str]:
+    """The values of the project's variables whose digits are no telephone numbers. Names are never harmless."""
+    for _name, value in config.variables or ():
+        is_url = value.startswith(("http://", "https://"))
+        if any(map(str.isdigit, value)) and not is_url and study(value).role is Role.PLAIN:
+            yield value
 
 
 def redactor_for(config: Config) -> Redactor:

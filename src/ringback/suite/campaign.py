@@ -21,7 +21,7 @@ from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls
 from ringback.suite.calls.watch import Watch
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
-from ringback.suite.probes.baseline import BASELINE, FALLBACKS, Fallback
+from ringback.suite.probes.baseline import BASELINE, FALLBACKS, NO_VARIABLE, Fallback
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Burst, Outcome
 
@@ -252,6 +252,8 @@ class Campaign:
             self._direct(draft, probe)
             if fallback is not None and probe is not BASELINE:
                 fallback.adjust(draft)
+        if fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04":
+            draft.declared = ()  # it refuses those that are made up, as REQ-04 reports
         probe.change(draft)
         if "ResultDestination" not in draft.body:
             draft.delivery_key = None
