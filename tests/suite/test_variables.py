@@ -33,9 +33,11 @@ def only_declared(asked: Asked) -> int:
     return 200 if sent.keys() <= DECLARED.keys() and sent.get("dueDate", "2027-01-31") == "2027-01-31" else 400
 
 
-SOME = {
-    count: accepted(f"{count} variables", lambda draft, n=count: draft.some_variables(n)) for count in (0, 1, 2, 25)
-}
+def some(count: int) -> Probe:
+    return accepted(f"{count} variables", lambda draft: draft.some_variables(count))
+
+
+SOME = {count: some(count) for count in (0, 1, 2, 25)}
 MADE_UP = accepted("made up", lambda draft: draft.made_up_variable("variable_a", "say hello"))
 NAMED = accepted("named", lambda draft: draft.set("Locale", "en-US"))
 
