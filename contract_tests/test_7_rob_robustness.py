@@ -118,7 +118,6 @@ def test_a_malformed_trigger(suite: Session, probe: Probe) -> None:
 
 
 @pytest.mark.clause("ROB-01")
-@pytest.mark.generates(1)
 @pytest.mark.parametrize("probe", ODD_TEXTS)
 def test_odd_text_in_every_field(suite: Session, probe: Probe) -> None:
     """NUL, long text, odd Unicode or a lone surrogate in any text field is not answered 5xx.

@@ -69,6 +69,8 @@ class Campaign:
         self._families: dict[Probe, str] = {}
         self._lines: dict[Probe, str] = {}
         self._wrongly_accepted: Counter[str] = Counter()
+        self._slow_addresses: set[str] = set()
+        """Addresses that keep a sender waiting, until the first delivery to them has come."""
 
     # -- for tests ------------------------------------------------------------------------------------------------
 
@@ -209,6 +211,8 @@ class Campaign:
             return outcome
         try:
             outcome.draft = draft = self._drafted(probe)
+            if probe.destination is not None and probe.destination.slow and draft.delivery_key is not None:
+                self._slow_addresses.add(draft.delivery_key)
             outcome.answer = await self.send(draft, probe.title, expect_call=probe.expect == "accepted")
         except Unreachable as trouble:
             outcome.trouble = trouble
@@ -298,10 +302,20 @@ class Campaign:
 
     async def delivered(self, delivery: Delivery) -> None:
         """Record a delivery with the call whose address it came to."""
+        if delivery.key in self._slow_addresses:
+            self._slow_addresses.discard(delivery.key)
+            await self._trigger_meanwhile()
         meant = [call for call in self.calls if call.delivery_key is not None and call.delivery_key == delivery.key]
         # Identical triggers share an address: the id in the delivery decides between their calls.
         for call in [c for c in meant if c.unique_id in delivery.text] or meant:
             await self.watch.delivered(call, delivery)
+
+    async def _trigger_meanwhile(self) -> None:
+        """Place a call while a slow address keeps the deployment waiting."""
+        with contextlib.suppress(ExchangeError):
+            await self.place(
+                self._on_line(0, immediately=False), "while a ResultDestination is slow", group="meanwhile"
+            )
 
     # -- many at once ---------------------------------------------------------------------------------------------
 

@@ -42,6 +42,11 @@ class Destination:
     """Whether the address is a closed port."""
 
     @property
+    def slow(self) -> bool:
+        """Whether the receiver keeps a sender waiting there."""
+        return self.behaviour.seconds > 0
+
+    @property
     def troubled(self) -> bool:
         """Whether deliveries there fail or are slow."""
         return self.dead or self.behaviour != WELL
