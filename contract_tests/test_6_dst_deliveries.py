@@ -366,7 +366,7 @@ def test_requests_during_a_slow_delivery(suite: Session, receiver: Receiver) -> 
     ]
     if waited:
         raise Deviation(
-            f"{len(waited)} request{'s' if len(waited) > 1 else ''} had to wait while a ResultDestination was slow, one of them for "
+            f"a ResultDestination was slow, and {len(waited)} of the requests meanwhile had to wait, one of them for "
             f"{waited[0].seconds:.1f} s",
             evidence=waited,
         )
