@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import httpx
 import uvicorn
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
 
-__all__ = ["AddressBehaviour", "Delivery", "Receiver", "undone"]
+__all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches", "undone"]
 
 MAX_BODY = 256 * 1024
 """Bytes of a delivery that are recorded, after its content coding is undone; the rest is read and dropped."""
@@ -283,3 +284,12 @@ async def _consumed(handling: Awaitable[None]) -> None:
 
 def _word() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(24))
+
+
+async def reaches(receiver: Receiver) -> bool:
+    """Whether the receiver's public URL leads to it from this machine."""
+    try:
+        async with httpx.AsyncClient(verify=False, timeout=3, trust_env=False) as client:  # noqa: S501 - our own receiver
+            return (await client.get(receiver.probe_url)).status_code == 200
+    except (httpx.HTTPError, OSError):
+        return False

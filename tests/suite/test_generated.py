@@ -34,7 +34,7 @@ VALID = DraftMaker(CONFIG, 1).example("answered")
 
 
 def clauses(raw: bytes) -> set[str]:
-    return {defect.clause for defect in defects_of_trigger(raw, project=PROJECT, token=TOKEN)}
+    return {defect.clause for defect in defects_of_trigger(raw, project=PROJECT, tokens=(TOKEN,))}
 
 
 # -- defects ----------------------------------------------------------------------------------------------------------

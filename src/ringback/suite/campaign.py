@@ -16,12 +16,14 @@ from dataclasses import replace
 from ringback.config import Config
 from ringback.contract.checks import seems_accepted
 from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
-from ringback.deployment.errors import Interrupted
+from ringback.deployment.causes import Cause
+from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls
 from ringback.suite.calls.watch import Watch
+from ringback.suite.opening import open_run
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
-from ringback.suite.probes.baseline import BASELINE, FALLBACKS, NO_VARIABLE, Fallback
+from ringback.suite.probes.baseline import BASELINE, NO_VARIABLE, Fallback
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Burst, Outcome
 
@@ -57,6 +59,10 @@ class Campaign:
         self.identical: list[Trigger] = []
         self.placed = asyncio.Event()
         """Set when everything planned has been sent."""
+        self.opened = asyncio.Event()
+        """Set when it is known whether a valid trigger is accepted."""
+        self.cause: Cause | None = None
+        """Why no valid trigger is accepted; nothing is sent any more."""
         self.baseline: Outcome | None = None
         """The first valid trigger that was accepted; None if none was."""
         self.fallback: Fallback | None = None
@@ -64,7 +70,7 @@ class Campaign:
         self.failure: Exception | None = None
         """The internal error that ended the campaign, if one did."""
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
-        self._dead: Unreachable | None = None
+        self._dead: Unreachable | NothingWorks | None = None
         self._gate = asyncio.Semaphore(_TOGETHER)
         self._families: dict[Probe, str] = {}
         self._lines: dict[Probe, str] = {}
@@ -109,6 +115,9 @@ class Campaign:
         ended: ExchangeError = ExchangeError("the campaign ended before it was sent")
         try:
             await self._find_baseline()
+            self.opened.set()
+            if self.cause is not None:
+                return
             if self.baseline is not None and self.baseline.call is None:
                 # Calls without an id cannot be watched, so no more of them are placed.
                 outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
@@ -129,6 +138,7 @@ class Campaign:
             self.burst.trouble = self.burst.trouble or ended
             raise
         finally:
+            self.opened.set()
             self.placed.set()
             for probe in planned:
                 if not self._outcomes[probe].done():
@@ -140,21 +150,20 @@ class Campaign:
 
     async def _find_baseline(self) -> None:
         """Find a valid trigger that is accepted: the documents' example, or one that is close to it."""
-        first = await self._settle(BASELINE)
-        if first.answer is not None and _placed(first.answer):
-            self.baseline = first
-            return
-        if first.answer is None or first.answer.status is None:
-            return  # another form would not bring an answer either
-        for fallback in FALLBACKS:
-            if self._dead:
-                return
-            self.fallback = fallback
-            outcome = await self._attempt(accepted(f"a valid trigger, {fallback.title}", base=fallback.base))
-            if outcome.answer is not None and _placed(outcome.answer):
-                self.baseline = outcome
-                return
-        self.fallback = None
+        example = await self._settle(BASELINE)
+        opening = await open_run(example, self._try, self.config, self.client.recorder.redactor.clean)
+        self.baseline, self.fallback, self.cause = opening.baseline, opening.fallback, opening.cause
+        if opening.cause is not None:
+            self._dead = NothingWorks(opening.cause.elsewhere)
+            self.client.transport.give_up(self._dead)
+            if example.answer is None or opening.cause.ours:
+                example.trouble = self._dead
+            else:
+                example.cause = opening.cause
+
+    async def _try(self, fallback: Fallback) -> Outcome:
+        self.fallback = fallback
+        return await self._attempt(accepted(f"a valid trigger, {fallback.title}", base=fallback.base))
 
     async def _settle(self, probe: Probe) -> Outcome:
         future = self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
@@ -304,7 +313,11 @@ class Campaign:
         """Record a delivery with the call whose address it came to."""
         if delivery.key in self._slow_addresses:
             self._slow_addresses.discard(delivery.key)
-            await self._trigger_meanwhile()
+            await asyncio.gather(self._trigger_meanwhile(), self._recorded(delivery))
+        else:
+            await self._recorded(delivery)
+
+    async def _recorded(self, delivery: Delivery) -> None:
         meant = [call for call in self.calls if call.delivery_key is not None and call.delivery_key == delivery.key]
         # Identical triggers share an address: the id in the delivery decides between their calls.
         for call in [c for c in meant if c.unique_id in delivery.text] or meant:

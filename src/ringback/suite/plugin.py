@@ -26,7 +26,7 @@ from ringback.deployment import ExchangeError
 from ringback.interrupts import answering
 from ringback.rundir import SINK, CleaningStream
 from ringback.suite.deviation import Inconclusive
-from ringback.suite.findings import INTERRUPTED, failed, finding_of, judged_early, only_sends
+from ringback.suite.findings import INTERRUPTED, failed, finding_of, judged_early, must_bear, only_sends
 from ringback.suite.plan import Plan, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
@@ -221,6 +221,8 @@ class SuitePlugin:
         if self.run is not None and self.run.session.interrupted and only_sends(pyfuncitem):
             raise Inconclusive(INTERRUPTED)
         try:
+            if self.run is not None and (cause := self.run.session.record.cause()) is not None:
+                must_bear(cause, pyfuncitem)
             return (yield)
         except ExchangeError as trouble:
             raise Inconclusive(str(trouble)) from None

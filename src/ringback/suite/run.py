@@ -93,9 +93,12 @@ def run_check(
     notes = [f"the deployment answered 429 {waits} times; Ringback waited each time and went on"] if waits else []
     budget = session.budget
     open_questions = list(caught.problems)
-    if trouble:
+    cause = session.campaign.cause
+    if cause is not None and cause.ours:
+        open_questions.append(cause.sentence)
+    if trouble and cause is None:
         open_questions.append(f"watching the calls ended early: {trouble}")
-    if budget.in_the_dark:
+    if budget.in_the_dark and cause is None:
         open_questions.append(budget.why_spent)
     return CheckOutcome(
         results=tuple(run.results()),

@@ -7,7 +7,7 @@ a defect may still be refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +25,17 @@ class Defect:
     """Readable: "Project is a number"."""
 
 
-def defects_of_trigger(body: bytes, *, project: str, token: str) -> frozenset[Defect]:
-    """All defects of a trigger for this project and access token."""
+def defects_of_trigger(body: bytes, *, project: str, tokens: Collection[str]) -> frozenset[Defect]:
+    """All defects of a trigger for this project.
+
+    `tokens` are all that have been in force: an earlier one is replaced when the trigger is sent.
+    """
     parsed, value = _parsed(body)
     if not parsed:
         return frozenset({Defect("REQ-14", "the body is not JSON")})
     if not isinstance(value, dict):
         return frozenset({Defect("REQ-14", f"the body is {_kind(value)}")})
-    return frozenset([*_required(value), *_inputs(value), *_optional(value), *_credentials(value, project, token)])
+    return frozenset([*_required(value), *_inputs(value), *_optional(value), *_credentials(value, project, tokens)])
 
 
 def defects_of_poll(body: bytes) -> frozenset[Defect]:
@@ -146,8 +149,8 @@ def _optional(body: dict[str, Any]) -> Iterator[Defect]:
                 yield Defect("REQ-13", f"EndUser's {member} is {_kind(value)}")
 
 
-def _credentials(body: dict[str, Any], project: str, token: str) -> Iterator[Defect]:
-    for name, right in (("AccessToken", token), ("Project", project)):
+def _credentials(body: dict[str, Any], project: str, tokens: Collection[str]) -> Iterator[Defect]:
+    for name, right in (("AccessToken", tokens), ("Project", (project,))):
         value = body.get(name)
-        if isinstance(value, str) and value and value != right:
+        if isinstance(value, str) and value and value not in right:
             yield Defect("REQ-15", f"{name} is not the right one")
