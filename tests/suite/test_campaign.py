@@ -86,7 +86,7 @@ def test_the_required_parameters_are_the_baseline_if_the_example_is_refused() ->
 def test_a_refusal_of_everything_for_a_reason_of_ours_is_one_open_question(status: int) -> None:
     with running(tiny := Tiny(lambda _: status), [NO_LOCALE, NO_TENANT], burst=True, pool=5) as session:
         for probe in (BASELINE, NO_LOCALE, NO_TENANT):
-            with pytest.raises(Inconclusive, match=f"every valid trigger with {status} .*: .*"):
+            with pytest.raises(Inconclusive, match=f"every valid trigger with {status}"):
                 judged(session, probe)
         cause = session.record.cause()
         assert cause is not None
@@ -131,7 +131,7 @@ def test_a_deployment_that_accepts_no_valid_trigger_fails_one_clause(status: int
 
 def test_refusals_of_several_kinds_are_one_failure_too() -> None:
     with running(Tiny(lambda asked: 400 if asked.header == "" else 422), [NO_LOCALE]) as session:
-        with pytest.raises(Deviation, match="refused every form of a valid trigger .statuses: 400, 422"):
+        with pytest.raises(Deviation, match="refused every form of a valid trigger"):
             judged(session, BASELINE)
         with pytest.raises(Inconclusive, match="see REQ-01"):
             judged(session, NO_LOCALE)

@@ -1,7 +1,7 @@
 """One HTTP/1.1 answer, read from the pieces in which it arrives. No socket here.
 
-httptools does the parsing because it is fast. What it refuses is read again by h11, which check uses: what check accepts,
-load accepts too. `docs/http.md` lists what servers do.
+httptools does the parsing because it is fast. What it refuses is read again by h11, which check uses, so that both accept
+the same answers. `docs/http.md` lists what servers do.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class AnswerReader:
             elif self._body is not None and not self._sized:
                 self._finish(int(self._parser.get_status_code()))
             if self.answer is None:
-                raise Unreadable("connection_lost")
+                raise Unreadable("protocol" if self._lenient is not None and not self._status else "connection_lost")
         self.reusable = False
 
     def _begin_leniently(self) -> None:
@@ -126,7 +126,7 @@ class AnswerReader:
                 elif not isinstance(event, h11.InformationalResponse):
                     return  # more has to come
         except h11.RemoteProtocolError:
-            raise Unreadable("protocol" if piece else "connection_lost") from None
+            raise Unreadable("connection_lost" if self._status and not piece else "protocol") from None
 
     def on_message_begin(self) -> None:
         """Called by the parser, as the other `on_` methods are."""
