@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.generated.bodies import ASPECTS, PLAIN, TriggerVariation, made_safe, variations
 from ringback.suite.generated.defects import defects_of_poll, defects_of_trigger
 from ringback.suite.generated.requests import CALLS, generated_polls, invalid_triggers, valid_triggers
+from ringback.suite.generated.runs import falsify
 from ringback.suite.probes.drafts import DraftMaker
 from ringback.suite.session import Session
 
@@ -31,7 +34,7 @@ VALID = DraftMaker(CONFIG, 1).example("answered")
 
 
 def clauses(raw: bytes) -> set[str]:
-    return {defect.clause for defect in defects_of_trigger(raw, project=PROJECT, token=TOKEN)}
+    return {defect.clause for defect in defects_of_trigger(raw, project=PROJECT, tokens=(TOKEN,))}
 
 
 # -- defects ----------------------------------------------------------------------------------------------------------
@@ -78,7 +81,13 @@ def inputs_without(name: str) -> bytes:
         (with_(AccessToken=""), {"REQ-12"}),
         (with_input("_Destination", Value=""), {"REQ-12"}),
         (with_input("_Destination", Value=None), {"REQ-12"}),
-        (with_input("_DisplayNumber", Value=""), set()),
+        (with_input("_DisplayNumber", Value=""), {"REQ-12"}),
+        (with_input("_DisplayNumber", Value=...), {"REQ-12"}),
+        (with_input("_Destination", Value=...), {"REQ-12"}),
+        (b"\xef\xbb\xbf" + with_(), set()),
+        (with_() + b" and so on", set()),
+        (with_(Tenant="") + b"{}", {"REQ-12"}),
+        (with_().replace(b"Ada", b"\xff\xc3"), set()),
         (with_input("topic", Value=""), set()),
         (with_input("topic", Value=None), {"REQ-13"}),
         (with_input("topic", Value=...), {"REQ-13"}),
@@ -327,6 +336,24 @@ def test_the_same_seed_sends_the_same_requests_and_another_sends_others() -> Non
             sent.append([words.sub(b"", asked.raw) for asked in tiny.triggers[before:]])
     assert sent[0] == sent[1]
     assert sent[0] != sent[2]
+
+
+def test_an_imported_module_does_not_change_what_a_seed_generates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hypothesis draws constants from the source of imported modules, and keeps them for the whole process."""
+    constants = [f"constant {at}" for at in range(200)]
+    (tmp_path / "users_own_module.py").write_text(f"{constants=}\n")
+
+    def draw() -> list[str]:
+        drawn: list[str] = []
+        falsify(st.text(), lambda value, _stage: drawn.append(value), seed=1, examples=200, shrinking=0)
+        return drawn
+
+    before = draw()
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("users_own_module")
+    assert draw() == before
 
 
 def test_nothing_is_printed_and_no_file_is_left(

@@ -65,8 +65,15 @@ class LoadProcess:
         self.directory = directory
         self._said: deque[str] = deque(maxlen=200)
 
-    def follow(self, on_progress: Callable[[Mapping[str, Any]], None] | None) -> Ended:
-        """Start the child and stay with it to its end; it is gone when this returns or raises."""
+    def follow(
+        self,
+        on_progress: Callable[[Mapping[str, Any]], None] | None,
+        on_reading: Callable[[Mapping[str, Any]], None],
+    ) -> Ended:
+        """Start the child and stay with it to its end; it is gone when this returns or raises.
+
+        `on_reading` is called with the readings (`live.reading`) of a task that is `live`.
+        """
         # Signals wait until the child, which inherits the mask, is ready to react to them.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
@@ -87,7 +94,7 @@ class LoadProcess:
                 reader.start()
             self._instruct(child)
             with answering(lines.put):
-                ended = self._listen(child, lines, on_progress)
+                ended = self._listen(child, lines, on_progress, on_reading)
         finally:
             if child.poll() is None:
                 child.kill()
@@ -112,6 +119,7 @@ class LoadProcess:
         child: subprocess.Popen[bytes],
         lines: queue.SimpleQueue[bytes | int | None],
         on_progress: Callable[[Mapping[str, Any]], None] | None,
+        on_reading: Callable[[Mapping[str, Any]], None],
     ) -> Ended:
         """Take in the child's lines, and signals that ask for an end (their count), each as it comes."""
         deadline = clock.monotonic() + self._longest()
@@ -142,6 +150,8 @@ class LoadProcess:
                 ended.failure = message.get("failed")
                 ended.last_section = message.get("section", ended.last_section)
                 ended.unwritten = message.get("unwritten")
+            elif message["event"] == "reading":
+                on_reading(message["reading"])
             elif message["event"] == "progress":
                 ended.last_section = message["section"]
                 if on_progress is not None:

@@ -282,8 +282,8 @@ class Campaign:
     async def send(self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True) -> Trigger:
         """Send a draft, once."""
         return await self.client.trigger(
-            draft.bytes, headers=draft.headers, method=draft.method, purpose=f"trigger: {purpose}", line=draft.line,
-            expect_call=expect_call, paced=paced,
+            draft.bytes, headers=draft.headers, method=draft.method, query=draft.query,
+            purpose=f"trigger: {purpose}", line=draft.line, expect_call=expect_call, paced=paced,
         )  # fmt: skip
 
     async def place(self, draft: Draft, purpose: str, *, group: str = "", expect_call: bool = True) -> Trigger:

@@ -109,7 +109,16 @@ def _unknown(growth: float | None, limits: Iterable[LimitResult]) -> str | None:
     """Why a step without failures is nevertheless undecided; None if it held."""
     if growth is None:
         return "too little was measured to know whether the deployment fell behind; let steps last longer"
-    unmeasured = [each.metric for each in limits if each.verdict is Verdict.INCONCLUSIVE and each.value is None]
+    given = list(limits)
+    if unclear := [
+        each
+        for each in given
+        if each.verdict is Verdict.INCONCLUSIVE
+        and each.value is not None
+        and each.metric.startswith(("trigger.", "poll."))
+    ]:
+        return f"{unclear[0].metric}: {unclear[0].why}"
+    unmeasured = [each.metric for each in given if each.verdict is Verdict.INCONCLUSIVE and each.value is None]
     unmeasured = [metric for metric in unmeasured if not metric.endswith(".error_rate")]  # no requests, no errors
     return f"{unmeasured[0]} was not measured; let steps last longer" if unmeasured else None
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import hypothesis
 from _pytest.outcomes import Skipped
@@ -20,11 +21,14 @@ from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir, storage_directory
 from hypothesis.control import current_build_context
 from hypothesis.errors import Flaky
+from hypothesis.internal.cache import LRUCache
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from ringback.deployment import ExchangeError
 from ringback.suite.deviation import Deviation
 
-__all__ = ["Stage", "falsify", "quiet", "temporary_storage"]
+__all__ = ["Stage", "falsify", "isolated", "quiet"]
 
 
 class Stage(Enum):
@@ -88,7 +92,7 @@ def falsify(
         search.attempt(value)
 
     test = hypothesis.seed(seed)(quiet(max_examples=examples)(hypothesis.given(value=values)(attempt)))
-    with temporary_storage(), contextlib.suppress(Deviation, Flaky, _Stopped):
+    with isolated(), contextlib.suppress(Deviation, Flaky, _Stopped):
         test()
     if (found := search.last or search.first) is not None:
         raise found
@@ -105,10 +109,18 @@ def quiet(**bounds: Any) -> hypothesis.settings:
 
 
 @contextlib.contextmanager
-def temporary_storage() -> Iterator[None]:
-    """Within the block, Hypothesis stores its cache in a temporary folder instead of the working folder."""
+def isolated() -> Iterator[None]:
+    """Within the block, Hypothesis draws what the seed alone decides, and stores its cache in a temporary folder.
+
+    Otherwise it also draws constants that it reads from the source of imported modules outside site-packages. An
+    editable checkout, an installed wheel and a run beside a user's own modules would then draw different values.
+    """
     before = storage_directory(intent_to_write=False).home_directory
-    with tempfile.TemporaryDirectory(prefix="ringback-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="ringback-") as folder,
+        mock.patch.object(providers, "_get_local_constants", Constants),
+        mock.patch.object(providers, "CONSTANTS_CACHE", LRUCache(1024)),
+    ):
         set_hypothesis_home_dir(Path(folder))
         try:
             yield

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from ringback.suite.generated.runs import quiet, temporary_storage
+from ringback.suite.generated.runs import isolated, quiet
 from ringback.suite.stateful.steps import BATCH, Conversation
 from ringback.suite.stateful.talk import DeviationFound, Talk
 
@@ -34,7 +34,7 @@ def run_conversations(talk: Talk, seed: int) -> None:
     machine = hypothesis.seed(seed)(_machine(talk))
     settings = quiet(max_examples=_EXAMPLES, stateful_step_count=_STEPS)
     # `talk` has the result and repeats it; Flaky means that a script did not fail again.
-    with temporary_storage(), contextlib.suppress(DeviationFound, Flaky):
+    with isolated(), contextlib.suppress(DeviationFound, Flaky):
         run_state_machine_as_test(machine, settings=settings)
 
 
