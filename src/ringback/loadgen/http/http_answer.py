@@ -1,7 +1,7 @@
 """One HTTP/1.1 answer, read from the pieces in which it arrives. No socket here.
 
-httptools does the parsing because it is fast. What it refuses is read again by h11, which check uses, so that both accept
-the same answers. `docs/http.md` lists what servers do.
+httptools does the parsing because it is fast. What it refuses is read again by h11, which check uses, so that both
+accept the same answers. `docs/http.md` lists what servers do.
 """
 
 from __future__ import annotations
@@ -101,12 +101,15 @@ class AnswerReader:
         self.reusable = False
 
     def _begin_leniently(self) -> None:
+        received = b"".join(self._pieces)
+        if not received.startswith(b"HTTP/"):
+            raise Unreadable("protocol")
         self._lenient = reader = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADERS)
         # It reads the answer to a request, and has to know of one.
         reader.send(h11.Request(method="POST", target="/", headers=[("Host", "h"), ("Content-Length", "0")]))
         reader.send(h11.EndOfMessage())
         self.on_message_begin()
-        self._read_leniently(reader, b"".join(self._pieces))
+        self._read_leniently(reader, received)
 
     def _read_leniently(self, reader: h11.Connection, piece: bytes) -> None:
         try:

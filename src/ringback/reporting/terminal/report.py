@@ -197,7 +197,7 @@ def _print_last_line(console: Console, report: RunReport, directory: Path) -> No
 def _why(console: Console, report: RunReport) -> str:
     """What the exit code means; when quiet, the first reason of a run without a verdict."""
     code = report.conclusion.exit_code
-    undecided = (_reason(result) for result in with_verdict(report, Verdict.INCONCLUSIVE))
+    undecided = (_reason(result, ()) for result in with_verdict(report, Verdict.INCONCLUSIVE))
     reasons = list(dict.fromkeys([*own_reasons(report), *undecided])) or list(report.conclusion.reasons)
     if code != ExitCode.INCONCLUSIVE or not reasons or not _terse(console):
         return _EXITS.get(code, "not a verdict")
