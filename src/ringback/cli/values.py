@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ringback.config.durations import parse_duration
@@ -10,7 +12,9 @@ from ringback.config.errors import ConfigError
 if TYPE_CHECKING:
     from ringback.loadgen.run import MasterAddress
 
-__all__ = ["duration", "master_address", "rate"]
+__all__ = ["check_closed", "duration", "limits", "master_address", "rate"]
+
+_LIMIT = re.compile(r"\s*([a-z0-9_.]+)\s*([<>=].*)")
 
 
 def rate(text: str) -> float:
@@ -22,6 +26,29 @@ def rate(text: str) -> float:
     if not 0 < number <= 1_000_000:
         raise ConfigError("--rate", None, f"must be above 0, at most 1,000,000, not {text}", "write a number, or max")
     return number
+
+
+def check_closed(rate: str | None, users: int | None, think: str | None) -> None:
+    """Whether the options of the closed model fit each other."""
+    if users is not None and rate is not None:
+        raise ConfigError("--users", None, "users wait for answers, so there is no rate", "omit --rate or --users")
+    if think is not None and users is None:
+        raise ConfigError("--think", None, "needs --users", "add --users N")
+
+
+def limits(texts: Iterable[str]) -> dict[str, str]:
+    """Limits as flags of the configuration: `limits.METRIC` -> operator and bound."""
+    found = {}
+    for text in texts:
+        match = _LIMIT.fullmatch(text)
+        if match is None:
+            raise ConfigError(
+                "--limit", None, f"{text} is not a limit", "write one such as 'trigger.latency_ms.p99 < 300'"
+            )
+        if f"limits.{match[1]}" in found:
+            raise ConfigError("--limit", None, f"{match[1]} has two limits", "give each metric one limit")
+        found[f"limits.{match[1]}"] = match[2]
+    return found
 
 
 def master_address(role: str | None, address: str) -> MasterAddress | None:

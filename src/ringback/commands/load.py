@@ -32,6 +32,8 @@ class LoadOptions:
     closed: bool = False
     """Closed model: back-to-back requesters (`--rate max`)."""
     connections: int = 16
+    think: float = 0.0
+    """Closed model: seconds between an answer and a user's next request."""
     duration: float | None = None
     workers: int = 1
     master: MasterAddress | None = None
@@ -41,17 +43,20 @@ class LoadOptions:
         """The plan made of these options and the configuration. Raises `ConfigError`."""
         return plan_for(
             config, scenario=self.scenario, rate=self.rate, closed=self.closed, connections=self.connections,
-            duration=self.duration, seed=seed, workers=self.workers,
+            duration=self.duration, seed=seed, workers=self.workers, think=self.think,
         )  # fmt: skip
 
 
-def load(console: Console, options: Options, asked: LoadOptions) -> int:
-    """Run the command; returns the exit code, raises `ConfigError`."""
+def load(console: Console, options: Options, asked: LoadOptions, *, plan_only: bool = False) -> int:
+    """Run the command, or with `plan_only` only print the plan; returns the exit code, raises `ConfigError`."""
     started = clock.start()
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         plan = asked.plan(target.config, seed)
-        check_before(target.config, plan.scenario, embedded=target.embedded)
+        budget = check_before(target.config, plan.scenario, embedded=target.embedded)
+        if plan_only:
+            _print_plan(console, target, plan, budget, asked.master)
+            return ExitCode.OK
         directory = new_directory("load", options.out, force=options.force)
         with held():
             promise("load", target, directory, started, seed, Level.SHOULD)

@@ -87,8 +87,9 @@ class DistributedRunner(Master):
             raise self._missing("not all of them got ready")
         if refusals := [reason for part in self.parts() for reason in part["reasons"]]:
             raise RunnerError(refusals[0])
-        self._runner.start(self.size, spawn_rate=self.size)
-        if not self.wait(lambda: all(part["users"] for part in self.parts()), self._patience):
+        users = plan.connections if plan.rate is None else self.size
+        self._runner.start(users, spawn_rate=users)
+        if not self.wait(lambda: sum(part["users"] for part in self.parts()) >= users, self._patience):
             raise self._missing("not all of them got ready")
 
     def _answering(self, least: int) -> list[str]:

@@ -79,7 +79,9 @@ class WorkerRun:
     def _play(self, order: Mapping[str, Any]) -> None:
         begun, duration = float(order["at"]), float(order["duration"])
         if order["profile"] is None:
-            self.run.streams.play(lambda: Stream(begun, None, duration))
+            think = self.run.plan.think
+            phase = self.run.streams.next_phase
+            self.run.streams.play(lambda: Stream(begun + think * phase(), None, duration, think))
             return
         plan, profile = self.run.plan, Profile.from_plain(order["profile"])
         offsets = arrivals(profile, plan.process, plan.seed, self.run.member)
