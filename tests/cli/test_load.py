@@ -41,6 +41,13 @@ TYPOS = {
     "two limits on one metric": (("--limit", "trigger.count < 3", "--limit", "trigger.count > 1"), "trigger.count"),
     "no time to climb": (("--ramp", "soon"), "--ramp"),
     "no baseline": (("--baseline", "nowhere"), "--baseline"),
+    "a master on another machine's address": (("--role", "master", "--master", "192.0.2.7"), "can't listen"),
+    "a master that nobody can look up": (("--role", "worker", "--master", "no-such-host.invalid"), "can't look up"),
+    "a worker whose master is missing": (
+        ("--role", "worker", "--master", "127.0.0.1:1", "--wait", "300ms"),
+        "no master answered",
+    ),
+    "waiting for nobody": (("--wait", "5s"), "--role"),
     "no such scenario": (("--scenario", "storm"), "--scenario"),
     "a rate for steps": (("--rate", "5"), "steps have rates"),
     "results for nobody": (("--scenario", "delivery"), "result_destination"),

@@ -130,6 +130,9 @@ def load(
         typer.Option("--role", help="Load from several machines: one master waits for --workers workers."),
     ] = None,
     master: Annotated[str, typer.Option("--master", metavar="HOST[:PORT]", help="Address of the master.")] = "",
+    wait: Annotated[
+        str | None, typer.Option("--wait", metavar="T", help="How long master and workers wait for each other (60s).")
+    ] = None,
     prometheus: Prometheus = None,
     otlp: Otlp = None,
     seed: Seed = None,
@@ -156,7 +159,7 @@ def load(
     }
     options = Options(config, base_url, out, seed, flags, force=force)
     screen = console(quiet=quiet, no_color=no_color)
-    address = master_address(role, master)
+    address = master_address(role, master, wait)
     if role == "worker" and address is not None:
         raise typer.Exit(unwound(work, screen, options, address))
     check_closed(rate, users, think)

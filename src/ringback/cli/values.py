@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ringback.config.durations import parse_duration
@@ -51,13 +52,15 @@ def limits(texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def master_address(role: str | None, address: str) -> MasterAddress | None:
-    """The address of the master; None if the run uses this machine only."""
+def master_address(role: str | None, address: str, wait: str | None = None) -> MasterAddress | None:
+    """The address of the master, and how long to wait there; None if the run uses this machine only."""
     from ringback.loadgen.run import MASTER_PORT, MasterAddress
 
     if role is None:
         if address:
             raise ConfigError("--master", None, "needs --role", "add --role master or --role worker")
+        if wait is not None:
+            raise ConfigError("--wait", None, "needs --role", "add --role master or --role worker")
         return None
     host, colon, port = address.rpartition(":")
     if not colon or address.endswith("]") or (":" in host.strip("[]") and not host.endswith("]")):
@@ -67,7 +70,8 @@ def master_address(role: str | None, address: str) -> MasterAddress | None:
     if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
         raise ConfigError("--master", None, f"{port} is not a port", "write a number from 1 to 65535")
     number = int(port) if port else MASTER_PORT
-    return MasterAddress(host.strip("[]") or "*", number)
+    found = MasterAddress(host.strip("[]") or "*", number)
+    return found if wait is None else replace(found, patience=duration(wait))
 
 
 def duration(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.deployment.access import protect
 from ringback.interrupts import held
-from ringback.loadgen.run import MasterAddress, check_before, join_master, run_load
+from ringback.loadgen.run import MasterAddress, check_before, check_master, join_master, run_load
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.reporting import LoadProgress, print_plan
 from ringback.target import Target, resolve
@@ -54,6 +55,8 @@ def load(console: Console, options: Options, asked: LoadOptions, *, plan_only: b
     with resolve(settle_sources(options)) as target:
         plan = asked.plan(target.config, seed)
         budget = check_before(target.config, plan.scenario, embedded=target.embedded)
+        if asked.master is not None:
+            check_master(asked.master, listens=True)
         if plan_only:
             _print_plan(console, target, plan, budget, asked.master)
             return ExitCode.OK
@@ -74,11 +77,19 @@ def work(console: Console, options: Options, master: MasterAddress) -> int:
         )  # fmt: skip
     config = sources.build()
     protect(config)
+    check_master(master, listens=False)
     name = socket.gethostname()
-    console.print(f"{name}: waiting for the master at {master.host}:{master.port}", soft_wrap=True, highlight=False)
+    console.print(
+        f"{name}: waiting for the master at {master}, at most {master.patience:g} s", soft_wrap=True, highlight=False
+    )
     ended = join_master(config, master, name, Path.cwd())
     if ended.interrupted:
         return ExitCode.INTERRUPTED
+    if ended.no_master:
+        raise ConfigError(
+            "--master", None, f"no master answered at {master} within {master.patience:g} s",
+            "start the master, or correct the address",
+        )  # fmt: skip
     if ended.failure is not None:
         console.print(f"ended: {ended.failure}", soft_wrap=True, highlight=False, markup=False)
         return ExitCode.INCONCLUSIVE
@@ -117,7 +128,9 @@ def _print_plan(
     bound = "" if budget is None else f", at most {budget} (load.budget_calls)"
     rows = [("deployment", target.where), ("load", f"{plan.scenario}: {plan.text}"), ("calls", f"{calls}{bound}")]
     if master is not None:
-        rows.append(("workers", f"waiting for {plan.workers} on {master.host or '*'}:{master.port}"))
+        rows.append(("workers", f"waiting for {plan.workers} at {master}, at most {master.patience:g} s (--wait)"))
     elif plan.workers > 1:
-        rows.append(("workers", f"{plan.workers} on this machine"))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        more = f", which has {cores} cores: more workers than cores do not help" if plan.workers > cores else ""
+        rows.append(("workers", f"{plan.workers} on this machine{more}"))
     print_plan(console, rows)
