@@ -14,7 +14,7 @@ from ringback.loadgen.judging.capacity import Capacity
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.saturation import open_question
 from ringback.loadgen.metrics.section import keys_for, load_section, window_lines
-from ringback.loadgen.metrics.windows import TRIGGER, Part, Windows
+from ringback.loadgen.metrics.windows import POLL, TRIGGER, Part, Windows
 from ringback.loadgen.schedule.plan import LoadPlan
 
 __all__ = ["LoadSnapshot", "StepSnapshot"]
@@ -111,6 +111,13 @@ class LoadSnapshot:
             questions.append(
                 f"the deployment's rate limit (429) stopped {held_back} of {scheduled} arrivals; "
                 "lower the rate, or have the limit lifted for the test"
+            )
+        poll = self.windows.whole.kinds[POLL]
+        if refused := trigger.own_faults["proxy"] + poll.own_faults["proxy"]:
+            proxy = self.config.deployment.proxy
+            where = "" if proxy is None else f" {proxy.where}"
+            questions.append(
+                f"the proxy{where} refused {refused} requests, or answered them in place of the deployment"
             )
         stale = trigger.own_faults["stale"]
         if scheduled and stale / scheduled > _DOMINANT:
