@@ -103,8 +103,9 @@ def judge(marks: Iterable[Mark], part: LoadWindow, whole: LoadWindow, limited: L
     `part` is those windows merged, `limited` those of them in which the generator was the limit, `whole` all windows of
     the run merged. It was the limit of the run if more than 1 % of all arrivals or requests were dropped or starved, if
     it was so in more than half of the windows with anything to send, or if a latency that describes the run as a whole
-    (p50, p90, p95) is off by more than 10 % and 5 ms: it is another without those windows. A single hiccup in a short run is forgiven: fewer than three late requests, one late window in which less
-    than 1 % of all requests were late, and the processor's share of less than two seconds.
+    (p50, p90, p95) is off by more than 10 % and 5 ms: it is another without those windows. A single hiccup in a short
+    run is forgiven: fewer than three late requests, one late window in which less than 1 % of all requests were late,
+    and the processor's share of less than two seconds.
     """
     busy = [mark for mark in marks if mark.busy]
     often = Counter(cause for mark in busy for cause in mark.causes)
@@ -166,7 +167,8 @@ def open_question(judgement: Judgement, workers: int = 1) -> str | None:
         return (
             f"{worst.metric} may be off by {abs(worst.all_ms - worst.sound_ms):.3g} ms: it is {worst.all_ms:.4g} ms, "
             f"and {worst.sound_ms:.4g} ms without the {judgement.limited_windows} of {judgement.windows} windows in "
-            "which the load generator was the limit; repeat the run on a machine with less other work, or let it last longer"
+            "which the load generator was the limit; repeat the run on a machine with less other work, or let it last "
+            "longer"
         )
     fixes = []
     if judgement.kinds & _MORE_WORKERS:
