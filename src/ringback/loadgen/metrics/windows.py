@@ -144,6 +144,13 @@ class Windows:
                 if lag > lags.longest:
                     lags.longest = lag
 
+    def take_lag(self, kind: int, due: float, seconds: float) -> None:
+        """An answer to a request that was due at `due` waited for so many seconds before it was read."""
+        low, high, _, lags = self._near[kind]
+        if not low <= due < high:
+            _, _, _, lags = self._turn(kind, due)
+        lags.record(seconds)
+
     def tick(
         self,
         at: float,
