@@ -31,11 +31,14 @@ TEMPLATE = """\
 base_url = "https://ivr.example.com:22222"
 project = "Collections"
 tenant = "Default"
-access_token_env = "RINGBACK_ACCESS_TOKEN"     # the variable that holds the token; or access_token_file
+access_token_env = "RINGBACK_ACCESS_TOKEN"     # the variable with the token; or access_token_file, or _command
 scenario_path = "/ivr/collections"
 orchestrator_url = "https://orchestrator.example.com"
 display_number = "200"                          # the caller id
 locale = "en-US"
+# access_token_command = "vault read -field=token secret/ivr" # instead: run again before access_token_lifetime = "50m"
+# headers = { "X-Api-Key" = "env:GATEWAY_KEY" } # sent with each request: env:NAME, file:PATH or the text itself
+# proxy = "http://proxy.example.com:3128"       # default: HTTPS_PROXY and NO_PROXY, as for curl; "" for none
 # ca_bundle = "corp-ca.pem"                     # client_cert and client_key likewise; verify = false only in a lab
 
 [lines]                                         # the only numbers that Ringback dials, by the state they produce
