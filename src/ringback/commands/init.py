@@ -44,7 +44,7 @@ locale = "en-US"
 [lines]                                         # the only numbers that Ringback dials, by the state they produce
 answered = "5550000001"                         # leave out the states that you have no line for
 busy = "5550000002"
-# error = "5550000003"
+# error = { number = "5550000003", at_once = 1, ring = "20s" } # takes one call at a time, as a handset does
 # invalid_number = "5550000004"
 # no_answer = "5550000005"
 # rejected = "5550000006"
@@ -53,6 +53,7 @@ busy = "5550000002"
 [budget]
 calls = 60                                      # accepted calls that a check may place
 triggers_per_second = 20
+# calls_at_once = 10                            # calls in progress, over all lines
 # cost_per_call = 0.02
 
 [timing]
