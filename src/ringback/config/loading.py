@@ -41,7 +41,8 @@ _TOKEN_KEYS = ("access_token_env", "access_token_file", "access_token_command")
 _UNSHOWN = frozenset({"deployment.access_token", *(f"deployment.{key}" for key in _TOKEN_KEYS)})
 """Keys whose values are not shown: the token itself may have been written there."""
 _PATH_KEYS = frozenset({"access_token_file", "ca_bundle", "client_cert", "client_key", "tls_cert", "tls_key"}) | {
-    "baseline"
+    "baseline",
+    "variables_file",
 }
 _TOKEN_KEY = "deployment.access_token"  # noqa: S105 - a key's name
 _WAIVERS = '[{clause = "...", reason = "...", expires = 2027-01-31}]'

@@ -279,6 +279,9 @@ class Load(_Section):
     poll_interval: Seconds = 1.0
     population: Annotated[Count, Field(ge=1, le=100_000)] = 500
     """Calls that the polling scenario keeps polling."""
+    variables_file: ExistingFile | None = None
+    """CSV or NDJSON: each call gets the next row as its project variables."""
+    variables_order: Literal["in order", "random", "once"] = "in order"
     shape: Literal["constant", "ramp", "steps", "spike", "soak"] = "constant"
     arrivals: Literal["uniform", "poisson"] = "uniform"
     ramp_up: Seconds | None = None

@@ -25,6 +25,8 @@ from ringback.deployment.port import look_at
 from ringback.deployment.tls import client_ssl_context
 from ringback.loadgen.accounting.ledger import Ledger
 from ringback.loadgen.accounting.reconcile import Account
+from ringback.loadgen.data.personal import PersonalValues
+from ringback.loadgen.data.rows import read_rows
 from ringback.loadgen.generator.call_placer import CallPlacer
 from ringback.loadgen.generator.call_poller import CallPoller
 from ringback.loadgen.generator.locust_statistics import LocustStatistics
@@ -95,8 +97,10 @@ class LoadRun:
             first=config.timing.settle if scenario.asks_late else None,
             on_final=lambda _, seconds: None if scenario.asks_late else self._time_to_final.record(seconds),
         )  # fmt: skip
+        rows = None if config.load.variables_file is None else read_rows(config.load.variables_file)
+        self._personal = PersonalValues(rows)
         self.placer = CallPlacer(
-            config, plan, self._client, self._ledger, self._poller, self._deliveries, budget, member
+            config, plan, self._client, self._ledger, self._poller, self._deliveries, budget, member, rows
         )
         self._tick: gevent.Greenlet | None = None
         self._renewal: gevent.Greenlet | None = None
@@ -213,10 +217,13 @@ class LoadRun:
             # A worker's access tokens are its own: its master could not recognise them.
             "reasons": SINK.values(placer.reasons),
             "account": self._ledger.account().to_dict(),
-            "unfinished_ids": SINK.values(self._ledger.unfinished_ids(_UNFINISHED_IDS)),
+            "unfinished_ids": SINK.values(
+                [self._personal.clean(each) for each in self._ledger.unfinished_ids(_UNFINISHED_IDS)]
+            ),
             "time_to_final": self._time_to_final.to_plain(),
             "connections": self._pool.counts(),
             "dns": self._pool.lookup,
+            "examples": self._client.examples.found,
             "receiver": self._receiver(),
             "open_files": open_files(),
             "open_files_limit": self._files_allowed,

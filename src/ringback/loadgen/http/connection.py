@@ -50,11 +50,13 @@ class Failed:
     `generator` (this machine has no more files or ports) or `proxy` (there was no way through the proxy).
     """
 
-    __slots__ = ("kind", "sent")
+    __slots__ = ("came", "kind", "sent")
 
-    def __init__(self, kind: str, *, sent: bool) -> None:
+    def __init__(self, kind: str, *, sent: bool, came: bytes = b"") -> None:
         self.kind = kind
         self.sent = sent
+        self.came = came
+        """What could not be read as an answer (its last piece)."""
 
 
 Outcome = HttpAnswer | Failed
@@ -341,7 +343,7 @@ class Connection:
         try:
             reader.feed(piece)
         except Unreadable as error:
-            self._lost(request, reader, error.kind)
+            self._lost(request, reader, error.kind, piece)
             return
         if reader.answer is None:
             return
@@ -354,16 +356,16 @@ class Connection:
             self.close()
         self._owner.ended(request, reader.answer)
 
-    def _lost(self, request: PendingRequest, reader: AnswerReader, kind: str) -> None:
+    def _lost(self, request: PendingRequest, reader: AnswerReader, kind: str, piece: bytes) -> None:
         """The connection ended. If a reused one ends at once and without an answer, it had most likely ended before."""
         at_once = clock.monotonic() - request.begun < _CROSSING
         if kind == "connection_lost" and self._used and at_once and not reader.received:
             self._owner.crossed(request.begun - self.idle_since)
             kind = "stale"
-        self._fail(kind, sent=True)
+        self._fail(kind, sent=True, came=piece)
 
-    def _fail(self, kind: str, *, sent: bool) -> None:
+    def _fail(self, kind: str, *, sent: bool, came: bytes = b"") -> None:
         request, self._request = self._request, None
         self.close()
         if request is not None:
-            self._owner.ended(request, Failed(kind, sent=sent))
+            self._owner.ended(request, Failed(kind, sent=sent, came=came))

@@ -18,9 +18,10 @@ from ringback.deployment.guard import StrangerRefused
 from ringback.deployment.pace import FIRST_PAUSE, retry_after
 from ringback.deployment.tunnel import PROXY_STATUSES
 from ringback.loadgen.http.connection import Failed, Outcome, PendingRequest
+from ringback.loadgen.http.examples import Examples
 from ringback.loadgen.http.http_answer import HttpAnswer
 from ringback.loadgen.http.pool import ConnectionPool
-from ringback.loadgen.http.wire import RequestWriter, read_poll, read_trigger
+from ringback.loadgen.http.wire import RequestWriter, Variables, read_poll, read_trigger
 
 __all__ = ["HeldBack", "Listener", "LoadClient", "NoCallsLeft", "Polled", "RequestNotSent", "Triggered"]
 
@@ -103,13 +104,27 @@ class LoadClient:
         self._pool = pool
         self._listener = listener
         self._pause_until = {"trigger": 0.0, "poll": 0.0}
+        self._next_pause = {"trigger": FIRST_PAUSE, "poll": FIRST_PAUSE}
+        """Seconds to wait after the next 429 that does not say how long."""
         self._unconnected = 0
+        self.examples = Examples(config)
         deployment = config.deployment
         self._forwarded = deployment.proxy is not None and deployment.base_url.startswith("http:")
         self._any_type = any(waiver.clause == "TRN-04" for waiver in config.waivers)
 
-    def trigger(self, line: int, due: float, then: Callable[[Triggered], None], *, delivered: bool = False) -> bytes:
+    def trigger(
+        self,
+        line: int,
+        due: float,
+        then: Callable[[Triggered], None],
+        *,
+        delivered: bool = False,
+        next_variables: Callable[[], Variables] | None = None,
+    ) -> bytes:
         """Trigger a call on the `line`-th line, due at `due`. The request is never repeated.
+
+        `next_variables` is called for its project variables, once it is certain that the call may be placed; what it
+        raises is raised here.
 
         Returns the word that identifies it. `then` is called when it has ended. Raises `RequestNotSent`.
         """
@@ -117,7 +132,12 @@ class LoadClient:
             raise HeldBack(pause)
         if not self.budget.reserve():
             raise NoCallsLeft(self.budget.why_spent)
-        content, word = self._writer.trigger(line, delivered=delivered)
+        try:
+            variables = None if next_variables is None else next_variables()
+            content, word = self._writer.trigger(line, delivered=delivered, variables=variables)
+        except Exception:
+            self.budget.settle(Fate.FREE, valid=True, sent=False)
+            raise
         self.on_their_way += 1
         self._pool.begin(PendingRequest(content, self._on_trigger, due, (line, word, then)))
         return word
@@ -156,7 +176,11 @@ class LoadClient:
             if kind == "content_type" and self._any_type:
                 kind = None
             if kind == "rate_limited":
-                self._pause("trigger", outcome)
+                self._pause("trigger", outcome, request.begun)
+            elif kind is None:
+                self._next_pause["trigger"] = FIRST_PAUSE
+        if kind is not None:
+            self.examples.take("trigger", kind, outcome)
         if self.symptoms is not None:
             self._note(kind, unique_id, outcome)
         if kind != WITHDRAWN:
@@ -198,9 +222,13 @@ class LoadClient:
             if kind is not None and kind.startswith("http_4") and len(asked) > PROMISED_BATCH:
                 kind = "batch_refused"
             if kind == "rate_limited":
-                self._pause("poll", outcome)
+                self._pause("poll", outcome, request.begun)
+            elif kind is None:
+                self._next_pause["poll"] = FIRST_PAUSE
             if of_proxy:
                 kind = "proxy"
+        if kind is not None:
+            self.examples.take("poll", kind, outcome)
         if kind != WITHDRAWN:
             self._listener.take("poll", request.due, request.begun, now, received, kind)
         then(Polled(asked, results, kind, request.begun))
@@ -220,10 +248,15 @@ class LoadClient:
         self._unconnected += 1
         self.unreachable = self._unconnected >= UNREACHABLE_AFTER
 
-    def _pause(self, name: str, answer: HttpAnswer) -> None:
+    def _pause(self, name: str, answer: HttpAnswer, begun: float) -> None:
+        """Wait as a 429 asks; if it does not say how long, a second, doubling. `begun` is when its request was sent."""
         asked = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
-        pause = FIRST_PAUSE if asked is None else min(max(asked, 0.05), _LONGEST_PAUSE)
-        self._pause_until[name] = max(self._pause_until[name], clock.monotonic() + pause)
+        if asked is None and begun < self._pause_until[name]:
+            return  # sent before the pause: the pause answers it
+        pause = self._next_pause[name] if asked is None else max(asked, 0.05)
+        if asked is None:
+            self._next_pause[name] = min(2 * pause, _LONGEST_PAUSE)
+        self._pause_until[name] = max(self._pause_until[name], clock.monotonic() + min(pause, _LONGEST_PAUSE))
 
     def _failed(self, failed: Failed) -> None:
         if failed.sent:

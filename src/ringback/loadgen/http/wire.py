@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,9 +24,13 @@ POLL_PATH = "/v2/callresult"
 _WORDS = [bytes(letters) for letters in product(LETTERS.encode(), repeat=4)]
 """The numbers below 65,536 in letters: the dial guard would have to check digits as a telephone number."""
 _PAIRS = [bytes(letters) for letters in product(LETTERS.encode(), repeat=2)]
+_REMEMBERED = 4096
+"""Requests with variables that the guard has approved and that are kept for the next call with the same ones."""
 _WORD = 16
 """Letters of a word: half of them the run's, half of them the trigger's number."""
 
+Variables = tuple[tuple[str, str], ...]
+"""Project variables: pairs of name and value."""
 Headers = tuple[tuple[str, str], ...]
 TriggerAnswer = tuple[str | None, str | None]
 """The UniqueId that a trigger's answer gives, if any, and the kind of error, if any."""
@@ -86,16 +91,24 @@ class RequestWriter:
         lines, delivered_to = self._config.lines.configured.values(), self._delivered_to
         self._templates = [self._template(number, None) for number in lines]
         self._delivered = [self._template(number, delivered_to) for number in lines] if delivered_to else []
+        self._delivered_to = delivered_to
+        self._with_variables = lru_cache(_REMEMBERED)(self._template_with)
 
-    def trigger(self, line: int, *, delivered: bool = False) -> tuple[bytes, bytes]:
+    def trigger(self, line: int, *, delivered: bool = False, variables: Variables | None = None) -> tuple[bytes, bytes]:
         """A trigger that dials the `line`-th configured line, and the word (letters) that identifies it.
 
         The word is part of its ConversationId, and of the address to which its result is delivered.
         """
         self._number = number = (self._number + 1) & 0xFFFFFFFF
         word = self._run + _WORDS[number >> 16] + _WORDS[number & 0xFFFF]
+        if variables is not None:
+            return self._with_variables(line, delivered, variables).fill(word), word
         templates = self._delivered if delivered else self._templates
         return templates[line].fill(word), word
+
+    def check_variables(self, variables: Variables) -> None:
+        """Raise `StrangerRefused` for variables that may not be sent; they may be those of several calls."""
+        self._template_with(0, False, variables)
 
     def poll(self, unique_ids: Iterable[str]) -> bytes:
         """A poll for these calls. Raises `StrangerRefused` if it would hold anything but ids."""
@@ -107,7 +120,11 @@ class RequestWriter:
         self._guard.check(self._poll.url, self._poll.headers, body)
         return self._poll.request(body)
 
-    def _template(self, number: str, delivered_to: str | None) -> RequestTemplate:
+    def _template_with(self, line: int, delivered: bool, variables: Variables) -> RequestTemplate:
+        number = tuple(self._config.lines.configured.values())[line]
+        return self._template(number, self._delivered_to if delivered else None, variables)
+
+    def _template(self, number: str, delivered_to: str | None, variables: Variables = ()) -> RequestTemplate:
         deployment = self._config.deployment
         gap = "\N{OBJECT REPLACEMENT CHARACTER}"
         document: dict[str, Any] = {
@@ -121,6 +138,7 @@ class RequestWriter:
             "ScenarioInputParameters": [
                 {"Name": "_DisplayNumber", "Value": deployment.display_number},
                 {"Name": "_Destination", "Value": number},
+                *({"Name": name, "Value": value} for name, value in variables),
             ],
         }
         if delivered_to is not None:

@@ -56,14 +56,23 @@ def defects_of_poll(body: bytes) -> frozenset[Defect]:
 
 
 def _parsed(body: bytes) -> tuple[bool, Any]:
+    """Whether a lenient reader finds a JSON value at the beginning, and the value.
+
+    The contract leaves open a byte-order mark before it, text behind it, and bytes that are not UTF-8.
+    """
+    text = body.decode("utf-8", "replace").removeprefix("\ufeff").lstrip(" \t\r\n")
     try:
-        return True, json.loads(body.decode("utf-8"), parse_constant=_no_json)
+        value, _end = _LENIENT.raw_decode(text)
     except (ValueError, RecursionError):
         return False, None
+    return True, value
 
 
 def _no_json(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+_LENIENT = json.JSONDecoder(parse_constant=_no_json)
 
 
 def _kind(value: object) -> str:
@@ -113,13 +122,14 @@ def _entry(entry: object) -> Iterator[Defect]:
     if not isinstance(entry, dict):
         yield Defect("REQ-13", f"an input parameter is {_kind(entry)}")
         return
-    is_destination = entry.get("Name") == "_Destination"
+    required = entry.get("Name") in ("_DisplayNumber", "_Destination")
     for member in ("Name", "Value"):
         value = entry.get(member)
-        if member not in entry:
+        if required and member == "Value" and value in (None, ""):
+            what = "without Value" if member not in entry else "null" if value is None else "empty"
+            yield Defect("REQ-12", f"{entry['Name']} is {what}")
+        elif member not in entry:
             yield Defect("REQ-13", f"an input parameter lacks {member}")
-        elif is_destination and member == "Value" and value in (None, ""):
-            yield Defect("REQ-12", f"_Destination is {'null' if value is None else 'empty'}")
         elif not isinstance(value, str):
             yield Defect("REQ-13", f"an input parameter's {member} is {_kind(value)}")
 
