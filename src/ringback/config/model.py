@@ -16,7 +16,7 @@ from ringback import __version__, clock
 from ringback.config.headers import Header
 from ringback.config.limits import Limit, check_baseline
 from ringback.config.proxy import Proxy, is_loopback
-from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, PhoneNumber, Seconds
+from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, PhoneNumber, Seconds, phone_number
 from ringback.config.token import AccessToken
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Deployment",
     "Dialect",
     "Gate",
+    "Line",
     "Lines",
     "Load",
     "Metrics",
@@ -157,16 +158,32 @@ class Deployment(_Section):
         return f"http://{user}:{password}@{proxy.where}"
 
 
+class Line(_Section):
+    """A telephone number, how many calls it takes at once (None: any number), and how long a call to it rings."""
+
+    number: PhoneNumber
+    at_once: Annotated[Count, Field(ge=1, le=10_000)] | None = None
+    ring: Seconds = 30.0
+
+
+def _line(value: object) -> object:
+    """A line that is written as its number alone."""
+    return value if isinstance(value, dict | Line) else Line(number=phone_number(value))
+
+
+_Line = Annotated[Line, BeforeValidator(_line)]
+
+
 class Lines(_Section):
     """The only telephone numbers that Ringback dials, by the call state that each produces."""
 
-    answered: PhoneNumber | None = None
-    busy: PhoneNumber | None = None
-    error: PhoneNumber | None = None
-    invalid_number: PhoneNumber | None = None
-    no_answer: PhoneNumber | None = None
-    rejected: PhoneNumber | None = None
-    temporarily_unavailable: PhoneNumber | None = None
+    answered: _Line | None = None
+    busy: _Line | None = None
+    error: _Line | None = None
+    invalid_number: _Line | None = None
+    no_answer: _Line | None = None
+    rejected: _Line | None = None
+    temporarily_unavailable: _Line | None = None
 
     @model_validator(mode="after")
     def _distinct(self) -> Lines:
@@ -179,9 +196,24 @@ class Lines(_Section):
         return self
 
     @property
+    def by_name(self) -> dict[str, Line]:
+        """The lines that are configured, in the documented order of states."""
+        return {name: line for name in LINE_STATES if (line := getattr(self, name)) is not None}
+
+    @property
     def configured(self) -> dict[str, str]:
-        """Line name -> number, for the lines that are configured, in the documented order of states."""
-        return {name: number for name in LINE_STATES if (number := getattr(self, name)) is not None}
+        """Line name -> number, for the lines that are configured."""
+        return {name: line.number for name, line in self.by_name.items()}
+
+    @property
+    def at_once(self) -> dict[str, int]:
+        """Line name -> how many calls it takes at once, for the lines that do not take any number."""
+        return {name: line.at_once for name, line in self.by_name.items() if line.at_once is not None}
+
+    @property
+    def rings(self) -> dict[str, float]:
+        """Line name -> how long a call to it rings, in seconds."""
+        return {name: line.ring for name, line in self.by_name.items()}
 
 
 class Budget(_Section):
@@ -191,6 +223,8 @@ class Budget(_Section):
     triggers_per_second: Annotated[Number, Field(gt=0, le=10_000)] = 20.0
     cost_per_call: Annotated[Number, Field(ge=0)] | None = None
     currency: Text = "EUR"
+    calls_at_once: Annotated[Count, Field(ge=1, le=100_000)] | None = None
+    """Calls in progress, over all lines; None for any number."""
 
 
 class Timing(_Section):
@@ -330,6 +364,8 @@ class SandboxOptions(_Section):
     ring_time: Seconds = 0.3
     faults: tuple[Text, ...] = ()
     dialects: tuple[Text, ...] = ()
+    calls_per_line: Annotated[Count, Field(ge=1, le=10_000)] | None = None
+    """Calls that a line takes at once: further ones find it busy. None for any number."""
 
 
 def _variables(value: object) -> object:

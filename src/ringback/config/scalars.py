@@ -10,13 +10,14 @@ from pydantic import BeforeValidator
 
 from ringback.config.durations import parse_duration
 
-__all__ = ["BaseUrl", "HttpUrl", "ListenAddress", "MetricsReceiver", "PhoneNumber", "Seconds"]
+__all__ = ["BaseUrl", "HttpUrl", "ListenAddress", "MetricsReceiver", "PhoneNumber", "Seconds", "phone_number"]
 
 _NUMBER = re.compile(r"\+?[0-9]{3,15}")
 _EMERGENCY = frozenset({"000", "110", "112", "113", "118", "119", "911", "988", "999"})
 
 
-def _phone_number(value: object) -> str:
+def phone_number(value: object) -> str:
+    """The telephone number; ValueError for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
         raise ValueError(f'a telephone number is text; put it in quotes: "{value}"')
     if not isinstance(value, str) or not _NUMBER.fullmatch(value):
@@ -67,7 +68,7 @@ def _listen(value: object) -> tuple[str, int]:
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 """A duration in seconds; a configuration writes it with its unit."""
-PhoneNumber = Annotated[str, BeforeValidator(_phone_number)]
+PhoneNumber = Annotated[str, BeforeValidator(phone_number)]
 """A telephone number: 3 to 15 digits, optionally after a plus sign."""
 HttpUrl = Annotated[str, BeforeValidator(_url)]
 """An http or https URL without credentials."""

@@ -88,6 +88,13 @@ def check_before(config: Config, scenario: str, *, embedded: bool, workers: int 
             "configuration", "result_destination", "missing, and this scenario has results delivered",
             "say where Ringback may listen for them",
         )  # fmt: skip
+    limited = next(iter(config.lines.at_once), None)
+    if limited is not None or config.budget.calls_at_once is not None:
+        key = "budget.calls_at_once" if limited is None else f"lines.{limited}.at_once"
+        raise ConfigError(
+            "configuration", key, "a load run places calls when they are due, and can't wait for a free line",
+            "name lines for it that take any number of calls, in a configuration of its own",
+        )  # fmt: skip
     return check_budget(config, embedded=embedded)
 
 
