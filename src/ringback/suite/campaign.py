@@ -218,7 +218,7 @@ class Campaign:
             return outcome
         try:
             outcome.draft = draft = self._drafted(probe)
-            outcome.answer = await self.send(draft, probe.title, expect_call=probe.expect == "accepted")
+            outcome.answer = await self.send(draft, probe.title_on(draft.line), expect_call=probe.expect == "accepted")
         except Unreachable as trouble:
             outcome.trouble = trouble
             if len(self.calls) == 0 and not self.client.recorder.answered:
