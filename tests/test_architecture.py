@@ -56,9 +56,10 @@ LOADGEN_MAY_IMPORT: dict[str, set[str]] = {
     "http": set(),
     "metrics": {"schedule"},
     "judging": {"accounting", "metrics", "schedule"},
+    "data": {"http"},
     "live": {"accounting", "judging", "metrics", "schedule"},
-    "generator": {"accounting", "http", "judging", "metrics", "schedule"},
-    "distributed": {"accounting", "generator", "metrics", "schedule", "task"},
+    "generator": {"accounting", "data", "http", "judging", "metrics", "schedule"},
+    "distributed": {"accounting", "data", "generator", "metrics", "schedule", "task"},
 }
 """The folders of `loadgen`; its own modules, which start processes, may import all of them."""
 

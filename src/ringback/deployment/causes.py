@@ -277,6 +277,8 @@ def _with_scheme(deployment: Deployment, scheme: str) -> str:
 def _token(deployment: Deployment) -> str:
     if deployment.access_token_file is not None:
         return "the access token in access_token_file"
+    if deployment.access_token_command is not None:
+        return "the access token that access_token_command prints"
     return f"the access token in ${deployment.access_token_env}"
 
 

@@ -39,7 +39,9 @@ _CLOCKS_DIFFER = 30.0
 def examine(config: Config) -> Iterator[Step]:
     """All steps in order; what builds on a step that failed is left out."""
     reached = True
-    for step in way_to(config.deployment.base_url, min(5.0, config.timing.request)):
+    proxy = config.deployment.proxy
+    url, key = (config.deployment.base_url, "deployment.base_url") if proxy is None else (proxy.url, "deployment.proxy")
+    for step in way_to(url, min(5.0, config.timing.request), key):
         reached = step.well
         yield step
     if reached and (tls := look_at_tls(config, redactor_for(config).clean)) is not None:

@@ -16,6 +16,7 @@ from ringback.config import Config
 from ringback.deployment.causes import Symptom, diagnose
 from ringback.deployment.port import look_at
 from ringback.deployment.tls import inspect_tls
+from ringback.deployment.tunnel import connect
 from ringback.first_steps.steps import Step
 
 __all__ = ["DOCUMENTED_PORT", "look_at_tls", "port_remark", "way_to"]
@@ -43,8 +44,11 @@ def port_remark(base_url: str) -> str:
     return f"no port, so {used} is used; the documented one is {DOCUMENTED_PORT}"
 
 
-def way_to(base_url: str, patience: float = _PATIENCE) -> Iterator[Step]:
-    """Resolve the name and connect to each address, one step each; ends early if there is no address."""
+def way_to(base_url: str, patience: float = _PATIENCE, key: str = "deployment.base_url") -> Iterator[Step]:
+    """Resolve the name and connect to each address, one step each; ends early if there is no address.
+
+    `key` names the URL in advice.
+    """
     parts = urlsplit(base_url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     begun = clock.monotonic()
@@ -53,7 +57,7 @@ def way_to(base_url: str, patience: float = _PATIENCE) -> Iterator[Step]:
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or "it is not a host name"
         yield Step("name", f"{host} has no address: {why}", well=False,
-                   fix="correct the host in deployment.base_url, or this machine's DNS or /etc/hosts")  # fmt: skip
+                   fix=f"correct the host in {key}, or this machine's DNS or /etc/hosts")  # fmt: skip
         return
     took = _ms(begun)
     addresses = list(dict.fromkeys((family, where) for family, _, _, _, where in found))
@@ -72,7 +76,7 @@ def way_to(base_url: str, patience: float = _PATIENCE) -> Iterator[Step]:
     if remark:
         fix = f"write the port into deployment.base_url: {remark}"
     elif all(why == _NOTHING_LISTENS for _, why, _ in results):
-        fix = "correct the port in deployment.base_url, or start the deployment"
+        fix = f"correct the port in {key}, or start what should listen there"
     else:
         fix = (
             "ask for this machine to be let through the firewall, or use a network from which the deployment is reached"
@@ -123,7 +127,7 @@ def _certificate(config: Config) -> x509.Certificate | None:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with (
-            socket.create_connection((parts.hostname or "", parts.port or 443), timeout=config.timing.request) as plain,
+            connect(parts.hostname or "", parts.port or 443, config.deployment.proxy, config.timing.request) as plain,
             context.wrap_socket(plain, server_hostname=parts.hostname) as secure,
         ):
             shown = secure.getpeercert(binary_form=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ringback.config import Config, ConfigError
 from ringback.contract.verdict import LimitResult
+from ringback.loadgen.data.checking import check_rows
 from ringback.loadgen.judging.baseline import baseline_of, unlike
 from ringback.loadgen.judging.limits import evaluate
 from ringback.loadgen.live.live_metrics import LiveMetrics, check_metrics
@@ -67,10 +68,11 @@ def check_budget(config: Config, *, embedded: bool) -> int | None:
     return budget
 
 
-def check_before(config: Config, scenario: str, *, embedded: bool) -> int | None:
+def check_before(config: Config, scenario: str, *, embedded: bool, workers: int = 1) -> int | None:
     """Check a configuration for a load run, and return the budget. Raises `ConfigError`; sends nothing."""
     baseline_of(config)
     check_metrics(config.metrics)
+    check_rows(config, workers)
     if SCENARIOS[scenario].delivery == "always" and config.result_destination is None:
         raise ConfigError(
             "configuration", "result_destination", "missing, and this scenario has results delivered",
@@ -96,7 +98,7 @@ def run_load(
     `scheduled`, `sent`, `accepted`, `final`, `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms`, and with
     all that is known as `section`. Raises `ConfigError` before anything is sent if the configuration does not fit.
     """
-    budget = check_before(config, plan.scenario, embedded=embedded)
+    budget = check_before(config, plan.scenario, embedded=embedded, workers=plan.workers)
     directory.mkdir(parents=True, exist_ok=True)
     for left_over in (LOAD_FILE, WINDOWS_FILE):
         (directory / left_over).unlink(missing_ok=True)
@@ -127,6 +129,7 @@ def join_master(config: Config, master_address: MasterAddress, name: str, direct
 
     Raises `ConfigError` if its live metrics are not possible.
     """
+    check_rows(config, 1)
     task = Task("worker", directory=str(directory), address=master_address, name=name, live=config.metrics.wanted)
     with LiveMetrics(config.metrics, "worker") as live:
         ended = LoadProcess(config, task, directory).follow(None, live.take)

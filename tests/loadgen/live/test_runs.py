@@ -124,12 +124,12 @@ def test_a_receiver_that_is_down_costs_the_run_nothing_but_a_note(tmp_path: Path
 
 def test_a_worker_serves_its_own_part_and_its_master_the_whole(tmp_path: Path) -> None:
     ports = {"master": unused_port(), "worker": unused_port()}
-    meeting, seen = unused_port(), dict[str, set[str]]()
+    master_port, seen = unused_port(), dict[str, set[str]]()
     with serving(deployment := TinyDeployment()):
         environment = environment_for(deployment, metrics__linger="60s")
         processes = {}
         for role, port in ports.items():
-            arguments = ["--role", role, "--master", f"127.0.0.1:{meeting}", "--prometheus", f"127.0.0.1:{port}"]
+            arguments = ["--role", role, "--master", f"127.0.0.1:{master_port}", "--prometheus", f"127.0.0.1:{port}"]
             if role == "master":
                 arguments += ["--rate", "50", "--duration", "3s", "--out", str(tmp_path / role)]
             processes[role] = subprocess.Popen(

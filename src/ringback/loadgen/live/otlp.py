@@ -40,7 +40,7 @@ _LAST_EXPORT = 5.0
 
 
 class OtlpSender:
-    """Exports every `interval` seconds, and once more at the end of the `with` block.
+    """Exports every `interval` seconds, and at the end of the `with` block.
 
     `latest` returns the number of the latest reading, and its families.
     """
