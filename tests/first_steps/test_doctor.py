@@ -19,8 +19,9 @@ import pytest
 import trustme
 
 from ringback.config import Config
+from ringback.config.scalars import port_remark
 from ringback.first_steps.doctor import examine
-from ringback.first_steps.network import port_remark, way_to
+from ringback.first_steps.network import way_to
 from ringback.first_steps.steps import Step
 from tests.deployment.hostile import settings
 
