@@ -225,7 +225,7 @@ class Campaign:
             outcome.draft = draft = self._drafted(probe)
             if probe.destination is not None and probe.destination.slow and draft.delivery_key is not None:
                 self._slow_addresses.add(draft.delivery_key)
-            outcome.answer = await self.send(draft, probe.title, expect_call=probe.expect == "accepted")
+            outcome.answer = await self.send(draft, probe.title_on(draft.line), expect_call=probe.expect == "accepted")
         except Unreachable as trouble:
             outcome.trouble = trouble
             if len(self.calls) == 0 and not self.client.recorder.answered:
