@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
+import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -22,10 +23,10 @@ import uvicorn
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
 
-__all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches"]
+__all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches", "undone"]
 
 MAX_BODY = 256 * 1024
-"""Bytes of a delivery that are recorded; the rest is read and dropped."""
+"""Bytes of a delivery that are recorded, after its content coding is undone; the rest is read and dropped."""
 MAX_DELIVERIES = 100_000
 _TICK = 0.05
 """Seconds between two measurements of the event loop's lag."""
@@ -59,6 +60,8 @@ class Delivery:
     status: int
     lag: float = 0.0
     """Seconds by which our own event loop may have been late in reading it."""
+    coded: str = ""
+    """The content coding that could not be undone; empty if there is none."""
 
     @property
     def arrived(self) -> float:
@@ -68,7 +71,31 @@ class Delivery:
     @property
     def text(self) -> str:
         """Target and body: wherever an id can be."""
-        return f"{self.target}\n{self.body.decode('utf-8', 'replace')}"
+        return f"{self.target}\n{self.content}"
+
+    @property
+    def content(self) -> str:
+        """The body as text, without a byte-order mark; UTF-16 is read by that mark."""
+        marked = self.body[:2] in {b"\xff\xfe", b"\xfe\xff"}
+        return self.body.decode("utf-16" if marked else "utf-8", "replace").removeprefix("\ufeff")
+
+
+def undone(body: bytes, codings: str) -> tuple[bytes, str]:
+    """A body without its content codings (the header's value), up to `MAX_BODY` bytes; and a coding that stays."""
+    for coding in reversed([name.strip().lower() for name in codings.split(",")]):
+        if coding in {"", "identity"}:
+            continue
+        if coding not in {"gzip", "x-gzip", "deflate"}:
+            return body, coding
+        for bits in (47, -15):  # with the header of gzip or zlib, or bare deflate
+            try:
+                body = zlib.decompressobj(bits).decompress(body, MAX_BODY)
+                break
+            except zlib.error:
+                continue
+        else:
+            return body, coding
+    return body, ""
 
 
 class _LoopLag:
@@ -235,7 +262,9 @@ class Receiver:
             address.served += 1
         if self._probe not in target and len(self.deliveries) < MAX_DELIVERIES:
             headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
-            delivery = Delivery(key, at, scope["method"], unquote(target), headers, bytes(body), status, lag)
+            codings = ",".join(value for name, value in headers if name == "content-encoding")
+            content, coded = undone(bytes(body), codings)
+            delivery = Delivery(key, at, scope["method"], unquote(target), headers, content, status, lag, coded)
             self.deliveries.append(delivery)
             if self.on_delivery is not None:
                 # In a task of its own, so that the sender does not wait for it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,13 @@ def test_doctor_tells_a_missing_token_and_goes_on(tmp_path: Path) -> None:
     end = ringback("doctor", "--config", "my.toml", folder=tmp_path, RINGBACK_ACCESS_TOKEN=TOKEN)
     assert end.code == 3
     assert TOKEN not in end.out
+
+
+def test_a_wrong_final_state_is_not_waited_for_until_the_settle_time(tmp_path: Path) -> None:
+    """Other calls show how long a call lasts; a call that stays wrong for longer is final."""
+    end = ringback(
+        "check", "--clause", "STA-03", "--out", "run", folder=tmp_path, seconds=300,
+        RINGBACK_SANDBOX__FAULTS="busy-is-no-answer", RINGBACK_TIMING__SETTLE="600s",
+    )  # fmt: skip
+    assert end.code == 1, end.out
+    assert json.loads((tmp_path / "run" / "verdict.json").read_text())["seconds"] < 600

@@ -20,7 +20,7 @@ import trustme
 
 from ringback.config import Config
 from ringback.first_steps.doctor import examine
-from ringback.first_steps.network import look_at, port_remark
+from ringback.first_steps.network import port_remark, way_to
 from ringback.first_steps.steps import Step
 from tests.deployment.hostile import settings
 
@@ -112,8 +112,14 @@ def test_every_fair_refusal_is_well(trigger: tuple[int, str], poll: tuple[int, s
 @pytest.mark.parametrize(
     ("served", "step", "fix"),
     [
-        (Served(trigger=(404, "<html>"), poll=(404, "<html>")), "path", "correct the path in deployment.base_url"),
-        (Served(trigger=(308, ""), poll=(308, ""), headers={"Location": "https://x/v2/call"}), "path", "it redirects"),
+        (Served(trigger=(404, "<html>"), poll=(404, "<html>")), "path", "check whether the API is at /v2/call there"),
+        (
+            Served(trigger=(308, ""), poll=(308, ""), headers={"Location": "https://x/v2/call"}),
+            "path",
+            'set base_url = "https://x"',
+        ),
+        (Served(trigger=(200, "<html><title>Log in</title>")), "path", "a firewall, a proxy or a login page answers"),
+        (Served(trigger=(415, "")), "path", "whether something in between changes the header Content-Type"),
         (Served(trigger=(500, "oops")), "trigger", "see clause REQ-16"),
         (Served(poll=(500, "oops")), "poll", "answered 200 with CallResults"),
         (Served(poll=(200, "<html>")), "poll", "answered 200 with CallResults"),
@@ -148,7 +154,7 @@ def test_a_host_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    (step,) = look_at("https://ivr.example.com:22222")
+    (step,) = way_to("https://ivr.example.com:22222")
     assert step.found == "ivr.example.com has no address: Name or service not known"
     assert "deployment.base_url" in step.fix
 
@@ -159,7 +165,7 @@ def test_a_dead_address_beside_a_live_one_is_named(monkeypatch: pytest.MonkeyPat
         closed.close()
         both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where) for where in (dead, ("127.0.0.1", served.port))]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
-        name, route = look_at(f"http://ivr.example.com:{served.port}")
+        name, route = way_to(f"http://ivr.example.com:{served.port}")
     assert "2 addresses" in name.found
     assert route.well
     assert "connections to 127.0.0.1 fail: remove that address from DNS" in route.fix
@@ -204,17 +210,17 @@ class TestTls:
     def test_an_unknown_authority(self, tmp_path: Path) -> None:
         steps = self.seen(tmp_path, self.authority.issue_cert("127.0.0.1"), trusted=False)
         assert list(steps) == ["name", "route", "TLS", "receiver"]
-        assert "name its CA's certificate as deployment.ca_bundle" in steps["TLS"].fix
+        assert "set ca_bundle to the PEM file of the authority that issued it" in steps["TLS"].fix
 
     def test_another_name(self, tmp_path: Path) -> None:
         step = self.seen(tmp_path, self.authority.issue_cert("other.example.com"))["TLS"]
         assert "it names other.example.com" in step.found
-        assert "use a host name of the certificate" in step.fix
+        assert "have it replaced, or correct base_url" in step.fix
 
     def test_one_that_has_expired(self, tmp_path: Path) -> None:
         ended = datetime.now(UTC) - timedelta(days=1)
         step = self.seen(tmp_path, self.authority.issue_cert("127.0.0.1", not_after=ended))["TLS"]
-        assert "have the certificate renewed" in step.fix
+        assert "have it replaced, or correct base_url" in step.fix
 
     def test_one_that_ends_soon_is_worth_a_word(self, tmp_path: Path) -> None:
         ends = datetime.now(UTC) + timedelta(days=3, hours=1)
@@ -225,13 +231,13 @@ class TestTls:
     def test_plain_http_on_the_port(self) -> None:
         with serving(Served()) as served:
             step = steps_of(settings(f"https://127.0.0.1:{served.port}"))["TLS"]
-        assert "speaks plain HTTP: write http://" in step.fix
+        assert 'set base_url = "http://' in step.fix
 
     def test_a_client_certificate_that_is_demanded(self, tmp_path: Path) -> None:
         steps = self.seen(tmp_path, self.authority.issue_cert("127.0.0.1"), demand=True)
         assert list(steps) == ["name", "route", "TLS", "receiver"]
         assert "certificate required" in steps["TLS"].found
-        assert "name it as deployment.client_cert, its key as client_key" in steps["TLS"].fix
+        assert "set client_cert and client_key" in steps["TLS"].fix
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from ringback.deployment.pace import retry_after
+from ringback.receiver import Delivery as Received
+from ringback.receiver import undone
 from ringback.sandbox.app import SandboxApp
 from ringback.sandbox.curl import example_trigger
 from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH
@@ -178,7 +180,9 @@ class Delivery:
     @property
     def text(self) -> str:
         """Its whole text, with escapes decoded."""
-        body = self.body.decode()
+        coding = next((line for line in self.headers.lower().split("\r\n") if line.startswith("content-encoding")), ":")
+        content, _ = undone(self.body, coding.partition(":")[2])
+        body = Received(None, 0.0, self.method, "", (), content, 200).content
         with suppress(ValueError):
             body += json.dumps(json.loads(body), ensure_ascii=False)
         return "\n".join((unquote_plus(self.target), self.headers, body, unquote_plus(body)))

@@ -231,6 +231,33 @@ def test_the_state_that_a_delivery_reports(body: object, state: str | None) -> N
     assert reported_state(delivery(body), ID) == state
 
 
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        (b'\xef\xbb\xbf{"CallState": "Busy"}', "Busy"),
+        ('{"CallState": "Busy"}'.encode("utf-16"), "Busy"),
+        (b'{"CallState": "BUSY"}', "BUSY"),
+        (b'{"CallState": "Completed"}', "Completed"),
+        (b"<Result><CallState>No Answer</CallState></Result>", "No Answer"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?><r:Call xmlns:r="urn:x" r:CallState="Busy"/>', "Busy"),
+        (
+            b"<r><c><UniqueId>other</UniqueId><State>Busy</State></c><c id='a'>"  # noqa: ISC004 - one text
+            b"<UniqueId>call-a/b+c=d&amp;e</UniqueId><State>Error</State></c></r>",
+            "Error",
+        ),
+        (b'<!DOCTYPE x [<!ENTITY s "Busy">]><x><CallState>&s;</CallState></x>', None),
+        (b"<x><CallState>Busy</x>", None),
+        (b"UniqueId: call-x\nCallState: Temporarily Unavailable\n", "Temporarily Unavailable"),
+        (b"UniqueId=call-x&CallState=No+Answer", "No Answer"),
+        (b"call-x;Rejected;2 s", "Rejected"),
+        (b"call-x was Rejected", None),
+        (b"call-x", None),
+    ],
+)
+def test_a_state_is_read_in_any_usual_form(body: bytes, state: str | None) -> None:
+    assert reported_state(delivery(body), ID) == state
+
+
 @given(st.binary(max_size=100), st.text(max_size=40))
 def test_any_delivery_can_be_read(body: bytes, target: str) -> None:
     sent = delivery(body, "/" + target)

@@ -17,6 +17,7 @@ from ringback.commands.running import (
     promise,
     selected,
     settle_sources,
+    way_there,
 )
 from ringback.config import ConfigError
 from ringback.config.loading import Sources
@@ -139,6 +140,7 @@ def show_plan(console: Console, target: Target, plan: Plan) -> None:
     seconds = plan.seconds(config)
     rows = [
         ("deployment", target.where + (f" ({remark})" if (remark := port_remark(config.deployment.base_url)) else "")),
+        *way_there(config),
         ("clauses", str(len(plan.clauses))),
         ("calls", f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"),
         ("lines", ", ".join(f"{name} {count}" for name, count in lines.items())),

@@ -16,7 +16,7 @@ from ringback.config import LINE_STATES, ConfigError
 from ringback.config.model import Deployment, Lines, ResultDestination
 from ringback.first_steps.curl import read_curl
 from ringback.first_steps.draft import Draft, draft_from
-from ringback.first_steps.network import look_at
+from ringback.first_steps.network import way_to
 from ringback.first_steps.words import Unreadable
 from ringback.reporting.terminal.steps import print_steps
 from ringback.rundir import SINK
@@ -257,7 +257,7 @@ def _ask_for_lines(console: Console, draft: Draft, ask: Asker) -> None:
 
 def _look(console: Console, base_url: str) -> bool:
     """Print whether the deployment can be reached; sends no request."""
-    steps = list(look_at(base_url))
+    steps = list(way_to(base_url))
     print_steps(console, steps)
     return all(step.well for step in steps)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback import clock
-from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources
+from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources, way_there
 from ringback.config import Config, ConfigError
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
@@ -110,7 +110,12 @@ def _print_plan(
     expected = plan.expected_calls(target.config.load.population)
     calls = "as many as it accepts" if expected is None else f"about {expected}"
     bound = "" if budget is None else f", at most {budget} (load.budget_calls)"
-    rows = [("deployment", target.where), ("load", f"{plan.scenario}: {plan.text}"), ("calls", f"{calls}{bound}")]
+    rows = [
+        ("deployment", target.where),
+        *way_there(target.config),
+        ("load", f"{plan.scenario}: {plan.text}"),
+        ("calls", f"{calls}{bound}"),
+    ]
     if master is not None:
         rows.append(("workers", f"waiting for {plan.workers} on {master.host or '*'}:{master.port}"))
     elif plan.workers > 1:

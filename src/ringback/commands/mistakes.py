@@ -10,7 +10,7 @@ from ringback.deployment.tls import client_ssl_context
 __all__ = ["NO_TOKEN", "mistakes_in"]
 
 NO_TOKEN = "placeholder"  # noqa: S105 - stands for a token where none is sent
-_FIRST_OF_ALL = ("limits", "deployment.access_token")
+_FIRST_OF_ALL = ("limits", "deployment.access_token", "deployment.headers", "deployment.proxy")
 """Keys that are checked before all others; without them, the others can be checked too."""
 
 
@@ -43,6 +43,7 @@ def _built(sources: Sources, found: list[ConfigError]) -> Config | None:
                 found += [error, *error.others]
                 return None
             section, _, name = key.partition(".")
+            name = "headers" if name.startswith("headers.") else name
             sources.tree[section].pop(name.strip('"'), None)
             before, rest = [error], list[ConfigError]()
             _built(sources, rest)

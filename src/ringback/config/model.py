@@ -7,13 +7,16 @@ import ssl
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ringback import clock
+from ringback import __version__, clock
+from ringback.config.headers import Header
 from ringback.config.limits import Limit, check_baseline
+from ringback.config.proxy import Proxy, is_loopback
 from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, PhoneNumber, Seconds
+from ringback.config.token import AccessToken
 
 __all__ = [
     "LINE_STATES",
@@ -58,6 +61,12 @@ def _single_line(value: str) -> str:
     return value
 
 
+def _ascii(value: str) -> str:
+    if not value.isascii() or value != value.strip():
+        raise ValueError("not ASCII without blanks around it; write it in plain letters")
+    return value
+
+
 def _existing_file(value: object) -> Path:
     path = Path(_text(value)).expanduser()
     if not path.is_file():
@@ -92,6 +101,7 @@ def _not_a_boolean(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(_text), AfterValidator(_single_line)]
+Ascii = Annotated[Text, AfterValidator(_ascii)]
 Count = Annotated[int, BeforeValidator(_not_a_boolean)]
 Number = Annotated[float, BeforeValidator(_not_a_boolean)]
 ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
@@ -112,12 +122,20 @@ class Deployment(_Section):
     tenant: Text = "Default"
     access_token_env: Text = "RINGBACK_ACCESS_TOKEN"  # noqa: S105 - a variable's name, not a secret
     access_token_file: ExistingFile | None = None
-    access_token: SecretStr = Field(repr=False, exclude=True)
-    """`loading` reads it from the variable or the file; ConfigError if the configuration contains it."""
+    access_token_command: Text | None = None
+    access_token_lifetime: Seconds | None = None
+    """Seconds after which `access_token_command` must have been run again; None to run it once."""
+    access_token: AccessToken = Field(repr=False, exclude=True)
+    """`loading` gets it from the variable, the file or the command; ConfigError if the configuration contains it."""
     scenario_path: Text
     orchestrator_url: Text
     display_number: Text
     locale: Text = "en-US"
+    user_agent: Ascii = f"ringback/{__version__}"
+    headers: tuple[Header, ...] = Field(default=(), repr=False, exclude=True)
+    """Headers of each request; `loading` reads their values."""
+    proxy: Proxy | None = Field(default=None, repr=False, exclude=True)
+    """`loading` finds it in the configuration or in the environment; None to connect directly."""
     ca_bundle: CaBundle | None = None
     client_cert: ExistingFile | None = None
     client_key: ExistingFile | None = None
@@ -126,8 +144,16 @@ class Deployment(_Section):
     @property
     def is_loopback(self) -> bool:
         """Whether the base URL names this machine."""
-        host = urlsplit(self.base_url).hostname or ""
-        return host in {"localhost", "::1"} or host.startswith("127.")
+        return is_loopback(urlsplit(self.base_url).hostname or "")
+
+    @property
+    def proxy_url(self) -> str:
+        """The proxy with its credentials, as a configuration spells it; empty for none."""
+        proxy = self.proxy
+        if proxy is None or proxy.user is None or proxy.password is None:
+            return "" if proxy is None else proxy.url
+        user, password = (quote(part.get_secret_value(), safe="") for part in (proxy.user, proxy.password))
+        return f"http://{user}:{password}@{proxy.where}"
 
 
 class Lines(_Section):

@@ -112,7 +112,7 @@ class LimitResult:
     value: float | None
     verdict: Verdict
     why: str = ""
-    """Why the limit is inconclusive."""
+    """Why the limit is inconclusive, or what is behind its failure; empty if there is nothing to add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def conclude(
     """
     results, held = list(clauses), list(limits)
     broken = [f"{r.clause.id}: {r.summary}" for r in results if r.verdict is Verdict.FAIL]
-    broken += [f"{r.metric} {r.limit}" for r in held if r.verdict is Verdict.FAIL]
+    broken += [f"{r.metric} {r.limit}{f': {r.why}' if r.why else ''}" for r in held if r.verdict is Verdict.FAIL]
     questions = list(open_questions)
     # A reason of the whole run is given once, not for each clause that it left open.
     unsure = [

@@ -89,15 +89,19 @@ Clean = Callable[[str], str]
 
 
 def diagnose(
-    symptoms: Sequence[Symptom], deployment: Deployment, port: Port | None = None, clean: Clean = str
+    symptoms: Sequence[Symptom],
+    deployment: Deployment,
+    port: Port | None = None,
+    clean: Clean = str,
+    sent: str = "every valid trigger",
 ) -> Cause | None:
     """The one cause that all these triggers show, or None: one was accepted, or they differ, or none is known.
 
-    `clean` redacts a text of the deployment; it is applied before the text is cut.
+    `clean` redacts a text of the deployment; it is applied before the text is cut. `sent` are words for the requests.
     """
     if not symptoms or any(symptom.accepted for symptom in symptoms):
         return None
-    causes = [_cause(symptom, deployment, port, clean) for symptom in symptoms]
+    causes = [_cause(symptom, deployment, port, clean, sent) for symptom in symptoms]
     first = causes[0]
     if first is None or any(cause is None for cause in causes):
         return None
@@ -117,10 +121,10 @@ def speaks_of_https(answer: bytes) -> bool:
     return any(words in answer[:_READ].lower() for words in _HTTPS_EXPECTED)
 
 
-def _cause(symptom: Symptom, deployment: Deployment, port: Port | None, clean: Clean) -> Cause | None:
+def _cause(symptom: Symptom, deployment: Deployment, port: Port | None, clean: Clean, sent: str) -> Cause | None:
     if symptom.status is None:
         return None if port is None else _of_port(port, deployment, clean)
-    return _of_answer(symptom, deployment, clean)
+    return _of_answer(symptom, deployment, clean, sent)
 
 
 def _of_port(port: Port, deployment: Deployment, clean: Clean) -> Cause:
@@ -154,12 +158,12 @@ def _of_port(port: Port, deployment: Deployment, clean: Clean) -> Cause:
     return Cause(port.kind, came, fix)
 
 
-def _of_answer(symptom: Symptom, deployment: Deployment, clean: Clean) -> Cause | None:
+def _of_answer(symptom: Symptom, deployment: Deployment, clean: Clean, sent: str) -> Cause | None:
     status = symptom.status
     assert status is not None  # noqa: S101 - the caller has looked
     body = symptom.body[:_READ].removeprefix(b"\xef\xbb\xbf").lstrip()
     page = body.startswith(b"<") and _HTML.search(body) is not None
-    came = f"{_who(symptom, deployment, clean)} answered every valid trigger with {status}"
+    came = f"{_who(symptom, deployment, clean)} answered {sent} with {status}"
     quoted = _first_line(symptom.body, clean, page=page)
     if quoted:
         came += f' and {"an HTML page" if page else "the text"} "{quoted}"'
@@ -273,6 +277,8 @@ def _with_scheme(deployment: Deployment, scheme: str) -> str:
 def _token(deployment: Deployment) -> str:
     if deployment.access_token_file is not None:
         return "the access token in access_token_file"
+    if deployment.access_token_command is not None:
+        return "the access token that access_token_command prints"
     return f"the access token in ${deployment.access_token_env}"
 
 

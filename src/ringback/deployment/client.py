@@ -41,7 +41,11 @@ class DeploymentClient:
             # The documents do not mention cookies: none are stored, so that no request depends on another.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=None,  # noqa: S113 - the transport bounds each exchange as a whole
-            headers={"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "ringback"},
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                "User-Agent": config.deployment.user_agent,
+            },
         )
 
     async def __aenter__(self) -> Self:

@@ -12,7 +12,22 @@ ExchangeError                 there is no answer to judge, through no fault of t
 
 from __future__ import annotations
 
-__all__ = ["BudgetSpent", "ExchangeError", "Interrupted", "NotSent", "NothingWorks", "RateLimited", "Unreachable"]
+import re
+
+import httpx
+
+__all__ = [
+    "BudgetSpent",
+    "ExchangeError",
+    "Interrupted",
+    "NotSent",
+    "NothingWorks",
+    "RateLimited",
+    "Unreachable",
+    "failure_of",
+    "reason_of",
+    "root_of",
+]
 
 
 class ExchangeError(Exception):
@@ -48,3 +63,26 @@ class Interrupted(ExchangeError):
 
 class RateLimited(ExchangeError):
     """The deployment answered 429 for longer than the run waits."""
+
+
+def failure_of(error: httpx.TransportError, status: int | None) -> str:
+    """What became of a request that was sent; `status` is None if no head of an answer came."""
+    text = str(error)
+    if isinstance(error, httpx.RemoteProtocolError) and "disconnected without" not in text:
+        if "incomplete" in text or "closed connection without sending complete" in text:
+            return "connection closed in the middle of the answer"
+        return f"not HTTP/1.1: {text}"
+    return "connection closed" if status is None else "connection closed in the middle of the answer"
+
+
+def root_of(error: BaseException) -> BaseException:
+    """The first cause of an error."""
+    while error.__cause__ is not None or error.__context__ is not None:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]  # one of them is not None
+    return error
+
+
+def reason_of(error: BaseException) -> str:
+    """An error in words, without line numbers of the TLS library."""
+    cause = root_of(error)
+    return re.sub(r" \(_ssl\.c:\d+\)$", "", str(error) or str(cause)) or type(cause).__name__

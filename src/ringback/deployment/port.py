@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ringback.config import Config
 from ringback.deployment.causes import Port, speaks_of_https
 from ringback.deployment.tls import client_ssl_context
+from ringback.deployment.tunnel import connect
 
 __all__ = ["look_at"]
 
@@ -49,6 +50,7 @@ class _Look:
         self.host = parts.hostname or ""
         self._address = self.host, parts.port or (443 if self.secure else 80)
         self._question = _QUESTION % parts.netloc.encode("latin-1", "replace")
+        self._proxy = config.deployment.proxy
         self._timeout = min(config.timing.request, _LONGEST)
 
     def over_tcp(self) -> Port | None:
@@ -112,7 +114,7 @@ class _Look:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[socket.socket]:
-        with socket.create_connection(self._address, timeout=self._timeout) as plain:
+        with connect(*self._address, self._proxy, self._timeout) as plain:
             yield plain
 
 

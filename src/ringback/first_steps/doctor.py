@@ -6,7 +6,7 @@ Its trigger is an empty JSON object: nothing in it can be dialled, and it passes
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -16,13 +16,20 @@ from ringback.config import Config, ConfigError
 from ringback.deployment import Answer, DeploymentClient, ExchangeError, Poll, Recorder, Trigger
 from ringback.deployment.access import dial_guard, redactor_for
 from ringback.deployment.budget import WaitingBudget
-from ringback.first_steps.network import look_at, look_at_tls
+from ringback.deployment.causes import Cause, Symptom, diagnose
+from ringback.deployment.port import look_at
+from ringback.first_steps.network import look_at_tls, way_to
 from ringback.first_steps.steps import Step
 from ringback.receiver import Receiver, reaches
 
 __all__ = ["examine"]
 
 _UNKNOWN_ID = "ringback-doctor-knows-no-call"
+_TRIGGER = "an empty trigger"
+_FAIR = {*(f"status-{status}" for status in (400, 401, 403, 409, 422)), "server-error"}
+"""Causes that the answer to an empty trigger does not show; a 5xx has a step of its own."""
+_PATHS = {"status-404", "status-405", "status-410"}
+"""Answers that mean a wrong path only if both endpoints give them, and not in the API's own form."""
 _NO_CALLS = 1
 """The budget of the empty trigger: the guard lets it pass only with a place reserved."""
 _CLOCKS_DIFFER = 30.0
@@ -32,10 +39,12 @@ _CLOCKS_DIFFER = 30.0
 def examine(config: Config) -> Iterator[Step]:
     """All steps in order; what builds on a step that failed is left out."""
     reached = True
-    for step in look_at(config.deployment.base_url, min(5.0, config.timing.request)):
+    proxy = config.deployment.proxy
+    url, key = (config.deployment.base_url, "deployment.base_url") if proxy is None else (proxy.url, "deployment.proxy")
+    for step in way_to(url, min(5.0, config.timing.request), key):
         reached = step.well
         yield step
-    if reached and (tls := look_at_tls(config)) is not None:
+    if reached and (tls := look_at_tls(config, redactor_for(config).clean)) is not None:
         reached = tls.well or not config.deployment.verify
         yield tls
     if reached:
@@ -51,41 +60,43 @@ async def _collected(steps: AsyncIterator[Step]) -> list[Step]:
 
 
 async def _talk(config: Config) -> AsyncIterator[Step]:
-    recorder = Recorder(redactor_for(config), None)
+    redactor = redactor_for(config)
+    recorder = Recorder(redactor, None)
     async with DeploymentClient(config, dial_guard(config), WaitingBudget(_NO_CALLS), recorder) as client:
         try:
-            trigger = await client.trigger({}, purpose="an empty trigger, which places no call")
+            trigger = await client.trigger({}, purpose=_TRIGGER)
             poll = await client.poll([_UNKNOWN_ID], purpose="a poll for an id that no call has")
         except ExchangeError as error:
-            yield Step("answer", str(error), well=False, fix="see docs/troubleshooting.md for what it means")
+            yield Step("path", str(error), well=False, fix="see what the steps above found, then try again")
             return
         finally:
             recorder.close()
-    yield _path(trigger, poll, config)
+    cause = _cause(trigger, poll, config, redactor.clean)
+    if cause is not None:
+        yield Step("path", cause.came, well=False, fix=cause.fix)
+        return
+    where = urlsplit(config.deployment.base_url).path.rstrip("/")
+    yield Step("path", f"{where}/v2/call and {where}/v2/callresult are answered")
     yield _refusal(trigger)
     yield _poll(poll)
     if (skew := _clock(poll)) is not None:
         yield skew
 
 
-def _path(trigger: Trigger, poll: Poll, config: Config) -> Step:
-    where = urlsplit(config.deployment.base_url).path.rstrip("/")
-    paths = f"{where}/v2/call and {where}/v2/callresult"
-    if trigger.status is None and poll.status is None:
-        fix = "ask the deployment's operator: it takes connections and does not answer"
-        return Step("path", f"a trigger was {trigger.describe_outcome()}", well=False, fix=fix)
-    if trigger.status == poll.status and trigger.status in {404, 405, 501} and not trigger.json.readable:
-        return Step("path", f"{paths} were both {trigger.describe_outcome()}", well=False,
-                    fix="correct the path in deployment.base_url; it ends before /v2")  # fmt: skip
-    if trigger.status is not None and 300 <= trigger.status < 400:
-        target = trigger.headers.get("location", "") if trigger.headers is not None else ""
-        where = f"{paths} are redirected with {trigger.status}{f' to {target}' if target else ''}"
-        fix = "write the address to which it redirects into deployment.base_url, without /v2/call"
-        return Step("path", where, well=False, fix=fix)
-    if trigger.status in {407, 415, 426}:
-        return Step("path", f"a trigger was {trigger.describe_outcome()}", well=False,
-                    fix="ask the operator which headers, proxy or protocol the deployment demands")  # fmt: skip
-    return Step("path", f"{paths} are answered")
+def _cause(trigger: Trigger, poll: Poll, config: Config, clean: Callable[[str], str]) -> Cause | None:
+    """Why no trigger can work here, found as by a check; most refusals of an empty trigger are no reason."""
+    port = look_at(config) if trigger.status is None or poll.status is None else None
+    cause = diagnose([_symptom(trigger)], config.deployment, port, clean, _TRIGGER)
+    if cause is None or cause.kind in _FAIR:
+        return None
+    if cause.kind in _PATHS and (trigger.status != poll.status or trigger.json.readable):
+        return None
+    return cause
+
+
+def _symptom(answer: Answer) -> Symptom:
+    headers = {} if answer.headers is None else {name.lower(): value for name, value in answer.headers.items()}
+    return Symptom(answer.status, headers, answer.body)
 
 
 def _refusal(trigger: Trigger) -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC
 from urllib.parse import urlsplit
 
@@ -13,16 +13,17 @@ from cryptography import x509
 
 from ringback import clock
 from ringback.config import Config
-from ringback.deployment.tls import inspect_tls, load_client_certificate
+from ringback.deployment.causes import Symptom, diagnose
+from ringback.deployment.port import look_at
+from ringback.deployment.tls import inspect_tls
+from ringback.deployment.tunnel import connect
 from ringback.first_steps.steps import Step
 
-__all__ = ["DOCUMENTED_PORT", "look_at", "look_at_tls", "port_remark"]
+__all__ = ["DOCUMENTED_PORT", "look_at_tls", "port_remark", "way_to"]
 
 DOCUMENTED_PORT = 22222
 _PATIENCE = 5.0
 """Seconds to wait for a connection to one address."""
-_REFUSAL = 0.3
-"""Seconds to wait for a server that refuses the client's certificate."""
 _SOON = 14
 """Days before its end at which a certificate is worth a word."""
 _NOTHING_LISTENS = "nothing listens there"
@@ -43,8 +44,11 @@ def port_remark(base_url: str) -> str:
     return f"no port, so {used} is used; the documented one is {DOCUMENTED_PORT}"
 
 
-def look_at(base_url: str, patience: float = _PATIENCE) -> Iterator[Step]:
-    """Resolve the name and connect to each address, one step each; ends early if there is no address."""
+def way_to(base_url: str, patience: float = _PATIENCE, key: str = "deployment.base_url") -> Iterator[Step]:
+    """Resolve the name and connect to each address, one step each; ends early if there is no address.
+
+    `key` names the URL in advice.
+    """
     parts = urlsplit(base_url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     begun = clock.monotonic()
@@ -53,7 +57,7 @@ def look_at(base_url: str, patience: float = _PATIENCE) -> Iterator[Step]:
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or "it is not a host name"
         yield Step("name", f"{host} has no address: {why}", well=False,
-                   fix="correct the host in deployment.base_url, or this machine's DNS or /etc/hosts")  # fmt: skip
+                   fix=f"correct the host in {key}, or this machine's DNS or /etc/hosts")  # fmt: skip
         return
     took = _ms(begun)
     addresses = list(dict.fromkeys((family, where) for family, _, _, _, where in found))
@@ -72,7 +76,7 @@ def look_at(base_url: str, patience: float = _PATIENCE) -> Iterator[Step]:
     if remark:
         fix = f"write the port into deployment.base_url: {remark}"
     elif all(why == _NOTHING_LISTENS for _, why, _ in results):
-        fix = "correct the port in deployment.base_url, or start the deployment"
+        fix = f"correct the port in {key}, or start what should listen there"
     else:
         fix = (
             "ask for this machine to be let through the firewall, or use a network from which the deployment is reached"
@@ -80,45 +84,26 @@ def look_at(base_url: str, patience: float = _PATIENCE) -> Iterator[Step]:
     yield Step("route", shown, well=False, fix=fix)
 
 
-def look_at_tls(config: Config) -> Step | None:
-    """The certificate, its names, its dates and its chain; None over plain HTTP. Judged as by TRN-02."""
+def look_at_tls(config: Config, clean: Callable[[str], str]) -> Step | None:
+    """The certificate, its names, its dates and its chain; None over plain HTTP.
+
+    What is wrong is found as a check does: TRN-02's handshake, and the causes for which no trigger is accepted.
+    """
     seen = inspect_tls(config)
     if seen is None:
         return None
-    certificate, refused = _certificate(config)
+    certificate = _certificate(config)
     about = f"; {_described(certificate)}" if certificate is not None else ""
+    cause = diagnose([Symptom()], config.deployment, look_at(config), clean)
+    if cause is not None:
+        return Step("TLS", cause.came + about, well=False, fix=cause.fix)
     if seen.problem is not None or seen.unreachable is not None:
-        why = str(seen.problem or seen.unreachable)
-        return Step("TLS", f"{why}{about} (see TRN-02)", well=False, fix=_tls_fix(why, config))
-    if refused:
-        why = f"{seen.version}, the certificate is trusted{about}; but the deployment closed the connection: {refused}"
-        return Step("TLS", why, well=False, fix=_tls_fix("certificate_required", config))
+        return Step("TLS", f"{seen.problem or seen.unreachable}{about} (see TRN-02)", well=False,
+                    fix="have the certificate or the server's TLS settings corrected")  # fmt: skip
     days = _days_left(certificate)
     fix = f"renew the certificate: it ends in {days} days" if days is not None and days < _SOON else ""
     client = ", with your client certificate" if config.deployment.client_cert is not None else ""
     return Step("TLS", f"{seen.version}{client}, the certificate is trusted{about}", fix=fix)
-
-
-def _tls_fix(why: str, config: Config) -> str:
-    low = why.lower()
-    if "wrong_version" in low or "record layer" in low or "http_request" in low:
-        return "the port speaks plain HTTP: write http:// in deployment.base_url, or name its HTTPS port"
-    if "expired" in low or "not yet valid" in low:
-        return "have the certificate renewed; check this machine's date too"
-    if "mismatch" in low or "not valid for" in low:
-        return "use a host name of the certificate in deployment.base_url, or have the name added to subjectAltName"
-    if "self-signed" in low or "self signed" in low or "issuer" in low:
-        bundle = (
-            "it is not in your ca_bundle"
-            if config.deployment.ca_bundle
-            else "name its CA's certificate as deployment.ca_bundle"
-        )
-        return f"{bundle}; if the CA is a public one, the deployment must send its intermediate certificates"
-    if "handshake" in low or "certificate_required" in low or "bad_certificate" in low:
-        return (
-            "the deployment may demand a client certificate: name it as deployment.client_cert, its key as client_key"
-        )
-    return "ask the deployment's operator"
 
 
 def _connect(family: int, where: tuple[object, ...], patience: float) -> tuple[str, str]:
@@ -135,34 +120,20 @@ def _connect(family: int, where: tuple[object, ...], patience: float) -> tuple[s
     return "", _ms(begun)
 
 
-def _certificate(config: Config) -> tuple[x509.Certificate | None, str]:
-    """The deployment's certificate, trusted or not, and why it then refused ours; empty if it did not.
-
-    In TLS 1.3, a server refuses a client's certificate only after the handshake.
-    """
+def _certificate(config: Config) -> x509.Certificate | None:
+    """The deployment's certificate, trusted or not; None if none was shown."""
     parts = urlsplit(config.deployment.base_url)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    load_client_certificate(context, config)
-    shown, refused = None, ""
     try:
         with (
-            socket.create_connection((parts.hostname or "", parts.port or 443), timeout=config.timing.request) as plain,
+            connect(parts.hostname or "", parts.port or 443, config.deployment.proxy, config.timing.request) as plain,
             context.wrap_socket(plain, server_hostname=parts.hostname) as secure,
         ):
             shown = secure.getpeercert(binary_form=True)
-            secure.settimeout(_REFUSAL)
-            secure.recv(1)
-    except TimeoutError:
-        pass  # it waits for a request
-    except ssl.SSLError as error:
-        refused = (error.reason or "the connection failed").lower().replace("_", " ")
-    except OSError:
-        pass
-    try:
-        return (x509.load_der_x509_certificate(shown) if shown else None), refused
-    except ValueError:
-        return None, refused
+        return x509.load_der_x509_certificate(shown) if shown else None
+    except (OSError, ValueError):
+        return None
 
 
 def _described(certificate: x509.Certificate) -> str:

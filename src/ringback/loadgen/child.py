@@ -56,7 +56,12 @@ def main() -> int:
     put_output_behind_sink()
     logging.basicConfig(level=logging.ERROR)
     gc.set_threshold(50_000, 20, 100)
-    task, config = Task.from_plain(received["task"]), load_config(environ=received["configuration"])
+    task = Task.from_plain(received["task"])
+    try:
+        config = load_config(environ=received["configuration"])
+    except ConfigError as mistake:  # access_token_command may fail here, although it gave the parent a token
+        _say({"event": "end", "interrupted": False, "open_questions": [], "failed": str(mistake)})
+        return 0
     protect(config)
     if task.role == "worker":
         return _work(task, config)

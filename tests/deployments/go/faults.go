@@ -30,7 +30,7 @@ var faults = []variant{
 	{"echoes-the-request", []string{"ROB-04"}, "prints the trigger with %+v in its refusals", echoes},
 	{"stack-in-the-answer", []string{"ROB-05"}, "writes the stack in its refusals", stackPage},
 	{"evicts", []string{"STA-04"}, "forgets a call half a second after it became final", evicts},
-	{"state-before-final", []string{"STA-05"}, "reports the line's state while the call rings", early},
+	{"state-before-final", []string{"STA-05"}, "reports the zero value of its enumeration, Answered, while the call rings", early},
 	{"delivers-at-once", []string{"DST-03"}, "delivers before the call is final", deliversAtOnce},
 	{"zero-value-state", []string{"STA-01", "STA-03"}, "formats a state that its table lacks with %v of its number", zeroState},
 	{"map-order", []string{"RES-04"}, "reports at most 8 calls of a poll, in the order of a map", mapOrder},
@@ -228,7 +228,12 @@ func evicts(d *service) {
 }
 
 func early(d *service) {
-	d.stateOf = func(c *call) string { return d.Lines[c.number] }
+	d.stateOf = func(c *call) string {
+		if c.state == "" {
+			return state(0).String()
+		}
+		return c.state
+	}
 }
 
 func deliversAtOnce(d *service) {

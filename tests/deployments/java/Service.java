@@ -163,9 +163,10 @@ final class Service {
     /** Makes a test fail that dialled anything but a line. */
     private void logStrangers(JsonNode list) {
         for (JsonNode entry : list) {
-            String number = entry.path("Value").asText();
-            if (entry.path("Name").asText().equals("_Destination") && !number.isEmpty() && !lines.containsKey(number)) {
-                System.err.println("STRANGER DIALLED " + number);
+            JsonNode value = entry.path("Value");
+            boolean number = value.isNumber() || (value.isTextual() && !value.asText().isEmpty());
+            if (number && entry.path("Name").asText().equals("_Destination") && !lines.containsKey(value.asText())) {
+                System.err.println("STRANGER DIALLED " + value.asText());
             }
         }
     }

@@ -27,6 +27,18 @@ function shuffled(list) {
   return list.map(() => rest.splice(randomInt(rest.length), 1)[0]);
 }
 
+/** Reads the JSON object at the beginning of a text, and ignores the rest. */
+function parseBeginning(text) {
+  for (let end = text.length; end > 0; end = text.lastIndexOf('}', end - 1)) {
+    try {
+      return JSON.parse(text.slice(0, end + 1));
+    } catch {
+      // An earlier brace may be the one that closes the object.
+    }
+  }
+  return JSON.parse(text);
+}
+
 const requestIdOf = (id) => createHash('sha256').update(id).digest('hex').slice(0, 12);
 
 const titleCase = (name) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
@@ -107,6 +119,11 @@ export const DIALECTS = {
           book.find(id) ??
           book.all.find((call) => call.id.toLowerCase() === id.trim().toLowerCase()),
       })),
+  },
+
+  'ignores-the-rest': {
+    summary: 'what stands behind the JSON object of a trigger or a poll is ignored',
+    parse: parseBeginning,
   },
 
   'hidden-404': {

@@ -81,6 +81,7 @@ class Dialect:
     delivery: Literal["put-json", "get-query", "form", "array", "bare", "path"] = "put-json"
     copies: int = 1
     ids_parsed: bool = False
+    ignores_the_rest: bool = False
 
 
 NATURAL = Dialect(
@@ -247,6 +248,11 @@ DIALECTS: Mapping[str, Dialect] = {
         summary="As rationed, but without Retry-After.",
         triggers_per_second=12.0,
         retry_after="absent",
+    ),
+    "ignores-the-rest": replace(
+        NATURAL,
+        summary="What stands behind the JSON object of a trigger is ignored.",
+        ignores_the_rest=True,
     ),
     "ids-parsed": replace(
         NATURAL,

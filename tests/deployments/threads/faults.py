@@ -63,7 +63,6 @@ REQ-13 end-user-unlooked | accepts an EndUser whose Name is no text
 REQ-13 parameters-as-object | accepts ScenarioInputParameters as one object of names and values
 REQ-13 locale-unlooked | accepts a Locale of any type
 REQ-14 array-of-one | accepts an array that holds one trigger
-REQ-14 trailing-junk | accepts a body with something after its JSON object
 REQ-14 text-in-text | accepts a JSON string that holds a trigger as text
 REQ-14 cut-off-repaired | accepts a body that lacks its closing brace
 REQ-15 token-case-blind | accepts the token in other case

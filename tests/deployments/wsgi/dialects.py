@@ -23,6 +23,7 @@ class Dialect:
     strict: bool = False  # wrong media type, unknown and null parameters, names given twice, foreign tenants: refused
     largest_batch: int = 1000
     empty_list_refused: bool = False
+    ignores_the_rest: bool = False  # what stands behind the JSON object
     ids_loosely: bool = False  # ids are compared without regard to case and blanks around them
     limit: str = ""  # 429 with Retry-After in "seconds", as a "date", or none ("bare")
     # results
@@ -138,6 +139,10 @@ DIALECTS = {
         limit="bare",
         trigger_takes=0.06,
         poll_takes=0.06,
+    ),
+    "ignores-the-rest": Dialect(
+        "stops reading after the JSON object, and ignores what follows it",
+        ignores_the_rest=True,
     ),
     "ids-loosely": Dialect(
         "compares ids without regard to case and blanks around them",

@@ -54,7 +54,6 @@ FAULTS: dict[str, tuple[str, str]] = {
     "values-of-any-type": ("REQ-13", "accepts numbers, lists and objects as a variable's Value"),
     "array-of-one-accepted": ("REQ-14", "accepts an array that holds one trigger"),
     "json-in-a-string-accepted": ("REQ-14", "accepts a trigger encoded twice, as a JSON string"),
-    "trailing-text-ignored": ("REQ-14", "stops reading after the object and accepts what follows it"),
     "closing-brace-optional": ("REQ-14", "accepts a trigger whose last brace is cut off"),
     "token-of-any-case": ("REQ-15", "looks the token up in a column that ignores case"),
     "token-prefix-enough": ("REQ-15", "accepts any beginning of the token of eight characters or more"),

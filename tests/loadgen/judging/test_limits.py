@@ -120,6 +120,16 @@ def test_the_generators_own_lateness_breaks_no_limit() -> None:
     assert verdict("trigger.latency_ms.p99", "< 1.2x baseline", late(19, 18), late(10, 9)) is Verdict.FAIL
 
 
+def test_lost_calls_with_misspelt_states_are_named_as_such() -> None:
+    lost = section(calls__lost=9, calls__lost_misspelt=8, calls__undocumented={"ANSWERED": 5, "no_answer": 3})
+    assert result("calls.lost", "== 0", lost).why == (
+        '8 of them were reported with misspelt states: "ANSWERED", "no_answer"'
+    )
+    odd = section(calls__lost=9, calls__lost_misspelt=8, calls__undocumented={"Ringing": 8})
+    assert "undocumented states" in result("calls.lost", "== 0", odd).why
+    assert result("calls.lost", "== 0", section(calls__lost=9)).why == ""
+
+
 def test_without_a_success_or_a_failure_there_is_no_time_to_judge() -> None:
     assert result("trigger.failed.latency_ms.p99", "< 5", section()).why == "no trigger failed"
     assert result("trigger.latency_ms.p99", "< 5", section(trigger__latency_ms={"p99": None})).why == (

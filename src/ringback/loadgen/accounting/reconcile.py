@@ -77,6 +77,10 @@ class Account:
     changed_state: int = 0
     unrequested: int = 0
     undocumented_states: int = 0
+    lost_misspelt: int = 0
+    """Of the lost calls, those that were last reported with an undocumented state."""
+    undocumented: dict[str, int] = field(default_factory=dict)
+    """Reports by undocumented state; only a few states are counted."""
     by_state: dict[str, int] = field(default_factory=dict)
     deliveries: DeliveryCounts | None = None
 
@@ -89,19 +93,26 @@ class Account:
         """The account from what `to_dict` gave; TypeError for an unknown member."""
         deliveries = plain.get("deliveries")
         members = {**plain, "deliveries": None if deliveries is None else DeliveryCounts(**deliveries)}
-        return cls(**{**members, "by_state": dict(plain.get("by_state", {}))})
+        return cls(
+            **{
+                **members,
+                "by_state": dict(plain.get("by_state", {})),
+                "undocumented": dict(plain.get("undocumented", {})),
+            }
+        )
 
     def add(self, other: Account) -> None:
         """Add another's calls, as if both had no id in common."""
         for name in _COLUMNS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.by_state = dict(Counter(self.by_state) + Counter(other.by_state))
+        self.undocumented = dict(Counter(self.undocumented) + Counter(other.undocumented))
         if other.deliveries is not None:
             self.deliveries = self.deliveries or DeliveryCounts()
             self.deliveries.add(other.deliveries)
 
 
-_COLUMNS = tuple(each.name for each in fields(Account) if each.name not in {"by_state", "deliveries"})
+_COLUMNS = tuple(each.name for each in fields(Account) if each.name not in {"by_state", "deliveries", "undocumented"})
 
 
 class DeliveryFate(NamedTuple):

@@ -16,6 +16,7 @@ from locust.env import Environment
 
 from ringback import clock
 from ringback.config import LINE_STATES, Config
+from ringback.config.token import TokenError
 from ringback.deployment.access import redactor_for
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.causes import Cause, diagnose
@@ -38,6 +39,7 @@ from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.saturation import LAG_LIMIT
 from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
 from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.rundir import SINK
 
 __all__ = ["LoadRun"]
 
@@ -85,9 +87,10 @@ class LoadRun:
         self._statistics = LocustStatistics(environment)
         self._files_allowed = connections_allowed()
         self._pool = ConnectionPool(
-            config.deployment.base_url, client_ssl_context(config), config.timing.request, self._files_allowed
-        )
-        writer = RequestWriter(config, guard, delivered_to=self._results.url if self._results else None)
+            config.deployment.base_url, client_ssl_context(config), config.timing.request, self._files_allowed,
+            config.deployment.proxy,
+        )  # fmt: skip
+        self._writer = writer = RequestWriter(config, guard, delivered_to=self._results.url if self._results else None)
         self._client = LoadClient(config, writer, budget, self._pool, self)
         self._poller = CallPoller(
             self._client, self._ledger, batch=config.load.poll_batch, interval=config.load.poll_interval,
@@ -100,6 +103,7 @@ class LoadRun:
             config, plan, self._client, self._ledger, self._poller, self._deliveries, budget, member, rows
         )
         self._tick: gevent.Greenlet | None = None
+        self._renewal: gevent.Greenlet | None = None
         self._examining: gevent.Greenlet | None = None
         self._cause: Cause | None = None
         """Why no trigger is accepted."""
@@ -132,6 +136,7 @@ class LoadRun:
         if self._results is not None and self._deliveries is not None:
             self._results.on_result = self._deliveries.arrived
         self._tick = gevent.spawn(self._tick_on)
+        self._renewal = gevent.spawn(self._renew_token)
 
     def stop(self, reason: str | None = None) -> None:
         """Place no further call; `reason`, if there is one, is why the run is incomplete."""
@@ -163,8 +168,11 @@ class LoadRun:
         if self._examining is None and self._client.nothing_works:
             self._examining = gevent.spawn(self._examine)
         if kind is not None and self._client.unreachable and self._cause is None:
+            proxy = self.config.deployment.proxy
+            through = "" if proxy is None else f" through the proxy {proxy.where}"
             self.stop(
-                f"the deployment could not be reached at {self.config.deployment.base_url}: no request could be sent"
+                f"the deployment could not be reached at {self.config.deployment.base_url}{through}: "
+                "no request could be sent"
             )
 
     def _examine(self) -> None:
@@ -206,12 +214,16 @@ class LoadRun:
             "indeterminate": self._budget.indeterminate - self._indeterminate_before,
             "refused_polls": self._client.refused_polls,
             "asked_too_late": self._poller.asked_too_late,
-            "reasons": list(placer.reasons),
+            # A worker's access tokens are its own: its master could not recognise them.
+            "reasons": SINK.values(placer.reasons),
             "account": self._ledger.account().to_dict(),
-            "unfinished_ids": [self._personal.clean(each) for each in self._ledger.unfinished_ids(_UNFINISHED_IDS)],
+            "unfinished_ids": SINK.values(
+                [self._personal.clean(each) for each in self._ledger.unfinished_ids(_UNFINISHED_IDS)]
+            ),
             "time_to_final": self._time_to_final.to_plain(),
             "connections": self._pool.counts(),
             "dns": self._pool.lookup,
+            "examples": self._client.examples.found,
             "receiver": self._receiver(),
             "open_files": open_files(),
             "open_files_limit": self._files_allowed,
@@ -233,11 +245,29 @@ class LoadRun:
             self._unreachable = self._results.unreachable() if self._deliveries_due else None
             self._results.stop()
             self._ledger.close_deliveries(clock.monotonic(), self.config.timing.delivery + LAG_LIMIT)
+        if self._renewal is not None:
+            self._renewal.kill()
         if self._tick is not None:
             self._tick.kill()
             self._tick_once()
             self.windows.close()
         self._statistics.stop()
+
+    def _renew_token(self) -> None:
+        """Renew the access token whenever that is due; end the sending if it is too old."""
+        token = self.config.deployment.access_token
+        while (seconds := token.due_in) is not None:
+            if seconds:
+                gevent.sleep(seconds)
+                continue
+            try:
+                token.renew()
+            except TokenError as why:
+                if token.too_old:
+                    self.stop(f"the access token is too old, and access_token_command gives no other: {why}")
+                    return
+            else:
+                self._writer.use_current_token()
 
     @property
     def _deliveries_due(self) -> bool:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from ringback import __version__
 from ringback.config import Config
+from ringback.config.proxy import Proxy
 from ringback.deployment.guard import LETTERS, DialGuard, RequestTemplate
 
 __all__ = ["Endpoint", "RequestWriter", "TriggerAnswer", "read_poll", "read_trigger"]
@@ -45,10 +45,13 @@ class Endpoint:
     head: bytes
 
     @classmethod
-    def at(cls, base_url: str, path: str, headers: Headers) -> Endpoint:
-        """The endpoint at a path below the base URL."""
-        target = urlsplit(base_url).path + path
+    def at(cls, base_url: str, path: str, headers: Headers, proxy: Proxy | None = None) -> Endpoint:
+        """The endpoint at a path below the base URL. A proxy forwards plain HTTP, and needs the whole URL."""
+        forwarded = proxy is not None and base_url.startswith("http:")
+        target = base_url + path if forwarded else urlsplit(base_url).path + path
         lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+        if forwarded and proxy is not None and proxy.authorization is not None:
+            lines.append(f"Proxy-Authorization: {proxy.authorization}")
         return cls(base_url + path, headers, ("\r\n".join(lines) + "\r\n").encode("latin-1"))
 
     def request(self, body: bytes) -> bytes:
@@ -67,18 +70,25 @@ class RequestWriter:
         deployment = config.deployment
         common: Headers = (
             ("Host", urlsplit(deployment.base_url).netloc),
-            ("User-Agent", f"ringback-load/{__version__}"),
+            ("User-Agent", deployment.user_agent),
             ("Accept", "application/json"),
             ("Accept-Encoding", "identity"),
             ("Content-Type", "application/json"),
+            *((header.name, header.value.get_secret_value()) for header in deployment.headers),
         )
         self._config = config
         self._guard = guard
-        self._trigger = Endpoint.at(deployment.base_url, TRIGGER_PATH, (*common, ("Project", "")))
-        self._poll = Endpoint.at(deployment.base_url, POLL_PATH, common)
+        proxy = deployment.proxy
+        self._trigger = Endpoint.at(deployment.base_url, TRIGGER_PATH, (*common, ("Project", "")), proxy)
+        self._poll = Endpoint.at(deployment.base_url, POLL_PATH, common, proxy)
         self._run = b"".join(secrets.choice(_PAIRS) for _ in range(4))
         self._number = secrets.randbelow(1 << 16)
-        lines = config.lines.configured.values()
+        self._delivered_to = delivered_to
+        self.use_current_token()
+
+    def use_current_token(self) -> None:
+        """Write triggers with the access token that is in force now."""
+        lines, delivered_to = self._config.lines.configured.values(), self._delivered_to
         self._templates = [self._template(number, None) for number in lines]
         self._delivered = [self._template(number, delivered_to) for number in lines] if delivered_to else []
         self._delivered_to = delivered_to

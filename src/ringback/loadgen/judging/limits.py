@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ringback.config import Limit
+from ringback.contract.states import nearest_state
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.loadgen.metrics.histogram import is_percentile, percentile_of_key
 
@@ -48,6 +49,8 @@ _IN_A_SEARCH = (
 """Metrics that must meet their limits however high the load is."""
 _IN_A_ROW = 3
 _ENOUGH = 100
+_LISTED = 4
+"""Undocumented states that a reason names."""
 _MEAN = 0.01
 """Share of windows limited by the generator; if there are more, a mean is uncertain."""
 
@@ -146,8 +149,11 @@ def _result(limit: Limit, section: Mapping[str, Any], baseline: Mapping[str, Any
         return LimitResult(limit.metric, text, value, Verdict.INCONCLUSIVE, why)
     met = limit.holds(value, base)
     why = _may_still_fail(limit, section) if met else _may_be_ours(limit, section, base)
-    verdict = Verdict.INCONCLUSIVE if why else Verdict.PASS if met else Verdict.FAIL
-    return LimitResult(limit.metric, text, value, verdict, why)
+    if why:
+        return LimitResult(limit.metric, text, value, Verdict.INCONCLUSIVE, why)
+    if met:
+        return LimitResult(limit.metric, text, value, Verdict.PASS)
+    return LimitResult(limit.metric, text, value, Verdict.FAIL, _explained(limit, section))
 
 
 def _over_the_whole(limit: Limit, section: Mapping[str, Any]) -> float | None:
@@ -231,6 +237,17 @@ def _may_be_ours(limit: Limit, section: Mapping[str, Any], base: float | None) -
                 f"machine with less other work or a lower rate, or limit {instead}"
             )
     return ""
+
+
+def _explained(limit: Limit, section: Mapping[str, Any]) -> str:
+    """What is behind a failed limit, where that is known; else empty."""
+    misspelt = value_of(section, "calls.lost_misspelt") or 0
+    if limit.metric != "calls.lost" or not misspelt:
+        return ""
+    words = section["calls"].get("undocumented", {})
+    kind = "misspelt" if words and all(nearest_state(word) for word in words) else "undocumented"
+    listed = ", ".join(f'"{word}"' for word in list(words)[:_LISTED])
+    return f"{misspelt:g} of them were reported with {kind} states: {listed}"
 
 
 def _may_be_the_receiver(metric: str, section: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from ringback.loadgen.metrics.histogram import Histogram
 
 __all__ = ["OWN_FAULTS", "Measures"]
 
-OWN_FAULTS = frozenset({"guard", "stale", "generator", "batch_refused"})
+OWN_FAULTS = frozenset({"guard", "stale", "generator", "batch_refused", "proxy"})
 """Kinds of failure that are not the deployment's: counted, but neither as requests nor as errors."""
 _TIMED = frozenset({"timeout", "malformed", "content_type", "protocol", "too_large"})
 

@@ -50,6 +50,7 @@ def load_section(
     workers: Sequence[Mapping[str, Any]] = (),
     generator: Mapping[str, Any] | None = None,
     receiver: Mapping[str, Any] | None = None,
+    examples: Mapping[str, Mapping[str, str]] | None = None,
     capacity: Mapping[str, Any] | None = None,
     keys: tuple[str, ...] = PERCENTILES,
 ) -> dict[str, Any]:
@@ -73,8 +74,8 @@ def load_section(
             "held_back": held_back,
             "rate": round(sent / seconds, 3) if seconds > 0 else 0.0,
         },
-        "trigger": _operation(TRIGGER, part, whole, keys),
-        "poll": _operation(POLL, part, whole, keys),
+        "trigger": _operation(TRIGGER, part, whole, keys) | _examples(examples, "trigger"),
+        "poll": _operation(POLL, part, whole, keys) | _examples(examples, "poll"),
         "calls": dict(calls),
         "time_to_final_ms": time_to_final.summary_ms(keys),
         "generator": {**_generator(part, whole, keys), **(generator or {})},
@@ -87,9 +88,9 @@ def no_calls() -> dict[str, Any]:
     """The member `calls` of a run in which none was accepted."""
     names = (
         "accepted", "final", "lost", "duplicate_ids", "wrong_state", "unfinished", "indeterminate", "unrequested",
-        "undocumented_states", "changed_state",
+        "undocumented_states", "changed_state", "lost_misspelt",
     )  # fmt: skip
-    return {**dict.fromkeys(names, 0), "by_state": {}}
+    return {**dict.fromkeys(names, 0), "by_state": {}, "undocumented": {}}
 
 
 def empty_section(plan: LoadPlan) -> dict[str, Any]:
@@ -122,6 +123,11 @@ def _operation(kind: int, part: Part, whole: LoadWindow, keys: tuple[str, ...]) 
         sound = part.sound().kinds[kind]
         section["sound"] = {"count": sound.count, **sound.times(keys)}
     return section
+
+
+def _examples(examples: Mapping[str, Mapping[str, str]] | None, operation: str) -> dict[str, Any]:
+    found = (examples or {}).get(operation)
+    return {"examples": dict(sorted(found.items()))} if found else {}
 
 
 def _distribution(measures: Measures) -> list[list[float]]:
