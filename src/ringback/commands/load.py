@@ -120,4 +120,8 @@ def _print_plan(
         rows.append(("workers", f"waiting for {plan.workers} on {master.host or '*'}:{master.port}"))
     elif plan.workers > 1:
         rows.append(("workers", f"{plan.workers} on this machine"))
+    if (file := target.config.load.variables_file) is not None:
+        rows.append(("variables", f"{file.name}, {target.config.load.variables_order}"))
+    if (address := target.config.metrics.prometheus) is not None:
+        rows.append(("live figures", f"for Prometheus, on {address[0]}:{address[1]}"))
     print_plan(console, rows)
