@@ -179,7 +179,7 @@ def test_a_dead_address_beside_a_live_one_is_named(monkeypatch: pytest.MonkeyPat
         ("https://ivr.example.com:443", ""),
     ],
 )
-def test_a_url_without_a_port_is_told_the_documented_one(url: str, remark: str) -> None:
+def test_a_url_without_a_port_gets_a_remark_with_the_documented_one(url: str, remark: str) -> None:
     assert port_remark(url) == remark
 
 
