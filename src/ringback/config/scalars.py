@@ -55,7 +55,12 @@ def _url(value: object) -> str:
 
 
 def _metrics_receiver(value: object) -> str:
-    return "env" if value == "env" else _url(value)
+    if value == "env":
+        return "env"
+    url = _url(value)
+    if urlsplit(url).query or urlsplit(url).fragment:
+        raise ValueError("has a query or fragment; credentials belong into OTEL_EXPORTER_OTLP_HEADERS")
+    return url
 
 
 def _base_url(value: object) -> str:

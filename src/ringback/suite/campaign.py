@@ -331,9 +331,8 @@ class Campaign:
     async def _trigger_meanwhile(self) -> None:
         """Place a call while a slow address keeps the deployment waiting."""
         with contextlib.suppress(ExchangeError):
-            await self.place(
-                self._on_line(0, immediately=False), "while a ResultDestination is slow", group="meanwhile"
-            )
+            line = next(iter(self.config.lines.configured))
+            await self.place(self._on_line(line), "while a ResultDestination is slow", group="meanwhile")
 
     # -- many at once ---------------------------------------------------------------------------------------------
 
