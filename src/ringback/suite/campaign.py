@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ringback.config import Config
+from ringback.contract.checks import seems_accepted
 from ringback.deployment import DeploymentClient, ExchangeError, Poll, Trigger
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.causes import Cause
 from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Receiver
 from ringback.suite.opening import open_run
-from ringback.suite.placing import Placer, placed
-from ringback.suite.probes import Destination, Probe, accepted, lines_in_turn
+from ringback.suite.placing import Placer
+from ringback.suite.probes import Probe, accepted, lines_in_turn
 from ringback.suite.probes.baseline import BASELINE, Fallback
 from ringback.suite.probes.bundles import Bundle, bundled
 from ringback.suite.probes.drafts import Draft, DraftMaker
@@ -36,6 +38,8 @@ AT_ONCE = 16
 """Triggers, and polls, that a deployment must take at once."""
 _TOGETHER = 4
 """Probes under way at a time."""
+_WAITING = 64
+"""The same where they wait for lines: one for a busy line must not keep others from a free one."""
 _ENOUGH = 2
 """Invalid triggers accepted for one clause, after which no more are sent for it."""
 RESERVE = 2
@@ -77,8 +81,7 @@ class Campaign(Placer):
         self.failure: Exception | None = None
         """The internal error that ended the campaign, if one did."""
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
-        self._gate = asyncio.Semaphore(_TOGETHER)
-        self._families: dict[Probe, str] = {}
+        self._gate = asyncio.Semaphore(_TOGETHER if not self.places.limited else _WAITING)
         self._wrongly_accepted: Counter[str] = Counter()
 
     # -- for tests ------------------------------------------------------------------------------------------------
@@ -172,19 +175,19 @@ class Campaign(Placer):
         """Give each carried probe its outcome: the bundle's if that was accepted, else that of a trigger of its own."""
         if len(bundle.carried) == 1:
             async with self._gate:
-                if outcome.answer is not None and not placed(outcome.answer):
+                if outcome.answer is not None and not seems_accepted(outcome.answer):
                     await self.look_into(outcome)
             self._outcomes[bundle.probe].set_result(outcome)
             return
-        if outcome.draft is not None and (outcome.answer is None or placed(outcome.answer)):
+        if outcome.draft is not None and (outcome.answer is None or seems_accepted(outcome.answer)):
             for probe in bundle.carried:
                 self._outcomes[probe].set_result(replace(outcome, probe=probe))
             return
         apart = await asyncio.gather(*(self._attempted(probe) for probe in bundle.carried))
-        if all(one.answer is not None and placed(one.answer) for one in apart):
+        if all(one.answer is not None and seems_accepted(one.answer) for one in apart):
             async with self._gate:
                 again = (await self.attempt(bundle.probe)).answer
-            if again is not None and not placed(again):
+            if again is not None and not seems_accepted(again):
                 apart[0].refused_together = again
         for one in apart:
             self._outcomes[one.probe].set_result(one)
@@ -225,16 +228,11 @@ class Campaign(Placer):
             outcome = await self.attempt(probe)
             if probe.expect == "refused" and outcome.call is not None:
                 self._wrongly_accepted[family] += 1
-            if probe.expect == "accepted" and outcome.answer is not None and not placed(outcome.answer):
+            if probe.expect == "accepted" and outcome.answer is not None and not seems_accepted(outcome.answer):
                 await self.look_into(outcome)
             return outcome
 
     # -- many at once ---------------------------------------------------------------------------------------------
-
-    def _on_line(self, index: int, *, immediately: bool) -> Draft:
-        lines = list(self.config.lines.configured)
-        probe = accepted("", line=lines[index % len(lines)], destination=Destination(immediately=immediately))
-        return self.draft(probe)
 
     async def _together(self, bundles: Sequence[Bundle], identical: int, *, at_once: bool) -> None:
         """Send the bundles and the copies of the baseline: at once, filled up with plain calls, or a few at a time."""
@@ -243,9 +241,8 @@ class Campaign(Placer):
             await self._identical(identical)
             return
         rate = self.client.transport.rate
-        count = max(0, min(AT_ONCE, rate.burst, self.budget.left_for_valid))
-        shots = self._shots(bundles, identical)[:count]
-        shots += [self._plain(index) for index in range(count - len(shots))]
+        lines = self.places.together(max(0, min(AT_ONCE, rate.burst, self.budget.left_for_valid)))
+        shots = self._shots(bundles, identical, lines)
         self.burst.at_once = len(shots)
         if len(shots) > 1:
             await self._at_once(shots)
@@ -253,23 +250,30 @@ class Campaign(Placer):
         await self._bundles(b for b in bundles if b not in sent)
         await self._identical(identical)
 
-    def _shots(self, bundles: Iterable[Bundle], identical: int) -> list[_Shot]:
+    def _shots(self, bundles: Iterable[Bundle], identical: int, lines: Sequence[str]) -> list[_Shot]:
+        """As many triggers as there are lines for: bundles, copies of the baseline, then plain calls."""
+        # Copies dial the baseline's line, which may not take two calls at once.
+        copies = max(0, identical - 1) if not self.places.limited and self._begin_identical(identical) else 0
         found: list[_Shot] = []
-        for bundle in bundles:
+        for bundle, line in zip(bundles, lines, strict=False):
+            if self.places.limited:
+                self._lines[bundle.probe] = line
             with contextlib.suppress(ExchangeError):
                 found.append(_Shot(bundle.probe.title, self.drafted(bundle.probe), bundle))
-        copies = max(0, identical - 1) if self._begin_identical(identical) else 0
-        return [*found[: AT_ONCE - copies], *(self._copy() for _ in range(copies)), *found[AT_ONCE - copies :]]
-
-    def _plain(self, index: int) -> _Shot:
-        return _Shot("", self._on_line(index, immediately=False))
+        found += [self._copy() for _ in range(copies)]
+        plain = lines[len(found) :] if self.places.limited else lines[: len(lines) - len(found)]
+        return [*found, *(_Shot("", self.on_line(line)) for line in plain)][: len(lines)]
 
     async def _at_once(self, shots: Sequence[_Shot]) -> None:
         count = len(shots)
         purposes = [f"{shot.title or 'a plain call'}, one of {count} at once" for shot in shots]
+        await self.places.take([shot.draft.line for shot in shots])
         await self.client.transport.rate.wait(count)
         sent = await asyncio.gather(
-            *(self.send(shot.draft, purpose, paced=False) for shot, purpose in zip(shots, purposes, strict=True)),
+            *(
+                self.send(shot.draft, purpose, paced=False, has_place=True)
+                for shot, purpose in zip(shots, purposes, strict=True)
+            ),
             return_exceptions=True,
         )
         outcomes: list[Outcome] = []
@@ -288,7 +292,11 @@ class Campaign(Placer):
             outcomes.append(outcome)
         repeated = 0
         for shot, outcome in zip(shots, outcomes, strict=True):
-            if outcome.answer is not None and not placed(outcome.answer) and (shot.bundle or repeated < _REPEATED):
+            if (
+                outcome.answer is not None
+                and not seems_accepted(outcome.answer)
+                and (shot.bundle or repeated < _REPEATED)
+            ):
                 repeated += shot.bundle is None
                 await self._alone(shot, outcome)
         await self._polls_at_once(count)
@@ -310,8 +318,7 @@ class Campaign(Placer):
         await self.record_call(outcome, "burst", shot.bundle.carried if shot.bundle else ())
 
     async def _polls_at_once(self, count: int) -> None:
-        known = self.calls.watched
-        if not known:
+        if not (known := self.calls.watched):
             return
         asked = [known[i % len(known)].unique_id for i in range(count)]
         sent = await asyncio.gather(
@@ -356,7 +363,7 @@ class Campaign(Placer):
         """Place more calls, on all lines, until there are as many as later tests need."""
         regular = sum(call.regular for call in self.calls.watched)
         missing = min(max(0, pool - regular), self.budget.left_for_valid) if self.baseline is not None else 0
-        drafts = [self._on_line(i, immediately=False) for i in range(missing)]
+        lines = itertools.islice(itertools.cycle(self.config.lines.configured), missing)
 
         async def one(draft: Draft) -> None:
             async with self._gate:
@@ -365,4 +372,4 @@ class Campaign(Placer):
                 except ExchangeError:
                     return
 
-        await asyncio.gather(*(one(draft) for draft in drafts))
+        await asyncio.gather(*(one(self.on_line(line)) for line in lines))

@@ -5,6 +5,7 @@ The campaign decides what is sent when.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,13 +17,14 @@ from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls
+from ringback.suite.calls.places import LinePlaces
 from ringback.suite.calls.watch import Watch
-from ringback.suite.probes import Destination, Probe, combined, unchanged
-from ringback.suite.probes.baseline import BASELINE, Fallback
+from ringback.suite.probes import Destination, Probe, accepted, combined, unchanged
+from ringback.suite.probes.baseline import BASELINE, NO_VARIABLE, Fallback
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Outcome
 
-__all__ = ["Placer", "placed"]
+__all__ = ["Placer"]
 
 
 class Placer:
@@ -43,12 +45,16 @@ class Placer:
         self.budget = budget
         self.calls = Calls()
         self.watch = Watch(config, client, self.calls)
+        self.places = LinePlaces(config, self.calls, self.watch)
         self.baseline: Outcome | None = None
         """The first valid trigger that was accepted; None if none was."""
         self.fallback: Fallback | None = None
         """How the baseline differs from the documents' example, if that was not accepted."""
         self._dead: Unreachable | NothingWorks | None = None
         self._lines: dict[Probe, str] = {}
+        self._families: dict[Probe, str] = {}
+        self._slow_addresses: set[str] = set()
+        """Addresses that keep a sender waiting, until the first delivery to them has come."""
 
     async def look_into(self, outcome: Outcome) -> None:
         """Find out whether a refused valid probe is refused because of its change, or like any trigger now."""
@@ -62,12 +68,12 @@ class Placer:
         )  # fmt: skip
         controlled = await self.attempt(control)
         outcome.control = controlled.answer
-        if outcome.control is not None and placed(outcome.control):
+        if outcome.control is not None and seems_accepted(outcome.control):
             controlled = await self.attempt(probe)
             outcome.again = controlled.answer
         if isinstance(controlled.trouble, Interrupted):
             outcome.trouble = controlled.trouble  # a refusal proves nothing without its controls
-        if probe.parts and outcome.again is not None and not placed(outcome.again):
+        if probe.parts and outcome.again is not None and not seems_accepted(outcome.again):
             outcome.culprit = await self._isolate(probe.parts)
 
     async def _isolate(self, parts: tuple[Probe, ...]) -> Outcome:
@@ -75,7 +81,7 @@ class Placer:
         while len(parts) > 1:
             half = parts[: len(parts) // 2]
             outcome = await self.attempt(combined(f"{len(half)} of its parts", half))
-            taken = outcome.answer is not None and placed(outcome.answer)
+            taken = outcome.answer is not None and seems_accepted(outcome.answer)
             parts = parts[len(parts) // 2 :] if taken else half
         return await self.attempt(parts[0])
 
@@ -87,7 +93,9 @@ class Placer:
             return outcome
         try:
             outcome.draft = draft = self.drafted(probe)
-            outcome.answer = await self.send(draft, probe.title, expect_call=probe.expect == "accepted")
+            if probe.destination is not None and probe.destination.slow and draft.delivery_key is not None:
+                self._slow_addresses.add(draft.delivery_key)
+            outcome.answer = await self.send(draft, probe.title_on(draft.line), expect_call=probe.expect == "accepted")
         except Unreachable as trouble:
             outcome.trouble = trouble
             if len(self.calls) == 0 and not self.client.recorder.answered:
@@ -138,6 +146,8 @@ class Placer:
             self._direct(draft, probe)
             if fallback is not None and probe is not BASELINE:
                 fallback.adjust(draft)
+        if fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04":
+            draft.declared = ()  # it refuses those that are made up, as REQ-04 reports
         probe.change(draft)
         if "ResultDestination" not in draft.body:
             draft.delivery_key = None
@@ -156,12 +166,14 @@ class Placer:
         else:
             draft.body["SendResultImmediately"] = wanted.immediately
 
-    async def send(self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True) -> Trigger:
-        """Send a draft, once."""
-        return await self.client.trigger(
+    async def send(
+        self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True, has_place: bool = False
+    ) -> Trigger:
+        """Send a draft, once, as soon as its line has a place for a call (`has_place`: it was taken before)."""
+        return await self.places.used(draft.line, lambda: self.client.trigger(
             draft.bytes, headers=draft.headers, method=draft.method, query=draft.query,
             purpose=f"trigger: {purpose}", line=draft.line, expect_call=expect_call, paced=paced,
-        )  # fmt: skip
+        ), has_place=has_place)  # fmt: skip
 
     async def place(self, draft: Draft, purpose: str, *, group: str = "", expect_call: bool = True) -> Trigger:
         """Send a draft, and watch the call if one is placed."""
@@ -182,14 +194,26 @@ class Placer:
         self.calls.add(call)
         return call
 
+    def on_line(self, line: str) -> Draft:
+        """A plain valid trigger to a line, its result queued."""
+        return self.draft(accepted("", line=line, destination=Destination(immediately=False)))
+
     async def delivered(self, delivery: Delivery) -> None:
         """Record a delivery with the call whose address it came to."""
+        if delivery.key in self._slow_addresses:
+            self._slow_addresses.discard(delivery.key)
+            await asyncio.gather(self._trigger_meanwhile(), self._recorded(delivery))
+        else:
+            await self._recorded(delivery)
+
+    async def _recorded(self, delivery: Delivery) -> None:
         meant = [call for call in self.calls if call.delivery_key is not None and call.delivery_key == delivery.key]
         # Identical triggers share an address: the id in the delivery decides between their calls.
         for call in [c for c in meant if c.unique_id in delivery.text] or meant:
             await self.watch.delivered(call, delivery)
 
-
-def placed(answer: Trigger) -> bool:
-    """Whether a trigger was answered as if a call had been placed."""
-    return seems_accepted(answer)
+    async def _trigger_meanwhile(self) -> None:
+        """Place a call while a slow address keeps the deployment waiting."""
+        with contextlib.suppress(ExchangeError):
+            line = next(iter(self.config.lines.configured))
+            await self.place(self.on_line(line), "while a ResultDestination is slow", group="meanwhile")

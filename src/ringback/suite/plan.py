@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ringback.config import Config
+from ringback.suite.calls.places import seconds_on_lines
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.probes import Probe, accepted, lines_in_turn
 from ringback.suite.probes.baseline import BASELINE
@@ -56,8 +57,16 @@ class Plan:
 
     @property
     def calls(self) -> int:
-        """Accepted calls to expect: each probe that may be either is counted as one."""
-        return self.placed + self.generated + sum(1 for p in self.probes if p.expect == "either")
+        """Accepted calls to expect: each probe that may be either is counted as one.
+
+        While a destination is slow, one more is placed.
+        """
+        return self.placed + self._later + sum(1 for p in self.probes if p.expect == "either")
+
+    @property
+    def _later(self) -> int:
+        """Calls to the first line that are placed while tests run."""
+        return self.generated + sum(1 for p in self.probes if p.destination is not None and p.destination.slow)
 
     @property
     def triggers(self) -> int:
@@ -79,13 +88,14 @@ class Plan:
             for index in range(over_all_lines):
                 count[lines[index % len(lines)]] += 1
         count[in_turn[BASELINE]] += copies
-        count[lines[0]] += self.generated
+        count[lines[0]] += self._later
         return count
 
     def seconds(self, config: Config) -> float:
-        """How many seconds sending takes at the configured trigger rate."""
+        """How many seconds sending takes at the configured trigger rate, and with calls that wait for free lines."""
         rate = config.budget.triggers_per_second
-        return math.ceil(max(0.0, self.triggers - rate) / rate)
+        at_rate = math.ceil(max(0.0, self.triggers - rate) / rate)
+        return max(at_rate, seconds_on_lines(config, self.calls_by_line(config)))
 
 
 def probes_of(item: pytest.Item) -> list[Probe]:

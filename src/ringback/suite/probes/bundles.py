@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ringback.suite.probes.probe import Probe, accepted, changes_of
+from ringback.suite.probes.drafts import Draft
+from ringback.suite.probes.probe import Probe, accepted
 
 __all__ = ["LINE", "ORDER", "Bundle", "bundled"]
 
@@ -62,9 +63,14 @@ def _together(carried: list[Probe]) -> Probe:
         return carried[0]
     # The order of entries is changed last, when all entries are there.
     in_order = sorted(carried, key=lambda probe: ORDER in (probe.touches or ()))
+
+    def change(draft: Draft) -> None:
+        for probe in in_order:
+            probe.change(draft)
+
     return accepted(
         ", ".join(probe.title for probe in carried),
-        changes_of(in_order),
+        change,
         line=next((probe.line for probe in carried if LINE in (probe.touches or ())), None),
         header=next((probe.header for probe in carried if probe.header is not None), None),
         destination=next((probe.destination for probe in carried if probe.destination is not None), None),

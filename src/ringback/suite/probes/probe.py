@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ringback.receiver import AddressBehaviour
-from ringback.suite.probes.drafts import Draft, HeaderForm
+from ringback.suite.probes.drafts import Draft, HeaderForm, NotTried
 
 __all__ = [
     "Destination",
     "Probe",
     "accepted",
-    "changes_of",
+    "all_changes",
     "combined",
     "either",
     "lines_in_turn",
@@ -40,6 +40,11 @@ class Destination:
     behaviour: AddressBehaviour = WELL
     dead: bool = False
     """Whether the address is a closed port."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether the receiver keeps a sender waiting there."""
+        return self.behaviour.seconds > 0
 
     @property
     def troubled(self) -> bool:
@@ -73,6 +78,10 @@ class Probe:
     def __repr__(self) -> str:
         return self.title
 
+    def title_on(self, line: str) -> str:
+        """Its title when it dials this line, because its own is not configured."""
+        return self.title.replace(f"the line {self.line}", f"the line {line}")
+
 
 def unchanged(_draft: Draft) -> None:
     """The valid trigger itself."""
@@ -96,15 +105,21 @@ def accepted(
 
 def combined(title: str, parts: tuple[Probe, ...], *, touches: Iterable[str] | None = None) -> Probe:
     """A trigger with the changes of several probes: one call for many observations."""
-    return accepted(title, changes_of(parts), parts=parts, touches=touches)
+    return accepted(title, all_changes(parts), parts=parts, touches=touches)
 
 
-def changes_of(parts: Iterable[Probe]) -> Callable[[Draft], None]:
-    """The changes of several probes, one after another."""
+def all_changes(parts: tuple[Probe, ...]) -> Callable[[Draft], None]:
+    """The changes of several probes, without those that the project's variables do not allow."""
 
     def change(draft: Draft) -> None:
+        untried = 0
         for part in parts:
-            part.change(draft)
+            try:
+                part.change(draft)
+            except NotTried:
+                untried += 1
+                if untried == len(parts):
+                    raise
 
     return change
 
