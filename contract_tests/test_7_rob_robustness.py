@@ -313,9 +313,10 @@ def enough(suite: Session) -> None:
         raise Inconclusive(str(burst.trouble))
     if burst.at_once < 16:
         rate, left = suite.config.budget.triggers_per_second, suite.config.budget.calls
+        lines = " and with lines that take so few calls" if suite.campaign.places.limited else ""
         raise NotExercised(
-            f"with budget.triggers_per_second = {rate:g} and budget.calls = {left}, only {burst.at_once} triggers "
-            "can be sent at once, and 16 are needed"
+            f"with budget.triggers_per_second = {rate:g} and budget.calls = {left}{lines}, only {burst.at_once} "
+            "triggers can be sent at once, and 16 are needed"
         )
 
 

@@ -66,6 +66,8 @@ _WAIVERS = '[{clause = "...", reason = "...", expires = 2027-01-31}]'
 _VARIABLES = '{customerName = "sample"}'
 
 Tree = dict[str, Any]
+_FLAGS = {"load.ramp_up": "--ramp", "limits": "--limit"}
+"""Flags that are not named like their key, by key or section."""
 
 
 @dataclass(slots=True)
@@ -144,7 +146,7 @@ class Sources:
     def _limits(self, table: object) -> Iterator[Limit]:
         if not isinstance(table, dict):
             raise ConfigError(self.origin_of("limits"), "limits", "not a section", "write it as a table of limits")
-        for metric, expression in _flatten(table):
+        for metric, expression in dict(_flatten(table)).items():
             try:
                 yield Limit.parse(metric, expression)
             except ValueError as error:
@@ -282,7 +284,7 @@ def gather(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, ob
     for dotted, value in (flags or {}).items():
         if value is not None:
             section, _, key = dotted.partition(".")
-            sources.put(section, key, value, f"--{key.replace('_', '-')}")
+            sources.put(section, key, value, _FLAGS.get(dotted, _FLAGS.get(section, f"--{key.replace('_', '-')}")))
     return sources
 
 

@@ -154,7 +154,10 @@ def protect_known(sources: Sources) -> None:
         **_known_headers(deployment.get("headers"), sources.environ),
         **_known_proxies(deployment.get("proxy"), sources.environ),
     }
-    numbers = {name: line for name, line in sources.section("lines").items() if isinstance(line, str)}
+    written = {
+        name: line.get("number") if isinstance(line, dict) else line for name, line in sources.section("lines").items()
+    }
+    numbers = {name: line for name, line in written.items() if isinstance(line, str)}
     lines = {name: line for name, line in numbers.items() if sum(map(str.isdigit, line)) >= _LEAST_DIGITS}
     _protect(token, lines, {secret: label for secret, label in others.items() if isinstance(secret, str)})
 

@@ -37,7 +37,7 @@ def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
         if answer.status is None:
             raise Inconclusive(f"a valid trigger was {answer.describe_outcome()} (see ROB-02)")
         if outcome.cause is not None:
-            raise Deviation(outcome.cause.sentence, evidence=[answer])
+            raise Deviation(outcome.cause.sentence, evidence=[answer], fix=outcome.cause.fix)
     elif outcome.control is not None and not outcome.control.accepted:
         raise Inconclusive(f"a plain valid trigger was not accepted either ({outcome.control.describe_answer()})")
     elif outcome.again is not None and outcome.again.accepted:

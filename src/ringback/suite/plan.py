@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ringback.config import Config
+from ringback.suite.calls.places import seconds_on_lines
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.probes import Probe, lines_in_turn
 from ringback.suite.probes.baseline import BASELINE
@@ -72,9 +73,10 @@ class Plan:
         return count
 
     def seconds(self, config: Config) -> float:
-        """How many seconds sending takes at the configured trigger rate."""
+        """How many seconds sending takes at the configured trigger rate, and with calls that wait for free lines."""
         rate = config.budget.triggers_per_second
-        return math.ceil(max(0.0, self.triggers - rate) / rate)
+        at_rate = math.ceil(max(0.0, self.triggers - rate) / rate)
+        return max(at_rate, seconds_on_lines(config, self.calls_by_line(config)))
 
 
 def probes_of(item: pytest.Item) -> list[Probe]:

@@ -73,6 +73,10 @@ class Probe:
     def __repr__(self) -> str:
         return self.title
 
+    def title_on(self, line: str) -> str:
+        """Its title when it dials this line, because its own is not configured."""
+        return self.title.replace(f"the line {self.line}", f"the line {line}")
+
 
 def unchanged(_draft: Draft) -> None:
     """The valid trigger itself."""
