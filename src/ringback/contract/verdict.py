@@ -182,8 +182,8 @@ def conclude(
         for r in results
         if r.verdict is Verdict.INCONCLUSIVE and r.summary not in questions
     ]
+    unsure += questions  # before the limits, which they leave open
     unsure += [f"{r.metric} {r.limit}: {r.why or 'not measured'}" for r in held if r.verdict is Verdict.INCONCLUSIVE]
-    unsure += questions
     decided = any(r.verdict in {Verdict.PASS, Verdict.WARN, Verdict.WAIVED} for r in results)
     decided = decided or any(r.verdict is Verdict.PASS for r in held)
     if not (broken or unsure or decided):

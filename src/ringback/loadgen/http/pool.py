@@ -72,6 +72,10 @@ class ConnectionPool:
         self._closed = False
         self.heads = KnownHeads()
         self.opened_count = self.resumed_count = self.carried_count = self.stale_count = 0
+        self.polled = clock.monotonic()
+        """When the event loop's last poll returned: what it returned had arrived by then."""
+        self._polled: Any = self._loop.check(ref=False)  # libev runs it before the callbacks of what was polled
+        self._polled.start(self._on_polled)
         self._look: Any = self._loop.timer(_LOOK_EVERY, _LOOK_EVERY)
         self._look.start(self._expire)
 
@@ -117,8 +121,9 @@ class ConnectionPool:
     def close(self) -> None:
         """Close everything: waiting requests are withdrawn, and requests on connections end without a callback."""
         self._closed = True
-        self._look.stop()
-        self._look.close()
+        for watcher in (self._look, self._polled):
+            watcher.stop()
+            watcher.close()
         while self._waiting:
             request = self._waiting.popleft()
             request.done(request, Failed("withdrawn", sent=False))
@@ -163,6 +168,9 @@ class ConnectionPool:
             connection.secure(self._context, self._host, self._session)
         patience = min(_SILENT, self._timeout) if self._may_be_dead(request) else self._timeout
         self._connecting[connection] = clock.monotonic() + patience
+
+    def _on_polled(self) -> None:
+        self.polled = clock.monotonic()
 
     def _expire(self) -> None:
         now = clock.monotonic()
