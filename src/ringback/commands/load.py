@@ -145,4 +145,8 @@ def _print_plan(
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         more = f", which has {cores} cores: more workers than cores do not help" if plan.workers > cores else ""
         rows.append(("workers", f"{plan.workers} on this machine{more}"))
+    if (file := target.config.load.variables_file) is not None:
+        rows.append(("variables", f"{file.name}, {target.config.load.variables_order}"))
+    if (address := target.config.metrics.prometheus) is not None:
+        rows.append(("live figures", f"for Prometheus, on {address[0]}:{address[1]}"))
     print_plan(console, rows)

@@ -80,13 +80,26 @@ def check_budget(config: Config, *, embedded: bool) -> int | None:
 
 def check_before(config: Config, scenario: str, *, embedded: bool, workers: int = 1) -> int | None:
     """Check a configuration for a load run, and return the budget. Raises `ConfigError`; sends nothing."""
+    budget = _check(config, scenario, embedded=embedded)
+    check_rows(config, workers)
+    return budget
+
+
+def _check(config: Config, scenario: str, *, embedded: bool) -> int | None:
+    """What costs no time: all but the rows of a file, which may be many."""
     baseline_of(config)
     check_metrics(config.metrics)
-    check_rows(config, workers)
     if SCENARIOS[scenario].delivery == "always" and config.result_destination is None:
         raise ConfigError(
             "configuration", "result_destination", "missing, and this scenario has results delivered",
             "say where Ringback may listen for them",
+        )  # fmt: skip
+    limited = next(iter(config.lines.at_once), None)
+    if limited is not None or config.budget.calls_at_once is not None:
+        key = "budget.calls_at_once" if limited is None else f"lines.{limited}.at_once"
+        raise ConfigError(
+            "configuration", key, "a load run places calls when they are due, and can't wait for a free line",
+            "name lines for it that take any number of calls, in a configuration of its own",
         )  # fmt: skip
     return check_budget(config, embedded=embedded)
 
@@ -107,8 +120,9 @@ def run_load(
     has the child's last report. `on_progress` is called about twice a second with `phase`, `seconds`, `duration`,
     `scheduled`, `sent`, `accepted`, `final`, `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms`, and with
     all that is known as `section`. Raises `ConfigError` before anything is sent if the configuration does not fit.
+    The rows of `load.variables_file` are checked by `check_before`.
     """
-    budget = check_before(config, plan.scenario, embedded=embedded, workers=plan.workers)
+    budget = _check(config, plan.scenario, embedded=embedded)
     directory.mkdir(parents=True, exist_ok=True)
     for left_over in (LOAD_FILE, WINDOWS_FILE):
         (directory / left_over).unlink(missing_ok=True)

@@ -46,7 +46,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
-    """A final state and its number of calls; `bar` is in hundredths of the longest bar."""
+    """A final state and its number of calls; `bar` is their share of all calls, in percent."""
 
     state: str
     number: str
@@ -179,9 +179,8 @@ def _states(load: Mapping[str, Any]) -> Iterator[StateRow]:
     total = sum(counted.values())
     if not total:
         return
-    longest = max(counted.values())
     for state, calls in sorted(counted.items(), key=lambda entry: (-entry[1], entry[0]))[:_MOST_KINDS]:
-        bar = round(100 * calls / longest, 2)
+        bar = round(100 * calls / total, 2)
         yield StateRow(one_line(state, 60), count(calls), percent(calls / total), bar, state in FINAL_STATES)
 
 
