@@ -107,8 +107,8 @@ def judge(marks: Iterable[Mark], part: LoadWindow, whole: LoadWindow, limited: L
     the run merged. It was the limit of the run if more than 1 % of all arrivals or requests were dropped or starved, if
     it was so in more than half of the windows with anything to send, or if a latency that describes the run as a whole
     (p50, p90, p95) may be off by more than 10 % and 5 ms: by so much it is shorter if service time counts in place of
-    latency in those windows. A single hiccup in a short run is forgiven: fewer than three late requests, one late window in which less than 1 % of all requests were late,
-    and the processor's share of less than two seconds.
+    latency in those windows. A single hiccup in a short run is forgiven: fewer than three late requests, one late
+    window in which less than 1 % of all requests were late, and the processor's share of less than two seconds.
     """
     busy = [mark for mark in marks if mark.busy]
     often = Counter(cause for mark in busy for cause in mark.causes)
