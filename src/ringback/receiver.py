@@ -14,14 +14,16 @@ import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import httpx
-import uvicorn
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
+
+if TYPE_CHECKING:
+    import uvicorn
 
 __all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches", "undone"]
 
@@ -149,6 +151,8 @@ class Receiver:
 
     async def start(self) -> None:
         """Listen; returns when requests are accepted."""
+        import uvicorn  # a plan needs none
+
         host, port = self.settings.listen
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)

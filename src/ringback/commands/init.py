@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ringback.config import LINE_STATES, ConfigError
 from ringback.config.model import Deployment, Lines, ResultDestination
+from ringback.config.proxy import ProxyError, proxy_for
 from ringback.first_steps.curl import read_curl
 from ringback.first_steps.draft import Draft, draft_from
 from ringback.first_steps.network import way_to
@@ -49,6 +50,9 @@ busy = "5550000002"
 # no_answer = "5550000005"
 # rejected = "5550000006"
 # temporarily_unavailable = "5550000007"
+
+# [variables]                                   # the project's variables, each with a value that it may have;
+# customerName = "sample"                       # then no others are sent. Left out: made-up ones are sent
 
 [budget]
 calls = 60                                      # accepted calls that a check may place
@@ -177,7 +181,7 @@ def _from_curl(options: InitOptions, path: Path) -> Draft:
         raise ConfigError("--from-curl", None, f"{name} {problem}", fix) from None
     SINK.protect(draft.redactor())
     for key, value in list(draft.deployment.items()):
-        if (wrong := _mistake(Deployment, key, value)) is not None:
+        if key not in {"headers", "proxy"} and (wrong := _mistake(Deployment, key, value)) is not None:
             del draft.deployment[key]
             draft.notes.append(f"deployment.{key} was left out: {wrong}")
     return draft
@@ -261,7 +265,11 @@ def _ask_for_lines(console: Console, draft: Draft, ask: Asker) -> None:
 
 def _look(console: Console, base_url: str) -> bool:
     """Print whether the deployment can be reached; sends no request."""
-    steps = list(way_to(base_url))
+    try:
+        proxy = proxy_for(None, base_url, os.environ)
+    except ProxyError:
+        proxy = None  # ringback doctor reports it, with its variable
+    steps = list(way_to(base_url) if proxy is None else way_to(proxy.url, key="the proxy's address"))
     print_steps(console, steps)
     return all(step.well for step in steps)
 

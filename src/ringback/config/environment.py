@@ -49,6 +49,9 @@ def as_environment(config: Config) -> dict[str, str]:
             for w in config.waivers
         ]
         variables[f"{PREFIX}WAIVERS"] = f"[{', '.join(waivers)}]"
+    if config.variables is not None:
+        written = (f"{_toml_text(name)} = {_toml_text(value)}" for name, value in config.variables)
+        variables[f"{PREFIX}VARIABLES"] = f"{{{', '.join(written)}}}"
     return variables
 
 

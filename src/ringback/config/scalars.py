@@ -10,9 +10,19 @@ from pydantic import BeforeValidator
 
 from ringback.config.durations import parse_duration
 
-__all__ = ["BaseUrl", "HttpUrl", "ListenAddress", "MetricsReceiver", "PhoneNumber", "Seconds", "phone_number"]
+__all__ = [
+    "BaseUrl",
+    "HttpUrl",
+    "ListenAddress",
+    "MetricsReceiver",
+    "PhoneNumber",
+    "Seconds",
+    "phone_number",
+    "port_remark",
+]
 
 _NUMBER = re.compile(r"\+?[0-9]{3,15}")
+_DOCUMENTED_PORT = 22222
 _EMERGENCY = frozenset({"000", "110", "112", "113", "118", "119", "911", "988", "999"})
 
 
@@ -45,7 +55,12 @@ def _url(value: object) -> str:
 
 
 def _metrics_receiver(value: object) -> str:
-    return "env" if value == "env" else _url(value)
+    if value == "env":
+        return "env"
+    url = _url(value)
+    if urlsplit(url).query or urlsplit(url).fragment:
+        raise ValueError("has a query or fragment; credentials belong into OTEL_EXPORTER_OTLP_HEADERS")
+    return url
 
 
 def _base_url(value: object) -> str:
@@ -56,6 +71,15 @@ def _base_url(value: object) -> str:
     if parts.path.rstrip("/").endswith(("/v2/call", "/v2/callresult", "/v2")):
         raise ValueError("includes /v2; end the URL before it, because Ringback adds /v2/call and /v2/callresult")
     return url.rstrip("/")
+
+
+def port_remark(base_url: str) -> str:
+    """A remark if the URL names no port; empty otherwise."""
+    parts = urlsplit(base_url)
+    if parts.port is not None:
+        return ""
+    used = 443 if parts.scheme == "https" else 80
+    return f"no port, so {used} is used; the documented one is {_DOCUMENTED_PORT}"
 
 
 def _listen(value: object) -> tuple[str, int]:

@@ -25,7 +25,7 @@ from ringback.suite.calls.places import LinePlaces
 from ringback.suite.calls.watch import Watch
 from ringback.suite.opening import open_run
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
-from ringback.suite.probes.baseline import BASELINE, Fallback
+from ringback.suite.probes.baseline import BASELINE, NO_VARIABLE, Fallback
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Burst, Outcome
 
@@ -80,6 +80,8 @@ class Campaign:
         self._families: dict[Probe, str] = {}
         self._lines: dict[Probe, str] = {}
         self._wrongly_accepted: Counter[str] = Counter()
+        self._slow_addresses: set[str] = set()
+        """Addresses that keep a sender waiting, until the first delivery to them has come."""
 
     # -- for tests ------------------------------------------------------------------------------------------------
 
@@ -221,7 +223,9 @@ class Campaign:
             return outcome
         try:
             outcome.draft = draft = self._drafted(probe)
-            outcome.answer = await self.send(draft, probe.title, expect_call=probe.expect == "accepted")
+            if probe.destination is not None and probe.destination.slow and draft.delivery_key is not None:
+                self._slow_addresses.add(draft.delivery_key)
+            outcome.answer = await self.send(draft, probe.title_on(draft.line), expect_call=probe.expect == "accepted")
         except Unreachable as trouble:
             outcome.trouble = trouble
             if len(self.calls) == 0 and not self.client.recorder.answered:
@@ -264,6 +268,8 @@ class Campaign:
             self._direct(draft, probe)
             if fallback is not None and probe is not BASELINE:
                 fallback.adjust(draft)
+        if fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04":
+            draft.declared = ()  # it refuses those that are made up, as REQ-04 reports
         probe.change(draft)
         if "ResultDestination" not in draft.body:
             draft.delivery_key = None
@@ -310,10 +316,23 @@ class Campaign:
 
     async def delivered(self, delivery: Delivery) -> None:
         """Record a delivery with the call whose address it came to."""
+        if delivery.key in self._slow_addresses:
+            self._slow_addresses.discard(delivery.key)
+            await asyncio.gather(self._trigger_meanwhile(), self._recorded(delivery))
+        else:
+            await self._recorded(delivery)
+
+    async def _recorded(self, delivery: Delivery) -> None:
         meant = [call for call in self.calls if call.delivery_key is not None and call.delivery_key == delivery.key]
         # Identical triggers share an address: the id in the delivery decides between their calls.
         for call in [c for c in meant if c.unique_id in delivery.text] or meant:
             await self.watch.delivered(call, delivery)
+
+    async def _trigger_meanwhile(self) -> None:
+        """Place a call while a slow address keeps the deployment waiting."""
+        with contextlib.suppress(ExchangeError):
+            line = next(iter(self.config.lines.configured))
+            await self.place(self._on_line(line), "while a ResultDestination is slow", group="meanwhile")
 
     # -- many at once ---------------------------------------------------------------------------------------------
 

@@ -46,8 +46,12 @@ class Plan:
 
     @property
     def calls(self) -> int:
-        """Accepted calls to expect: each probe that may be either is counted as one."""
-        return self.placed + self.generated + sum(1 for p in self.probes if p.expect == "either")
+        """Accepted calls to expect: each probe that may be either is counted as one.
+
+        While a destination is slow, one more is placed.
+        """
+        meanwhile = sum(1 for p in self.probes if p.destination is not None and p.destination.slow)
+        return self.placed + self.generated + meanwhile + sum(1 for p in self.probes if p.expect == "either")
 
     @property
     def triggers(self) -> int:
@@ -63,7 +67,9 @@ class Plan:
         for over_all_lines in (AT_ONCE if self.burst else 0, self.placed - self._before_filling):
             for index in range(over_all_lines):
                 count[lines[index % len(lines)]] += 1
-        count[lines[0]] += self.identical + self.generated
+        count[lines[0]] += (
+            self.identical + self.calls - self.placed - sum(1 for p in self.probes if p.expect == "either")
+        )
         return count
 
     def seconds(self, config: Config) -> float:
