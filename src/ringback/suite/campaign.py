@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from ringback.config import Config
 from ringback.contract.checks import seems_accepted
-from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
+from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Trigger, Unreachable
 from ringback.deployment.causes import Cause
 from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Delivery, Receiver
@@ -26,6 +26,7 @@ from ringback.suite.calls.watch import Watch
 from ringback.suite.opening import open_run
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
 from ringback.suite.probes.baseline import BASELINE, NO_VARIABLE, Fallback
+from ringback.suite.probes.directing import direct
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Burst, Outcome
 
@@ -265,7 +266,7 @@ class Campaign:
             draft = self.maker.required(line, form)
         else:
             draft = self.maker.example(line, form)
-            self._direct(draft, probe)
+            direct(draft, probe, self.receiver)
             if fallback is not None and probe is not BASELINE:
                 fallback.adjust(draft)
         if fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04":
@@ -274,19 +275,6 @@ class Campaign:
         if "ResultDestination" not in draft.body:
             draft.delivery_key = None
         return draft
-
-    def _direct(self, draft: Draft, probe: Probe) -> None:
-        if self.receiver is None:
-            return
-        wanted = probe.destination or Destination(immediately=probe.expect != "accepted")
-        if wanted.dead:
-            draft.body["ResultDestination"] = self.receiver.dead_address()
-        else:
-            draft.delivery_key, draft.body["ResultDestination"] = self.receiver.address(wanted.behaviour)
-        if wanted.immediately is None:
-            draft.drop("SendResultImmediately")
-        else:
-            draft.body["SendResultImmediately"] = wanted.immediately
 
     async def send(
         self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True, has_place: bool = False
@@ -353,13 +341,9 @@ class Campaign:
             return_exceptions=True,
         )
         for draft, answer in zip(drafts, sent, strict=True):
+            self.burst.take(answer)
             if isinstance(answer, Trigger):
-                self.burst.triggers.append(answer)
                 self._placed_call(answer, draft, "burst")
-            elif isinstance(answer, ExchangeError):
-                self.burst.trouble = answer
-            elif isinstance(answer, BaseException):
-                raise answer
         for draft, answer in zip(drafts, sent, strict=True):
             if isinstance(answer, Trigger) and not seems_accepted(answer) and len(self.burst.alone) < 3:
                 fresh = draft.in_conversation(self.maker.word())
@@ -379,12 +363,7 @@ class Campaign:
             *(self.client.poll([one], purpose=f"one of {count} polls at once") for one in asked), return_exceptions=True
         )
         for answer in sent:
-            if isinstance(answer, Poll):
-                self.burst.polls.append(answer)
-            elif isinstance(answer, ExchangeError):
-                self.burst.trouble = answer
-            elif isinstance(answer, BaseException):
-                raise answer
+            self.burst.take(answer)
 
     async def _identical(self, count: int) -> None:
         """Send the same bytes several times: one after another, then at once."""
