@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from ringback.config import Config
 from ringback.contract.checks import seems_accepted
-from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
+from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Trigger, Unreachable
 from ringback.deployment.causes import Cause
 from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Delivery, Receiver
@@ -330,13 +330,9 @@ class Campaign:
             return_exceptions=True,
         )
         for draft, answer in zip(drafts, sent, strict=True):
+            self.burst.take(answer)
             if isinstance(answer, Trigger):
-                self.burst.triggers.append(answer)
                 self._placed_call(answer, draft, "burst")
-            elif isinstance(answer, ExchangeError):
-                self.burst.trouble = answer
-            elif isinstance(answer, BaseException):
-                raise answer
         for draft, answer in zip(drafts, sent, strict=True):
             if isinstance(answer, Trigger) and not seems_accepted(answer) and len(self.burst.alone) < 3:
                 fresh = draft.in_conversation(self.maker.word())
@@ -356,12 +352,7 @@ class Campaign:
             *(self.client.poll([one], purpose=f"one of {count} polls at once") for one in asked), return_exceptions=True
         )
         for answer in sent:
-            if isinstance(answer, Poll):
-                self.burst.polls.append(answer)
-            elif isinstance(answer, ExchangeError):
-                self.burst.trouble = answer
-            elif isinstance(answer, BaseException):
-                raise answer
+            self.burst.take(answer)
 
     async def _identical(self, count: int) -> None:
         """Send the same bytes several times: one after another, then at once."""
