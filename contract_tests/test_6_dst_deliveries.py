@@ -346,7 +346,10 @@ def wait_for_an_attempt(suite: Session, call: Call) -> None:
 @pytest.mark.sends(LINE_CALLS["answered"], SLOW)
 @pytest.mark.pool(4)
 def test_requests_during_a_slow_delivery(suite: Session, receiver: Receiver) -> None:
-    """Triggers and polls are answered while a slow ResultDestination keeps the deployment waiting."""
+    """Triggers and polls are answered while a slow ResultDestination keeps the deployment waiting.
+
+    The campaign sends a trigger when the delivery arrives there, and the watch polls.
+    """
     call = call_of(suite, SLOW, must_be_final=False)
     wait_for_an_attempt(suite, call)
     usual = statistics.median(answer.seconds for answer in suite.record.history)
@@ -363,7 +366,7 @@ def test_requests_during_a_slow_delivery(suite: Session, receiver: Receiver) -> 
     ]
     if waited:
         raise Deviation(
-            f"{len(waited)} requests had to wait while a ResultDestination was slow, one of them for "
+            f"a ResultDestination was slow, and {len(waited)} of the requests meanwhile had to wait, one of them for "
             f"{waited[0].seconds:.1f} s",
             evidence=waited,
         )

@@ -525,7 +525,7 @@ def test_a_query_may_ask_for_ids_and_hold_lines(query: str) -> None:
         f"{BASE}/v2/callresult?UniqueIds={STRANGER}#",
     ],
 )
-def test_a_query_that_may_be_a_trigger_holds_no_strangers(url: str) -> None:
+def test_a_query_that_may_be_a_trigger_holds_no_other_number(url: str) -> None:
     if url.endswith("#"):
         GUARD.check(url, (), b"")  # a fragment is never sent
         return

@@ -32,25 +32,32 @@ TEMPLATE = """\
 base_url = "https://ivr.example.com:22222"
 project = "Collections"
 tenant = "Default"
-access_token_env = "RINGBACK_ACCESS_TOKEN"     # the variable that holds the token; or access_token_file
+access_token_env = "RINGBACK_ACCESS_TOKEN"     # the variable with the token; or access_token_file, or _command
 scenario_path = "/ivr/collections"
 orchestrator_url = "https://orchestrator.example.com"
 display_number = "200"                          # the caller id
 locale = "en-US"
+# access_token_command = "vault read -field=token secret/ivr" # instead: run again before access_token_lifetime = "50m"
+# headers = { "X-Api-Key" = "env:GATEWAY_KEY" } # sent with each request: env:NAME, file:PATH or the text itself
+# proxy = "http://proxy.example.com:3128"       # default: HTTPS_PROXY and NO_PROXY, as for curl; "" for none
 # ca_bundle = "corp-ca.pem"                     # client_cert and client_key likewise; verify = false only in a lab
 
 [lines]                                         # the only numbers that Ringback dials, by the state they produce
 answered = "5550000001"                         # leave out the states that you have no line for
 busy = "5550000002"
-# error = "5550000003"
+# error = { number = "5550000003", at_once = 1, ring = "20s" } # takes one call at a time, as a handset does
 # invalid_number = "5550000004"
 # no_answer = "5550000005"
 # rejected = "5550000006"
 # temporarily_unavailable = "5550000007"
 
+# [variables]                                   # the project's variables, each with a value that it may have;
+# customerName = "sample"                       # then no others are sent. Left out: made-up ones are sent
+
 [budget]
 calls = 60                                      # accepted calls that a check may place
 triggers_per_second = 20
+# calls_at_once = 10                            # calls in progress, over all lines
 # cost_per_call = 0.02
 
 [timing]

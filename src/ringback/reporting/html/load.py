@@ -137,7 +137,19 @@ def _problems(load: Mapping[str, Any]) -> Iterator[str]:
     generator = members(load, "generator")
     if load.get("reached") is False:
         yield "No request reached the deployment."
-    if generator.get("limited") is True:
+    uncertain = _listed(generator, "uncertain")
+    if uncertain:
+        figures = ", ".join(
+            f"{one_line(str(each.get('metric')), 60)} is {milliseconds(each.get('all_ms'))} ms, and "
+            f"{milliseconds(each.get('sound_ms'))} ms without them"
+            for each in uncertain[:6]
+        )
+        yield (
+            f"In {count(generator.get('limited_windows'))} of {count(generator.get('windows'))} windows the load"
+            f" generator was the bottleneck, and latencies may be off: {figures}. Repeat the run on a machine with"
+            " less other work, or let it last longer."
+        )
+    elif generator.get("limited") is True:
         reasons = generator.get("limited_by")
         why = ", ".join(one_line(str(reason), 100) for reason in reasons[:6]) if isinstance(reasons, list) else ""
         yield (

@@ -57,7 +57,8 @@ class LoadProgress:
         figures = self._figures
         section = figures.get("section") or {}
         if not section:
-            return Text(f"{one_line(self._load, 100)}: starting", style="cyan")
+            waiting = one_line(str(figures.get("waiting") or "starting"), 200)
+            return Text(f"{one_line(self._load, 100)}: {waiting}", style="cyan")
         return Group(self._head(figures, section), self._times(section), self._calls(section), *self._held(section))
 
     def _head(self, figures: Mapping[str, Any], section: Mapping[str, Any]) -> Text:
