@@ -15,21 +15,22 @@ from ringback.config.errors import ConfigError
 if TYPE_CHECKING:
     from ringback.config.limits import Limit
     from ringback.config.loading import DEFAULT_FILE, load_config
-    from ringback.config.model import (
-        LINE_STATES,
-        Budget,
-        Config,
-        Deployment,
-        Dialect,
-        Gate,
-        Lines,
-        Load,
-        Metrics,
-        ResultDestination,
-        SandboxOptions,
-        Timing,
-        Waiver,
-    )
+    from ringback.config.metrics import Metrics
+from ringback.config.model import (
+    LINE_STATES,
+    Budget,
+    Config,
+    Deployment,
+    Dialect,
+    Gate,
+    Lines,
+    Load,
+    Metrics,
+    ResultDestination,
+    SandboxOptions,
+    Timing,
+    Waiver,
+)
 
 __all__ = [
     "DEFAULT_FILE",

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ringback import __version__, clock
 from ringback.config.headers import Header
 from ringback.config.limits import Limit, check_baseline
+from ringback.config.metrics import Metrics
 from ringback.config.proxy import Proxy, is_loopback
-from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, PhoneNumber, Seconds, phone_number
+from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, PhoneNumber, Seconds, phone_number
+from ringback.config.section import Section
 from ringback.config.token import AccessToken
 
 __all__ = [
@@ -110,13 +112,7 @@ ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
 CaBundle = Annotated[Path, BeforeValidator(_ca_bundle)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True, allow_inf_nan=False
-    )
-
-
-class Deployment(_Section):
+class Deployment(Section):
     """The server under test, and what a trigger needs for the server to accept it."""
 
     base_url: BaseUrl
@@ -158,7 +154,7 @@ class Deployment(_Section):
         return f"http://{user}:{password}@{proxy.where}"
 
 
-class Line(_Section):
+class Line(Section):
     """A telephone number, how many calls it takes at once (None: any number), and how long a call to it rings."""
 
     number: PhoneNumber
@@ -174,7 +170,7 @@ def _line(value: object) -> object:
 _Line = Annotated[Line, BeforeValidator(_line)]
 
 
-class Lines(_Section):
+class Lines(Section):
     """The only telephone numbers that Ringback dials, by the call state that each produces."""
 
     answered: _Line | None = None
@@ -216,7 +212,7 @@ class Lines(_Section):
         return {name: line.ring for name, line in self.by_name.items()}
 
 
-class Budget(_Section):
+class Budget(Section):
     """Limits of a check: accepted calls in total and triggers per second; and the cost of a call."""
 
     calls: Annotated[Count, Field(ge=1, le=100_000)] = 60
@@ -227,7 +223,7 @@ class Budget(_Section):
     """Calls in progress, over all lines; None for any number."""
 
 
-class Timing(_Section):
+class Timing(Section):
     """How long to wait, in seconds."""
 
     request: Seconds = 10.0
@@ -237,7 +233,7 @@ class Timing(_Section):
     queued_delivery: Seconds = 60.0
 
 
-class ResultDestination(_Section):
+class ResultDestination(Section):
     """The receiver for results: where it listens, and under which URL the deployment reaches it."""
 
     listen: ListenAddress
@@ -255,7 +251,7 @@ class ResultDestination(_Section):
         return self
 
 
-class Dialect(_Section):
+class Dialect(Section):
     """What the documentation leaves open and this vendor has decided."""
 
     pending_states: tuple[Text, ...] = ()
@@ -272,7 +268,7 @@ def _steps(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-class Load(_Section):
+class Load(Section):
     """Load runs: their call budget, how requests arrive over time, and how calls are polled."""
 
     budget_calls: Annotated[Count, Field(ge=1)] | None = None
@@ -300,23 +296,7 @@ class Load(_Section):
     """Whether the run ends as soon as a limit can no longer be met."""
 
 
-class Metrics(_Section):
-    """Who gets the figures of a load run while it lasts; by default nobody."""
-
-    prometheus: ListenAddress | None = None
-    """Where Prometheus may scrape them."""
-    linger: Seconds | None = None
-    """How long to wait, after a run, for Prometheus to scrape its last figures."""
-    otlp: MetricsReceiver | None = None
-    """The URL of an OTLP receiver; `env`: the one that `OTEL_EXPORTER_OTLP_ENDPOINT` names."""
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anybody gets figures."""
-        return self.prometheus is not None or self.otlp is not None
-
-
-class Gate(_Section):
+class Gate(Section):
     """The load that `ringback gate` adds to the check."""
 
     scenario: Literal["trigger", "poll", "lifecycle", "delivery", "mixed"] = "lifecycle"
@@ -329,7 +309,7 @@ def _today() -> date:
     return clock.wall().date()
 
 
-class Waiver(_Section):
+class Waiver(Section):
     """A known deviation that the user accepts until a day. On that day it counts again."""
 
     clause: Text
@@ -345,7 +325,7 @@ class Waiver(_Section):
         return self
 
 
-class Notify(_Section):
+class Notify(Section):
     """The webhook that gets a run's result."""
 
     webhook_url: HttpUrl
@@ -358,7 +338,7 @@ class Notify(_Section):
         return None if self.token_env is None else os.environ.get(self.token_env, "")
 
 
-class SandboxOptions(_Section):
+class SandboxOptions(Section):
     """How the embedded sandbox behaves during a run."""
 
     ring_time: Seconds = 0.3
@@ -382,7 +362,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _SHORTEST_NUMBER = 7
 
 
-class Config(_Section):
+class Config(Section):
     """The checked configuration of one run."""
 
     deployment: Deployment
