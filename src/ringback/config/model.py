@@ -31,7 +31,6 @@ __all__ = [
     "Line",
     "Lines",
     "Load",
-    "Metrics",
     "Notify",
     "ResultDestination",
     "SandboxOptions",
