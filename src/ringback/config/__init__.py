@@ -25,7 +25,6 @@ from ringback.config.model import (
     Gate,
     Lines,
     Load,
-    Metrics,
     ResultDestination,
     SandboxOptions,
     Timing,
