@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from ringback import __version__
+from ringback.commands.arguments import arrivals_per_second, duration_if_given, master_address
+from ringback.commands.arguments import duration as parsed_duration
 from ringback.config import ConfigError
-from ringback.config.scalars import parse_duration
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.interrupts import unwound
 from ringback.rundir import complain, put_output_behind_sink
-
-if TYPE_CHECKING:
-    from ringback.loadgen.run import MasterAddress
 
 __all__ = ["app", "main"]
 
@@ -42,6 +40,10 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run's directory (default: a new one in reports/).")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the run in the --out directory.")]
+MaxTime = Annotated[
+    str | None,
+    typer.Option("--max-time", metavar="T", help="End after this time, such as 10m, with what was seen until then."),
+]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Repeats what an earlier run generated.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict line only.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Print without colours (NO_COLOR does the same).")]
@@ -78,6 +80,7 @@ def check(
     seed: Seed = None,
     out: Out = None,
     force: Force = False,
+    max_time: MaxTime = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
@@ -86,7 +89,7 @@ def check(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed, force=force)
+    options = Options(config, base_url, out, seed, force=force, max_time=duration_if_given(max_time))
     screen = console(quiet=quiet, no_color=no_color)
     raise typer.Exit(unwound(run, screen, options, clauses=tuple(clause or ()), level=level, plan_only=plan))
 
@@ -118,6 +121,7 @@ def load(
     seed: Seed = None,
     out: Out = None,
     force: Force = False,
+    max_time: MaxTime = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
@@ -127,18 +131,18 @@ def load(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed, force=force)
+    options = Options(config, base_url, out, seed, force=force, max_time=duration_if_given(max_time))
     screen = console(quiet=quiet, no_color=no_color)
-    address = _master_address(role, master)
+    address = master_address(role, master)
     if role == "worker" and address is not None:
         raise typer.Exit(unwound(work, screen, options, address))
     closed = rate == "max"
     load_options = LoadOptions(
         scenario=scenario,
-        rate=None if closed or rate is None else _rate(rate),
+        rate=None if closed or rate is None else arrivals_per_second(rate),
         closed=closed,
         connections=connections,
-        duration=None if duration is None else _duration(duration),
+        duration=duration_if_given(duration),
         workers=workers,
         master=address,
     )
@@ -153,6 +157,7 @@ def gate(
     seed: Seed = None,
     out: Out = None,
     force: Force = False,
+    max_time: MaxTime = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
@@ -161,7 +166,7 @@ def gate(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed, force=force)
+    options = Options(config, base_url, out, seed, force=force, max_time=duration_if_given(max_time))
     raise typer.Exit(unwound(run, console(quiet=quiet, no_color=no_color), options, level=level))
 
 
@@ -203,7 +208,7 @@ def sandbox(
             host=host,
             port=port,
             tls=tls,
-            ring_seconds=_duration(ring_time),
+            ring_seconds=parsed_duration(ring_time),
             faults=tuple(fault or ()),
             dialects=tuple(dialect or ()),
         )
@@ -327,41 +332,6 @@ def replay(
     options = Options(config, base_url, out, None)
     screen = console(quiet=quiet, no_color=no_color)
     raise typer.Exit(unwound(send, screen, run, evidence, options, yes=yes, ask=typer.confirm if interactive else None))
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        raise ConfigError("--rate", None, f"{text} is not a number", "write arrivals per second, or max") from None
-    if not 0 < rate <= 1_000_000:
-        raise ConfigError("--rate", None, f"must be above 0, at most 1,000,000, not {text}", "write a number, or max")
-    return rate
-
-
-def _master_address(role: str | None, address: str) -> MasterAddress | None:
-    """The address of the master; None if the run uses this machine only."""
-    from ringback.loadgen.run import MASTER_PORT, MasterAddress
-
-    if role is None:
-        if address:
-            raise ConfigError("--master", None, "needs --role", "add --role master or --role worker")
-        return None
-    host, _, port = address.rpartition(":") if address.rpartition(":")[2].isdigit() else (address, "", "")
-    if role == "worker" and not host:
-        raise ConfigError("--master", None, "missing; a worker needs its master's address", "add --master HOST[:PORT]")
-    number = int(port) if port else MASTER_PORT
-    if not 0 < number < 65_536:
-        raise ConfigError("--master", None, f"{port} is not a port", "write a number from 1 to 65535")
-    return MasterAddress(host.strip("[]") or "*", number)
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        problem, _, fix = str(error).partition("; ")
-        raise ConfigError("command line", None, f"{text}: {problem}", fix) from None
 
 
 _UsageError: Any = typer.BadParameter.__mro__[1]

@@ -54,6 +54,9 @@ class Ended:
     err: str
     folder: Path = Path()
     """The folder in which it ran."""
+    seconds: float = 0.0
+    peak: float = 0.0
+    """Megabytes that it, or a child of it, had in memory at most."""
 
     def complaint(self) -> str:
         """The one line on standard error."""
@@ -186,8 +189,8 @@ def _forked(cases: Sequence[tuple[Case, Path]], at_once: int, seconds: float) ->
             }
             for number, (case, place) in enumerate(cases)
         ]
-        codes = forks().run(orders, at_once, seconds)
+        ends = forks().run(orders, at_once, seconds)
         return [
-            Ended(code, Path(order["out"]).read_text(), Path(order["err"]).read_text(), place)
-            for code, order, (_, place) in zip(codes, orders, cases, strict=True)
+            Ended(folder=place, out=Path(order["out"]).read_text(), err=Path(order["err"]).read_text(), **end)
+            for end, order, (_, place) in zip(ends, orders, cases, strict=True)
         ]

@@ -19,6 +19,7 @@ import httpx
 
 from ringback import clock
 from ringback.config import Config
+from ringback.deployment.bounds import AnswerBounds
 from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
 from ringback.deployment.errors import Interrupted, NotSent, Unreachable
 from ringback.deployment.evidence import Exchange, Recorder
@@ -34,10 +35,6 @@ POLL_PATH = "/v2/callresult"
 
 _CONNECT_TRIES = 3
 _CONNECT_PAUSE = 0.2
-_SILENT_AFTER = 5
-"""Requests in a row without an answer, after which most requests fail without being sent, so that the run ends."""
-_SILENCE_TIMEOUTS = 3
-"""How long they fail, in request timeouts; then one request is sent again."""
 
 _LONGEST_MESSAGE = 200
 """Characters of a message about a failure."""
@@ -100,9 +97,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._recorder = recorder
         self._timeout = config.timing.request
         self._prefix = httpx.URL(config.deployment.base_url).path.rstrip("/")
-        self._silent = 0
-        """How many requests in a row, up to the last one, timed out."""
-        self._silent_since = 0.0
+        self.bounds = AnswerBounds(config.timing.request)
         self.budget = budget
         self.rate = TriggerRate(config.budget.triggers_per_second)
         self.retry_allowance = RetryAllowance(max(30.0, config.timing.settle))
@@ -152,8 +147,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def _patiently(self, request: httpx.Request, body: bytes, intent: Intent, endpoint: str) -> httpx.Response:
         attempt = 0
-        if self._silent >= _SILENT_AFTER and clock.monotonic() - self._silent_since < _SILENCE_TIMEOUTS * self._timeout:
-            raise Unreachable(f"the deployment has stopped answering: {self._silent} requests in a row timed out")
+        self.bounds.check(request.url.path)
         while True:
             await self._unless_closed(self.retry_allowance.open(endpoint))
             if endpoint.rstrip("/") != POLL_PATH and (intent.paced or attempt):
@@ -217,9 +211,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 if kept_alive and not trace.new and failed.failure == "connection closed":
                     raise _StaleConnection from None
                 ended = clock.monotonic()
-                self._silent = self._silent + 1 if failed.failure == "timeout" and failed.status is None else 0
-                self._silent_since = ended
                 sent = trace.sent_at or begun
+                self.bounds.failed(
+                    request.url.path, failure, ended - sent, failed.size, begun=failed.status is not None
+                )
                 exchange = self._record(
                     request, body, intent, sent, ended, status=failed.status, headers=failed.headers,
                     answer=failed.body, failure=failure,
@@ -271,18 +266,18 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 raise _CutShort from None
             if trace.sent_at is None:
                 raise httpx.ConnectTimeout(f"no connection within {self._timeout:g} s") from None
-            raise _Failed("timeout", status, headers, bytes(decoder.body)) from None
+            raise _Failed("timeout", status, headers, decoder) from None
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError) as error:
-            raise _Failed(_failure(error, status), status, headers, bytes(decoder.body)) from None
+            raise _Failed(_failure(error, status), status, headers, decoder) from None
         decoder.end()
         if decoder.problem is not None:
-            raise _Failed(decoder.problem, status, headers, bytes(decoder.body))
+            raise _Failed(decoder.problem, status, headers, decoder)
         ended = clock.monotonic()
-        self._silent = 0
         sent = trace.sent_at or begun
         answer = bytes(decoder.body)
+        self.bounds.came(request.url.path, ended - sent, decoder.received)
         exchange = self._record(request, body, intent, sent, ended, status=status, headers=headers, answer=answer)
         plain = [(k, v) for k, v in headers.multi_items() if k.lower() not in {"content-encoding", "transfer-encoding"}]
         attempt = Attempt(exchange, sent, ended, answer)
@@ -358,8 +353,9 @@ class _CutShort(Interrupted):
 
 
 class _Failed(Exception):
-    def __init__(self, failure: str, status: int | None, headers: httpx.Headers | None, body: bytes) -> None:
-        self.failure, self.status, self.headers, self.body = failure, status, headers, body
+    def __init__(self, failure: str, status: int | None, headers: httpx.Headers | None, decoder: BodyDecoder) -> None:
+        self.failure, self.status, self.headers = failure, status, headers
+        self.body, self.size = bytes(decoder.body), decoder.received
 
 
 def _end(deadline: asyncio.Timeout) -> None:

@@ -81,15 +81,17 @@ def run_load(
     *,
     embedded: bool,
     master_address: MasterAddress | None = None,
+    max_time: float | None = None,
     on_progress: Progress | None = None,
 ) -> LoadOutcome:
     """Load the deployment as planned and account for every call; write section and windows into `directory` too.
 
-    With a `master_address`, workers start by themselves and connect to this process there. Ctrl-C ends the run early
-    and reports what was seen; a second one ends it at once. If the child dies or hangs, the outcome is inconclusive and
-    has the child's last report. `on_progress` is called about twice a second with `phase`, `seconds`, `duration`,
-    `scheduled`, `sent`, `accepted`, `final`, `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms`, and with
-    all that is known as `section`. Raises `ConfigError` before anything is sent if the configuration does not fit.
+    With a `master_address`, workers start by themselves and connect to this process there. Ctrl-C ends the run
+    early and reports what was seen; a second one ends it at once. So do `max_time` seconds, but as an open
+    question. If the child dies or hangs, the outcome is inconclusive and has the child's last report. `on_progress`
+    is called about twice a second with `phase`, `seconds`, `duration`, `scheduled`, `sent`, `accepted`, `final`,
+    `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms`, and with all that is known as `section`. Raises
+    `ConfigError` before anything is sent if the configuration does not fit.
     """
     budget = check_before(config, plan.scenario, embedded=embedded)
     directory.mkdir(parents=True, exist_ok=True)
@@ -97,7 +99,7 @@ def run_load(
         (directory / left_over).unlink(missing_ok=True)
     role: Role = "master" if master_address is not None else "alone" if plan.workers == 1 else "local-workers"
     task = Task(role, plan, str(directory), budget, address=master_address)
-    ended = LoadProcess(config, task, directory).follow(on_progress)
+    ended = LoadProcess(config, task, directory).follow(on_progress, max_time)
     section, questions = _settled(plan, directory, ended)
     baseline = baseline_of(config)
     if baseline is not None:

@@ -29,6 +29,8 @@ __all__ = ["AT_ONCE", "Campaign"]
 
 AT_ONCE = 16
 """Triggers, and polls, that a deployment must take at once."""
+LONGEST_ID = 64 * 1024
+"""Characters of a UniqueId beyond which its call is not watched: each poll would have to carry it."""
 _TOGETHER = 4
 """Probes under way at a time."""
 _ENOUGH = 2
@@ -110,7 +112,11 @@ class Campaign:
             if self.baseline is not None and self.baseline.call is None:
                 # Calls without an id cannot be watched, so no more of them are placed.
                 outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
-                ended = ExchangeError(f"a valid trigger was {outcome}, without a UniqueId to poll for (see ACK-02)")
+                found = self.baseline.answer.found_id if self.baseline.answer else None
+                what = (
+                    "without a UniqueId" if found is None else f"with a UniqueId of {len(found)} characters, too many"
+                )
+                ended = ExchangeError(f"a valid trigger was {outcome}, {what} to poll for (see ACK-02)")
                 return
             await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
             if self.baseline is not None:
@@ -284,7 +290,7 @@ class Campaign:
         return answer
 
     def _placed_call(self, answer: Trigger | None, draft: Draft, group: str, *, regular: bool = True) -> Call | None:
-        if answer is None or not answer.accepted or answer.found_id is None:
+        if answer is None or not answer.accepted or answer.found_id is None or len(answer.found_id) > LONGEST_ID:
             return None
         immediately = draft.body.get("SendResultImmediately") is True
         call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)

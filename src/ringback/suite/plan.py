@@ -16,6 +16,9 @@ from ringback.suite.probes.baseline import BASELINE
 
 __all__ = ["Plan", "make_plan", "probes_by_clause", "probes_of"]
 
+_SHORTEST_LIMIT = 120.0
+"""Seconds that any run may take if it is given no limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -69,6 +72,15 @@ class Plan:
         """How many seconds sending takes at the configured trigger rate."""
         rate = config.budget.triggers_per_second
         return math.ceil(max(0.0, self.triggers - rate) / rate)
+
+    def longest(self, config: Config) -> float:
+        """How many seconds a run may take if it is given no limit: three times the plan, at least two minutes.
+
+        The time that a deployment takes for whole answers is not in the plan.
+        """
+        timing = config.timing
+        last_delivery = 0.0 if config.result_destination is None else max(timing.delivery, timing.queued_delivery)
+        return max(_SHORTEST_LIMIT, 3 * (self.seconds(config) + timing.settle + last_delivery))
 
 
 def probes_of(item: pytest.Item) -> list[Probe]:
