@@ -163,7 +163,7 @@ class Case:
             (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3) -> dict[str, Ended]:
+def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3, seconds: float = 240) -> dict[str, Ended]:
     """Run many commands, a few at a time, each in its own folder."""
     prepared = []
     for number, case in enumerate(cases.values()):
@@ -171,7 +171,7 @@ def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3) -> dict[s
         place.mkdir(parents=True)
         case.write_files(place)
         prepared.append((case, place))
-    return dict(zip(cases, _forked(prepared, at_once, 240), strict=True))
+    return dict(zip(cases, _forked(prepared, at_once, seconds), strict=True))
 
 
 def _forked(cases: Sequence[tuple[Case, Path]], at_once: int, seconds: float) -> list[Ended]:

@@ -116,6 +116,8 @@ class Server:
     """Called for each connection before its first request; it may raise `Gone`."""
     receives: bool = False
     """Whether the runs against it have results delivered."""
+    conforms: bool = False
+    """Whether a client must get along with it: then no run may accuse it."""
     settings: SandboxSettings = SETTINGS
 
 

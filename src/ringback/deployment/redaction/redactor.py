@@ -74,7 +74,8 @@ class _Known:
     """The mark of each label: a private-use character, so that no rule matches within a label."""
     protected: re.Pattern[str] | None = None
 
-_CODED = 256 * 1024
+
+_CODED = 64 * 1024
 """Characters of an answer in which `leaked` also finds secrets in coded forms."""
 
 

@@ -15,6 +15,7 @@ MAX_HEADERS = 64 * 1024
 """Bytes of header names and values that are read at most."""
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes on the wire that are read at most; their decoded size has its own limit."""
+_WITHOUT_BODY = frozenset({204, 304})
 _HEADS = 512
 _LONGEST_HEAD = 4096
 _HEAD_END = b"\r\n\r\n"
@@ -42,7 +43,17 @@ class HttpAnswer(NamedTuple):
 class AnswerReader:
     """Feed it what the socket receives until there is an `answer`. Informational (1xx) answers are skipped."""
 
-    __slots__ = ("_body", "_header_bytes", "_headers", "_parser", "_sized", "answer", "received", "reusable")
+    __slots__ = (
+        "_body",
+        "_header_bytes",
+        "_headers",
+        "_parser",
+        "_readable",
+        "_sized",
+        "answer",
+        "received",
+        "reusable",
+    )
 
     def __init__(self) -> None:
         self.answer: HttpAnswer | None = None
@@ -82,6 +93,7 @@ class AnswerReader:
         self._headers: dict[str, str] = {}
         self._header_bytes = 0
         self._sized = False
+        self._readable = True
         self._body: BodyDecoder | None = None
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
@@ -89,11 +101,15 @@ class AnswerReader:
         if self._header_bytes > MAX_HEADERS:
             raise Unreadable("too_large")
         key = name.decode("latin-1").lower()
+        if key == "transfer-encoding" and (key in self._headers or value.strip().lower() != b"chunked"):
+            self._readable = False
         self._headers[key] = value.decode("latin-1")
         if key in {"content-length", "transfer-encoding"}:
             self._sized = True
 
     def on_headers_complete(self) -> None:  # noqa: D102
+        if not self._readable and self._parser.get_status_code() not in _WITHOUT_BODY:
+            raise Unreadable("protocol")
         self._body = BodyDecoder(self._headers.get("content-encoding", ""))
 
     def on_body(self, piece: bytes) -> None:  # noqa: D102
