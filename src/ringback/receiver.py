@@ -37,7 +37,7 @@ SLOWEST = 30.0
 """Seconds in which a connection must complete a request."""
 _DROPPED_SLOWLY = 0.5
 """Seconds after which a dropped delivery is answered, so that a flood slows down."""
-_FLOODED = 2000
+FLOODED = 2000
 """Dropped deliveries and connections after which the receiver listens no more."""
 _TICK = 0.05
 """Seconds between two measurements of the event loop's lag."""
@@ -226,7 +226,7 @@ class Receiver:
     def drop(self) -> None:
         """Count something that was not recorded; after too much of it, listen no more."""
         self.dropped += 1
-        if self.dropped == _FLOODED and self._server is not None:
+        if self.dropped == FLOODED and self._server is not None:
             for listening in self._server.servers:
                 listening.close()
             for connection in tuple(self._server.server_state.connections):

@@ -55,6 +55,7 @@ class Ended:
     folder: Path = Path()
     """The folder in which it ran."""
     seconds: float = 0.0
+    """Processor time of it and its children."""
     peak: float = 0.0
     """Megabytes that it, or a child of it, had in memory at most."""
 

@@ -18,7 +18,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, NoReturn
@@ -37,7 +36,7 @@ class Forks:
     def run(self, cases: Sequence[dict[str, Any]], at_once: int, seconds: float) -> list[dict[str, Any]]:
         """Run commands, a few at a time, and return how they ended; a batch that hangs raises TimeoutError.
 
-        Of each: `code`, `seconds`, and `peak`, the megabytes that it or a child of it had in memory at most.
+        Of each: `code`, `seconds` of processor time, and `peak`, the megabytes that it or a child of it had in memory.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -98,25 +97,25 @@ def _serve() -> None:
     for line in sys.stdin:
         batch = json.loads(line)
         ends: list[dict[str, Any] | None] = [None] * len(batch["cases"])
-        running: dict[int, tuple[int, float]] = {}
+        running: dict[int, int] = {}
         for number, case in enumerate(batch["cases"]):
             while len(running) >= batch["at_once"]:
                 _reap(running, ends)
             child = os.fork()
             if not child:
                 _run(case)
-            running[child] = (number, time.monotonic())
+            running[child] = number
         while running:
             _reap(running, ends)
         print(json.dumps(ends), flush=True)
 
 
-def _reap(running: dict[int, tuple[int, float]], ends: list[dict[str, Any] | None]) -> None:
+def _reap(running: dict[int, int], ends: list[dict[str, Any] | None]) -> None:
     child, status, used = os.wait4(-1, 0)
-    number, begun = running.pop(child)
+    number = running.pop(child)
     ends[number] = {
         "code": os.waitstatus_to_exitcode(status),
-        "seconds": time.monotonic() - begun,
+        "seconds": used.ru_utime + used.ru_stime,
         "peak": used.ru_maxrss / 1024,
     }
 

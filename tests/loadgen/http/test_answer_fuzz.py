@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import h11
 from hypothesis import example, given, settings
@@ -21,8 +22,8 @@ ACCEPTED_ANYWAY = {
 
 NUMBERS = st.sampled_from([b"0", b"2", b"5", b"+5", b"-1", b"5, 5", b"5,6", b" 5", b"0x5", b"", b"5 5", b"9" * 30])
 STATUS = st.sampled_from(
-    [b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No", b"HTTP/1.1 100 Continue", b"HTTP/1.1 500 ", b"HTTP/1.1 99 X",
-     b"HTTP/1.1 1000 X", b"HTTP/2.0 200 OK", b"http/1.1 200 OK", b"HTTP/1.1  200 OK", b"HTTP/1.1 2O0 OK", b"ICY 200 OK"]
+    [b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No", b"HTTP/1.1 100 Continue", b"HTTP/1.1 500 ",
+     b"HTTP/1.1 99 X", b"HTTP/1.1 1000 X", b"HTTP/2.0 200 OK", b"http/1.1 200 OK", b"HTTP/1.1  200 OK", b"HTTP/1.1 2O0 OK", b"ICY 200 OK"]
 )  # fmt: skip
 HEADERS = st.one_of(
     st.just(b"Content-Type: application/json"),
@@ -34,8 +35,8 @@ HEADERS = st.one_of(
     st.just(b"Connection: close"),
 )
 CHUNK = st.sampled_from(
-    [b"5\r\nhello\r\n", b"0\r\n\r\n", b"5;x=y\r\nhello\r\n", b"-1\r\n\r\n", b"zz\r\n\r\n", b"5\nhello\n", b"5 \r\nhello\r\n",
-     b"0\r\nX: 1\r\n\r\n", b"4\r\nhello\r\n", b"fffffffffffffffff\r\nx\r\n", b"hello", b""]
+    [b"5\r\nhello\r\n", b"0\r\n\r\n", b"5;x=y\r\nhello\r\n", b"-1\r\n\r\n", b"zz\r\n\r\n", b"5\nhello\n",
+     b"5 \r\nhello\r\n", b"0\r\nX: 1\r\n\r\n", b"4\r\nhello\r\n", b"fffffffffffffffff\r\nx\r\n", b"hello", b""]
 )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def of_h11(data: bytes) -> tuple[int, bytes] | None:
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
     """The data in pieces, none of them empty."""
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False) if end > start]
+    return [data[start:end] for start, end in pairwise(places) if end > start]
 
 
 @settings(max_examples=400, deadline=None)
