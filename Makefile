@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 WORKERS ?= $$(($$(getconf _NPROCESSORS_ONLN) + 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help gate test test-all lint types format sandbox wheel lint-openapi lock clean
+.PHONY: help gate test test-all matrix lint types format sandbox wheel lint-openapi lock clean
 
 help:  ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test: $(READY)  ## Ringback's own tests without the slow ones
 test-all: $(READY)  ## all of Ringback's own tests, including the fault and dialect matrix
 	$(BIN)/python -m pytest -q
 
+matrix: $(READY)  ## every fault and dialect of every stack on this machine, checked for all clauses (takes hours)
+	RINGBACK_MATRIX=full $(BIN)/python -m pytest -q tests/matrix
+
 lint: $(READY)  ## ruff (rules and format) and vulture (dead code)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,8 +61,8 @@ wheel: $(READY)  ## build dist/ringback-*.whl
 	$(BIN)/python -m build --wheel --no-isolation
 
 lock: $(READY)  ## update requirements.lock (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --group dev --extra metrics --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -o requirements.lock
 
 clean:  ## remove the files that make creates
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/deployments/.built dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

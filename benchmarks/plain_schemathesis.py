@@ -77,6 +77,10 @@ TUNING = {
     ),
     "node": Tuning(empty_list=False),
     "wsgi": Tuning(open=_ANY_TEXT | {"Tenant", "ResultDestination"}, blanks=False, empty_display_number=True),
+    "go": Tuning(open=_ANY_TEXT | {"Tenant"}),
+    "php": Tuning(open=_ANY_TEXT | {"Tenant"}),
+    "ruby": Tuning(open=_ANY_TEXT | {"Tenant"}),
+    "java": Tuning(open=_ANY_TEXT | {"Tenant"}),
 }
 """The contract leaves each of these open, but a schema must choose."""
 

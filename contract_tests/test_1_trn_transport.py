@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from ringback.contract import checks
+from ringback.deployment import NotSent
 from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_be_answered, must_hold
 from ringback.suite.history import dialled, regular_answers, wait_for_the_run
-from ringback.suite.probes import Probe, refused
+from ringback.suite.probes import Probe, accepted, refused
 from ringback.suite.probes.common import LINE_CALLS
 from ringback.suite.probes.drafts import Draft
 from ringback.suite.session import Session
@@ -74,6 +77,41 @@ def test_a_poll_by_another_method(suite: Session, method: str) -> None:
     answer = suite.send.poll_with({"UniqueIds": ids}, f"a poll sent by {method}", method=method)
     must_be_answered(answer)
     must_hold(checks.poll_is_post_only(answer), answer)
+
+
+@pytest.mark.clause("TRN-03")
+@pytest.mark.pool(1)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_poll_in_the_query_by_another_method(suite: Session, method: str) -> None:
+    """A poll whose UniqueIds are in the query, sent by a method other than POST, is refused and reports no call."""
+    call = suite.record.final_calls()[0]
+    query = f"UniqueIds={quote(call.unique_id, safe='')}"
+    answer = suite.send.poll_with(
+        b"", f"a poll sent by {method}, its UniqueIds in the query", method=method, query=query
+    )
+    must_be_answered(answer)
+    must_hold(checks.poll_is_post_only(answer), answer)
+
+
+@pytest.mark.clause("TRN-03")
+@pytest.mark.parametrize("method", METHODS)
+def test_a_trigger_in_the_query_by_another_method(suite: Session, method: str) -> None:
+    """A trigger whose parameters are in the query, sent by a method other than POST, is refused."""
+    suite.record.placed()
+    purpose = f"a trigger sent by {method}, its parameters in the query"
+    draft = suite.campaign.draft(accepted("a valid trigger"))
+    right = draft.body["AccessToken"]
+    for token in ("wrong", right):
+        draft.set("AccessToken", token)
+        draft.as_query(method)
+        try:
+            answer = suite.send.trigger(draft, f"{purpose}{'' if token == right else ', and a wrong access token'}")
+        except NotSent:
+            raise NotExercised("the configured values hold digits or signs that are not safe in a query") from None
+        must_be_answered(answer)
+        must_hold(checks.trigger_is_post_only(answer), answer)
+        if answer.status in {404, 405, 501}:
+            return  # refused for its method: the right token, which proxies may log with the URL, would change nothing
 
 
 @pytest.mark.clause("TRN-03")

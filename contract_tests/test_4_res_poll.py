@@ -10,6 +10,7 @@ import pytest
 from ringback.contract import checks
 from ringback.contract.guessing import why_guessable
 from ringback.contract.near_misses import near_miss_ids, well_formed_unknown_ids
+from ringback.contract.same_id import other_spellings, resembles, same_id
 from ringback.deployment import Poll
 from ringback.suite.calls import Call
 from ringback.suite.calls.lifecycle import is_steady
@@ -295,7 +296,7 @@ def test_polls_for_unknown_ids(suite: Session) -> None:
     for how, text in unknown.items():
         poll = suite.send.poll([text], f"poll for an unknown id: {how}")
         # RES-05 covers entries that name other ids.
-        mine = [e for e in poll.entries if e.unique_id in {None, text} or checks.may_be_the_same_id(e.unique_id, text)]
+        mine = [e for e in poll.entries if e.unique_id in {None, text} or resembles(e.unique_id, text)]
         states = [e.state for e in mine if e.state and e.state not in suite.config.dialect.pending_states]
         if states:
             raise Deviation(f"an unknown id ({how}) is reported as {states[0]}", evidence=[poll])
@@ -304,6 +305,27 @@ def test_polls_for_unknown_ids(suite: Session) -> None:
             poll = suite.send.poll(ids, "poll for an unknown id beside a final call")
             if states := [state for state in poll.states(other) if state not in suite.config.dialect.pending_states]:
                 raise Deviation(f"an unknown id is reported as {states[0]} beside a real one", evidence=[poll])
+
+
+@pytest.mark.clause("RES-06")
+@pytest.mark.pool(1)
+@pytest.mark.after_final
+def test_a_final_call_by_another_spelling_of_its_id(suite: Session) -> None:
+    """A real id in another case, with blanks, or in another form of a UUID gets no state, or that call's."""
+    call = suite.record.steady_calls()[0]
+    known = {other.unique_id for other in suite.record.calls}
+    for how, text in other_spellings(call.unique_id).items():
+        if text in known:
+            continue
+        poll = suite.send.poll([text], f"poll for the id of a final call, spelled otherwise: {how}")
+        entries = [e for e in poll.entries if e.unique_id is None or same_id(text, e.unique_id)]
+        states = {e.state for e in entries if e.state and e.state not in suite.config.dialect.pending_states}
+        if wrong := states - call_words(call):
+            raise Deviation(
+                f"the id of a final call, spelled otherwise ({how}), is reported as {min(wrong)}; spelled as issued it "
+                f"is reported as {call.state}",
+                evidence=[poll],
+            )
 
 
 @pytest.mark.clause("RES-07")

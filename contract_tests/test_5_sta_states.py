@@ -8,7 +8,14 @@ from ringback import clock
 from ringback.config import LINE_STATES
 from ringback.contract import checks
 from ringback.suite.calls import Call
-from ringback.suite.calls.lifecycle import early_final, early_in_a_batch, is_steady, late_final, lost_final
+from ringback.suite.calls.lifecycle import (
+    early_final,
+    early_in_a_batch,
+    is_steady,
+    late_final,
+    longest_life,
+    lost_final,
+)
 from ringback.suite.calls.watch import all_words
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_hold
 from ringback.suite.probes.common import LINE_CALLS, ORDERS
@@ -92,10 +99,15 @@ def wait_for_the_known_state(suite: Session, calls: list[Call]) -> None:
     """Wait for calls that are reported with a state other than their line's: they may still be in progress."""
     settle = suite.config.timing.settle
     oldest = min((call.trigger.ended for call in calls), default=0.0)
-    suite.record.wait_until(
-        lambda: all(call.state in {None, call.known_state} for call in calls) or clock.monotonic() - oldest > settle,
-        settle,
-    )
+    newest = max((call.trigger.ended for call in calls), default=0.0)
+
+    def enough() -> bool:
+        now = clock.monotonic()
+        life = longest_life(suite.record.calls)
+        over = life is not None and now - newest > 2 * life + 10 * suite.config.timing.poll_interval
+        return over or now - oldest > settle or all(call.state in {None, call.known_state} for call in calls)
+
+    suite.record.wait_until(enough, settle)
 
 
 def watch_for_a_while(suite: Session, calls: list[Call]) -> None:

@@ -122,6 +122,8 @@ def not_delivered(suite: Session, missing: list[Call], seconds: float) -> None:
             evidence=[call.trigger, call.finals[0].exchange],
         )
     came = suite.receiver.to(call.delivery_key) if suite.receiver else []
+    if coded := next((d.coded for d in came if d.coded), None):
+        raise Inconclusive(f"a request at its address has the content coding {coded}, which Ringback can't undo")
     others = {c.unique_id for c in suite.record.calls if c.delivery_key != call.delivery_key}
     if any(foreign_ids(d, call.unique_id, others) for d in came):
         raise Inconclusive("a request at its address names another call (see DST-06)")
@@ -247,17 +249,23 @@ def test_deliveries_that_carry_a_state(suite: Session) -> None:
     """The state in a delivery is the state that polls report."""
     calls = final(suite, lambda _: True)
     wait_for_all(suite, calls)
+    read = 0
     for call in calls:
         polled = {word for seen in call.finals for word in (*seen.words, seen.final)}
         for delivery in call.deliveries:
             delivered = reported_state(delivery, call.unique_id)
-            if delivered is not None and names(delivery, call.unique_id) and delivered not in polled:
+            if delivered is None or not names(delivery, call.unique_id):
+                continue
+            read += 1
+            if delivered not in polled:
                 raise Deviation(
                     f"the delivery reports {delivered}, polls report {call.state}",
                     evidence=[call.trigger, call.finals[-1].exchange],
                 )
     if not any(call.deliveries for call in calls):
         raise Inconclusive("no result was delivered (see DST-01)")
+    if not read:
+        raise NotExercised("no state can be read in what was delivered")
 
 
 @pytest.mark.clause("DST-06")

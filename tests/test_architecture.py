@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "interrupts": {"entry"},
     "suite": {"config", "contract", "deployment", "interrupts", "receiver", "resources", "rundir", "target"},
     "loadgen": {"config", "contract", "deployment", "interrupts", "receiver", "resources", "rundir", "target"},
+    "first_steps": {"config", "contract", "deployment", "receiver"},
     "comparison": {"contract", "rundir"},
     "replaying": {"config", "contract", "deployment", "rundir", "suite"},
     "reporting": {"contract", "config", "comparison", "rundir"},
@@ -32,6 +33,7 @@ MAY_IMPORT = {
         "contract",
         "deployment",
         "comparison",
+        "first_steps",
         "interrupts",
         "replaying",
         "loadgen",
@@ -54,8 +56,10 @@ LOADGEN_MAY_IMPORT: dict[str, set[str]] = {
     "http": set(),
     "metrics": {"schedule"},
     "judging": {"accounting", "metrics", "schedule"},
-    "generator": {"accounting", "http", "judging", "metrics", "schedule"},
-    "distributed": {"accounting", "generator", "metrics", "schedule", "task"},
+    "data": {"http"},
+    "live": {"accounting", "judging", "metrics", "schedule"},
+    "generator": {"accounting", "data", "http", "judging", "metrics", "schedule"},
+    "distributed": {"accounting", "data", "generator", "metrics", "schedule", "task"},
 }
 """The folders of `loadgen`; its own modules, which start processes, may import all of them."""
 
@@ -137,11 +141,13 @@ OUTLETS = {
     "reporting/terminal/live.py": "opens the terminal anew, behind the sink",
     "reporting/formats/markdown.py": "appends to the file of a pipeline's job summary",
     "loadgen/child.py": "talks to its parent over a pipe",
-    "commands/init.py": "writes a template that knows no secret",
+    "commands/init.py": "writes a configuration without secrets, and the token's own file if the user wants one",
+    "loadgen/live/__main__.py": "talks to the process that started it over a pipe",
     "commands/sandbox.py": "writes the sandbox's own settings",
     "contract/reference.py": "prints the catalogue when run as a program",
     "commands/replay.py": "flushes standard output before it asks",
-    "cli.py": "asks whether a person is there; help and version are the library's own",
+    "cli/app.py": "asks whether a person is there; help and version are the library's own",
+    "cli/start.py": "asks whether a person is there",
     "sandbox/__main__.py": "the sandbox as a program of its own, which knows no secret",
 }
 """The modules that may write, and why."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import socket
 import ssl
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from ringback.receiver import (
     AddressBehaviour,
     Delivery,
     Receiver,
+    undone,
 )
 from tests.virtual_time import VirtualLoop, run
 
@@ -138,6 +141,41 @@ def test_the_check_of_the_public_url_is_not_recorded_as_a_delivery() -> None:
             assert receiver.deliveries == []
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("coding", "encoded"),
+    [
+        ("gzip", gzip.compress(b"call-abc")),
+        ("X-GZip", gzip.compress(b"call-abc")),
+        ("deflate", zlib.compress(b"call-abc")),
+        ("deflate", zlib.compress(b"call-abc", wbits=-15)),
+        ("deflate, gzip", gzip.compress(zlib.compress(b"call-abc"))),
+        ("identity", b"call-abc"),
+    ],
+)
+def test_a_content_coding_is_undone(coding: str, encoded: bytes) -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+
+            async def chunks() -> AsyncIterator[bytes]:
+                yield encoded[:4]
+                yield encoded[4:]
+
+            key, url = receiver.address()
+            await http.request("PATCH", url, content=chunks(), headers={"Content-Encoding": coding})
+            (delivery,) = receiver.to(key)
+            assert (delivery.method, delivery.body, delivery.coded) == ("PATCH", b"call-abc", "")
+
+    run(main())
+
+
+def test_an_unknown_or_broken_content_coding_is_named_and_a_bomb_is_cut() -> None:
+    assert undone(b"x", "br") == (b"x", "br")
+    assert undone(b"no gzip", "gzip") == (b"no gzip", "gzip")
+    bomb, coded = undone(gzip.compress(b"x" * 50_000_000), "gzip")
+    assert len(bomb) == MAX_BODY
+    assert coded == ""
 
 
 def test_only_the_beginning_of_an_enormous_delivery_is_recorded() -> None:

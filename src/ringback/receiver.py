@@ -10,22 +10,24 @@ import asyncio
 import contextlib
 import secrets
 import socket
+import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import httpx
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
 
-__all__ = ["AddressBehaviour", "Delivery", "Receiver"]
+__all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches", "undone"]
 
 MAX_BODY = 256 * 1024
-"""Bytes of a delivery that are recorded; the rest is read and dropped."""
+"""Bytes of a delivery that are recorded, after its content coding is undone; the rest is read and dropped."""
 READ_BODY = 4 * 1024 * 1024
 """Bytes of a delivery after which its sender is refused."""
 KEPT_BYTES = 16 * 1024 * 1024
@@ -71,6 +73,8 @@ class Delivery:
     status: int
     lag: float = 0.0
     """Seconds by which our own event loop may have been late in reading it."""
+    coded: str = ""
+    """The content coding that could not be undone; empty if there is none."""
 
     @property
     def arrived(self) -> float:
@@ -80,7 +84,31 @@ class Delivery:
     @property
     def text(self) -> str:
         """Target and body: wherever an id can be."""
-        return f"{self.target}\n{self.body.decode('utf-8', 'replace')}"
+        return f"{self.target}\n{self.content}"
+
+    @property
+    def content(self) -> str:
+        """The body as text, without a byte-order mark; UTF-16 is read by that mark."""
+        marked = self.body[:2] in {b"\xff\xfe", b"\xfe\xff"}
+        return self.body.decode("utf-16" if marked else "utf-8", "replace").removeprefix("\ufeff")
+
+
+def undone(body: bytes, codings: str) -> tuple[bytes, str]:
+    """A body without its content codings (the header's value), up to `MAX_BODY` bytes; and a coding that stays."""
+    for coding in reversed([name.strip().lower() for name in codings.split(",")]):
+        if coding in {"", "identity"}:
+            continue
+        if coding not in {"gzip", "x-gzip", "deflate"}:
+            return body, coding
+        for bits in (47, -15):  # with the header of gzip or zlib, or bare deflate
+            try:
+                body = zlib.decompressobj(bits).decompress(body, MAX_BODY)
+                break
+            except zlib.error:
+                continue
+        else:
+            return body, coding
+    return body, ""
 
 
 class _LoopLag:
@@ -273,12 +301,14 @@ class Receiver:
             status = address.behaviour.statuses[min(address.served, len(address.behaviour.statuses) - 1)]
             seconds = address.behaviour.seconds
             address.served += 1
-        kept = self._probe in target or self._keeps(key, len(body) + len(target))
+        headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
+        codings = ",".join(value for name, value in headers if name == "content-encoding")
+        content, coded = undone(bytes(body), codings)
+        kept = self._probe in target or self._keeps(key, len(content) + len(target))
         if not kept or size > len(body):
             self.drop()
         if kept and self._probe not in target:
-            headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
-            delivery = Delivery(key, at, scope["method"], unquote(target), headers, bytes(body), status, lag)
+            delivery = Delivery(key, at, scope["method"], unquote(target), headers, content, status, lag, coded)
             self.deliveries.append(delivery)
             if self.on_delivery is not None:
                 # In a task of its own, so that the sender does not wait for it.
@@ -336,3 +366,12 @@ async def _consumed(handling: Awaitable[None]) -> None:
 
 def _word() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(24))
+
+
+async def reaches(receiver: Receiver) -> bool:
+    """Whether the receiver's public URL leads to it from this machine."""
+    try:
+        async with httpx.AsyncClient(verify=False, timeout=3, trust_env=False) as client:  # noqa: S501 - our own receiver
+            return (await client.get(receiver.probe_url)).status_code == 200
+    except (httpx.HTTPError, OSError):
+        return False

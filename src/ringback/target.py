@@ -15,6 +15,9 @@ from ringback.sandbox import SandboxError, SandboxSettings, launch
 __all__ = ["Target", "resolve"]
 
 
+_NOT_STARTED = "https://127.0.0.1:0"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A deployment to run against."""
@@ -25,25 +28,42 @@ class Target:
     @property
     def where(self) -> str:
         """Its base URL, and whether it is the embedded sandbox."""
+        if self.embedded and self.config.deployment.base_url == _NOT_STARTED:
+            return "the embedded sandbox"
         return self.config.deployment.base_url + (" (the embedded sandbox)" if self.embedded else "")
 
 
 @contextlib.contextmanager
-def resolve(sources: Sources) -> Iterator[Target]:
+def resolve(sources: Sources, *, start: bool = True) -> Iterator[Target]:
     """Check the configuration, and run an embedded sandbox during the block if no deployment is configured.
 
-    From then on, the sink redacts the configuration's secrets.
+    From then on, the sink redacts the configuration's secrets. Without `start`, no sandbox is run and no token is
+    needed, because nothing is going to be sent.
 
     Raises `ConfigError` before anything is started or sent.
     """
+    try:
+        with _resolved(sources, start=start) as target:
+            yield target
+    except ConfigError as error:
+        if error.source == "configuration" and error.key is not None:
+            raise error.at(sources.origin_of(error.key)) from None
+        raise
+
+
+@contextlib.contextmanager
+def _resolved(sources: Sources, *, start: bool) -> Iterator[Target]:
     protect_known(sources)
     if sources.names_a_deployment:
-        config = sources.build()
+        config = sources.build(token=None if start else "placeholder")
         protect(config)
         yield Target(config, embedded=False)
         return
     demo = SandboxSettings(port=0)
-    wanted = sources.build(_defaults(demo, "https://127.0.0.1:22222"), demo.access_token)
+    wanted = sources.build(_defaults(demo, _NOT_STARTED), demo.access_token)
+    if not start:
+        yield Target(wanted, embedded=True)
+        return
     options = wanted.sandbox
     settings = SandboxSettings(
         port=0,

@@ -22,7 +22,7 @@ from ringback.sandbox import DIALECTS, FAULTS
 
 from .commands import TOKEN, Case, Ended, environment, ringback, run_all, started
 
-COMMANDS = ("check", "load", "gate", "sandbox", "init")
+COMMANDS = ("check", "load", "gate", "sandbox", "init", "doctor")
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,10 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "": Case(("--help",)),
         "nothing": Case(()),
         "version": Case(("--version",)),
+        "completed": Case(
+            (), variables={"_RINGBACK_COMPLETE": "complete_bash", "COMP_WORDS": "ringback ch", "COMP_CWORD": "1"}
+        ),
+        "completion": Case(("--show-completion", "bash")),
         **{name: Case((name, "--help")) for name in COMMANDS},
         "faults": Case(("sandbox", "--list-faults")),
         "dialects": Case(("sandbox", "--list-dialects")),
@@ -51,11 +55,17 @@ def test_each_command_has_help_with_an_example(shown: dict[str, Ended], command:
 
 
 def test_the_commands_are_listed(shown: dict[str, Ended]) -> None:
-    for text in (shown[""].out, shown["nothing"].err):
+    for text in (shown[""].out, shown["nothing"].out):
         assert all(re.search(rf"(?m)^ +{command} +[A-Z]", text) for command in COMMANDS)
     assert (shown[""].code, shown[""].err) == (0, "")
-    assert (shown["nothing"].code, shown["nothing"].out) == (2, ""), "a script that lost its command does not succeed"
+    assert (shown["nothing"].code, shown["nothing"].err) == (0, "")
     assert re.fullmatch(r"ringback \d+\.\d+\.\d+\n", shown["version"].out)
+
+
+def test_the_shell_completes_commands(shown: dict[str, Ended]) -> None:
+    assert shown["completed"].out.split() == ["check"]
+    assert "complete -o default -F _ringback_completion ringback" in shown["completion"].out
+    assert {shown["completed"].code, shown["completion"].code} == {0}
 
 
 def test_faults_and_dialects_are_listed_with_their_clauses(shown: dict[str, Ended]) -> None:

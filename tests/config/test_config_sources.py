@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from ringback.config import LINE_STATES, Config, load_config
 from ringback.config.loading import Sources, as_environment, gather
@@ -101,7 +100,7 @@ def test_defaults_and_a_token_for_the_embedded_deployment() -> None:
     config = sources.build(defaults, token=TOKEN)
     assert (config.budget.calls, config.budget.triggers_per_second) == (5, 100.0)
     assert config.deployment.is_loopback
-    assert config.deployment.access_token == SecretStr(TOKEN)
+    assert config.deployment.access_token.get_secret_value() == TOKEN
 
 
 printable = st.text(

@@ -494,3 +494,40 @@ def _seconds(body: bytes, repeat: int = 1, url: str = CALL) -> float:
         except StrangerRefused:
             continue
     return time.process_time() - begun
+
+
+# -- queries ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "UniqueIds=6f9619ff-8b86-d011-b42d-00cf4fc964ff",
+        f"UniqueIds={STRANGER}&UniqueId=48213",
+        f"_DisplayNumber={LINE}&_Destination={LINE}",
+    ],
+)
+def test_a_query_may_ask_for_ids_and_hold_lines(query: str) -> None:
+    GUARD.check(f"{BASE}/v2/callresult?{query}", (), b"")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{BASE}/v2/call?UniqueIds={STRANGER}",
+        f"{BASE}/v2/call?_Destination={STRANGER}",
+        f"{BASE}/v2/callresult?_Destination={STRANGER}",
+        f"{BASE}/v2/callresult?UniqueIds=x&_Destination={STRANGER}",
+        f"{BASE}/v2/callresult?UniqueIds=x;_Destination={STRANGER}",
+        f"{BASE}/v2/callresult?UniqueIds=x%26_Destination%3D{STRANGER}",
+        f"{BASE}/v2/callresult?UniqueIds=x%2526_Destination%253D{STRANGER}",
+        f"{BASE}/v2/callresult/../call?UniqueIds={STRANGER}",
+        f"{BASE}/v2/callresult?UniqueIds={STRANGER}#",
+    ],
+)
+def test_a_query_that_may_be_a_trigger_holds_no_other_number(url: str) -> None:
+    if url.endswith("#"):
+        GUARD.check(url, (), b"")  # a fragment is never sent
+        return
+    with pytest.raises(StrangerRefused):
+        GUARD.check(url, (), b"")

@@ -1,1 +1,1 @@
-"""Deployments to try Ringback on: the sandbox and three programs that share no code with it or with each other."""
+"""Deployments to try Ringback on: the sandbox and seven programs that share no code with it or with each other."""

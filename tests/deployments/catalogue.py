@@ -9,13 +9,15 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from ringback.sandbox import DIALECTS, FAULTS
+
+from . import compiling
 
 __all__ = ["ADVISORY", "STACKS", "DeploymentVariant", "missing", "program", "variants"]
 
@@ -28,20 +30,49 @@ _LIST_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """An independent deployment: its interpreter (None: this Python) and its file in this folder."""
+    """An independent deployment."""
 
-    interpreter: str | None
-    file: str
+    command: Callable[[], list[str]]
+    """The command that starts it; compiles it if necessary."""
+    executables: tuple[str, ...] = ()
+    """What this machine needs for it."""
+    libraries: Callable[[], str | None] = lambda: None
+    """Why this machine has not the libraries for it, or None."""
 
-    @property
-    def command(self) -> list[str]:
-        return [self.interpreter or sys.executable, str(_HERE / self.file)]
+    def missing(self) -> str | None:
+        for executable in self.executables:
+            if shutil.which(executable) is None:
+                return f"{executable} is not installed"
+        return self.libraries()
 
 
+def _script(*command: str) -> Callable[[], list[str]]:
+    """The command of a program whose last word is its file in this folder."""
+    return lambda: [*command[:-1], str(_HERE / command[-1])]
+
+
+def _probe(*command: str) -> Callable[[], str | None]:
+    """Runs a command that fails where libraries are missing."""
+
+    @cache
+    def fails() -> str | None:
+        done = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_LIST_SECONDS, check=False
+        )
+        return f"{' '.join(command)} fails" if done.returncode else None
+
+    return fails
+
+
+_PHP = 'exit((int) array_diff(["pdo_sqlite", "pcntl", "posix"], get_loaded_extensions()));'
 _PROGRAMS = {
-    "threads": _Program(None, "threads/server.py"),
-    "node": _Program("node", "node/server.mjs"),
-    "wsgi": _Program(None, "wsgi/server.py"),
+    "threads": _Program(_script(sys.executable, "threads/server.py")),
+    "node": _Program(_script("node", "node/server.mjs"), ("node",)),
+    "wsgi": _Program(_script(sys.executable, "wsgi/server.py")),
+    "go": _Program(lambda: compiling.go(_HERE / "go"), ("go",)),
+    "java": _Program(lambda: compiling.java(_HERE / "java"), ("java", "javac"), compiling.jackson),
+    "php": _Program(_script("php", "php/server.php"), ("php",), _probe("php", "-r", _PHP)),
+    "ruby": _Program(_script("ruby", "ruby/server.rb"), ("ruby",), _probe("ruby", "-rwebrick", "-rjson", "-e", "")),
 }
 STACKS = ("sandbox", *_PROGRAMS)
 """Ringback's sandbox and the independent programs."""
@@ -76,15 +107,12 @@ def missing(stack: str) -> str | None:
     """Why this machine cannot run a stack, or None if it can."""
     if stack == "sandbox":
         return None
-    program = _PROGRAMS[stack]
-    if program.interpreter is not None and shutil.which(program.interpreter) is None:
-        return f"{program.interpreter} is not installed"
-    return None
+    return _PROGRAMS[stack].missing()
 
 
 def program(variant: DeploymentVariant) -> list[str]:
     """The command that starts an independent deployment, without its settings."""
-    command = _PROGRAMS[variant.stack].command
+    command = _PROGRAMS[variant.stack].command()
     if variant.name is not None:
         command += ["--fault" if variant.kind == "fault" else "--dialect", variant.name]
     return command
@@ -114,7 +142,7 @@ def _of_stack(stack: str) -> tuple[DeploymentVariant, ...]:
 
 def _listed(stack: str) -> Any:
     """The dialects and faults that a program lists."""
-    command = [*_PROGRAMS[stack].command, "--list"]
+    command = [*_PROGRAMS[stack].command(), "--list"]
     done = subprocess.run(
         command, capture_output=True, stdin=subprocess.DEVNULL, text=True, timeout=_LIST_SECONDS, check=False
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import threading
@@ -15,10 +16,11 @@ import pytest
 
 from ringback.contract.verdict import Verdict
 
-from .deployments import TinyDeployment
+from .deployments import TinyDeployment, unused_port
 from .deployments import http as answer_with
 from .scenes import Played, Scene, playing, verdicts
 
+WRONG = ("late", "missing", "contradicting", "unknown")
 RECEIVER = {"result_destination__listen": "127.0.0.1:0", "timing__settle": "5s", "timing__delivery": "3s"}
 
 
@@ -32,6 +34,10 @@ class Delivering(TinyDeployment):
     """Whether results are delivered before the trigger is answered."""
     named: bool = True
     """Whether a delivery names the id; its address also identifies the call."""
+    stated: bool = True
+    """Whether a delivery carries the state."""
+    hold: float = 0.0
+    """Seconds from the call's end to its delivery."""
     wanted: int = 0
     delivered: dict[str, int] = field(default_factory=lambda: {"missing": 0, "contradicting": 0})
     """What is wrong with deliveries, by this deployment's own count."""
@@ -53,11 +59,13 @@ class Delivering(TinyDeployment):
             if self.contradict_every and number % self.contradict_every == 0:
                 self.delivered["contradicting"] += 1
                 state = "Rejected"
-        delivery = {"CallState": state, **({"UniqueId": unique_id} if self.named else {})}
+        delivery = {"UniqueId": unique_id} if self.named else {}
+        if self.stated:
+            delivery["CallState"] = state
         if self.early:
             deliver(where, delivery)
         else:
-            threading.Timer(self.ring, deliver, (where, delivery)).start()
+            threading.Timer(self.ring + self.hold, deliver, (where, delivery)).start()
         return answered
 
 
@@ -65,8 +73,9 @@ def deliver(where: str, delivery: dict[str, str | None]) -> None:
     target = urlsplit(where)
     connection = http.client.HTTPConnection(target.netloc, timeout=30)
     try:
-        connection.request("POST", target.path or "/", json.dumps(delivery))
-        connection.getresponse().read()
+        with contextlib.suppress(ConnectionError):
+            connection.request("POST", target.path or "/", json.dumps(delivery))
+            connection.getresponse().read()
     finally:
         connection.close()
 
@@ -115,6 +124,17 @@ def scenes() -> dict[str, Scene]:
         "lifecycle": Scene(TinyDeployment()),
         "delivery": Scene(Delivering(), scenario="delivery", flags=RECEIVER),
         "bad delivery": Scene(Delivering(miss_every=10, contradict_every=7), scenario="delivery", flags=RECEIVER),
+        "none": Scene(Delivering(miss_every=1), scenario="delivery", flags=RECEIVER),
+        "late delivery": Scene(
+            Delivering(ring=0.05, hold=1), 10, 3, scenario="delivery", flags={**RECEIVER, "timing__delivery": "300ms"}
+        ),
+        "unreachable": Scene(
+            Delivering(),
+            20,
+            scenario="delivery",
+            flags={**RECEIVER, "result_destination__public_url": f"http://127.0.0.1:{unused_port()}"},
+        ),
+        "stateless": Scene(Delivering(stated=False), 20, scenario="delivery", flags=RECEIVER),
         "two receivers": Scene(Delivering(), scenario="delivery", flags=RECEIVER, workers=2),
         "early": Scene(Delivering(ring=0, early=True), scenario="delivery", flags=RECEIVER),
         "early, nameless": Scene(Delivering(ring=0, early=True, named=False), scenario="delivery", flags=RECEIVER),
@@ -173,14 +193,15 @@ def test_lifecycle_follows_each_call_to_its_end(played: Played) -> None:
 
 def test_deliveries_are_held_against_the_calls(played: Played) -> None:
     calls = sound(played("delivery"))
-    expected = {"expected": 100, "arrived": 100, "missing": 0, "contradicting": 0, "unknown": 0}
+    expected = dict.fromkeys(("expected", "arrived", "stated"), 100) | dict.fromkeys(WRONG, 0)
     assert calls["deliveries"] == expected
 
 
 @pytest.mark.parametrize("name", ["early", "early, nameless"])
 def test_a_result_may_come_before_the_triggers_own_answer(played: Played, name: str) -> None:
     delivery = sound(played(name))["deliveries"]
-    assert delivery == {"expected": 100, "arrived": 100, "missing": 0, "contradicting": 0, "unknown": 0}
+    stated = {"stated": 100 if name == "early" else 0}
+    assert delivery == dict.fromkeys(("expected", "arrived"), 100) | stated | dict.fromkeys(WRONG, 0)
 
 
 def test_missing_and_contradicting_deliveries_are_counted_exactly(played: Played) -> None:
@@ -190,6 +211,41 @@ def test_missing_and_contradicting_deliveries_are_counted_exactly(played: Played
     assert {name: delivery[name] for name in scene.deployment.delivered} == scene.deployment.delivered
     assert scene.deployment.delivered == {"missing": 10, "contradicting": 13}
     assert delivery["arrived"] == delivery["expected"] - delivery["missing"] == 90
+    found = verdicts(scene.outcome)
+    assert found["calls.deliveries.missing"] is found["calls.deliveries.contradicting"] is Verdict.FAIL
+    assert found["calls.deliveries.late"] is Verdict.PASS
+
+
+def test_a_run_without_any_delivery_fails(played: Played) -> None:
+    scene = played("none")
+    assert scene.calls["deliveries"]["missing"] == scene.calls["deliveries"]["expected"] == 100
+    assert verdicts(scene.outcome)["calls.deliveries.missing"] is Verdict.FAIL
+    assert scene.section["receiver"] == {"requests": 0, "unreachable": None}
+
+
+def test_late_deliveries_are_not_missing(played: Played) -> None:
+    scene = played("late delivery")
+    delivery = scene.calls["deliveries"]
+    assert delivery["late"] + delivery["missing"] == delivery["expected"] == 30
+    assert delivery["late"] > 0
+    if not scene.section["generator"]["limited_windows"]:
+        assert verdicts(scene.outcome)["calls.deliveries.late"] is Verdict.FAIL
+
+
+def test_a_receiver_that_nobody_can_reach_accuses_nobody(played: Played) -> None:
+    scene = played("unreachable")
+    assert scene.calls["deliveries"]["missing"] == 20
+    assert Verdict.FAIL not in verdicts(scene.outcome).values()
+    (missing,) = (limit for limit in scene.outcome.limits if limit.metric == "calls.deliveries.missing")
+    assert missing.verdict is Verdict.INCONCLUSIVE
+    assert "public_url" in missing.why
+
+
+def test_deliveries_without_a_state_contradict_nothing_and_prove_nothing(played: Played) -> None:
+    scene = played("stateless")
+    assert sound(scene)["deliveries"]["stated"] == 0
+    assert "calls.deliveries.contradicting" not in verdicts(scene.outcome)
+    assert verdicts(scene.outcome)["calls.deliveries.missing"] is Verdict.PASS
 
 
 def test_each_worker_has_a_receiver_of_its_own(played: Played) -> None:

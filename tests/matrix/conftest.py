@@ -70,6 +70,8 @@ class Runner:
 
 
 FULL = os.environ.get("RINGBACK_MATRIX") == "full"
+TURN = int(os.environ.get("RINGBACK_MATRIX_TURN", "0"))
+"""Each turn takes other faults of the same clauses."""
 
 
 def must_be_found(checked: Checked) -> None:
@@ -83,14 +85,14 @@ def must_be_found(checked: Checked) -> None:
 
 
 def one_of_each_clause(faults: Iterable[DeploymentVariant]) -> list[DeploymentVariant]:
-    """One fault of each clause, from the stacks in turn; all faults with `RINGBACK_MATRIX=full`."""
+    """One fault of each clause, from the stacks in turn, other ones in another `TURN`; all if `FULL`."""
     faults = list(faults)
     if FULL:
         return faults
     of_clause: dict[str, list[DeploymentVariant]] = {}
     for fault in faults:
         of_clause.setdefault(fault.clauses[0], []).append(fault)
-    return [found[turn % len(found)] for turn, found in enumerate(of_clause.values())]
+    return [found[turn % len(found)] for turn, found in enumerate(of_clause.values(), start=TURN)]
 
 
 @pytest.fixture(scope="module")

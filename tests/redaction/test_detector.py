@@ -14,7 +14,7 @@ from .spellings import LINE, PERSONAL, PLUS_LINE, TOKEN
 
 ROOT = Path(__file__).parents[2]
 FILES = [
-    "README.md", "pyproject.toml", "openapi.yaml", "requirements.lock", "src/ringback/cli.py",
+    "README.md", "pyproject.toml", "openapi.yaml", "requirements.lock", "src/ringback/cli/app.py",
     "reports/example/report.html", "reports/example/verdict.json",
 ]  # fmt: skip
 

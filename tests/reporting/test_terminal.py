@@ -139,7 +139,7 @@ def test_other_clauses_are_shown_with_their_reasons(of_every_kind: MakeReport) -
     assert "? poll.latency_ms.p99_9   < 100   not measured\n" in text
     assert "arrivals  600 scheduled, 599 sent, 20 a second\n" in text
     assert "calls     597 accepted, 595 final, 2 lost, 0 duplicate ids, 0 wrong state, 0 unfinished\n" in text
-    assert line_with(text, "  trigger  ").split() == ["trigger", "2.13", "4.40", "6.10", "512", "1,893", "1,902", "599"]
+    assert line_with(text, "  trigger  ").split() == ["trigger", "2.13", "4.40", "6.10", "512", "1,893", "1,902", "596"]
     assert "errors    trigger: http_500 2, timeout 1\n" in text
     assert "capacity  812 a second, between 800 and 850\n" in text
     assert "generator kept up, 34.0 % of a core" in text
@@ -190,6 +190,14 @@ def test_quiet_leaves_the_last_line(of_every_kind: MakeReport) -> None:
     loud = printed(of_every_kind())
     quiet = printed(of_every_kind(), terse=True)
     assert quiet == loud.splitlines()[-1] + "\n"
+
+
+def test_a_quiet_run_without_a_verdict_gives_its_reason(make_report: MakeReport) -> None:
+    same = [Finding(c, Verdict.INCONCLUSIVE, "t", "nobody answered") for c in ("ACK-01", "ACK-02")]
+    assert printed(make_report(findings=same), terse=True).endswith("exit 3: no verdict: nobody answered\n")
+    two = [*same, Finding("RES-01", Verdict.INCONCLUSIVE, "t", "the budget is spent")]
+    assert "no verdict: nobody answered (and 1 more reason)\n" in printed(make_report(findings=two), terse=True)
+    assert "nobody answered" not in printed(make_report(findings=same)).splitlines()[-1], "it is printed above"
 
 
 def test_the_plan_has_two_columns(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,11 +8,12 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
-from ringback import clock
+from ringback.deployment.pace import retry_after
+from ringback.receiver import Delivery as Received
+from ringback.receiver import undone
 from ringback.sandbox.app import SandboxApp
 from ringback.sandbox.curl import example_trigger
 from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH
@@ -94,16 +95,14 @@ class Deployment:
             reply = await self.request_once(path, body, method, headers)
             if reply.status != 429:
                 return reply
-            retry_after = reply.header("retry-after") or ""
-            if retry_after.isdigit():
-                await asyncio.sleep(int(retry_after))
-            else:
-                await asyncio.sleep(max(0.0, (parsedate_to_datetime(retry_after) - clock.wall()).total_seconds()))
+            pause = retry_after(reply.header("retry-after"), None)
+            await asyncio.sleep(1.0 if pause is None else pause)
 
     async def request_once(self, path: str, body: bytes, method: str, headers: Iterable[tuple[bytes, bytes]]) -> Reply:
         reply = Reply(0, [], b"")
         sent = [(b"content-type", b"application/json"), (b"accept-encoding", b"gzip"), *headers]
-        scope = {"type": "http", "method": method, "path": path, "headers": sent}
+        plain, _, query = path.partition("?")
+        scope = {"type": "http", "method": method, "path": plain, "query_string": query.encode(), "headers": sent}
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
@@ -181,7 +180,9 @@ class Delivery:
     @property
     def text(self) -> str:
         """Its whole text, with escapes decoded."""
-        body = self.body.decode()
+        coding = next((line for line in self.headers.lower().split("\r\n") if line.startswith("content-encoding")), ":")
+        content, _ = undone(self.body, coding.partition(":")[2])
+        body = Received(None, 0.0, self.method, "", (), content, 200).content
         with suppress(ValueError):
             body += json.dumps(json.loads(body), ensure_ascii=False)
         return "\n".join((unquote_plus(self.target), self.headers, body, unquote_plus(body)))

@@ -82,22 +82,22 @@ async def res_05(d: Deployment) -> AsyncIterator[str]:
 
 
 async def res_06(d: Deployment) -> AsyncIterator[str]:
-    right = await _finished(d, "answered")
+    right = await _finished(d, "answered", "busy")
     known = next(iter(right))
     near = {
         f"{known[:16]}%",
-        f"{known}\0",
-        known.swapcase(),
-        known.upper(),
+        f"{known}\0x",
         known[:-1],
         known[: len(known) // 2],
         f"{known}0",
-        f" {known}",
-        f"{known} ",
     }
     for unique_id in (near - {known}) | {"nobody", "00000000"}:
         if (await d.poll([unique_id])).states:
             yield f"a state for {unique_id}"
+    for unique_id in {known.upper(), f" {known}", f"{known} "} - {known}:
+        states = (await d.poll([unique_id])).states
+        if set(states.values()) - {right[known]}:
+            yield f"{states} for {unique_id}"
 
 
 async def res_07(d: Deployment) -> AsyncIterator[str]:

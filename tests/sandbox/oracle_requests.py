@@ -13,6 +13,7 @@ import re
 import statistics
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH
 
@@ -42,6 +43,13 @@ async def trn_03(d: Deployment) -> AsyncIterator[str]:
         for method in ("GET", "PUT", "DELETE", "PATCH"):
             reply = await d.request(path, json.dumps(d.body()).encode(), method)
             if not (400 <= reply.status < 500 or reply.status == 501):
+                yield f"{method} {path}: {reply.status}"
+    unique_id = (await d.trigger()).unique_id
+    flat = {**{name: d.body()[name] for name in REQUIRED}, "_DisplayNumber": "200", "_Destination": "5550000001"}
+    for path in (f"{POLL_PATH}?UniqueIds={unique_id}", f"{TRIGGER_PATH}?{urlencode(flat)}"):
+        for method in ("GET", "DELETE"):
+            reply = await d.request(path, b"", method)
+            if not (400 <= reply.status < 500 or reply.status == 501) or b"CallResults" in reply.body:
                 yield f"{method} {path}: {reply.status}"
 
 
@@ -167,8 +175,12 @@ def req_11(d: Deployment) -> AsyncIterator[str]:
 
 def req_12(d: Deployment) -> AsyncIterator[str]:
     bodies = [body for name in REQUIRED for body in _with(d, name, None, "")]
-    empty = [{"Name": "_DisplayNumber", "Value": "200"}, {"Name": "_Destination", "Value": ""}]
-    return _none_accepted(d, [*bodies, *_with(d, "ScenarioInputParameters", None, "", empty)])
+    both: list[dict[str, Any]] = [
+        {"Name": "_DisplayNumber", "Value": "200"}, {"Name": "_Destination", "Value": "5550000001"},
+    ]  # fmt: skip
+    hollow = [[*both[:at], {"Name": both[at]["Name"], **value}, *both[at + 1 :]]
+              for at in range(2) for value in ({"Value": ""}, {"Value": None}, {})]  # fmt: skip
+    return _none_accepted(d, [*bodies, *_with(d, "ScenarioInputParameters", None, "", *hollow)])
 
 
 def _with(d: Deployment, name: str, *values: Any) -> list[dict[str, Any]]:
@@ -258,6 +270,11 @@ async def rob_01(d: Deployment) -> AsyncIterator[str]:
     bodies = [good[:-1], b"", b"[]", b'"x"', b"[" * 5000, b'{"a":' * 5000 + b"1" + b"}" * 5000, b"\xff\xfe{}"]
     bodies += [good.replace(b'"Tenant"', b'"Tenant":"a","Tenant"'), good.replace(b"John", b"J\\u0000n")]
     bodies += [good.replace(b"John", b"\xc3\x28"), good.replace(b"John", b"\\ud800"), b"\0"]
+    for text in ("a\0b", "x" * 65536, "\u202e\ufeff\U0010fffd 你"):
+        fields = [*_with(d, "Tenant", text), *_with(d, "ConversationId", text)]
+        fields += [d.body(EndUser={member: text}) for member in ("Name", "Email")]
+        bodies += [json.dumps(body).encode() for body in [*fields, *_with(d, "EndUser", {})]]
+    bodies += [json.dumps(_with(d, "ScenarioInputParameters", _inputs(d, ("v", "1"), ("v", "2")))[0]).encode()]
     odd = _with(d, "ScenarioInputParameters", inputs, 5, {}, "x") + _with(d, "Tenant", 5, [], {}, "x" * (1 << 20))
     bodies += [json.dumps(body).encode() for body in odd]
     polls: list[Any] = [{"UniqueIds": ids} for ids in (["'"], ["x\0"], [5], [None], ["🎉"], ["x" * 65536], 5, None)]

@@ -34,7 +34,7 @@ VALID = DraftMaker(CONFIG, 1).example("answered")
 
 
 def clauses(raw: bytes) -> set[str]:
-    return {defect.clause for defect in defects_of_trigger(raw, project=PROJECT, token=TOKEN)}
+    return {defect.clause for defect in defects_of_trigger(raw, project=PROJECT, tokens=(TOKEN,))}
 
 
 # -- defects ----------------------------------------------------------------------------------------------------------
@@ -81,7 +81,13 @@ def inputs_without(name: str) -> bytes:
         (with_(AccessToken=""), {"REQ-12"}),
         (with_input("_Destination", Value=""), {"REQ-12"}),
         (with_input("_Destination", Value=None), {"REQ-12"}),
-        (with_input("_DisplayNumber", Value=""), set()),
+        (with_input("_DisplayNumber", Value=""), {"REQ-12"}),
+        (with_input("_DisplayNumber", Value=...), {"REQ-12"}),
+        (with_input("_Destination", Value=...), {"REQ-12"}),
+        (b"\xef\xbb\xbf" + with_(), set()),
+        (with_() + b" and so on", set()),
+        (with_(Tenant="") + b"{}", {"REQ-12"}),
+        (with_().replace(b"Ada", b"\xff\xc3"), set()),
         (with_input("topic", Value=""), set()),
         (with_input("topic", Value=None), {"REQ-13"}),
         (with_input("topic", Value=...), {"REQ-13"}),

@@ -15,6 +15,7 @@ from ringback.suite.calls.lifecycle import (
     early_in_a_batch,
     late_delivery,
     late_final,
+    longest_life,
     lost_final,
 )
 
@@ -195,3 +196,20 @@ def test_a_delivery_is_early_if_polls_sent_after_it_found_the_call_in_progress(
     call.deliveries = [delivered(at)]
     found = early_delivery(call, batches_count=batches_count)
     assert (found[0] if found is not None else None) == (None if early is None else pytest.approx(early))
+
+
+@pytest.mark.parametrize(
+    ("calls", "life"),
+    [
+        ([], None),
+        ([[(1, "batch", PENDING)]], None),
+        ([[(1, "batch", PENDING), (2, "one", A)], [(3, "one", A)]], 3.01),
+        ([[(2, "one", A)], [(1, "one", B), (9, "one", B)]], 2.01),
+        ([[(2, "one", A)], [(1, "one", B), (9, "one", A)]], None),
+        ([[(2, "one", A), (3, "one", E)]], None),
+    ],
+    ids=["no calls", "none final", "two", "a wrong one that stays does not count", "wrong first", "taken back"],
+)
+def test_how_long_calls_last(calls: list[list[tuple[float, str, str]]], life: float | None) -> None:
+    """Where a call was reported wrong before it was reported right, a wrong state may still become the right one."""
+    assert longest_life(observed(*reported) for reported in calls) == life

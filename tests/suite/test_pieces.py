@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.contract.checks import may_be_the_same_id
 from ringback.contract.near_misses import near_miss_ids, near_miss_tokens, well_formed_unknown_ids
+from ringback.contract.same_id import other_spellings, resembles, same_id
 from ringback.deployment.access import dial_guard
 from ringback.receiver import Delivery
 from ringback.suite.calls.deliveries import foreign_ids, names, reported_state
@@ -94,18 +94,70 @@ def test_no_near_miss_of_a_token_is_the_token(token: str) -> None:
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126) | st.sampled_from("éİß٣"), min_size=1, max_size=40))
 def test_no_near_miss_of_an_id_is_the_id(unique_id: str) -> None:
     candidates = near_miss_ids(unique_id)
-    assert unique_id not in candidates.values()
+    assert not any(same_id(unique_id, text) for text in candidates.values())
     assert "" not in candidates.values()
-    assert len(candidates) >= 5
+    assert len(candidates) >= 4
+
+
+UUID = "0f9619ff-8b86-d011-b42d-00cf4fc964ff"
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        (UUID, UUID.upper()),
+        (UUID, "{" + UUID.upper() + "}"),
+        (UUID, UUID.replace("-", "")),
+        (UUID, f"urn:uuid:{UUID}"),
+        (UUID, UUID.replace("0f9619ff", "f9619ff")),
+        (UUID, f'"{UUID}"'),
+        ("call-Ab", "CALL-aB"),
+        ("call-ab", " call-ab\t"),
+        ("ｎｏｂｏｄｙ", "nobody"),
+        ("\ud800", "\ufffd"),
+        ("\ud800", "???"),
+        ("before\ud800after", "before?after"),
+        ("before\ud800after", "before\ufffd\ufffd\ufffdafter"),
+    ],
+)
+def test_an_id_may_be_spelled_otherwise(asked: str, named: str) -> None:
+    assert same_id(asked, named)
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        (UUID, UUID[:-1]),
+        (UUID, UUID[:-1] + "e"),
+        (UUID, f"{UUID},{UUID}"),
+        (UUID, UUID[:18] + "%"),
+        (UUID, UUID + "0"),
+        ("call-ab", "{call-ab}"),
+        ("call-ab", "callab"),
+        ("\ud800", "x"),
+        ("before\ud800after", "beforeXafter"),
+        ("before\ud800after", "before"),
+    ],
+)
+def test_what_is_only_similar_is_another_id(asked: str, named: str) -> None:
+    assert not same_id(asked, named)
+
+
+@pytest.mark.parametrize("unique_id", [UUID, UUID.replace("-", "").upper(), "call-ab", "48213", "çağrı-呼"])
+def test_other_spellings_are_spelled_otherwise(unique_id: str) -> None:
+    spellings = other_spellings(unique_id)
+    assert unique_id not in spellings.values()
+    assert ("in braces" in spellings) == (len(unique_id) in {32, 36})
+    assert not set(spellings.values()) & set(near_miss_ids(unique_id).values())
 
 
 @pytest.mark.parametrize("length", [8, 24, 36])
-def test_near_misses_may_be_the_same_id(length: int) -> None:
+def test_near_misses_resemble_the_id(length: int) -> None:
     unique_id = "aBcDeFgHiJkLmNoPqRsTuVwXyZabcdefghijklmnop"[:length]
     for how, text in near_miss_ids(unique_id).items():
         if how != "with another last character":
-            assert may_be_the_same_id(unique_id, text), how
-    assert not may_be_the_same_id(unique_id, "zzzzzzzz")
+            assert resembles(unique_id, text), how
+    assert not resembles(unique_id, "zzzzzzzz")
 
 
 @pytest.mark.parametrize(
@@ -176,6 +228,33 @@ def test_other_calls_ids_are_found_unless_they_are_part_of_the_own_id() -> None:
     ],
 )
 def test_the_state_that_a_delivery_reports(body: object, state: str | None) -> None:
+    assert reported_state(delivery(body), ID) == state
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        (b'\xef\xbb\xbf{"CallState": "Busy"}', "Busy"),
+        ('{"CallState": "Busy"}'.encode("utf-16"), "Busy"),
+        (b'{"CallState": "BUSY"}', "BUSY"),
+        (b'{"CallState": "Completed"}', "Completed"),
+        (b"<Result><CallState>No Answer</CallState></Result>", "No Answer"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?><r:Call xmlns:r="urn:x" r:CallState="Busy"/>', "Busy"),
+        (
+            b"<r><c><UniqueId>other</UniqueId><State>Busy</State></c><c id='a'>"  # noqa: ISC004 - one text
+            b"<UniqueId>call-a/b+c=d&amp;e</UniqueId><State>Error</State></c></r>",
+            "Error",
+        ),
+        (b'<!DOCTYPE x [<!ENTITY s "Busy">]><x><CallState>&s;</CallState></x>', None),
+        (b"<x><CallState>Busy</x>", None),
+        (b"UniqueId: call-x\nCallState: Temporarily Unavailable\n", "Temporarily Unavailable"),
+        (b"UniqueId=call-x&CallState=No+Answer", "No Answer"),
+        (b"call-x;Rejected;2 s", "Rejected"),
+        (b"call-x was Rejected", None),
+        (b"call-x", None),
+    ],
+)
+def test_a_state_is_read_in_any_usual_form(body: bytes, state: str | None) -> None:
     assert reported_state(delivery(body), ID) == state
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback import clock
+from ringback.commands.mistakes import mistakes_in
 from ringback.commands.running import (
     Findings,
     Options,
@@ -16,13 +17,20 @@ from ringback.commands.running import (
     promise,
     selected,
     settle_sources,
+    way_there,
 )
+from ringback.config import ConfigError
+from ringback.config.loading import Sources
 from ringback.contract.clauses import Level
+from ringback.contract.verdict import ExitCode
 from ringback.contract.waivers import waivers_in_force
+from ringback.deployment.access import protect_known
+from ringback.first_steps.network import port_remark
 from ringback.interrupts import held
 from ringback.reporting import Progress, print_plan
 from ringback.reporting.artifacts import unless_written
 from ringback.reporting.model.timelines import CallTimeline, write_timelines
+from ringback.rundir import complain
 from ringback.rundir.names import TIMELINES_FILE
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
@@ -38,7 +46,12 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
     wanted = selected(clauses)
     started = clock.start()
     seed = options.chosen_seed()
-    with resolve(settle_sources(options)) as target:
+    sources = settle_sources(options)
+    if plan_only and (mistakes := _mistakes(sources)):
+        for mistake in mistakes:
+            complain(str(mistake))
+        return ExitCode.USAGE
+    with resolve(sources, start=not plan_only) as target:
         if plan_only:
             run_check(
                 target,
@@ -48,6 +61,7 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
                 on_plan=lambda p: show_plan(console, target, p),
             )
             return 0
+        waivers_in_force(target.config.waivers)
         directory = new_directory("check", options.out, force=options.force)
         with held():
             promise("check", target, directory, started, seed, level)
@@ -55,6 +69,14 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
                 console, target, directory, seed=seed, level=level, clauses=wanted, max_time=options.max_time
             )
             return finish(console, "check", target, directory, started, seed, level, findings)
+
+
+def _mistakes(sources: Sources) -> list[ConfigError]:
+    """All mistakes of the configuration of a deployment."""
+    if not sources.names_a_deployment:
+        return []
+    protect_known(sources)
+    return mistakes_in(sources)
 
 
 def check_target(
@@ -127,7 +149,8 @@ def show_plan(console: Console, target: Target, plan: Plan) -> None:
     enough = "" if plan.calls <= budget.calls else "; clauses beyond the budget stay inconclusive"
     seconds = plan.seconds(config)
     rows = [
-        ("deployment", target.where),
+        ("deployment", target.where + (f" ({remark})" if (remark := port_remark(config.deployment.base_url)) else "")),
+        *way_there(config),
         ("clauses", str(len(plan.clauses))),
         ("calls", f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"),
         ("lines", ", ".join(f"{name} {count}" for name, count in lines.items())),

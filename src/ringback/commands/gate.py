@@ -11,6 +11,7 @@ from ringback.commands.check import check_target
 from ringback.commands.load import LoadOptions, load_target
 from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources
 from ringback.contract.clauses import Level
+from ringback.contract.waivers import waivers_in_force
 from ringback.interrupts import held
 from ringback.loadgen.run import check_before
 from ringback.target import resolve
@@ -25,6 +26,7 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
     with resolve(settle_sources(options)) as target:
         config = target.config
         load_budget = check_before(config, config.gate.scenario, embedded=target.embedded)
+        waivers_in_force(config.waivers)
         directory = new_directory("gate", options.out, force=options.force)
         with held():
             promise("gate", target, directory, started, seed, level)

@@ -9,13 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback import clock
-from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources
+from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources, way_there
 from ringback.config import Config, ConfigError
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.deployment.access import protect
 from ringback.interrupts import held
-from ringback.loadgen.run import MasterAddress, check_before, join_master, run_load
+from ringback.loadgen.run import MasterAddress, check_before, check_budget, join_master, run_load
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.reporting import LoadProgress, print_plan
 from ringback.target import Target, resolve
@@ -51,7 +51,7 @@ def load(console: Console, options: Options, asked: LoadOptions) -> int:
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         plan = asked.plan(target.config, seed)
-        check_before(target.config, plan.scenario, embedded=target.embedded)
+        check_before(target.config, plan.scenario, embedded=target.embedded, workers=plan.workers)
         directory = new_directory("load", options.out, force=options.force)
         with held():
             promise("load", target, directory, started, seed, Level.SHOULD)
@@ -90,7 +90,7 @@ def load_target(
     max_time: float | None = None,
 ) -> Findings:
     """Load a deployment; print the plan first and a live view meanwhile."""
-    budget = check_before(target.config, plan.scenario, embedded=target.embedded)
+    budget = check_budget(target.config, embedded=target.embedded)
     _print_plan(console, target, plan, budget, master)
     with LoadProgress(console, plan.text, budget, target.config.limits) as progress:
         outcome = run_load(
@@ -104,6 +104,7 @@ def load_target(
         may_have_dialled=int(outcome.section.get("calls", {}).get("indeterminate", 0)),
         load=outcome.section,
         unwritten=outcome.unwritten,
+        notes=outcome.notes,
         open_questions=outcome.open_questions,
         interrupted=outcome.interrupted,
     )
@@ -115,7 +116,12 @@ def _print_plan(
     expected = plan.expected_calls(target.config.load.population)
     calls = "as many as it accepts" if expected is None else f"about {expected}"
     bound = "" if budget is None else f", at most {budget} (load.budget_calls)"
-    rows = [("deployment", target.where), ("load", f"{plan.scenario}: {plan.text}"), ("calls", f"{calls}{bound}")]
+    rows = [
+        ("deployment", target.where),
+        *way_there(target.config),
+        ("load", f"{plan.scenario}: {plan.text}"),
+        ("calls", f"{calls}{bound}"),
+    ]
     if master is not None:
         rows.append(("workers", f"waiting for {plan.workers} on {master.host or '*'}:{master.port}"))
     elif plan.workers > 1:

@@ -17,7 +17,7 @@ from typing import Any, Self
 from rich.console import Console
 
 from ringback import clock
-from ringback.config import ConfigError, SandboxOptions
+from ringback.config import Config, ConfigError, SandboxOptions
 from ringback.config.loading import Sources, gather
 from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
 from ringback.contract.verdict import ClauseResult, Conclusion, ExitCode, LimitResult, conclude
@@ -47,6 +47,7 @@ __all__ = [
     "promise",
     "selected",
     "settle_sources",
+    "way_there",
     "whereabouts",
 ]
 
@@ -116,9 +117,12 @@ def whereabouts(error: Exception) -> str:
 
 
 def selected(ids: Iterable[str]) -> tuple[str, ...]:
-    """Clause ids in the catalogue's spelling; a section's name selects all its clauses. Raises `ConfigError`."""
+    """Clause ids in the catalogue's spelling; a section's name selects all its clauses. Raises `ConfigError`.
+
+    One text may name several, with commas between them.
+    """
     found: dict[str, None] = {}
-    for name in ids:
+    for name in (part.strip() for text in ids for part in text.split(",")):
         section = [c.id for c in CLAUSES.values() if c.section == name.upper()]
         if section:
             found.update(dict.fromkeys(section))
@@ -240,6 +244,19 @@ def _report(
         notes=findings.notes,
         again=given_again(sys.argv[1:], seed, sandbox.faults, sandbox.dialects) if typed else "",
     )
+
+
+def way_there(config: Config) -> list[tuple[str, str]]:
+    """Rows of a plan: what lies between Ringback and the deployment, and how it gets its access token."""
+    deployment = config.deployment
+    rows = []
+    if deployment.proxy is not None:
+        rows.append(("proxy", deployment.proxy.where))
+    if deployment.headers:
+        rows.append(("headers", ", ".join(header.name for header in deployment.headers)))
+    if (lifetime := deployment.access_token_lifetime) is not None:
+        rows.append(("token", f"from access_token_command, not older than {lifetime:g} s"))
+    return rows
 
 
 class Ticker:

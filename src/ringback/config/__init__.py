@@ -1,28 +1,35 @@
 """Configuration: `ringback.toml`, the environment and flags, merged into one checked `Config`.
 
 It holds the models, the merging and the errors. It never uses the network. Every mistake is a `ConfigError`, one line
-that names the source, the key, the value and the fix.
+that names the source, the key, the value and the fix. Models are imported when they are first needed: they take
+longer to import than `ringback --help` may last.
 """
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING
+
 from ringback.config.errors import ConfigError
-from ringback.config.limits import Limit
-from ringback.config.loading import DEFAULT_FILE, load_config
-from ringback.config.model import (
-    LINE_STATES,
-    Budget,
-    Config,
-    Deployment,
-    Dialect,
-    Gate,
-    Lines,
-    Load,
-    ResultDestination,
-    SandboxOptions,
-    Timing,
-    Waiver,
-)
+
+if TYPE_CHECKING:
+    from ringback.config.limits import Limit
+    from ringback.config.loading import DEFAULT_FILE, load_config
+    from ringback.config.model import (
+        LINE_STATES,
+        Budget,
+        Config,
+        Deployment,
+        Dialect,
+        Gate,
+        Lines,
+        Load,
+        Metrics,
+        ResultDestination,
+        SandboxOptions,
+        Timing,
+        Waiver,
+    )
 
 __all__ = [
     "DEFAULT_FILE",
@@ -36,9 +43,18 @@ __all__ = [
     "Limit",
     "Lines",
     "Load",
+    "Metrics",
     "ResultDestination",
     "SandboxOptions",
     "Timing",
     "Waiver",
     "load_config",
 ]
+
+_ELSEWHERE = {"DEFAULT_FILE": "loading", "load_config": "loading", "Limit": "limits"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_ELSEWHERE.get(name, 'model')}"), name)

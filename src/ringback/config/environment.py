@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from ringback.config.durations import parse_duration
 from ringback.config.errors import ConfigError
-from ringback.config.model import Config
-from ringback.config.scalars import parse_duration
+from ringback.config.model import Config, Deployment
+from ringback.config.references import VARIABLE
 
-__all__ = ["FILE_VARIABLE", "MISWRITTEN", "PREFIX", "as_environment", "known_keys", "list_value", "toml_value"]
+__all__ = ["FILE_VARIABLE", "MISWRITTEN", "PREFIX", "as_environment", "known_keys", "read_value", "toml_value"]
 
 FILE_VARIABLE = "RINGBACK_CONFIG"
 """Names the configuration file if no flag does. If it is set and empty, no file is read."""
@@ -27,20 +29,16 @@ _LEFT_OUT = frozenset({"notify"})
 
 def as_environment(config: Config) -> dict[str, str]:
     """The variables that give `load_config` in another process an equal configuration, token included."""
-    variables = {
-        FILE_VARIABLE: "",
-        config.deployment.access_token_env: config.deployment.access_token.get_secret_value(),
-    }
+    variables = {FILE_VARIABLE: "", **dict(_secrets(config.deployment))}
     for section, table in config.model_dump(mode="python").items():
         if not isinstance(table, dict) or section in _LEFT_OUT:
             continue
         model = _section_model(section)
         for key, value in table.items():
-            if value is None or key in {"access_token_env", "access_token_file", "access_token"}:
+            if value is None or (section == "deployment" and key in {"access_token_env", "access_token_file"}):
                 continue
             annotation = model.model_fields[key] if model else None
             variables[f"{PREFIX}{section}__{key}".upper()] = _written(value, annotation)
-    variables["RINGBACK_DEPLOYMENT__ACCESS_TOKEN_ENV"] = config.deployment.access_token_env
     for limit in config.limits:
         variables[f"{PREFIX}LIMITS__{limit.metric.replace('.', '__')}".upper()] = limit.expression
     if config.waivers:
@@ -50,6 +48,21 @@ def as_environment(config: Config) -> dict[str, str]:
         ]
         variables[f"{PREFIX}WAIVERS"] = f"[{', '.join(waivers)}]"
     return variables
+
+
+def _secrets(deployment: Deployment) -> Iterator[tuple[str, str]]:
+    """The variables for tokens, proxy and headers. Of a command, the other process gets the command."""
+    if deployment.access_token_command is None:
+        yield deployment.access_token_env, deployment.access_token.get_secret_value()
+        yield f"{PREFIX}DEPLOYMENT__ACCESS_TOKEN_ENV", deployment.access_token_env
+    yield f"{PREFIX}DEPLOYMENT__PROXY", deployment.proxy_url
+    if deployment.headers:
+        written = (
+            f"{_toml_text(header.name)} = {_toml_text(VARIABLE + header.variable)}" for header in deployment.headers
+        )
+        yield f"{PREFIX}DEPLOYMENT__HEADERS", f"{{{', '.join(written)}}}"
+    for header in deployment.headers:
+        yield header.variable, header.value.get_secret_value()
 
 
 def _plain(number: float) -> str:
@@ -86,24 +99,26 @@ def _validators(info: Any) -> list[object]:
     return [getattr(m, "func", None) for m in metadata]
 
 
-def toml_value(variable: str, text: str) -> object:
-    """The value of a variable that is written in TOML; raises `ConfigError`."""
+def toml_value(variable: str, text: str, example: str) -> object:
+    """The value of a variable that is written in TOML; raises `ConfigError`, with an example of what is meant."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        raise ConfigError(
-            variable, None, "not a TOML list", 'write [{clause = "...", reason = "...", expires = 2027-01-31}]'
-        ) from None
+        kind = "table" if example.startswith("{") else "list"
+        raise ConfigError(variable, None, f"not a TOML {kind}", f"write {example}") from None
 
 
-def list_value(section: str, key: str, text: str) -> object:
-    """The value of a variable; a list may be written in TOML or with commas."""
+def read_value(section: str, key: str, text: str) -> object:
+    """The value of a variable; a list may be written in TOML or with commas, a table in TOML."""
+    variable = f"{PREFIX}{section}__{key}".upper()
+    if (section, key) == ("deployment", "headers"):
+        return toml_value(variable, text, '{ "X-Api-Key" = "env:GATEWAY_KEY" }')
     model = _section_model(section)
     annotation = model.model_fields[key].annotation if model and key in model.model_fields else None
     if get_origin(annotation) is not tuple or Ellipsis not in get_args(annotation):
         return text
     if text.strip().startswith("["):
-        return toml_value(f"{PREFIX}{section}__{key}".upper(), text)
+        return toml_value(variable, text, '["first", "second"]')
     return [part.strip() for part in text.split(",") if part.strip()]
 
 

@@ -23,9 +23,16 @@ class ConfigError(Exception):
         self.key = key
         self.problem = problem
         self.fix = fix
+        self.value = value
+        self.others: tuple[ConfigError, ...] = ()
+        """Further mistakes that were found together with this one."""
         shown = "" if value is None else f" = {_shown(value)}"
         where = f"{source}: {key}{shown}" if key else source
         super().__init__(_one_line(f"{where}: {problem}; {fix}"))
+
+    def at(self, source: str) -> ConfigError:
+        """The same mistake with another source; what checks a value does not always know where it was set."""
+        return ConfigError(source, self.key, self.problem, self.fix, self.value)
 
 
 def _shown(value: object) -> str:

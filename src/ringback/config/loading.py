@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from ringback.config.environment import (
     FILE_VARIABLE,
@@ -20,12 +20,16 @@ from ringback.config.environment import (
     PREFIX,
     as_environment,
     known_keys,
-    list_value,
+    read_value,
     toml_value,
 )
 from ringback.config.errors import ConfigError
+from ringback.config.headers import Header, HeaderError, headers_from
 from ringback.config.limits import Limit
 from ringback.config.model import Config, Deployment
+from ringback.config.proxy import Proxy, ProxyError, proxy_for
+from ringback.config.references import FILE
+from ringback.config.token import AccessToken, TokenError, check_token
 
 __all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "Sources", "as_environment", "gather", "load_config"]
 
@@ -33,12 +37,15 @@ DEFAULT_FILE = Path("ringback.toml")
 """The file that is read if none is named and this one exists in the working directory."""
 
 _VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
-_UNSHOWN = frozenset({"deployment.access_token", "deployment.access_token_env", "deployment.access_token_file"})
+_TOKEN_KEYS = ("access_token_env", "access_token_file", "access_token_command")
+_UNSHOWN = frozenset({"deployment.access_token", *(f"deployment.{key}" for key in _TOKEN_KEYS)})
 """Keys whose values are not shown: the token itself may have been written there."""
 _PATH_KEYS = frozenset({"access_token_file", "ca_bundle", "client_cert", "client_key", "tls_cert", "tls_key"}) | {
-    "baseline"
+    "baseline",
+    "variables_file",
 }
 _TOKEN_KEY = "deployment.access_token"  # noqa: S105 - a key's name
+_WAIVERS = '[{clause = "...", reason = "...", expires = 2027-01-31}]'
 _PROBLEMS = {
     "missing": ("missing", "add it"),
     "int_parsing": ("not a whole number", "write digits only"),
@@ -103,22 +110,29 @@ class Sources:
                 tree[section] = {**table, **mine}
         if "limits" in tree:
             tree["limits"] = tuple(self._limits(tree["limits"]))
-        deployment = tree.get("deployment")
+        deployment, wanted_proxy = tree.get("deployment"), None
         if isinstance(deployment, dict):
             if "access_token" in deployment:
                 raise ConfigError(
-                    self._origin(_TOKEN_KEY), _TOKEN_KEY, "the token itself must not be in the configuration",
+                    self.origin_of(_TOKEN_KEY), _TOKEN_KEY, "the token itself must not be in the configuration",
                     "name its variable with access_token_env, or its file with access_token_file",
                 )  # fmt: skip
-            deployment["access_token"] = SecretStr("placeholder")
+            deployment["access_token"] = AccessToken("placeholder")
+            deployment["headers"] = tuple(self._headers(deployment.get("headers", {})))
+            wanted_proxy = deployment.pop("proxy", None)
+            self._one_token(deployment)
         try:
             config = Config.model_validate(tree)
         except ValidationError as error:
             raise self._explain(error) from None
-        secret = SecretStr(token if token is not None else self._token(config.deployment))
-        return config.model_copy(update={"deployment": config.deployment.model_copy(update={"access_token": secret})})
+        known = {
+            "proxy": self._proxy(wanted_proxy, config.deployment.base_url),
+            "access_token": AccessToken(token) if token is not None else self._token(config.deployment),
+        }
+        return config.model_copy(update={"deployment": config.deployment.model_copy(update=known)})
 
-    def _origin(self, key: str) -> str:
+    def origin_of(self, key: str) -> str:
+        """The source that set a key, or the section around it; the configuration's name if none did."""
         parts = key.split(".")
         for end in range(len(parts), 0, -1):
             if origin := self.origin.get(".".join(parts[:end])):
@@ -127,46 +141,92 @@ class Sources:
 
     def _limits(self, table: object) -> Iterator[Limit]:
         if not isinstance(table, dict):
-            raise ConfigError(self._origin("limits"), "limits", "not a section", "write it as a table of limits")
+            raise ConfigError(self.origin_of("limits"), "limits", "not a section", "write it as a table of limits")
         for metric, expression in _flatten(table):
             try:
                 yield Limit.parse(metric, expression)
             except ValueError as error:
                 problem, _, fix = str(error).partition("; ")
                 key = f'limits."{metric}"'
-                raise ConfigError(self._origin(f"limits.{metric}"), key, problem, fix, expression) from None
+                raise ConfigError(self.origin_of(f"limits.{metric}"), key, problem, fix, expression) from None
 
-    def _token(self, deployment: Deployment) -> str:
+    def _headers(self, table: object) -> Iterator[Header]:
+        key = "deployment.headers"
+        if not isinstance(table, dict):
+            raise ConfigError(
+                self.origin_of(key), key, "not a table", 'write it like { "X-Api-Key" = "env:GATEWAY_KEY" }'
+            )
+        try:
+            yield from headers_from(table, self.environ)
+        except HeaderError as mistake:
+            raise self._mistake(key, mistake, f'{key}."{mistake.name}"') from None
+
+    def _proxy(self, wanted: object, base_url: str) -> Proxy | None:
+        try:
+            return proxy_for(wanted, base_url, self.environ)
+        except ProxyError as mistake:
+            if mistake.variable is None:
+                raise self._mistake("deployment.proxy", mistake) from None
+            problem, _, fix = str(mistake).partition("; ")
+            raise ConfigError(mistake.variable, None, problem, fix) from None
+
+    def _one_token(self, deployment: Mapping[str, object]) -> None:
+        """Raise `ConfigError` if the configuration has two ways to the token, or a lifetime without a command."""
+        named = [key for key in _TOKEN_KEYS if key in deployment]
+        if len(named) > 1:
+            key = f"deployment.{named[-1]}"
+            raise ConfigError(self.origin_of(key), key, f"{named[0]} names the token already", "keep one of the two")
+        key = "deployment.access_token_lifetime"
+        if "access_token_lifetime" in deployment and "access_token_command" not in deployment:
+            raise ConfigError(
+                self.origin_of(key), key, "only a token from access_token_command can be renewed", "add the command"
+            )
+
+    def _mistake(self, key: str, mistake: Exception, shown: str | None = None) -> ConfigError:
+        problem, _, fix = str(mistake).partition("; ")
+        return ConfigError(self.origin_of(key), shown or key, problem, fix)
+
+    def _token(self, deployment: Deployment) -> AccessToken:
+        if deployment.access_token_command is not None:
+            try:
+                return AccessToken.by(deployment.access_token_command, deployment.access_token_lifetime)
+            except TokenError as mistake:
+                raise self._mistake("deployment.access_token_command", mistake) from None
         if deployment.access_token_file is not None:
             key = "deployment.access_token_file"
             try:
                 token = deployment.access_token_file.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError):
                 raise ConfigError(
-                    self._origin(key), key, "unreadable as text", "write the token into it as UTF-8"
+                    self.origin_of(key), key, "unreadable as text", "write the token into it as UTF-8"
                 ) from None
         else:
             key = "deployment.access_token_env"
             if not _VARIABLE_NAME.fullmatch(deployment.access_token_env):
                 raise ConfigError(
-                    self._origin(key), key, "not the name of a variable (not shown, it may be the token)",
+                    self.origin_of(key), key, "not the name of a variable (not shown, it may be the token)",
                     "write the variable's name in capitals, such as RINGBACK_ACCESS_TOKEN",
                 )  # fmt: skip
             token = self.environ.get(deployment.access_token_env, "")
             if not token:
                 raise ConfigError(
-                    self._origin(key), key, "this variable is not set",
+                    self.origin_of(key), key, "this variable is not set",
                     f"export {deployment.access_token_env}=... with the project's access token",
                     deployment.access_token_env,
                 )  # fmt: skip
-        if not token or not token.isprintable():
-            raise ConfigError(
-                self._origin(key), key, "the token is empty or has control characters", "write only the token there"
-            )
-        return token
+        try:
+            return AccessToken(check_token(token))
+        except TokenError as mistake:
+            raise self._mistake(key, mistake) from None
 
     def _explain(self, error: ValidationError) -> ConfigError:
-        first = min(error.errors(include_url=False, include_context=True), key=_urgency)
+        """The most urgent mistake of a validation, with the others beside it."""
+        found = sorted(error.errors(include_url=False, include_context=True), key=_urgency)
+        first, *others = [self._explained(one) for one in found]
+        first.others = tuple(others)
+        return first
+
+    def _explained(self, first: Any) -> ConfigError:
         loc = [str(part) for part in first["loc"]]
         kind, value = first["type"], first.get("input")
         if kind == "value_error":
@@ -190,7 +250,7 @@ class Sources:
             problem, fix = first["msg"].lower().replace("input ", ""), "give it a value in that range"
         key = ".".join(loc)
         shown = value if isinstance(value, str | int | float | bool | date) and key not in _UNSHOWN else None
-        return ConfigError(self._origin(key), key, problem, fix or "fix it", shown)
+        return ConfigError(self.origin_of(key), key, problem, fix or "fix it", shown)
 
     def _value(self, loc: list[str]) -> object:
         node: object = self.tree
@@ -263,6 +323,10 @@ def _beside(file: Path, key: str, value: object) -> object:
     """The value; a path in a file is relative to that file."""
     if key in _PATH_KEYS and isinstance(value, str) and value.strip():
         return str(file.parent / Path(value).expanduser())
+    if key == "headers" and isinstance(value, dict):
+        return {name: _beside(file, "", text) for name, text in value.items()}
+    if key in {"proxy", ""} and isinstance(value, str) and value.startswith(FILE):
+        return FILE + str(file.parent / Path(value.removeprefix(FILE)).expanduser())
     return value
 
 
@@ -274,7 +338,7 @@ def _read_environment(environ: Mapping[str, str], sources: Sources) -> None:
             continue
         rest, value = variable.removeprefix(PREFIX), environ[variable]
         if rest == "WAIVERS":
-            sources.put("waivers", None, toml_value(variable, value), variable)
+            sources.put("waivers", None, toml_value(variable, value, _WAIVERS), variable)
             continue
         section, double, key = rest.partition("__")
         if not double:
@@ -284,7 +348,7 @@ def _read_environment(environ: Mapping[str, str], sources: Sources) -> None:
         section, key = section.lower(), key.lower()
         if section == "limits":
             key = key.replace("__", ".")
-        sources.put(section, key, list_value(section, key, value), variable)
+        sources.put(section, key, read_value(section, key, value), variable)
 
 
 def _flatten(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

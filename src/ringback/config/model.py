@@ -7,13 +7,16 @@ import ssl
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ringback import clock
+from ringback import __version__, clock
+from ringback.config.headers import Header
 from ringback.config.limits import Limit, check_baseline
-from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, PhoneNumber, Seconds
+from ringback.config.proxy import Proxy, is_loopback
+from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, PhoneNumber, Seconds
+from ringback.config.token import AccessToken
 
 __all__ = [
     "LINE_STATES",
@@ -24,6 +27,7 @@ __all__ = [
     "Gate",
     "Lines",
     "Load",
+    "Metrics",
     "Notify",
     "ResultDestination",
     "SandboxOptions",
@@ -54,6 +58,12 @@ def _text(value: object) -> str:
 def _single_line(value: str) -> str:
     if any(not c.isprintable() for c in value):
         raise ValueError("has a line break or another control character; remove it")
+    return value
+
+
+def _ascii(value: str) -> str:
+    if not value.isascii() or value != value.strip():
+        raise ValueError("not ASCII without blanks around it; write it in plain letters")
     return value
 
 
@@ -91,6 +101,7 @@ def _not_a_boolean(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(_text), AfterValidator(_single_line)]
+Ascii = Annotated[Text, AfterValidator(_ascii)]
 Count = Annotated[int, BeforeValidator(_not_a_boolean)]
 Number = Annotated[float, BeforeValidator(_not_a_boolean)]
 ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
@@ -111,12 +122,20 @@ class Deployment(_Section):
     tenant: Text = "Default"
     access_token_env: Text = "RINGBACK_ACCESS_TOKEN"  # noqa: S105 - a variable's name, not a secret
     access_token_file: ExistingFile | None = None
-    access_token: SecretStr = Field(repr=False, exclude=True)
-    """`loading` reads it from the variable or the file; ConfigError if the configuration contains it."""
+    access_token_command: Text | None = None
+    access_token_lifetime: Seconds | None = None
+    """Seconds after which `access_token_command` must have been run again; None to run it once."""
+    access_token: AccessToken = Field(repr=False, exclude=True)
+    """`loading` gets it from the variable, the file or the command; ConfigError if the configuration contains it."""
     scenario_path: Text
     orchestrator_url: Text
     display_number: Text
     locale: Text = "en-US"
+    user_agent: Ascii = f"ringback/{__version__}"
+    headers: tuple[Header, ...] = Field(default=(), repr=False, exclude=True)
+    """Headers of each request; `loading` reads their values."""
+    proxy: Proxy | None = Field(default=None, repr=False, exclude=True)
+    """`loading` finds it in the configuration or in the environment; None to connect directly."""
     ca_bundle: CaBundle | None = None
     client_cert: ExistingFile | None = None
     client_key: ExistingFile | None = None
@@ -125,8 +144,16 @@ class Deployment(_Section):
     @property
     def is_loopback(self) -> bool:
         """Whether the base URL names this machine."""
-        host = urlsplit(self.base_url).hostname or ""
-        return host in {"localhost", "::1"} or host.startswith("127.")
+        return is_loopback(urlsplit(self.base_url).hostname or "")
+
+    @property
+    def proxy_url(self) -> str:
+        """The proxy with its credentials, as a configuration spells it; empty for none."""
+        proxy = self.proxy
+        if proxy is None or proxy.user is None or proxy.password is None:
+            return "" if proxy is None else proxy.url
+        user, password = (quote(part.get_secret_value(), safe="") for part in (proxy.user, proxy.password))
+        return f"http://{user}:{password}@{proxy.where}"
 
 
 class Lines(_Section):
@@ -144,9 +171,10 @@ class Lines(_Section):
     def _distinct(self) -> Lines:
         seen: dict[str, str] = {}
         for name, number in self.configured.items():
-            if number in seen:
-                raise ValueError(f"{name}|the same number as lines.{seen[number]}; give each state a line of its own")
-            seen[number] = name
+            digits = number.lstrip("+")
+            if digits in seen:
+                raise ValueError(f"{name}|the same number as lines.{seen[digits]}; give each state a line of its own")
+            seen[digits] = name
         return self
 
     @property
@@ -217,6 +245,9 @@ class Load(_Section):
     poll_interval: Seconds = 1.0
     population: Annotated[Count, Field(ge=1, le=100_000)] = 500
     """Calls that the polling scenario keeps polling."""
+    variables_file: ExistingFile | None = None
+    """CSV or NDJSON: each call gets the next row as its project variables."""
+    variables_order: Literal["in order", "random", "once"] = "in order"
     shape: Literal["constant", "ramp", "steps", "spike", "soak"] = "constant"
     arrivals: Literal["uniform", "poisson"] = "uniform"
     ramp_up: Seconds | None = None
@@ -232,6 +263,22 @@ class Load(_Section):
     """The run to which relative limits refer: its directory, its verdict.json or its load.json."""
     abort_on_limit: bool = False
     """Whether the run ends as soon as a limit can no longer be met."""
+
+
+class Metrics(_Section):
+    """Who gets the figures of a load run while it lasts; by default nobody."""
+
+    prometheus: ListenAddress | None = None
+    """Where Prometheus may scrape them."""
+    linger: Seconds | None = None
+    """How long to wait, after a run, for Prometheus to scrape its last figures."""
+    otlp: MetricsReceiver | None = None
+    """The URL of an OTLP receiver; `env`: the one that `OTEL_EXPORTER_OTLP_ENDPOINT` names."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody gets figures."""
+        return self.prometheus is not None or self.otlp is not None
 
 
 class Gate(_Section):
@@ -294,6 +341,7 @@ class Config(_Section):
     result_destination: ResultDestination | None = None
     dialect: Dialect = Dialect()
     load: Load = Load()
+    metrics: Metrics = Metrics()
     gate: Gate = Gate()
     limits: tuple[Limit, ...] = ()
     waivers: tuple[Waiver, ...] = ()

@@ -8,25 +8,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
 
-__all__ = ["BaseUrl", "HttpUrl", "ListenAddress", "PhoneNumber", "Seconds", "parse_duration"]
+from ringback.config.durations import parse_duration
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
+__all__ = ["BaseUrl", "HttpUrl", "ListenAddress", "MetricsReceiver", "PhoneNumber", "Seconds"]
+
 _NUMBER = re.compile(r"\+?[0-9]{3,15}")
 _EMERGENCY = frozenset({"000", "110", "112", "113", "118", "119", "911", "988", "999"})
-
-
-def parse_duration(value: object) -> float:
-    """The seconds in text such as `"500ms"`, `"10s"`, `"2m"` or `"1h"`. ValueError for anything else."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f'a duration needs a unit; write "{value}s" or "{value}ms"')
-    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('not a duration; write a number and one of the units ms, s, m, h, such as "500ms" or "10s"')
-    seconds = float(match[1]) * _UNITS[match[2]]
-    if not 0 < seconds <= 7 * 86400:
-        raise ValueError("out of range; write a duration above 0 and at most 7 days")
-    return seconds
 
 
 def _phone_number(value: object) -> str:
@@ -56,6 +43,10 @@ def _url(value: object) -> str:
     return value
 
 
+def _metrics_receiver(value: object) -> str:
+    return "env" if value == "env" else _url(value)
+
+
 def _base_url(value: object) -> str:
     url = _url(value)
     parts = urlsplit(url)
@@ -80,6 +71,8 @@ PhoneNumber = Annotated[str, BeforeValidator(_phone_number)]
 """A telephone number: 3 to 15 digits, optionally after a plus sign."""
 HttpUrl = Annotated[str, BeforeValidator(_url)]
 """An http or https URL without credentials."""
+MetricsReceiver = Annotated[str, BeforeValidator(_metrics_receiver)]
+"""The URL of an OTLP receiver, or `env` for the one that the variables of OpenTelemetry name."""
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 """The URL to which `/v2/call` is appended, without a slash at its end."""
 ListenAddress = Annotated[tuple[str, int], BeforeValidator(_listen)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from ringback.contract.same_id import same_id
+
 __all__ = ["near_miss_ids", "near_miss_tokens", "well_formed_unknown_ids"]
 
 
@@ -36,29 +38,23 @@ def _with_another_middle(token: str) -> str:
 
 
 def near_miss_ids(unique_id: str) -> dict[str, str]:
-    """Unknown UniqueIds that are similar to a known one, by the difference."""
+    """Unknown UniqueIds that are similar to a known one, by the difference. `same_id` takes none of them for it."""
     last = unique_id[-1]
-    other = "b" if last == "a" else "a"
+    other = "b" if last.casefold() == "a" else "a"
     if last.isdigit():
         other = str((int(last) + 5) % 10) if last.isascii() else "5"
     candidates = {
-        "in another case": unique_id.swapcase(),
         "without its last character": unique_id[:-1],
         "its first half": unique_id[: len(unique_id) // 2],
         "with a letter appended": unique_id + "x",
-        "with a blank appended": unique_id + " ",
-        "after a blank": " " + unique_id,
-        "with a line break appended": unique_id + "\n",
         "with another last character": unique_id[:-1] + other,
         "without its first character": unique_id[1:],
         "twice": unique_id + unique_id,
-        "in braces": "{" + unique_id + "}",
-        "without its dashes": unique_id.replace("-", ""),
-        "as a quoted text": f'"{unique_id}"',
+        "beside another id": f"{unique_id},no-such-call",
         "with a wildcard in place of its end": unique_id[: max(1, len(unique_id) // 2)] + "%",
-        "with a NUL appended": unique_id + "\0",
+        "with a NUL and more appended": unique_id + "\0x",
     }
-    return {how: text for how, text in candidates.items() if text and text != unique_id}
+    return {how: text for how, text in candidates.items() if text and not same_id(unique_id, text)}
 
 
 def well_formed_unknown_ids(unique_id: str, known: Collection[str], count: int = 1) -> list[str]:
@@ -74,6 +70,6 @@ def well_formed_unknown_ids(unique_id: str, known: Collection[str], count: int =
         for index, place in enumerate(places):
             text[place] = unique_id[places[(index + shift) % len(places)]]
         unknown = "".join(text)
-        if unknown not in known and unknown != unique_id:
+        if not any(same_id(one, unknown) for one in (unique_id, *known)):
             found[unknown] = None
     return list(found)[:count]

@@ -111,6 +111,8 @@ class LimitResult:
     limit: str
     value: float | None
     verdict: Verdict
+    why: str = ""
+    """Why the limit is inconclusive, or what is behind its failure; empty if there is nothing to add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +165,16 @@ def conclude(
     """
     results, held = list(clauses), list(limits)
     broken = [f"{r.clause.id}: {r.summary}" for r in results if r.verdict is Verdict.FAIL]
-    broken += [f"{r.metric} {r.limit}" for r in held if r.verdict is Verdict.FAIL]
-    unsure = [f"{r.clause.id}: {r.summary}" for r in results if r.verdict is Verdict.INCONCLUSIVE]
-    unsure += [f"{r.metric} {r.limit}: not measured" for r in held if r.verdict is Verdict.INCONCLUSIVE]
-    unsure += list(open_questions)
+    broken += [f"{r.metric} {r.limit}{f': {r.why}' if r.why else ''}" for r in held if r.verdict is Verdict.FAIL]
+    questions = list(open_questions)
+    # A reason of the whole run is given once, not for each clause that it left open.
+    unsure = [
+        f"{r.clause.id}: {r.summary}"
+        for r in results
+        if r.verdict is Verdict.INCONCLUSIVE and r.summary not in questions
+    ]
+    unsure += [f"{r.metric} {r.limit}: {r.why or 'not measured'}" for r in held if r.verdict is Verdict.INCONCLUSIVE]
+    unsure += questions
     decided = any(r.verdict in {Verdict.PASS, Verdict.WARN, Verdict.WAIVED} for r in results)
     decided = decided or any(r.verdict is Verdict.PASS for r in held)
     if not (broken or unsure or decided):

@@ -14,7 +14,7 @@ from ringback.config import ConfigError, Waiver
 from ringback.contract.clauses import UnknownClause, clause
 from ringback.contract.verdict import ClauseResult, Verdict
 
-__all__ = ["WaiverUse", "waiver_notes", "waiver_uses", "waivers_in_force"]
+__all__ = ["WaiverUse", "check_clause", "waiver_notes", "waiver_uses", "waivers_in_force"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,13 @@ def waiver_notes(uses: Iterable[WaiverUse]) -> tuple[str, ...]:
 
 
 def _clause_of(waiver: Waiver) -> str:
+    return check_clause(waiver.clause)
+
+
+def check_clause(name: str) -> str:
+    """The id of the clause that a waiver names, in the catalogue's spelling; raises `ConfigError`."""
     try:
-        return clause(waiver.clause).id
+        return clause(name).id
     except UnknownClause as unknown:
         near = f"did you mean {unknown.near[0]}?" if unknown.near else "see docs/clauses.md for the ids"
-        raise ConfigError("configuration", "waivers.clause", "no such clause", near, waiver.clause) from None
+        raise ConfigError("configuration", "waivers.clause", "no such clause", near, name) from None

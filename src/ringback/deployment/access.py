@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ringback.config import Config
+from ringback.config import Config, ConfigError, Deployment
 from ringback.config.loading import Sources
+from ringback.config.proxy import PROXY_VARIABLES
+from ringback.config.references import referred
 from ringback.contract.near_misses import near_miss_tokens
-from ringback.deployment.guard import DialGuard
+from ringback.deployment.guard import DialGuard, names_a_number
 from ringback.deployment.redaction import LONG_TOKEN, Redactor
 from ringback.rundir import SINK
 
@@ -27,32 +30,92 @@ _LONG_SECRET, _LONG_NUMBER = 8, 7
 
 
 def dial_guard(config: Config, receiver_url: str | None = None) -> DialGuard:
-    """The dial guard for all clients of the deployment. `receiver_url` is where results may be sent."""
+    """The dial guard for all clients of the deployment. `receiver_url` is where results may be sent.
+
+    Raises `ConfigError` if a configured header might name a number to dial.
+    """
     deployment = config.deployment
-    token = deployment.access_token.get_secret_value()
     harmless = [
         deployment.base_url, urlsplit(deployment.base_url).netloc, deployment.project, deployment.tenant,
-        deployment.scenario_path, deployment.orchestrator_url, deployment.locale, token,
-        *(make(token) for make in near_miss_tokens().values()), *([receiver_url] if receiver_url else []),
+        deployment.scenario_path, deployment.orchestrator_url, deployment.locale,
+        *_texts_of(deployment.access_token.get_secret_value()), *([receiver_url] if receiver_url else []),
     ]  # fmt: skip
-    return DialGuard(config.lines.configured.values(), deployment.display_number, harmless)
+    for header in deployment.headers:
+        if names_a_number(header.name, header.value.get_secret_value()):
+            raise ConfigError(
+                "configuration", f'deployment.headers."{header.name}"', "a deployment might dial its value",
+                "remove it; only the lines under [lines] are dialled",
+            )  # fmt: skip
+    headers = [(header.name, header.value.get_secret_value()) for header in deployment.headers]
+    guard = DialGuard(
+        config.lines.configured.values(), deployment.display_number, harmless,
+        headers=[*headers, ("User-Agent", deployment.user_agent)],
+    )  # fmt: skip
+    deployment.access_token.before_renewal(guard, lambda known, token: known.add_harmless(_texts_of(token)))
+    return guard
+
+
+def _texts_of(token: str) -> list[str]:
+    """A token and its near misses, all of which are sent."""
+    return [token, *(make(token) for make in near_miss_tokens().values())]
 
 
 def redactor_for(config: Config) -> Redactor:
-    """A redactor that hides the token, near misses of it, and the lines."""
-    token = config.deployment.access_token.get_secret_value()
+    """A redactor that hides every token that is ever in force, near misses of it, other secrets, and the lines."""
+    access_token = config.deployment.access_token
+    token = access_token.get_secret_value()
     redactor = Redactor(token, config.lines.configured)
-    _add_near_misses(redactor, token)
+    for known in access_token.all_in_force:
+        _add_token(redactor, known)
+    for secret, label in _secrets_of(config.deployment):
+        redactor.add_secret(secret, label, is_token=False)
+    access_token.before_renewal(redactor, _add_token)
     return redactor
+
+
+def _add_token(redactor: Redactor, token: str, shortest: int = 4) -> None:
+    redactor.add_token(token)
+    _add_near_misses(redactor, token, shortest)
+
+
+def _secrets_of(deployment: Deployment) -> Iterator[tuple[str, str]]:
+    """Secrets besides the token, with their labels: headers, what they hold, and the proxy's credentials."""
+    for header in deployment.headers:
+        if header.is_secret:
+            value, label = header.value.get_secret_value(), f"${header.variable}"
+            yield value, label
+            scheme, _, rest = value.partition(" ")
+            if scheme.lower() in {"basic", "bearer", "apikey", "token"} and len(rest) >= _LONG_SECRET:
+                yield rest, f"<{header.name}>"
+            if scheme.lower() == "basic":
+                with contextlib.suppress(ValueError):
+                    user = base64.b64decode(rest, validate=True).decode()
+                    yield user, f"<{header.name}>"
+                    yield user.partition(":")[2], f"<{header.name}>"
+    if (proxy := deployment.proxy) is not None and proxy.credentials and proxy.password is not None:
+        yield proxy.credentials, "<proxy credentials>"
+        yield proxy.password.get_secret_value(), "<proxy password>"
 
 
 def protect(config: Config) -> None:
     """Register a configuration's secrets with the sink, before anything is printed or written."""
-    others = {}
+    others = dict(_secrets_of(config.deployment))
     if config.notify is not None:
-        others["<notify.webhook_url>"] = config.notify.webhook_url
-        others[f"${config.notify.token_env}"] = config.notify.token() or ""
-    _protect(config.deployment.access_token.get_secret_value(), config.lines.configured, others)
+        others[config.notify.webhook_url] = "<notify.webhook_url>"
+        others[config.notify.token() or ""] = f"${config.notify.token_env}"
+    access_token = config.deployment.access_token
+    redactors = _protect(access_token.get_secret_value(), config.lines.configured, others)
+    if redactors is None:
+        return
+    values, documents = redactors
+
+    def learn(values: Redactor, token: str) -> None:
+        _add_token(values, token)
+        if len(token) >= _LONG_SECRET:
+            _add_token(documents, token, _LONG_SECRET)
+        SINK.protect(values, documents)
+
+    access_token.before_renewal(values, learn)
 
 
 def protect_known(sources: Sources) -> None:
@@ -63,22 +126,51 @@ def protect_known(sources: Sources) -> None:
     if isinstance(file := deployment.get("access_token_file"), str):
         with contextlib.suppress(OSError, ValueError):
             token = Path(file).read_text(encoding="utf-8").strip()
-    others = {
+    others: dict[object, str] = {
         # A token in a wrong key, or in place of the name of an environment variable.
-        "<deployment.access_token>": deployment.get("access_token"),
-        "<deployment.access_token_env>": None if str(variable) in sources.environ or _is_name(variable) else variable,
-        "<notify.webhook_url>": notify.get("webhook_url"),
-        f"${notify.get('token_env')}": sources.environ.get(str(notify.get("token_env")), ""),
+        deployment.get("access_token"): "<deployment.access_token>",
+        None if str(variable) in sources.environ or _is_name(variable) else variable: "<deployment.access_token_env>",
+        notify.get("webhook_url"): "<notify.webhook_url>",
+        sources.environ.get(str(notify.get("token_env")), ""): f"${notify.get('token_env')}",
+        **_known_headers(deployment.get("headers"), sources.environ),
+        **_known_proxies(deployment.get("proxy"), sources.environ),
     }
     numbers = {name: line for name, line in sources.section("lines").items() if isinstance(line, str)}
     lines = {name: line for name, line in numbers.items() if sum(map(str.isdigit, line)) >= _LEAST_DIGITS}
-    _protect(token, lines, {label: secret for label, secret in others.items() if isinstance(secret, str)})
+    _protect(token, lines, {secret: label for secret, label in others.items() if isinstance(secret, str)})
 
 
-def _protect(token: str, lines: Mapping[str, str], others: Mapping[str, str]) -> None:
-    known = tuple((label, secret) for label, secret in others.items() if secret)
-    if token or lines or known:
-        SINK.protect(*_redactors(token, tuple(lines.items()), known))
+def _known_headers(headers: object, environ: Mapping[str, str]) -> dict[object, str]:
+    """The values of headers that are not checked yet."""
+    found: dict[object, str] = {}
+    for name, text in headers.items() if isinstance(headers, dict) else ():
+        with contextlib.suppress(ValueError):
+            value = referred(text, environ) if isinstance(text, str) else ""
+            if value != text or len(value) >= _LONG_SECRET:
+                found[value] = f"<header {name}>"
+    return found
+
+
+def _known_proxies(configured: object, environ: Mapping[str, str]) -> dict[object, str]:
+    """The credentials of proxies that are not checked yet."""
+    found: dict[object, str] = {}
+    for text in (configured, *(value for name, value in environ.items() if name.lower() in PROXY_VARIABLES)):
+        with contextlib.suppress(ValueError):
+            url = referred(text, environ) if isinstance(text, str) else ""
+            credentials = url.partition("://")[2].rpartition("@")[0]
+            if credentials:
+                found |= {credentials: "<proxy credentials>", credentials.partition(":")[2]: "<proxy password>"}
+    return found
+
+
+def _protect(token: str, lines: Mapping[str, str], others: Mapping[str, str]) -> tuple[Redactor, Redactor] | None:
+    """Register secrets with the sink; `others` are secrets and their labels. None if there are none."""
+    known = tuple((label, secret) for secret, label in others.items() if secret)
+    if not (token or lines or known):
+        return None
+    redactors = _redactors(token, tuple(lines.items()), known)
+    SINK.protect(*redactors)
+    return redactors
 
 
 @functools.lru_cache
@@ -92,9 +184,9 @@ def _redactors(token: str, lines: Named, others: Named) -> tuple[Redactor, Redac
     _add_near_misses(values, token)
     _add_near_misses(documents, token, shortest=_LONG_SECRET)
     for label, secret in others:
-        values.add_secret(secret, label)
+        values.add_secret(secret, label, is_token=False)
         if len(secret) >= _LONG_SECRET:
-            documents.add_secret(secret, label)
+            documents.add_secret(secret, label, is_token=False)
     return values, documents
 
 

@@ -41,7 +41,11 @@ class DeploymentClient:
             # The documents do not mention cookies: none are stored, so that no request depends on another.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=None,  # noqa: S113 - the transport bounds each exchange as a whole
-            headers={"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "ringback"},
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                "User-Agent": config.deployment.user_agent,
+            },
         )
 
     async def __aenter__(self) -> Self:
@@ -56,6 +60,7 @@ class DeploymentClient:
         *,
         headers: Iterable[tuple[str, str]] = JSON_HEADERS,
         method: str = "POST",
+        query: str = "",
         purpose: str = "trigger",
         line: str | None = None,
         expect_call: bool = False,
@@ -63,7 +68,7 @@ class DeploymentClient:
     ) -> Trigger:
         """Send one trigger, once. Raises `ExchangeError` if not even a missing answer can be judged."""
         intent = Intent(purpose, places_a_call=expect_call, id_in=_id_in, paced=paced)
-        got = await self._send(method, TRIGGER_PATH, content, headers, intent)
+        got = await self._send(method, TRIGGER_PATH, query, content, headers, intent)
         answer = Trigger(**_fields(got), sent=purpose, line=line, valid=expect_call)
         self.history.append(answer)
         for unique_id in {answer.unique_id, answer.found_id} - {None}:
@@ -87,11 +92,12 @@ class DeploymentClient:
         asked: Iterable[str] | None = None,
         headers: Iterable[tuple[str, str]] = JSON_HEADERS,
         method: str = "POST",
+        query: str = "",
         purpose: str = "poll",
     ) -> Poll:
         """Send a poll with any body. `asked` are the ids that its answer may name (None: all strings in the body)."""
         body = content if isinstance(content, bytes) else encode(content)
-        got = await self._send(method, POLL_PATH, body, headers, Intent(purpose))
+        got = await self._send(method, POLL_PATH, query, body, headers, Intent(purpose))
         answer = Poll(
             **_fields(got), asked=strings_in(body) if asked is None else tuple(asked), valid=asked is not None
         )
@@ -102,13 +108,18 @@ class DeploymentClient:
         self,
         method: str,
         path: str,
+        query: str,
         content: object,
         headers: Iterable[tuple[str, str]],
         intent: Intent,
     ) -> Answer:
         body = content if isinstance(content, bytes) else encode(content)
         request = self._http.build_request(
-            method, path, content=body, headers=list(headers), extensions={"ringback": intent}
+            method,
+            f"{path}?{query}" if query else path,
+            content=body,
+            headers=list(headers),
+            extensions={"ringback": intent},
         )
         try:
             response = await self._http.send(request)

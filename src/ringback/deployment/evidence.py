@@ -23,7 +23,7 @@ from ringback.config import LINE_STATES
 from ringback.deployment.redaction import Redactor
 from ringback.rundir import SINK, LineFile
 
-__all__ = ["Exchange", "Recorder", "curl"]
+__all__ = ["Exchange", "Recorder", "curl", "is_configured"]
 
 RECORDED_BODY = 16 * 1024
 """Characters of a body that are recorded. The evidence also states the length of the whole body."""
@@ -33,6 +33,8 @@ _TRIGGERS = "/v2/call"
 _UNIQUE_ID = re.compile(r'"UniqueId"\s{0,64}:\s{0,64}(?:"([^"\\\s+]{1,256})"|([0-9]{1,256}))')
 """An id in a trigger's answer. A value that begins with a plus sign is a telephone number."""
 _VARIABLE = re.compile(rf"\$(RINGBACK_(?:ACCESS_TOKEN|LINES__(?:{'|'.join(name.upper() for name in LINE_STATES)})))")
+_A_VARIABLE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
+_DOCUMENTED = frozenset({"content-type", "project"})
 _OF_CURL = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent"})
 """Headers that curl sets by itself."""
 
@@ -242,7 +244,7 @@ def curl(exchange: Exchange) -> str:
     for name, value in exchange.request_headers:
         names.add(name.lower())
         if name.lower() not in _OF_CURL and (name.lower(), value) != ("accept", "*/*"):
-            parts += ["--header", _quoted(f"{name}: {value}" if value.strip() else f"{name};")]
+            parts += ["--header", _header(name, value)]
     if exchange.request_body or exchange.method in {"POST", "PUT", "PATCH"}:
         if "content-type" not in names:
             parts += ["--header", "Content-Type:"]
@@ -251,6 +253,18 @@ def curl(exchange: Exchange) -> str:
     if not exchange.request_whole:
         line += f"  # incomplete: the body had {exchange.request_bytes} bytes, not all of them text or recorded"
     return line
+
+
+def is_configured(name: str, value: str) -> bool:
+    """Whether a recorded header is one of the configuration: its whole value is a variable."""
+    return bool(_A_VARIABLE.fullmatch(value)) and name.lower() not in _DOCUMENTED
+
+
+def _header(name: str, value: str) -> str:
+    """A header as a word of the shell."""
+    if is_configured(name, value):
+        return f'{shlex.quote(f"{name}: ")}"${{{value[1:]}}}"'
+    return _quoted(f"{name}: {value}" if value.strip() else f"{name};")
 
 
 def _is_text(body: bytes) -> bool:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from email.utils import parsedate_to_datetime
 
 from ringback import clock
 from ringback.deployment.errors import RateLimited
 
-__all__ = ["RetryAllowance", "TriggerRate", "retry_after"]
+__all__ = ["FIRST_PAUSE", "RetryAllowance", "TriggerRate", "retry_after"]
+
+FIRST_PAUSE = 1.0
+"""Seconds to wait after a 429 whose Retry-After is absent or cannot be read; a check doubles it each time."""
+_SECONDS = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
 
 class TriggerRate:
@@ -41,9 +46,6 @@ class TriggerRate:
 class RetryAllowance:
     """The seconds that a whole run may wait for 429; when they are spent, a 429 raises `RateLimited`."""
 
-    FIRST_PAUSE = 0.5
-    """Seconds to wait after a 429 without a readable Retry-After; doubled each time."""
-
     def __init__(self, seconds: float) -> None:
         self.left = seconds
         self.answers = 0
@@ -58,7 +60,7 @@ class RetryAllowance:
     def note(self, endpoint: str, asked: float | None, attempt: int) -> None:
         """Record a 429 that requests a pause in seconds (None: not stated); raises `RateLimited` if it is too long."""
         self.answers += 1
-        pause = self.FIRST_PAUSE * 2 ** min(attempt, 20) if asked is None else max(asked, 0.05)
+        pause = FIRST_PAUSE * 2 ** min(attempt, 20) if asked is None else max(asked, 0.05)
         now = clock.monotonic()
         until = max(self._until.get(endpoint, 0.0), now + pause)
         extra = until - max(self._until.get(endpoint, 0.0), now)
@@ -73,12 +75,15 @@ class RetryAllowance:
 
 
 def retry_after(value: str | None, date: str | None) -> float | None:
-    """Seconds that a `Retry-After` header requests (RFC 9110, 10.2.3), counted from `Date`; None if unreadable."""
+    """Seconds that a `Retry-After` header requests, counted from `Date` if it is a date; None if unreadable.
+
+    RFC 9110, 10.2.3, has whole seconds; a fraction is read too, since deployments send it.
+    """
     if value is None:
         return None
     text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(min(int(text[:9]), 10**8))
+    if _SECONDS.fullmatch(text):
+        return min(float(text), 1e8)
     try:
         then = parsedate_to_datetime(text)
         now = parsedate_to_datetime(date) if date else clock.wall()

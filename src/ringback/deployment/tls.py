@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import warnings
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ringback.config import Config, ConfigError
+from ringback.deployment.tunnel import connect
 
-__all__ = ["TlsSeen", "accepts_outdated_tls", "inspect_tls", "load_client_certificate"]
+__all__ = ["TlsSeen", "accepts_outdated_tls", "client_ssl_context", "inspect_tls", "load_client_certificate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def inspect_tls(config: Config) -> TlsSeen | None:
     load_client_certificate(context, config)
     try:
         with (
-            socket.create_connection(address, timeout=config.timing.request) as plain,
+            connect(*address, config.deployment.proxy, config.timing.request) as plain,
             context.wrap_socket(plain, server_hostname=address[0]) as secure,
         ):
             return TlsSeen(version=secure.version())
@@ -43,7 +43,9 @@ def inspect_tls(config: Config) -> TlsSeen | None:
     except ssl.SSLError as error:
         return TlsSeen(problem=f"no TLS 1.2 or newer could be agreed on: {error.reason or error}")
     except OSError as error:
-        return TlsSeen(unreachable=f"no connection to {address[0]}:{address[1]}: {error}")
+        proxy = config.deployment.proxy
+        through = "" if proxy is None else f" through the proxy {proxy.where}"
+        return TlsSeen(unreachable=f"no connection to {address[0]}:{address[1]}{through}: {error}")
 
 
 def accepts_outdated_tls(config: Config) -> str | None:
@@ -61,12 +63,23 @@ def accepts_outdated_tls(config: Config) -> str | None:
             context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("ALL:@SECLEVEL=0")
         with (
-            socket.create_connection(address, timeout=config.timing.request) as plain,
+            connect(*address, config.deployment.proxy, config.timing.request) as plain,
             context.wrap_socket(plain, server_hostname=address[0]) as secure,
         ):
             return secure.version()
     except (OSError, ValueError):
         return None
+
+
+def client_ssl_context(config: Config) -> ssl.SSLContext:
+    """The TLS settings of the configuration: CA bundle, client certificate, verification; raises `ConfigError`."""
+    deployment = config.deployment
+    context = ssl.create_default_context(cafile=str(deployment.ca_bundle) if deployment.ca_bundle else None)
+    load_client_certificate(context, config)
+    if not deployment.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def load_client_certificate(context: ssl.SSLContext, config: Config) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
+import copy
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -21,14 +21,16 @@ from ringback import clock
 from ringback.config import Config
 from ringback.deployment.bounds import AnswerBounds
 from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
-from ringback.deployment.errors import Interrupted, NotSent, Unreachable
+from ringback.deployment.credentials import Credentials
+from ringback.deployment.errors import ExchangeError, Interrupted, NotSent, Unreachable, failure_of, reason_of, root_of
 from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.pace import RetryAllowance, TriggerRate, retry_after
 from ringback.deployment.reading import BodyDecoder
-from ringback.deployment.tls import load_client_certificate
+from ringback.deployment.tls import client_ssl_context
+from ringback.deployment.tunnel import PROXY_STATUSES, Trace, httpx_proxy, needs_credentials
 
-__all__ = ["TRIGGER_PATH", "Attempt", "GuardedTransport", "Intent", "NoAnswer", "client_ssl_context"]
+__all__ = ["TRIGGER_PATH", "Attempt", "GuardedTransport", "Intent", "NoAnswer"]
 
 TRIGGER_PATH = "/v2/call"
 POLL_PATH = "/v2/callresult"
@@ -74,21 +76,6 @@ class NoAnswer(httpx.TransportError):
         self.headers = headers
 
 
-@dataclass(slots=True)
-class _Trace:
-    """How far a request got, as httpcore reports it."""
-
-    sent_at: float | None = None
-    new: bool = False
-    """Whether the connection was made for this request, and so cannot be stale."""
-
-    async def __call__(self, event: str, _info: dict[str, Any]) -> None:
-        if event == "connection.connect_tcp.complete":
-            self.new = True
-        elif event.endswith("send_request_headers.started"):
-            self.sent_at = clock.monotonic()
-
-
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Sends requests as the module's docstring describes. Use it in one event loop."""
 
@@ -101,28 +88,31 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self.budget = budget
         self.rate = TriggerRate(config.budget.triggers_per_second)
         self.retry_allowance = RetryAllowance(max(30.0, config.timing.settle))
-        self.limits_without_end: list[Exchange] = []
-        """The 429 answers without a readable Retry-After."""
         self._closed = asyncio.Event()
         self._deadlines: set[asyncio.Timeout] = set()
         self._reached = False
-        self._never_reached: Unreachable | None = None
-        """Why no connection was ever made. Further requests then fail at once, to save time."""
-        context = client_ssl_context(config)
+        self._credentials = Credentials(config.deployment)
+        self._proxy = config.deployment.proxy
+        self._tunnelled = self._proxy is not None and config.deployment.base_url.startswith("https:")
+        self._useless: ExchangeError | None = None
+        """Why no more is sent: no connection was ever made, or nothing works. Further requests fail at once."""
+        context, proxy = client_ssl_context(config), httpx_proxy(config)
         self._fresh = httpx.AsyncHTTPTransport(
-            verify=context, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
+            verify=context, proxy=proxy, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
         )
         self._pooled = httpx.AsyncHTTPTransport(
-            verify=context, limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=30)
-        )
+            verify=context, proxy=proxy,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=30),
+        )  # fmt: skip
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; raises `NoAnswer`, or `ExchangeError` if there is nothing to judge."""
         intent: Intent = request.extensions.get("ringback", Intent())
         body = await request.aread()
+        request.headers.update(self._credentials.headers)
         self._guard.check(str(request.url), request.headers.multi_items(), body)
-        if self._never_reached is not None:
-            raise Unreachable(str(self._never_reached), tls=self._never_reached.tls)
+        if self._useless is not None:
+            raise copy.copy(self._useless)
         endpoint = request.url.path.removeprefix(self._prefix)
         if endpoint.rstrip("/") == POLL_PATH:
             return await self._patiently(request, body, intent, endpoint)
@@ -136,7 +126,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         except NoAnswer as lost:
             sent, fate = True, self._fate(lost.status, lost.attempt.body, intent, whole=False)
             raise
-        except (_CutOff, _CutShort):
+        except (_CutOff, _CutShort, _Forwarded):
             sent, fate = True, Fate.MAY_HAVE_DIALLED
             raise
         finally:
@@ -150,16 +140,15 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self.bounds.check(request.url.path)
         while True:
             await self._unless_closed(self.retry_allowance.open(endpoint))
-            if endpoint.rstrip("/") != POLL_PATH and (intent.paced or attempt):
-                await self._unless_closed(self.rate.wait())
+            if endpoint.rstrip("/") != POLL_PATH:
+                if intent.paced or attempt:
+                    await self._unless_closed(self.rate.wait())
+                await self._unless_closed(self._credentials.refresh())
+                body = self._credentials.with_current_token(body)
             response = await self._sent(request, body, intent)
             if response.status_code != 429 or self._fate(429, response.content, intent) is not Fate.FREE:
                 return response
             asked = retry_after(response.headers.get("retry-after"), response.headers.get("date"))
-            if asked is None:
-                got = response.extensions["ringback"]
-                assert isinstance(got, Attempt)  # noqa: S101 - our own
-                self.limits_without_end.append(got.exchange)
             self.retry_allowance.note(endpoint, asked, attempt)
             attempt += 1
 
@@ -181,21 +170,26 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         kept_alive: bool,
     ) -> httpx.Response:
         for attempt in range(_CONNECT_TRIES):
-            trace = _Trace()
+            trace = Trace(tunnelled=self._tunnelled)
             begun = clock.monotonic()
             try:
                 try:
                     return await self._exchange(transport, request, body, intent, trace, begun)
                 finally:
-                    self._reached = self._reached or trace.sent_at is not None
+                    self._reached = self._reached or (trace.sent_at is not None and self._proxy is None)
+            except httpx.ProxyError as error:
+                raise self._proxy_refused(request, body, intent, begun, str(error)) from None
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                if isinstance(_root(error), ssl.SSLError):
+                if isinstance(root_of(error), ssl.SSLError):
                     self._record(request, body, intent, begun, clock.monotonic(), failure="TLS handshake failed")
-                    raise self._unreachable(f"TLS with {request.url.host} failed: {_reason(error)}", tls=True) from None
+                    raise self._unreachable(
+                        f"TLS with {request.url.host} failed: {reason_of(error)}", tls=True
+                    ) from None
                 if attempt == _CONNECT_TRIES - 1:
                     self._record(request, body, intent, begun, clock.monotonic(), failure="no connection")
                     where = f"{request.url.host}:{request.url.port or ''}".rstrip(":")
-                    raise self._unreachable(f"no connection to {where}: {_reason(error)}") from None
+                    where = where if self._proxy is None else f"the proxy {self._proxy.where}"
+                    raise self._unreachable(f"no connection to {where}: {reason_of(error)}") from None
                 await asyncio.sleep(_CONNECT_PAUSE * (attempt + 1))
             except asyncio.CancelledError:
                 if trace.sent_at is None:
@@ -204,12 +198,16 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 raise _CutOff from None
             except httpx.LocalProtocolError as error:
                 raise NotSent(
-                    self._message(f"not sent: no HTTP request can be made of it ({_reason(error)})")
+                    self._message(f"not sent: no HTTP request can be made of it ({reason_of(error)})")
                 ) from None
             except _Failed as failed:
                 failure = self._message(failed.failure)
                 if kept_alive and not trace.new and failed.failure == "connection closed":
                     raise _StaleConnection from None
+                if self._proxy is not None and not self._tunnelled and failed.failure.startswith("connection closed"):
+                    # The connection was the proxy's, which answers 502 if the deployment closes its own.
+                    refused = self._proxy_refused(request, body, intent, trace.sent_at or begun, "nothing")
+                    raise _Forwarded(str(refused)) from None
                 ended = clock.monotonic()
                 sent = trace.sent_at or begun
                 self.bounds.failed(
@@ -229,11 +227,15 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         request: httpx.Request,
         body: bytes,
         intent: Intent,
-        trace: _Trace,
+        trace: Trace,
         begun: float,
     ) -> httpx.Response:
+        sent_headers = request.headers
+        if len(body) != len(request.content):
+            sent_headers = request.headers.copy()
+            sent_headers["Content-Length"] = str(len(body))
         outgoing = httpx.Request(
-            request.method, request.url, headers=request.headers, content=body,
+            request.method, request.url, headers=sent_headers, content=body,
             extensions={"trace": trace, "timeout": {"connect": self._timeout}},
         )  # fmt: skip
         status: int | None = None
@@ -270,12 +272,19 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError) as error:
-            raise _Failed(_failure(error, status), status, headers, decoder) from None
+            raise _Failed(failure_of(error, status), status, headers, decoder) from None
+        except ssl.SSLError as error:  # an alert in place of an answer, which httpcore passes on as it is
+            raise _Failed(f"TLS failed: {reason_of(error)}", status, headers, decoder) from None
         decoder.end()
         if decoder.problem is not None:
             raise _Failed(decoder.problem, status, headers, decoder)
         ended = clock.monotonic()
         sent = trace.sent_at or begun
+        if self._proxy is not None and not self._tunnelled and status in PROXY_STATUSES:
+            reason = f"{status} {response.reason_phrase}"
+            refused = self._proxy_refused(request, body, intent, sent, reason)
+            raise refused if status == 407 else _Forwarded(str(refused))
+        self._reached = True
         answer = bytes(decoder.body)
         self.bounds.came(request.url.path, ended - sent, decoder.received)
         exchange = self._record(request, body, intent, sent, ended, status=status, headers=headers, answer=answer)
@@ -283,11 +292,24 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         attempt = Attempt(exchange, sent, ended, answer)
         return httpx.Response(status, headers=plain, content=answer, extensions={"ringback": attempt}, request=request)
 
+    def _proxy_refused(
+        self, request: httpx.Request, body: bytes, intent: Intent, begun: float, answer: str
+    ) -> Unreachable:
+        """Record that the proxy answered instead of the deployment."""
+        assert self._proxy is not None  # noqa: S101 - there is one that answered
+        reason = f"the proxy {self._proxy.where} answered {answer}{needs_credentials(answer)}"
+        self._record(request, body, intent, begun, clock.monotonic(), failure=reason)
+        return self._unreachable(reason)
+
     def _unreachable(self, reason: str, *, tls: bool = False) -> Unreachable:
         error = Unreachable(self._message(reason), tls=tls)
         if not self._reached:
-            self._never_reached = error
+            self._useless = error
         return error
+
+    def give_up(self, error: ExchangeError) -> None:
+        """Send nothing from now on: each further request raises a copy of this error."""
+        self._useless = error
 
     def _message(self, text: str) -> str:
         """Redact a message that may quote the deployment, then cut it. Every message of this transport passes here."""
@@ -301,12 +323,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     ) -> Exchange:  # fmt: skip
         return self._recorder.record(
             purpose=intent.purpose, begun=begun, ended=ended, method=request.method, url=str(request.url),
-            request_headers=request.headers.multi_items(), request_body=body, status=status,
+            request_headers=self._credentials.shown(request.headers.multi_items()), request_body=body, status=status,
             response_headers=headers.multi_items() if headers is not None else (), response_body=answer,
             failure=failure,
         )  # fmt: skip
 
-    async def _allow_from_sending(self, trace: _Trace, deadline: asyncio.Timeout) -> None:
+    async def _allow_from_sending(self, trace: Trace, deadline: asyncio.Timeout) -> None:
         """Start the time limit for the answer when the request is sent, not when the connection is made."""
         while trace.sent_at is None:
             await asyncio.sleep(min(0.05, self._timeout / 20))
@@ -352,6 +374,10 @@ class _CutShort(Interrupted):
     """The run was interrupted after sending the request and before the answer."""
 
 
+class _Forwarded(Unreachable):
+    """The proxy may have forwarded the request, but answered in place of the deployment."""
+
+
 class _Failed(Exception):
     def __init__(self, failure: str, status: int | None, headers: httpx.Headers | None, decoder: BodyDecoder) -> None:
         self.failure, self.status, self.headers = failure, status, headers
@@ -361,34 +387,3 @@ class _Failed(Exception):
 def _end(deadline: asyncio.Timeout) -> None:
     if not deadline.expired():
         deadline.reschedule(asyncio.get_running_loop().time())
-
-
-def client_ssl_context(config: Config) -> ssl.SSLContext:
-    """The TLS settings of the configuration: CA bundle, client certificate, verification; raises `ConfigError`."""
-    deployment = config.deployment
-    context = ssl.create_default_context(cafile=str(deployment.ca_bundle) if deployment.ca_bundle else None)
-    load_client_certificate(context, config)
-    if not deployment.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _failure(error: httpx.TransportError, status: int | None) -> str:
-    text = str(error)
-    if isinstance(error, httpx.RemoteProtocolError) and "disconnected without" not in text:
-        if "incomplete" in text or "closed connection without sending complete" in text:
-            return "connection closed in the middle of the answer"
-        return f"not HTTP/1.1: {text}"
-    return "connection closed" if status is None else "connection closed in the middle of the answer"
-
-
-def _root(error: BaseException) -> BaseException:
-    while error.__cause__ is not None or error.__context__ is not None:
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]  # one of them is not None
-    return error
-
-
-def _reason(error: BaseException) -> str:
-    cause = _root(error)
-    return re.sub(r" \(_ssl\.c:\d+\)$", "", str(error) or str(cause)) or type(cause).__name__

@@ -36,6 +36,7 @@ from ringback.loadgen.generator.users import LoadUser
 from ringback.loadgen.generator.worker_run import WorkerRun
 from ringback.loadgen.judging.baseline import baseline_of
 from ringback.loadgen.judging.snapshot import LoadSnapshot
+from ringback.loadgen.live.reading import reading
 from ringback.loadgen.process import command_line, instructions
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.loadgen.task import MasterAddress, Task, write_load
@@ -55,7 +56,12 @@ def main() -> int:
     put_output_behind_sink()
     logging.basicConfig(level=logging.ERROR)
     gc.set_threshold(50_000, 20, 100)
-    task, config = Task.from_plain(received["task"]), load_config(environ=received["configuration"])
+    task = Task.from_plain(received["task"])
+    try:
+        config = load_config(environ=received["configuration"])
+    except ConfigError as mistake:  # access_token_command may fail here, although it gave the parent a token
+        _say({"event": "end", "interrupted": False, "open_questions": [], "failed": str(mistake)})
+        return 0
     protect(config)
     if task.role == "worker":
         return _work(task, config)
@@ -81,6 +87,8 @@ def _lead(task: Task, config: Config) -> int:
         section = snapshot.section()
         figures = {**figures, "duration": plan.duration, **snapshot.progress(section)}
         _say({"event": "progress", "figures": figures, "section": section})
+        if task.live:
+            _say({"event": "reading", "reading": reading(snapshot)})
 
     _at_signals(interrupt)
     try:
@@ -91,6 +99,8 @@ def _lead(task: Task, config: Config) -> int:
     controller = RunController(config, plan, runner, baseline=baseline_of(config), on_progress=report)
     controllers.append(controller)
     snapshot = controller.run()
+    if task.live:
+        _say({"event": "reading", "reading": reading(snapshot)})
     section = snapshot.section()
     end = {"event": "end", "interrupted": controller.interrupted, "open_questions": snapshot.open_questions()}
     try:
@@ -142,13 +152,22 @@ def _work(task: Task, config: Config) -> int:
     # nothing to wait for.
     _at_signals(lambda: runs or os._exit(0))
     worker = Worker(environment.create_worker_runner(task.address.host, task.address.port), on_begin=begin)
+
+    def report() -> None:
+        for run in runs[-1:] if task.live else ():
+            whole = run.run
+            snapshot = LoadSnapshot(config, whole.plan, [run.parts()], whole.account(), whole.windows, lost={})
+            _say({"event": "reading", "reading": reading(snapshot)})
+
     while not worker.dismissed.wait(1.0):
+        report()
         if worker.master_lost:
             for run in runs:
                 run.finish(hurry=True)
                 run.wait()
             _say({"event": "end", "failed": "the master fell silent"})
             return 0
+    report()
     _say({"event": "end", "failed": worker.dismissed_because})
     return 0
 

@@ -33,6 +33,7 @@ from ringback.loadgen.generator.worker_run import WorkerRun
 from ringback.loadgen.judging.baseline import baseline_of
 from ringback.loadgen.judging.limits import evaluate
 from ringback.loadgen.judging.snapshot import LoadSnapshot
+from ringback.loadgen.live.live_process import LiveProcess
 from ringback.loadgen.run import check_before, check_budget
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.loadgen.web_page import show_calls
@@ -74,6 +75,7 @@ class _LocustProcess:
         self._scenario = "lifecycle"
         self._ready = Event()
         """Set when the configuration has been read: an embedded deployment takes a moment."""
+        self._live: LiveProcess | None = None
         self._on = False
         self._starting = BoundedSemaphore()
         """Held while a test starts: a stop that comes meanwhile waits, and then stops that test, not the one before."""
@@ -98,6 +100,11 @@ class _LocustProcess:
         if isinstance(environment.runner, MasterRunner):
             self._master = Master(environment.runner, target.config, self._fingerprint, silence=_SILENCE)
         show_calls(environment, self._known)
+        if target.config.metrics.wanted and self._worker is None:  # the master has what its workers report
+            try:
+                self._live = LiveProcess(target.config, "master" if self._master else "alone", self._known)
+            except ConfigError as mistake:
+                _leave(str(mistake))
         # Locust calls the last listener first: a worker sends its account before it says that it quits.
         environment.events.quitting.add_listener(self.on_quitting)
         self._ready.set()
@@ -141,6 +148,8 @@ class _LocustProcess:
         if self._worker is not None and (run := self._run) is not None:
             run.finish(hurry=True)
             run.wait()
+        if self._live is not None and (shortfall := self._live.close()) is not None:
+            _log.warning("%s", shortfall)
         self._rest.close()
 
     def _choose_users(self, environment: Environment) -> None:

@@ -67,10 +67,16 @@ class LoadProcess:
         self.directory = directory
         self._said: deque[str] = deque(maxlen=200)
 
-    def follow(self, on_progress: Callable[[Mapping[str, Any]], None] | None, max_time: float | None = None) -> Ended:
+    def follow(
+        self,
+        on_progress: Callable[[Mapping[str, Any]], None] | None,
+        on_reading: Callable[[Mapping[str, Any]], None],
+        max_time: float | None = None,
+    ) -> Ended:
         """Start the child and stay with it to its end; it is gone when this returns or raises.
 
-        After `max_time` seconds it is interrupted, and reports what it saw.
+        `on_reading` is called with the readings (`live.reading`) of a task that is `live`. After `max_time` seconds the
+        child is interrupted, and reports what it saw.
         """
         begun = clock.monotonic()
         # Signals wait until the child, which inherits the mask, is ready to react to them.
@@ -94,7 +100,7 @@ class LoadProcess:
             self._instruct(child)
             with answering(lines.put):
                 end = None if max_time is None else begun + max_time
-                ended = self._listen(child, lines, on_progress, end)
+                ended = self._listen(child, lines, on_progress, on_reading, end)
                 if ended.out_of_time:
                     limit = f"the load run reached its time limit of {max_time:g} s (--max-time)"
                     ended.open_questions = (limit, *ended.open_questions)
@@ -122,6 +128,7 @@ class LoadProcess:
         child: subprocess.Popen[bytes],
         lines: queue.SimpleQueue[bytes | int | None],
         on_progress: Callable[[Mapping[str, Any]], None] | None,
+        on_reading: Callable[[Mapping[str, Any]], None],
         end: float | None,
     ) -> Ended:
         """Take in the child's lines, and signals that ask for an end (their count), each as it comes."""
@@ -160,6 +167,8 @@ class LoadProcess:
                 ended.failure = message.get("failed")
                 ended.last_section = message.get("section", ended.last_section)
                 ended.unwritten = message.get("unwritten")
+            elif message["event"] == "reading":
+                on_reading(message["reading"])
             elif message["event"] == "progress":
                 ended.last_section = message["section"]
                 if on_progress is not None:

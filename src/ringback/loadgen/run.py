@@ -12,8 +12,11 @@ from typing import Any
 
 from ringback.config import Config, ConfigError
 from ringback.contract.verdict import LimitResult
+from ringback.loadgen.data.checking import check_rows
 from ringback.loadgen.judging.baseline import baseline_of, unlike
 from ringback.loadgen.judging.limits import evaluate
+from ringback.loadgen.live.live_metrics import LiveMetrics, check_metrics
+from ringback.loadgen.live.reading import first_reading
 from ringback.loadgen.metrics.section import empty_section
 from ringback.loadgen.process import Ended, LoadProcess
 from ringback.loadgen.schedule.plan import LoadPlan
@@ -47,6 +50,8 @@ class LoadOutcome:
     """Calls that the deployment accepted."""
     unwritten: tuple[str, ...] = ()
     """Files of the run's directory that could not be written, with the reason."""
+    notes: tuple[str, ...] = ()
+    """What else a reader of the report should know."""
 
 
 def check_budget(config: Config, *, embedded: bool) -> int | None:
@@ -63,9 +68,11 @@ def check_budget(config: Config, *, embedded: bool) -> int | None:
     return budget
 
 
-def check_before(config: Config, scenario: str, *, embedded: bool) -> int | None:
+def check_before(config: Config, scenario: str, *, embedded: bool, workers: int = 1) -> int | None:
     """Check a configuration for a load run, and return the budget. Raises `ConfigError`; sends nothing."""
     baseline_of(config)
+    check_metrics(config.metrics)
+    check_rows(config, workers)
     if SCENARIOS[scenario].delivery == "always" and config.result_destination is None:
         raise ConfigError(
             "configuration", "result_destination", "missing, and this scenario has results delivered",
@@ -93,15 +100,19 @@ def run_load(
     `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms`, and with all that is known as `section`. Raises
     `ConfigError` before anything is sent if the configuration does not fit.
     """
-    budget = check_before(config, plan.scenario, embedded=embedded)
+    budget = check_before(config, plan.scenario, embedded=embedded, workers=plan.workers)
     directory.mkdir(parents=True, exist_ok=True)
     for left_over in (LOAD_FILE, WINDOWS_FILE):
         (directory / left_over).unlink(missing_ok=True)
     role: Role = "master" if master_address is not None else "alone" if plan.workers == 1 else "local-workers"
-    task = Task(role, plan, str(directory), budget, address=master_address)
-    ended = LoadProcess(config, task, directory).follow(on_progress, max_time)
+    task = Task(role, plan, str(directory), budget, address=master_address, live=config.metrics.wanted)
+    with LiveMetrics(config.metrics, "alone" if role == "local-workers" else role) as live:
+        live.take(first_reading(config, plan))
+        ended = LoadProcess(config, task, directory).follow(on_progress, live.take, max_time)
+        if not ended.interrupted and not ended.out_of_time:
+            live.linger()
     section, questions = _settled(plan, directory, ended)
-    baseline = baseline_of(config)
+    baseline, shortfall = baseline_of(config), live.shortfall()
     if baseline is not None:
         questions = (*questions, *unlike(section, baseline))
     return LoadOutcome(
@@ -111,13 +122,22 @@ def run_load(
         interrupted=ended.interrupted,
         accepted=int(section["calls"]["accepted"]),
         unwritten=(f"{LOAD_FILE} and {WINDOWS_FILE} were not written: {ended.unwritten}",) if ended.unwritten else (),
+        notes=() if shortfall is None else (shortfall,),
     )
 
 
 def join_master(config: Config, master_address: MasterAddress, name: str, directory: Path) -> Ended:
-    """Be a worker: connect to a master, carry out its orders, and return when it lets the worker go."""
-    task = Task("worker", directory=str(directory), address=master_address, name=name)
-    return LoadProcess(config, task, directory).follow(None)
+    """Be a worker: connect to a master, carry out its orders, and return when it lets the worker go.
+
+    Raises `ConfigError` if its live metrics are not possible.
+    """
+    check_rows(config, 1)
+    task = Task("worker", directory=str(directory), address=master_address, name=name, live=config.metrics.wanted)
+    with LiveMetrics(config.metrics, "worker") as live:
+        ended = LoadProcess(config, task, directory).follow(None, live.take)
+        if not ended.interrupted:
+            live.linger()
+    return ended
 
 
 def _settled(plan: LoadPlan, directory: Path, ended: Ended) -> tuple[dict[str, Any], tuple[str, ...]]:

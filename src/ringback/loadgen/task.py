@@ -44,6 +44,8 @@ class Task:
     """Of a master and its workers."""
     name: str = ""
     """What a worker is called in reports."""
+    live: bool = False
+    """Whether the parent is to get readings while the run lasts."""
 
     @property
     def arguments(self) -> list[str]:

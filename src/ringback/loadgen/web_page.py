@@ -36,7 +36,7 @@ _COUNTS = (
     ("unrequested results", "unrequested"),
     ("indeterminate triggers", "indeterminate"),
 )
-_DELIVERIES = ("expected", "arrived", "missing", "contradicting", "unknown")
+_DELIVERIES = ("expected", "arrived", "late", "missing", "contradicting", "unknown")
 
 
 def show_calls(environment: Environment, known: Callable[[], LoadSnapshot | None]) -> None:

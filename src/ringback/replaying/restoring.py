@@ -17,6 +17,7 @@ from typing import Final
 from ringback.config import LINE_STATES, Config
 from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment import Exchange
+from ringback.deployment.evidence import is_configured
 from ringback.deployment.redaction import TOKEN_LABEL
 from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH
 from ringback.replaying.recorded import CannotReplay, RecordedRun, endpoint_of
@@ -77,7 +78,7 @@ def restore(run: RecordedRun, exchange: Exchange, config: Config) -> Restored:
     headers = tuple(
         (_marks(name, config, restored), _marks(value, config, restored))
         for name, value in exchange.request_headers
-        if name.lower() not in _OWN_HEADERS
+        if name.lower() not in _OWN_HEADERS and not is_configured(name, value)
     )
     return Restored(path, exchange.method, headers, body, tuple(restored))
 

@@ -53,13 +53,12 @@ class Sink:
 
         `documents` knows only the secrets that are long enough to be recognised in a whole page or picture, where a
         short number may be a coordinate. Short secrets are removed from the values before rendering.
-        Does nothing for a redactor that is already in use.
+        A redactor that is already in use may know more secrets now.
         """
         with self._lock:
-            if redactor in self._values:
-                return
-            self._values = (*self._values, redactor)
-            self._documents = (*self._documents, documents or redactor)
+            if redactor not in self._values:
+                self._values = (*self._values, redactor)
+                self._documents = (*self._documents, documents or redactor)
             self._clean = _remembering(self._values)
             self._document = _remembering(self._documents)
 

@@ -208,7 +208,8 @@ def _limit(entry: object) -> LimitResult:
     if not isinstance(entry, dict):
         raise ValueError("an entry of limits is not an object")
     return LimitResult(
-        _text(entry, "metric"), _text(entry, "limit"), number(entry.get("value")), Verdict(_text(entry, "verdict"))
+        _text(entry, "metric"), _text(entry, "limit"), number(entry.get("value")), Verdict(_text(entry, "verdict")),
+        text(entry.get("why")),
     )  # fmt: skip
 
 

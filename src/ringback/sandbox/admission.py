@@ -159,7 +159,7 @@ class Admission:
 
     def is_token(self, token: str) -> bool:
         """Whether `token` is the project's access token."""
-        return hmac.compare_digest(token.encode(), self.settings.access_token.encode())
+        return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self.settings.access_token.encode())
 
     def check_result_destination(self, body: JsonObject) -> None:
         """Refuse a ResultDestination that is not an http or https URL."""

@@ -28,7 +28,7 @@ class SandboxApp:
         """Answer one HTTP request."""
         message = await receive()
         body: bytes = message.get("body", b"")
-        request = Request(scope["method"], scope["path"], scope["headers"], body)
+        request = Request(scope["method"], scope["path"], scope["headers"], body, scope.get("query_string", b""))
         if message["type"] == "http.disconnect":
             return
         if message.get("more_body"):

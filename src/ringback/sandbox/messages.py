@@ -25,6 +25,7 @@ class Request:
     path: str
     headers: Headers
     body: bytes
+    query: bytes = b""
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, named in lower case, or None."""

@@ -16,12 +16,14 @@ from dataclasses import replace
 from ringback.config import Config
 from ringback.contract.checks import seems_accepted
 from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
-from ringback.deployment.errors import Interrupted
+from ringback.deployment.causes import Cause
+from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Delivery, Receiver
-from ringback.suite.calls import Call, Calls
+from ringback.suite.calls import Call, Calls, why_unwatched
 from ringback.suite.calls.watch import Watch
+from ringback.suite.opening import open_run
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
-from ringback.suite.probes.baseline import BASELINE, FALLBACKS, Fallback
+from ringback.suite.probes.baseline import BASELINE, Fallback
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Burst, Outcome
 
@@ -29,8 +31,6 @@ __all__ = ["AT_ONCE", "Campaign"]
 
 AT_ONCE = 16
 """Triggers, and polls, that a deployment must take at once."""
-LONGEST_ID = 64 * 1024
-"""Characters of a UniqueId beyond which its call is not watched: each poll would have to carry it."""
 _TOGETHER = 4
 """Probes under way at a time."""
 _ENOUGH = 2
@@ -59,6 +59,10 @@ class Campaign:
         self.identical: list[Trigger] = []
         self.placed = asyncio.Event()
         """Set when everything planned has been sent."""
+        self.opened = asyncio.Event()
+        """Set when it is known whether a valid trigger is accepted."""
+        self.cause: Cause | None = None
+        """Why no valid trigger is accepted; nothing is sent any more."""
         self.baseline: Outcome | None = None
         """The first valid trigger that was accepted; None if none was."""
         self.fallback: Fallback | None = None
@@ -66,7 +70,7 @@ class Campaign:
         self.failure: Exception | None = None
         """The internal error that ended the campaign, if one did."""
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
-        self._dead: Unreachable | None = None
+        self._dead: Unreachable | NothingWorks | None = None
         self._gate = asyncio.Semaphore(_TOGETHER)
         self._families: dict[Probe, str] = {}
         self._lines: dict[Probe, str] = {}
@@ -109,14 +113,14 @@ class Campaign:
         ended: ExchangeError = ExchangeError("the campaign ended before it was sent")
         try:
             await self._find_baseline()
+            self.opened.set()
+            if self.cause is not None:
+                return
             if self.baseline is not None and self.baseline.call is None:
                 # Calls without an id cannot be watched, so no more of them are placed.
                 outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
-                found = self.baseline.answer.found_id if self.baseline.answer else None
-                what = (
-                    "without a UniqueId" if found is None else f"with a UniqueId of {len(found)} characters, too many"
-                )
-                ended = ExchangeError(f"a valid trigger was {outcome}, {what} to poll for (see ACK-02)")
+                why = why_unwatched(self.baseline.answer.found_id if self.baseline.answer else None)
+                ended = ExchangeError(f"a valid trigger was {outcome}, {why} (see ACK-02)")
                 return
             await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
             if self.baseline is not None:
@@ -133,6 +137,7 @@ class Campaign:
             self.burst.trouble = self.burst.trouble or ended
             raise
         finally:
+            self.opened.set()
             self.placed.set()
             for probe in planned:
                 if not self._outcomes[probe].done():
@@ -144,21 +149,20 @@ class Campaign:
 
     async def _find_baseline(self) -> None:
         """Find a valid trigger that is accepted: the documents' example, or one that is close to it."""
-        first = await self._settle(BASELINE)
-        if first.answer is not None and _placed(first.answer):
-            self.baseline = first
-            return
-        if first.answer is None or first.answer.status is None:
-            return  # another form would not bring an answer either
-        for fallback in FALLBACKS:
-            if self._dead:
-                return
-            self.fallback = fallback
-            outcome = await self._attempt(accepted(f"a valid trigger, {fallback.title}", base=fallback.base))
-            if outcome.answer is not None and _placed(outcome.answer):
-                self.baseline = outcome
-                return
-        self.fallback = None
+        example = await self._settle(BASELINE)
+        opening = await open_run(example, self._try, self.config, self.client.recorder.redactor.clean)
+        self.baseline, self.fallback, self.cause = opening.baseline, opening.fallback, opening.cause
+        if opening.cause is not None:
+            self._dead = NothingWorks(opening.cause.elsewhere)
+            self.client.transport.give_up(self._dead)
+            if example.answer is None or opening.cause.ours:
+                example.trouble = self._dead
+            else:
+                example.cause = opening.cause
+
+    async def _try(self, fallback: Fallback) -> Outcome:
+        self.fallback = fallback
+        return await self._attempt(accepted(f"a valid trigger, {fallback.title}", base=fallback.base))
 
     async def _settle(self, probe: Probe) -> Outcome:
         future = self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
@@ -279,8 +283,8 @@ class Campaign:
     async def send(self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True) -> Trigger:
         """Send a draft, once."""
         return await self.client.trigger(
-            draft.bytes, headers=draft.headers, method=draft.method, purpose=f"trigger: {purpose}", line=draft.line,
-            expect_call=expect_call, paced=paced,
+            draft.bytes, headers=draft.headers, method=draft.method, query=draft.query,
+            purpose=f"trigger: {purpose}", line=draft.line, expect_call=expect_call, paced=paced,
         )  # fmt: skip
 
     async def place(self, draft: Draft, purpose: str, *, group: str = "", expect_call: bool = True) -> Trigger:
@@ -290,7 +294,7 @@ class Campaign:
         return answer
 
     def _placed_call(self, answer: Trigger | None, draft: Draft, group: str, *, regular: bool = True) -> Call | None:
-        if answer is None or not answer.accepted or answer.found_id is None or len(answer.found_id) > LONGEST_ID:
+        if answer is None or not answer.accepted or answer.found_id is None or why_unwatched(answer.found_id):
             return None
         immediately = draft.body.get("SendResultImmediately") is True
         call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)

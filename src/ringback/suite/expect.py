@@ -11,8 +11,6 @@ from ringback.suite.probes.outcome import Outcome
 
 __all__ = ["must_be_accepted", "must_not_be_accepted", "sent"]
 
-_CREDENTIALS = {401, 403}
-
 
 def sent(outcome: Outcome) -> Outcome:
     """The outcome, if the probe was sent and a connection was made."""
@@ -35,11 +33,8 @@ def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
     if baseline is None:
         if answer.status is None:
             raise Inconclusive(f"a valid trigger was {answer.describe_outcome()} (see ROB-02)")
-        if answer.status in _CREDENTIALS:
-            raise Inconclusive(
-                f"every valid trigger was answered {answer.status}: check project, tenant and access token in the "
-                "configuration and in the deployment"
-            )
+        if outcome.cause is not None:
+            raise Deviation(outcome.cause.sentence, evidence=[answer])
     elif outcome.control is not None and not outcome.control.accepted:
         raise Inconclusive(f"a plain valid trigger was not accepted either ({outcome.control.describe_answer()})")
     elif outcome.again is not None and outcome.again.accepted:

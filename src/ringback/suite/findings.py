@@ -7,12 +7,16 @@ import pytest
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Evidence, Finding, Verdict
 from ringback.deployment import Exchange, curl
+from ringback.deployment.causes import Cause
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised
 from ringback.suite.plan import probes_of
+from ringback.suite.probes.baseline import BASELINE
 from ringback.suite.session import Session
 
-__all__ = ["failed", "finding_of", "judged_early", "judged_with_gaps", "only_sends"]
+__all__ = ["failed", "finding_of", "judged_early", "judged_with_gaps", "must_bear", "only_sends"]
 
+_CONNECTION = {"TRN-01", "TRN-02"}
+"""Clauses that need no answer to a trigger."""
 _WHOLE_RUN = ("burst", "identical", "pool", "after_final", "at_end", "looks_back_on", "generates")
 """Markers of tests that need more than the answers to their own probes: these pass only on a whole run."""
 
@@ -80,6 +84,16 @@ def _name(item: pytest.Item) -> str:
 def only_sends(item: pytest.Item) -> bool:
     """Whether a test only generates requests, so that it need not begin once nothing is sent any more."""
     return sum(len(marker.args) for marker in item.iter_markers("clause")) > 1
+
+
+def must_bear(cause: Cause, item: pytest.Item) -> None:
+    """Raise `Inconclusive` unless a test can decide its clause although no valid trigger is accepted.
+
+    If the deployment fails, one test shows it: that of the documents' example, or of the certificate.
+    """
+    decides = BASELINE in probes_of(item) or _CONNECTION & {n for m in item.iter_markers("clause") for n in m.args}
+    if cause.ours or not decides:
+        raise Inconclusive(cause.elsewhere)
 
 
 def judged_early(finding: Finding, item: pytest.Item, session: Session) -> Finding:

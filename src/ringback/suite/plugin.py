@@ -26,7 +26,7 @@ from ringback.deployment import ExchangeError
 from ringback.interrupts import answering
 from ringback.rundir import SINK, CleaningStream
 from ringback.suite.deviation import Inconclusive
-from ringback.suite.findings import failed, finding_of, judged_early, judged_with_gaps, only_sends
+from ringback.suite.findings import failed, finding_of, judged_early, judged_with_gaps, must_bear, only_sends
 from ringback.suite.plan import Plan, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
@@ -225,6 +225,8 @@ class SuitePlugin:
         if ended is not None and only_sends(pyfuncitem):
             raise Inconclusive(ended)
         try:
+            if self.run is not None and (cause := self.run.session.record.cause()) is not None:
+                must_bear(cause, pyfuncitem)
             return (yield)
         except ExchangeError as trouble:
             raise Inconclusive(str(trouble)) from None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ringback.deployment import Answer
+from ringback.deployment.causes import Cause
 from ringback.suite.calls import Call, Calls
 from ringback.suite.calls.lifecycle import is_steady
 from ringback.suite.campaign import Campaign
@@ -74,6 +75,11 @@ class Record:
             return str(first.trouble)
         outcome = first.answer.describe_outcome() if first.answer else "not sent"
         return f"no trigger was accepted, so there is no call to look at (a valid trigger was {outcome})"
+
+    def cause(self) -> Cause | None:
+        """Why no valid trigger is accepted, if one cause is known; waits until the first ones are answered."""
+        self._loop.run(self._campaign.opened.wait())
+        return self._campaign.cause
 
     def was_answered(self, probe: Probe) -> bool:
         """Whether a probe was sent and answered in full."""

@@ -99,9 +99,12 @@ def run_check(
         open_questions.append(session.ended_early)
     if session.receiver is not None and session.receiver.dropped:
         notes.append(f"the receiver dropped {session.receiver.dropped} deliveries or connections: too many came")
-    if trouble:
+    cause = session.campaign.cause
+    if cause is not None and cause.ours:
+        open_questions.append(cause.sentence)
+    if trouble and cause is None:
         open_questions.append(f"watching the calls ended early: {trouble}")
-    if budget.in_the_dark:
+    if budget.in_the_dark and cause is None:
         open_questions.append(budget.why_spent)
     return CheckOutcome(
         results=tuple(run.results()),

@@ -51,10 +51,13 @@ class Sender:
         purpose: str,
         *,
         method: str = "POST",
+        query: str = "",
         headers: Iterable[tuple[str, str]] = JSON_HEADERS,
     ) -> Poll:
         """Poll once with any body, method and headers."""
-        return self._loop.run(self._client.poll_with(content, method=method, headers=headers, purpose=purpose))
+        return self._loop.run(
+            self._client.poll_with(content, method=method, query=query, headers=headers, purpose=purpose)
+        )
 
     def polls(self, batches: Sequence[Sequence[str]], purpose: str) -> list[Poll]:
         """Several polls, a few at a time; the answers come in the order of `batches`."""

@@ -7,15 +7,13 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
-
 from ringback import clock
 from ringback.config import Config
 from ringback.deployment import DeploymentClient, Recorder
 from ringback.deployment.access import dial_guard, redactor_for
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.errors import Interrupted
-from ringback.receiver import Receiver
+from ringback.receiver import Receiver, reaches
 from ringback.rundir.names import EXCHANGES_FILE
 from ringback.suite.campaign import Campaign
 from ringback.suite.loop import LoopThread
@@ -92,7 +90,7 @@ class Session:
         self.send = Sender(self._loop, self.campaign)
         if self.receiver is not None:
             self.receiver.on_delivery = self.campaign.delivered
-            self.receiver_reachable = await _reaches(self.receiver)
+            self.receiver_reachable = await reaches(self.receiver)
 
     def begin(self, plan: Plan) -> None:
         """Let the campaign and the watch run beside the tests."""
@@ -173,11 +171,3 @@ class Session:
         if self.ended_early is not None:
             raise Interrupted
         return look(self.config)
-
-
-async def _reaches(receiver: Receiver) -> bool:
-    try:
-        async with httpx.AsyncClient(verify=False, timeout=3, trust_env=False) as client:  # noqa: S501 - our own receiver
-            return (await client.get(receiver.probe_url)).status_code == 200
-    except (httpx.HTTPError, OSError):
-        return False

@@ -27,6 +27,18 @@ function shuffled(list) {
   return list.map(() => rest.splice(randomInt(rest.length), 1)[0]);
 }
 
+/** Reads the JSON object at the beginning of a text, and ignores the rest. */
+function parseBeginning(text) {
+  for (let end = text.length; end > 0; end = text.lastIndexOf('}', end - 1)) {
+    try {
+      return JSON.parse(text.slice(0, end + 1));
+    } catch {
+      // An earlier brace may be the one that closes the object.
+    }
+  }
+  return JSON.parse(text);
+}
+
 const requestIdOf = (id) => createHash('sha256').update(id).digest('hex').slice(0, 12);
 
 const titleCase = (name) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
@@ -38,9 +50,10 @@ function throttle(most, windowMs, retryAfter) {
     if (memory.window !== window) Object.assign(memory, { window, admitted: 0 });
     memory.admitted += 1;
     if (memory.admitted <= most) return undefined;
+    const wait = retryAfter();
     return {
       status: 429,
-      headers: { 'content-type': 'text/plain', 'retry-after': retryAfter() },
+      headers: { 'content-type': 'text/plain', ...(wait !== undefined && { 'retry-after': wait }) },
       body: 'Too many requests, come back later.\n',
     };
   };
@@ -95,6 +108,22 @@ export const DIALECTS = {
       headers: { 'content-type': 'text/html' },
       body: `<html><head><title>${status}</title></head><body><center>nginx</center></body></html>\r\n`,
     }),
+  },
+
+  'ids-compared-by-the-database': {
+    summary: 'ids are compared without regard to case and blanks around them, and reported as asked for',
+    select: (ids, { book }) =>
+      [...new Set(ids)].map((id) => ({
+        id,
+        call:
+          book.find(id) ??
+          book.all.find((call) => call.id.toLowerCase() === id.trim().toLowerCase()),
+      })),
+  },
+
+  'ignores-the-rest': {
+    summary: 'what stands behind the JSON object of a trigger or a poll is ignored',
+    parse: parseBeginning,
   },
 
   'hidden-404': {
@@ -245,6 +274,11 @@ export const DIALECTS = {
     summary: 'more than 15 requests in half a second are answered 429 with Retry-After as a date',
     intercept: throttle(15, 500, () => new Date(Date.now() + 1000).toUTCString()),
     chunked: false,
+  },
+
+  'throttled-bare': {
+    summary: 'more than 12 requests in half a second are answered 429 without Retry-After',
+    intercept: throttle(12, 500, () => undefined),
   },
 
   'slow': {

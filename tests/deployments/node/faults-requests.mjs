@@ -54,18 +54,6 @@ function parseLeniently(text) {
   return JSON.parse(text);
 }
 
-/** Reads the JSON object at the beginning of a text, and ignores the rest. */
-function parseBeginning(text) {
-  for (let end = text.length; end > 0; end = text.lastIndexOf('}', end - 1)) {
-    try {
-      return JSON.parse(text.slice(0, end + 1));
-    } catch {
-      // An earlier brace may be the one that closes the object.
-    }
-  }
-  return JSON.parse(text);
-}
-
 const tooStrict = {
   'empty-project-header-refused': {
     clauses: ['REQ-01'],
@@ -383,11 +371,6 @@ const tooLax = {
     clauses: ['REQ-14'],
     summary: 'accepts a trigger whose JSON is cut off, by closing what is open',
     parse: parseLeniently,
-  },
-  'junk-behind-accepted': {
-    clauses: ['REQ-14'],
-    summary: 'accepts a trigger with something behind its JSON object',
-    parse: parseBeginning,
   },
 };
 

@@ -254,16 +254,6 @@ export const RESULT_FAULTS = {
     },
   },
 
-  'ids-of-any-case': {
-    clauses: ['RES-06'],
-    summary: 'compares ids without regard to case',
-    ...matching((real, given) => real.toLowerCase() === given.toLowerCase()),
-  },
-  'ids-trimmed': {
-    clauses: ['RES-06'],
-    summary: 'strips white space from ids before it looks them up',
-    ...matching((real, given) => real === given.trim()),
-  },
   'ids-decoded': {
     clauses: ['RES-06'],
     summary:

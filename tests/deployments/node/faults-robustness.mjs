@@ -151,11 +151,6 @@ const silences = {
 };
 
 const pressure = {
-  'crowd-429-without-retry-after': {
-    clauses: ['ROB-03'],
-    summary: 'answers 429 without Retry-After while eight requests are in flight',
-    ...inACrowd(['trigger', 'poll'], { status: 429, body: '' }),
-  },
   'crowd-503': {
     clauses: ['ROB-03', 'ROB-01'],
     summary: 'answers 503 while eight requests are in flight',

@@ -172,11 +172,10 @@ class Exchange:
             )
 
     def _near(self, call: Call, given: str) -> bool:
+        if self.ways.dialect.ids_parsed and _parsed(given) == _parsed(call.id) is not None:
+            return True
         near = {
-            "id-case-blind": given.casefold() == call.id.casefold(),
-            "id-trimmed": given.strip() == call.id,
             "id-first-part": len(given) >= 18 and given[:18] == call.id[:18],
-            "id-parsed": _parsed(given) == _parsed(call.id) is not None,
             "id-with-tail": given.startswith(call.id),
         }
         return bool(self.ways.of_fault(near))

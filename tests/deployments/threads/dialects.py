@@ -77,9 +77,11 @@ class Dialect:
     tell_after: float = 0.0
     instant_states: frozenset[str] = frozenset()
     triggers_per_second: float | None = None
-    retry_after: Literal["seconds", "date"] = "seconds"
+    retry_after: Literal["seconds", "fraction", "date", "absent"] = "seconds"
     delivery: Literal["put-json", "get-query", "form", "array", "bare", "path"] = "put-json"
     copies: int = 1
+    ids_parsed: bool = False
+    ignores_the_rest: bool = False
 
 
 NATURAL = Dialect(
@@ -234,6 +236,28 @@ DIALECTS: Mapping[str, Dialect] = {
         retry_after="date",
         refusal="empty",
         delivery="path",
+    ),
+    "rationed-by-fraction": replace(
+        NATURAL,
+        summary="As rationed, but Retry-After has a fraction of a second.",
+        triggers_per_second=12.0,
+        retry_after="fraction",
+    ),
+    "rationed-bare": replace(
+        NATURAL,
+        summary="As rationed, but without Retry-After.",
+        triggers_per_second=12.0,
+        retry_after="absent",
+    ),
+    "ignores-the-rest": replace(
+        NATURAL,
+        summary="What stands behind the JSON object of a trigger is ignored.",
+        ignores_the_rest=True,
+    ),
+    "ids-parsed": replace(
+        NATURAL,
+        summary="Ids are read by a UUID library: small letters, braces and left out dashes all find the call.",
+        ids_parsed=True,
     ),
     "preflight": replace(
         NATURAL,

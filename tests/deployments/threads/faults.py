@@ -63,7 +63,6 @@ REQ-13 end-user-unlooked | accepts an EndUser whose Name is no text
 REQ-13 parameters-as-object | accepts ScenarioInputParameters as one object of names and values
 REQ-13 locale-unlooked | accepts a Locale of any type
 REQ-14 array-of-one | accepts an array that holds one trigger
-REQ-14 trailing-junk | accepts a body with something after its JSON object
 REQ-14 text-in-text | accepts a JSON string that holds a trigger as text
 REQ-14 cut-off-repaired | accepts a body that lacks its closing brace
 REQ-15 token-case-blind | accepts the token in other case
@@ -113,10 +112,7 @@ RES-05 line-mates | adds the latest other call to the same line to the results
 RES-05 pattern-ids | matches ids as SQL patterns, so that a percent sign finds all calls
 RES-05 part-of-id | finds calls by the first eight characters of an id
 RES-05,RES-08 falsy-entry-is-all | answers a list with null, zero or an empty string in it with all calls
-RES-06 id-case-blind | gives the state for an id in other case
-RES-06 id-trimmed | gives the state for an id with white space around it
 RES-06 id-first-part | gives the state for any id that begins with the first 18 characters of a known one
-RES-06 id-parsed | reads ids by a UUID library, so that small letters, braces and left out dashes all find the call
 RES-06 id-with-tail | gives the state for an id with something appended
 RES-06 unknown-is-error | gives unknown ids the state Error
 RES-06 unknown-takes-last | gives an unknown id the state of the call before it in the poll
@@ -199,7 +195,6 @@ ROB-02,RES-08 awaits-a-body | never answers a POST without a body
 ROB-02,ROB-01 drops-large-body | closes the connection without an answer when a body is above 512 KiB
 ROB-02,ROB-01 drops-nul | closes the connection without an answer when a text holds NUL
 ROB-03 crowd-403 | refuses with 403 what comes while six others are at work
-ROB-03 crowd-429-bare | answers 429 without Retry-After while six others are at work
 ROB-03,ROB-01 crowd-503 | answers 503 to what comes while six others are at work
 ROB-03,ROB-02 crowd-dropped | closes the connection on what comes while six others are at work
 ROB-03,RES-05 crossed-polls | answers polls that come at once with the results of the last of them

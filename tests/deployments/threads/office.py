@@ -87,7 +87,7 @@ class Office:
     def _crowded_out(self) -> None:
         if self.ways.fault("crowd-dropped"):
             raise Dropped
-        kinds = {"crowd-403": "firewall", "crowd-429-bare": "crowd", "crowd-503": "unavailable"}
+        kinds = {"crowd-403": "firewall", "crowd-503": "unavailable"}
         raise Refused(kinds[self.ways.broken], "The exchange is busy.")
 
     def _routed(self, method: str, path: str, headers: Mapping[str, str], raw: bytes) -> Answer:
@@ -192,7 +192,9 @@ class Office:
             answer.headers["Allow"] = "POST"
         if refused.kind == "pressure":
             moment = formatdate(time.time() + 2, usegmt=True)
-            answer.headers["Retry-After"] = "1" if dialect.retry_after == "seconds" else moment
+            wait = {"seconds": "1", "fraction": "0.5", "date": moment}.get(dialect.retry_after)
+            if wait is not None:
+                answer.headers["Retry-After"] = wait
         return answer
 
     def _reason(self, refused: Refused) -> str:

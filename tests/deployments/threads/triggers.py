@@ -89,7 +89,7 @@ def _no_constant(name: str) -> float:
 
 def _repaired(text: str, error: json.JSONDecodeError, ways: Ways) -> object:
     cut_off = bool(text.strip()) and error.pos >= len(text.rstrip()) - 1
-    if ways.fault("trailing-junk") and error.msg == "Extra data":
+    if ways.dialect.ignores_the_rest and error.msg == "Extra data":
         return json.JSONDecoder().raw_decode(text.lstrip())[0]
     if ways.fault("cut-off-repaired") and cut_off:
         for tail in ("}", '"}', "]}", "}]}", '"}]}'):

@@ -78,7 +78,6 @@ STATUSES: Mapping[str, int] = {
     "unknown": 404,
     "pressure": 429,
     "firewall": 403,
-    "crowd": 429,
     "unavailable": 503,
 }
 """The status by kind of refusal; 400 for all others."""

@@ -251,12 +251,14 @@ class Service:
     def before(self) -> Response | None:
         """Refuse requests before an endpoint handles them, such as with 429."""
         at_once = request.environ[AT_ONCE]
-        if self._fault("busy-503", "busy-429-for-ever"):
+        if self._fault("busy-503"):
             if at_once > 4:
-                return self._renderer.plain_refusal(503 if self._fault("busy-503") else 429)
+                return self._renderer.plain_refusal(503)
             time.sleep(SHARED_FOR)
         if self._fault("megabyte-503") and (request.content_length or 0) > LARGEST_BODY:
             return self._renderer.plain_refusal(503)
+        if self._dialect.limit == "bare" and at_once > 6:
+            return self._renderer.plain_refusal(429)
         if self._dialect.limit == "date" and at_once > 6:
             return self._try_again(format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True))
         if self._dialect.limit == "seconds" and not self._bucket.take():

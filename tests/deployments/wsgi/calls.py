@@ -29,8 +29,6 @@ CREATE TABLE outbox (call INTEGER NOT NULL, due REAL NOT NULL, attempts INTEGER 
 # How a fault compares ids.
 FOUND_BY = {
     "ids-as-patterns": "CASE WHEN length(?1) < 1000 THEN unique_id LIKE ?1 END",
-    "ids-of-any-case": "unique_id = ? COLLATE NOCASE",
-    "ids-trimmed": "unique_id = trim(?, char(9, 10, 13, 32))",
     "ids-by-beginning": "substr(unique_id, 1, 20) = substr(?, 1, 20)",
     "ids-cut-at-nul": "unique_id = printf('%s', ?)",
 }
@@ -162,7 +160,8 @@ class Calls:
 
     def found(self, unique_id: str) -> list[Call]:
         """The call with this id, if any. (A fault may find more.)"""
-        condition = FOUND_BY.get(self._fault.name, "unique_id = ?")
+        loosely = "unique_id = trim(?, char(9, 10, 13, 32)) COLLATE NOCASE"
+        condition = FOUND_BY.get(self._fault.name, loosely if self._dialect.ids_loosely else "unique_id = ?")
         found = self._select(f"{condition} ORDER BY number", unique_id)
         return found if self._fault("ids-as-patterns") else found[:1]
 

@@ -23,7 +23,9 @@ class Dialect:
     strict: bool = False  # wrong media type, unknown and null parameters, names given twice, foreign tenants: refused
     largest_batch: int = 1000
     empty_list_refused: bool = False
-    limit: str = ""  # 429 with Retry-After in "seconds" or as a "date"
+    ignores_the_rest: bool = False  # what stands behind the JSON object
+    ids_loosely: bool = False  # ids are compared without regard to case and blanks around them
+    limit: str = ""  # 429 with Retry-After in "seconds", as a "date", or none ("bare")
     # results
     pending: str = "entry"  # entry, left-out
     unknown: str = "entry"  # entry, left-out, refused
@@ -131,6 +133,20 @@ DIALECTS = {
         trigger_takes=0.06,
         poll_takes=0.06,
         refusal="text",
+    ),
+    "gateway-bare": Dialect(
+        "answers 429 without Retry-After to more than six requests at once",
+        limit="bare",
+        trigger_takes=0.06,
+        poll_takes=0.06,
+    ),
+    "ignores-the-rest": Dialect(
+        "stops reading after the JSON object, and ignores what follows it",
+        ignores_the_rest=True,
+    ),
+    "ids-loosely": Dialect(
+        "compares ids without regard to case and blanks around them",
+        ids_loosely=True,
     ),
     "signed-ids": Dialect(
         "makes ids of some 340 characters that begin alike, delivered as plain text",

@@ -162,7 +162,7 @@ class Reader:
             parse_int=_sixty_four_bits if self._fault("huge-number-500") else None,
             object_pairs_hook=self._object,
         )
-        if self._fault("trailing-text-ignored"):
+        if self._dialect.ignores_the_rest:
             return decoder.raw_decode(text.lstrip())[0]
         try:
             document = decoder.decode(text)

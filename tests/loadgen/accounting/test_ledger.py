@@ -137,6 +137,28 @@ def test_unusual_texts_are_ids() -> None:
     assert not ledger.accept("\ud800", BUSY, placed=2)
 
 
+def test_a_call_is_lost_to_misspelt_states_only_if_its_last_report_had_one() -> None:
+    ledger = followed("shouted", "silent", "corrected", "pending again")
+    for unique_id in ("shouted", "corrected", "pending again"):
+        ledger.report(unique_id, "BUSY", at=1)
+    ledger.report("corrected", "Busy", at=2)
+    ledger.report("pending again", "", at=2)
+    for unique_id in ("shouted", "silent", "pending again"):
+        ledger.missed(unique_id, polled=1000)
+    account = ledger.account()
+    assert (account.lost, account.lost_misspelt, account.undocumented) == (3, 1, {"BUSY": 3})
+
+
+def test_only_a_few_undocumented_states_are_remembered() -> None:
+    ledger = followed("a")
+    for number in range(100):
+        ledger.report("a", f"state {number} " + "x" * 1000, at=1)
+    account = ledger.account()
+    assert account.undocumented_states == 100
+    assert len(account.undocumented) == 8
+    assert max(map(len, account.undocumented)) == 60
+
+
 def test_without_result_destination_there_are_no_deliveries() -> None:
     ledger = followed("a")
     ledger.close_deliveries(now=100, delivery_time=5)
@@ -154,9 +176,9 @@ def test_a_delivery_arrives_before_or_within_its_time_after_the_final_state() ->
     ledger.delivered("b", None, at=6.9)
     ledger.delivered("c", "", at=7)
     ledger.delivered("late", "Busy", at=7.5)
-    assert ledger.deliveries() == DeliveryCounts(expected=7, arrived=4)
+    assert ledger.deliveries() == DeliveryCounts(expected=7, arrived=4, stated=2)
     ledger.close_deliveries(now=100, delivery_time=5)
-    assert ledger.deliveries() == DeliveryCounts(expected=7, arrived=3, missing=2)
+    assert ledger.deliveries() == DeliveryCounts(expected=7, arrived=3, late=1, missing=1, stated=2)
 
 
 def test_a_delivery_may_come_before_its_call_is_known() -> None:
@@ -169,7 +191,7 @@ def test_a_delivery_may_come_before_its_call_is_known() -> None:
     ledger.accept("not asked for", BUSY, placed=0)
     ledger.delivered("not asked for", None, at=3)
     ledger.close_deliveries(now=10, delivery_time=5)
-    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1, unknown=1)
+    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1, stated=1, unknown=1)
 
 
 @pytest.mark.parametrize("states", [["Answered"], ["Busy", "Answered"], ["busy"], ["", "Answered"]])
@@ -183,7 +205,7 @@ def test_a_delivery_with_another_state_contradicts(states: list[str], polled_fir
         ledger.delivered("a", state, at=2)
     ledger.report("a", "Busy", at=3)
     ledger.close_deliveries(now=10, delivery_time=5)
-    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1, contradicting=1)
+    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1, stated=1, contradicting=1)
 
 
 def test_the_same_delivery_again_does_not_contradict() -> None:
@@ -194,7 +216,7 @@ def test_the_same_delivery_again_does_not_contradict() -> None:
         ledger.delivered("a", state, at=2)
     ledger.report("a", "Busy", at=3)
     ledger.close_deliveries(now=10, delivery_time=5)
-    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1)
+    assert ledger.deliveries() == DeliveryCounts(expected=1, arrived=1, stated=1)
 
 
 @dataclass

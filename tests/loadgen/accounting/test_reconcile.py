@@ -220,7 +220,7 @@ def test_a_delivery_to_one_of_two_workers_is_not_missing() -> None:
     workers.ledgers["worker-1"].delivered("x", "Busy", 3)
     for ledger in workers.ledgers.values():
         ledger.close_deliveries(now=100, delivery_time=5)
-    assert workers.merged().deliveries == DeliveryCounts(expected=3, arrived=1, missing=2)
+    assert workers.merged().deliveries == DeliveryCounts(expected=3, arrived=1, missing=2, stated=1)
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,12 @@ ACCEPTED_ANYWAY = {
 
 NUMBERS = st.sampled_from([b"0", b"2", b"5", b"+5", b"-1", b"5, 5", b"5,6", b" 5", b"0x5", b"", b"5 5", b"9" * 30])
 STATUS = st.sampled_from(
-    [b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No", b"HTTP/1.1 100 Continue", b"HTTP/1.1 500 ",
-     b"HTTP/1.1 99 X", b"HTTP/1.1 1000 X", b"HTTP/2.0 200 OK", b"http/1.1 200 OK", b"HTTP/1.1  200 OK", b"HTTP/1.1 2O0 OK", b"ICY 200 OK"]
-)  # fmt: skip
+    [
+        *(b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No", b"HTTP/1.1 100 Continue", b"HTTP/1.1 500 "),
+        *(b"HTTP/1.1 99 X", b"HTTP/1.1 1000 X", b"HTTP/2.0 200 OK", b"http/1.1 200 OK", b"HTTP/1.1  200 OK"),
+        *(b"HTTP/1.1 2O0 OK", b"ICY 200 OK"),
+    ]
+)
 HEADERS = st.one_of(
     st.just(b"Content-Type: application/json"),
     NUMBERS.map(lambda n: b"Content-Length: " + n),

@@ -26,7 +26,7 @@ from ringback.loadgen.http.load_client import (
 from ringback.loadgen.http.pool import ConnectionPool
 from ringback.loadgen.http.wire import RequestWriter
 from ringback.loadgen.metrics.measures import Measures
-from tests.loadgen.deployments import TinyDeployment, config_for, http, serving, unused_port
+from tests.loadgen.deployments import TOKEN, TinyDeployment, config_for, http, serving, unused_port
 from tests.loadgen.sockets import open_connections, until
 from tests.virtual_time import virtual_clock
 
@@ -97,6 +97,27 @@ def test_an_accepted_trigger_has_an_id_and_costs_a_call(scenes: Scenes) -> None:
     assert deployment.numbers == ["5550000002"]
 
 
+def test_the_first_answer_of_each_kind_of_error_is_shown_without_secrets(scenes: Scenes) -> None:
+    said = [
+        b"",  # an accepted call
+        http(503, b"\n  no capacity for 5550000001, token load-test-token-of-ours\nsecond line"),
+        http(503, b"another"),
+        http(302, b"", "Location: https://elsewhere.example/v2/call"),
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+    ]
+    with serving(deployment := TinyDeployment(trigger_script=lambda n: said[n - 1])):
+        client = scenes(deployment)
+        for _ in said:
+            client.trigger()
+    shown = client.load_client.examples.found["trigger"]
+    assert shown.keys() == {"http_503", "http_302", "protocol"}
+    assert shown["http_503"].startswith("503 application/json: no capacity for ")
+    assert "5550000001" not in shown["http_503"]
+    assert TOKEN not in shown["http_503"]
+    assert shown["http_302"] == "302 application/json to https://elsewhere.example/v2/call: an empty body"
+    assert shown["protocol"] == "SSH-2.0-OpenSSH_9.2"
+
+
 @pytest.mark.parametrize(
     ("answer", "kind", "spent"),
     [
@@ -165,7 +186,7 @@ def test_a_trigger_that_times_out_counts_as_a_call(scenes: Scenes) -> None:
         client = scenes(deployment, load__budget_calls=1, timing__request="200ms")
         assert client.trigger().kind == "timeout"
         assert dict(client.triggers.errors) == {"timeout": 1}
-        assert client.triggers.latency.longest >= 0.2
+        assert client.triggers.failed_latency.longest >= 0.2
         assert client.budget.left == 0
         over.set()
 
@@ -273,6 +294,7 @@ def test_a_rate_limit_pauses_triggers_and_is_not_an_error(scenes: Scenes) -> Non
         ((), 1.0),
         (("Retry-After: soon",), 1.0),
         (("Retry-After: 0",), 0.05),
+        (("Retry-After: 2.5",), 2.5),
         (("Retry-After: 7",), 7),
         (("Retry-After: 99999",), 60),
         (("Retry-After: Thu, 01 Jan 1970 00:00:05 GMT", "Date: Thu, 01 Jan 1970 00:00:00 GMT"), 5),
@@ -288,6 +310,30 @@ def test_a_pause_is_as_long_as_retry_after_up_to_a_limit(
         assert client.poll("a").kind == "rate_limited"
         left = client.load_client._pause_until["poll"] - asked
         assert seconds <= left <= seconds + (clock.monotonic() - asked)
+
+
+def test_a_429_that_does_not_say_how_long_doubles_the_pause_until_a_success(scenes: Scenes) -> None:
+    limited, sound = http(429, {}), http(200, {"CallResults": []})
+    said = [limited, limited, limited, sound, limited]
+    with serving(deployment := TinyDeployment(poll_script=lambda _: said.pop(0))):
+        load_client = (client := scenes(deployment)).load_client
+        pauses = []
+        for _ in range(5):
+            client.poll("a")
+            pauses.append(round(load_client._pause_until["poll"] - clock.monotonic()))
+            load_client._pause_until["poll"] = 0.0  # it is over
+    assert pauses[:3] == [1, 2, 4]
+    assert pauses[4] == 1
+
+
+def test_answers_to_requests_of_one_moment_double_the_pause_once(scenes: Scenes) -> None:
+    with serving(deployment := TinyDeployment(poll_script=lambda _: http(429, {}))):
+        client = scenes(deployment)
+        ended: list[Polled] = []
+        for _ in range(5):
+            client.load_client.poll(["a"], clock.monotonic(), ended.append)
+        until(lambda: len(ended) == 5)
+        assert client.load_client._pause_until["poll"] - clock.monotonic() <= 1
 
 
 def test_a_429_with_an_id_counts_as_a_call(scenes: Scenes) -> None:

@@ -15,7 +15,14 @@ from ringback.loadgen.metrics.section import percentiles_needed
 def section(**changes: Any) -> dict[str, Any]:
     whole: dict[str, Any] = {
         "reached": True,
-        "trigger": {"count": 500, "error_rate": 0.0, "errors": {"timeout": 2}, "latency_ms": {"p99": 80.0}},
+        "trigger": {
+            "count": 500,
+            "error_rate": 0.0,
+            "errors": {"timeout": 2},
+            "latency_ms": {"p99": 80.0},
+            "service_ms": {"p99": 80.0},
+            "failed": {"latency_ms": {"p99": None}},
+        },
         "poll": {"count": 0, "errors": {}, "error_rate": 0.0},
         "time_to_final_ms": {"p50": 900.0, "p99": 1500.0, "max": 2000.0, "mean": 950.0},
         "calls": {"accepted": 10, "final": 10, "lost": 0, "duplicate_ids": 0, "wrong_state": 0, "unfinished": 0},
@@ -50,8 +57,84 @@ def test_the_contracts_limits_apply_unless_the_user_replaces_them() -> None:
     results = evaluate([Limit.parse("calls.lost", "<= 3")], section(calls__lost=2))
     assert LimitResult("calls.lost", "<= 3", 2.0, Verdict.PASS) in results
     assert [r.metric for r in results].count("calls.lost") == 1
-    assert {r.metric for r in results} == {limit.metric for limit in DEFAULT_LIMITS}
+    defaults = {limit.metric for limit in DEFAULT_LIMITS}
+    assert {r.metric for r in results} == {metric for metric in defaults if "deliveries" not in metric}
     assert next(r for r in evaluate([], section(calls__lost=2)) if r.metric == "calls.lost").verdict is Verdict.FAIL
+
+
+def delivered(**counts: int) -> dict[str, Any]:
+    names = ("expected", "arrived", "late", "missing", "stated", "contradicting", "unknown")
+    return section(calls__deliveries={**dict.fromkeys(names, 0), **counts})
+
+
+def decided(measured: dict[str, Any]) -> dict[str, Verdict]:
+    return {r.metric.rpartition(".")[2]: r.verdict for r in evaluate([], measured) if "deliveries" in r.metric}
+
+
+def test_deliveries_that_are_missing_late_or_contradict_polls_fail_by_default() -> None:
+    fail, met = Verdict.FAIL, Verdict.PASS
+    assert decided(delivered(expected=9, arrived=9, stated=9)) == {"missing": met, "late": met, "contradicting": met}
+    wrong = delivered(expected=9, arrived=4, late=2, missing=3, stated=4, contradicting=1)
+    assert decided(wrong) == {"missing": fail, "late": fail, "contradicting": fail}
+
+
+def test_deliveries_that_nobody_awaits_or_that_carry_no_state_are_not_judged() -> None:
+    assert decided(section()) == {}
+    assert decided(delivered()) == {}
+    assert decided(delivered(expected=9, arrived=9)).keys() == {"missing", "late"}
+    asked = Limit.parse("calls.deliveries.contradicting", "== 0")
+    (found,) = (r for r in evaluate([asked], delivered(expected=9, arrived=9)) if r.metric == asked.metric)
+    assert (found.verdict, found.why) == (Verdict.INCONCLUSIVE, "no delivery carried a state")
+
+
+def test_deliveries_that_are_still_due_are_undecided_unless_their_calls_were_lost() -> None:
+    assert decided(delivered(expected=9, arrived=8))["missing"] is Verdict.INCONCLUSIVE
+    assert decided(delivered(expected=9, arrived=8) | {"receiver": {"unreachable": None}})["late"] is not Verdict.PASS
+    lost = delivered(expected=9, arrived=8)
+    lost["calls"]["lost"] = 1
+    assert decided(lost)["missing"] is Verdict.PASS
+
+
+def test_our_own_receiver_is_never_the_deployments_failure() -> None:
+    wrong = delivered(expected=9, arrived=4, late=2, missing=3)
+    unreachable = wrong | {"receiver": {"requests": 0, "unreachable": "nobody can reach it"}}
+    assert set(decided(unreachable).values()) == {Verdict.INCONCLUSIVE}
+    busy = wrong | {"generator": {"limited": True}}
+    assert set(decided(busy).values()) == {Verdict.INCONCLUSIVE}
+    for_a_while = wrong | {"generator": {"limited": False, "limited_windows": 1}}
+    assert decided(for_a_while) == {"missing": Verdict.FAIL, "late": Verdict.INCONCLUSIVE}
+
+
+def late(latency: float, service: float) -> dict[str, Any]:
+    return section(trigger__latency_ms={"p99": latency}, trigger__service_ms={"p99": service})
+
+
+def test_the_generators_own_lateness_breaks_no_limit() -> None:
+    found = result("trigger.latency_ms.p99", "< 12", late(latency=19, service=5))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "service time (5 ms)" in found.why
+    assert "trigger.service_ms.p99" in found.why
+    assert verdict("trigger.latency_ms.p99", "< 12", late(latency=19, service=13)) is Verdict.FAIL
+    assert verdict("trigger.latency_ms.p99", "< 20", late(latency=19, service=5)) is Verdict.PASS
+    assert verdict("trigger.latency_ms.p99", "< 1.2x baseline", late(19, 5), late(10, 9)) is Verdict.INCONCLUSIVE
+    assert verdict("trigger.latency_ms.p99", "< 1.2x baseline", late(19, 18), late(10, 9)) is Verdict.FAIL
+
+
+def test_lost_calls_with_misspelt_states_are_named_as_such() -> None:
+    lost = section(calls__lost=9, calls__lost_misspelt=8, calls__undocumented={"ANSWERED": 5, "no_answer": 3})
+    assert result("calls.lost", "== 0", lost).why == (
+        '8 of them were reported with misspelt states: "ANSWERED", "no_answer"'
+    )
+    odd = section(calls__lost=9, calls__lost_misspelt=8, calls__undocumented={"Ringing": 8})
+    assert "undocumented states" in result("calls.lost", "== 0", odd).why
+    assert result("calls.lost", "== 0", section(calls__lost=9)).why == ""
+
+
+def test_without_a_success_or_a_failure_there_is_no_time_to_judge() -> None:
+    assert result("trigger.failed.latency_ms.p99", "< 5", section()).why == "no trigger failed"
+    assert result("trigger.latency_ms.p99", "< 5", section(trigger__latency_ms={"p99": None})).why == (
+        "no trigger succeeded"
+    )
 
 
 def test_a_limited_generator_makes_only_times_inconclusive() -> None:
@@ -131,7 +214,7 @@ def test_a_baseline_of_0(expression: str, value: int, expected: Verdict) -> None
 )
 def test_without_a_figure_in_the_baseline_a_limit_is_inconclusive(baseline: dict[str, Any] | None, why: str) -> None:
     found = result("trigger.latency_ms.p99", "< 1.2x baseline", section(), baseline)
-    assert found == LimitResult("trigger.latency_ms.p99", f"< 1.2x baseline {why}", 80.0, Verdict.INCONCLUSIVE)
+    assert (found.limit, found.value, found.verdict) == (f"< 1.2x baseline {why}", 80.0, Verdict.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +252,7 @@ def test_an_equality_that_may_still_be_met_does_not_end_a_run() -> None:
 
 def test_a_percentile_ends_a_run_if_it_fails_three_times_in_a_row() -> None:
     watch = AbortWatch([Limit.parse("trigger.latency_ms.p99", "< 1.1x baseline")], section())
-    slow, sound = section(trigger__latency_ms={"p99": 500.0}), section()
+    slow, sound = late(latency=500, service=500), section()
     seen = [watch.failed_permanently(measured) for measured in (slow, slow, sound, slow, slow, slow)]
     assert [each is not None for each in seen] == [False] * 5 + [True]
 

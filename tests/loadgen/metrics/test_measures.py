@@ -31,12 +31,22 @@ def test_a_429_is_neither_an_error_nor_timed() -> None:
 
 @pytest.mark.parametrize("kind", ["timeout", "malformed", "protocol", "too_large", "content_type", "http_500"])
 def test_errors_with_an_answer_or_a_timeout_are_timed(kind: str) -> None:
-    assert measures_of(kind).service.count == measures_of(kind).failed == 1
+    assert measures_of(kind).failed_service.count == measures_of(kind).failed == 1
+
+
+def test_quick_refusals_do_not_count_among_the_times_of_successes() -> None:
+    measures = Measures()
+    for _ in range(99):
+        measures.take("http_503", 0.003, 0.003)
+    measures.take(None, 0.2, 0.2)
+    section = measures.section(("p50",))
+    assert section["latency_ms"]["p50"] == 200
+    assert section["failed"]["latency_ms"]["p50"] == pytest.approx(3, rel=0.01)
 
 
 @pytest.mark.parametrize("kind", ["connect", "tls", "connection_lost"])
 def test_errors_without_an_answer_are_not_timed(kind: str) -> None:
-    assert (measures_of(kind).service.count, measures_of(kind).failed) == (0, 1)
+    assert (measures_of(kind).failed_service.count, measures_of(kind).failed) == (0, 1)
 
 
 def test_measures_are_merged_and_sent() -> None:

@@ -54,7 +54,9 @@ def measured(taken: list[Request]) -> tuple[Measures, Measures]:
 
 
 def same(mine: Measures, theirs: Measures) -> bool:
-    plain = [{**m.to_plain(), "latency": m.latency.counts, "service": m.service.counts} for m in (mine, theirs)]
+    plain = [
+        {**m.to_plain(), "times": [m.latency.counts, m.service.counts, m.failed_latency.counts]} for m in (mine, theirs)
+    ]
     return plain[0] == plain[1] and mine.latency.total == pytest.approx(theirs.latency.total)
 
 

@@ -13,7 +13,6 @@ from ringback.contract.checks.poll import (
     entries_are_complete,
     ids_not_asked_for,
     invalid_poll_is_refused,
-    may_be_the_same_id,
     names_only_asked_ids,
     states_are_documented,
 )
@@ -50,7 +49,6 @@ __all__ = [
     "is_answered",
     "is_no_server_error",
     "is_one_json_text",
-    "may_be_the_same_id",
     "members_are_named_once",
     "names_only_asked_ids",
     "poll_is_post_only",

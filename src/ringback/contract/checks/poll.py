@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from ringback.contract.checks.violation import PollRead, Violation
+from ringback.contract.same_id import resembles, same_id
 from ringback.contract.states import FINAL_STATES, nearest_state
 
 __all__ = [
@@ -14,7 +15,6 @@ __all__ = [
     "entries_are_complete",
     "ids_not_asked_for",
     "invalid_poll_is_refused",
-    "may_be_the_same_id",
     "names_only_asked_ids",
     "states_are_documented",
 ]
@@ -61,13 +61,16 @@ def entries_are_complete(poll: PollRead) -> Violation | None:
 
 
 def ids_not_asked_for(poll: PollRead, unknown_ids: Collection[str] = ()) -> list[str]:
-    """The UniqueIds that entries name and the poll did not ask for.
+    """The UniqueIds that entries name and the poll did not ask for, in any spelling (`same_id`).
 
-    `unknown_ids` were given to no call. Where the poll asked for one of them, a name like it may be the deployment's
-    own spelling of it, and is left out.
+    `unknown_ids` were given to no call. Where the poll asked for one of them, RES-06 covers a call that is similar.
     """
     unknown = [one for one in poll.asked if one in unknown_ids]
-    return [name for name in poll.foreign if not any(may_be_the_same_id(name, one) for one in unknown)]
+    return [
+        name
+        for name in poll.foreign
+        if not any(same_id(one, name) for one in poll.asked) and not any(resembles(one, name) for one in unknown)
+    ]
 
 
 def names_only_asked_ids(poll: PollRead, unknown_ids: Collection[str] = ()) -> Violation | None:
@@ -76,17 +79,6 @@ def names_only_asked_ids(poll: PollRead, unknown_ids: Collection[str] = ()) -> V
         return None
     observed = f"an entry names {names[0]}, which was not asked for"
     return Violation("RES-05", observed, "no entry for an id that was not asked for")
-
-
-def may_be_the_same_id(one: str, other: str) -> bool:
-    """Whether two ids differ only in case and punctuation, or one is the beginning or the end of the other."""
-    a, b = _letters_and_digits(one), _letters_and_digits(other)
-    short, long = sorted((a, b), key=len)
-    return a == b or (len(short) >= 4 and (long.startswith(short) or long.endswith(short)))
-
-
-def _letters_and_digits(text: str) -> str:
-    return "".join(c for c in text.casefold() if c.isalnum()) or text.strip()
 
 
 def invalid_poll_is_refused(poll: PollRead) -> Violation | None:

@@ -23,16 +23,22 @@ def trigger_is_post_only(answer: TriggerRead) -> Violation | None:
 
 
 def poll_is_post_only(answer: AnswerRead) -> Violation | None:
-    """TRN-03: a poll sent by a method other than POST is refused."""
-    if answer.status is None or answer.exchange.method == "POST" or _refuses_the_method(answer):
+    """TRN-03: a poll sent by a method other than POST is refused and reports no call."""
+    if answer.status is None or answer.exchange.method == "POST":
+        return None
+    if _refuses_the_method(answer) and not _reports_calls(answer.json.value):
         return None
     return Violation("TRN-03", f"{answer.exchange.method} /v2/callresult was {answer.describe_outcome()}")
 
 
 def _refuses_the_method(answer: AnswerRead) -> bool:
-    """Whether the answer is 4xx or 501, or an empty answer to OPTIONS, which many frameworks send by themselves."""
-    to_options = answer.exchange.method == "OPTIONS" and answer.status in {200, 204} and not answer.body.strip()
+    """Whether the answer is 4xx or 501, or a 2xx answer to OPTIONS, by which a server describes itself."""
+    to_options = answer.exchange.method == "OPTIONS" and answer.status is not None and answer.status // 100 == 2
     return answer.refused or answer.status == 501 or to_options
+
+
+def _reports_calls(value: object) -> bool:
+    return isinstance(value, dict) and bool(value.get("CallResults"))
 
 
 def content_type_is_json(answer: AnswerRead) -> Violation | None:

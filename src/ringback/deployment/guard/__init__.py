@@ -14,8 +14,8 @@ Errors::
 
 from __future__ import annotations
 
-from ringback.deployment.guard.guard import DialGuard
+from ringback.deployment.guard.guard import DialGuard, names_a_number
 from ringback.deployment.guard.refusal import StrangerRefused
 from ringback.deployment.guard.template import LETTERS, RequestTemplate
 
-__all__ = ["LETTERS", "DialGuard", "RequestTemplate", "StrangerRefused"]
+__all__ = ["LETTERS", "DialGuard", "RequestTemplate", "StrangerRefused", "names_a_number"]

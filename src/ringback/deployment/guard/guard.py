@@ -16,9 +16,11 @@ from ringback.deployment.guard.refusal import StrangerRefused
 from ringback.deployment.guard.structure import NotCleanError, Structure, has_plain_names, parse, scalars
 from ringback.deployment.guard.template import LETTERS, RequestTemplate
 
-__all__ = ["DialGuard"]
+__all__ = ["DialGuard", "names_a_number"]
 
 _POLL_PATH = re.compile(r"(?:/[A-Za-z0-9_.~-]+)*/callresult")
+_IDS_IN_QUERY = re.compile(r"UniqueIds?=[\w.~%-]*(?:&UniqueIds?=[\w.~%-]*)*", re.ASCII)
+"""A query that only asks for ids, which may have any form as in the body of a poll."""
 _DOTS = re.compile(r"/\.\.?/")
 _UTF8 = re.compile(r"charset\s*=\s*([\"']?)(?:utf-?8|us-ascii|ascii)\1\s*(?:;|\Z)", re.IGNORECASE)
 _MEDIA_TYPE = re.compile(
@@ -53,11 +55,27 @@ class DialGuard:
         The caller id, allowed in clean JSON where a caller id belongs.
     harmless:
         Configured texts whose digits are not telephone numbers: project, token, scenario path, URLs.
+    headers:
+        Configured headers, whose values are allowed there and nowhere else.
     """
 
-    def __init__(self, lines: Iterable[str], display_number: str, harmless: Iterable[str] = ()) -> None:
-        harmless = frozenset(text for text in harmless if text)
-        lines = frozenset(lines)
+    def __init__(
+        self,
+        lines: Iterable[str],
+        display_number: str,
+        harmless: Iterable[str] = (),
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        self._lines = frozenset(lines)
+        self._display_number = display_number
+        self._harmless = frozenset[str]()
+        self._headers = frozenset((name.lower(), value) for name, value in headers)
+        self.add_harmless(harmless)
+
+    def add_harmless(self, texts: Iterable[str]) -> None:
+        """Allow the digits of more configured texts from now on."""
+        self._harmless = harmless = self._harmless.union(text for text in texts if text)
+        lines, display_number = self._lines, self._display_number
         urls = [text for text in harmless if text.startswith(("http://", "https://"))]
         self._escaped = frozenset(json.dumps(text)[1:-1] for text in harmless)
         self._hosts = frozenset(host for url in map(urlsplit, urls) for host in (url.netloc, url.hostname))
@@ -107,6 +125,8 @@ class DialGuard:
     def _check_header_anew(self, name: str, value: str) -> None:
         where = f"header {name}" if name.replace("-", "").isalpha() and name.isascii() else "a header"
         lowered = name.strip().lower()
+        if (lowered, value) in self._headers:
+            return
         if lowered in {"content-encoding", "transfer-encoding", "content-transfer-encoding"}:
             if value.strip().lower() not in _UNENCODED:
                 raise StrangerRefused("an encoding that hides the body", where)
@@ -132,9 +152,15 @@ class DialGuard:
         path = url.partition("?")[0].removeprefix(base)
         if count_digits(path) > _DIGITS_IN_PATH:
             raise StrangerRefused("digits that might be a number", "URL")
-        self._other.check(parts.query, "URL's query")
         plain = _POLL_PATH.fullmatch(parts.path) and not _DOTS.search(parts.path)
+        if not (plain and _IDS_IN_QUERY.fullmatch(parts.query)) or _hides_a_trigger(parts.query):
+            self._other.check(parts.query, "URL's query")
         return bool(plain) and not parts.query and not parts.fragment
+
+
+def names_a_number(header: str, value: str) -> bool:
+    """Whether a header may give a server a number to dial or to show."""
+    return study(header).role is not Role.PLAIN and count_digits(value) > _DIGITS_IN_PATH
 
 
 def _names_nothing_of_a_trigger(body: bytes) -> bool:

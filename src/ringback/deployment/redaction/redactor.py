@@ -49,6 +49,7 @@ class _Secret:
     """Its forms in a layer."""
     word: re.Pattern[str] | None
     """The pattern for a short secret."""
+    is_token: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,10 @@ class Redactor:
         """Changes whenever the same text may be cleaned differently, except for new known ids."""
         self._known_ids: set[str] = set()
         self._personal = PersonalValues()
-        self._token = _lower(fold(token))
+        self._tokens: tuple[str, ...] = ()
         self.longest_secret = 64 * max((len(number) for number in lines.values()), default=0)
         """The largest number of characters that an encoded secret may have."""
-        long = len(token) >= LONG_TOKEN
-        self._fragments = _fragments(self._token, _FRAGMENT) if long else frozenset()
-        self._large_fragments = _fragments(self._token, max(_FRAGMENT, len(self._token) // 2)) if long else frozenset()
+        self._fragments = self._large_fragments = _Fragments()
         made = sorted((_line(name, number) for name, number in lines.items()), key=lambda line: -len(line.digits))
         self._known = _Known(
             lines=tuple(line for line in made if line.word is None),
@@ -107,13 +106,27 @@ class Redactor:
             *(label for line in made for label in (line.label, line.bare_label)),
         ]
         self._learn((), labels)
+        self.add_token(token)
+
+    def add_token(self, token: str) -> None:
+        """From now on, replace this access token too, and parts of it."""
+        folded = _lower(fold(token))
+        if not folded or folded in self._tokens:
+            return
+        self._tokens = (*self._tokens, folded)
+        if len(token) >= LONG_TOKEN:
+            self._fragments = self._fragments.with_parts(folded, _FRAGMENT)
+            self._large_fragments = self._large_fragments.with_parts(folded, max(_FRAGMENT, len(folded) // 2))
         self.add_secret(token, TOKEN_LABEL)
 
-    def add_secret(self, secret: str, label: str) -> None:
-        """From now on, replace `secret` in any encoding by `label`."""
+    def add_secret(self, secret: str, label: str, *, is_token: bool = True) -> None:
+        """From now on, replace `secret` in any encoding by `label`.
+
+        `is_token` tells whether it discloses an access token, so that `leaked` reports it.
+        """
         if not secret.strip() or any(secret == known.text for known in self._known.secrets):
             return
-        self._learn([_secret(secret, label)], [label])
+        self._learn([_secret(secret, label, is_token=is_token)], [label])
         self.version += 1
         self.longest_secret = max(self.longest_secret, 64 * len(secret))
 
@@ -141,8 +154,9 @@ class Redactor:
             self.version += 1
 
     def leaked(self, text: str) -> tuple[str, ...]:
-        """The labels of the secrets that occur in a text in full; far into a long text, only as they are spelt."""
+        """The labels of the access token, and of near misses of it, in a text; far into it, only as they are spelt."""
         known = self._known
+        known = replace(known, secrets=tuple(secret for secret in known.secrets if secret.is_token))
         found = [span for layer in layers(text[:_CODED]) for span in _secrets(known, layer, _lower(layer.text))]
         if len(text) > _CODED:
             rest = Layer(text[_CODED - self.longest_secret :], lambda start, end: (start, end))
@@ -233,24 +247,25 @@ class Redactor:
 
     def _tail(self, text: str) -> Iterator[LabelledSpan]:
         """Find the beginning of the token at the end of a text that was cut."""
-        lowered = _lower(text[-len(self._token) :])
-        for length in range(len(self._token) - 1, _TAIL - 1, -1):
-            if lowered.endswith(self._token[:length]):
-                yield len(text) - length, len(text), PART_LABEL
-                return
+        for token in self._tokens:
+            lowered = _lower(text[-len(token) :])
+            for length in range(len(token) - 1, _TAIL - 1, -1):
+                if lowered.endswith(token[:length]):
+                    yield len(text) - length, len(text), PART_LABEL
+                    break
 
 
 # -- what is searched for --------------------------------------------------------------------------------------------
 
 
-def _secret(text: str, label: str) -> _Secret:
+def _secret(text: str, label: str, *, is_token: bool) -> _Secret:
     cases = (text, text.upper(), text.lower(), text.casefold())
     readings = {_lower(layer.text) for cased in cases for layer in layers(cased) if not layer.coded}
     spelt = tuple(sorted(reading for reading in readings if reading.strip()))
     word = None
     if len(text) < _SHORT_TOKEN:
         word = re.compile("|".join(rf"(?<!\w){re.escape(reading)}(?!\w)" for reading in spelt) or r"(?!)")
-    return _Secret(text, label, spelt, word)
+    return _Secret(text, label, spelt, word, is_token)
 
 
 def _line(name: str, number: str) -> _Line:
@@ -261,8 +276,16 @@ def _line(name: str, number: str) -> _Line:
     return _Line(digits, plus, label, f"<line {name} without +>" if plus else label, word)
 
 
-def _fragments(token: str, length: int) -> frozenset[str]:
-    return frozenset(token[i : i + length] for i in range(len(token) - length + 1))
+@dataclass(frozen=True, slots=True)
+class _Fragments:
+    """Parts of tokens, by their length: tokens of one length have parts of one length."""
+
+    by_length: Mapping[int, frozenset[str]] = field(default_factory=dict)
+
+    def with_parts(self, token: str, length: int) -> _Fragments:
+        """These, and the parts of another token."""
+        parts = {token[i : i + length] for i in range(len(token) - length + 1)}
+        return _Fragments({**self.by_length, length: self.by_length.get(length, frozenset()) | parts})
 
 
 def _secrets(known: _Known, layer: Layer, lowered: str) -> Iterator[LabelledSpan]:
@@ -280,11 +303,15 @@ def _secrets(known: _Known, layer: Layer, lowered: str) -> Iterator[LabelledSpan
                     yield *match.span(), secret.label
 
 
-def _parts(fragments: frozenset[str], lowered: str) -> Iterator[LabelledSpan]:
-    """Find parts of the token that are at least as long as a fragment."""
+def _parts(fragments: _Fragments, lowered: str) -> Iterator[LabelledSpan]:
+    """Find parts of a token that are at least as long as a fragment."""
+    for length, of_length in fragments.by_length.items():
+        yield from _parts_of_length(of_length, length, lowered)
+
+
+def _parts_of_length(fragments: frozenset[str], length: int, lowered: str) -> Iterator[LabelledSpan]:
     if not any(fragment in lowered for fragment in fragments):
         return
-    length = len(next(iter(fragments)))
     start = 0
     while start <= len(lowered) - length:
         end = start + length

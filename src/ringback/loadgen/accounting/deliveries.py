@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ringback.loadgen.accounting.id_memory import IdMemory
-from ringback.loadgen.accounting.reconcile import DeliveryCounts
+from ringback.loadgen.accounting.reconcile import NO_DELIVERY, DeliveryCounts, DeliveryFate
 
 __all__ = ["DeliveryBook"]
 
@@ -74,8 +74,7 @@ class DeliveryBook:
         closed = self._closed = DeliveryCounts()
         for digest, note in self._book.items():
             if note & _EXPECTED:
-                expected, arrived, missing, contradicting, _ = self._verdict(note)
-                closed.add(DeliveryCounts(expected, arrived, missing, contradicting))
+                closed.add(self._verdict(note).counts)
             elif not known(digest):
                 closed.unknown += 1
 
@@ -83,20 +82,27 @@ class DeliveryBook:
         """The counts of `close`; before that, what was expected, arrived and contradicted so far."""
         return self._closed or replace(self._running)
 
-    def verdict(self, digest: int) -> tuple[int, int, int, int, int]:
-        """One id's part in the counts (0 or 1 each), and the code of the documented state that was delivered, or 0."""
+    def verdict(self, digest: int) -> DeliveryFate:
+        """One id's part in the counts."""
         return self._verdict(self._book.get(digest) or 0)
 
-    def _verdict(self, note: int) -> tuple[int, int, int, int, int]:
+    def _verdict(self, note: int) -> DeliveryFate:
         if not note & _EXPECTED:
-            return 0, 0, 0, 0, 0
+            return NO_DELIVERY
         polled, delivered, instant = note >> _POLLED_AT & _CODE, note >> _STATE_AT & _CODE, (note >> _TIME_AT) / 100
         if self._closed is None or not polled:
-            missing = False
+            over = False
         else:
-            missing = (instant if delivered else self._now - instant) > self._allowed
-        state = delivered if delivered < _NO_STATE else 0
-        return 1, int(bool(delivered) and not missing), int(missing), int(bool(note & _CONTRADICTING)), state
+            over = (instant if delivered else self._now - instant) > self._allowed
+        return DeliveryFate(
+            expected=1,
+            arrived=int(bool(delivered) and not over),
+            late=int(bool(delivered) and over),
+            missing=int(not delivered and over),
+            stated=int(delivered not in {0, _NO_STATE}),
+            contradicting=int(bool(note & _CONTRADICTING)),
+            state=delivered if delivered < _NO_STATE else 0,
+        )
 
     def _look_up(self, digest: int) -> tuple[int, int]:
         place = self._book.claim(digest)
@@ -110,7 +116,5 @@ class DeliveryBook:
         self._book.set_note(place, new)
         before, after = self._verdict(old), self._verdict(new)
         if before != after:
-            running = self._running
-            running.expected += after[0] - before[0]
-            running.arrived += after[1] - before[1]
-            running.contradicting += after[3] - before[3]
+            self._running.add(before.counts, -1)
+            self._running.add(after.counts)

@@ -16,7 +16,15 @@ from itertools import islice
 
 from ringback.loadgen.accounting.deliveries import DeliveryBook
 from ringback.loadgen.accounting.id_memory import IdMemory, digest_of, pack_digests
-from ringback.loadgen.accounting.reconcile import IN_FLIGHT, LOST, STATES, Account, DeliveryCounts, IdFate
+from ringback.loadgen.accounting.reconcile import (
+    IN_FLIGHT,
+    LOST,
+    NO_DELIVERY,
+    STATES,
+    Account,
+    DeliveryCounts,
+    IdFate,
+)
 
 __all__ = ["Ledger"]
 
@@ -38,6 +46,8 @@ _LINE_AT = _CODE_BITS + 1
 _TIMES_AT = _LINE_AT + 3
 """A note of 48 bits: the outcome's code, whether it changed, the line's code (3 bits), how long it took, its end."""
 _MANY = 1_000
+_WORDS, _LONGEST_WORD = 8, 60
+"""Undocumented states that are counted by themselves, and their characters."""
 
 
 class _Odd:
@@ -97,6 +107,11 @@ class Ledger:
         """Results for a UniqueId that was not polled."""
         self.undocumented_states = 0
         """Reports of a state that is neither documented nor a word for a call in progress."""
+        self.lost_misspelt = 0
+        """Of the lost calls, those that were last reported with an undocumented state."""
+        self._undocumented: Counter[str] = Counter()
+        self._misspelt: set[str] = set()
+        """Calls in flight that were last reported with an undocumented state."""
 
     @property
     def accepted(self) -> int:
@@ -138,8 +153,7 @@ class Ledger:
         """A poll reported `state` at `at`. Returns the seconds since the trigger if that ended the call, else None."""
         code = _CODES.get(state)
         if code is None:
-            if state not in self._pending:
-                self.undocumented_states += 1
+            self._report_undocumented(unique_id, state)
             return None
         call = self._calls.pop(unique_id, None)
         if call is None:
@@ -147,6 +161,8 @@ class Ledger:
             return None
         self.final += 1
         self._by_code[code] += 1
+        if self._misspelt:
+            self._misspelt.discard(unique_id)
         placed_us = self._end(call, code, at)
         if self._deliveries is not None:
             self._deliveries.final(self._memory.digest(call & _PLACE), code, at)
@@ -157,6 +173,8 @@ class Ledger:
         if self.overdue(unique_id, polled):
             call = self._calls.pop(unique_id)
             self.lost += 1
+            self.lost_misspelt += unique_id in self._misspelt
+            self._misspelt.discard(unique_id)
             self._end(call, LOST, polled)
 
     def overdue(self, unique_id: str, at: float) -> bool:
@@ -207,6 +225,7 @@ class Ledger:
             accepted=self.accepted, final=self.final, lost=self.lost, duplicate_ids=self.duplicate_ids,
             unfinished=self.in_flight, wrong_state=self.wrong_state, changed_state=self.changed_state,
             unrequested=self.unrequested, undocumented_states=self.undocumented_states, by_state=dict(self.by_state),
+            lost_misspelt=self.lost_misspelt, undocumented=dict(self._undocumented),
             deliveries=self.deliveries(),
         )  # fmt: skip
 
@@ -242,6 +261,17 @@ class Ledger:
             since = self._since(ended)
         self._memory.set_note(place, (since << _TOOK_BITS | took) << _TIMES_AT | line << _LINE_AT | outcome)
         return placed_us
+
+    def _report_undocumented(self, unique_id: str, state: str) -> None:
+        if state in self._pending:
+            self._misspelt.discard(unique_id)
+            return
+        self.undocumented_states += 1
+        word = state[:_LONGEST_WORD]
+        if word in self._undocumented or len(self._undocumented) < _WORDS:
+            self._undocumented[word] += 1
+        if unique_id in self._calls:
+            self._misspelt.add(unique_id)
 
     def _since(self, ended: int) -> int:
         """Hundredths of a second since the epoch (set by the first end), capped."""
@@ -303,7 +333,7 @@ class Ledger:
         return IdFate(
             digest, accepts, outcome, ended, odd is not None and odd.wrong, bool(note & _CHANGED),
             () if odd is None else tuple((instant(at), code) for code, at in odd.late.items()),
-            (0, 0, 0, 0, 0) if self._deliveries is None else self._deliveries.verdict(digest),
+            NO_DELIVERY if self._deliveries is None else self._deliveries.verdict(digest),
         )  # fmt: skip
 
     def _delivery_book(self) -> DeliveryBook:

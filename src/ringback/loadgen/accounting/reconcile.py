@@ -12,12 +12,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from ringback.config import LINE_STATES
 from ringback.loadgen.accounting.id_memory import IdMemory, unpack_digests
 
-__all__ = ["IN_FLIGHT", "LOST", "STATES", "Account", "DeliveryCounts", "IdFate", "Reconciler"]
+__all__ = [
+    "IN_FLIGHT",
+    "LOST",
+    "NO_DELIVERY",
+    "STATES",
+    "Account",
+    "DeliveryCounts",
+    "DeliveryFate",
+    "IdFate",
+    "Reconciler",
+]
 
 STATES: tuple[str, ...] = tuple(LINE_STATES.values())
 """The documented states; a state's *code* is its place here, counted from 1."""
@@ -32,8 +42,13 @@ class DeliveryCounts:
 
     expected: int = 0
     arrived: int = 0
+    """In time."""
+    late: int = 0
+    """The delivery arrived after the delivery time, which runs from the poll that saw the final state."""
     missing: int = 0
-    """The call is final, and its delivery did not arrive within the delivery time."""
+    """The call is final, the delivery time is over, and no delivery arrived."""
+    stated: int = 0
+    """A delivery carried a state."""
     contradicting: int = 0
     """A delivery had another state than polls reported, or two deliveries had different states."""
     unknown: int = 0
@@ -41,8 +56,12 @@ class DeliveryCounts:
 
     def add(self, other: DeliveryCounts, times: int = 1) -> None:
         """Add another's counts, so many times."""
-        for name in (each.name for each in fields(self)):
-            setattr(self, name, getattr(self, name) + times * getattr(other, name))
+        for name in _DELIVERY_COUNTS:
+            if more := getattr(other, name):
+                setattr(self, name, getattr(self, name) + times * more)
+
+
+_DELIVERY_COUNTS = tuple(each.name for each in fields(DeliveryCounts))
 
 
 @dataclass(slots=True)
@@ -58,6 +77,10 @@ class Account:
     changed_state: int = 0
     unrequested: int = 0
     undocumented_states: int = 0
+    lost_misspelt: int = 0
+    """Of the lost calls, those that were last reported with an undocumented state."""
+    undocumented: dict[str, int] = field(default_factory=dict)
+    """Reports by undocumented state; only a few states are counted."""
     by_state: dict[str, int] = field(default_factory=dict)
     deliveries: DeliveryCounts | None = None
 
@@ -70,19 +93,46 @@ class Account:
         """The account from what `to_dict` gave; TypeError for an unknown member."""
         deliveries = plain.get("deliveries")
         members = {**plain, "deliveries": None if deliveries is None else DeliveryCounts(**deliveries)}
-        return cls(**{**members, "by_state": dict(plain.get("by_state", {}))})
+        return cls(
+            **{
+                **members,
+                "by_state": dict(plain.get("by_state", {})),
+                "undocumented": dict(plain.get("undocumented", {})),
+            }
+        )
 
     def add(self, other: Account) -> None:
         """Add another's calls, as if both had no id in common."""
         for name in _COLUMNS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.by_state = dict(Counter(self.by_state) + Counter(other.by_state))
+        self.undocumented = dict(Counter(self.undocumented) + Counter(other.undocumented))
         if other.deliveries is not None:
             self.deliveries = self.deliveries or DeliveryCounts()
             self.deliveries.add(other.deliveries)
 
 
-_COLUMNS = tuple(each.name for each in fields(Account) if each.name not in {"by_state", "deliveries"})
+_COLUMNS = tuple(each.name for each in fields(Account) if each.name not in {"by_state", "deliveries", "undocumented"})
+
+
+class DeliveryFate(NamedTuple):
+    """One id's part in `DeliveryCounts` (0 or 1 each), and the code of the documented state delivered, or 0."""
+
+    expected: int = 0
+    arrived: int = 0
+    late: int = 0
+    missing: int = 0
+    stated: int = 0
+    contradicting: int = 0
+    state: int = 0
+
+    @property
+    def counts(self) -> DeliveryCounts:
+        """The counts of this id alone."""
+        return DeliveryCounts(*self[:-1])
+
+
+NO_DELIVERY = DeliveryFate()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +150,7 @@ class IdFate:
     changed: bool = False
     late: tuple[tuple[float, int], ...] = ()
     """Final states reported after the call was counted as lost: when, and the state's code."""
-    delivery: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
-    """Whether one is expected, arrived, missing, contradicting (0 or 1), and the code of its state, or 0."""
+    delivery: DeliveryFate = NO_DELIVERY
 
     def to_list(self) -> list[Any]:
         """The fate in plain values."""
@@ -111,10 +160,9 @@ class IdFate:
     def from_list(cls, plain: Iterable[Any]) -> Self:
         """The fate from what `to_list` gave (tuples may be lists); ValueError for a wrong number of members."""
         digest, accepts, outcome, ended, wrong, changed, late, delivery = plain
-        first, second, third, fourth, fifth = delivery
         return cls(
             digest, tuple((at, line) for at, line in accepts), outcome, ended, wrong, changed,
-            tuple((at, code) for at, code in late), (first, second, third, fourth, fifth),
+            tuple((at, code) for at, code in late), DeliveryFate._make(delivery),
         )  # fmt: skip
 
 
@@ -231,15 +279,21 @@ def replay(parts: list[IdFate], settle: float) -> IdFate:
     )  # fmt: skip
 
 
-def _one_delivery(parts: Iterable[IdFate], outcome: int) -> tuple[int, int, int, int, int]:
+def _one_delivery(parts: Iterable[IdFate], outcome: int) -> DeliveryFate:
     deliveries = [part.delivery for part in parts]
-    states = {each[4] for each in deliveries if each[4]}
-    expected = max(each[0] for each in deliveries)
-    arrived = max(each[1] for each in deliveries)
-    missing = int(not arrived and any(each[2] for each in deliveries))
+    states = {each.state for each in deliveries if each.state}
+    arrived = max(each.arrived for each in deliveries)
+    late = int(not arrived and any(each.late for each in deliveries))
     differs = len(states) > 1 or (outcome not in {IN_FLIGHT, LOST} and bool(states - {outcome}))
-    contradicting = int(differs or any(each[3] for each in deliveries))
-    return expected, arrived, missing, contradicting, max(states, default=0)
+    return DeliveryFate(
+        expected=max(each.expected for each in deliveries),
+        arrived=arrived,
+        late=late,
+        missing=int(not arrived and not late and any(each.missing for each in deliveries)),
+        stated=max(each.stated for each in deliveries),
+        contradicting=int(differs or any(each.contradicting for each in deliveries)),
+        state=max(states, default=0),
+    )
 
 
 def _count(account: Account, fate: IdFate, times: int) -> None:
@@ -255,5 +309,4 @@ def _count(account: Account, fate: IdFate, times: int) -> None:
         account.wrong_state += times * fate.wrong
         account.changed_state += times * fate.changed
     if account.deliveries is not None:
-        expected, arrived, missing, contradicting, _ = fate.delivery
-        account.deliveries.add(DeliveryCounts(expected, arrived, missing, contradicting), times)
+        account.deliveries.add(fate.delivery.counts, times)

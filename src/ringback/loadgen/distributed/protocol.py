@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from ringback.config import Config
+from ringback.loadgen.data.rows import digest_of
 
 __all__ = ["MESSAGE", "REPORT_EVERY", "ClockOffset", "fingerprint", "shares"]
 
@@ -26,12 +27,14 @@ REPORT_EVERY = 0.5
 
 
 def fingerprint(config: Config) -> str:
-    """A hash of what master and workers must agree on: the deployment and the lines."""
+    """A hash of what master and workers must agree on: the deployment, the lines and the variables."""
     deployment = config.deployment
     facts = [
         deployment.base_url, deployment.project, deployment.tenant, deployment.scenario_path,
         deployment.display_number, *config.lines.configured.items(),
     ]  # fmt: skip
+    if config.load.variables_file is not None:
+        facts += [digest_of(config.load.variables_file), config.load.variables_order]
     return blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
 
 

@@ -78,7 +78,9 @@ class Worker:
         if not announced:
             run.stop("a worker connected after the test had begun; it has placed no calls")
         elif not ours:
-            run.stop(f"worker {name} is configured for another deployment, or other lines; it placed no calls")
+            run.stop(
+                f"worker {name} is configured for another deployment, other lines or variables; it placed no calls"
+            )
         self._run_number, self._carried_out = int(announced.get("run", 0)), 0
         self._run = worker_run = WorkerRun(run)
         worker_run.on_over = self._end

@@ -18,7 +18,9 @@ from gevent.event import Event
 from ringback import clock
 from ringback.config import Config
 from ringback.deployment.budget import CallBudget
+from ringback.deployment.guard import StrangerRefused
 from ringback.loadgen.accounting.ledger import Ledger
+from ringback.loadgen.data.rows import Rows, RowSource, RowsUsedUp
 from ringback.loadgen.generator.call_poller import CallPoller
 from ringback.loadgen.generator.result_listener import AwaitedDeliveries
 from ringback.loadgen.http.load_client import WITHDRAWN, HeldBack, LoadClient, NoCallsLeft, RequestNotSent, Triggered
@@ -66,6 +68,7 @@ class CallPlacer:
         deliveries: AwaitedDeliveries | None,
         budget: CallBudget,
         member: tuple[int, int],
+        rows: Rows | None = None,
     ) -> None:
         self.scheduled = self.sent = self.held_back = self.dropped = 0
         self.stopped = Event()
@@ -86,6 +89,12 @@ class CallPlacer:
         lines = list(range(len(config.lines.configured)))
         self.chance.shuffle(lines)
         self._lines = itertools.cycle(lines)
+        self._next_variables: Callable[[], tuple[tuple[str, str], ...]] | None = None
+        if rows is not None:
+            try:
+                self._next_variables = RowSource(rows, config.load.variables_order, member, self.chance).take
+            except ValueError as why:
+                self.stop(str(why))
 
     def place_call(self, due: float, then: Callable[[Triggered | None], None] | None, *, delivered: bool) -> None:
         """Trigger a call on the next line, due at `due` (`clock.monotonic` seconds), without waiting for the answer.
@@ -96,7 +105,13 @@ class CallPlacer:
         ended = self._on_triggered if then is None else _both(self._on_triggered, then)
         delivered = delivered and self._deliveries is not None
         try:
-            word = self._client.trigger(next(self._lines), due, ended, delivered=delivered)
+            word = self._client.trigger(
+                next(self._lines), due, ended, delivered=delivered, next_variables=self._next_variables
+            )
+        except RowsUsedUp as why:
+            self.stop(str(why))
+        except StrangerRefused:
+            self.stop("the dial guard refused a row of load.variables_file; nothing was sent for it")
         except HeldBack as why:
             self.held_back += 1
             if then is not None:
@@ -133,8 +148,10 @@ class CallPlacer:
         self.scheduled += arrivals
         self.dropped += arrivals
 
-    def stop(self, reason: str | None = None) -> None:
-        """Place no further call; `reason`, if there is one, is why the run is incomplete."""
+    def stop(self, reason: str | None = None, *, alone: bool = False) -> None:
+        """Place no further call; `reason`, if there is one, is why the run is incomplete, `alone` the only reason."""
+        if alone:
+            self.reasons.clear()
         if reason is not None and reason not in self.reasons:
             self.reasons.append(reason)
         self.stopped.set()

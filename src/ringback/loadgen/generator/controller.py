@@ -15,6 +15,7 @@ from gevent.event import Event
 
 from ringback import clock
 from ringback.config import Config
+from ringback.loadgen.data.rows import ROWS_USED_UP
 from ringback.loadgen.generator.call_placer import BUDGET_SPENT
 from ringback.loadgen.generator.runner import Runner
 from ringback.loadgen.judging.capacity import Capacity, CapacitySearch
@@ -29,6 +30,8 @@ __all__ = ["RunController"]
 _LOOK = 0.1
 _PROGRESS_EVERY = 0.5
 _LIMITS_EVERY = 1.0
+_ENDS_ONE_PROCESS = frozenset({BUDGET_SPENT, ROWS_USED_UP})
+"""Reasons for which one process places no further call while others go on with their share."""
 _OF_REQUESTS = ("trigger.", "poll.")
 """The limits that a step must meet; calls come to their ends long after it."""
 _MARGIN = 0.5
@@ -124,7 +127,7 @@ class RunController:
 
     def _check(self, snapshot: LoadSnapshot, now: float) -> None:
         given_up = [part["reasons"] for part in snapshot.parts]
-        if all(given_up) or any(reason != BUDGET_SPENT for reasons in given_up for reason in reasons):
+        if all(given_up) or any(reason not in _ENDS_ONE_PROCESS for reasons in given_up for reason in reasons):
             self._enough.set()
         if len(snapshot.lost) == self._runner.size:
             self.stop("every worker was lost")

@@ -16,11 +16,17 @@ from locust.env import Environment
 
 from ringback import clock
 from ringback.config import LINE_STATES, Config
+from ringback.config.token import TokenError
+from ringback.deployment.access import redactor_for
 from ringback.deployment.budget import CallBudget
+from ringback.deployment.causes import Cause, diagnose
 from ringback.deployment.guard import DialGuard
-from ringback.deployment.transport import client_ssl_context
+from ringback.deployment.port import look_at
+from ringback.deployment.tls import client_ssl_context
 from ringback.loadgen.accounting.ledger import Ledger
 from ringback.loadgen.accounting.reconcile import Account
+from ringback.loadgen.data.personal import PersonalValues
+from ringback.loadgen.data.rows import read_rows
 from ringback.loadgen.generator.call_placer import CallPlacer
 from ringback.loadgen.generator.call_poller import CallPoller
 from ringback.loadgen.generator.locust_statistics import LocustStatistics
@@ -30,8 +36,10 @@ from ringback.loadgen.http.load_client import LoadClient
 from ringback.loadgen.http.pool import ConnectionPool, connections_allowed, open_files
 from ringback.loadgen.http.wire import RequestWriter
 from ringback.loadgen.metrics.histogram import Histogram
+from ringback.loadgen.metrics.saturation import LAG_LIMIT
 from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
 from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.rundir import SINK
 
 __all__ = ["LoadRun"]
 
@@ -79,22 +87,30 @@ class LoadRun:
         self._statistics = LocustStatistics(environment)
         self._files_allowed = connections_allowed()
         self._pool = ConnectionPool(
-            config.deployment.base_url, client_ssl_context(config), config.timing.request, self._files_allowed
-        )
-        writer = RequestWriter(config, guard, delivered_to=self._results.url if self._results else None)
+            config.deployment.base_url, client_ssl_context(config), config.timing.request, self._files_allowed,
+            config.deployment.proxy,
+        )  # fmt: skip
+        self._writer = writer = RequestWriter(config, guard, delivered_to=self._results.url if self._results else None)
         self._client = LoadClient(config, writer, budget, self._pool, self)
         self._poller = CallPoller(
             self._client, self._ledger, batch=config.load.poll_batch, interval=config.load.poll_interval,
             first=config.timing.settle if scenario.asks_late else None,
             on_final=lambda _, seconds: None if scenario.asks_late else self._time_to_final.record(seconds),
         )  # fmt: skip
+        rows = None if config.load.variables_file is None else read_rows(config.load.variables_file)
+        self._personal = PersonalValues(rows)
         self.placer = CallPlacer(
-            config, plan, self._client, self._ledger, self._poller, self._deliveries, budget, member
+            config, plan, self._client, self._ledger, self._poller, self._deliveries, budget, member, rows
         )
         self._tick: gevent.Greenlet | None = None
+        self._renewal: gevent.Greenlet | None = None
+        self._examining: gevent.Greenlet | None = None
+        self._cause: Cause | None = None
+        """Why no trigger is accepted."""
         self._processor = 0.0
         self._begun = 0.0
         self._ended = 0.0
+        self._unreachable: str | None = None
         _RUNS[environment] = self
 
     @classmethod
@@ -120,6 +136,7 @@ class LoadRun:
         if self._results is not None and self._deliveries is not None:
             self._results.on_result = self._deliveries.arrived
         self._tick = gevent.spawn(self._tick_on)
+        self._renewal = gevent.spawn(self._renew_token)
 
     def stop(self, reason: str | None = None) -> None:
         """Place no further call; `reason`, if there is one, is why the run is incomplete."""
@@ -135,7 +152,7 @@ class LoadRun:
         self._wait(lambda: not self._ledger.in_flight, lambda: self._ledger.last_deadline + last_poll)
         if self._deliveries is not None:
             deliveries = self._deliveries
-            self._wait(lambda: not deliveries.open, clock.monotonic() + timing.delivery)
+            self._wait(lambda: not deliveries.open, clock.monotonic() + timing.delivery + 2 * LAG_LIMIT)
         self._close()
 
     def abandon(self) -> None:
@@ -148,10 +165,25 @@ class LoadRun:
         """A request ended (see `load_client.Listener`)."""
         self.windows.take(TRIGGER if name == "trigger" else POLL, due - self._begun, now - due, now - begun, kind)
         self._statistics.take(name, now - due, received, kind)
-        if kind is not None and self._client.unreachable:
+        if self._examining is None and self._client.nothing_works:
+            self._examining = gevent.spawn(self._examine)
+        if kind is not None and self._client.unreachable and self._cause is None:
+            proxy = self.config.deployment.proxy
+            through = "" if proxy is None else f" through the proxy {proxy.where}"
             self.stop(
-                f"the deployment could not be reached at {self.config.deployment.base_url}: no request could be sent"
+                f"the deployment could not be reached at {self.config.deployment.base_url}{through}: "
+                "no request could be sent"
             )
+
+    def _examine(self) -> None:
+        """Find out why the first few triggers were not accepted; if it is certain, place no further call."""
+        symptoms = self._client.symptoms or []
+        port = look_at(self.config) if any(symptom.status is None for symptom in symptoms) else None
+        cause = diagnose(symptoms, self.config.deployment, port, redactor_for(self.config).clean)
+        if cause is not None and self._client.symptoms is not None:
+            self._cause = cause
+            if cause.certain:
+                self.placer.stop(cause.sentence, alone=True)
 
     def account(self) -> Account:
         """What became of this process's calls, as of now."""
@@ -178,21 +210,31 @@ class LoadRun:
             "dropped": placer.dropped,
             "on_their_way": self._client.on_their_way,
             "reached": self._client.reached,
+            "unusable": self._cause.sentence if self._cause is not None and self._cause.ours else None,
             "indeterminate": self._budget.indeterminate - self._indeterminate_before,
             "refused_polls": self._client.refused_polls,
             "asked_too_late": self._poller.asked_too_late,
-            "reasons": list(placer.reasons),
+            # A worker's access tokens are its own: its master could not recognise them.
+            "reasons": SINK.values(placer.reasons),
             "account": self._ledger.account().to_dict(),
-            "unfinished_ids": self._ledger.unfinished_ids(_UNFINISHED_IDS),
+            "unfinished_ids": SINK.values(
+                [self._personal.clean(each) for each in self._ledger.unfinished_ids(_UNFINISHED_IDS)]
+            ),
             "time_to_final": self._time_to_final.to_plain(),
             "connections": self._pool.counts(),
             "dns": self._pool.lookup,
+            "examples": self._client.examples.found,
+            "receiver": self._receiver(),
             "open_files": open_files(),
             "open_files_limit": self._files_allowed,
         }
 
     def _end_sending(self) -> None:
         self.placer.stopped.set()
+        if self._examining is not None:
+            self._examining.join()
+        if self._cause is not None and self._client.symptoms is not None:
+            self.placer.stop(self._cause.sentence)
         if not self._ended and self._begun:
             self._ended = self.windows.sending_ended = self.seconds
 
@@ -200,13 +242,42 @@ class LoadRun:
         self._poller.stop()
         self._pool.close()
         if self._results is not None:
+            self._unreachable = self._results.unreachable() if self._deliveries_due else None
             self._results.stop()
-            self._ledger.close_deliveries(clock.monotonic(), self.config.timing.delivery)
+            self._ledger.close_deliveries(clock.monotonic(), self.config.timing.delivery + LAG_LIMIT)
+        if self._renewal is not None:
+            self._renewal.kill()
         if self._tick is not None:
             self._tick.kill()
             self._tick_once()
             self.windows.close()
         self._statistics.stop()
+
+    def _renew_token(self) -> None:
+        """Renew the access token whenever that is due; end the sending if it is too old."""
+        token = self.config.deployment.access_token
+        while (seconds := token.due_in) is not None:
+            if seconds:
+                gevent.sleep(seconds)
+                continue
+            try:
+                token.renew()
+            except TokenError as why:
+                if token.too_old:
+                    self.stop(f"the access token is too old, and access_token_command gives no other: {why}")
+                    return
+            else:
+                self._writer.use_current_token()
+
+    @property
+    def _deliveries_due(self) -> bool:
+        counts = self._ledger.deliveries()
+        return counts is not None and counts.expected > 0
+
+    def _receiver(self) -> dict[str, Any] | None:
+        if self._results is None:
+            return None
+        return {"requests": self._results.requests, "unreachable": self._unreachable}
 
     def _tick_on(self) -> None:
         while True:

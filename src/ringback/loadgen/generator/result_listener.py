@@ -5,8 +5,12 @@ gevent's own server does the work. In a run with several workers each has its ow
 
 from __future__ import annotations
 
+import http.client
 import json
+import secrets
+import ssl
 from collections.abc import Callable, Iterable, Iterator
+from string import ascii_lowercase
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -23,6 +27,8 @@ __all__ = ["AwaitedDeliveries", "ResultListener", "read_delivery"]
 MAX_BODY = 256 * 1024
 """Bytes of a delivery that are read."""
 _DEEPEST = 6
+_OWN_ANSWER = 3.0
+"""Seconds in which the receiver answers this machine's own request."""
 _BACKLOG = 4096
 """Connections of deliveries that may wait to be taken."""
 
@@ -83,6 +89,10 @@ class ResultListener:
                 "say where Ringback may listen for them",
             )  # fmt: skip
         self.on_result: OnResult = lambda *_: None
+        self.requests = 0
+        """Requests that came."""
+        self._to_loopback_only = not config.deployment.is_loopback
+        self._probe = "".join(secrets.choice(ascii_lowercase) for _ in range(24))
         tls = _tls(settings)
         host, port = settings.listen
         listening = _listening(host, port + member[0] if port else 0)
@@ -93,6 +103,20 @@ class ResultListener:
     def stop(self) -> None:
         """Listen no more."""
         self._server.stop(timeout=1)
+
+    def unreachable(self) -> str | None:
+        """Why the deployment may be unable to reach this receiver; None if something came, or no reason is known.
+
+        Waits for an answer of the receiver itself: call it in a greenlet, before `stop`.
+        """
+        if self.requests:
+            return None
+        host = urlsplit(self.url).hostname or ""
+        if (host == "localhost" or host.startswith("127.") or host == "::1") and self._to_loopback_only:
+            return f"result_destination.public_url names this machine as {host}, which the deployment cannot reach"
+        if not _answers(f"{self.url}/{self._probe}"):
+            return "no request came, and this machine cannot reach its receiver by result_destination.public_url either"
+        return None
 
     def _public(self, settings: ResultDestination, offset: int) -> str:
         if settings.public_url is None:
@@ -114,6 +138,10 @@ class ResultListener:
             return []
         target = f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
         word = environ.get("PATH_INFO", "").strip("/").rpartition("/")[2].encode("latin-1", "replace")
+        if word == self._probe.encode():
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
+        self.requests += 1
         named = read_delivery(target, body)
         for unique_id, state in named:
             self.on_result(word, unique_id, state, now)
@@ -149,6 +177,25 @@ def _named(value: Any, depth: int) -> Iterator[tuple[str, str | None]]:
     if isinstance(value, list):
         for inner in value:
             yield from _named(inner, depth - 1)
+
+
+def _answers(url: str) -> bool:
+    """Whether a server answers 200 at a URL of ours within 3 seconds."""
+    parts = urlsplit(url)
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(parts.netloc, timeout=_OWN_ANSWER, context=context)
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=_OWN_ANSWER)
+    try:
+        connection.request("GET", parts.path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -133,7 +133,7 @@ class LoadUser(User):
         now = clock.monotonic()
         if self._closed_until is None or now >= self._closed_until or self._placer.stopped.is_set():
             return
-        if triggered is not None and triggered.kind in {"connect", "tls", "generator"}:
+        if triggered is not None and triggered.kind in {"connect", "tls", "generator", "proxy"}:
             gevent.spawn_later(_RECONNECT_AFTER, self._ended, None)
             return
         self.due = now

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from gevent import monkey
 
 from ringback import clock
+from ringback.deployment.tunnel import is_open
 from ringback.loadgen.http.http_answer import AnswerReader, HttpAnswer, KnownHeads, Unreadable
 
 __all__ = ["Address", "Connection", "ConnectionOwner", "Failed", "Outcome", "PendingRequest", "cause_of"]
@@ -45,15 +46,17 @@ def cause_of(error: OSError | UnicodeError) -> str:
 class Failed:
     """There is no complete answer; `sent` is False only if no part of the request can have arrived.
 
-    `kind` is `connect`, `tls`, `timeout`, `connection_lost`, `stale`, `protocol`, `malformed`, `too_large` or
-    `generator` (this machine has no more files or ports).
+    `kind` is `connect`, `tls`, `timeout`, `connection_lost`, `stale`, `protocol`, `malformed`, `too_large`,
+    `generator` (this machine has no more files or ports) or `proxy` (there was no way through the proxy).
     """
 
-    __slots__ = ("kind", "sent")
+    __slots__ = ("came", "kind", "sent")
 
-    def __init__(self, kind: str, *, sent: bool) -> None:
+    def __init__(self, kind: str, *, sent: bool, came: bytes = b"") -> None:
         self.kind = kind
         self.sent = sent
+        self.came = came
+        """What could not be read as an answer (its last piece)."""
 
 
 Outcome = HttpAnswer | Failed
@@ -116,6 +119,7 @@ class Connection:
         "_request",
         "_socket",
         "_tls",
+        "_tunnel",
         "_unsent",
         "_used",
         "_writable",
@@ -132,6 +136,7 @@ class Connection:
         self._incoming: Any = None
         self._outgoing: Any = None
         self._handshaking = False
+        self._tunnel: bytes | None = None
         self._used = False
         self.idle_since = 0.0
         self._socket = _Socket(address[0], socket.SOCK_STREAM)
@@ -147,6 +152,10 @@ class Connection:
         self._readable = loop.io(self._socket.fileno(), _READ)
         self._writable = loop.io(self._socket.fileno(), _WRITE)
         self._writable.start(self._on_connected)
+
+    def pass_proxy(self, request: bytes) -> None:
+        """Once connected to a proxy, ask it for a tunnel first."""
+        self._unsent, self._tunnel = request, b""
 
     def secure(self, context: ssl.SSLContext, server_name: str, session: ssl.SSLSession | None) -> None:
         """Use TLS once connected, and resume a session if there is one."""
@@ -184,7 +193,7 @@ class Connection:
 
     def expire(self) -> None:
         """The request has timed out."""
-        connected = self._readable.active and not self._handshaking
+        connected = self._readable.active and not self._handshaking and self._tunnel is None
         self._fail("timeout", sent=connected)
 
     def close(self) -> None:
@@ -202,10 +211,26 @@ class Connection:
             self._fail("generator" if code in _OURS else "connect", sent=False)
             return
         self._readable.start(self._on_readable)
+        if self._tunnel is not None:
+            self._writable.start(self._on_writable)
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
         if self._handshaking:
             self._shake_hands()
         else:
             self._begin()
+
+    def _on_tunnel(self, piece: bytes) -> None:
+        """The proxy answers the request for a tunnel. The deployment sends nothing before it is asked."""
+        assert self._tunnel is not None  # noqa: S101 - the caller saw to it
+        self._tunnel += piece
+        if b"\r\n\r\n" in self._tunnel and is_open(self._tunnel):
+            self._tunnel = None
+            self._go_on()
+        elif not piece or b"\r\n\r\n" in self._tunnel or len(self._tunnel) > _PIECE:
+            self._fail("proxy", sent=False)
 
     def _begin(self) -> None:
         """The connection is open: carry the request for which it was opened."""
@@ -262,7 +287,9 @@ class Connection:
             return
         except OSError:
             piece = b""
-        if self._tls is not None:
+        if self._tunnel is not None:
+            self._on_tunnel(piece)
+        elif self._tls is not None:
             self._on_records(piece)
         else:
             self._on_piece(piece)
@@ -316,7 +343,7 @@ class Connection:
         try:
             reader.feed(piece)
         except Unreadable as error:
-            self._lost(request, reader, error.kind)
+            self._lost(request, reader, error.kind, piece)
             return
         if reader.answer is None:
             return
@@ -329,16 +356,16 @@ class Connection:
             self.close()
         self._owner.ended(request, reader.answer)
 
-    def _lost(self, request: PendingRequest, reader: AnswerReader, kind: str) -> None:
+    def _lost(self, request: PendingRequest, reader: AnswerReader, kind: str, piece: bytes) -> None:
         """The connection ended. If a reused one ends at once and without an answer, it had most likely ended before."""
         at_once = clock.monotonic() - request.begun < _CROSSING
         if kind == "connection_lost" and self._used and at_once and not reader.received:
             self._owner.crossed(request.begun - self.idle_since)
             kind = "stale"
-        self._fail(kind, sent=True)
+        self._fail(kind, sent=True, came=piece)
 
-    def _fail(self, kind: str, *, sent: bool) -> None:
+    def _fail(self, kind: str, *, sent: bool, came: bytes = b"") -> None:
         request, self._request = self._request, None
         self.close()
         if request is not None:
-            self._owner.ended(request, Failed(kind, sent=sent))
+            self._owner.ended(request, Failed(kind, sent=sent, came=came))

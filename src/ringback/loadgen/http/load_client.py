@@ -13,12 +13,15 @@ from typing import NamedTuple, Protocol
 from ringback import clock
 from ringback.config import Config
 from ringback.deployment.budget import CallBudget, Fate, fate_of
+from ringback.deployment.causes import FEW, Symptom
 from ringback.deployment.guard import StrangerRefused
-from ringback.deployment.pace import retry_after
+from ringback.deployment.pace import FIRST_PAUSE, retry_after
+from ringback.deployment.tunnel import PROXY_STATUSES
 from ringback.loadgen.http.connection import Failed, Outcome, PendingRequest
+from ringback.loadgen.http.examples import Examples
 from ringback.loadgen.http.http_answer import HttpAnswer
 from ringback.loadgen.http.pool import ConnectionPool
-from ringback.loadgen.http.wire import RequestWriter, read_poll, read_trigger
+from ringback.loadgen.http.wire import RequestWriter, Variables, read_poll, read_trigger
 
 __all__ = ["HeldBack", "Listener", "LoadClient", "NoCallsLeft", "Polled", "RequestNotSent", "Triggered"]
 
@@ -28,10 +31,10 @@ PROMISED_BATCH = 20
 """Every deployment must accept polls for so many calls; a refusal of a larger poll is not an error."""
 WITHDRAWN = "withdrawn"
 """The kind of failure of a request that still waited for a connection when the run ended: it was never sent."""
+_NO_SYMPTOM = frozenset({"connect", "generator", "proxy", "rate_limited", "stale", WITHDRAWN})
+"""Ends of a trigger that show nothing of how the deployment answers."""
 _LONGEST_PAUSE = 60.0
 """Seconds of pause after a 429, at most."""
-_PAUSE = 1.0
-"""Seconds of pause after a 429 without Retry-After."""
 
 
 class Listener(Protocol):
@@ -93,17 +96,35 @@ class LoadClient:
         self.reached = False
         self.on_their_way = 0
         """Triggers that have not ended."""
+        self.symptoms: list[Symptom] | None = []
+        """What became of the first few triggers; None as soon as one was accepted."""
         self.refused_polls = 0
         """Polls that the dial guard refused."""
         self._writer = writer
         self._pool = pool
         self._listener = listener
         self._pause_until = {"trigger": 0.0, "poll": 0.0}
+        self._next_pause = {"trigger": FIRST_PAUSE, "poll": FIRST_PAUSE}
+        """Seconds to wait after the next 429 that does not say how long."""
         self._unconnected = 0
+        self.examples = Examples(config)
+        deployment = config.deployment
+        self._forwarded = deployment.proxy is not None and deployment.base_url.startswith("http:")
         self._any_type = any(waiver.clause == "TRN-04" for waiver in config.waivers)
 
-    def trigger(self, line: int, due: float, then: Callable[[Triggered], None], *, delivered: bool = False) -> bytes:
+    def trigger(
+        self,
+        line: int,
+        due: float,
+        then: Callable[[Triggered], None],
+        *,
+        delivered: bool = False,
+        next_variables: Callable[[], Variables] | None = None,
+    ) -> bytes:
         """Trigger a call on the `line`-th line, due at `due`. The request is never repeated.
+
+        `next_variables` is called for its project variables, once it is certain that the call may be placed; what it
+        raises is raised here.
 
         Returns the word that identifies it. `then` is called when it has ended. Raises `RequestNotSent`.
         """
@@ -111,7 +132,12 @@ class LoadClient:
             raise HeldBack(pause)
         if not self.budget.reserve():
             raise NoCallsLeft(self.budget.why_spent)
-        content, word = self._writer.trigger(line, delivered=delivered)
+        try:
+            variables = None if next_variables is None else next_variables()
+            content, word = self._writer.trigger(line, delivered=delivered, variables=variables)
+        except Exception:
+            self.budget.settle(Fate.FREE, valid=True, sent=False)
+            raise
         self.on_their_way += 1
         self._pool.begin(PendingRequest(content, self._on_trigger, due, (line, word, then)))
         return word
@@ -133,23 +159,48 @@ class LoadClient:
         unique_id: str | None = None
         self.on_their_way -= 1
         if isinstance(outcome, Failed):
-            kind: str | None = outcome.kind
+            kind: str | None = self._kind_of(outcome)
             received = 0
             self._failed(outcome)
             fate = fate_of(None, b"", None) if outcome.sent else Fate.FREE
             self.budget.settle(fate, valid=True, sent=outcome.sent)
         else:
-            self.reached = True
+            of_proxy = self._is_of_proxy(outcome)
+            self.reached = self.reached or not of_proxy
             received = outcome.received
             unique_id, kind = read_trigger(outcome.status, outcome.headers.get("content-type", ""), outcome.body)
-            self.budget.settle(fate_of(outcome.status, outcome.body, unique_id), valid=outcome.status != 429)
+            valid = outcome.status != 429 and not of_proxy
+            self.budget.settle(fate_of(outcome.status, outcome.body, unique_id), valid=valid)
+            if of_proxy:
+                kind = "proxy"
             if kind == "content_type" and self._any_type:
                 kind = None
             if kind == "rate_limited":
-                self._pause("trigger", outcome)
+                self._pause("trigger", outcome, request.begun)
+            elif kind is None:
+                self._next_pause["trigger"] = FIRST_PAUSE
+        if kind is not None:
+            self.examples.take("trigger", kind, outcome)
+        if self.symptoms is not None:
+            self._note(kind, unique_id, outcome)
         if kind != WITHDRAWN:
             self._listener.take("trigger", request.due, request.begun, now, received, kind)
         then(Triggered(unique_id, kind, line, word, request.begun))
+
+    @property
+    def nothing_works(self) -> bool:
+        """Whether the first few triggers ended without an accepted call."""
+        return self.symptoms is not None and len(self.symptoms) >= FEW
+
+    def _note(self, kind: str | None, unique_id: str | None, outcome: Outcome) -> None:
+        if unique_id is not None:
+            self.symptoms = None
+        elif kind in _NO_SYMPTOM or self.symptoms is None or self.nothing_works:
+            return
+        elif isinstance(outcome, Failed):
+            self.symptoms.append(Symptom())
+        else:
+            self.symptoms.append(Symptom(outcome.status, outcome.headers, outcome.body))
 
     def _on_poll(self, request: PendingRequest, outcome: Outcome) -> None:
         now = clock.monotonic()
@@ -157,32 +208,58 @@ class LoadClient:
         results: list[tuple[str, str]] = []
         received = 0
         if isinstance(outcome, Failed):
-            kind: str | None = outcome.kind
+            kind: str | None = self._kind_of(outcome)
             self._failed(outcome)
             if kind == "stale":  # a poll may be repeated
                 self._listener.take("poll", request.due, request.begun, now, 0, kind)
                 self._pool.begin(PendingRequest(request.content, self._on_poll, request.due, request.tag, fresh=True))
                 return
         else:
-            self.reached = True
+            of_proxy = self._is_of_proxy(outcome)
+            self.reached = self.reached or not of_proxy
             received = outcome.received
             results, kind = read_poll(outcome.status, outcome.body)
             if kind is not None and kind.startswith("http_4") and len(asked) > PROMISED_BATCH:
                 kind = "batch_refused"
             if kind == "rate_limited":
-                self._pause("poll", outcome)
+                self._pause("poll", outcome, request.begun)
+            elif kind is None:
+                self._next_pause["poll"] = FIRST_PAUSE
+            if of_proxy:
+                kind = "proxy"
+        if kind is not None:
+            self.examples.take("poll", kind, outcome)
         if kind != WITHDRAWN:
             self._listener.take("poll", request.due, request.begun, now, received, kind)
         then(Polled(asked, results, kind, request.begun))
 
-    def _pause(self, name: str, answer: HttpAnswer) -> None:
+    def _is_of_proxy(self, answer: HttpAnswer) -> bool:
+        """Whether the proxy may have answered in place of the deployment."""
+        of_proxy = self._forwarded and answer.status in PROXY_STATUSES
+        if of_proxy and not self.reached:
+            self._note_unreached()
+        return of_proxy
+
+    def _kind_of(self, failed: Failed) -> str:
+        """The kind of a failure. A connection through which a proxy forwards is the proxy's."""
+        return "proxy" if self._forwarded and failed.kind == "connection_lost" else failed.kind
+
+    def _note_unreached(self) -> None:
+        self._unconnected += 1
+        self.unreachable = self._unconnected >= UNREACHABLE_AFTER
+
+    def _pause(self, name: str, answer: HttpAnswer, begun: float) -> None:
+        """Wait as a 429 asks; if it does not say how long, a second, doubling. `begun` is when its request was sent."""
         asked = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
-        pause = _PAUSE if asked is None else min(max(asked, 0.05), _LONGEST_PAUSE)
-        self._pause_until[name] = max(self._pause_until[name], clock.monotonic() + pause)
+        if asked is None and begun < self._pause_until[name]:
+            return  # sent before the pause: the pause answers it
+        pause = self._next_pause[name] if asked is None else max(asked, 0.05)
+        if asked is None:
+            self._next_pause[name] = min(2 * pause, _LONGEST_PAUSE)
+        self._pause_until[name] = max(self._pause_until[name], clock.monotonic() + min(pause, _LONGEST_PAUSE))
 
     def _failed(self, failed: Failed) -> None:
         if failed.sent:
             self.reached = True
         elif not self.reached and failed.kind not in {"generator", WITHDRAWN}:
-            self._unconnected += 1
-            self.unreachable = self._unconnected >= UNREACHABLE_AFTER
+            self._note_unreached()

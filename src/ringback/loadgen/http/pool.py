@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import gevent
 
 from ringback import clock
+from ringback.config.proxy import Proxy
+from ringback.deployment.tunnel import connect_request
 from ringback.loadgen.http.connection import Address, Connection, Failed, Outcome, PendingRequest, cause_of
 from ringback.loadgen.http.http_answer import KnownHeads
 
@@ -39,10 +41,15 @@ class ConnectionPool:
     once; if it has several addresses, the next is tried when one refuses, and a request fails when all have refused.
     """
 
-    def __init__(self, base_url: str, context: ssl.SSLContext | None, timeout: float, most: int) -> None:
+    def __init__(
+        self, base_url: str, context: ssl.SSLContext | None, timeout: float, most: int, proxy: Proxy | None = None
+    ) -> None:
         parts = urlsplit(base_url)
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._proxy = proxy
+        tunnelled = proxy is not None and parts.scheme == "https"
+        self._tunnel = connect_request(self._host, self._port, proxy) if tunnelled and proxy is not None else None
         self._context = context if parts.scheme == "https" else None
         self._timeout = timeout
         self._most = most
@@ -63,9 +70,10 @@ class ConnectionPool:
         self._look.start(self._expire)
 
     def look_up(self) -> None:
-        """Look up the deployment's name, from a greenlet; without an address, no request can be sent."""
+        """Look up the name of the deployment or proxy, from a greenlet; without an address, nothing can be sent."""
         try:
-            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            host, port = (self._host, self._port) if self._proxy is None else (self._proxy.host, self._proxy.port)
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             return
         self._addresses = [(entry[0], entry[4]) for entry in found]
@@ -139,6 +147,8 @@ class ConnectionPool:
         except (OSError, UnicodeError) as error:
             self._loop.run_callback(self.ended, request, Failed(cause_of(error), sent=False))
             return
+        if self._tunnel is not None:
+            connection.pass_proxy(self._tunnel)
         if self._context is not None:
             connection.secure(self._context, self._host, self._session)
         self._connecting[connection] = request.begun + self._timeout
@@ -195,6 +205,8 @@ class ConnectionPool:
             if outcome.kind == "connect" and request.tries < len(self._addresses) and not self._closed:
                 self._open(request)
                 return
+            if self._proxy is not None:
+                outcome = Failed("proxy", sent=False)
         request.done(request, outcome)
         while self._waiting and len(self._busy) + len(self._connecting) < self._most and not self._closed:
             self._start(self._waiting.popleft(), clock.monotonic())

@@ -6,14 +6,15 @@ import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
-from ringback import __version__
 from ringback.config import Config
+from ringback.config.proxy import Proxy
 from ringback.deployment.guard import LETTERS, DialGuard, RequestTemplate
 
 __all__ = ["Endpoint", "RequestWriter", "TriggerAnswer", "read_poll", "read_trigger"]
@@ -23,9 +24,13 @@ POLL_PATH = "/v2/callresult"
 _WORDS = [bytes(letters) for letters in product(LETTERS.encode(), repeat=4)]
 """The numbers below 65,536 in letters: the dial guard would have to check digits as a telephone number."""
 _PAIRS = [bytes(letters) for letters in product(LETTERS.encode(), repeat=2)]
+_REMEMBERED = 4096
+"""Requests with variables that the guard has approved and that are kept for the next call with the same ones."""
 _WORD = 16
 """Letters of a word: half of them the run's, half of them the trigger's number."""
 
+Variables = tuple[tuple[str, str], ...]
+"""Project variables: pairs of name and value."""
 Headers = tuple[tuple[str, str], ...]
 TriggerAnswer = tuple[str | None, str | None]
 """The UniqueId that a trigger's answer gives, if any, and the kind of error, if any."""
@@ -40,10 +45,13 @@ class Endpoint:
     head: bytes
 
     @classmethod
-    def at(cls, base_url: str, path: str, headers: Headers) -> Endpoint:
-        """The endpoint at a path below the base URL."""
-        target = urlsplit(base_url).path + path
+    def at(cls, base_url: str, path: str, headers: Headers, proxy: Proxy | None = None) -> Endpoint:
+        """The endpoint at a path below the base URL. A proxy forwards plain HTTP, and needs the whole URL."""
+        forwarded = proxy is not None and base_url.startswith("http:")
+        target = base_url + path if forwarded else urlsplit(base_url).path + path
         lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+        if forwarded and proxy is not None and proxy.authorization is not None:
+            lines.append(f"Proxy-Authorization: {proxy.authorization}")
         return cls(base_url + path, headers, ("\r\n".join(lines) + "\r\n").encode("latin-1"))
 
     def request(self, body: bytes) -> bytes:
@@ -62,30 +70,45 @@ class RequestWriter:
         deployment = config.deployment
         common: Headers = (
             ("Host", urlsplit(deployment.base_url).netloc),
-            ("User-Agent", f"ringback-load/{__version__}"),
+            ("User-Agent", deployment.user_agent),
             ("Accept", "application/json"),
             ("Accept-Encoding", "identity"),
             ("Content-Type", "application/json"),
+            *((header.name, header.value.get_secret_value()) for header in deployment.headers),
         )
         self._config = config
         self._guard = guard
-        self._trigger = Endpoint.at(deployment.base_url, TRIGGER_PATH, (*common, ("Project", "")))
-        self._poll = Endpoint.at(deployment.base_url, POLL_PATH, common)
+        proxy = deployment.proxy
+        self._trigger = Endpoint.at(deployment.base_url, TRIGGER_PATH, (*common, ("Project", "")), proxy)
+        self._poll = Endpoint.at(deployment.base_url, POLL_PATH, common, proxy)
         self._run = b"".join(secrets.choice(_PAIRS) for _ in range(4))
         self._number = secrets.randbelow(1 << 16)
-        lines = config.lines.configured.values()
+        self._delivered_to = delivered_to
+        self.use_current_token()
+
+    def use_current_token(self) -> None:
+        """Write triggers with the access token that is in force now."""
+        lines, delivered_to = self._config.lines.configured.values(), self._delivered_to
         self._templates = [self._template(number, None) for number in lines]
         self._delivered = [self._template(number, delivered_to) for number in lines] if delivered_to else []
+        self._delivered_to = delivered_to
+        self._with_variables = lru_cache(_REMEMBERED)(self._template_with)
 
-    def trigger(self, line: int, *, delivered: bool = False) -> tuple[bytes, bytes]:
+    def trigger(self, line: int, *, delivered: bool = False, variables: Variables | None = None) -> tuple[bytes, bytes]:
         """A trigger that dials the `line`-th configured line, and the word (letters) that identifies it.
 
         The word is part of its ConversationId, and of the address to which its result is delivered.
         """
         self._number = number = (self._number + 1) & 0xFFFFFFFF
         word = self._run + _WORDS[number >> 16] + _WORDS[number & 0xFFFF]
+        if variables is not None:
+            return self._with_variables(line, delivered, variables).fill(word), word
         templates = self._delivered if delivered else self._templates
         return templates[line].fill(word), word
+
+    def check_variables(self, variables: Variables) -> None:
+        """Raise `StrangerRefused` for variables that may not be sent; they may be those of several calls."""
+        self._template_with(0, False, variables)
 
     def poll(self, unique_ids: Iterable[str]) -> bytes:
         """A poll for these calls. Raises `StrangerRefused` if it would hold anything but ids."""
@@ -97,7 +120,11 @@ class RequestWriter:
         self._guard.check(self._poll.url, self._poll.headers, body)
         return self._poll.request(body)
 
-    def _template(self, number: str, delivered_to: str | None) -> RequestTemplate:
+    def _template_with(self, line: int, delivered: bool, variables: Variables) -> RequestTemplate:
+        number = tuple(self._config.lines.configured.values())[line]
+        return self._template(number, self._delivered_to if delivered else None, variables)
+
+    def _template(self, number: str, delivered_to: str | None, variables: Variables = ()) -> RequestTemplate:
         deployment = self._config.deployment
         gap = "\N{OBJECT REPLACEMENT CHARACTER}"
         document: dict[str, Any] = {
@@ -111,6 +138,7 @@ class RequestWriter:
             "ScenarioInputParameters": [
                 {"Name": "_DisplayNumber", "Value": deployment.display_number},
                 {"Name": "_Destination", "Value": number},
+                *({"Name": name, "Value": value} for name, value in variables),
             ],
         }
         if delivered_to is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ringback.config import Limit
+from ringback.contract.states import nearest_state
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.loadgen.metrics.histogram import is_percentile, percentile_of_key
 
@@ -18,10 +20,17 @@ DEFAULT_LIMITS = (
     Limit("calls.duplicate_ids", "==", 0),
     Limit("calls.wrong_state", "==", 0),
     Limit("calls.unrequested", "==", 0),
+    Limit("calls.deliveries.missing", "==", 0),
+    Limit("calls.deliveries.late", "==", 0),
+    Limit("calls.deliveries.contradicting", "==", 0),
 )
-"""What the contract requires of a deployment under any load. A user's limit on the same metric replaces one."""
+"""What the contract requires of a deployment under any load. A user's limit on the same metric replaces one.
 
-_TIMES = ("trigger.latency_ms", "trigger.service_ms", "poll.latency_ms", "poll.service_ms", "time_to_final_ms")
+Those on deliveries apply if deliveries were due; the last, if any of them carried a state."""
+
+_TIMES = re.compile(r"(trigger|poll)\.(failed\.)?(latency|service)_ms\.|time_to_final_ms\.")
+_LATENCY = re.compile(r"(trigger|poll)\.(failed\.)?latency_ms\.")
+_DELIVERIES = "calls.deliveries."
 _STILL_GROWING = frozenset({"calls.lost", "calls.wrong_state", "calls.changed_state", "calls.deliveries.missing"})
 """Counts that a call which was unfinished at the end of the run might still increase."""
 _BY_NAME = ("errors", "own_faults", "by_state")
@@ -40,15 +49,17 @@ _IN_A_SEARCH = (
 """Metrics that must meet their limits however high the load is."""
 _IN_A_ROW = 3
 _ENOUGH = 100
+_LISTED = 4
+"""Undocumented states that a reason names."""
 _MEAN = 0.01
 """Share of windows limited by the generator; if there are more, a mean is uncertain."""
 
 
-def in_force(limits: Iterable[Limit]) -> tuple[Limit, ...]:
-    """The user's limits, and the default limits on all other metrics."""
+def in_force(limits: Iterable[Limit], section: Mapping[str, Any]) -> tuple[Limit, ...]:
+    """The user's limits, and the default limits on all other metrics for which the run had an occasion."""
     mine = tuple(limits)
     named = {limit.metric for limit in mine}
-    return (*mine, *(limit for limit in DEFAULT_LIMITS if limit.metric not in named))
+    return (*mine, *(limit for limit in DEFAULT_LIMITS if limit.metric not in named and _exercised(limit, section)))
 
 
 def value_of(section: Mapping[str, Any], metric: str) -> float | None:
@@ -64,9 +75,9 @@ def value_of(section: Mapping[str, Any], metric: str) -> float | None:
     return float(node) if isinstance(node, int | float) and not isinstance(node, bool) else None
 
 
-def of_a_search(limits: Iterable[Limit]) -> tuple[Limit, ...]:
+def of_a_search(limits: Iterable[Limit], section: Mapping[str, Any]) -> tuple[Limit, ...]:
     """The limits for a capacity search as a whole. Overload is its purpose, so most limits do not apply."""
-    return tuple(limit for limit in in_force(limits) if limit.metric.startswith(_IN_A_SEARCH))
+    return tuple(limit for limit in in_force(limits, section) if limit.metric.startswith(_IN_A_SEARCH))
 
 
 def evaluate(
@@ -81,11 +92,12 @@ def evaluate(
     `search`: the section is that of a whole capacity search.
 
     The result is inconclusive for a metric that was not measured (here, or in the baseline), for times if the generator
-    was the limit, for all metrics if the deployment was never reached, and for a count of calls that meets its limit
+    was the limit, for all metrics if the deployment could not be used, and for a count of calls that meets its limit
     while calls are unfinished. If the generator was the limit only for a while, a limit on times failed if it also
-    failed without those windows.
+    failed without those windows. If a limit on latency failed and the service time meets it, the rest is the
+    generator's own lateness, and the limit is inconclusive. `LimitResult.why` has the reason.
     """
-    counting = of_a_search(limits) if search else in_force(limits)
+    counting = of_a_search(limits, section) if search else in_force(limits, section)
     return tuple(_result(limit, section, baseline) for limit in counting)
 
 
@@ -103,7 +115,7 @@ class AbortWatch:
         A metric that never falls has failed permanently once it is above its bound; any other metric, if it failed
         three times in a row over at least 100 requests.
         """
-        for limit in in_force(self._limits):
+        for limit in in_force(self._limits, section):
             result = _result(limit, section, self._baseline)
             failed = result.verdict is Verdict.FAIL
             if limit.metric.startswith(_NEVER_FALLS):
@@ -118,18 +130,30 @@ class AbortWatch:
         return None
 
 
+def _exercised(limit: Limit, section: Mapping[str, Any]) -> bool:
+    """Whether the run had an occasion for a default limit."""
+    if not limit.metric.startswith(_DELIVERIES):
+        return True
+    needed = "stated" if limit.metric.endswith("contradicting") else "expected"
+    return bool(value_of(section, _DELIVERIES + needed))
+
+
 def _result(limit: Limit, section: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> LimitResult:
     value = value_of(section, limit.metric)
     if value is None and limit in DEFAULT_LIMITS:
         value = _over_the_whole(limit, section)
     text, base, comparable = _text(limit, baseline)
-    if value is None or not comparable or _undecidable(limit, section):
-        return LimitResult(limit.metric, text, value, Verdict.INCONCLUSIVE)
+    why = _undecidable(limit, section)
+    if value is None or not comparable or why:
+        why = why or ("not measured" if value is None else "it can't be compared with the baseline")
+        return LimitResult(limit.metric, text, value, Verdict.INCONCLUSIVE, why)
     met = limit.holds(value, base)
-    unfinished = met and limit.metric in _STILL_GROWING and value_of(section, "calls.unfinished")
-    if unfinished or (not met and _may_be_the_generator(limit, section, base)):
-        return LimitResult(limit.metric, text, value, Verdict.INCONCLUSIVE)
-    return LimitResult(limit.metric, text, value, Verdict.PASS if met else Verdict.FAIL)
+    why = _may_still_fail(limit, section) if met else _may_be_ours(limit, section, base)
+    if why:
+        return LimitResult(limit.metric, text, value, Verdict.INCONCLUSIVE, why)
+    if met:
+        return LimitResult(limit.metric, text, value, Verdict.PASS)
+    return LimitResult(limit.metric, text, value, Verdict.FAIL, _explained(limit, section))
 
 
 def _over_the_whole(limit: Limit, section: Mapping[str, Any]) -> float | None:
@@ -157,23 +181,88 @@ def _text(limit: Limit, baseline: Mapping[str, Any] | None) -> tuple[str, float 
     return f"{text} (= {limit.bound * base:g})", base, True
 
 
-def _undecidable(limit: Limit, section: Mapping[str, Any]) -> bool:
-    if limit.metric.startswith("generator."):
-        return False
+def _undecidable(limit: Limit, section: Mapping[str, Any]) -> str:
+    """Why the limit can't be judged, whatever its value is; empty if it can."""
+    metric = limit.metric
+    if metric.startswith("generator."):
+        return ""
     if not section.get("reached", True):
-        return True
-    if limit.metric.startswith("calls.") and not value_of(section, "calls.accepted"):
-        return limit.metric != "calls.accepted"
-    counted, errors, _ = limit.metric.partition(".errors.")
-    if errors and not value_of(section, f"{counted}.count"):
-        return True
-    return limit.metric.startswith(_TIMES) and bool(section.get("generator", {}).get("limited"))
+        return "the deployment was never reached"
+    if "unusable" in section:
+        return "the deployment could not be used"
+    if metric.startswith("calls.") and not value_of(section, "calls.accepted"):
+        return "" if metric == "calls.accepted" else "no call was accepted"
+    if metric == "calls.deliveries.contradicting" and not value_of(section, "calls.deliveries.stated"):
+        return "no delivery carried a state"
+    operation, _, rest = metric.partition(".")
+    if rest.startswith("errors.") and not value_of(section, f"{operation}.count"):
+        return "nothing was sent"
+    if _TIMES.match(metric) and section.get("generator", {}).get("limited"):
+        return "the load generator was the limit"
+    if _TIMES.match(metric) and value_of(section, metric) is None:
+        ended = "failed" if ".failed." in metric else "succeeded"
+        return "no call ended" if operation == "time_to_final_ms" else f"no {operation} {ended}"
+    return ""
 
 
-def _may_be_the_generator(limit: Limit, section: Mapping[str, Any], base: float | None) -> bool:
-    """Whether a limit on times may have failed only because the generator was the limit for a while."""
-    if not limit.metric.startswith(_TIMES) or not value_of(section, "generator.limited_windows"):
-        return False
+def _may_still_fail(limit: Limit, section: Mapping[str, Any]) -> str:
+    """Why a limit that is met is nevertheless undecided; empty if it passed."""
+    unfinished = value_of(section, "calls.unfinished") or 0
+    if limit.metric in _STILL_GROWING and unfinished:
+        return f"{unfinished:g} calls were unfinished when the run ended"
+    if limit.metric in {"calls.deliveries.missing", "calls.deliveries.late"}:
+        expected, *ended = (
+            value_of(section, _DELIVERIES + name) or 0 for name in ("expected", "arrived", "late", "missing")
+        )
+        due = expected - sum(ended) - (value_of(section, "calls.lost") or 0)
+        if due > 0:
+            return f"{due:g} deliveries were still due when the run ended"
+    return ""
+
+
+def _may_be_ours(limit: Limit, section: Mapping[str, Any], base: float | None) -> str:
+    """Why a limit may have failed because of Ringback or its surroundings; empty if the deployment failed it."""
+    if limit.metric in {"calls.deliveries.missing", "calls.deliveries.late"}:
+        return _may_be_the_receiver(limit.metric, section)
+    if not _TIMES.match(limit.metric):
+        return ""
+    if value_of(section, "generator.limited_windows") and _met_without_limited_windows(limit, section, base):
+        return "the load generator was the limit for a while, and the rest of the run may meet it"
+    if _LATENCY.match(limit.metric):
+        instead = limit.metric.replace(".latency_ms.", ".service_ms.")
+        served = value_of(section, instead)
+        if served is not None and limit.holds(served, base):
+            return (
+                f"the service time ({served:g} ms) meets it, and the rest is the load generator's own lateness; use a "
+                f"machine with less other work or a lower rate, or limit {instead}"
+            )
+    return ""
+
+
+def _explained(limit: Limit, section: Mapping[str, Any]) -> str:
+    """What is behind a failed limit, where that is known; else empty."""
+    misspelt = value_of(section, "calls.lost_misspelt") or 0
+    if limit.metric != "calls.lost" or not misspelt:
+        return ""
+    words = section["calls"].get("undocumented", {})
+    kind = "misspelt" if words and all(nearest_state(word) for word in words) else "undocumented"
+    listed = ", ".join(f'"{word}"' for word in list(words)[:_LISTED])
+    return f"{misspelt:g} of them were reported with {kind} states: {listed}"
+
+
+def _may_be_the_receiver(metric: str, section: Mapping[str, Any]) -> str:
+    """Why deliveries may have been missed by our own receiver; empty if it was reachable and quick enough."""
+    unreachable = section.get("receiver", {}).get("unreachable")
+    if unreachable:
+        return str(unreachable)
+    generator = section.get("generator", {})
+    if generator.get("limited") or (metric.endswith("late") and generator.get("limited_windows")):
+        return "the load generator was the limit, and may have read deliveries late"
+    return ""
+
+
+def _met_without_limited_windows(limit: Limit, section: Mapping[str, Any], base: float | None) -> bool:
+    """Whether a limit on times may be met in the windows in which the generator was not the limit."""
     operation, _, rest = limit.metric.partition(".")
     if operation != "time_to_final_ms":
         sound = value_of(section, f"{operation}.sound.{rest}")
@@ -192,9 +281,12 @@ def _is_above(limit: Limit, result: LimitResult, baseline: Mapping[str, Any] | N
 
 def _requests_behind(limit: Limit, section: Mapping[str, Any]) -> float:
     """The number of requests or calls that a metric is computed from."""
-    operation = limit.metric.partition(".")[0]
+    operation, _, rest = limit.metric.partition(".")
     if operation == "time_to_final_ms":
         return value_of(section, "calls.final") or 0
+    if _TIMES.match(limit.metric):
+        failed = float(sum(section.get(operation, {}).get("errors", {}).values()))
+        return failed if rest.startswith("failed.") else (value_of(section, f"{operation}.count") or 0) - failed
     counts = [value_of(section, f"{name}.count") or 0 for name in ("trigger", "poll")]
     return {"trigger": counts[0], "poll": counts[1]}.get(operation, sum(counts))
 

@@ -14,7 +14,7 @@ from ringback.loadgen.judging.capacity import Capacity
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.saturation import open_question
 from ringback.loadgen.metrics.section import keys_for, load_section, window_lines
-from ringback.loadgen.metrics.windows import TRIGGER, Part, Windows
+from ringback.loadgen.metrics.windows import POLL, TRIGGER, Part, Windows
 from ringback.loadgen.schedule.plan import LoadPlan
 
 __all__ = ["LoadSnapshot", "StepSnapshot"]
@@ -112,6 +112,13 @@ class LoadSnapshot:
                 f"the deployment's rate limit (429) stopped {held_back} of {scheduled} arrivals; "
                 "lower the rate, or have the limit lifted for the test"
             )
+        poll = self.windows.whole.kinds[POLL]
+        if refused := trigger.own_faults["proxy"] + poll.own_faults["proxy"]:
+            proxy = self.config.deployment.proxy
+            where = "" if proxy is None else f" {proxy.where}"
+            questions.append(
+                f"the proxy{where} refused {refused} requests, or answered them in place of the deployment"
+            )
         stale = trigger.own_faults["stale"]
         if scheduled and stale / scheduled > _DOMINANT:
             questions.append(
@@ -132,7 +139,8 @@ class LoadSnapshot:
         for each in self.parts:
             time_to_final.merge(Histogram.from_plain(each["time_to_final"]))
         profile = self.plan.arrival_profile
-        return load_section(
+        unusable = next((part["unusable"] for part in self.parts if part["unusable"]), None)
+        return ({} if unusable is None else {"unusable": unusable}) | load_section(
             scenario=self.plan.scenario,
             seconds=max((each["seconds"] for each in self.parts), default=0.0),
             reached=self._reached,
@@ -152,6 +160,8 @@ class LoadSnapshot:
             seed=self.plan.seed,
             workers=[self._worker(each) for each in self.parts] if self.plan.workers > 1 else (),
             generator=self._generator(),
+            receiver=self._receiver(),
+            examples=self._examples(),
             capacity=None if self.capacity is None else self.capacity.to_plain(),
             keys=keys_for(self.config.limits),
         )
@@ -162,6 +172,9 @@ class LoadSnapshot:
             del calls["deliveries"]
         calls["indeterminate"] = self._sum("indeterminate")
         calls["by_state"] = dict(sorted(calls["by_state"].items()))
+        redactor = redactor_for(self.config) if calls["undocumented"] else None
+        words = Counter({} if redactor is None else {redactor.clean(w): n for w, n in calls["undocumented"].items()})
+        calls["undocumented"] = dict(words.most_common())
         unfinished = self._redacted(unique_id for part in self.parts for unique_id in part["unfinished_ids"])
         return {**calls, "unfinished_ids": unfinished} if unfinished else calls
 
@@ -173,6 +186,24 @@ class LoadSnapshot:
             redactor.add_known_id(unique_id)
             cleaned.append(redactor.clean(unique_id))
         return cleaned
+
+    def _examples(self) -> dict[str, dict[str, str]]:
+        """For each kind of request, an answer of each kind of error, from the first process that has one."""
+        found: dict[str, dict[str, str]] = {"trigger": {}, "poll": {}}
+        for part in self.parts:
+            for name, examples in part["examples"].items():
+                found[name] = {**examples, **found[name]}
+        return found
+
+    def _receiver(self) -> dict[str, Any] | None:
+        """The receivers of all processes. If only one of them can't be reached, its calls still lack deliveries."""
+        receivers = [part["receiver"] for part in self.parts if part.get("receiver")]
+        if not receivers:
+            return None
+        return {
+            "requests": sum(each["requests"] for each in receivers),
+            "unreachable": next((each["unreachable"] for each in receivers if each["unreachable"]), None),
+        }
 
     def _worker(self, part: Mapping[str, Any]) -> dict[str, Any]:
         return {

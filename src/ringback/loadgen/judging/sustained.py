@@ -88,8 +88,8 @@ def judge_step(
 
 def _undecided(windows: Windows, section: Mapping[str, Any], *, failing: bool) -> str | None:
     """Why the step is undecided; None if the deployment decided it."""
-    if not section.get("reached", True):
-        return "the deployment could not be reached"
+    if not section.get("reached", True) or "unusable" in section:
+        return str(section.get("unusable", "the deployment could not be reached"))
     limited = sum(1 for window in windows if window.get("limited"))
     often = limited > max(1, _LIMITED * len(windows))
     if _figure(section, "generator", "limited") or often or (limited and failing):
@@ -109,7 +109,16 @@ def _unknown(growth: float | None, limits: Iterable[LimitResult]) -> str | None:
     """Why a step without failures is nevertheless undecided; None if it held."""
     if growth is None:
         return "too little was measured to know whether the deployment fell behind; let steps last longer"
-    unmeasured = [each.metric for each in limits if each.verdict is Verdict.INCONCLUSIVE and each.value is None]
+    given = list(limits)
+    if unclear := [
+        each
+        for each in given
+        if each.verdict is Verdict.INCONCLUSIVE
+        and each.value is not None
+        and each.metric.startswith(("trigger.", "poll."))
+    ]:
+        return f"{unclear[0].metric}: {unclear[0].why}"
+    unmeasured = [each.metric for each in given if each.verdict is Verdict.INCONCLUSIVE and each.value is None]
     unmeasured = [metric for metric in unmeasured if not metric.endswith(".error_rate")]  # no requests, no errors
     return f"{unmeasured[0]} was not measured; let steps last longer" if unmeasured else None
 

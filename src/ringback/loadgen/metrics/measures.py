@@ -10,7 +10,7 @@ from ringback.loadgen.metrics.histogram import Histogram
 
 __all__ = ["OWN_FAULTS", "Measures"]
 
-OWN_FAULTS = frozenset({"guard", "stale", "generator", "batch_refused"})
+OWN_FAULTS = frozenset({"guard", "stale", "generator", "batch_refused", "proxy"})
 """Kinds of failure that are not the deployment's: counted, but neither as requests nor as errors."""
 _TIMED = frozenset({"timeout", "malformed", "content_type", "protocol", "too_large"})
 
@@ -19,10 +19,13 @@ class Measures:
     """Count, errors by kind, latency and service time of the triggers, or of the polls.
 
     Latency runs from the instant at which a request was due, service time from when it was begun; their difference is
-    the generator's own delay. Both are measured for requests that were answered (except with 429) or timed out.
+    the generator's own delay. Both are measured for requests that succeeded, and apart from them for those that failed
+    (answered, but not with 429, or timed out): quick refusals must not make a slow deployment look quick.
     """
 
-    __slots__ = ("count", "errors", "latency", "own_faults", "rate_limited", "service")
+    __slots__ = (
+        "count", "errors", "failed_latency", "failed_service", "latency", "own_faults", "rate_limited", "service",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.count = 0
@@ -31,6 +34,8 @@ class Measures:
         self.own_faults: Counter[str] = Counter()
         self.latency = Histogram()
         self.service = Histogram()
+        self.failed_latency = Histogram()
+        self.failed_service = Histogram()
 
     def take(self, kind: str | None, latency: float, service: float) -> None:
         """One request has ended: `kind` of failure is None if it succeeded. Times are seconds."""
@@ -41,11 +46,14 @@ class Measures:
         if kind == "rate_limited":
             self.rate_limited += 1
             return
-        if kind is not None:
-            self.errors[kind] += 1
-        if kind is None or kind in _TIMED or kind.startswith("http_"):
+        if kind is None:
             self.latency.record(latency)
             self.service.record(service)
+            return
+        self.errors[kind] += 1
+        if kind in _TIMED or kind.startswith("http_"):
+            self.failed_latency.record(latency)
+            self.failed_service.record(service)
 
     @property
     def failed(self) -> int:
@@ -63,8 +71,8 @@ class Measures:
         self.rate_limited += other.rate_limited
         self.errors.update(other.errors)
         self.own_faults.update(other.own_faults)
-        self.latency.merge(other.latency)
-        self.service.merge(other.service)
+        for mine, theirs in zip(self._histograms, other._histograms, strict=True):
+            mine.merge(theirs)
 
     def subtract(self, other: Measures) -> None:
         """Remove what was merged before."""
@@ -72,21 +80,26 @@ class Measures:
         self.rate_limited -= other.rate_limited
         self.errors -= other.errors
         self.own_faults -= other.own_faults
-        self.latency.subtract(other.latency)
-        self.service.subtract(other.service)
+        for mine, theirs in zip(self._histograms, other._histograms, strict=True):
+            mine.subtract(theirs)
 
     def section(self, percentiles: Iterable[str]) -> dict[str, Any]:
         """The part of the load section that describes these requests."""
-        keys = tuple(percentiles)
         return {
             "count": self.count,
             "errors": dict(sorted(self.errors.items())),
             "error_rate": round(self.failed / self.count, 6) if self.count else None,
             "rate_limited": self.rate_limited,
             "own_faults": dict(sorted(self.own_faults.items())),
-            "latency_ms": self.latency.summary_ms(keys),
-            "service_ms": self.service.summary_ms(keys),
+            **self.times(percentiles),
         }
+
+    def times(self, percentiles: Iterable[str]) -> dict[str, Any]:
+        """The times of requests that succeeded, and under `failed` of those that failed, in milliseconds."""
+        keys = tuple(percentiles)
+        latency, service, failed_latency, failed_service = (each.summary_ms(keys) for each in self._histograms)
+        failed = {"latency_ms": failed_latency, "service_ms": failed_service}
+        return {"latency_ms": latency, "service_ms": service, "failed": failed}
 
     def to_plain(self) -> dict[str, Any]:
         """The measures as lists, mappings and numbers, for another process or a file."""
@@ -95,8 +108,7 @@ class Measures:
             "rate_limited": self.rate_limited,
             "errors": dict(self.errors),
             "own_faults": dict(self.own_faults),
-            "latency": self.latency.to_plain(),
-            "service": self.service.to_plain(),
+            "times": [each.to_plain() for each in self._histograms],
         }
 
     @classmethod
@@ -106,6 +118,10 @@ class Measures:
         measures.count, measures.rate_limited = plain["count"], plain["rate_limited"]
         measures.errors.update(plain["errors"])
         measures.own_faults.update(plain["own_faults"])
-        measures.latency = Histogram.from_plain(plain["latency"])
-        measures.service = Histogram.from_plain(plain["service"])
+        for mine, theirs in zip(measures._histograms, plain["times"], strict=True):
+            mine.merge(Histogram.from_plain(theirs))
         return measures
+
+    @property
+    def _histograms(self) -> tuple[Histogram, Histogram, Histogram, Histogram]:
+        return self.latency, self.service, self.failed_latency, self.failed_service

@@ -49,6 +49,8 @@ def load_section(
     seed: int | None = None,
     workers: Sequence[Mapping[str, Any]] = (),
     generator: Mapping[str, Any] | None = None,
+    receiver: Mapping[str, Any] | None = None,
+    examples: Mapping[str, Mapping[str, str]] | None = None,
     capacity: Mapping[str, Any] | None = None,
     keys: tuple[str, ...] = PERCENTILES,
 ) -> dict[str, Any]:
@@ -72,13 +74,13 @@ def load_section(
             "held_back": held_back,
             "rate": round(sent / seconds, 3) if seconds > 0 else 0.0,
         },
-        "trigger": _operation(TRIGGER, part, whole, keys),
-        "poll": _operation(POLL, part, whole, keys),
+        "trigger": _operation(TRIGGER, part, whole, keys) | _examples(examples, "trigger"),
+        "poll": _operation(POLL, part, whole, keys) | _examples(examples, "poll"),
         "calls": dict(calls),
         "time_to_final_ms": time_to_final.summary_ms(keys),
         "generator": {**_generator(part, whole, keys), **(generator or {})},
     }
-    optional = {"seed": seed, "profile": profile, "capacity": capacity}
+    optional = {"seed": seed, "profile": profile, "receiver": receiver, "capacity": capacity}
     return section | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -86,9 +88,9 @@ def no_calls() -> dict[str, Any]:
     """The member `calls` of a run in which none was accepted."""
     names = (
         "accepted", "final", "lost", "duplicate_ids", "wrong_state", "unfinished", "indeterminate", "unrequested",
-        "undocumented_states", "changed_state",
+        "undocumented_states", "changed_state", "lost_misspelt",
     )  # fmt: skip
-    return {**dict.fromkeys(names, 0), "by_state": {}}
+    return {**dict.fromkeys(names, 0), "by_state": {}, "undocumented": {}}
 
 
 def empty_section(plan: LoadPlan) -> dict[str, Any]:
@@ -119,12 +121,13 @@ def _operation(kind: int, part: Part, whole: LoadWindow, keys: tuple[str, ...]) 
     section["whole"] = {"count": all_measures.count, "errors": dict(sorted(all_measures.errors.items()))}
     if part.judgement.limited_windows and not part.judgement.limited:
         sound = part.sound().kinds[kind]
-        section["sound"] = {
-            "count": sound.count,
-            "latency_ms": sound.latency.summary_ms(keys),
-            "service_ms": sound.service.summary_ms(keys),
-        }
+        section["sound"] = {"count": sound.count, **sound.times(keys)}
     return section
+
+
+def _examples(examples: Mapping[str, Mapping[str, str]] | None, operation: str) -> dict[str, Any]:
+    found = (examples or {}).get(operation)
+    return {"examples": dict(sorted(found.items()))} if found else {}
 
 
 def _distribution(measures: Measures) -> list[list[float]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from ringback.config.scalars import parse_duration
+from ringback.config.durations import parse_duration
 
 __all__ = [
     "PROCESSES",

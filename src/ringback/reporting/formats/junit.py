@@ -124,6 +124,7 @@ def _limit_case(held: LimitResult) -> ET.Element:
         "testcase", {"classname": "limits", "name": one_line(f"{held.metric} {held.limit}", _LINE), "time": "0.000"}
     )
     measured = f"measured {held.value:g}" if held.value is not None else "not measured"
+    measured += f" ({one_line(held.why, _LINE)})" if held.why else ""
     if held.verdict is Verdict.FAIL:
         ET.SubElement(case, "failure", {"type": "limit", "message": measured}).text = measured
     elif held.verdict is not Verdict.PASS:

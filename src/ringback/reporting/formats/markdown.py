@@ -214,6 +214,7 @@ def _limit_rows(report: RunReport) -> Iterator[tuple[str, str, str]]:
     words = {Verdict.PASS: "held", Verdict.FAIL: "<b>broken</b>"}
     for held in sorted(report.limits, key=lambda held: held.verdict is Verdict.PASS):
         measured = "not measured" if held.value is None else f"{held.value:g}"
+        measured += f" ({code(held.why, _CELL)})" if held.why else ""
         yield code(f"{held.metric} {held.limit}", _CELL), measured, words.get(held.verdict, "undecided")
 
 

@@ -143,6 +143,7 @@ def _clause_result(result: ClauseResult, places: dict[str, int]) -> dict[str, An
 def _limit_result(held: LimitResult, places: dict[str, int]) -> dict[str, Any]:
     name = one_line(f"{held.metric} {held.limit}", _SENTENCE)
     measured = "not measured" if held.value is None else f"{held.value:g}"
+    measured += f" ({one_line(held.why, _SENTENCE)})" if held.why else ""
     return {
         **_result(_LIMIT_RULE, "error", f"{name} is broken. Measured: {measured}.", places, 1, held.metric),
         "suppressions": [],

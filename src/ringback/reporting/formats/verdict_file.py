@@ -54,7 +54,13 @@ def verdict_document(report: RunReport) -> dict[str, Any]:
         "counts": {verdict.value: count for verdict, count in report.counts().items()},
         "clauses": [_clause(result) for result in report.results],
         "limits": [
-            {"metric": held.metric, "limit": held.limit, "value": held.value, "verdict": held.verdict.value}
+            {
+                "metric": held.metric,
+                "limit": held.limit,
+                "value": held.value,
+                "verdict": held.verdict.value,
+                **({"why": held.why} if held.why else {}),
+            }
             for held in report.limits
         ],
         "waivers": [

@@ -26,8 +26,8 @@ _WORDS = {
 _UNITS = {"latency_ms": "ms", "service_ms": "ms", "time_to_final_ms": "ms", "lag_ms": "ms"}
 _BOUNDS = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least", "==": "exactly"}
 _HINTS = {
-    "latency_ms": "Counted from the due time of each request. If the service time is short, the deployment stalled "
-    "or accepted no more requests, so that due requests had to wait. See the time below.",
+    "latency_ms": "Counted from the due time of each request that succeeded. What it has more than the service time, a "
+    "request waited in the load generator. See the times below.",
     "service_ms": "Counted from the sending of each request to the end of its answer.",
     "time_to_final_ms": "From the acceptance of a trigger to the first poll that reported the final state.",
     "error_rate": "Failed requests as a share of the sent ones. See their kinds and times below.",
@@ -37,6 +37,9 @@ _HINTS = {
     "unrequested": "Answers to polls contained results of calls that were not requested.",
     "undocumented_states": "Results had a state that is not one of the seven documented ones.",
     "lag_ms": "How late the load generator sent requests; the deployment does not cause this.",
+    "missing": "The calls were final, and no delivery reached our receiver within the delivery time.",
+    "late": "The delivery came later than the delivery time after the poll that reported the final state.",
+    "contradicting": "A delivery had another state than polls reported, or two deliveries differed.",
     "cpu": "How busy the load generator was; the deployment does not cause this.",
 }
 
@@ -56,6 +59,8 @@ class LimitRow:
     margin: str
     hint: str
     """What a broken limit means, or where to look; may be empty."""
+    why: str
+    """Why the limit is undecided, or what is behind its failure; may be empty."""
     bar: float | None
     tick: float | None
 
@@ -96,6 +101,7 @@ def _row(held: LimitResult) -> LimitRow:
         mark=MARKS[held.verdict],
         margin=_margin(held.value, match[1] if match else "", bound),
         hint=next((hint for part, hint in _HINTS.items() if part in held.metric.split(".")), ""),
+        why=one_line(held.why, 300),
         bar=bar,
         tick=tick,
     )

@@ -85,7 +85,7 @@ def load_view(report: RunReport) -> LoadView | None:
         problems=tuple(_problems(load)),
         limits=limit_rows(report.limits),
         latency_head=("ms", *COLUMNS.values(), "count"),
-        latency=tuple((row.name, *row.cells, count(row.count)) for row in latency_rows(load, service=True)),
+        latency=tuple((row.name, *row.cells, count(row.count)) for row in latency_rows(load)),
         errors=(*error_kinds(load, _MOST_KINDS), *_waited(load)),
         states=tuple(_states(load)),
         workers=tuple(_workers(load)),

@@ -101,6 +101,7 @@ def _deliveries(load: Mapping[str, Any]) -> Picture | None:
         ColorRole.ACCENT,
         (
             Branch("arrived", arrived, ColorRole.FINAL, below if contradicting else ()),
+            Branch("late", _whole(deliveries.get("late")), ColorRole.BAD),
             Branch("missing", _whole(deliveries.get("missing")), ColorRole.BAD),
         ),
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ringback.contract.states import nearest_state
 from ringback.reporting.model.figures import amount, count, milliseconds, percent
 from ringback.reporting.model.safe import one_line
 from ringback.rundir.reading import members, number
@@ -46,6 +47,17 @@ PROBLEMS: Final = {
 _ALWAYS_SHOWN = ("lost", "duplicate_ids", "wrong_state", "unfinished")
 _NOT_A_DEVIATION = ("unfinished", "indeterminate")
 _MOST_KINDS = 8
+_MOST_WORDS = 4
+_DELIVERIES: Final = {
+    "expected": "expected",
+    "arrived": "arrived in time",
+    "late": "late",
+    "missing": "missing",
+    "contradicting": "contradict polls or each other",
+    "unknown": "with an unknown id",
+}
+"""Member of `calls.deliveries` -> its words."""
+_WRONG_DELIVERIES = ("late", "missing", "contradicting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,8 @@ class ErrorKind:
     count: float
     of_deployment: bool
     """Whether it counts against the deployment."""
+    example: str = ""
+    """The first answer of this kind; empty if none came."""
 
 
 def load_rows(load: Mapping[str, Any]) -> list[LoadRow]:
@@ -93,8 +107,12 @@ def _rows(load: Mapping[str, Any]) -> Iterator[LoadRow]:
     yield LoadRow("arrivals", _arrivals(members(load, "arrivals")))
     calls = members(load, "calls")
     problems = call_problems(calls)
+    deliveries = members(calls, "deliveries")
     parts = [f"{count(calls[name])} {name}" for name in ("accepted", "final") if number(calls.get(name)) is not None]
     yield LoadRow("calls", ", ".join([*parts, *(f"{count(problem.count)} {problem.words}" for problem in problems)]))
+    if number(deliveries.get("expected")):
+        bad = any(number(deliveries.get(name)) for name in _WRONG_DELIVERIES)
+        yield LoadRow("deliveries", ", ".join(_delivery_parts(deliveries)), alarming=bad)
     for operation in OPERATIONS:
         if limited := number(members(load, operation).get("rate_limited")):
             yield LoadRow("waiting", f"{operation}: waited {count(limited)} times after an answer 429")
@@ -102,6 +120,9 @@ def _rows(load: Mapping[str, Any]) -> Iterator[LoadRow]:
         if kinds:
             listed = ", ".join(f"{kind.kind} {count(kind.count)}" for kind in kinds)
             yield LoadRow("errors", f"{operation}: {listed}", alarming=True)
+        for kind in kinds:
+            if kind.example:
+                yield LoadRow("example", f"{operation} {kind.kind}: {kind.example}")
     yield LoadRow("capacity", _capacity(members(load, "capacity")))
     yield _generator(members(load, "generator"))
 
@@ -119,10 +140,28 @@ class CallProblem:
 def call_problems(calls: Mapping[str, Any]) -> list[CallProblem]:
     """The counts of `PROBLEMS` that were measured; the rare ones only if they occurred."""
     return [
-        CallProblem(words, counted, name not in _NOT_A_DEVIATION)
+        CallProblem(words + _misspelt(calls, name), counted, name not in _NOT_A_DEVIATION)
         for name, words in PROBLEMS.items()
         if (counted := number(calls.get(name))) is not None and (counted or name in _ALWAYS_SHOWN)
     ]
+
+
+def _misspelt(calls: Mapping[str, Any], name: str) -> str:
+    """That calls were lost because their states were misspelt, if they were."""
+    misspelt = number(calls.get("lost_misspelt")) if name == "lost" else None
+    if not misspelt:
+        return ""
+    words = [one_line(str(word), 40) for word in members(calls, "undocumented")]
+    kind = "misspelt" if words and all(nearest_state(word) for word in words) else "undocumented"
+    listed = ", ".join(f'"{word}"' for word in words[:_MOST_WORDS])
+    return f" ({count(misspelt)} of them reported with {kind} states: {listed})"
+
+
+def _delivery_parts(deliveries: Mapping[str, Any]) -> Iterator[str]:
+    for name, words in _DELIVERIES.items():
+        counted = number(deliveries.get(name))
+        if counted is not None and (counted or name in {"expected", "arrived"}):
+            yield f"{count(counted)} {words}"
 
 
 def scenario(load: Mapping[str, Any]) -> str:
@@ -140,23 +179,29 @@ def profile(load: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def latency_rows(load: Mapping[str, Any], *, service: bool = False) -> list[LatencyRow]:
-    """Latency from the due time for each operation, and the time to the final state.
+def latency_rows(load: Mapping[str, Any]) -> list[LatencyRow]:
+    """The times of each operation, those to the final state, and the generator's lag; without empty rows.
 
-    With `service`, also the service time (from sending) of each operation and the generator's lag.
+    An operation has latency (from the due time) and service time (from sending) of successes, and latency of failures.
     """
     rows = []
     for operation in OPERATIONS:
         measured = members(load, operation)
+        failures = sum(found for kind in members(measured, "errors").values() if (found := number(kind)) is not None)
         counted = number(measured.get("count"))
-        rows.append(LatencyRow(operation, members(measured, "latency_ms"), counted))
-        if service:
-            rows.append(LatencyRow(f"{operation}, service time", members(measured, "service_ms"), counted))
-    finals = number(members(load, "calls").get("final"))
-    rows.append(LatencyRow("time to final", members(load, "time_to_final_ms"), finals if service else None))
-    if service:
-        rows.append(LatencyRow("generator lag", members(load, "generator", "lag_ms"), None))
+        succeeded = None if counted is None else counted - failures - (number(measured.get("rate_limited")) or 0)
+        rows += [
+            LatencyRow(operation, members(measured, "latency_ms"), succeeded),
+            LatencyRow(f"{operation} service", members(measured, "service_ms"), succeeded),
+            LatencyRow(f"{operation} failed", members(measured, "failed", "latency_ms"), failures),
+        ]
+    rows.append(LatencyRow("time to final", members(load, "time_to_final_ms"), _finals(load)))
+    rows.append(LatencyRow("generator lag", members(load, "generator", "lag_ms"), None))
     return [row for row in rows if any(number(row.percentiles.get(column)) is not None for column in COLUMNS)]
+
+
+def _finals(load: Mapping[str, Any]) -> float | None:
+    return number(members(load, "calls").get("final"))
 
 
 def error_kinds(load: Mapping[str, Any], most: int) -> Iterator[ErrorKind]:
@@ -167,7 +212,9 @@ def error_kinds(load: Mapping[str, Any], most: int) -> Iterator[ErrorKind]:
             counted = [(str(kind), found) for kind, value in entries if (found := number(value))]
             ranked = sorted(counted, key=lambda entry: (-entry[1], entry[0]))
             for kind, found in ranked[:most]:
-                yield ErrorKind(operation, one_line(kind, 80), found, of_deployment)
+                example = members(load, operation, "examples").get(kind)
+                shown = one_line(example, 200) if isinstance(example, str) else ""
+                yield ErrorKind(operation, one_line(kind, 80), found, of_deployment, shown)
             if rest := sum(found for _, found in ranked[most:]):
                 yield ErrorKind(operation, f"{count(len(ranked) - most)} more kinds", rest, of_deployment)
 

@@ -14,7 +14,9 @@ from ringback.reporting.terminal.layout import field, heading, line
 
 __all__ = ["print_load"]
 
-_ASIDE = "Latency counts from the due time of a request, not from its sending."
+_ASIDE = "Times are of requests that succeeded: latency from the due time, service from the sending."
+_NAME = 15
+"""Columns of a row's name."""
 
 
 def print_load(console: Console, load: Mapping[str, Any]) -> None:
@@ -25,8 +27,12 @@ def print_load(console: Console, load: Mapping[str, Any]) -> None:
         field(console, row.label, Text(row.text, "bold yellow" if row.alarming else ""))
     rows = latency_rows(load)
     if rows:
-        line(console, f"  {'ms':<13}" + "".join(f"{title:>9}" for title in COLUMNS.values()) + f"{'count':>10}", "dim")
+        line(
+            console,
+            f"  {'ms':<{_NAME}}" + "".join(f"{title:>9}" for title in COLUMNS.values()) + f"{'count':>9}",
+            "dim",
+        )
     for latency in rows:
         cells = "".join(f"{cell:>9}" for cell in latency.cells)
         counted = "" if latency.count is None else count(latency.count)
-        line(console, f"  {latency.name:<13}{cells}{counted:>10}".rstrip())
+        line(console, f"  {latency.name:<{_NAME}}{cells}{counted:>9}".rstrip())

@@ -16,7 +16,16 @@ from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, ExitCode, Verdict
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.model.verdicts import MARKS, WORDS, WORST_FIRST, by_section, own_reasons, spans, with_verdict
+from ringback.reporting.model.verdicts import (
+    MARKS,
+    WORDS,
+    WORST_FIRST,
+    by_section,
+    own_reasons,
+    plural,
+    spans,
+    with_verdict,
+)
 from ringback.reporting.terminal.failures import print_failures
 from ringback.reporting.terminal.layout import STYLES, hanging, heading, joined, line, packed, page_width
 from ringback.reporting.terminal.load import print_load
@@ -143,9 +152,10 @@ def _print_limits(console: Console, report: RunReport) -> None:
     wide, narrow = max(map(len, metrics)), max(map(len, bounds))
     for metric, bound, held in zip(metrics, bounds, report.limits, strict=True):
         measured = "not measured" if held.value is None else f"{WORDS[held.verdict]}: {held.value:,.6g}"
+        why = f" ({one_line(held.why, _ENTRY)})" if held.why else ""
         style = STYLES[held.verdict]
-        row = (f"{MARKS[held.verdict]} ", style), f"{metric:<{wide}}  {bound:<{narrow}}  ", (measured, style)
-        line(console, Text.assemble(*row))
+        row = (f"{MARKS[held.verdict]} ", style), f"{metric:<{wide}}  {bound:<{narrow}}  "
+        hanging(console, Text.assemble(*row), Text(measured + why, style))
 
 
 def _print_reasons(console: Console, report: RunReport) -> None:
@@ -173,10 +183,21 @@ def _print_last_line(console: Console, report: RunReport, directory: Path) -> No
         report.calls_placed(),
         f"{report.seconds:.1f} s",
         f"reports in {one_line(str(directory), 1_000)}",
-        f"exit {code}: {_EXITS.get(code, 'not a verdict')}",
+        f"exit {code}: {_why(console, report)}",
     ]
     style = STYLES[report.conclusion.verdict]
     line(console, Text.assemble((f"{report.conclusion.verdict.value.upper()}  ", style), joined(parts)))
+
+
+def _why(console: Console, report: RunReport) -> str:
+    """What the exit code means; when quiet, the first reason of a run without a verdict."""
+    code = report.conclusion.exit_code
+    undecided = (_reason(result) for result in with_verdict(report, Verdict.INCONCLUSIVE))
+    reasons = list(dict.fromkeys([*own_reasons(report), *undecided])) or list(report.conclusion.reasons)
+    if code != ExitCode.INCONCLUSIVE or not reasons or not _terse(console):
+        return _EXITS.get(code, "not a verdict")
+    more = f" (and {plural(len(reasons) - 1, 'more reason')})" if len(reasons) > 1 else ""
+    return f"no verdict: {one_line(reasons[0], _ENTRY)}{more}"
 
 
 def _broken(report: RunReport) -> str:

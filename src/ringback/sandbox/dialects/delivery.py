@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
+from xml.sax.saxutils import escape
 
 import orjson
 
@@ -56,6 +59,41 @@ _form("sent-in-path", "Results are posted to an address that ends in the UniqueI
 _form("sent-as-form", "Results are sent as form data.", _as_form)
 _form("sent-as-text", "The UniqueId is sent as plain text, without a state.", _as_text)
 _form("sent-as-results", "Results are sent in the form of a poll's answer.", _as_results)
+
+
+def as_gzip(url: str, sent: dict[str, Any]) -> OutgoingResult:
+    """A result as JSON, compressed."""
+    return OutgoingResult(url, gzip.compress(orjson.dumps(sent)), headers=(("Content-Encoding", "gzip"),))
+
+
+def _deflated(url: str, sent: dict[str, Any]) -> OutgoingResult:
+    return OutgoingResult(
+        url, zlib.compress(orjson.dumps(sent), wbits=-15), method="PATCH", headers=(("Content-Encoding", "deflate"),)
+    )
+
+
+def as_xml(url: str, sent: dict[str, Any]) -> OutgoingResult:
+    """A result as an XML document."""
+    members = "".join(f"<r:{name}>{escape(str(value))}</r:{name}>" for name, value in sent.items())
+    text = f'<?xml version="1.0"?>\n<r:Result xmlns:r="urn:example:results">{members}</r:Result>'
+    return OutgoingResult(url, text.encode(), content_type="application/xml")
+
+
+def after_byte_order_mark(url: str, sent: dict[str, Any]) -> OutgoingResult:
+    """A result as JSON after a byte-order mark."""
+    return OutgoingResult(url, b"\xef\xbb\xbf" + orjson.dumps(sent))
+
+
+def _as_lines(url: str, sent: dict[str, Any]) -> OutgoingResult:
+    text = "".join(f"{name}: {value}\n" for name, value in sent.items())
+    return OutgoingResult(url, text.encode("utf-16"), content_type="text/plain; charset=utf-16")
+
+
+_form("sent-gzipped", "Results are sent gzipped, with Content-Encoding.", as_gzip)
+_form("sent-deflated", "Results are sent by PATCH, deflated without the header of zlib.", _deflated)
+_form("sent-as-xml", "Results are sent as XML.", as_xml)
+_form("sent-after-byte-order-mark", "Results are sent as JSON after a byte-order mark.", after_byte_order_mark)
+_form("sent-as-lines", "Results are sent as lines of text in UTF-16.", _as_lines)
 _form("sent-by-put", "Results are sent by PUT.", _by_put)
 
 

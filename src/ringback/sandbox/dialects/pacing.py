@@ -17,7 +17,9 @@ from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH, Refusal, Request,
 from ringback.sandbox.settings import SandboxSettings
 
 
-def _rate_limit(name: str, description: str, path: str, per_second: int, retry_after: Callable[[], bytes]) -> None:
+def _rate_limit(
+    name: str, description: str, path: str, per_second: int, retry_after: Callable[[], bytes | None]
+) -> None:
     """Register a dialect that answers 429 to POST requests for `path` above a rate and above bursts of as many."""
 
     @dialect(name, "ROB-03", description=description)
@@ -33,7 +35,9 @@ def _rate_limit(name: str, description: str, path: str, per_second: int, retry_a
                 self.left = min(per_second, self.left + (now - self.filled_at) * per_second)
                 self.filled_at = now
                 if self.left < 1:
-                    return self.refuse(Refusal(429, "too many requests", [(b"retry-after", retry_after())]), request)
+                    wait = retry_after()
+                    headers = [(b"retry-after", wait)] if wait is not None else []
+                    return self.refuse(Refusal(429, "too many requests", headers), request)
                 self.left -= 1
             return super().answer(request)
 
@@ -55,6 +59,27 @@ _rate_limit(
     TRIGGER_PATH,
     30,
     _next_second,
+)
+_rate_limit(
+    "rate-limit-fraction",
+    "Triggers beyond 30 a second are answered 429; Retry-After in seconds with a fraction.",
+    TRIGGER_PATH,
+    30,
+    lambda: b"0.5",
+)
+_rate_limit(
+    "rate-limit-bare",
+    "Triggers beyond 12 a second are answered 429 without Retry-After.",
+    TRIGGER_PATH,
+    12,
+    lambda: None,
+)
+_rate_limit(
+    "rate-limit-in-words",
+    "Triggers beyond 12 a second are answered 429; Retry-After in words.",
+    TRIGGER_PATH,
+    12,
+    lambda: b"in a moment",
 )
 _rate_limit("poll-rate-limit", "Polls beyond 20 a second are answered 429.", POLL_PATH, 20, lambda: b"1")
 

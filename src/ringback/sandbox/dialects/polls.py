@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.calls import SandboxCall
@@ -34,6 +37,56 @@ class _UnknownEmpty(SandboxBehaviour):
 
     def unknown_entry(self, unique_id: str) -> JsonObject | None:
         return self.make_entry(unique_id, "")
+
+
+def _compares(name: str, description: str, issued: Callable[[str], str], answered: Callable[[str, str], str]) -> None:
+    """Register a dialect that finds a call by `issued(the id asked for)` and names it `answered(asked, issued)`."""
+
+    @dialect(name, "RES-05", "RES-06", description=description)
+    class Compares(SandboxBehaviour):
+        def unknown_entry(self, unique_id: str) -> JsonObject | None:
+            call = self.book.find(issued(unique_id))
+            if call is None or not call.state:
+                return super().unknown_entry(unique_id)
+            return self.make_entry(answered(unique_id, call.unique_id), self.word_for(call))
+
+
+def _any_form(asked: str) -> str:
+    try:
+        return uuid.UUID(asked.strip()).hex
+    except ValueError:
+        return asked
+
+
+_compares(
+    "id-case-ignored",
+    "Ids are compared without regard to case, and named as asked for.",
+    str.lower,
+    lambda asked, _: asked,
+)
+_compares(
+    "id-trimmed", "Blanks around an id are ignored, and calls named as stored.", str.strip, lambda _, issued: issued
+)
+_compares(
+    "id-parsed",
+    "Ids are read as UUIDs in any form; asked for in another one, calls are named in capitals.",
+    _any_form,
+    lambda _, issued: str(uuid.UUID(issued)).upper(),
+)
+
+
+@dialect("ids-made-text", "RES-05", "RES-06")
+class _IdsMadeText(SandboxBehaviour):
+    """Unknown ids are entries with an empty state, in which U+FFFD stands for a lone surrogate."""
+
+    def unknown_entry(self, unique_id: str) -> JsonObject | None:
+        return self.make_entry(unique_id.encode("utf-8", "surrogatepass").decode("utf-8", "replace"), "")
+
+    def read_json(self, request: Request) -> Any:
+        try:
+            return json.loads(request.body)
+        except (ValueError, RecursionError):
+            raise Refusal(400, "the body is not JSON") from None
 
 
 @dialect("unknown-404", "RES-06")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import orjson
 
@@ -37,6 +40,17 @@ _status(
 )
 _status("methods-501", "TRN-03", "Other methods are refused with 501.", lambda status: 501 if status == 405 else status)
 _status("methods-404", "TRN-03", "Other methods are refused with 404.", lambda status: 404 if status == 405 else status)
+
+
+@dialect("options-described", "TRN-03")
+class _OptionsDescribed(SandboxBehaviour):
+    """OPTIONS is answered 200 with a description of the endpoint."""
+
+    def other_method(self, request: Request) -> SandboxAnswer:
+        if request.method == "OPTIONS":
+            described = orjson.dumps({"methods": ["POST"], "parameters": [*REQUIRED, *OPTIONAL]})
+            return SandboxAnswer(200, described, headers=[(b"allow", b"POST")])
+        return super().other_method(request)
 
 
 def _words(name: str, description: str, content_type: bytes | None, word: Callable[[Refusal], bytes]) -> None:
@@ -77,6 +91,40 @@ class _StrictContentType(SandboxBehaviour):
         if request.method == "POST" and request.path in (TRIGGER_PATH, POLL_PATH) and declared != JSON:
             return self.refuse(Refusal(415, "send application/json"), request)
         return super().answer(request)
+
+
+@dialect("trailing-text-ignored", "REQ-14", "RES-08")
+class _TrailingTextIgnored(SandboxBehaviour):
+    """Passes over a byte-order mark, ignores what follows the JSON text, and takes any bytes for text."""
+
+    def read_json(self, request: Request) -> Any:
+        text = request.body.decode("utf-8", "replace").removeprefix("\ufeff").lstrip()
+        try:
+            return json.JSONDecoder().raw_decode(text)[0]
+        except (ValueError, RecursionError):
+            raise Refusal(400, "the body is not JSON") from None
+
+
+@dialect("odd-text-refused", "ROB-01")
+class _OddTextRefused(SandboxBehaviour):
+    """NUL, private characters and texts of more than 1,000 characters are refused, and tenants that are not known."""
+
+    def check_types(self, body: JsonObject) -> None:
+        super().check_types(body)
+        if body.get("Tenant") != "Default" or any(map(_is_odd, _texts(body))):
+            raise Refusal(400, "such text is not accepted")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+def _is_odd(text: str) -> bool:
+    return len(text) > 1000 or any(unicodedata.category(c) in {"Cc", "Cn", "Co"} and c not in "\r\n\t" for c in text)
 
 
 @dialect("nulls-refused", "REQ-12", "REQ-13")

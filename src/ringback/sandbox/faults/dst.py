@@ -14,6 +14,7 @@ from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import fault
 from ringback.sandbox.delivery import OutgoingResult
+from ringback.sandbox.dialects.delivery import after_byte_order_mark, as_gzip, as_xml
 from ringback.sandbox.messages import TRIGGER_PATH, AcceptedTrigger, JsonObject, Refusal, Request, Send
 from ringback.sandbox.settings import SandboxSettings
 
@@ -174,6 +175,24 @@ _sends(
     "Sends results of busy lines as No Answer.",
     lambda sent, *_: {**sent, "CallState": "No Answer"} if sent["CallState"] == "Busy" else sent,
 )
+
+
+def _sends_wrongly(name: str, description: str, pack: Callable[[str, dict[str, Any]], OutgoingResult]) -> None:
+    """Register a fault that sends the results of busy lines as No Answer, in another form."""
+
+    @fault(name, "DST-05", description=description)
+    class SendsWrongly(SandboxBehaviour):
+        def outgoing(self, call: SandboxCall) -> OutgoingResult:
+            state = "No Answer" if call.state == "Busy" else call.state
+            outgoing = pack(call.destination or "", {**self.delivered(call), "CallState": state})
+            outgoing.unique_id = call.unique_id
+            return outgoing
+
+
+_sends_wrongly("wrong-state-in-xml", "Sends results of busy lines as No Answer, in XML.", as_xml)
+_sends_wrongly("wrong-state-gzipped", "Sends results of busy lines as No Answer, gzipped.", as_gzip)
+_sends_wrongly("wrong-state-after-byte-order-mark",
+               "Sends results of busy lines as No Answer, after a byte-order mark.", after_byte_order_mark)  # fmt: skip
 
 
 # DST-06

@@ -107,6 +107,34 @@ class _EmptyDestinationAccepted(SandboxBehaviour):
     filled_inputs = ("_DisplayNumber",)
 
 
+@fault("empty-display-number-accepted", "REQ-12")
+class _EmptyDisplayNumberAccepted(SandboxBehaviour):
+    """Accepts an empty _DisplayNumber."""
+
+    filled_inputs = ("_Destination",)
+
+
+def _accepts_without_value(name: str) -> None:
+    """Register a fault that accepts an entry of a required scenario input without Value."""
+    word = {"_Destination": "destination", "_DisplayNumber": "display-number"}[name]
+
+    @fault(f"{word}-without-value-accepted", "REQ-12", description=f"Accepts an entry {name} without Value.")
+    class AcceptsWithoutValue(SandboxBehaviour):
+        filled_inputs = tuple(one for one in REQUIRED_INPUTS if one != name)
+
+        def read_entry(self, entry: Any) -> tuple[str, str]:
+            if isinstance(entry, dict) and entry.get("Name") == name and "Value" not in entry:
+                return name, ""
+            found = super().read_entry(entry)
+            if found == (name, ""):
+                raise Refusal(400, f"{name} must not be empty")
+            return found
+
+
+for _input in REQUIRED_INPUTS:
+    _accepts_without_value(_input)
+
+
 # REQ-13
 
 

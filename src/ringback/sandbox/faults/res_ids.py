@@ -101,21 +101,36 @@ def _confuses(name: str, description: str, alike: Callable[[str, str], bool]) ->
 
 
 _confuses(
-    "id-case-ignored", "Compares ids without regard to case.", lambda asked, known: asked.lower() == known.lower()
-)
-_confuses(
     "id-prefix-taken",
     "Treats the beginning of an id as the id.",
     lambda asked, known: len(asked) >= 8 and known.startswith(asked),
 )
 _confuses("id-suffix-ignored", "Ignores what follows an id.", lambda asked, known: asked.startswith(known))
-_confuses("id-trimmed", "Ignores blanks around an id.", lambda asked, known: asked.strip() == known)
 _confuses(
     "id-wildcards",
     "Treats % in an id as any text.",
     lambda asked, known: "%" in asked and len(asked) >= 8 and known.startswith(asked.partition("%")[0]),
 )
 _confuses("id-ends-at-nul", "Ends ids at NUL.", lambda asked, known: asked.partition("\0")[0] == known)
+
+
+@fault("other-case-is-error", "RES-06")
+class _OtherCaseIsError(SandboxBehaviour):
+    """Finds a call by its id in another case, and reports it as Error."""
+
+    def unknown_entry(self, unique_id: str) -> JsonObject | None:
+        found = self.book.find(unique_id.lower())
+        return self.make_entry(unique_id, "Error") if found is not None and found.outcome != "Error" else None
+
+
+@fault("trimmed-id-takes-first", "RES-06")
+class _TrimmedIdTakesFirst(SandboxBehaviour):
+    """Answers an id with blanks around it with the state of the first call that ended otherwise."""
+
+    def unknown_entry(self, unique_id: str) -> JsonObject | None:
+        found = self.book.find(unique_id.strip())
+        others = [call.state for call in self.book.calls() if found and call.state not in {"", found.state}]
+        return self.make_entry(unique_id, others[0]) if others else None
 
 
 # RES-07

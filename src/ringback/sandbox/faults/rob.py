@@ -49,6 +49,17 @@ def _ids(value: Any) -> list[Any]:
     return ids if isinstance(ids, list) else []
 
 
+def _text(value: Any, *members: str) -> str:
+    for member in members:
+        value = value.get(member) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _input_names(value: Any) -> list[str]:
+    entries = value.get("ScenarioInputParameters") if isinstance(value, dict) else None
+    return [_text(entry, "Name") for entry in entries] if isinstance(entries, list) else []
+
+
 def _is_utf8(body: bytes) -> bool:
     try:
         body.decode()
@@ -117,6 +128,29 @@ _crashes(
     "Answers 500 to a poll for an id beyond Latin.",
     lambda _, value: any(not str(item).isascii() for item in _ids(value)),
 )
+_crashes(
+    "nul-in-name-500",
+    "Answers 500 to NUL in EndUser.Name.",
+    lambda _, value: "\0" in _text(value, "EndUser", "Name"),
+)
+_crashes(
+    "long-email-500",
+    "Answers 500 to an EndUser.Email of more than 1,000 characters.",
+    lambda _, value: len(_text(value, "EndUser", "Email")) > 1000,
+)
+_crashes(
+    "odd-conversation-id-500",
+    "Answers 500 to a ConversationId beyond Latin.",
+    lambda _, value: not _text(value, "ConversationId").isascii(),
+)
+_crashes("nul-in-tenant-500", "Answers 500 to NUL in Tenant.", lambda _, value: "\0" in _text(value, "Tenant"))
+_crashes(
+    "variable-twice-500",
+    "Answers 500 when a variable is named twice.",
+    lambda _, value: len(names := _input_names(value)) > len(set(names)),
+)
+_crashes("empty-end-user-500", "Answers 500 to an EndUser without members.",
+         lambda _, value: isinstance(value, dict) and value.get("EndUser") == {})  # fmt: skip
 _crashes(
     "wrong-type-500",
     "Answers 500 to a trigger with a number, array or object where a string belongs.",

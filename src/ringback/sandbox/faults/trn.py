@@ -6,9 +6,11 @@ import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import parse_qs, parse_qsl
 
 import orjson
 
+from ringback.sandbox.admission import REQUIRED_INPUTS
 from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
 from ringback.sandbox.certificates import Authority
@@ -102,6 +104,43 @@ class _PollTakesGet(SandboxBehaviour):
     def other_method(self, request: Request) -> SandboxAnswer:
         if request.method == "GET" and request.path != TRIGGER_PATH:
             return self.render(self.results([]), request)
+        return super().other_method(request)
+
+
+@fault("get-reports-query", "TRN-03")
+class _GetReportsQuery(SandboxBehaviour):
+    """Answers GET on the poll endpoint with the calls whose UniqueIds are in the query."""
+
+    def other_method(self, request: Request) -> SandboxAnswer:
+        ids = parse_qs(request.query.decode("ascii", "replace")).get("UniqueIds", [])
+        if request.method == "GET" and request.path != TRIGGER_PATH and ids:
+            return self.render(self.results(self.report(ids)), request)
+        return super().other_method(request)
+
+
+@fault("delete-refused-with-results", "TRN-03")
+class _DeleteRefusedWithResults(SandboxBehaviour):
+    """Refuses DELETE on the poll endpoint with 405, and reports the calls in its query all the same."""
+
+    def other_method(self, request: Request) -> SandboxAnswer:
+        ids = parse_qs(request.query.decode("ascii", "replace")).get("UniqueIds", [])
+        if request.method == "DELETE" and request.path != TRIGGER_PATH and ids:
+            answer = self.render(self.results(self.report(ids)), request)
+            answer.status = 405
+            return answer
+        return super().other_method(request)
+
+
+@fault("get-triggers-by-query", "TRN-03")
+class _GetTriggersByQuery(SandboxBehaviour):
+    """Places a call for a GET with the parameters in the query."""
+
+    def other_method(self, request: Request) -> SandboxAnswer:
+        given = dict(parse_qsl(request.query.decode("ascii", "replace")))
+        if request.method == "GET" and request.path == TRIGGER_PATH and given:
+            inputs = [{"Name": name, "Value": given.pop(name)} for name in REQUIRED_INPUTS if name in given]
+            request.body = orjson.dumps({**given, "ScenarioInputParameters": inputs})
+            return self.trigger(request)
         return super().other_method(request)
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
-from ringback.contract.states import nearest_state
+from ringback.contract.states import FINAL_STATES, nearest_state
 from ringback.deployment.reading import strings_in
 from ringback.receiver import Delivery
+from ringback.suite.calls.xml import read_xml
 
 __all__ = ["foreign_ids", "names", "reported_state"]
 
+_FIELDS = re.compile(r"[\n\r,;|\t]+")
+_NAMED = re.compile(r"\s*[\"']?([\w .-]+?)[\"']?\s*[:=]\s*[\"']?(.*?)[\"']?\s*")
 _STATE_MEMBERS = {"callstate", "state", "status", "callstatus", "result"}
 
 
@@ -33,7 +37,10 @@ def foreign_ids(delivery: Delivery, own: str, others: set[str]) -> list[str]:
 
 
 def reported_state(delivery: Delivery, unique_id: str) -> str | None:
-    """The state that a delivery reports of a call: any word in CallState, else a documented state in another member."""
+    """The state that a delivery reports of a call; None if no state can be read.
+
+    That is any word in CallState, else a documented state in another member, or by itself in plain text.
+    """
     for owner, member, value in _members(delivery):
         if owner not in {None, unique_id}:
             continue
@@ -46,19 +53,34 @@ def reported_state(delivery: Delivery, unique_id: str) -> str | None:
 
 def _forms(delivery: Delivery) -> list[str]:
     text = delivery.text
-    read = "\n".join(strings_in(delivery.body))  # undoes JSON escapes
+    read = "\n".join(strings_in(delivery.content.encode()))  # undoes JSON escapes
     return [text, read, unquote_plus(text), text.replace("\\/", "/"), html.unescape(text)]
 
 
 def _members(delivery: Delivery) -> Iterator[tuple[str | None, str, str]]:
-    body = delivery.body.decode("utf-8", "replace")
+    """The UniqueId beside a member if it has one, the letters of the member's name, and its value."""
+    content = delivery.content.strip()
     try:
-        yield from _walk(json.loads(body), None)
+        yield from _walk(json.loads(content), None)
     except (ValueError, RecursionError):
-        for name, value in parse_qsl(body):
-            yield None, _letters(name), value
+        if content.startswith("<"):
+            yield from _walk(read_xml(content), None)
+        elif "=" in content.partition("\n")[0] and not any(map(str.isspace, content)):
+            yield from ((None, _letters(name), value) for name, value in parse_qsl(content))
+        else:
+            yield from _in_text(content)
     for name, value in parse_qsl(urlsplit(delivery.target).query):
         yield None, _letters(name), value
+
+
+def _in_text(content: str) -> Iterator[tuple[str | None, str, str]]:
+    """The members `name: value` or `name=value` of plain text, and states that are a field of their own."""
+    for field in _FIELDS.split(content):
+        found = _NAMED.fullmatch(field)
+        if found is not None:
+            yield None, _letters(found[1]), found[2]
+        elif field.strip() in FINAL_STATES:
+            yield None, "state", field.strip()
 
 
 def _walk(value: Any, owner: str | None) -> Iterator[tuple[str | None, str, str]]:
@@ -75,4 +97,5 @@ def _walk(value: Any, owner: str | None) -> Iterator[tuple[str | None, str, str]
 
 
 def _letters(name: str) -> str:
-    return "".join(c for c in name.lower() if c.isalpha())
+    """The letters of a name in lower case, without an XML prefix."""
+    return "".join(c for c in name.rpartition(":")[2].lower() if c.isalpha())

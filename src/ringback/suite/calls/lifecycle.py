@@ -6,6 +6,7 @@ was: what may have happened between two polls is not counted against the deploym
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 from ringback.receiver import Delivery
@@ -20,6 +21,7 @@ __all__ = [
     "is_steady",
     "late_delivery",
     "late_final",
+    "longest_life",
     "lost_final",
 ]
 
@@ -84,6 +86,22 @@ def early_in_a_batch(call: Call) -> Observation | None:
         return None
     wrong = (o for o in call.observations if not o.alone and o.final not in {None, call.known_state})
     return next((o for o in wrong if o.answered_at < pending[-1].asked_at), None)
+
+
+def longest_life(calls: Iterable[Call]) -> float | None:
+    """The longest time, in seconds, after which a call was reported with its line's state at last.
+
+    None if no call was, or if one was reported with another state before: then calls in progress are reported with
+    final states, and how long calls last is not known before their settle time is over.
+    """
+    ages = []
+    for call in calls:
+        known = next((seen for seen in call.finals if seen.final == call.known_state), None)
+        if known is not None and call.finals[0] is not known:
+            return None
+        if known is not None and call.state == call.known_state:
+            ages.append(call.age(known.answered_at))
+    return max(ages, default=None)
 
 
 def lost_final(call: Call, typical_age: float | None) -> tuple[str, Observation] | None:

@@ -7,7 +7,7 @@ a defect may still be refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +25,17 @@ class Defect:
     """Readable: "Project is a number"."""
 
 
-def defects_of_trigger(body: bytes, *, project: str, token: str) -> frozenset[Defect]:
-    """All defects of a trigger for this project and access token."""
+def defects_of_trigger(body: bytes, *, project: str, tokens: Collection[str]) -> frozenset[Defect]:
+    """All defects of a trigger for this project.
+
+    `tokens` are all that have been in force: an earlier one is replaced when the trigger is sent.
+    """
     parsed, value = _parsed(body)
     if not parsed:
         return frozenset({Defect("REQ-14", "the body is not JSON")})
     if not isinstance(value, dict):
         return frozenset({Defect("REQ-14", f"the body is {_kind(value)}")})
-    return frozenset([*_required(value), *_inputs(value), *_optional(value), *_credentials(value, project, token)])
+    return frozenset([*_required(value), *_inputs(value), *_optional(value), *_credentials(value, project, tokens)])
 
 
 def defects_of_poll(body: bytes) -> frozenset[Defect]:
@@ -53,14 +56,23 @@ def defects_of_poll(body: bytes) -> frozenset[Defect]:
 
 
 def _parsed(body: bytes) -> tuple[bool, Any]:
+    """Whether a lenient reader finds a JSON value at the beginning, and the value.
+
+    The contract leaves open a byte-order mark before it, text behind it, and bytes that are not UTF-8.
+    """
+    text = body.decode("utf-8", "replace").removeprefix("\ufeff").lstrip(" \t\r\n")
     try:
-        return True, json.loads(body.decode("utf-8"), parse_constant=_no_json)
+        value, _end = _LENIENT.raw_decode(text)
     except (ValueError, RecursionError):
         return False, None
+    return True, value
 
 
 def _no_json(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+_LENIENT = json.JSONDecoder(parse_constant=_no_json)
 
 
 def _kind(value: object) -> str:
@@ -110,13 +122,14 @@ def _entry(entry: object) -> Iterator[Defect]:
     if not isinstance(entry, dict):
         yield Defect("REQ-13", f"an input parameter is {_kind(entry)}")
         return
-    is_destination = entry.get("Name") == "_Destination"
+    required = entry.get("Name") in ("_DisplayNumber", "_Destination")
     for member in ("Name", "Value"):
         value = entry.get(member)
-        if member not in entry:
+        if required and member == "Value" and value in (None, ""):
+            what = "without Value" if member not in entry else "null" if value is None else "empty"
+            yield Defect("REQ-12", f"{entry['Name']} is {what}")
+        elif member not in entry:
             yield Defect("REQ-13", f"an input parameter lacks {member}")
-        elif is_destination and member == "Value" and value in (None, ""):
-            yield Defect("REQ-12", f"_Destination is {'null' if value is None else 'empty'}")
         elif not isinstance(value, str):
             yield Defect("REQ-13", f"an input parameter's {member} is {_kind(value)}")
 
@@ -136,8 +149,8 @@ def _optional(body: dict[str, Any]) -> Iterator[Defect]:
                 yield Defect("REQ-13", f"EndUser's {member} is {_kind(value)}")
 
 
-def _credentials(body: dict[str, Any], project: str, token: str) -> Iterator[Defect]:
-    for name, right in (("AccessToken", token), ("Project", project)):
+def _credentials(body: dict[str, Any], project: str, tokens: Collection[str]) -> Iterator[Defect]:
+    for name, right in (("AccessToken", tokens), ("Project", (project,))):
         value = body.get(name)
-        if isinstance(value, str) and value and value != right:
+        if isinstance(value, str) and value and value not in right:
             yield Defect("REQ-15", f"{name} is not the right one")

@@ -8,6 +8,7 @@ examples of it, only the smallest is sent.
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from ringback.deployment import ExchangeError, NotSent, Trigger
@@ -120,7 +121,7 @@ def invalid_triggers(suite: Session) -> None:
 
     def one(case: Any, stage: Stage) -> None:
         nonlocal sought
-        content, defects = _trigger_of(case.body, deployment.project, deployment.access_token.get_secret_value())
+        content, defects = _trigger_of(case.body, deployment.project, deployment.access_token.all_in_force)
         if stage is Stage.SHRINK and sought is not None:
             if defects == sought[0]:
                 raise sought[1]  # the same defects: no need to send it; the smallest is sent at the end
@@ -152,13 +153,13 @@ def invalid_triggers(suite: Session) -> None:
         falsify(values, one, seed=suite.seed, examples=_EXAMPLES_EACH, shrinking=200)
 
 
-def _trigger_of(body: Any, project: str, token: str) -> tuple[bytes, frozenset[Defect]]:
+def _trigger_of(body: Any, project: str, tokens: Collection[str]) -> tuple[bytes, frozenset[Defect]]:
     """The bytes to send and their defects; a body without defects gets a wrong token, so that it costs no call."""
     content = _bytes(body)
-    defects = defects_of_trigger(content, project=project, token=token)
+    defects = defects_of_trigger(content, project=project, tokens=tokens)
     if not defects:
         content = encode({**body, "AccessToken": "wrong"})
-        defects = defects_of_trigger(content, project=project, token=token)
+        defects = defects_of_trigger(content, project=project, tokens=tokens)
     return content, defects
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from ringback.suite.probes.drafts import HEADER_FORMS, OPTIONAL, Draft, HeaderForm
 from ringback.suite.probes.probe import accepted, unchanged
 
-__all__ = ["BASELINE", "FALLBACKS", "Fallback"]
+__all__ = ["BASELINE", "FALLBACKS", "UNLIKE_THE_EXAMPLE", "Fallback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +46,11 @@ FALLBACKS = (
         for form in HEADER_FORMS
     ),
 )
+
+UNLIKE_THE_EXAMPLE = (
+    Fallback("the header Project naming the project", "REQ-01", "named"),
+    Fallback("only the required parameters, header Project absent", "REQ-01", "absent", "required"),
+)
+"""Forms that have the least in common with the example: what refuses them too does not refuse the form."""
 
 BASELINE = accepted("every documented parameter, with the header Project empty", header="empty")

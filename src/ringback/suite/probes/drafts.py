@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import quote
 
 from ringback.config import Config
 from ringback.deployment.client import JSON_HEADERS, encode
@@ -43,11 +44,12 @@ class Draft:
     content: bytes | None = None
     method: str = "POST"
     delivery_key: str | None = None
+    query: str = ""
 
     def in_conversation(self, word: str) -> Draft:
         """The same draft with another ConversationId."""
         body = {**self.body, "ConversationId": f"ringback-{word}"}
-        return Draft(body, self.headers, self.line, None, self.method, self.delivery_key)
+        return Draft(body, self.headers, self.line, None, self.method, self.delivery_key, self.query)
 
     def drop(self, *parameters: str) -> None:
         """Leave parameters out."""
@@ -88,6 +90,21 @@ class Draft:
             if any(map(str.isdigit, str(self.body.get(parameter, "")))):
                 self.body[parameter] = words
         self.content = make(self.bytes)
+
+    def as_query(self, method: str) -> None:
+        """Send the parameters that are text in the query, by this method, without a body.
+
+        As in `malformed`, it holds no number but the line.
+        """
+        number = self.input("_Destination")["Value"]
+        fields = {name: self.body[name] for name in REQUIRED_TEXTS}
+        if any(map(str.isdigit, fields["OrchestratorUrl"])):
+            fields["OrchestratorUrl"] = WITHOUT_DIGITS
+        fields |= {"_DisplayNumber": number, "_Destination": number}
+        self.query = "&".join(
+            f"{name}={quote(value, safe='' if name == 'AccessToken' else ':/')}" for name, value in fields.items()
+        )
+        self.content, self.method, self.delivery_key = b"", method, None
 
     def order(self, arrange: Callable[[list[Any]], list[Any]]) -> None:
         """Rearrange the entries of ScenarioInputParameters."""

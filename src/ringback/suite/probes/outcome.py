@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ringback.deployment import ExchangeError, Poll, Trigger
+from ringback.deployment.causes import Cause
 from ringback.suite.calls import Call
 from ringback.suite.probes.drafts import Draft
 from ringback.suite.probes.probe import Probe
@@ -28,6 +29,8 @@ class Outcome:
     culprit: Outcome | None = None
     """For a refused combination of probes: the outcome of the part that halving found."""
     call: Call | None = None
+    cause: Cause | None = None
+    """For the documents' example: why no valid trigger is accepted, if the deployment fails for one cause."""
 
 
 @dataclass(slots=True)

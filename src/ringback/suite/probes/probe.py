@@ -105,6 +105,6 @@ def refused(title: str, change: Callable[[Draft], None]) -> Probe:
     return Probe(title, change, "refused")
 
 
-def either(title: str, change: Callable[[Draft], None]) -> Probe:
+def either(title: str, change: Callable[[Draft], None], *, parts: tuple[Probe, ...] = ()) -> Probe:
     """A trigger that may be accepted or refused; tests look at other properties of its answer."""
-    return Probe(title, change, "either")
+    return Probe(title, change, "either", parts=parts)

@@ -32,6 +32,6 @@ AWKWARD_VALUES = {
     "with a tab": "left\tright",
     "with braces": "{{name}} ${value} {x}",
     "in another script": "Grüße, 你好, مرحبا, 🎉",
-    "of many characters": "a long value " * 40,
+    "of 255 characters": ("a long value " * 20)[:254] + ".",
     "that looks like SQL": "x'; DROP TABLE calls; --",
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ringback.contract import checks
+from ringback.contract.same_id import resembles, same_id
 from ringback.contract.states import nearest_state
 from ringback.deployment import Entry, Poll
 from ringback.suite.calls import Call
@@ -116,7 +117,7 @@ def first_problem(
     return (
         _misspelt(poll, asked, pending_words)
         or _wrongly_reported(poll, asked)
-        or _state_of_unknown(poll, unknown_ids, pending_words)
+        or _state_of_unknown(poll, tracked, unknown_ids, pending_words)
     )
 
 
@@ -157,18 +158,30 @@ def _wrongly_reported(poll: Poll, asked: Sequence[TrackedCall]) -> Problem | Non
     return None
 
 
-def _state_of_unknown(poll: Poll, unknown_ids: Mapping[str, str], pending_words: Collection[str]) -> Problem | None:
+def _state_of_unknown(
+    poll: Poll, tracked: Sequence[TrackedCall], unknown_ids: Mapping[str, str], pending_words: Collection[str]
+) -> Problem | None:
     alone = all(one in unknown_ids for one in poll.asked)
+
+    def is_of(entry: Entry, one: str) -> bool:
+        if entry.unique_id is None or entry.unique_id in poll.asked:
+            return entry.unique_id == one
+        spelled = [asked for asked in poll.asked if same_id(asked, entry.unique_id)]
+        return one in spelled or (alone and not spelled and resembles(entry.unique_id, one))
+
     for one in dict.fromkeys(poll.asked):
         if one not in unknown_ids:
             continue
+        meant = next((known for known in tracked if same_id(known.unique_id, one)), None)
         for entry in poll.entries:
-            mine = entry.unique_id == one or (
-                alone and entry.unique_id is not None and checks.may_be_the_same_id(entry.unique_id, one)
-            )
-            if mine and _has_state(entry, pending_words):
+            if is_of(entry, one) and _has_state(entry, pending_words) and not _is_its_state(entry, meant):
                 return Problem(ProblemKind.UNKNOWN_HAS_STATE, one, f"no state of {unknown_ids[one]}")
     return None
+
+
+def _is_its_state(entry: Entry, meant: TrackedCall | None) -> bool:
+    """Whether an id that spells a call's id otherwise was given that call's state, as far as it is known."""
+    return meant is not None and (meant.final is None or nearest_state(entry.state or "") == meant.final)
 
 
 def _has_state(entry: Entry, pending_words: Collection[str]) -> bool:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from ringback.contract.near_misses import near_miss_ids
+from ringback.contract.same_id import other_spellings
 from ringback.deployment import ExchangeError, Poll
 from ringback.suite.calls import Call
 from ringback.suite.stateful.controls import Controls
@@ -24,7 +25,9 @@ _WAITS = 3
 _PAUSE = 0.1
 """Seconds to wait for the watch's next round."""
 _MADE_UP = ("no-such-call", "no-call-at-all", "unknown-call")
-_NEAR = ("in another case", "with a letter appended", "with a blank appended", "after a blank")
+_SIMILAR = (
+    "in another case", "with a letter appended", "with a blank appended", "without its last character", "in braces",
+)  # fmt: skip
 
 _OF_KNOWN_CALLS = {ProblemKind.LEFT_OUT, ProblemKind.OTHERWISE, ProblemKind.TOO_OFTEN, ProblemKind.NOT_ALIKE}
 
@@ -134,9 +137,9 @@ class Conversation:
         if index == len(_MADE_UP) or not self.tracked:
             return self.unknown_id(index)
         known = self.tracked[index % len(self.tracked)]
-        how = _NEAR[index % len(_NEAR)]
+        how = _SIMILAR[index % len(_SIMILAR)]
         given = {call.unique_id for call in self.talk.suite.record.calls}
-        near = near_miss_ids(known.unique_id).get(how)
+        near = (near_miss_ids(known.unique_id) | other_spellings(known.unique_id)).get(how)
         return None if near in given else self._named(near, f"{known.letter} {how}")
 
     # -- parts of steps ------------------------------------------------------------------------------------------

@@ -1,55 +1,45 @@
-"""The command line: commands and their options. What a command does is in `ringback.commands`.
-
-Exit codes: 0 every decided clause and limit held, 1 a clause or limit is broken, 2 usage or configuration error,
-3 inconclusive, 130 interrupted.
-"""
+"""The commands and their options, except those in `start`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from ringback import __version__
-from ringback.commands.arguments import arrivals_per_second, duration_if_given, master_address
-from ringback.commands.arguments import duration as parsed_duration
-from ringback.config import ConfigError
+from ringback.cli import start
+from ringback.cli.options import (
+    BaseUrl,
+    ConfigFile,
+    Force,
+    LevelOption,
+    MaxTime,
+    NoColor,
+    Otlp,
+    Out,
+    Prometheus,
+    Quiet,
+    Seed,
+)
+from ringback.cli.values import duration as seconds_in
+from ringback.cli.values import duration_if_given, master_address
+from ringback.cli.values import rate as rate_in
+from ringback.config.errors import ConfigError
 from ringback.contract.clauses import Level
-from ringback.contract.verdict import ExitCode
 from ringback.interrupts import unwound
-from ringback.rundir import complain, put_output_behind_sink
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 app = typer.Typer(
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Contract tests and load tests for the Outbound Call Trigger API.\n\n"
     "Without a configuration or a base URL, commands run against an embedded sandbox.",
 )
-
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="Default: ringback.toml, if it exists.")
-]
-BaseUrl = Annotated[str | None, typer.Option("--base-url", metavar="URL", help="The deployment under test.")]
-Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="The run's directory (default: a new one in reports/).")
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace the run in the --out directory.")]
-MaxTime = Annotated[
-    str | None,
-    typer.Option("--max-time", metavar="T", help="End after this time, such as 10m, with what was seen until then."),
-]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Repeats what an earlier run generated.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict line only.")]
-NoColor = Annotated[bool, typer.Option("--no-color", help="Print without colours (NO_COLOR does the same).")]
-LevelOption = Annotated[
-    Level, typer.Option("--level", help="The lowest level whose deviations fail the run; advisory ones only warn.")
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -61,8 +51,11 @@ def _root(
         typer.echo(f"ringback {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
-        raise typer.Exit(ExitCode.USAGE)
+        typer.echo(context.get_help())
+
+
+app.command(epilog="Example: ringback init ringback.toml")(start.init)
+app.command(epilog="Example: ringback doctor --config ringback.toml")(start.doctor)
 
 
 @app.command(epilog="Example: ringback check --config ringback.toml --clause ACK-03")
@@ -71,7 +64,9 @@ def check(
     base_url: BaseUrl = None,
     clause: Annotated[
         list[str] | None,
-        typer.Option("--clause", metavar="ID", help="Check only this clause or section; repeatable."),
+        typer.Option(
+            "--clause", metavar="ID", help="Check only these clauses or sections, such as ACK-03,TRN; repeatable."
+        ),
     ] = None,
     level: LevelOption = Level.SHOULD,
     plan: Annotated[
@@ -118,6 +113,8 @@ def load(
         typer.Option("--role", help="Load from several machines: one master waits for --workers workers."),
     ] = None,
     master: Annotated[str, typer.Option("--master", metavar="HOST[:PORT]", help="Address of the master.")] = "",
+    prometheus: Prometheus = None,
+    otlp: Otlp = None,
     seed: Seed = None,
     out: Out = None,
     force: Force = False,
@@ -131,7 +128,15 @@ def load(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed, force=force, max_time=duration_if_given(max_time))
+    options = Options(
+        config,
+        base_url,
+        out,
+        seed,
+        {"metrics.prometheus": prometheus, "metrics.otlp": otlp},
+        force=force,
+        max_time=duration_if_given(max_time),
+    )
     screen = console(quiet=quiet, no_color=no_color)
     address = master_address(role, master)
     if role == "worker" and address is not None:
@@ -139,7 +144,7 @@ def load(
     closed = rate == "max"
     load_options = LoadOptions(
         scenario=scenario,
-        rate=None if closed or rate is None else arrivals_per_second(rate),
+        rate=None if closed or rate is None else rate_in(rate),
         closed=closed,
         connections=connections,
         duration=duration_if_given(duration),
@@ -208,27 +213,13 @@ def sandbox(
             host=host,
             port=port,
             tls=tls,
-            ring_seconds=parsed_duration(ring_time),
+            ring_seconds=seconds_in(ring_time),
             faults=tuple(fault or ()),
             dialects=tuple(dialect or ()),
         )
     except SandboxError as error:
         raise ConfigError("sandbox", None, str(error), "see: ringback sandbox --help") from None
     raise typer.Exit(unwound(run, screen, settings, config_file=write_config, quiet=quiet))
-
-
-@app.command(epilog="Example: ringback init ringback.toml")
-def init(
-    path: Annotated[Path, typer.Argument(metavar="FILE")] = Path("ringback.toml"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
-    quiet: Quiet = False,
-    no_color: NoColor = False,
-) -> None:
-    """Write a configuration file to fill in."""
-    from ringback.commands.init import init as run
-    from ringback.reporting import console
-
-    raise typer.Exit(unwound(run, console(quiet=quiet, no_color=no_color), path, force=force))
 
 
 @app.command(epilog="Example: ringback compare reports/last-release reports/candidate --json comparison.json")
@@ -241,7 +232,10 @@ def compare(
         typer.Option("--clause", metavar="ID", help="Check deployments for this clause only; repeatable."),
     ] = None,
     level: Annotated[
-        Level, typer.Option("--level", help="The lowest level of clauses whose changes affect the exit code.")
+        Level,
+        typer.Option(
+            "--level", case_sensitive=False, help="The lowest level of clauses whose changes affect the exit code."
+        ),
     ] = Level.SHOULD,
     min_change: Annotated[
         float,
@@ -332,38 +326,3 @@ def replay(
     options = Options(config, base_url, out, None)
     screen = console(quiet=quiet, no_color=no_color)
     raise typer.Exit(unwound(send, screen, run, evidence, options, yes=yes, ask=typer.confirm if interactive else None))
-
-
-_UsageError: Any = typer.BadParameter.__mro__[1]
-"""The exception for a wrong command line: click's UsageError, which typer bundles without exporting it."""
-
-
-def main() -> None:
-    """Run a command and exit. An error ends in one line and an exit code, never in a traceback."""
-    put_output_behind_sink()
-    try:
-        code = app(standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted")
-        sys.exit(ExitCode.INTERRUPTED)
-    except Exception as error:
-        from ringback.commands.running import know_secrets
-
-        know_secrets()  # the message may quote a secret that was put in the wrong place
-        complain(_message(error))
-        sys.exit(ExitCode.USAGE if isinstance(error, (ConfigError, _UsageError)) else ExitCode.INCONCLUSIVE)
-    sys.exit(code if isinstance(code, int) else ExitCode.OK)
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, ConfigError):
-        return str(error)
-    if isinstance(error, _UsageError):
-        command = error.ctx.command_path if error.ctx else "ringback"
-        return f"{' '.join(error.format_message().split())} (see: {command} --help)"
-    if isinstance(error, OSError):
-        file = f" ({error.filename})" if error.filename else ""
-        return f"operating system error: {error.strerror or error}{file}"
-    from ringback.commands.running import whereabouts
-
-    return f"internal error: {whereabouts(error)}; this says nothing about the deployment"

@@ -1,0 +1,67 @@
+"""A reading: all that is counted since the run's start, as of now, in plain values that pass between processes.
+
+Histograms are in the form of `Histogram.to_plain`. A reading has no id, no number and no text from the deployment.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from ringback.config import Config
+from ringback.loadgen.accounting.reconcile import Account
+from ringback.loadgen.judging.snapshot import LoadSnapshot
+from ringback.loadgen.metrics.histogram import Histogram
+from ringback.loadgen.metrics.measures import Measures
+from ringback.loadgen.metrics.window import POLL, TRIGGER
+from ringback.loadgen.metrics.windows import Windows
+from ringback.loadgen.schedule.plan import LoadPlan
+
+__all__ = ["OK", "first_reading", "reading"]
+
+OK = "ok"
+"""The result of a request that was answered as it should be; others are the kinds of failure."""
+_LEDGER = (
+    "lost", "duplicate_ids", "unfinished", "wrong_state", "changed_state", "unrequested", "undocumented_states",
+)  # fmt: skip
+_ARRIVALS = {"due": "scheduled", "sent": "sent", "held_back": "held_back", "dropped": "dropped"}
+
+
+def reading(snapshot: LoadSnapshot) -> dict[str, Any]:
+    """The reading of all processes that a snapshot covers."""
+    whole, account, parts = snapshot.windows.whole, snapshot.account, snapshot.parts
+    time_to_final = Histogram()
+    for part in parts:
+        time_to_final.merge(Histogram.from_plain(part["time_to_final"]))
+    calls = {name: getattr(account, name) for name in _LEDGER}
+    calls["indeterminate"] = sum(part["indeterminate"] for part in parts)
+    return {
+        "scenario": snapshot.plan.scenario,
+        "seconds": max((part["seconds"] for part in parts), default=0.0),
+        "arrivals": {name: sum(part[counted] for part in parts) for name, counted in _ARRIVALS.items()},
+        "on_their_way": sum(part["on_their_way"] for part in parts),
+        "requests": {"trigger": _requests(whole.kinds[TRIGGER]), "poll": _requests(whole.kinds[POLL])},
+        "accepted": account.accepted,
+        "final": dict(account.by_state),
+        "ledger": calls,
+        "deliveries": None if account.deliveries is None else account.to_dict()["deliveries"],
+        "time_to_final": time_to_final.to_plain(),
+        "lag": whole.lag.to_plain(),
+        "cpu": sum(share.cpu for share in whole.shares.values()),
+    }
+
+
+def first_reading(config: Config, plan: LoadPlan) -> dict[str, Any]:
+    """The reading before a run, in which nothing is counted: without it, a receiver can't see the first increase."""
+    return reading(LoadSnapshot(config, plan, (), Account(), Windows(), lost={}))
+
+
+def _requests(measures: Measures) -> dict[str, Any]:
+    results = Counter(measures.errors) + Counter(measures.own_faults)
+    results["rate_limited"] = measures.rate_limited
+    results[OK] = measures.count - measures.failed - measures.rate_limited
+    return {
+        "results": dict(results),
+        "latency": measures.latency.to_plain(),
+        "service": measures.service.to_plain(),
+    }

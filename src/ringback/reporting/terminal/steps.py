@@ -1,0 +1,47 @@
+"""Findings of `ringback doctor` and `ringback init` on the terminal: a line each, and the fix below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from rich.console import Console
+from rich.text import Text
+
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.terminal.layout import hanging
+
+__all__ = ["Finding", "print_steps"]
+
+_LABEL = 15
+_LONGEST = 600
+
+
+class Finding(Protocol):
+    """What is printed of a step."""
+
+    @property
+    def name(self) -> str:
+        """A word or two."""
+
+    @property
+    def found(self) -> str:
+        """What was found."""
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing stands in the way."""
+
+    @property
+    def fix(self) -> str:
+        """What to do."""
+
+
+def print_steps(console: Console, steps: Iterable[Finding]) -> None:
+    """Print each finding with its mark, and its fix if it is not well."""
+    for step in steps:
+        style = "green" if step.well else "bold red"
+        lead = Text.assemble((f"{'✓' if step.well else '✗'} ", style), f"{one_line(step.name, _LABEL):<{_LABEL}}")
+        hanging(console, lead, Text(one_line(step.found, _LONGEST)))
+        if step.fix:
+            hanging(console, Text(" " * (_LABEL + 2) + "→ "), Text(one_line(step.fix, _LONGEST), "bold"))

@@ -1,0 +1,3 @@
+module deployment
+
+go 1.18

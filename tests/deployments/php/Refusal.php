@@ -1,0 +1,6 @@
+<?php
+
+declare(strict_types=1);
+
+/** Refuses a request; its code is the status. */
+final class Refusal extends Exception {}
