@@ -6,8 +6,8 @@ import pytest
 
 from ringback import clock
 from ringback.clock import Clock
-from ringback.deployment.bounds import BYTES_READ, AnswerBounds
 from ringback.deployment.errors import NotSent, Unreachable
+from ringback.deployment.pace import BYTES_READ, AnswerBounds
 
 TRIGGER, POLL = "/v2/call", "/v2/callresult"
 MEGABYTES = 8 * 1024 * 1024

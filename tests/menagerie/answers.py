@@ -53,7 +53,7 @@ def slowly(pause: float) -> Act:
     async def act(visit: Visit) -> bytes | None:
         for byte in await honestly(visit):
             await visit.send(bytes([byte]))
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause)  # the server is slow
         return None
 
     return act
@@ -149,8 +149,8 @@ ANSWERS = [
     Server("deflate bomb", coded("deflate", lambda: bomb(15))),
     Server("gzip bomb in gzip", coded("gzip, gzip", lambda: gzip.compress(bomb(31)))),
     Server("gzip bomb to polls", polls(coded("gzip", lambda: bomb(31)))),
-    Server("br unasked", coded("br", lambda: b"\x0b\x02\x80{}\x03")),
-    Server("zstd unasked", coded("zstd", lambda: b"\x28\xb5\x2f\xfd\x00\x58\x19\x00\x00{}\n")),
+    Server("br that was not asked for", coded("br", lambda: b"\x0b\x02\x80{}\x03")),
+    Server("zstd that was not asked for", coded("zstd", lambda: b"\x28\xb5\x2f\xfd\x00\x58\x19\x00\x00{}\n")),
     Server("gzip that is none", coded("gzip", lambda: NONE)),
     Server("gzip cut off", coded("gzip", lambda: gzip.compress(NONE * 50)[:-9])),
 ]

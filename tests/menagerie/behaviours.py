@@ -90,7 +90,7 @@ def pouring(content: Callable[[Visit], bytes], times: int, pause: float = 0.0) -
                 writer.write(content(visit))
                 await writer.drain()
                 await reader.readuntil(b"\r\n\r\n")
-                await asyncio.sleep(pause)
+                await asyncio.sleep(pause)  # the sender is slow
             writer.close()
 
     return attack
@@ -118,7 +118,7 @@ async def crawl(visit: Visit, host: str, port: int) -> None:
         for byte in post(visit.stage.notes["path"], b"x" * 10_000):
             writer.write(bytes([byte]))
             await writer.drain()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # the sender is slow
 
     await asyncio.gather(*(drip() for _ in range(100)), return_exceptions=True)
 
@@ -135,7 +135,7 @@ async def hello(visit: Visit, host: str, port: int) -> None:
     _, writer = await asyncio.open_connection(host, port)
     writer.write(bytes.fromhex("16030100c8010000c40303") + b"\x07" * 192)
     await writer.drain()
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the sender waits for an answer to its handshake
     writer.close()
 
 

@@ -69,7 +69,7 @@ async def freezes(visit: Visit) -> bytes | None:
     if visit.nth % 50 == 0:
         visit.stage.notes["until"] = loop.time() + 3
     while (left := visit.stage.notes.get("until", 0.0) - loop.time()) > 0:
-        await asyncio.sleep(left)
+        await asyncio.sleep(left)  # the server is frozen
     return await honestly(visit)
 
 

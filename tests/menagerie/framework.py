@@ -89,7 +89,7 @@ class Visit:
         """Send the same bytes until the client leaves."""
         while True:
             await self.send(piece)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause)  # the server is slow
 
     def reset(self) -> None:
         """Reset the connection."""
