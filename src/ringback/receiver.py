@@ -14,15 +14,17 @@ import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import httpx
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
+
+if TYPE_CHECKING:
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 __all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches", "undone"]
 
@@ -167,6 +169,8 @@ class Receiver:
 
     async def start(self) -> None:
         """Listen; returns when requests are accepted."""
+        import uvicorn  # a plan needs none
+
         host, port = self.settings.listen
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
@@ -329,6 +333,7 @@ class Receiver:
 
 def _bounded(receiver: Receiver) -> type[H11Protocol]:
     """The protocol of the receiver's connections: a few at a time, and each must complete requests."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol  # a plan needs none
 
     class Bounded(H11Protocol):
         _timer: asyncio.TimerHandle | None = None

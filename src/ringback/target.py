@@ -71,6 +71,7 @@ def _resolved(sources: Sources, *, start: bool) -> Iterator[Target]:
         lines=wanted.lines.configured,
         ring_seconds=options.ring_time,
         queued_delivery_seconds=max(0.5, min(2.0, options.ring_time)),
+        calls_per_line=options.calls_per_line,
         settle_limit_seconds=wanted.timing.settle,
         delivery_limit_seconds=wanted.timing.delivery,
         faults=options.faults,

@@ -82,7 +82,7 @@ def test_a_plan_of_the_sandbox_starts_none(ended: dict[str, Ended]) -> None:
     assert "clauses     7" in end.out
 
 
-def test_a_url_without_a_port_gets_a_remark_with_the_documented_one(ended: dict[str, Ended]) -> None:
+def test_a_url_without_a_port_gets_a_remark(ended: dict[str, Ended]) -> None:
     text = " ".join(ended["no port"].out.split())
     assert "http://127.0.0.1 (no port, so 80 is used; the documented one is 22222)" in text
 

@@ -34,6 +34,20 @@ TYPOS = {
     "no port at all": (("--role", "master", "--master", "10.0.0.1:0"), "0 is not a port"),
     "no workers": (("--workers", "0"), "--workers"),
     "more workers than connections": (("--workers", "3", "--rate", "max", "--connections", "2"), "connection"),
+    "users with a rate": (("--rate", "5", "--users", "3"), "--users"),
+    "time to think for nobody": (("--think", "2s"), "--users"),
+    "no limit": (("--limit", "fast"), "--limit"),
+    "a limit on nothing": (("--limit", "trigger.speed < 3"), "--limit"),
+    "two limits on one metric": (("--limit", "trigger.count < 3", "--limit", "trigger.count > 1"), "trigger.count"),
+    "no time to climb": (("--ramp", "soon"), "--ramp"),
+    "no baseline": (("--baseline", "nowhere"), "--baseline"),
+    "a master on another machine's address": (("--role", "master", "--master", "192.0.2.7"), "can't listen"),
+    "a master that nobody can look up": (("--role", "worker", "--master", "no-such-host.invalid"), "can't look up"),
+    "a worker whose master is missing": (
+        ("--role", "worker", "--master", "127.0.0.1:1", "--wait", "300ms"),
+        "no master answered",
+    ),
+    "waiting for nobody": (("--wait", "5s"), "--role"),
     "no such scenario": (("--scenario", "storm"), "--scenario"),
     "a rate for steps": (("--rate", "5"), "steps have rates"),
     "results for nobody": (("--scenario", "delivery"), "result_destination"),
@@ -103,6 +117,28 @@ def test_two_workers_share_the_load(ends: Ends) -> None:
     load = sound(ends.runs["two workers"])
     assert [worker["accepted"] for worker in load["workers"]] == [15, 15]
     assert load["calls"]["accepted"] == 30
+
+
+def test_options_choose_the_closed_model_limits_and_shape_and_plan_shows_them(tmp_path: Path) -> None:
+    files = {"ringback.toml": '[sandbox]\nring_time = "10ms"\n'}
+    users = ("--users", "3", "--think", "100ms", "--duration", "1s", "--scenario", "trigger")
+    steps = ("--steps", "5 for 2s", "--steps", "10 for 2s")
+    done = run_all(
+        {
+            "users": Case(("load", *users, "--limit", "trigger.count > 1000", "--out", "run", "--quiet"), files),
+            "plan": Case(("load", "--plan", *steps), files),
+        },
+        tmp_path,
+    )
+    verdict = json.loads((done["users"].folder / "run" / "verdict.json").read_text(encoding="utf-8"))
+    assert verdict["load"]["profile"]["shape"] == "closed"
+    assert "closed model: 3 users" in verdict["load"]["profile"]["text"]
+    assert verdict["load"]["calls"]["accepted"] <= 3 * (1 + 10), "a user thinks for 100 ms after each answer"
+    assert done["users"].code == 1
+    assert {limit["metric"]: limit["verdict"] for limit in verdict["limits"]}["trigger.count"] == "fail"
+    assert done["plan"].code == 0
+    assert "5 a second for 2 s, then 10 for 2 s" in " ".join(done["plan"].out.split())
+    assert not (done["plan"].folder / "reports").exists()
 
 
 @pytest.mark.slow

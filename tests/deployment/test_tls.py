@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from ringback.deployment import Unreachable
 from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
@@ -88,6 +89,27 @@ def test_a_trusted_deployment_is_accepted(tls: Authority) -> None:
             assert (seen.problem, seen.unreachable) == (None, None)
             assert seen.version in {"TLSv1.2", "TLSv1.3"}
             assert await asyncio.to_thread(accepts_outdated_tls, config) is None
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("in_san", [True, False], ids=["in the subjectAltName", "in the common name only"])
+def test_only_the_subject_alt_name_names_the_host(tmp_path: Path, in_san: bool) -> None:
+    authority = trustme.CA()
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    names = ["localhost"] if in_san else []
+    authority.issue_cert(*names, common_name="localhost").configure_cert(context)
+
+    async def main() -> None:
+        async with quietly(), serving(accepts, context=context) as server:
+            url = server.base_url.replace("127.0.0.1", "localhost")
+            config = settings(url, deployment={"ca_bundle": str(bundle)}, timing={"request": "3s"})
+            seen = await asyncio.to_thread(inspect_tls, config)
+            assert seen is not None
+            assert seen.unreachable is None
+            assert (seen.problem is None) == in_san
 
     asyncio.run(main())
 

@@ -25,7 +25,7 @@ ADVISORY = frozenset({"TRN-01", "ACK-04", "DST-08", "ROB-05"})
 """The clauses whose deviations are warnings."""
 
 _HERE = Path(__file__).parent
-_LIST_SECONDS = 30.0
+_LIST_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,14 @@ def _of_stack(stack: str) -> tuple[DeploymentVariant, ...]:
 
 def _listed(stack: str) -> Any:
     """The dialects and faults that a program lists."""
+    return json.loads(compiling.listed(_HERE / stack, lambda: _list(stack)))
+
+
+def _list(stack: str) -> str:
     command = [*_PROGRAMS[stack].command(), "--list"]
     done = subprocess.run(
         command, capture_output=True, stdin=subprocess.DEVNULL, text=True, timeout=_LIST_SECONDS, check=False
     )
     if done.returncode != 0:
         raise RuntimeError(f"{stack}: --list ended with {done.returncode}: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+    return done.stdout

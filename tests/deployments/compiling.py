@@ -1,16 +1,17 @@
-"""Compiles the deployments in Go and Java, once for each state of their sources."""
+"""Compiles the deployments in Go and Java, and keeps what a program lists, once for each state of the sources."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["go", "jackson", "java"]
+__all__ = ["go", "jackson", "java", "listed"]
 
 _BUILT = Path(__file__).parent / ".built"
 _COMPILE_SECONDS = 240.0
@@ -39,13 +40,36 @@ def jackson() -> str | None:
     return f"{', '.join(absent)} not in {_JARS}" if absent else None
 
 
-def _built(folder: Path, sources: str, compiler: Callable[[Path], list[str]]) -> Path:
-    """The folder with the compiled program. Several processes may ask at once; the first one compiles."""
-    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(folder.glob(sources)))).hexdigest()[:16]
-    made = _BUILT / f"{folder.name}-{digest}"
+def listed(folder: Path, make: Callable[[], str]) -> str:
+    """What a program lists, as `make` returned it for these sources: all test processes ask for it."""
+    with _locked(f"{folder.name}.list"):
+        kept = _BUILT / f"{folder.name}.{_digest(folder, '*')}.json"
+        if not kept.is_file():
+            text = make()
+            for old in _BUILT.glob(f"{folder.name}.*.json"):
+                old.unlink()
+            kept.write_text(text, encoding="utf-8")
+        return kept.read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _locked(name: str) -> Iterator[None]:
+    """Several processes may ask at once; the first one does the work."""
     _BUILT.mkdir(exist_ok=True)
-    with (_BUILT / f"{folder.name}.lock").open("w") as lock:
+    with (_BUILT / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _digest(folder: Path, sources: str) -> str:
+    texts = (path.read_bytes() for path in sorted(folder.glob(sources)) if path.is_file())
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
+
+
+def _built(folder: Path, sources: str, compiler: Callable[[Path], list[str]]) -> Path:
+    """The folder with the compiled program."""
+    made = _BUILT / f"{folder.name}-{_digest(folder, sources)}"
+    with _locked(folder.name):
         if not made.is_dir():
             for old in _BUILT.glob(f"{folder.name}-*"):
                 shutil.rmtree(old)

@@ -45,3 +45,10 @@ def test_what_does_not_compile_is_reported_with_the_compiler_s_message(module: P
     (module / "main.go").write_text("package main\n\nfunc main() { missing() }\n")
     with pytest.raises(RuntimeError, match=r"module does not compile: [^$]*undefined: missing"):
         compiling.go(module)
+
+
+def test_a_list_is_kept_until_the_sources_change(module: Path) -> None:
+    assert compiling.listed(module, lambda: "[1]") == "[1]"
+    assert compiling.listed(module, lambda: "[2]") == "[1]"
+    (module / "main.go").write_text("package main\n")
+    assert compiling.listed(module, lambda: "[2]") == "[2]"

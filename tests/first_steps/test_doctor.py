@@ -19,8 +19,10 @@ import pytest
 import trustme
 
 from ringback.config import Config
+from ringback.config.proxy import Proxy
+from ringback.config.scalars import port_remark
 from ringback.first_steps.doctor import examine
-from ringback.first_steps.network import port_remark, way_to
+from ringback.first_steps.network import way_to
 from ringback.first_steps.steps import Step
 from tests.deployment.hostile import settings
 
@@ -179,7 +181,7 @@ def test_a_dead_address_beside_a_live_one_is_named(monkeypatch: pytest.MonkeyPat
         ("https://ivr.example.com:443", ""),
     ],
 )
-def test_a_url_without_a_port_gets_a_remark_with_the_documented_one(url: str, remark: str) -> None:
+def test_a_url_without_a_port_gets_a_remark(url: str, remark: str) -> None:
     assert port_remark(url) == remark
 
 
@@ -256,3 +258,11 @@ def test_a_receiver_that_cannot_be_reached(section: dict[str, str], found: str, 
     assert not step.well
     assert found in step.found
     assert fix in step.fix
+
+
+def test_with_a_proxy_it_is_the_proxy_that_must_be_reached() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+    name, route = way_to(Proxy("127.0.0.1", port).url, key="deployment.proxy")
+    assert name.found.startswith("127.0.0.1 has 1 address")
+    assert route.fix == "correct the port in deployment.proxy, or start what should listen there"

@@ -131,7 +131,7 @@ def test_an_address_that_nothing_answers_is_asked_about(folder: Path, port: int)
         InitOptions(deployment=(("project", "P"), ("scenario_path", "/s"), ("orchestrator_url", "o"))), answers
     )
     assert f"port {closed} nothing listens there" in printed
-    assert "correct the port in deployment.base_url, or start the deployment" in printed
+    assert "correct the port in deployment.base_url, or start what should listen there" in printed
     assert f"http://127.0.0.1:{port}" in (folder / "ringback.toml").read_text()
 
 
@@ -166,3 +166,16 @@ def test_a_token_file_is_never_overwritten(folder: Path, port: int) -> None:
     with pytest.raises(ConfigError, match="--token-file: token exists already"):
         run(InitOptions(from_curl=curl(folder, port), token_file=Path("token")))
     assert (folder / "token").read_text() == "mine"
+
+
+def test_headers_become_references_to_variables_and_are_exported_by_the_user(folder: Path, port: int) -> None:
+    command = curl(folder, port)
+    text = (folder / command).read_text()
+    headers = "-H 'X-Api-Key: k3y-of-the-gateway' -H 'Authorization: Bearer $GATEWAY' -H 'Accept: */*'"
+    (folder / command).write_text(text.replace(" -d ", f" {headers} -d "))
+    printed = run(InitOptions(from_curl=command, lines=("busy=5550000002",)))
+    assert "k3y-of-the-gateway" not in printed + (folder / "ringback.toml").read_text()
+    assert "export X_API_KEY=...   # the value of the header X-Api-Key" in printed
+    assert '"X-Api-Key" = "env:X_API_KEY"' in (folder / "ringback.toml").read_text()
+    config = gather(None, {"RINGBACK_ACCESS_TOKEN": "x", "X_API_KEY": "y", "AUTHORIZATION": "z"}).build()
+    assert [header.name for header in config.deployment.headers] == ["X-Api-Key", "Authorization"]

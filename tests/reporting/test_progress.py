@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ringback.reporting import Progress
+from ringback.reporting import LoadProgress, Progress
 from ringback.reporting.terminal.screen import ReportConsole
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -77,10 +77,20 @@ def test_a_terminal_sees_one_line(pty: Pty) -> None:
 def test_a_narrow_terminal_still_sees_one_line(pty: Pty) -> None:
     with Progress(ReportConsole(file=pty.file, width=30)) as progress:
         progress.update(12, 53, 34, 60, 9, "waiting for calls")
-        pty.wait_for("12 of 53 clauses · 34 of")
+        pty.wait_for("12/53 clauses · 34/60")
         pty.wait_for("…")
     pty.wait_for(SHOW)
     assert "calls placed" not in pty.seen
+
+
+def test_at_60_columns_the_line_is_whole(pty: Pty) -> None:
+    with Progress(ReportConsole(file=pty.file, width=60)) as progress:
+        progress.update(53, 53, 56, 60, 12, "waiting for calls", 3)
+        pty.wait_for("53/53 clauses · 56/60 calls · 3 unsure · 12 ringing · 0 s")
+        progress.update(9, 53, 34, 60, 9)
+        pty.wait_for("9 of 53 clauses · 34 of 60 calls placed · 9 ringing · ")
+    pty.wait_for(SHOW)
+    assert "…" not in pty.seen
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -165,3 +175,24 @@ def test_a_dumb_terminal_is_spared(pty: Pty, monkeypatch: pytest.MonkeyPatch) ->
         progress.update(1, 53, 1, 60, 1, "doing")
         assert threading.enumerate() == threads, "nobody is there to draw later"
     assert pty.seen == ""
+
+
+def test_at_60_columns_a_load_run_is_whole() -> None:
+    printed = io.StringIO()
+    screen = ReportConsole(file=printed, width=60)
+    progress = LoadProgress(screen, "20 a second", 1000, ())
+    calls = {
+        "accepted": 900,
+        "unfinished": 120,
+        "final": 780,
+        "lost": 3,
+        "by_state": {"Answered": 500, "No Answer": 280},
+    }
+    section = {"calls": calls, "generator": {"lag_ms": {"p99": 1.25}, "limited": True}}
+    progress.update({"section": section, "seconds": 12, "duration": 60, "phase": "steady", "sent": 5})
+    screen.print(progress.render())
+    assert "…" not in printed.getvalue()
+    words = " ".join(printed.getvalue().split())
+    for part in ("the generator is the bottleneck", "900 accepted of at most 1,000", "No Answer 280)", "3 lost"):
+        assert part in words
+    assert max(map(len, printed.getvalue().splitlines())) <= 60

@@ -261,6 +261,10 @@ async def dst_07(d: Deployment) -> AsyncIterator[str]:
             states = (await d.poll([reply.unique_id])).states
             if states != {reply.unique_id: "Answered"}:
                 yield f"{states} for {url}"
+        start = asyncio.get_running_loop().time()
+        await d.trigger()
+        if asyncio.get_running_loop().time() - start > 1.0:
+            yield "a trigger had to wait for the slow destination"
 
 
 async def dst_08(d: Deployment) -> AsyncIterator[str]:

@@ -60,6 +60,7 @@ poll_interval = "200ms"
 """
 NGINX = """\
 daemon off;
+user root;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log;
 worker_processes 1;
@@ -72,6 +73,7 @@ http {{
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   client_max_body_size 4m;
+  client_body_buffer_size 4m;
   large_client_header_buffers 8 64k;
   server {{
     listen 127.0.0.1:{port} ssl;

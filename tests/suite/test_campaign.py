@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ringback.deployment import Unreachable
+from ringback.deployment.errors import NothingWorks
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
@@ -81,26 +82,59 @@ def test_the_required_parameters_are_the_baseline_if_the_example_is_refused() ->
         judged(session, NO_LOCALE)
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_wrong_credentials_are_inconclusive(status: int) -> None:
-    with running(Tiny(lambda _: status), [NO_LOCALE, NO_TENANT]) as session:
-        for probe in (BASELINE, NO_LOCALE):
-            with pytest.raises(Inconclusive, match="access token"):
+@pytest.mark.parametrize("status", [401, 403, 404, 415, 426, 302])
+def test_a_refusal_of_everything_for_a_reason_of_ours_is_one_open_question(status: int) -> None:
+    with running(tiny := Tiny(lambda _: status), [NO_LOCALE, NO_TENANT], burst=True, pool=5) as session:
+        for probe in (BASELINE, NO_LOCALE, NO_TENANT):
+            with pytest.raises(Inconclusive, match=f"every valid trigger with {status}"):
                 judged(session, probe)
-        with pytest.raises(Inconclusive, match="a refusal proves nothing"):
-            judged(session, NO_TENANT)
-        with pytest.raises(Inconclusive, match=f"answered {status}"):
-            session.record.accepted_calls()
+        cause = session.record.cause()
+        assert cause is not None
+        assert cause.ours
+        with pytest.raises(NothingWorks, match=str(status)):
+            session.send.poll(["x"], "a poll")
+        assert len(tiny.triggers) == 3
+        assert not tiny.polls
 
 
-@pytest.mark.parametrize("status", [400, 422, 500])
-def test_a_deployment_that_accepts_no_valid_trigger_fails(status: int) -> None:
-    with running(Tiny(lambda _: status), [NO_LOCALE, NO_TENANT]) as session:
+@pytest.mark.parametrize("status", [401, 404, 415, 503])
+def test_a_deployment_that_refuses_one_form_only_is_still_accused_of_that(status: int) -> None:
+    """It answers 401 to the empty header alone: the token is right, and REQ-01 is broken."""
+    with running(Tiny(lambda asked: status if asked.header == "" else 200), [NO_LOCALE], pool=3) as session:
+        assert session.record.cause() is None
         with pytest.raises(Deviation, match=str(status)):
             judged(session, BASELINE)
-        with pytest.raises(Inconclusive):
-            judged(session, NO_TENANT)
+        judged(session, NO_LOCALE)
+        assert len(session.record.accepted_calls()) >= 3
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_a_refusal_of_one_probe_is_not_a_cause(status: int) -> None:
+    with running(Tiny(lambda asked: 200 if "Locale" in asked.body else status), [NO_LOCALE]) as session:
+        assert session.record.cause() is None
+        judged(session, BASELINE)
+        with pytest.raises(Deviation, match=str(status)):
+            judged(session, NO_LOCALE)
+
+
+@pytest.mark.parametrize("status", [400, 422, 500, 503])
+def test_a_deployment_that_accepts_no_valid_trigger_fails_one_clause(status: int) -> None:
+    with running(tiny := Tiny(lambda _: status), [NO_LOCALE, NO_TENANT]) as session:
+        with pytest.raises(Deviation, match=f"every valid trigger with {status}"):
+            judged(session, BASELINE)
+        for probe in (NO_LOCALE, NO_TENANT):
+            with pytest.raises(Inconclusive, match="see REQ-01"):
+                judged(session, probe)
         assert session.budget.accepted == 0
+        assert len(tiny.triggers) == 3 or status < 500
+
+
+def test_refusals_of_several_kinds_are_one_failure_too() -> None:
+    with running(Tiny(lambda asked: 400 if asked.header == "" else 422), [NO_LOCALE]) as session:
+        with pytest.raises(Deviation, match="refused every form of a valid trigger"):
+            judged(session, BASELINE)
+        with pytest.raises(Inconclusive, match="see REQ-01"):
+            judged(session, NO_LOCALE)
 
 
 def test_a_200_without_an_id_ends_the_campaign_before_it_spends_more() -> None:

@@ -42,7 +42,7 @@ def test_a_draft_holds_no_digits_but_a_line_and_the_caller_id(seed: int, line: s
 def test_no_sample_can_be_read_as_a_number(text: str) -> None:
     assert not any(character.isdigit() for character in text)
     draft = DraftMaker(CONFIG, 1).example("answered")
-    draft.variables({"note": text})
+    draft.made_up_variable("note", text)
     draft.set("EndUser", {"Name": text})
     GUARD.check("http://127.0.0.1:9/v2/call", draft.headers, draft.bytes)
 

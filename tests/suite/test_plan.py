@@ -10,6 +10,7 @@ from ringback.suite.campaign import AT_ONCE
 from ringback.suite.plan import Plan
 from ringback.suite.probes import accepted, either, refused, unchanged
 from ringback.suite.probes.baseline import BASELINE
+from ringback.suite.probes.common import LINE_CALLS
 
 from .tiny import LINES, Tiny, running, settings
 
@@ -67,3 +68,9 @@ def test_the_trigger_rate_decides_how_long_sending_takes() -> None:
 def test_a_line_that_is_not_configured_is_replaced_by_the_first() -> None:
     config = CONFIG.model_copy(update={"lines": CONFIG.lines.model_copy(update={"answered": None})})
     assert set(plan_of(probes=7).calls_by_line(config)) <= set(LINES) - {"answered"}
+
+
+def test_a_call_to_a_line_that_is_not_configured_is_named_by_the_line_it_dials() -> None:
+    assert LINE_CALLS["error"].title_on("answered") == "a call to the line answered"
+    assert LINE_CALLS["busy"].title_on("busy") == "a call to the line busy"
+    assert BASELINE.title_on("busy") == BASELINE.title

@@ -23,8 +23,9 @@ from ringback.cli.options import (
     Quiet,
     Seed,
 )
+from ringback.cli.values import check_closed, duration_if_given, master_address
 from ringback.cli.values import duration as seconds_in
-from ringback.cli.values import duration_if_given, master_address
+from ringback.cli.values import limits as limits_in
 from ringback.cli.values import rate as rate_in
 from ringback.config.errors import ConfigError
 from ringback.contract.clauses import Level
@@ -104,15 +105,47 @@ def load(
     connections: Annotated[
         int, typer.Option("--connections", metavar="N", min=1, help="Parallel requesters with --rate max.")
     ] = 16,
+    users: Annotated[
+        int | None,
+        typer.Option("--users", metavar="N", min=1, help="Closed model: N users, who wait for each answer; no rate."),
+    ] = None,
+    think: Annotated[
+        str | None, typer.Option("--think", metavar="T", help="Pause of each user after an answer, such as 2s.")
+    ] = None,
     duration: Annotated[
         str | None, typer.Option("--duration", metavar="T", help="How long requests arrive, such as 30s.")
     ] = None,
+    shape: Annotated[
+        Literal["constant", "ramp", "steps", "spike", "soak"] | None,
+        typer.Option("--shape", help="How the rate runs over time (load.shape)."),
+    ] = None,
+    ramp: Annotated[
+        str | None, typer.Option("--ramp", metavar="T", help="Climb to the rate in this time (load.ramp_up).")
+    ] = None,
+    steps: Annotated[
+        list[str] | None,
+        typer.Option("--steps", metavar="STEP", help="A step, such as '50 for 30s'; repeatable. The shape is steps."),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option("--limit", metavar="LIMIT", help="A limit, such as 'trigger.latency_ms.p99 < 300'; repeatable."),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", metavar="DIR", help="An earlier run, for relative limits.")
+    ] = None,
+    population: Annotated[
+        int | None, typer.Option("--population", metavar="N", min=1, help="Calls that the poll scenario keeps polling.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the plan with its calls, and send nothing.")] = False,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that share the load.")] = 1,
     role: Annotated[
         Literal["master", "worker"] | None,
         typer.Option("--role", help="Load from several machines: one master waits for --workers workers."),
     ] = None,
     master: Annotated[str, typer.Option("--master", metavar="HOST[:PORT]", help="Address of the master.")] = "",
+    wait: Annotated[
+        str | None, typer.Option("--wait", metavar="T", help="How long master and workers wait for each other (60s).")
+    ] = None,
     prometheus: Prometheus = None,
     otlp: Otlp = None,
     seed: Seed = None,
@@ -128,30 +161,34 @@ def load(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(
-        config,
-        base_url,
-        out,
-        seed,
-        {"metrics.prometheus": prometheus, "metrics.otlp": otlp},
-        force=force,
-        max_time=duration_if_given(max_time),
-    )
+    flags = {
+        "metrics.prometheus": prometheus,
+        "metrics.otlp": otlp,
+        "load.shape": shape or ("steps" if steps else None),
+        "load.ramp_up": ramp,
+        "load.steps": steps or None,
+        "load.baseline": None if baseline is None else str(baseline),
+        "load.population": population,
+        **limits_in(limit or ()),
+    }
+    options = Options(config, base_url, out, seed, flags, force=force, max_time=duration_if_given(max_time))
     screen = console(quiet=quiet, no_color=no_color)
-    address = master_address(role, master)
+    address = master_address(role, master, wait)
     if role == "worker" and address is not None:
         raise typer.Exit(unwound(work, screen, options, address))
-    closed = rate == "max"
+    check_closed(rate, users, think)
+    closed = rate == "max" or users is not None
     load_options = LoadOptions(
         scenario=scenario,
         rate=None if closed or rate is None else rate_in(rate),
         closed=closed,
-        connections=connections,
+        connections=users or connections,
+        think=0.0 if think is None else seconds_in(think),
         duration=duration_if_given(duration),
         workers=workers,
         master=address,
     )
-    raise typer.Exit(unwound(run, screen, options, load_options))
+    raise typer.Exit(unwound(run, screen, options, load_options, plan_only=plan))
 
 
 @app.command(epilog="Example: ringback gate --config ringback.toml --out reports/release-candidate")

@@ -21,14 +21,13 @@ from ringback.commands.running import (
 )
 from ringback.config import ConfigError
 from ringback.config.loading import Sources
+from ringback.config.scalars import port_remark
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.contract.waivers import waivers_in_force
 from ringback.deployment.access import protect_known
-from ringback.first_steps.network import port_remark
 from ringback.interrupts import held
 from ringback.reporting import Progress, print_plan
-from ringback.reporting.artifacts import unless_written
 from ringback.reporting.model.timelines import CallTimeline, write_timelines
 from ringback.rundir import complain
 from ringback.rundir.names import TIMELINES_FILE
@@ -90,6 +89,8 @@ def check_target(
     max_time: float | None = None,
 ) -> Findings:
     """Check a deployment against the contract; print the plan first and a progress line meanwhile."""
+    from ringback.reporting.artifacts import unless_written
+
     waivers_in_force(target.config.waivers)
     with Progress(console) as progress, Ticker(progress) as ticker:
 

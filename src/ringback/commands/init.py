@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ringback.config import LINE_STATES, ConfigError
 from ringback.config.model import Deployment, Lines, ResultDestination
+from ringback.config.proxy import ProxyError, proxy_for
 from ringback.first_steps.curl import read_curl
 from ringback.first_steps.draft import Draft, draft_from
 from ringback.first_steps.network import way_to
@@ -31,25 +32,32 @@ TEMPLATE = """\
 base_url = "https://ivr.example.com:22222"
 project = "Collections"
 tenant = "Default"
-access_token_env = "RINGBACK_ACCESS_TOKEN"     # the variable that holds the token; or access_token_file
+access_token_env = "RINGBACK_ACCESS_TOKEN"     # the variable with the token; or access_token_file, or _command
 scenario_path = "/ivr/collections"
 orchestrator_url = "https://orchestrator.example.com"
 display_number = "200"                          # the caller id
 locale = "en-US"
+# access_token_command = "vault read -field=token secret/ivr" # instead: run again before access_token_lifetime = "50m"
+# headers = { "X-Api-Key" = "env:GATEWAY_KEY" } # sent with each request: env:NAME, file:PATH or the text itself
+# proxy = "http://proxy.example.com:3128"       # default: HTTPS_PROXY and NO_PROXY, as for curl; "" for none
 # ca_bundle = "corp-ca.pem"                     # client_cert and client_key likewise; verify = false only in a lab
 
 [lines]                                         # the only numbers that Ringback dials, by the state they produce
 answered = "5550000001"                         # leave out the states that you have no line for
 busy = "5550000002"
-# error = "5550000003"
+# error = { number = "5550000003", at_once = 1, ring = "20s" } # takes one call at a time, as a handset does
 # invalid_number = "5550000004"
 # no_answer = "5550000005"
 # rejected = "5550000006"
 # temporarily_unavailable = "5550000007"
 
+# [variables]                                   # the project's variables, each with a value that it may have;
+# customerName = "sample"                       # then no others are sent. Left out: made-up ones are sent
+
 [budget]
 calls = 60                                      # accepted calls that a check may place
 triggers_per_second = 20
+# calls_at_once = 10                            # calls in progress, over all lines
 # cost_per_call = 0.02
 
 [timing]
@@ -173,7 +181,7 @@ def _from_curl(options: InitOptions, path: Path) -> Draft:
         raise ConfigError("--from-curl", None, f"{name} {problem}", fix) from None
     SINK.protect(draft.redactor())
     for key, value in list(draft.deployment.items()):
-        if (wrong := _mistake(Deployment, key, value)) is not None:
+        if key not in {"headers", "proxy"} and (wrong := _mistake(Deployment, key, value)) is not None:
             del draft.deployment[key]
             draft.notes.append(f"deployment.{key} was left out: {wrong}")
     return draft
@@ -257,7 +265,11 @@ def _ask_for_lines(console: Console, draft: Draft, ask: Asker) -> None:
 
 def _look(console: Console, base_url: str) -> bool:
     """Print whether the deployment can be reached; sends no request."""
-    steps = list(way_to(base_url))
+    try:
+        proxy = proxy_for(None, base_url, os.environ)
+    except ProxyError:
+        proxy = None  # ringback doctor reports it, with its variable
+    steps = list(way_to(base_url) if proxy is None else way_to(proxy.url, key="the proxy's address"))
     print_steps(console, steps)
     return all(step.well for step in steps)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,14 @@ from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.deployment.access import protect
 from ringback.interrupts import held
-from ringback.loadgen.run import MasterAddress, check_before, check_budget, join_master, run_load
+from ringback.loadgen.run import (
+    MasterAddress,
+    check_before,
+    check_budget,
+    check_master,
+    join_master,
+    run_load,
+)
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.reporting import LoadProgress, print_plan
 from ringback.target import Target, resolve
@@ -32,6 +40,8 @@ class LoadOptions:
     closed: bool = False
     """Closed model: back-to-back requesters (`--rate max`)."""
     connections: int = 16
+    think: float = 0.0
+    """Closed model: seconds between an answer and a user's next request."""
     duration: float | None = None
     workers: int = 1
     master: MasterAddress | None = None
@@ -41,17 +51,22 @@ class LoadOptions:
         """The plan made of these options and the configuration. Raises `ConfigError`."""
         return plan_for(
             config, scenario=self.scenario, rate=self.rate, closed=self.closed, connections=self.connections,
-            duration=self.duration, seed=seed, workers=self.workers,
+            duration=self.duration, seed=seed, workers=self.workers, think=self.think,
         )  # fmt: skip
 
 
-def load(console: Console, options: Options, asked: LoadOptions) -> int:
-    """Run the command; returns the exit code, raises `ConfigError`."""
+def load(console: Console, options: Options, asked: LoadOptions, *, plan_only: bool = False) -> int:
+    """Run the command, or with `plan_only` only print the plan; returns the exit code, raises `ConfigError`."""
     started = clock.start()
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         plan = asked.plan(target.config, seed)
-        check_before(target.config, plan.scenario, embedded=target.embedded, workers=plan.workers)
+        budget = check_before(target.config, plan.scenario, embedded=target.embedded, workers=plan.workers)
+        if asked.master is not None:
+            check_master(asked.master, listens=True)
+        if plan_only:
+            _print_plan(console, target, plan, budget, asked.master)
+            return ExitCode.OK
         directory = new_directory("load", options.out, force=options.force)
         with held():
             promise("load", target, directory, started, seed, Level.SHOULD)
@@ -69,11 +84,19 @@ def work(console: Console, options: Options, master: MasterAddress) -> int:
         )  # fmt: skip
     config = sources.build()
     protect(config)
+    check_master(master, listens=False)
     name = socket.gethostname()
-    console.print(f"{name}: waiting for the master at {master.host}:{master.port}", soft_wrap=True, highlight=False)
+    console.print(
+        f"{name}: waiting for the master at {master}, at most {master.patience:g} s", soft_wrap=True, highlight=False
+    )
     ended = join_master(config, master, name, Path.cwd())
     if ended.interrupted:
         return ExitCode.INTERRUPTED
+    if ended.no_master:
+        raise ConfigError(
+            "--master", None, f"no master answered at {master} within {master.patience:g} s",
+            "start the master, or correct the address",
+        )  # fmt: skip
     if ended.failure is not None:
         console.print(f"ended: {ended.failure}", soft_wrap=True, highlight=False, markup=False)
         return ExitCode.INCONCLUSIVE
@@ -123,7 +146,13 @@ def _print_plan(
         ("calls", f"{calls}{bound}"),
     ]
     if master is not None:
-        rows.append(("workers", f"waiting for {plan.workers} on {master.host or '*'}:{master.port}"))
+        rows.append(("workers", f"waiting for {plan.workers} at {master}, at most {master.patience:g} s (--wait)"))
     elif plan.workers > 1:
-        rows.append(("workers", f"{plan.workers} on this machine"))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        more = f", which has {cores} cores: more workers than cores do not help" if plan.workers > cores else ""
+        rows.append(("workers", f"{plan.workers} on this machine{more}"))
+    if (file := target.config.load.variables_file) is not None:
+        rows.append(("variables", f"{file.name}, {target.config.load.variables_order}"))
+    if (address := target.config.metrics.prometheus) is not None:
+        rows.append(("live figures", f"for Prometheus, on {address[0]}:{address[1]}"))
     print_plan(console, rows)

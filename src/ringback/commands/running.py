@@ -1,4 +1,7 @@
-"""What check, load and gate share: reading the configuration, the run's directory, the report at the end."""
+"""What check, load and gate share: reading the configuration, the run's directory, the report at the end.
+
+What writes reports is imported when there is something to write: a plan needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,6 @@ from ringback.contract.waivers import waiver_notes, waiver_uses
 from ringback.deployment.access import protect_known
 from ringback.interrupts import unwinding
 from ringback.reporting import Progress, RunReport, print_report, verdict_document
-from ringback.reporting.artifacts import ARTIFACTS, write_all, write_promised
-from ringback.reporting.formats.notify import notify
-from ringback.reporting.html import write_html
 from ringback.reporting.model.repeat import given_again
 from ringback.rundir import complain, make_room, reserve_room
 from ringback.rundir.names import EXCHANGES_FILE, HTML_FILE, LOAD_FILE, LOG_FILE, TIMELINES_FILE, WINDOWS_FILE
@@ -140,6 +140,8 @@ def new_directory(command: str, out: Path | None, *, force: bool = False) -> Pat
 
     Raises `ConfigError` if it can't be written, or if it holds a run and `force` is not set.
     """
+    from ringback.reporting.artifacts import ARTIFACTS
+
     stamp = clock.wall().strftime("%Y-%m-%dT%H-%M-%SZ")
     directory = out if out is not None else Path("reports") / f"{stamp}-{command}"
     attempt = 1
@@ -176,6 +178,10 @@ def finish(
     findings: Findings,
 ) -> int:
     """Conclude the run, write and print its reports, send the notification, and return the exit code."""
+    from ringback.reporting.artifacts import write_all
+    from ringback.reporting.formats.notify import notify
+    from ringback.reporting.html import write_html
+
     conclusion = conclude(
         findings.results, findings.limits, interrupted=findings.interrupted, open_questions=findings.open_questions
     )
@@ -205,6 +211,8 @@ def finish(
 
 def promise(command: str, target: Target, directory: Path, started: clock.Start, seed: int, level: Level) -> None:
     """Write the promised reports before anything is sent, so that a run that is killed leaves them too."""
+    from ringback.reporting.artifacts import write_promised
+
     unfinished = "the run did not come to its end"
     conclusion = conclude((), (), open_questions=(unfinished,))
     report = _report(command, target, started, seed, level, Findings(notes=(unfinished,)), conclusion)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from ringback.config.durations import parse_duration
 from ringback.config.errors import ConfigError
-from ringback.config.model import Config, Deployment
+from ringback.config.model import Config, Deployment, Line
 from ringback.config.references import VARIABLE
 
 __all__ = ["FILE_VARIABLE", "MISWRITTEN", "PREFIX", "as_environment", "known_keys", "read_value", "toml_value"]
@@ -37,6 +37,8 @@ def as_environment(config: Config) -> dict[str, str]:
         for key, value in table.items():
             if value is None or (section == "deployment" and key in {"access_token_env", "access_token_file"}):
                 continue
+            if section == "lines":
+                value = _line_table(getattr(config.lines, key))
             annotation = model.model_fields[key] if model else None
             variables[f"{PREFIX}{section}__{key}".upper()] = _written(value, annotation)
     for limit in config.limits:
@@ -47,6 +49,9 @@ def as_environment(config: Config) -> dict[str, str]:
             for w in config.waivers
         ]
         variables[f"{PREFIX}WAIVERS"] = f"[{', '.join(waivers)}]"
+    if config.variables is not None:
+        written = (f"{_toml_text(name)} = {_toml_text(value)}" for name, value in config.variables)
+        variables[f"{PREFIX}VARIABLES"] = f"{{{', '.join(written)}}}"
     return variables
 
 
@@ -63,6 +68,14 @@ def _secrets(deployment: Deployment) -> Iterator[tuple[str, str]]:
         yield f"{PREFIX}DEPLOYMENT__HEADERS", f"{{{', '.join(written)}}}"
     for header in deployment.headers:
         yield header.variable, header.value.get_secret_value()
+
+
+def _line_table(line: Line) -> str:
+    """A line as a configuration spells it: its number, or a table."""
+    if line == Line(number=line.number):
+        return line.number
+    at_once = "" if line.at_once is None else f", at_once = {line.at_once}"
+    return f'{{ number = "{line.number}"{at_once}, ring = "{_plain(line.ring)}s" }}'
 
 
 def _plain(number: float) -> str:
@@ -113,6 +126,8 @@ def read_value(section: str, key: str, text: str) -> object:
     variable = f"{PREFIX}{section}__{key}".upper()
     if (section, key) == ("deployment", "headers"):
         return toml_value(variable, text, '{ "X-Api-Key" = "env:GATEWAY_KEY" }')
+    if section == "lines" and text.strip().startswith("{"):
+        return toml_value(variable, text, '{ number = "5550000001", at_once = 1 }')
     model = _section_model(section)
     annotation = model.model_fields[key].annotation if model and key in model.model_fields else None
     if get_origin(annotation) is not tuple or Ellipsis not in get_args(annotation):
@@ -133,7 +148,7 @@ def known_keys(loc: list[str]) -> list[str]:
     """The keys of the section that `loc` begins with; the sections if `loc` is empty."""
     if not loc:
         return list(Config.model_fields)
-    model = _section_model(loc[0])
+    model = Line if loc[0] == "lines" and len(loc) > 1 else _section_model(loc[0])
     return [name for name in model.model_fields if name != "access_token"] if model else []
 
 

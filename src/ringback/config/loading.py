@@ -45,7 +45,6 @@ _PATH_KEYS = frozenset({"access_token_file", "ca_bundle", "client_cert", "client
     "variables_file",
 }
 _TOKEN_KEY = "deployment.access_token"  # noqa: S105 - a key's name
-_WAIVERS = '[{clause = "...", reason = "...", expires = 2027-01-31}]'
 _PROBLEMS = {
     "missing": ("missing", "add it"),
     "int_parsing": ("not a whole number", "write digits only"),
@@ -63,7 +62,12 @@ _PROBLEMS = {
     "date_type": ("not a day", "write it like 2027-01-31"),
 }
 
+_WAIVERS = '[{clause = "...", reason = "...", expires = 2027-01-31}]'
+_VARIABLES = '{customerName = "sample"}'
+
 Tree = dict[str, Any]
+_FLAGS = {"load.ramp_up": "--ramp", "limits": "--limit"}
+"""Flags that are not named like their key, by key or section."""
 
 
 @dataclass(slots=True)
@@ -142,7 +146,7 @@ class Sources:
     def _limits(self, table: object) -> Iterator[Limit]:
         if not isinstance(table, dict):
             raise ConfigError(self.origin_of("limits"), "limits", "not a section", "write it as a table of limits")
-        for metric, expression in _flatten(table):
+        for metric, expression in dict(_flatten(table)).items():
             try:
                 yield Limit.parse(metric, expression)
             except ValueError as error:
@@ -249,7 +253,7 @@ class Sources:
         else:
             problem, fix = first["msg"].lower().replace("input ", ""), "give it a value in that range"
         key = ".".join(loc)
-        shown = value if isinstance(value, str | int | float | bool | date) and key not in _UNSHOWN else None
+        shown = value if isinstance(value, str | int | float | bool | date) and not _is_unshown(key) else None
         return ConfigError(self.origin_of(key), key, problem, fix or "fix it", shown)
 
     def _value(self, loc: list[str]) -> object:
@@ -280,7 +284,7 @@ def gather(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, ob
     for dotted, value in (flags or {}).items():
         if value is not None:
             section, _, key = dotted.partition(".")
-            sources.put(section, key, value, f"--{key.replace('_', '-')}")
+            sources.put(section, key, value, _FLAGS.get(dotted, _FLAGS.get(section, f"--{key.replace('_', '-')}")))
     return sources
 
 
@@ -340,15 +344,26 @@ def _read_environment(environ: Mapping[str, str], sources: Sources) -> None:
         if rest == "WAIVERS":
             sources.put("waivers", None, toml_value(variable, value, _WAIVERS), variable)
             continue
+        if rest == "VARIABLES":
+            sources.put("variables", None, toml_value(variable, value, _VARIABLES), variable)
+            continue
         section, double, key = rest.partition("__")
         if not double:
             if meant := MISWRITTEN.get(rest):
                 raise ConfigError(variable, None, "not a key of the configuration", f"did you mean {meant}?")
             continue
         section, key = section.lower(), key.lower()
+        if section == "variables":
+            fix = f"write all of them in {PREFIX}VARIABLES: {_VARIABLES}"
+            raise ConfigError(variable, None, "the case of a project variable's name is lost here", fix)
         if section == "limits":
             key = key.replace("__", ".")
         sources.put(section, key, read_value(section, key, value), variable)
+
+
+def _is_unshown(key: str) -> bool:
+    """Whether the value may be a secret or personal, so that no message may show it."""
+    return key in _UNSHOWN or key.startswith("variables.")
 
 
 def _flatten(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

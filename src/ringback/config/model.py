@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from datetime import date
 from pathlib import Path
@@ -15,7 +16,7 @@ from ringback import __version__, clock
 from ringback.config.headers import Header
 from ringback.config.limits import Limit, check_baseline
 from ringback.config.proxy import Proxy, is_loopback
-from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, PhoneNumber, Seconds
+from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, PhoneNumber, Seconds, phone_number
 from ringback.config.token import AccessToken
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Deployment",
     "Dialect",
     "Gate",
+    "Line",
     "Lines",
     "Load",
     "Metrics",
@@ -156,16 +158,32 @@ class Deployment(_Section):
         return f"http://{user}:{password}@{proxy.where}"
 
 
+class Line(_Section):
+    """A telephone number, how many calls it takes at once (None: any number), and how long a call to it rings."""
+
+    number: PhoneNumber
+    at_once: Annotated[Count, Field(ge=1, le=10_000)] | None = None
+    ring: Seconds = 30.0
+
+
+def _line(value: object) -> object:
+    """A line that is written as its number alone."""
+    return value if isinstance(value, dict | Line) else Line(number=phone_number(value))
+
+
+_Line = Annotated[Line, BeforeValidator(_line)]
+
+
 class Lines(_Section):
     """The only telephone numbers that Ringback dials, by the call state that each produces."""
 
-    answered: PhoneNumber | None = None
-    busy: PhoneNumber | None = None
-    error: PhoneNumber | None = None
-    invalid_number: PhoneNumber | None = None
-    no_answer: PhoneNumber | None = None
-    rejected: PhoneNumber | None = None
-    temporarily_unavailable: PhoneNumber | None = None
+    answered: _Line | None = None
+    busy: _Line | None = None
+    error: _Line | None = None
+    invalid_number: _Line | None = None
+    no_answer: _Line | None = None
+    rejected: _Line | None = None
+    temporarily_unavailable: _Line | None = None
 
     @model_validator(mode="after")
     def _distinct(self) -> Lines:
@@ -178,9 +196,24 @@ class Lines(_Section):
         return self
 
     @property
+    def by_name(self) -> dict[str, Line]:
+        """The lines that are configured, in the documented order of states."""
+        return {name: line for name in LINE_STATES if (line := getattr(self, name)) is not None}
+
+    @property
     def configured(self) -> dict[str, str]:
-        """Line name -> number, for the lines that are configured, in the documented order of states."""
-        return {name: number for name in LINE_STATES if (number := getattr(self, name)) is not None}
+        """Line name -> number, for the lines that are configured."""
+        return {name: line.number for name, line in self.by_name.items()}
+
+    @property
+    def at_once(self) -> dict[str, int]:
+        """Line name -> how many calls it takes at once, for the lines that do not take any number."""
+        return {name: line.at_once for name, line in self.by_name.items() if line.at_once is not None}
+
+    @property
+    def rings(self) -> dict[str, float]:
+        """Line name -> how long a call to it rings, in seconds."""
+        return {name: line.ring for name, line in self.by_name.items()}
 
 
 class Budget(_Section):
@@ -190,6 +223,8 @@ class Budget(_Section):
     triggers_per_second: Annotated[Number, Field(gt=0, le=10_000)] = 20.0
     cost_per_call: Annotated[Number, Field(ge=0)] | None = None
     currency: Text = "EUR"
+    calls_at_once: Annotated[Count, Field(ge=1, le=100_000)] | None = None
+    """Calls in progress, over all lines; None for any number."""
 
 
 class Timing(_Section):
@@ -329,6 +364,22 @@ class SandboxOptions(_Section):
     ring_time: Seconds = 0.3
     faults: tuple[Text, ...] = ()
     dialects: tuple[Text, ...] = ()
+    calls_per_line: Annotated[Count, Field(ge=1, le=10_000)] | None = None
+    """Calls that a line takes at once: further ones find it busy. None for any number."""
+
+
+def _variables(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    for name, sample in value.items():
+        if not isinstance(sample, str):
+            raise ValueError(f"{name}|not text; put it in quotes")
+    return tuple(value.items())
+
+
+_LIKE_A_NUMBER = re.compile(r"[\d\s().+/-]*")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_SHORTEST_NUMBER = 7
 
 
 class Config(_Section):
@@ -336,6 +387,8 @@ class Config(_Section):
 
     deployment: Deployment
     lines: Lines
+    variables: Annotated[tuple[tuple[Text, str], ...] | None, BeforeValidator(_variables)] = None
+    """The project's variables, each with a sample value; None: not declared."""
     budget: Budget = Budget()
     timing: Timing = Timing()
     result_destination: ResultDestination | None = None
@@ -352,5 +405,12 @@ class Config(_Section):
     def _whole(self) -> Config:
         if not self.lines.configured:
             raise ValueError("lines|no line is configured; add at least one number that may be dialled")
+        for name, value in self.variables or ():
+            if name.startswith("_"):
+                raise ValueError(f"variables.{name}|not a project variable; leave out what begins with _")
+            digits = sum(map(str.isdigit, value))
+            is_number = digits >= _SHORTEST_NUMBER and _LIKE_A_NUMBER.fullmatch(value) and not _DAY.fullmatch(value)
+            if is_number and value not in self.lines.configured.values():
+                raise ValueError(f"variables.{name}|may be a telephone number; use the number of a line")
         check_baseline(self.limits, named=self.load.baseline is not None)
         return self

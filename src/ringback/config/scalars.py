@@ -10,13 +10,24 @@ from pydantic import BeforeValidator
 
 from ringback.config.durations import parse_duration
 
-__all__ = ["BaseUrl", "HttpUrl", "ListenAddress", "MetricsReceiver", "PhoneNumber", "Seconds"]
+__all__ = [
+    "BaseUrl",
+    "HttpUrl",
+    "ListenAddress",
+    "MetricsReceiver",
+    "PhoneNumber",
+    "Seconds",
+    "phone_number",
+    "port_remark",
+]
 
 _NUMBER = re.compile(r"\+?[0-9]{3,15}")
+_DOCUMENTED_PORT = 22222
 _EMERGENCY = frozenset({"000", "110", "112", "113", "118", "119", "911", "988", "999"})
 
 
-def _phone_number(value: object) -> str:
+def phone_number(value: object) -> str:
+    """The telephone number; ValueError for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
         raise ValueError(f'a telephone number is text; put it in quotes: "{value}"')
     if not isinstance(value, str) or not _NUMBER.fullmatch(value):
@@ -44,7 +55,12 @@ def _url(value: object) -> str:
 
 
 def _metrics_receiver(value: object) -> str:
-    return "env" if value == "env" else _url(value)
+    if value == "env":
+        return "env"
+    url = _url(value)
+    if urlsplit(url).query or urlsplit(url).fragment:
+        raise ValueError("has a query or fragment; credentials belong into OTEL_EXPORTER_OTLP_HEADERS")
+    return url
 
 
 def _base_url(value: object) -> str:
@@ -57,6 +73,15 @@ def _base_url(value: object) -> str:
     return url.rstrip("/")
 
 
+def port_remark(base_url: str) -> str:
+    """A remark if the URL names no port; empty otherwise."""
+    parts = urlsplit(base_url)
+    if parts.port is not None:
+        return ""
+    used = 443 if parts.scheme == "https" else 80
+    return f"no port, so {used} is used; the documented one is {_DOCUMENTED_PORT}"
+
+
 def _listen(value: object) -> tuple[str, int]:
     if isinstance(value, str):
         host, colon, port = value.rpartition(":")
@@ -67,7 +92,7 @@ def _listen(value: object) -> tuple[str, int]:
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 """A duration in seconds; a configuration writes it with its unit."""
-PhoneNumber = Annotated[str, BeforeValidator(_phone_number)]
+PhoneNumber = Annotated[str, BeforeValidator(phone_number)]
 """A telephone number: 3 to 15 digits, optionally after a plus sign."""
 HttpUrl = Annotated[str, BeforeValidator(_url)]
 """An http or https URL without credentials."""

@@ -80,10 +80,14 @@ class Finding:
     observed: str = ""
     evidence: tuple[Evidence, ...] = ()
     seconds: float = 0.0
+    fix: str = ""
+    """What to change, if that is known better than the clause says."""
 
     def cleaned(self, clean: Callable[[str], str]) -> Finding:
         """The same with its sentences redacted, as they may quote a deployment. The evidence is redacted already."""
-        return replace(self, summary=clean(self.summary), expected=clean(self.expected), observed=clean(self.observed))
+        return replace(self, summary=clean(self.summary), expected=clean(self.expected), observed=clean(self.observed),
+            fix=clean(self.fix),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,11 @@ class ClauseResult:
     findings: tuple[Finding, ...] = ()
     waiver: str | None = None
     """The reason the user gave for accepting the deviation."""
+
+    @property
+    def fix(self) -> str:
+        """What to change."""
+        return next((finding.fix for finding in self.deviations if finding.fix), self.clause.fix)
 
     @property
     def deviations(self) -> tuple[Finding, ...]:
@@ -173,8 +182,8 @@ def conclude(
         for r in results
         if r.verdict is Verdict.INCONCLUSIVE and r.summary not in questions
     ]
+    unsure += questions  # before the limits, which they leave open
     unsure += [f"{r.metric} {r.limit}: {r.why or 'not measured'}" for r in held if r.verdict is Verdict.INCONCLUSIVE]
-    unsure += questions
     decided = any(r.verdict in {Verdict.PASS, Verdict.WARN, Verdict.WAIVED} for r in results)
     decided = decided or any(r.verdict is Verdict.PASS for r in held)
     if not (broken or unsure or decided):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,8 @@ from ringback.config.loading import Sources
 from ringback.config.proxy import PROXY_VARIABLES
 from ringback.config.references import referred
 from ringback.contract.near_misses import near_miss_tokens
-from ringback.deployment.guard import DialGuard, names_a_number
+from ringback.deployment.guard import DialGuard, StrangerRefused, names_a_number
+from ringback.deployment.guard.names import Role, study
 from ringback.deployment.redaction import LONG_TOKEN, Redactor
 from ringback.rundir import SINK
 
@@ -32,13 +34,14 @@ _LONG_SECRET, _LONG_NUMBER = 8, 7
 def dial_guard(config: Config, receiver_url: str | None = None) -> DialGuard:
     """The dial guard for all clients of the deployment. `receiver_url` is where results may be sent.
 
-    Raises `ConfigError` if a configured header might name a number to dial.
+    Raises `ConfigError` if a configured header or project variable might name a number to dial.
     """
     deployment = config.deployment
     harmless = [
         deployment.base_url, urlsplit(deployment.base_url).netloc, deployment.project, deployment.tenant,
         deployment.scenario_path, deployment.orchestrator_url, deployment.locale,
         *_texts_of(deployment.access_token.get_secret_value()), *([receiver_url] if receiver_url else []),
+        *_harmless_variables(config),
     ]  # fmt: skip
     for header in deployment.headers:
         if names_a_number(header.name, header.value.get_secret_value()):
@@ -51,6 +54,14 @@ def dial_guard(config: Config, receiver_url: str | None = None) -> DialGuard:
         config.lines.configured.values(), deployment.display_number, harmless,
         headers=[*headers, ("User-Agent", deployment.user_agent)],
     )  # fmt: skip
+    for name, value in config.variables or ():
+        body = json.dumps({"ScenarioInputParameters": [{"Name": name, "Value": value}]}, ensure_ascii=False).encode()
+        try:
+            guard.check(f"{deployment.base_url}/v2/call", (), body)
+        except StrangerRefused:
+            key = f"variables.{name}"
+            fix = "use the number of a line, or a value with fewer digits"
+            raise ConfigError("configuration", key, "its name or value might be dialled", fix) from None
     deployment.access_token.before_renewal(guard, lambda known, token: known.add_harmless(_texts_of(token)))
     return guard
 
@@ -58,6 +69,14 @@ def dial_guard(config: Config, receiver_url: str | None = None) -> DialGuard:
 def _texts_of(token: str) -> list[str]:
     """A token and its near misses, all of which are sent."""
     return [token, *(make(token) for make in near_miss_tokens().values())]
+
+
+def _harmless_variables(config: Config) -> Iterator[str]:
+    """The values of the project's variables whose digits are no telephone numbers. Names are never harmless."""
+    for _name, value in config.variables or ():
+        is_url = value.startswith(("http://", "https://"))
+        if any(map(str.isdigit, value)) and not is_url and study(value).role is Role.PLAIN:
+            yield value
 
 
 def redactor_for(config: Config) -> Redactor:
@@ -135,7 +154,10 @@ def protect_known(sources: Sources) -> None:
         **_known_headers(deployment.get("headers"), sources.environ),
         **_known_proxies(deployment.get("proxy"), sources.environ),
     }
-    numbers = {name: line for name, line in sources.section("lines").items() if isinstance(line, str)}
+    written = {
+        name: line.get("number") if isinstance(line, dict) else line for name, line in sources.section("lines").items()
+    }
+    numbers = {name: line for name, line in written.items() if isinstance(line, str)}
     lines = {name: line for name, line in numbers.items() if sum(map(str.isdigit, line)) >= _LEAST_DIGITS}
     _protect(token, lines, {secret: label for secret, label in others.items() if isinstance(secret, str)})
 

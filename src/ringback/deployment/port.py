@@ -16,12 +16,14 @@ from ringback.deployment.causes import Port, speaks_of_https
 from ringback.deployment.tls import client_ssl_context
 from ringback.deployment.tunnel import connect
 
-__all__ = ["look_at"]
+__all__ = ["dead_addresses", "look_at"]
 
 _LONGEST = 3.0
 """Seconds that one look may take, at most."""
 _ALERT = 0.5
 """Seconds to wait for the alert of a server that refuses our certificate only after the handshake (TLS 1.3)."""
+_SILENT = 1.0
+"""Seconds that an address gets to answer."""
 _NO_ISSUER = {2, 18, 19, 20, 21}
 """OpenSSL's codes for a certificate whose issuer is not trusted: not found, or self-signed."""
 _OUR_CERTIFICATE = (
@@ -41,6 +43,28 @@ def look_at(config: Config) -> Port | None:
         return look.over_tls(config) if look.secure else look.over_tcp()
     except OSError:
         return None
+
+
+def dead_addresses(config: Config) -> list[str]:
+    """The addresses of the deployment's name that do not answer although another one does. Blocks for a moment."""
+    parts = urlsplit(config.deployment.base_url)
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    addresses = list(dict.fromkeys((family, address) for family, *_, address in found))
+    dead = [str(address[0]) for family, address in addresses if len(addresses) > 1 and not _answers(family, address)]
+    return dead if len(dead) < len(addresses) else []
+
+
+def _answers(family: int, address: tuple[object, ...]) -> bool:
+    with socket.socket(family, socket.SOCK_STREAM) as plain:
+        plain.settimeout(_SILENT)
+        try:
+            plain.connect(address)
+        except OSError:
+            return False
+    return True
 
 
 class _Look:

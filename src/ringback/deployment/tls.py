@@ -31,6 +31,7 @@ def inspect_tls(config: Config) -> TlsSeen | None:
     deployment = config.deployment
     context = ssl.create_default_context(cafile=str(deployment.ca_bundle) if deployment.ca_bundle else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # RFC 9525: only the subjectAltName names hosts
     load_client_certificate(context, config)
     try:
         with (

@@ -85,6 +85,8 @@ class Draft:
                 text = _set(text, "deployment", key, _toml(self.deployment[key]))
             elif key in REQUIRED:
                 text = _set(text, "deployment", key, None)
+        if "access_token_file" in self.deployment:
+            text = _set(text, "deployment", "access_token_env", None)
         for state in known_keys(["lines"]):
             text = _set(text, "lines", state, _toml(self.lines[state]) if state in self.lines else None)
         for key, value in self.result_destination.items():

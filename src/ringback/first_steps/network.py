@@ -13,15 +13,15 @@ from cryptography import x509
 
 from ringback import clock
 from ringback.config import Config
+from ringback.config.scalars import port_remark
 from ringback.deployment.causes import Symptom, diagnose
 from ringback.deployment.port import look_at
 from ringback.deployment.tls import inspect_tls
 from ringback.deployment.tunnel import connect
 from ringback.first_steps.steps import Step
 
-__all__ = ["DOCUMENTED_PORT", "look_at_tls", "port_remark", "way_to"]
+__all__ = ["look_at_tls", "way_to"]
 
-DOCUMENTED_PORT = 22222
 _PATIENCE = 5.0
 """Seconds to wait for a connection to one address."""
 _SOON = 14
@@ -33,15 +33,6 @@ _REASONS = {
     errno.EHOSTUNREACH: "this machine has no route to it",
     errno.ETIMEDOUT: "no answer",
 }
-
-
-def port_remark(base_url: str) -> str:
-    """A remark if the URL names no port; empty otherwise."""
-    parts = urlsplit(base_url)
-    if parts.port is not None:
-        return ""
-    used = 443 if parts.scheme == "https" else 80
-    return f"no port, so {used} is used; the documented one is {DOCUMENTED_PORT}"
 
 
 def way_to(base_url: str, patience: float = _PATIENCE, key: str = "deployment.base_url") -> Iterator[Step]:

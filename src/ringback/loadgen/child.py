@@ -125,14 +125,17 @@ def _runner(
 
     def spawn_workers(port: int) -> None:
         if task.role == "master":
-            _say({"event": "waiting", "workers": plan.workers, "port": port})
             return
         for number in range(plan.workers):
             worker_task = Task("worker", address=MasterAddress("127.0.0.1", port), name=f"worker-{number + 1}")
             helpers.append(_start(worker_task, config))
 
     address = task.address or MasterAddress("127.0.0.1", 0, _PATIENCE)
-    return DistributedRunner(environment, config, plan, task.budget, address, spawn_workers)
+
+    def waiting(came: str) -> None:
+        _say({"event": "waiting", "came": came})
+
+    return DistributedRunner(environment, config, plan, task.budget, address, spawn_workers, waiting)
 
 
 def _work(task: Task, config: Config) -> int:
@@ -151,7 +154,11 @@ def _work(task: Task, config: Config) -> int:
     # Ctrl-C in a terminal reaches all processes, but the master decides when a run ends. A worker without a run has
     # nothing to wait for.
     _at_signals(lambda: runs or os._exit(0))
-    worker = Worker(environment.create_worker_runner(task.address.host, task.address.port), on_begin=begin)
+    with gevent.Timeout(task.address.patience, exception=False):
+        worker = Worker(environment.create_worker_runner(task.address.host, task.address.port), on_begin=begin)
+    if environment.runner is None:
+        _say({"event": "end", "failed": "no master answered", "no_master": True})
+        os._exit(0)  # Locust's connection would still be retried
 
     def report() -> None:
         for run in runs[-1:] if task.live else ():

@@ -43,6 +43,8 @@ class Ended:
     failure: str | None = None
     """Why there is no result of its own; None if there is one."""
     open_questions: tuple[str, ...] = ()
+    no_master: bool = False
+    """Whether this was a worker that found no master."""
     last_section: dict[str, Any] | None = None
     unwritten: str | None = None
     """Why the child could not write its files into the run's directory; None if it did."""
@@ -167,6 +169,9 @@ class LoadProcess:
                 ended.failure = message.get("failed")
                 ended.last_section = message.get("section", ended.last_section)
                 ended.unwritten = message.get("unwritten")
+                ended.no_master = message.get("no_master", False)
+            elif message["event"] == "waiting" and on_progress is not None:
+                on_progress({"waiting": message["came"]})
             elif message["event"] == "reading":
                 on_reading(message["reading"])
             elif message["event"] == "progress":

@@ -5,6 +5,7 @@ What lives here: checks before anything is sent, and the outcome, with or withou
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,16 @@ from ringback.loadgen.task import (
     write_load,
 )
 
-__all__ = ["MASTER_PORT", "LoadOutcome", "MasterAddress", "check_before", "check_budget", "join_master", "run_load"]
+__all__ = [
+    "MASTER_PORT",
+    "LoadOutcome",
+    "MasterAddress",
+    "check_before",
+    "check_budget",
+    "check_master",
+    "join_master",
+    "run_load",
+]
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -70,13 +80,26 @@ def check_budget(config: Config, *, embedded: bool) -> int | None:
 
 def check_before(config: Config, scenario: str, *, embedded: bool, workers: int = 1) -> int | None:
     """Check a configuration for a load run, and return the budget. Raises `ConfigError`; sends nothing."""
+    budget = _check(config, scenario, embedded=embedded)
+    check_rows(config, workers)
+    return budget
+
+
+def _check(config: Config, scenario: str, *, embedded: bool) -> int | None:
+    """What costs no time: all but the rows of a file, which may be many."""
     baseline_of(config)
     check_metrics(config.metrics)
-    check_rows(config, workers)
     if SCENARIOS[scenario].delivery == "always" and config.result_destination is None:
         raise ConfigError(
             "configuration", "result_destination", "missing, and this scenario has results delivered",
             "say where Ringback may listen for them",
+        )  # fmt: skip
+    limited = next(iter(config.lines.at_once), None)
+    if limited is not None or config.budget.calls_at_once is not None:
+        key = "budget.calls_at_once" if limited is None else f"lines.{limited}.at_once"
+        raise ConfigError(
+            "configuration", key, "a load run places calls when they are due, and can't wait for a free line",
+            "name lines for it that take any number of calls, in a configuration of its own",
         )  # fmt: skip
     return check_budget(config, embedded=embedded)
 
@@ -98,9 +121,10 @@ def run_load(
     question. If the child dies or hangs, the outcome is inconclusive and has the child's last report. `on_progress`
     is called about twice a second with `phase`, `seconds`, `duration`, `scheduled`, `sent`, `accepted`, `final`,
     `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms`, and with all that is known as `section`. Raises
-    `ConfigError` before anything is sent if the configuration does not fit.
+    `ConfigError` before anything is sent if the configuration does not fit. The rows of `load.variables_file` are
+    checked by `check_before`.
     """
-    budget = check_before(config, plan.scenario, embedded=embedded, workers=plan.workers)
+    budget = _check(config, plan.scenario, embedded=embedded)
     directory.mkdir(parents=True, exist_ok=True)
     for left_over in (LOAD_FILE, WINDOWS_FILE):
         (directory / left_over).unlink(missing_ok=True)
@@ -124,6 +148,23 @@ def run_load(
         unwritten=(f"{LOAD_FILE} and {WINDOWS_FILE} were not written: {ended.unwritten}",) if ended.unwritten else (),
         notes=() if shortfall is None else (shortfall,),
     )
+
+
+def check_master(address: MasterAddress, *, listens: bool) -> None:
+    """Raises `ConfigError` if a master can't listen at this address, or if a worker can't find its host."""
+    host = None if address.host == "*" else address.host
+    flags = socket.AI_PASSIVE if listens else 0
+    try:
+        found = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM, flags=flags)
+        if listens:
+            with socket.socket(found[0][0], socket.SOCK_STREAM) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(found[0][4])
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "no such host"
+        fix = "name an address of this machine, and a free port" if listens else "name the master's host"
+        problem = f"can't listen at {address}" if listens else f"can't look up {address.host}"
+        raise ConfigError("--master", None, f"{problem} ({why})", fix) from None
 
 
 def join_master(config: Config, master_address: MasterAddress, name: str, directory: Path) -> Ended:

@@ -26,8 +26,12 @@ class MasterAddress:
 
     host: str
     port: int = MASTER_PORT
-    patience: float = 300.0
-    """Seconds that a master waits for its workers."""
+    patience: float = 60.0
+    """Seconds that a master waits for its workers, and a worker for its master."""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

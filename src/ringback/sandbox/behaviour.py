@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import ssl
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -52,8 +53,12 @@ class SandboxBehaviour(Admission):
             keep_seconds=settings.keep_finished_seconds,
             keep_calls=settings.keep_finished_calls,
             ring_time=self.ring_time,
-            on_final=self.on_final,
+            on_final=self._over,
         )
+        self._ringing: Counter[str] = Counter()
+        """Calls in progress on each number, if that limits further ones."""
+        self._numbers: dict[str, str] = {}
+        """UniqueId -> number, of these calls."""
         self.sender = ResultSender()
         self.outbox: list[SandboxCall] = []
         self._pool = ""
@@ -137,8 +142,20 @@ class SandboxBehaviour(Admission):
     def place(self, order: AcceptedTrigger) -> SandboxCall:
         """Place the call of a trigger."""
         call = SandboxCall(self.make_id(order), self.outcome(order), order.result_destination, order.immediate)
+        if (most := self.settings.calls_per_line) is not None:
+            if self._ringing[order.number] >= most:
+                call.outcome = "Busy"
+            else:
+                self._ringing[order.number] += 1
+                self._numbers[call.unique_id] = order.number
         self.book.place(call)
         return call
+
+    def _over(self, call: SandboxCall) -> None:
+        """A call has become final: its line is free."""
+        if (number := self._numbers.pop(call.unique_id, None)) is not None:
+            self._ringing[number] -= 1
+        self.on_final(call)
 
     def acknowledge(self, call: SandboxCall, order: AcceptedTrigger) -> JsonObject:
         """Return the body of a trigger's answer."""

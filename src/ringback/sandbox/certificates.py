@@ -28,16 +28,19 @@ class Authority:
         self,
         *,
         names: tuple[str, ...] | None = None,
+        common_name: str | None = None,
         valid_for: tuple[timedelta, timedelta] | None = None,
         unknown_authority: bool = False,
     ) -> ssl.SSLContext:
         """Return a server's TLS context with a certificate for `names`.
 
         `valid_for` is its first and last moment, relative to now; with `unknown_authority`, an authority that no
-        client trusts signs it.
+        client trusts signs it. With `common_name`, that alone names the host.
         """
         ca = trustme.CA(organization_name="Somebody else") if unknown_authority else self._ca
-        if valid_for is None:
+        if common_name is not None:
+            leaf = ca.issue_cert(common_name=common_name)
+        elif valid_for is None:
             leaf = ca.issue_cert(*(names or self._own_names()))
         else:
             now = datetime.now(UTC)  # TLS libraries verify by the machine's clock

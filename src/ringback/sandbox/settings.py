@@ -50,6 +50,8 @@ class SandboxSettings:
     """The fraction by which a ring time varies, up and down."""
     channels: int = 64
     """How many calls ring at once; further calls wait."""
+    calls_per_line: int | None = None
+    """How many calls a line takes at once, as a handset takes one: further ones end as Busy. None for any number."""
     queued_delivery_seconds: float = 1.0
     """Pause between two deliveries of queued results."""
     settle_limit_seconds: float = 30.0
@@ -76,6 +78,8 @@ class SandboxSettings:
             raise SandboxError("queued_delivery_seconds must be more than 0 seconds")
         if not 0 <= self.ring_jitter <= 1:
             raise SandboxError("ring_jitter is a fraction: give a number from 0 to 1")
+        if self.calls_per_line is not None and self.calls_per_line < 1:
+            raise SandboxError("calls_per_line must be at least 1")
         if self.channels < 1 or self.keep_finished_calls < 0:
             raise SandboxError("channels must be at least 1, and keep_finished_calls at least 0")
         for line in self.lines:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -20,10 +21,11 @@ from ringback.deployment.causes import Cause
 from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls, why_unwatched
+from ringback.suite.calls.places import LinePlaces
 from ringback.suite.calls.watch import Watch
 from ringback.suite.opening import open_run
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
-from ringback.suite.probes.baseline import BASELINE, Fallback
+from ringback.suite.probes.baseline import BASELINE, NO_VARIABLE, Fallback
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Burst, Outcome
 
@@ -33,6 +35,8 @@ AT_ONCE = 16
 """Triggers, and polls, that a deployment must take at once."""
 _TOGETHER = 4
 """Probes under way at a time."""
+_WAITING = 64
+"""The same where they wait for lines: one for a busy line must not keep others from a free one."""
 _ENOUGH = 2
 """Invalid triggers accepted for one clause, after which no more are sent for it."""
 
@@ -55,6 +59,7 @@ class Campaign:
         self.budget = budget
         self.calls = Calls()
         self.watch = Watch(config, client, self.calls)
+        self.places = LinePlaces(config, self.calls, self.watch)
         self.burst = Burst()
         self.identical: list[Trigger] = []
         self.placed = asyncio.Event()
@@ -71,10 +76,12 @@ class Campaign:
         """The internal error that ended the campaign, if one did."""
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
         self._dead: Unreachable | NothingWorks | None = None
-        self._gate = asyncio.Semaphore(_TOGETHER)
+        self._gate = asyncio.Semaphore(_TOGETHER if not self.places.limited else _WAITING)
         self._families: dict[Probe, str] = {}
         self._lines: dict[Probe, str] = {}
         self._wrongly_accepted: Counter[str] = Counter()
+        self._slow_addresses: set[str] = set()
+        """Addresses that keep a sender waiting, until the first delivery to them has come."""
 
     # -- for tests ------------------------------------------------------------------------------------------------
 
@@ -88,8 +95,6 @@ class Campaign:
     async def known_outcomes(self) -> list[Outcome]:
         """The outcomes so far."""
         return [future.result() for future in self._outcomes.values() if future.done() and not future.cancelled()]
-
-    # -- the campaign itself --------------------------------------------------------------------------------------
 
     async def run(
         self,
@@ -178,7 +183,7 @@ class Campaign:
                 outcome = await self._attempt(probe)
             if probe.expect == "refused" and outcome.call is not None:
                 self._wrongly_accepted[family] += 1
-            if probe.expect == "accepted" and outcome.answer is not None and not _placed(outcome.answer):
+            if probe.expect == "accepted" and outcome.answer is not None and not seems_accepted(outcome.answer):
                 await self._look_into(outcome)
         future.set_result(outcome)
         return outcome
@@ -195,12 +200,12 @@ class Campaign:
         )  # fmt: skip
         controlled = await self._attempt(control)
         outcome.control = controlled.answer
-        if outcome.control is not None and _placed(outcome.control):
+        if outcome.control is not None and seems_accepted(outcome.control):
             controlled = await self._attempt(probe)
             outcome.again = controlled.answer
         if isinstance(controlled.trouble, Interrupted):
             outcome.trouble = controlled.trouble  # a refusal proves nothing without its controls
-        if probe.parts and outcome.again is not None and not _placed(outcome.again):
+        if probe.parts and outcome.again is not None and not seems_accepted(outcome.again):
             outcome.culprit = await self._isolate(probe.parts)
 
     async def _isolate(self, parts: tuple[Probe, ...]) -> Outcome:
@@ -208,7 +213,7 @@ class Campaign:
         while len(parts) > 1:
             half = parts[: len(parts) // 2]
             outcome = await self._attempt(combined(f"{len(half)} of its parts", half))
-            taken = outcome.answer is not None and _placed(outcome.answer)
+            taken = outcome.answer is not None and seems_accepted(outcome.answer)
             parts = parts[len(parts) // 2 :] if taken else half
         return await self._attempt(parts[0])
 
@@ -219,7 +224,9 @@ class Campaign:
             return outcome
         try:
             outcome.draft = draft = self._drafted(probe)
-            outcome.answer = await self.send(draft, probe.title, expect_call=probe.expect == "accepted")
+            if probe.destination is not None and probe.destination.slow and draft.delivery_key is not None:
+                self._slow_addresses.add(draft.delivery_key)
+            outcome.answer = await self.send(draft, probe.title_on(draft.line), expect_call=probe.expect == "accepted")
         except Unreachable as trouble:
             outcome.trouble = trouble
             if len(self.calls) == 0 and not self.client.recorder.answered:
@@ -262,6 +269,8 @@ class Campaign:
             self._direct(draft, probe)
             if fallback is not None and probe is not BASELINE:
                 fallback.adjust(draft)
+        if fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04":
+            draft.declared = ()  # it refuses those that are made up, as REQ-04 reports
         probe.change(draft)
         if "ResultDestination" not in draft.body:
             draft.delivery_key = None
@@ -280,12 +289,14 @@ class Campaign:
         else:
             draft.body["SendResultImmediately"] = wanted.immediately
 
-    async def send(self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True) -> Trigger:
-        """Send a draft, once."""
-        return await self.client.trigger(
+    async def send(
+        self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True, has_place: bool = False
+    ) -> Trigger:
+        """Send a draft, once, as soon as its line has a place for a call (`has_place`: it was taken before)."""
+        return await self.places.used(draft.line, lambda: self.client.trigger(
             draft.bytes, headers=draft.headers, method=draft.method, query=draft.query,
             purpose=f"trigger: {purpose}", line=draft.line, expect_call=expect_call, paced=paced,
-        )  # fmt: skip
+        ), has_place=has_place)  # fmt: skip
 
     async def place(self, draft: Draft, purpose: str, *, group: str = "", expect_call: bool = True) -> Trigger:
         """Send a draft, and watch the call if one is placed."""
@@ -306,28 +317,41 @@ class Campaign:
 
     async def delivered(self, delivery: Delivery) -> None:
         """Record a delivery with the call whose address it came to."""
+        if delivery.key in self._slow_addresses:
+            self._slow_addresses.discard(delivery.key)
+            await asyncio.gather(self._trigger_meanwhile(), self._recorded(delivery))
+        else:
+            await self._recorded(delivery)
+
+    async def _recorded(self, delivery: Delivery) -> None:
         meant = [call for call in self.calls if call.delivery_key is not None and call.delivery_key == delivery.key]
         # Identical triggers share an address: the id in the delivery decides between their calls.
         for call in [c for c in meant if c.unique_id in delivery.text] or meant:
             await self.watch.delivered(call, delivery)
 
+    async def _trigger_meanwhile(self) -> None:
+        """Place a call while a slow address keeps the deployment waiting."""
+        with contextlib.suppress(ExchangeError):
+            line = next(iter(self.config.lines.configured))
+            await self.place(self._on_line(line), "while a ResultDestination is slow", group="meanwhile")
+
     # -- many at once ---------------------------------------------------------------------------------------------
 
-    def _on_line(self, index: int, *, immediately: bool) -> Draft:
-        lines = list(self.config.lines.configured)
-        probe = accepted("", line=lines[index % len(lines)], destination=Destination(immediately=immediately))
-        return self.draft(probe)
+    def _on_line(self, line: str) -> Draft:
+        return self.draft(accepted("", line=line, destination=Destination(immediately=False)))
 
     async def _at_once(self) -> None:
         rate = self.client.transport.rate
-        count = min(AT_ONCE, rate.burst, max(0, self.budget.left))
-        self.burst.at_once = count
+        lines = self.places.together(min(AT_ONCE, rate.burst, max(0, self.budget.left)))
+        self.burst.at_once = count = len(lines)
         if count < 2:
             return
-        drafts = [self._on_line(i, immediately=False) for i in range(count)]
+        drafts = list(map(self._on_line, lines))
+        await self.places.take(lines)
         await rate.wait(count)
         sent = await asyncio.gather(
-            *(self.send(d, f"one of {count} at once", paced=False) for d in drafts), return_exceptions=True
+            *(self.send(d, f"one of {count} at once", paced=False, has_place=True) for d in drafts),
+            return_exceptions=True,
         )
         for draft, answer in zip(drafts, sent, strict=True):
             if isinstance(answer, Trigger):
@@ -338,7 +362,7 @@ class Campaign:
             elif isinstance(answer, BaseException):
                 raise answer
         for draft, answer in zip(drafts, sent, strict=True):
-            if isinstance(answer, Trigger) and not _placed(answer) and len(self.burst.alone) < 3:
+            if isinstance(answer, Trigger) and not seems_accepted(answer) and len(self.burst.alone) < 3:
                 fresh = draft.in_conversation(self.maker.word())
                 try:
                     self.burst.alone.append(
@@ -349,8 +373,7 @@ class Campaign:
         await self._polls_at_once(count)
 
     async def _polls_at_once(self, count: int) -> None:
-        known = self.calls.watched
-        if not known:
+        if not (known := self.calls.watched):
             return
         asked = [known[i % len(known)].unique_id for i in range(count)]
         sent = await asyncio.gather(
@@ -368,7 +391,7 @@ class Campaign:
         """Send the same bytes several times: one after another, then at once."""
         if count < 2:
             return
-        draft = self._on_line(0, immediately=False)
+        draft = self._on_line(next(iter(self.config.lines.configured)))
         same = Draft(draft.body, draft.headers, draft.line, draft.bytes, delivery_key=draft.delivery_key)
 
         async def once(purpose: str) -> None:
@@ -383,7 +406,7 @@ class Campaign:
     async def _fill(self, pool: int) -> None:
         """Place more calls, on all lines, until there are as many as later tests need."""
         missing = max(0, pool - len(self.calls.watched))
-        drafts = [self._on_line(i, immediately=False) for i in range(missing)]
+        lines = itertools.islice(itertools.cycle(self.config.lines.configured), missing)
 
         async def one(draft: Draft) -> None:
             async with self._gate:
@@ -392,9 +415,4 @@ class Campaign:
                 except ExchangeError:
                     return
 
-        await asyncio.gather(*(one(draft) for draft in drafts))
-
-
-def _placed(answer: Trigger) -> bool:
-    """Whether a trigger was answered as if a call had been placed."""
-    return seems_accepted(answer)
+        await asyncio.gather(*(one(self._on_line(line)) for line in lines))

@@ -28,11 +28,13 @@ class Deviation(AssertionError):
         expected: str = "",
         evidence: Iterable[Answer | Exchange] = (),
         clause: str | None = None,
+        fix: str = "",
     ) -> None:
         super().__init__(observed)
         self.observed = observed
         self.expected = expected
         self.clause = clause
+        self.fix = fix
         """The broken clause, where a test covers several; the test says nothing of the others."""
         found = [item.exchange if isinstance(item, Answer) else item for item in evidence]
         # The smallest request shows a deviation best.

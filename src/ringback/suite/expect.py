@@ -6,7 +6,8 @@ The campaign's controls decide whether the deployment refused this trigger, or r
 from __future__ import annotations
 
 from ringback.contract import checks
-from ringback.suite.deviation import Deviation, Inconclusive, must_hold
+from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_hold
+from ringback.suite.probes.drafts import NotTried
 from ringback.suite.probes.outcome import Outcome
 
 __all__ = ["must_be_accepted", "must_not_be_accepted", "sent"]
@@ -14,6 +15,8 @@ __all__ = ["must_be_accepted", "must_not_be_accepted", "sent"]
 
 def sent(outcome: Outcome) -> Outcome:
     """The outcome, if the probe was sent and a connection was made."""
+    if isinstance(outcome.trouble, NotTried):
+        raise NotExercised(str(outcome.trouble))
     if outcome.trouble is not None:
         raise Inconclusive(str(outcome.trouble))
     if outcome.answer is None:
@@ -34,7 +37,7 @@ def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
         if answer.status is None:
             raise Inconclusive(f"a valid trigger was {answer.describe_outcome()} (see ROB-02)")
         if outcome.cause is not None:
-            raise Deviation(outcome.cause.sentence, evidence=[answer])
+            raise Deviation(outcome.cause.sentence, evidence=[answer], fix=outcome.cause.fix)
     elif outcome.control is not None and not outcome.control.accepted:
         raise Inconclusive(f"a plain valid trigger was not accepted either ({outcome.control.describe_answer()})")
     elif outcome.again is not None and outcome.again.accepted:

@@ -40,7 +40,9 @@ def finding_of(
     if isinstance(error, Deviation):
         expected = error.expected or CLAUSES[clause].expects
         evidence = tuple(_shown(exchange) for exchange in error.evidence)
-        return Finding(clause, Verdict.FAIL, name, error.observed, expected, error.observed, evidence, seconds)
+        return Finding(
+            clause, Verdict.FAIL, name, error.observed, expected, error.observed, evidence, seconds, error.fix
+        )
     if isinstance(error, Inconclusive | NotExercised) and shared:
         return None
     if isinstance(error, NotExercised):
@@ -65,7 +67,7 @@ def failed(finding: Finding) -> str | None:
     ]
     for evidence in finding.evidence[:1]:
         lines += ["", evidence.request, "", evidence.response, "", evidence.curl]
-    lines += ["", f"  fix: {clause.fix}"]
+    lines += ["", f"  fix: {finding.fix or clause.fix}"]
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ringback.config import Config
+from ringback.suite.calls.places import seconds_on_lines
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.probes import Probe, lines_in_turn
 from ringback.suite.probes.baseline import BASELINE
@@ -48,8 +49,12 @@ class Plan:
 
     @property
     def calls(self) -> int:
-        """Accepted calls to expect: each probe that may be either is counted as one."""
-        return self.placed + self.generated + sum(1 for p in self.probes if p.expect == "either")
+        """Accepted calls to expect: each probe that may be either is counted as one.
+
+        While a destination is slow, one more is placed.
+        """
+        meanwhile = sum(1 for p in self.probes if p.destination is not None and p.destination.slow)
+        return self.placed + self.generated + meanwhile + sum(1 for p in self.probes if p.expect == "either")
 
     @property
     def triggers(self) -> int:
@@ -65,13 +70,16 @@ class Plan:
         for over_all_lines in (AT_ONCE if self.burst else 0, self.placed - self._before_filling):
             for index in range(over_all_lines):
                 count[lines[index % len(lines)]] += 1
-        count[lines[0]] += self.identical + self.generated
+        count[lines[0]] += (
+            self.identical + self.calls - self.placed - sum(1 for p in self.probes if p.expect == "either")
+        )
         return count
 
     def seconds(self, config: Config) -> float:
-        """How many seconds sending takes at the configured trigger rate."""
+        """How many seconds sending takes at the configured trigger rate, and with calls that wait for free lines."""
         rate = config.budget.triggers_per_second
-        return math.ceil(max(0.0, self.triggers - rate) / rate)
+        at_rate = math.ceil(max(0.0, self.triggers - rate) / rate)
+        return max(at_rate, seconds_on_lines(config, self.calls_by_line(config)))
 
     def longest(self, config: Config) -> float:
         """How many seconds a run may take if it is given no limit: three times the plan, at least two minutes.

@@ -13,6 +13,7 @@ import pytest
 
 from ringback.contract.clauses import CLAUSES, Level
 from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
+from ringback.deployment.port import dead_addresses
 from ringback.resources import contract_tests_path
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
@@ -93,6 +94,8 @@ def run_check(
     trouble = session.campaign.watch.trouble
     waits = session.client.transport.retry_allowance.answers
     notes = [f"the deployment answered 429 {waits} times; Ringback waited each time and went on"] if waits else []
+    if session.recorder.answered and not session.interrupted and (dead := dead_addresses(target.config)):
+        notes.append(f"{', '.join(dead)} does not answer; Ringback used another address of the deployment's name")
     budget = session.budget
     open_questions = list(caught.problems)
     if session.ended_early is not None and not session.interrupted:

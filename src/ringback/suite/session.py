@@ -140,6 +140,7 @@ class Session:
         self.client.transport.interrupt()
         for task in self._tasks[:1]:
             task.cancel()
+        await self.campaign.places.close()
         await self.campaign.watch.interrupt()
 
     def close(self) -> None:

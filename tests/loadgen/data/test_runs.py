@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ringback.config.loading import as_environment
 from ringback.loadgen.distributed.protocol import fingerprint
 from ringback.loadgen.run import LoadOutcome, run_load
 from ringback.loadgen.schedule.plan import plan_for
@@ -98,3 +102,28 @@ def test_a_worker_with_another_file_does_not_fit(tmp_path: Path) -> None:
     assert before != fingerprint(config_for("http://127.0.0.1:1"))
     path.write_text(path.read_text() + "Customerzz,x\n")
     assert before != fingerprint(config_for("http://127.0.0.1:1", load__variables_file=str(path)))
+
+
+@pytest.mark.parametrize(
+    ("heading", "message"),
+    [
+        ("firstName,_Destination", "customers.csv: line 1: the name of column 2 begins with _"),
+        ("firstName,phone", "customers.csv: line 2: a variable that might be dialled"),
+    ],
+)
+def test_a_file_that_could_dial_ends_the_command_before_anything_is_sent(
+    heading: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "customers.csv").write_text(f"{heading}\nHildegund,+49301112233\n")
+    (tmp_path / "ringback.toml").write_text('[load]\nvariables_file = "data/customers.csv"\n')
+    with serving(deployment := TinyDeployment()):
+        environment = as_environment(config_for(deployment.base_url, load__budget_calls=10))
+        ended = subprocess.run(
+            [sys.executable, "-m", "ringback", "load", "--config", "ringback.toml", "--rate", "10", "--duration", "1s"],
+            cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    assert (ended.returncode, deployment.triggers) == (2, 0)
+    assert message in ended.stderr
+    assert "Hildegund" not in ended.stderr + ended.stdout
+    assert "49301112233" not in ended.stderr + ended.stdout

@@ -190,7 +190,7 @@ def test_a_connection_answered_before_the_request_was_sent_is_not_reused(
         (b"SMTP ready\r\n", "protocol"),
         (b"HTTP/1.1 101 Switch\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "protocol"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "protocol"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: %b\r\n" % (b"x" * 35_000) * 3, "too_large"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: %b\r\n" % (b"x" * 35_000) * 4, "too_large"),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", "malformed"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -38,6 +39,8 @@ class Scene:
 
     def __init__(self, config: Config, most: int) -> None:
         self.triggers, self.polls = Measures(), Measures()
+        self.waited: list[float] = []
+        self.services: list[float] = []
         self.pool = ConnectionPool(config.deployment.base_url, None, config.timing.request, most)
         self.pool.look_up()
         self.budget = CallBudget(config.load.budget_calls)
@@ -46,8 +49,14 @@ class Scene:
     def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
         assert due <= begun <= now
         assert received or kind is not None
+        self.services.append(now - begun)
         measures = self.triggers if name == "trigger" else self.polls
         measures.take(kind, now - due, now - begun)
+
+    def read_late(self, name: str, due: float, seconds: float) -> None:
+        assert name in {"trigger", "poll"}
+        assert due
+        self.waited.append(seconds)
 
     def trigger(self, line: int = 0) -> Triggered:
         ended: list[Triggered] = []
@@ -334,6 +343,32 @@ def test_answers_to_requests_of_one_moment_double_the_pause_once(scenes: Scenes)
             client.load_client.poll(["a"], clock.monotonic(), ended.append)
         until(lambda: len(ended) == 5)
         assert client.load_client._pause_until["poll"] - clock.monotonic() <= 1
+
+
+def test_an_answer_arrives_when_it_is_polled_not_when_its_turn_comes(scenes: Scenes) -> None:
+    with serving(deployment := TinyDeployment()):
+        client = scenes(deployment)
+        ended: list[Polled] = []
+
+        def hold_up(polled: Polled) -> None:
+            ended.append(polled)
+            busy_until = clock.monotonic() + 0.2
+            while clock.monotonic() < busy_until:
+                pass
+
+        for _ in range(2):  # each opens a connection
+            client.load_client.poll(["a"], clock.monotonic(), ended.append)
+        until(lambda: len(ended) == 2)
+        client.services.clear()
+        for _ in range(2):
+            client.load_client.poll(["a"], clock.monotonic(), hold_up)
+        sockets = [connection._socket for connection in client.pool._busy]
+        while len(select.select(sockets, [], [], 60)[0]) < 2:  # before the event loop polls, both have arrived
+            pass
+        until(lambda: len(ended) == 4)
+    first, second = client.services
+    assert abs(second - first) < 0.2, "the turn of the second came 0.2 s after that of the first"
+    assert max(client.waited) >= 0.2, "which is the generator's lag"
 
 
 def test_a_429_with_an_id_counts_as_a_call(scenes: Scenes) -> None:

@@ -152,3 +152,26 @@ def test_without_configuration_nothing_is_needed(monkeypatch: pytest.MonkeyPatch
         live.take(a_reading())
         live.linger()
     assert (live.port, live.shortfall()) == (None, None)
+
+
+def test_an_address_in_use_is_found_before_anything_is_sent() -> None:
+    with LiveMetrics(metrics(prometheus="127.0.0.1:0"), "alone") as live, pytest.raises(ConfigError, match="in use"):
+        check_metrics(metrics(prometheus=f"127.0.0.1:{live.port}"), {})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prometheus": "no.such.host.invalid:9464"}, "can't listen on no.such.host.invalid:9464"),
+        ({"prometheus": "9464"}, "host:port"),
+        ({"otlp": "collector:4318"}, "not an http or https URL"),
+        ({"otlp": "http://collector:4318/?key=abc"}, "OTEL_EXPORTER_OTLP_HEADERS"),
+        ({"otlp": "http://me:secret@collector:4318"}, "has a user name or password"),
+        ({"linger": "15"}, "unit"),
+    ],
+)
+def test_other_mistakes_are_named(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        check_metrics(metrics(**options), {})
+    assert message in str(refused.value)
+    assert "abc" not in str(refused.value) and "secret" not in str(refused.value)

@@ -34,8 +34,33 @@ def test_late_windows_make_the_generator_the_limit() -> None:
     assert judgement.limited_by == ("1 % of its requests left more than 100 ms after they were due (3 of 20 windows)",)
     text = open_question(judgement, workers=1)
     assert text is not None
+    assert text.startswith("trigger.latency_ms.p95 may be off by 2")
+    assert "without the 3 of 20 windows" in text
+    assert "workers" not in text, "a moment's lateness is no lack of workers"
+
+
+def test_a_generator_that_is_late_most_of_the_time_needs_more_workers() -> None:
+    judgement = course(late=dict.fromkeys(range(12), 0.5)).steady_part().judgement
+    text = str(open_question(judgement, workers=1))
     assert text.endswith("use --workers 2 (or more), or lower the rate")
     assert "--workers 6" in str(open_question(judgement, workers=3))
+
+
+@pytest.mark.parametrize(("share", "limited"), [(0.1, False), (0.3, False), (0.5, True), (1.0, True)])
+def test_one_bad_window_in_eight_counts_by_what_it_does_to_the_figures(share: float, limited: bool) -> None:
+    judgement = course(seconds=8, late={3: share}).steady_part().judgement
+    assert (judgement.limited, judgement.limited_windows) == (limited, 1)
+    assert bool(judgement.uncertain) is limited
+
+
+def test_a_busy_processor_that_changes_no_figure_limits_nothing() -> None:
+    windows = Windows(name="me")
+    for second in range(8):
+        for number in range(100):
+            windows.take(TRIGGER, second + number / 100, 0.011, 0.01)
+        windows.tick(second + 1.0, scheduled=100 * (second + 1), cpu=0.2 * (second + 1) + (0.75 if second >= 3 else 0))
+    windows.close()
+    assert (windows.steady_part().judgement.limited, windows.steady_part().judgement.limited_windows) == (False, 1)
 
 
 def test_a_few_limited_windows_are_counted_and_do_not_limit_the_run() -> None:
@@ -45,7 +70,7 @@ def test_a_few_limited_windows_are_counted_and_do_not_limit_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("late", "limited"), [({1: 0.02}, False), ({1: 0.04}, False), ({1: 0.06}, True), ({1: 0.02, 3: 0.02}, True)]
+    ("late", "limited"), [({1: 0.02}, False), ({1: 0.06}, False), ({1: 0.02, 3: 0.02}, False), ({1: 0.3}, True)]
 )
 def test_a_single_hiccup_in_a_short_run_is_forgiven(late: dict[int, float], limited: bool) -> None:
     assert course(seconds=5, late=late).steady_part().judgement.limited is limited

@@ -8,6 +8,7 @@ import pytest
 
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.reporting.html.limits import limit_rows, metric_words
+from ringback.reporting.html.load import load_view
 from ringback.reporting.model.figures import amount, count, duration, milliseconds, percent, share
 from ringback.rundir.reading import number
 
@@ -114,3 +115,9 @@ def test_broken_limits_come_first() -> None:
     verdicts = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL)
     rows = limit_rows([LimitResult("calls.lost", "== 0", 1.0, verdict) for verdict in verdicts])
     assert [row.verdict for row in rows] == ["fail", "inconclusive", "pass"]
+
+
+def test_bars_of_final_states_show_their_share(make_report: Any) -> None:
+    view = load_view(make_report(load={"calls": {"by_state": {"Answered": 86, "Busy": 14}}}))
+    assert view is not None
+    assert [(row.state, row.bar) for row in view.states] == [("Answered", 86.0), ("Busy", 14.0)]

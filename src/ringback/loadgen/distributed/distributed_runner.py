@@ -35,7 +35,7 @@ class RunnerError(Exception):
 class DistributedRunner(Master):
     """Workers under a Locust master that this creates. Raises `RunnerError` if they do not come in time, or do not fit.
 
-    `spawn_workers` is called with the port of the master, once it listens.
+    `spawn_workers` is called with the port of the master, once it listens; `on_waiting` with who came so far.
     """
 
     def __init__(
@@ -46,11 +46,13 @@ class DistributedRunner(Master):
         budget: int | None,
         address: MasterAddress,
         spawn_workers: Callable[[int], None],
+        on_waiting: Callable[[str], None] = lambda _: None,
     ) -> None:
         runner = environment.create_master_runner(address.host, address.port)
         super().__init__(runner, config, fingerprint(config), silence=_SILENCE)
         self._expected = plan.workers
         self._patience = address.patience
+        self._on_waiting = on_waiting
         spawn_workers(runner.server.port)
         try:
             self._gather(plan, budget)
@@ -77,9 +79,13 @@ class DistributedRunner(Master):
     def _gather(self, plan: LoadPlan, budget: int | None) -> None:
         """Wait for workers, compare clocks, announce the run, and have each worker start its user."""
         deadline = clock.monotonic() + self._patience
+        said = ""
         while len(ready := self._answering(_PINGS)) < self._expected:
             if clock.monotonic() > deadline:
-                raise self._missing(f"{self._expected} were expected")
+                raise self._missing(f"waited {self._patience:g} s (--wait)")
+            if (came := self._came()) != said:
+                said = came
+                self._on_waiting(came)
             self.ping(node for node in self.nodes() if self.clock_of(node).answers < _PINGS)
             gevent.sleep(_ROUND)
         self.begin(plan, ready[: self._expected], budget)
@@ -87,12 +93,19 @@ class DistributedRunner(Master):
             raise self._missing("not all of them got ready")
         if refusals := [reason for part in self.parts() for reason in part["reasons"]]:
             raise RunnerError(refusals[0])
-        self._runner.start(self.size, spawn_rate=self.size)
-        if not self.wait(lambda: all(part["users"] for part in self.parts()), self._patience):
+        users = plan.connections if plan.rate is None else self.size
+        self._runner.start(users, spawn_rate=users)
+        if not self.wait(lambda: sum(part["users"] for part in self.parts()) >= users, self._patience):
             raise self._missing("not all of them got ready")
 
     def _answering(self, least: int) -> list[str]:
         return [node for node in self.nodes() if self.clock_of(node).answers >= least]
 
     def _missing(self, problem: str) -> RunnerError:
-        return RunnerError(f"{len(self._answering(1))} of {self._expected} workers came: {problem}")
+        return RunnerError(f"{self._came()}; {problem}")
+
+    def _came(self) -> str:
+        """How many workers came, and which: Locust's ids begin with the name of the host."""
+        came = self._answering(1)
+        names = ", ".join(sorted(node.rpartition("_")[0] or node for node in came))
+        return f"{len(came)} of {self._expected} workers came{f' ({names})' if names else ''}"

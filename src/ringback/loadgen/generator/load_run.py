@@ -185,6 +185,10 @@ class LoadRun:
             if cause.certain:
                 self.placer.stop(cause.sentence, alone=True)
 
+    def read_late(self, name: str, due: float, seconds: float) -> None:
+        """An answer waited here before it was read (see `load_client.Listener`)."""
+        self.windows.take_lag(TRIGGER if name == "trigger" else POLL, due - self._begun, seconds)
+
     def account(self) -> Account:
         """What became of this process's calls, as of now."""
         return self._ledger.account()

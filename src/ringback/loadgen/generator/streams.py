@@ -23,6 +23,8 @@ class Stream:
     begun: float
     offsets: Iterator[float] | None
     duration: float | None
+    think: float = 0.0
+    """Back to back: seconds between an answer and the next request."""
 
 
 class UserStreams:

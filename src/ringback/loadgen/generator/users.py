@@ -56,6 +56,7 @@ class LoadUser(User):
         self.due = 0.0
         """The instant for which a task is run, `clock.monotonic` seconds."""
         self._closed_until: float | None = None
+        self._think = 0.0
 
     def run(self) -> None:  # type: ignore[misc] # its arrivals follow a schedule, not Locust's task after task
         """Play the streams for this user. Locust starts this, and ends it by killing its greenlet."""
@@ -122,6 +123,7 @@ class LoadUser(User):
 
     def _back_to_back(self, stream: Stream) -> None:
         self._wait_until(stream.begun)
+        self._think = stream.think
         self._closed_until = end = float("inf") if stream.duration is None else stream.begun + stream.duration
         self.due = clock.monotonic()
         self._act()
@@ -129,12 +131,18 @@ class LoadUser(User):
             self._wait_until(min(end, clock.monotonic() + _CHECK_EVERY))
 
     def _ended(self, triggered: Triggered | None) -> None:
-        """What a back-to-back requester began has ended: begin the next."""
+        """What a requester of the closed model began has ended: begin the next after its time to think."""
+        if self._think:
+            gevent.spawn_later(self._think, self._begin_next, triggered)
+        else:
+            self._begin_next(triggered)
+
+    def _begin_next(self, triggered: Triggered | None) -> None:
         now = clock.monotonic()
         if self._closed_until is None or now >= self._closed_until or self._placer.stopped.is_set():
             return
         if triggered is not None and triggered.kind in {"connect", "tls", "generator", "proxy"}:
-            gevent.spawn_later(_RECONNECT_AFTER, self._ended, None)
+            gevent.spawn_later(_RECONNECT_AFTER, self._begin_next, None)
             return
         self.due = now
         self._act()

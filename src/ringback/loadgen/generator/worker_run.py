@@ -76,10 +76,16 @@ class WorkerRun:
         self._over = True
         self.on_over()
 
+    def _closed(self, begun: float, duration: float) -> Stream:
+        """The next requester's stream; those that think begin one after another, spread over that time."""
+        think = self.run.plan.think
+        later = self.run.streams.next_phase() * min(think, duration)
+        return Stream(begun + later, None, duration - later, think)
+
     def _play(self, order: Mapping[str, Any]) -> None:
         begun, duration = float(order["at"]), float(order["duration"])
         if order["profile"] is None:
-            self.run.streams.play(lambda: Stream(begun, None, duration))
+            self.run.streams.play(lambda: self._closed(begun, duration))
             return
         plan, profile = self.run.plan, Profile.from_plain(order["profile"])
         offsets = arrivals(profile, plan.process, plan.seed, self.run.member)

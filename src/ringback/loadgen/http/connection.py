@@ -90,7 +90,7 @@ class ConnectionOwner(Protocol):
 
     heads: KnownHeads
 
-    def opened(self, connection: Connection, *, resumed: bool) -> None:
+    def opened(self, connection: Connection, request: PendingRequest, *, resumed: bool) -> None:
         """The connection is open, and about to carry its first request."""
 
     def freed(self, connection: Connection) -> None:
@@ -236,7 +236,7 @@ class Connection:
         """The connection is open: carry the request for which it was opened."""
         request = self._request
         assert request is not None  # noqa: S101 - no connection is opened without one
-        self._owner.opened(self, resumed=self._tls is not None and self._tls.session_reused)
+        self._owner.opened(self, request, resumed=self._tls is not None and self._tls.session_reused)
         self.carry(request)
 
     def _shake_hands(self) -> None:

@@ -33,6 +33,8 @@ WITHDRAWN = "withdrawn"
 """The kind of failure of a request that still waited for a connection when the run ended: it was never sent."""
 _NO_SYMPTOM = frozenset({"connect", "generator", "proxy", "rate_limited", "stale", WITHDRAWN})
 """Ends of a trigger that show nothing of how the deployment answers."""
+_LATE_READING = 0.001
+"""Seconds that an answer waits to be read; more counts as the generator's lag."""
 _LONGEST_PAUSE = 60.0
 """Seconds of pause after a 429, at most."""
 
@@ -42,6 +44,9 @@ class Listener(Protocol):
 
     def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
         """`trigger` or `poll`; when it was due, begun and ended (`clock.monotonic`); bytes; kind of error or None."""
+
+    def read_late(self, name: str, due: float, seconds: float) -> None:
+        """The answer to such a request waited here for so long before it was read."""
 
 
 class RequestNotSent(Exception):
@@ -154,7 +159,7 @@ class LoadClient:
         self._pool.begin(PendingRequest(content, self._on_poll, due, (unique_ids, then)))
 
     def _on_trigger(self, request: PendingRequest, outcome: Outcome) -> None:
-        now = clock.monotonic()
+        now = self._arrived("trigger", request) if isinstance(outcome, HttpAnswer) else clock.monotonic()
         line, word, then = request.tag
         unique_id: str | None = None
         self.on_their_way -= 1
@@ -203,7 +208,7 @@ class LoadClient:
             self.symptoms.append(Symptom(outcome.status, outcome.headers, outcome.body))
 
     def _on_poll(self, request: PendingRequest, outcome: Outcome) -> None:
-        now = clock.monotonic()
+        now = self._arrived("poll", request) if isinstance(outcome, HttpAnswer) else clock.monotonic()
         asked, then = request.tag
         results: list[tuple[str, str]] = []
         received = 0
@@ -232,6 +237,14 @@ class LoadClient:
         if kind != WITHDRAWN:
             self._listener.take("poll", request.due, request.begun, now, received, kind)
         then(Polled(asked, results, kind, request.begun))
+
+    def _arrived(self, name: str, request: PendingRequest) -> float:
+        """When an answer that is read now arrived: when the event loop's poll returned it, not when its turn came."""
+        now = clock.monotonic()
+        arrived = min(now, max(self._pool.polled, request.begun))
+        if now - arrived > _LATE_READING:
+            self._listener.read_late(name, request.due, now - arrived)
+        return arrived
 
     def _is_of_proxy(self, answer: HttpAnswer) -> bool:
         """Whether the proxy may have answered in place of the deployment."""

@@ -28,6 +28,8 @@ __all__ = ["ConnectionPool", "connections_allowed", "open_files"]
 _LOOK_EVERY = 0.05
 """Seconds between two checks for requests that have timed out."""
 _SPARE_FILES = 128
+_SILENT = 0.3
+"""Seconds that an address which never answered gets to connect, if there is another (RFC 8305 waits 250 ms)."""
 _MOST_CONNECTIONS = 50_000
 
 
@@ -38,7 +40,8 @@ class ConnectionPool:
     that, the answer. A deployment may close an idle connection just when a request is sent on it: the request is then
     `stale`, which is not the deployment's failure. After that, the pool closes connections before they have been idle
     for that long; so a deployment that drops connections in mid-request is soon found out. The name is looked up
-    once; if it has several addresses, the next is tried when one refuses, and a request fails when all have refused.
+    once; if it has several addresses, the next is tried when one refuses, or is silent for a moment before it ever
+    answered; a request fails when all have failed.
     """
 
     def __init__(
@@ -56,6 +59,9 @@ class ConnectionPool:
         self._loop = gevent.get_hub().loop
         self._addresses: list[Address] = []
         self._address = 0
+        self._answered: set[int] = set()
+        self._dead: set[int] = set()
+        """Addresses, by their place in the list, that have answered, and those that failed before they ever did."""
         self._session: ssl.SSLSession | None = None
         self._without_session: set[Connection] = set()
         self._idle: list[Connection] = []
@@ -66,6 +72,10 @@ class ConnectionPool:
         self._closed = False
         self.heads = KnownHeads()
         self.opened_count = self.resumed_count = self.carried_count = self.stale_count = 0
+        self.polled = clock.monotonic()
+        """When the event loop's last poll returned: what it returned had arrived by then."""
+        self._polled: Any = self._loop.check(ref=False)  # libev runs it before the callbacks of what was polled
+        self._polled.start(self._on_polled)
         self._look: Any = self._loop.timer(_LOOK_EVERY, _LOOK_EVERY)
         self._look.start(self._expire)
 
@@ -102,13 +112,18 @@ class ConnectionPool:
         """How the deployment's name was looked up, for the report."""
         if not self._addresses:
             return "not looked up"
-        return "looked up once: " + ", ".join(str(address[1][0]) for address in self._addresses)
+        named = [
+            str(address[1][0]) + (" (does not answer)" if at in self._dead - self._answered else "")
+            for at, address in enumerate(self._addresses)
+        ]
+        return "looked up once: " + ", ".join(named)
 
     def close(self) -> None:
         """Close everything: waiting requests are withdrawn, and requests on connections end without a callback."""
         self._closed = True
-        self._look.stop()
-        self._look.close()
+        for watcher in (self._look, self._polled):
+            watcher.stop()
+            watcher.close()
         while self._waiting:
             request = self._waiting.popleft()
             request.done(request, Failed("withdrawn", sent=False))
@@ -151,20 +166,33 @@ class ConnectionPool:
             connection.pass_proxy(self._tunnel)
         if self._context is not None:
             connection.secure(self._context, self._host, self._session)
-        self._connecting[connection] = request.begun + self._timeout
+        patience = min(_SILENT, self._timeout) if self._may_be_dead(request) else self._timeout
+        self._connecting[connection] = clock.monotonic() + patience
+
+    def _on_polled(self) -> None:
+        self.polled = clock.monotonic()
 
     def _expire(self) -> None:
         now = clock.monotonic()
-        for waiting in (self._connecting, self._busy):
-            while waiting:
-                connection, deadline = next(iter(waiting.items()))
-                if deadline > now:
-                    break
-                connection.expire()
+        for connection in [each for each, deadline in self._connecting.items() if deadline <= now]:
+            connection.expire()
+        while self._busy:
+            connection, deadline = next(iter(self._busy.items()))
+            if deadline > now:
+                break
+            connection.expire()
 
-    def opened(self, connection: Connection, *, resumed: bool) -> None:
+    def _may_be_dead(self, request: PendingRequest) -> bool:
+        """Whether the address that a request tries never answered, and another one is left for it."""
+        return self._place(request) not in self._answered and request.tries < len(self._addresses)
+
+    def _place(self, request: PendingRequest) -> int:
+        return request.address % max(1, len(self._addresses))
+
+    def opened(self, connection: Connection, request: PendingRequest, *, resumed: bool) -> None:
         """A connection is open, and about to carry its first request."""
         self._connecting.pop(connection, None)
+        self._answered.add(self._place(request))
         self._busy[connection] = clock.monotonic() + self._timeout
         self.opened_count += 1
         self.carried_count += 1
@@ -200,9 +228,13 @@ class ConnectionPool:
     def ended(self, request: PendingRequest, outcome: Outcome) -> None:
         """A request has ended: try the next address if this one refused; else call back, and send what waits."""
         if isinstance(outcome, Failed) and not outcome.sent and outcome.kind in {"connect", "timeout"}:
+            again = request.tries < len(self._addresses) and (
+                outcome.kind == "connect" or self._place(request) not in self._answered
+            )
+            self._dead.add(self._place(request))
             if request.address == self._address:
                 self._address += 1
-            if outcome.kind == "connect" and request.tries < len(self._addresses) and not self._closed:
+            if again and not self._closed:
                 self._open(request)
                 return
             if self._proxy is not None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from ringback.config import ConfigError, Metrics
@@ -30,10 +31,11 @@ _INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
 
 
 def check_metrics(options: Metrics, environ: Mapping[str, str] | None = None) -> None:
-    """Raise `ConfigError` if a package is missing, or the environment asks for what is not supported."""
+    """Raise `ConfigError` if a package is missing, an address in use, or the environment asks for the unsupported."""
     environ = os.environ if environ is None else environ
     if options.prometheus is not None:
         _need("metrics.prometheus", "prometheus_client")
+        _try(options.prometheus)
     if options.otlp is None:
         return
     _need("metrics.otlp", "opentelemetry.exporter.otlp.proto.http", "opentelemetry.sdk")
@@ -107,13 +109,30 @@ class LiveMetrics:
         return self._latest
 
 
-def _serve(address: tuple[str, int], latest: Any) -> PrometheusServer:
+def _serve(address: tuple[str, int], latest: Callable[[], tuple[int, Sequence[Family]]]) -> PrometheusServer:
     from ringback.loadgen.live.prometheus import PrometheusServer
 
-    try:
+    with _listening(address):
         return PrometheusServer(address, latest)
+
+
+def _try(address: tuple[str, int]) -> None:
+    """Listen for a moment: `gate` places calls before its load begins, and shall not find the mistake only then."""
+    host, port = address
+    with _listening(address):
+        family, kind, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(place)
+            trial.listen()
+
+
+@contextmanager
+def _listening(address: tuple[str, int]) -> Iterator[None]:
+    host, port = address
+    try:
+        yield
     except OSError as error:
-        host, port = address
         raise ConfigError(
             "configuration", "metrics.prometheus", f"can't listen on {host}:{port} ({error.strerror or 'unknown'})",
             "name a free port of this machine; each process of a run on one machine needs its own",

@@ -27,10 +27,6 @@ class _Latest(Collector):
         self.scraped = threading.Condition()
         self.number = -1
 
-    def describe(self) -> list[Metric]:
-        """Nothing, so that nothing is collected when this is registered."""
-        return []
-
     def collect(self) -> Iterator[Metric]:
         """The families as Prometheus has them; without a reading yet, there are none."""
         number, families = self._latest()

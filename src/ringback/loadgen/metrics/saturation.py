@@ -8,18 +8,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from ringback.loadgen.metrics.window import LoadWindow
 
-__all__ = ["CPU_LIMIT", "LAG_LIMIT", "Judgement", "Mark", "causes", "judge", "open_question"]
+__all__ = ["CPU_LIMIT", "LAG_LIMIT", "Judgement", "Mark", "UncertainFigure", "causes", "judge", "open_question"]
 
 LAG_LIMIT = 0.1
 """Seconds: if 1 % of the requests left later than this after they were due, latencies are not trusted."""
 CPU_LIMIT = 0.9
 """Share of one core: Python runs on one, and above this, requests wait for the generator."""
-_DOMINANT = 0.1
+_MOST = 0.5
 """Share of a run's windows; if the generator was the limit in more of them, it was the limit of the run."""
+_TYPICAL = ("p50", "p90", "p95")
+"""Percentiles that describe a run as a whole. A limit on a rarer one is judged by itself (see `judging.limits`)."""
+_NOTABLE = 0.1
+_NEGLIGIBLE = 5.0
+"""Share of a figure, and milliseconds, by which it may be off."""
 _LOST = 0.01
 """Share of arrivals or requests; if the generator failed to send more of them, it was the limit of the run."""
 _MORE_THAN_A_HICCUP = 3
@@ -49,6 +55,19 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class UncertainFigure:
+    """A latency that is notably another without the windows in which the generator was the limit, in milliseconds."""
+
+    metric: str
+    all_ms: float
+    sound_ms: float
+
+    def to_plain(self) -> dict[str, Any]:
+        """The figure in JSON's types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """Whether the generator was the limit: in `limited_windows` of `windows` with requests, for reasons in words."""
 
@@ -58,6 +77,8 @@ class Judgement:
     limited_by: tuple[str, ...]
     kinds: frozenset[str] = frozenset()
     """The kinds of those reasons."""
+    uncertain: tuple[UncertainFigure, ...] = ()
+    """The figures that may be off, if that is why the generator was the limit."""
 
 
 def causes(window: LoadWindow) -> dict[str, str]:
@@ -76,13 +97,15 @@ def causes(window: LoadWindow) -> dict[str, str]:
     return found
 
 
-def judge(marks: Iterable[Mark], part: LoadWindow, whole: LoadWindow) -> Judgement:
+def judge(marks: Iterable[Mark], part: LoadWindow, whole: LoadWindow, limited: LoadWindow) -> Judgement:
     """Whether the generator was the limit of a run, by the marks of the windows that figures are taken from.
 
-    `part` is those windows merged, `whole` all windows of the run merged. The generator was the limit if it was so in
-    more than 10 % of the windows with anything to send, or if more than 1 % of all arrivals or requests were dropped or
-    starved. A single hiccup in a short run is forgiven: fewer than three late requests, one late window in which less
-    than 1 % of all requests were late, and the processor's share of less than two seconds.
+    `part` is those windows merged, `limited` those of them in which the generator was the limit, `whole` all windows of
+    the run merged. It was the limit of the run if more than 1 % of all arrivals or requests were dropped or starved, if
+    it was so in more than half of the windows with anything to send, or if a latency that describes the run as a whole
+    (p50, p90, p95) is off by more than 10 % and 5 ms: it is another without those windows. A single hiccup in a short
+    run is forgiven: fewer than three late requests, one late window in which less than 1 % of all requests were late,
+    and the processor's share of less than two seconds.
     """
     busy = [mark for mark in marks if mark.busy]
     often = Counter(cause for mark in busy for cause in mark.causes)
@@ -93,6 +116,8 @@ def judge(marks: Iterable[Mark], part: LoadWindow, whole: LoadWindow) -> Judgeme
     if part.wall < _ENOUGH:
         forgiven.add(_CPU)
     counting = sum(1 for mark in busy if mark.causes - forgiven)
+    mostly = counting > _MOST * len(busy)
+    uncertain = _uncertain(part, limited) if counting and not mostly else ()
     arrivals, dropped = whole.counters["scheduled"], whole.counters["dropped"]
     lost = dropped > _LOST * arrivals or whole.starved > _LOST * whole.taken
     clauses = {
@@ -106,7 +131,7 @@ def judge(marks: Iterable[Mark], part: LoadWindow, whole: LoadWindow) -> Judgeme
     if whole.starved and lost:
         often.setdefault(_STARVED, 0)
     return Judgement(
-        limited=lost or counting > _DOMINANT * len(busy),
+        limited=lost or mostly or bool(uncertain),
         windows=len(busy),
         limited_windows=sum(1 for mark in busy if mark.causes),
         limited_by=tuple(
@@ -115,13 +140,36 @@ def judge(marks: Iterable[Mark], part: LoadWindow, whole: LoadWindow) -> Judgeme
             if kind in often
         ),
         kinds=frozenset(often),
+        uncertain=() if lost else uncertain,
     )
+
+
+def _uncertain(part: LoadWindow, limited: LoadWindow) -> tuple[UncertainFigure, ...]:
+    found = []
+    sound = LoadWindow()
+    sound.merge(part)
+    sound.subtract(limited)
+    for name, everything, rest in zip(("trigger", "poll"), part.kinds, sound.kinds, strict=True):
+        with_them, without = everything.latency.summary_ms(_TYPICAL), rest.latency.summary_ms(_TYPICAL)
+        for key in _TYPICAL:
+            one, other = with_them[key], without[key]
+            if one is not None and other is not None and abs(one - other) > max(_NOTABLE * other, _NEGLIGIBLE):
+                found.append(UncertainFigure(f"{name}.latency_ms.{key}", one, other))
+    return tuple(found)
 
 
 def open_question(judgement: Judgement, workers: int = 1) -> str | None:
     """Why a run is inconclusive if the generator was its limit, and the fix; None if it was not."""
     if not judgement.limited:
         return None
+    if judgement.uncertain:
+        worst = max(judgement.uncertain, key=lambda figure: abs(figure.all_ms - figure.sound_ms))
+        return (
+            f"{worst.metric} may be off by {abs(worst.all_ms - worst.sound_ms):.3g} ms: it is {worst.all_ms:.4g} ms, "
+            f"and {worst.sound_ms:.4g} ms without the {judgement.limited_windows} of {judgement.windows} windows in "
+            "which the load generator was the limit; repeat the run on a machine with less other work, or let it last "
+            "longer"
+        )
     fixes = []
     if judgement.kinds & _MORE_WORKERS:
         fixes += [f"use --workers {2 * workers} (or more)", "lower the rate"]

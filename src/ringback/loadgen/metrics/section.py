@@ -147,6 +147,7 @@ def _generator(part: Part, whole: LoadWindow, keys: tuple[str, ...]) -> dict[str
         "windows": part.judgement.windows,
         "limited_windows": part.judgement.limited_windows,
         "limited_by": list(part.judgement.limited_by),
+        "uncertain": [figure.to_plain() for figure in part.judgement.uncertain],
     }
 
 

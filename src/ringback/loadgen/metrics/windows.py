@@ -144,6 +144,13 @@ class Windows:
                 if lag > lags.longest:
                     lags.longest = lag
 
+    def take_lag(self, kind: int, due: float, seconds: float) -> None:
+        """An answer to a request that was due at `due` waited for so many seconds before it was read."""
+        low, high, _, lags = self._near[kind]
+        if not low <= due < high:
+            _, _, _, lags = self._turn(kind, due)
+        lags.record(seconds)
+
     def tick(
         self,
         at: float,
@@ -190,8 +197,8 @@ class Windows:
     def steady_part(self) -> Part:
         """The steady part, as of now; open windows are in its sum, and are not judged yet."""
         total = self._sum((_STEADY,))
-        judgement = judge(self._closed.marks(_STEADY), total, self.whole)
-        return Part(*self.steady, total, self._closed.limited(_STEADY), judgement)
+        limited = self._closed.limited(_STEADY)
+        return Part(*self.steady, total, limited, judge(self._closed.marks(_STEADY), total, self.whole, limited))
 
     def part(self, start: float, end: float) -> Part:
         """The windows that lie entirely between two instants. Each is unpacked, so keep the part short."""
@@ -202,7 +209,7 @@ class Windows:
             total.merge(span.window)
             if found:
                 limited.merge(span.window)
-        return Part(start, end, total, limited, judge(marks, total, total))
+        return Part(start, end, total, limited, judge(marks, total, total, limited))
 
     def causes(self, window: LoadWindow) -> dict[str, str]:
         """Why the generator was the limit in a window, by kind of cause."""

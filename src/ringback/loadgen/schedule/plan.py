@@ -41,6 +41,8 @@ class LoadPlan:
     """How arrivals are spread: `uniform` or `poisson`."""
     step: float = 5.0
     """Seconds of each step of a capacity search."""
+    think: float = 0.0
+    """In the closed model, seconds that each requester waits between an answer and its next request."""
 
     def __post_init__(self) -> None:
         if self.scenario not in SCENARIOS:
@@ -53,6 +55,8 @@ class LoadPlan:
             raise ValueError("a run needs at least 1 connection")
         if self.workers < 1:
             raise ValueError("a run needs at least 1 worker")
+        if self.think < 0 or (self.think and self.rate is not None):
+            raise ValueError("only users of the closed model take time to think; give their number")
         if self.rate is None and self.connections < self.workers:
             raise ValueError("each worker needs a connection; give as many connections as workers, or more")
 
@@ -92,7 +96,15 @@ class LoadPlan:
             return f"{self.what.arrivals}, from {self.rate or 0:g} a second on, in steps of {self.step:g} s"
         profile = self.arrival_profile
         if profile is None:
-            return f"{self.what.arrivals}, back to back on {self.connections} connections for {self.duration:g} s"
+            if self.think:
+                return (
+                    f"{self.what.arrivals}, closed model: {self.connections} users, each {self.think:g} s after its "
+                    f"last answer, for {self.duration:g} s"
+                )
+            return (
+                f"{self.what.arrivals}, closed model: back to back on {self.connections} connections for "
+                f"{self.duration:g} s"
+            )
         spread = "" if self.arrivals == "uniform" else ", at random (Poisson)"
         return f"{self.what.arrivals}: {profile.text}{spread}"
 
@@ -120,10 +132,11 @@ def plan_for(
     seed: int,
     workers: int = 1,
     closed: bool = False,
+    think: float = 0.0,
 ) -> LoadPlan:
     """The plan that the configuration and the command line describe. Raises `ConfigError`.
 
-    None for `rate` or `duration` means the default; `closed` is the closed model.
+    None for `rate` or `duration` means the default; `closed` is the closed model, `think` its users' pause in seconds.
     """
     load = config.load
     what = SCENARIOS[scenario]
@@ -150,7 +163,7 @@ def plan_for(
         return LoadPlan(
             scenario=scenario, rate=None if closed else rate, connections=connections, duration=duration or _DURATION,
             seed=seed, workers=workers, profile=None if profile is None else profile.to_plain(),
-            arrivals=load.arrivals, step=load.step,
+            arrivals=load.arrivals, step=load.step, think=think if closed else 0.0,
         )  # fmt: skip
     except ValueError as mistake:
         problem, _, fix = str(mistake).partition("; ")

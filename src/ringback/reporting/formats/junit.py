@@ -98,7 +98,7 @@ def _deviations(result: ClauseResult) -> str:
     parts = [_deviation(finding, result) for finding in result.deviations[:_FINDINGS]]
     if (left := len(result.deviations) - len(parts)) > 0:
         parts.append(f"{left} more deviations are in verdict.json")
-    return "\n\n".join([*parts, f"fix: {result.clause.fix}"])
+    return "\n\n".join([*parts, f"fix: {result.fix}"])
 
 
 def _deviation(finding: Finding, result: ClauseResult) -> str:

@@ -235,7 +235,7 @@ def _evidence(result: ClauseResult, *, embedded: bool) -> str:
     if evidence is not None:
         parts += [_block(printable(evidence.request, _BLOCK)), _block(printable(evidence.response, _BLOCK))]
         parts.append(_curl(evidence, embedded=embedded))
-    parts.append(f"<p>To fix: {_inert(result.clause.fix)}</p>")
+    parts.append(f"<p>To fix: {_inert(result.fix)}</p>")
     return "\n".join([*(part for part in parts if part), "</details>"])
 
 

@@ -176,7 +176,7 @@ def _cell(result: ClauseResult, allowance: Allowance) -> Cell:
         binding=_BINDING[clause.level],
         basis=clause.basis,
         expects=clause.expects,
-        fix=clause.fix,
+        fix=result.fix,
         summary=one_line(result.summary, 400),
         waiver=one_line(result.waiver or "", 400),
         shown=shown,

@@ -46,7 +46,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
-    """A final state and its number of calls; `bar` is in hundredths of the longest bar."""
+    """A final state and its number of calls; `bar` is their share of all calls, in percent."""
 
     state: str
     number: str
@@ -137,7 +137,19 @@ def _problems(load: Mapping[str, Any]) -> Iterator[str]:
     generator = members(load, "generator")
     if load.get("reached") is False:
         yield "No request reached the deployment."
-    if generator.get("limited") is True:
+    uncertain = _listed(generator, "uncertain")
+    if uncertain:
+        figures = ", ".join(
+            f"{one_line(str(each.get('metric')), 60)} is {milliseconds(each.get('all_ms'))} ms, and "
+            f"{milliseconds(each.get('sound_ms'))} ms without them"
+            for each in uncertain[:6]
+        )
+        yield (
+            f"In {count(generator.get('limited_windows'))} of {count(generator.get('windows'))} windows the load"
+            f" generator was the bottleneck, and latencies may be off: {figures}. Repeat the run on a machine with"
+            " less other work, or let it last longer."
+        )
+    elif generator.get("limited") is True:
         reasons = generator.get("limited_by")
         why = ", ".join(one_line(str(reason), 100) for reason in reasons[:6]) if isinstance(reasons, list) else ""
         yield (
@@ -167,9 +179,8 @@ def _states(load: Mapping[str, Any]) -> Iterator[StateRow]:
     total = sum(counted.values())
     if not total:
         return
-    longest = max(counted.values())
     for state, calls in sorted(counted.items(), key=lambda entry: (-entry[1], entry[0]))[:_MOST_KINDS]:
-        bar = round(100 * calls / longest, 2)
+        bar = round(100 * calls / total, 2)
         yield StateRow(one_line(state, 60), count(calls), percent(calls / total), bar, state in FINAL_STATES)
 
 

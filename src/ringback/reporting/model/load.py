@@ -244,7 +244,9 @@ def _generator(generator: Mapping[str, Any]) -> LoadRow:
     if not generator:
         return LoadRow("generator", "")
     limited = generator.get("limited") is True
-    parts = ["was the bottleneck: the latencies are not the deployment's" if limited else "kept up"]
+    windows, late = number(generator.get("windows")), number(generator.get("limited_windows"))
+    kept_up = "kept up" if not late else f"kept up but for {count(late)} of {count(windows)} windows"
+    parts = ["was the bottleneck: the latencies are not the deployment's" if limited else kept_up]
     if (cpu := number(generator.get("cpu"))) is not None:
         parts.append(f"{percent(cpu)} of a core")
     if (lag := number(members(generator, "lag_ms").get("p99"))) is not None:

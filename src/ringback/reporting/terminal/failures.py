@@ -71,7 +71,7 @@ def _print_failure(console: Console, result: ClauseResult, finding: Finding | No
         quotation(console, "request", request_text(evidence, _QUOTED, aside=aside), _QUOTED_LINES)
         quotation(console, "answer", printable(evidence.response, _QUOTED), _QUOTED_LINES)
     _print_also(console, result, finding, evidence)
-    field(console, "fix", clause.fix, "cyan")
+    field(console, "fix", result.fix, "cyan")
     if evidence is not None and evidence.curl:
         _print_curl(console, evidence)
 

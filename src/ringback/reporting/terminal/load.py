@@ -11,10 +11,12 @@ from rich.text import Text
 from ringback.reporting.model.figures import count
 from ringback.reporting.model.load import COLUMNS, latency_rows, load_rows, scenario
 from ringback.reporting.terminal.layout import field, heading, line
+from ringback.rundir.reading import members
 
 __all__ = ["print_load"]
 
 _ASIDE = "Times are of requests that succeeded: latency from the due time, service from the sending."
+_CLOSED = "Closed model: requesters wait for answers, so a slow deployment gets fewer requests, and looks better."
 _NAME = 15
 """Columns of a row's name."""
 
@@ -22,7 +24,8 @@ _NAME = 15
 def print_load(console: Console, load: Mapping[str, Any]) -> None:
     """Print the load section: arrivals, calls, errors, the generator's health, and latency in milliseconds."""
     name = scenario(load)
-    heading(console, f"Load: {name}" if name else "Load", _ASIDE)
+    closed = members(load, "profile").get("shape") == "closed"
+    heading(console, f"Load: {name}" if name else "Load", f"{_CLOSED} {_ASIDE}" if closed else _ASIDE)
     for row in load_rows(load):
         field(console, row.label, Text(row.text, "bold yellow" if row.alarming else ""))
     rows = latency_rows(load)

@@ -57,7 +57,8 @@ class LoadProgress:
         figures = self._figures
         section = figures.get("section") or {}
         if not section:
-            return Text(f"{one_line(self._load, 100)}: starting", style="cyan")
+            waiting = one_line(str(figures.get("waiting") or "starting"), 200)
+            return Text(f"{one_line(self._load, 100)}: {waiting}", style="cyan")
         return Group(self._head(figures, section), self._times(section), self._calls(section), *self._held(section))
 
     def _head(self, figures: Mapping[str, Any], section: Mapping[str, Any]) -> Text:
@@ -65,7 +66,7 @@ class LoadProgress:
         done = 0.0 if not duration else min(1.0, seconds / duration)
         filled = round(done * _BAR)
         lag = milliseconds(value_at(section, "generator.lag_ms.p99"))
-        text = Text(no_wrap=True, overflow="ellipsis")
+        text = Text()
         text.append("━" * filled, style="cyan")
         text.append("━" * (_BAR - filled), style="dim")
         text.append(f" {figures.get('phase', '')} {seconds:.0f} of {duration:.0f} s", style="cyan")
@@ -95,7 +96,7 @@ class LoadProgress:
         calls = section.get("calls") or {}
         parts = [f"{calls.get('accepted', 0):,} accepted" + (f" of at most {self._budget:,}" if self._budget else "")]
         parts += [f"{calls.get('unfinished', 0):,} in flight", f"{calls.get('final', 0):,} final"]
-        text = Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
+        text = Text(" · ".join(parts))
         states = calls.get("by_state") or {}
         if states:
             text.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -66,15 +67,27 @@ class Progress:
     def _line(self) -> Text:
         now, elapsed = self._state, clock.monotonic() - self._begun
         spinner = _ASCII_SPINNER if self._console.options.ascii_only else _SPINNER
-        parts = [
-            f"{now.clauses_done} of {now.clauses_total} clauses" if now.clauses_total else "",
-            f"{now.calls_placed} of {now.budget} calls placed" if now.budget else f"{now.calls_placed} calls placed",
-            f"{now.may_have_dialled} more may have dialled" if now.may_have_dialled else "",
-            f"{now.ringing} ringing" if now.ringing else "",
-            f"{elapsed:.0f} s",
-            one_line(now.doing, 200),
-        ]
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(spinner[int(elapsed * UPDATES_PER_SECOND) % len(spinner)] + " ", style="cyan")
-        text.append(" · ".join(part for part in parts if part))
+        text.append(_fitting(now, f"{elapsed:.0f} s", self._console.width - text.cell_len))
         return text
+
+
+def _fitting(now: _State, elapsed: str, room: int) -> str:
+    """The longest form that fits into so many columns; else the shortest."""
+    doing = one_line(now.doing, 200)
+    forms = [_said(now, elapsed, doing), _said(now, elapsed), _said(now, elapsed, short=True)]
+    return next((form for form in forms if cell_len(form) <= room), forms[-1])
+
+
+def _said(now: _State, elapsed: str, doing: str = "", *, short: bool = False) -> str:
+    of, placed = ("/", "calls") if short else (" of ", "calls placed")
+    parts = [
+        f"{now.clauses_done}{of}{now.clauses_total} clauses" if now.clauses_total else "",
+        f"{now.calls_placed}{of}{now.budget} {placed}" if now.budget else f"{now.calls_placed} {placed}",
+        f"{now.may_have_dialled} {'unsure' if short else 'more may have dialled'}" if now.may_have_dialled else "",
+        f"{now.ringing} ringing" if now.ringing else "",
+        elapsed,
+        doing,
+    ]
+    return " · ".join(part for part in parts if part)

@@ -47,6 +47,8 @@ _NAMED = 5
 """Broken clauses and limits that the last line names."""
 _ENTRY = 300
 """Characters of a one-line entry, before wrapping."""
+_PARAGRAPH = 600
+"""Characters of a reason of the run."""
 
 
 def print_plan(console: Console, lines: Sequence[tuple[str, str]]) -> None:
@@ -121,8 +123,9 @@ def _ids(results: Sequence[ClauseResult], verdict: Verdict) -> Text:
 def _print_entries(console: Console, title: str, report: RunReport, verdict: Verdict) -> None:
     """Print the clauses of one verdict, those with the same reason together."""
     by_reason: dict[str, list[ClauseResult]] = {}
+    own = own_reasons(report)
     for result in with_verdict(report, verdict):
-        by_reason.setdefault(_reason(result), []).append(result)
+        by_reason.setdefault(_reason(result, own), []).append(result)
     if not by_reason:
         return
     heading(console, title)
@@ -136,7 +139,9 @@ def _print_entries(console: Console, title: str, report: RunReport, verdict: Ver
             hanging(console, Text("  "), Text(reason))
 
 
-def _reason(result: ClauseResult) -> str:
+def _reason(result: ClauseResult, own: Sequence[str]) -> str:
+    if result.verdict is Verdict.INCONCLUSIVE and result.summary in own:
+        return "for the reason above"
     reason = one_line(result.summary, _ENTRY) or result.clause.title
     if result.verdict is Verdict.WAIVED:
         reason += f" (waived: {one_line(result.waiver or 'no reason given', _ENTRY)})"
@@ -165,7 +170,7 @@ def _print_reasons(console: Console, report: RunReport) -> None:
         heading(console, "This run")
     for reason in reasons:
         mark = Text(f"{MARKS[Verdict.INCONCLUSIVE]} ", STYLES[Verdict.INCONCLUSIVE])
-        hanging(console, mark, Text(one_line(reason, _ENTRY)))
+        hanging(console, mark, Text(one_line(reason, _PARAGRAPH)))
 
 
 def _print_notes(console: Console, report: RunReport) -> None:
@@ -192,7 +197,7 @@ def _print_last_line(console: Console, report: RunReport, directory: Path) -> No
 def _why(console: Console, report: RunReport) -> str:
     """What the exit code means; when quiet, the first reason of a run without a verdict."""
     code = report.conclusion.exit_code
-    undecided = (_reason(result) for result in with_verdict(report, Verdict.INCONCLUSIVE))
+    undecided = (_reason(result, ()) for result in with_verdict(report, Verdict.INCONCLUSIVE))
     reasons = list(dict.fromkeys([*own_reasons(report), *undecided])) or list(report.conclusion.reasons)
     if code != ExitCode.INCONCLUSIVE or not reasons or not _terse(console):
         return _EXITS.get(code, "not a verdict")

@@ -105,6 +105,16 @@ class _TrailingTextIgnored(SandboxBehaviour):
             raise Refusal(400, "the body is not JSON") from None
 
 
+@dialect("values-of-255", "REQ-08", "ROB-01")
+class _ValuesOf255(SandboxBehaviour):
+    """Variables of more than 255 characters are refused."""
+
+    def check_inputs(self, inputs: dict[str, str]) -> None:
+        super().check_inputs(inputs)
+        if any(len(value) > 255 for value in inputs.values()):
+            raise Refusal(422, "a value may have 255 characters")
+
+
 @dialect("odd-text-refused", "ROB-01")
 class _OddTextRefused(SandboxBehaviour):
     """NUL, private characters and texts of more than 1,000 characters are refused, and tenants that are not known."""

@@ -281,6 +281,39 @@ class _DestinationContactedFirst(SandboxBehaviour):
         await super().exchange(request, send)
 
 
+@fault("slow-destination-holds-triggers", "DST-07")
+class _SlowDestinationHoldsTriggers(SandboxBehaviour):
+    """Answers no trigger while a result is being sent; polls are answered."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings)
+        self.sending = 0
+        attempt = self.sender.attempt
+
+        async def counted(result: OutgoingResult, connection: Any) -> bool:
+            self.sending += 1
+            try:
+                return await attempt(result, connection)
+            finally:
+                self.sending -= 1
+
+        self.sender.attempt = counted  # type: ignore[method-assign]  # what a lock around sending does
+
+    async def exchange(self, request: Request, send: Send) -> None:
+        while self.sending and request.path == TRIGGER_PATH:
+            await asyncio.sleep(0.02)
+        await super().exchange(request, send)
+
+
+@fault("immediate-sent-3-s-late", "DST-01")
+class _ImmediateSent3sLate(SandboxBehaviour):
+    """Sends immediate results three seconds after the time that clients allow."""
+
+    def deliver(self, call: SandboxCall) -> None:
+        seconds = self.settings.delivery_limit_seconds + 3.0 if call.immediate else 0.0
+        self.book.loop.call_later(seconds, super().deliver, call)
+
+
 class _Following(SandboxBehaviour):
     """Records which results did not reach their destination."""
 

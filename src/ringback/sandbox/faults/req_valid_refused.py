@@ -136,6 +136,18 @@ class _InputsByPosition(SandboxBehaviour):
         return self.states.get(number, "Invalid Number")
 
 
+@fault("unknown-variables-refused", "REQ-04")
+class _UnknownVariablesRefused(SandboxBehaviour):
+    """Takes only the variables that its project defines, customerName and dueDate."""
+
+    def check_inputs(self, inputs: dict[str, str]) -> None:
+        super().check_inputs(inputs)
+        if not inputs.keys() <= {*REQUIRED_INPUTS, "customerName", "dueDate"}:
+            raise Refusal(400, "the project has no such variable")
+        if "dueDate" in inputs and re.fullmatch(r"\d{4}-\d\d-\d\d", inputs["dueDate"]) is None:
+            raise Refusal(400, "dueDate must be a day")
+
+
 # REQ-07
 
 _refuses(

@@ -54,6 +54,14 @@ class _WrongHostCertificate(SandboxBehaviour):
         return authority.server_context(names=("ivr.example.net",))
 
 
+@fault("common-name-only", "TRN-02")
+class _CommonNameOnly(SandboxBehaviour):
+    """Presents a certificate that names the host localhost in its common name only."""
+
+    def server_context(self, authority: Authority) -> ssl.SSLContext:
+        return authority.server_context(common_name="localhost")
+
+
 @fault("unknown-authority", "TRN-02")
 class _UnknownAuthority(SandboxBehaviour):
     """Presents a certificate of an authority that clients do not trust."""

@@ -89,7 +89,7 @@ def early_in_a_batch(call: Call) -> Observation | None:
 
 
 def longest_life(calls: Iterable[Call]) -> float | None:
-    """The longest time, in seconds, after which a call was reported with its line's state at last.
+    """The longest time, in seconds, after which a call kept being reported with its line's state.
 
     None if no call was, or if one was reported with another state before: then calls in progress are reported with
     final states, and how long calls last is not known before their settle time is over.

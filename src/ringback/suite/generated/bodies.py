@@ -6,6 +6,7 @@ The dial guard checks this again.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ringback.contract.description import load_description
-from ringback.suite.probes.drafts import OPTIONAL, Draft
+from ringback.suite.probes.drafts import OPTIONAL, Draft, NotTried
 from ringback.suite.probes.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
 
 __all__ = ["ASPECTS", "TriggerVariation", "made_safe", "strict_description", "variations"]
@@ -42,7 +43,7 @@ class TriggerVariation:
 
     def applied(self, plain: Draft) -> Draft:
         """A copy of the plain trigger with this variation."""
-        draft = Draft(copy.deepcopy(plain.body), plain.headers, plain.line, None, plain.method, plain.delivery_key)
+        draft = replace(plain, body=copy.deepcopy(plain.body), content=None)
         person = draft.body.get("EndUser")
         if isinstance(person, dict):
             person = {m: v for m, v in person.items() if self.members is None or m in self.members}
@@ -58,11 +59,16 @@ class TriggerVariation:
         return draft
 
     def _change_variables(self, draft: Draft) -> None:
-        if self.count is not None or self.values is not None:
+        if draft.declared is not None:
+            with contextlib.suppress(NotTried):
+                draft.some_variables(self.count if self.count is not None else 2)
+        elif self.count is not None or self.values is not None:
             values = self.values or ()
             count = self.count if self.count is not None else max(2, len(values))
             plain = [values[at] if at < len(values) else _PLAIN for at in range(count)]
-            draft.variables({f"variable_{chr(ord('a') + at)}": value for at, value in enumerate(plain)})
+            draft.some_variables(0)
+            for at, value in enumerate(plain):
+                draft.made_up_variable(f"variable_{chr(ord('a') + at)}", value)
         if (ranks := self.order) is not None:
             draft.order(lambda entries: [e for _, e in sorted(zip(_cycled(ranks, len(entries)), entries, strict=True),
                                                               key=lambda pair: pair[0])])  # fmt: skip

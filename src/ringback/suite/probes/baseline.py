@@ -12,7 +12,7 @@ from typing import Literal
 from ringback.suite.probes.drafts import HEADER_FORMS, OPTIONAL, Draft, HeaderForm
 from ringback.suite.probes.probe import accepted, unchanged
 
-__all__ = ["BASELINE", "FALLBACKS", "UNLIKE_THE_EXAMPLE", "Fallback"]
+__all__ = ["BASELINE", "FALLBACKS", "NO_VARIABLE", "UNLIKE_THE_EXAMPLE", "Fallback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,14 @@ def _without(parameter: str) -> Callable[[Draft], None]:
     return lambda draft: draft.drop(parameter)
 
 
+NO_VARIABLE = Fallback("no project variable", "REQ-04", adjust=lambda draft: draft.some_variables(0))
+
 FALLBACKS = (
     Fallback("no header Project", "REQ-01", "absent"),
     Fallback("the header Project naming the project", "REQ-01", "named"),
     Fallback("SendResultImmediately true", "REQ-09", adjust=lambda draft: draft.set("SendResultImmediately", True)),
-    Fallback("no project variable", "REQ-04", adjust=lambda draft: draft.variables({})),
-    Fallback("one project variable", "REQ-04", adjust=lambda draft: draft.variables({"greeting": "hello"})),
+    NO_VARIABLE,
+    Fallback("one project variable", "REQ-04", adjust=lambda draft: draft.some_variables(1)),
     Fallback(
         "the input parameters reversed", "REQ-05", adjust=lambda draft: draft.order(lambda entries: entries[::-1])
     ),

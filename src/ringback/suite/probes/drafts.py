@@ -6,17 +6,19 @@ digits, so that it cannot be read as a number.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import quote
 
 from ringback.config import Config
 from ringback.deployment.client import JSON_HEADERS, encode
+from ringback.deployment.errors import ExchangeError
 
-__all__ = ["HEADER_FORMS", "OPTIONAL", "REQUIRED", "REQUIRED_TEXTS", "Draft", "DraftMaker", "HeaderForm"]
+__all__ = ["HEADER_FORMS", "OPTIONAL", "REQUIRED", "REQUIRED_TEXTS", "Draft", "DraftMaker", "HeaderForm", "NotTried"]
 
 REQUIRED_TEXTS = ("Project", "Tenant", "ConversationId", "AccessToken", "ScenarioPath", "OrchestratorUrl")
 """The required parameters that are strings."""
@@ -34,6 +36,14 @@ NOWHERE = "https://results.invalid/ringback"
 """A ResultDestination that does not resolve, for runs without a receiver."""
 
 
+_MADE_UP = {"greeting": "good morning", "topic": "appointment"}
+"""Project variables of the example, where none are declared."""
+
+
+class NotTried(ExchangeError):
+    """The project's variables do not allow this trigger."""
+
+
 @dataclass(slots=True)
 class Draft:
     """A trigger that may still be changed. If `content` is set, it is sent instead of `body`."""
@@ -45,11 +55,13 @@ class Draft:
     method: str = "POST"
     delivery_key: str | None = None
     query: str = ""
+    declared: tuple[tuple[str, str], ...] | None = None
+    """The only project variables that may be sent, with their values; None: made-up ones are sent."""
 
     def in_conversation(self, word: str) -> Draft:
         """The same draft with another ConversationId."""
         body = {**self.body, "ConversationId": f"ringback-{word}"}
-        return Draft(body, self.headers, self.line, None, self.method, self.delivery_key, self.query)
+        return replace(self, body=body, content=None)
 
     def drop(self, *parameters: str) -> None:
         """Leave parameters out."""
@@ -69,8 +81,26 @@ class Draft:
         entries = self.body["ScenarioInputParameters"]
         self.body["ScenarioInputParameters"] = [e for e in entries if e["Name"] not in names]
 
-    def variables(self, values: Mapping[str, str]) -> None:
-        """Set the project variables: these alone, after the two required entries."""
+    def some_variables(self, count: int) -> None:
+        """Send this many project variables, or all that are declared if they are fewer; raises `NotTried` for none."""
+        names = [*_MADE_UP, *(f"variable_{chr(ord('a') + at)}" for at in range(count - len(_MADE_UP)))]
+        known = [(name, _MADE_UP.get(name, "some text")) for name in names] if self.declared is None else self.declared
+        if count and not known:
+            raise NotTried("the project has no variables that could be sent")
+        self._variables(dict(known[:count]))
+
+    def made_up_variable(self, name: str, value: str) -> None:
+        """Send one more project variable; raises `NotTried` if the project's are declared."""
+        if self.declared is not None:
+            raise NotTried("the project's variables are declared, and others are not sent")
+        self.body["ScenarioInputParameters"].append({"Name": name, "Value": value})
+
+    @property
+    def variable(self) -> str:
+        """The name of a project variable that may be sent."""
+        return next(iter(dict(self.declared or _MADE_UP)))
+
+    def _variables(self, values: Mapping[str, object]) -> None:
         entries = [self.input("_DisplayNumber"), self.input("_Destination")]
         self.body["ScenarioInputParameters"] = entries + [{"Name": n, "Value": v} for n, v in values.items()]
 
@@ -84,6 +114,10 @@ class Draft:
         for entry in self.body["ScenarioInputParameters"]:
             if entry["Name"] == "_DisplayNumber":
                 entry["Value"] = number
+        self.body["ScenarioInputParameters"] = [
+            e for e in self.body["ScenarioInputParameters"]
+            if e["Name"].startswith("_") or not any(map(str.isdigit, f"{e['Name']}{e['Value']}"))
+        ]  # fmt: skip
         self.drop("ResultDestination")
         self.delivery_key = None
         for parameter, words in (("OrchestratorUrl", WITHOUT_DIGITS), ("Locale", "en-US")):
@@ -147,19 +181,20 @@ class DraftMaker:
             "ScenarioInputParameters": [
                 {"Name": "_DisplayNumber", "Value": deployment.display_number},
                 {"Name": "_Destination", "Value": number},
-                {"Name": "greeting", "Value": "good morning"},
-                {"Name": "topic", "Value": "appointment"},
             ],
             "ResultDestination": destination or NOWHERE,
             "SendResultImmediately": False,
         }
-        return Draft(body, [*JSON_HEADERS, *self.header(header)], line)
+        draft = Draft(body, [*JSON_HEADERS, *self.header(header)], line, declared=self.config.variables)
+        with contextlib.suppress(NotTried):
+            draft.some_variables(2)
+        return draft
 
     def required(self, line: str, header: HeaderForm = "empty") -> Draft:
         """Only the required parameters, and only the required input parameters."""
         draft = self.example(line, header)
         draft.drop(*OPTIONAL)
-        draft.variables({})
+        draft.some_variables(0)
         return draft
 
     def header(self, form: HeaderForm) -> list[tuple[str, str]]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ringback.suite.probes.drafts import NOWHERE, WITHOUT_DIGITS, Draft
-from ringback.suite.probes.probe import Probe, either, refused
+from ringback.suite.probes.drafts import NOWHERE, WITHOUT_DIGITS, Draft, NotTried
+from ringback.suite.probes.probe import Probe, all_changes, either, refused
 
 __all__ = ["ODD_CREDENTIALS", "ODD_TEXTS", "with_parts"]
 
@@ -48,14 +48,16 @@ def _value(draft: Draft, text: str) -> None:
 
 
 def _name(draft: Draft, text: str) -> None:
-    draft.body["ScenarioInputParameters"].append({"Name": text, "Value": "text"})
+    draft.made_up_variable(text, "text")
 
 
 def _twice(draft: Draft, _text: str) -> None:
-    """Name a variable twice, with different values."""
+    """Name a variable twice."""
     entries = draft.body["ScenarioInputParameters"]
-    first = next((e for e in entries if not e["Name"].startswith("_")), {"Name": "topic"})
-    entries.append({"Name": first["Name"], "Value": "again"})
+    again = [e for e in entries if not e["Name"].startswith("_")]
+    if not again:
+        raise NotTried("no project variable is sent")
+    entries.append({**again[0]})
 
 
 _FIELDS: dict[str, Change] = {
@@ -80,12 +82,7 @@ def _part(kind: str, text: str, field: str, change: Change) -> Probe:
 def with_parts(title: str, parts: Iterable[Probe]) -> Probe:
     """A trigger with the changes of several probes, any of which may be refused."""
     parts = tuple(parts)
-
-    def change(draft: Draft) -> None:
-        for part in parts:
-            part.change(draft)
-
-    return either(title, change, parts=parts)
+    return either(title, all_changes(parts), parts=parts)
 
 
 ODD_TEXTS = [

@@ -11,9 +11,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ringback.receiver import AddressBehaviour
-from ringback.suite.probes.drafts import Draft, HeaderForm
+from ringback.suite.probes.drafts import Draft, HeaderForm, NotTried
 
-__all__ = ["Destination", "Probe", "accepted", "combined", "either", "lines_in_turn", "refused", "unchanged"]
+__all__ = [
+    "Destination",
+    "Probe",
+    "accepted",
+    "all_changes",
+    "combined",
+    "either",
+    "lines_in_turn",
+    "refused",
+    "unchanged",
+]
 
 Expectation = Literal["accepted", "refused", "either"]
 
@@ -30,6 +40,11 @@ class Destination:
     behaviour: AddressBehaviour = WELL
     dead: bool = False
     """Whether the address is a closed port."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether the receiver keeps a sender waiting there."""
+        return self.behaviour.seconds > 0
 
     @property
     def troubled(self) -> bool:
@@ -58,6 +73,10 @@ class Probe:
     def __repr__(self) -> str:
         return self.title
 
+    def title_on(self, line: str) -> str:
+        """Its title when it dials this line, because its own is not configured."""
+        return self.title.replace(f"the line {self.line}", f"the line {line}")
+
 
 def unchanged(_draft: Draft) -> None:
     """The valid trigger itself."""
@@ -79,12 +98,23 @@ def accepted(
 
 def combined(title: str, parts: tuple[Probe, ...]) -> Probe:
     """A trigger with the changes of several probes: one call for many observations."""
+    return accepted(title, all_changes(parts), parts=parts)
+
+
+def all_changes(parts: tuple[Probe, ...]) -> Callable[[Draft], None]:
+    """The changes of several probes, without those that the project's variables do not allow."""
 
     def change(draft: Draft) -> None:
+        untried = 0
         for part in parts:
-            part.change(draft)
+            try:
+                part.change(draft)
+            except NotTried:
+                untried += 1
+                if untried == len(parts):
+                    raise
 
-    return accepted(title, change, parts=parts)
+    return change
 
 
 def lines_in_turn(probes: Iterable[Probe], lines: Sequence[str]) -> dict[Probe, str]:
