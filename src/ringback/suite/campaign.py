@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 
 from ringback.config import Config
 from ringback.contract.checks import seems_accepted
-from ringback.deployment import DeploymentClient, ExchangeError, Poll, Trigger
+from ringback.deployment import DeploymentClient, ExchangeError, Trigger
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.causes import Cause
 from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Receiver
+from ringback.suite.calls import why_unwatched
 from ringback.suite.opening import open_run
 from ringback.suite.placing import Placer
 from ringback.suite.probes import Probe, accepted, lines_in_turn
@@ -130,7 +131,8 @@ class Campaign(Placer):
             if self.baseline is not None and self.baseline.call is None:
                 # Calls without an id cannot be watched, so no more of them are placed.
                 outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
-                ended = ExchangeError(f"a valid trigger was {outcome}, without a UniqueId to poll for (see ACK-02)")
+                why = why_unwatched(self.baseline.answer.found_id if self.baseline.answer else None)
+                ended = ExchangeError(f"a valid trigger was {outcome}, {why} (see ACK-02)")
                 return
             refusals = [p for p in others if p.expect == "refused"]
             if self.budget.left < len(bundles) + AT_ONCE + pool + RESERVE:
@@ -255,14 +257,18 @@ class Campaign(Placer):
         # Copies dial the baseline's line, which may not take two calls at once.
         copies = max(0, identical - 1) if not self.places.limited and self._begin_identical(identical) else 0
         found: list[_Shot] = []
-        for bundle, line in zip(bundles, lines, strict=False):
+        free = list(lines)
+        for bundle in bundles:
+            if not free:
+                break
             if self.places.limited:
-                self._lines[bundle.probe] = line
+                self._lines[bundle.probe] = free[0]
             with contextlib.suppress(ExchangeError):
                 found.append(_Shot(bundle.probe.title, self.drafted(bundle.probe), bundle))
-        found += [self._copy() for _ in range(copies)]
-        plain = lines[len(found) :] if self.places.limited else lines[: len(lines) - len(found)]
-        return [*found, *(_Shot("", self.on_line(line)) for line in plain)][: len(lines)]
+                free.pop(0)
+        found += [self._copy() for _ in range(min(copies, len(free)))]
+        plain = free if self.places.limited else lines[: len(lines) - len(found)]
+        return [*found, *(_Shot("", self.on_line(line)) for line in plain)]
 
     async def _at_once(self, shots: Sequence[_Shot]) -> None:
         count = len(shots)
@@ -278,17 +284,15 @@ class Campaign(Placer):
         )
         outcomes: list[Outcome] = []
         for shot, answer in zip(shots, sent, strict=True):
+            self.burst.take(answer)
             outcome = Outcome(shot.bundle.probe if shot.bundle else BASELINE, draft=shot.draft)
             if isinstance(answer, Trigger):
                 outcome.answer = answer
-                self.burst.triggers.append(answer)
                 if shot.group == "identical":
                     self.identical.append(answer)
                 await self.record_call(outcome, shot.group, shot.bundle.carried if shot.bundle else ())
             elif isinstance(answer, ExchangeError):
-                outcome.trouble = self.burst.trouble = answer
-            elif isinstance(answer, BaseException):
-                raise answer
+                outcome.trouble = answer
             outcomes.append(outcome)
         repeated = 0
         for shot, outcome in zip(shots, outcomes, strict=True):
@@ -325,12 +329,7 @@ class Campaign(Placer):
             *(self.client.poll([one], purpose=f"one of {count} polls at once") for one in asked), return_exceptions=True
         )
         for answer in sent:
-            if isinstance(answer, Poll):
-                self.burst.polls.append(answer)
-            elif isinstance(answer, ExchangeError):
-                self.burst.trouble = answer
-            elif isinstance(answer, BaseException):
-                raise answer
+            self.burst.take(answer)
 
     async def _identical(self, count: int) -> None:
         """Send the baseline's bytes again until there are as many answers; the baseline is the first."""

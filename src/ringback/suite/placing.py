@@ -16,11 +16,12 @@ from ringback.deployment import DeploymentClient, ExchangeError, Trigger, Unreac
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Delivery, Receiver
-from ringback.suite.calls import Call, Calls
+from ringback.suite.calls import Call, Calls, why_unwatched
 from ringback.suite.calls.places import LinePlaces
 from ringback.suite.calls.watch import Watch
 from ringback.suite.probes import Destination, Probe, accepted, combined, unchanged
 from ringback.suite.probes.baseline import BASELINE, NO_VARIABLE, Fallback
+from ringback.suite.probes.drafting import drafted
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Outcome
 
@@ -137,34 +138,10 @@ class Placer:
 
     def draft(self, probe: Probe) -> Draft:
         """The trigger that a probe describes; what the probe leaves open is as in the baseline."""
-        line, fallback = self._line(probe), self.fallback
-        form = probe.header or (fallback.header if fallback else "empty")
-        if probe.base == "required" or (fallback and fallback.base == "required" and probe.expect != "accepted"):
-            draft = self.maker.required(line, form)
-        else:
-            draft = self.maker.example(line, form)
-            self._direct(draft, probe)
-            if fallback is not None and probe is not BASELINE:
-                fallback.adjust(draft)
-        if fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04":
-            draft.declared = ()  # it refuses those that are made up, as REQ-04 reports
-        probe.change(draft)
-        if "ResultDestination" not in draft.body:
-            draft.delivery_key = None
-        return draft
-
-    def _direct(self, draft: Draft, probe: Probe) -> None:
-        if self.receiver is None:
-            return
-        wanted = probe.destination or Destination(immediately=probe.expect != "accepted")
-        if wanted.dead:
-            draft.body["ResultDestination"] = self.receiver.dead_address()
-        else:
-            draft.delivery_key, draft.body["ResultDestination"] = self.receiver.address(wanted.behaviour)
-        if wanted.immediately is None:
-            draft.drop("SendResultImmediately")
-        else:
-            draft.body["SendResultImmediately"] = wanted.immediately
+        only_declared = self.fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04"
+        return drafted(
+            probe, self.maker, self._line(probe), self.fallback, self.receiver, without_variables=only_declared
+        )
 
     async def send(
         self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True, has_place: bool = False
@@ -184,7 +161,13 @@ class Placer:
     def _placed_call(
         self, answer: Trigger | None, draft: Draft | None, group: str, *, regular: bool = True
     ) -> Call | None:
-        if answer is None or draft is None or not answer.accepted or answer.found_id is None:
+        if (
+            answer is None
+            or draft is None
+            or not answer.accepted
+            or answer.found_id is None
+            or why_unwatched(answer.found_id)
+        ):
             return None
         immediately = draft.body.get("SendResultImmediately") is True
         call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)
