@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from ringback.config.limits import Limit
     from ringback.config.loading import DEFAULT_FILE, load_config
     from ringback.config.metrics import Metrics
-from ringback.config.model import (
-    LINE_STATES,
-    Budget,
-    Config,
-    Deployment,
-    Dialect,
-    Gate,
-    Lines,
-    Load,
-    ResultDestination,
-    SandboxOptions,
-    Timing,
-    Waiver,
-)
+    from ringback.config.model import (
+        LINE_STATES,
+        Budget,
+        Config,
+        Deployment,
+        Dialect,
+        Gate,
+        Lines,
+        Load,
+        ResultDestination,
+        SandboxOptions,
+        Timing,
+        Waiver,
+    )
 
 __all__ = [
     "DEFAULT_FILE",
@@ -51,7 +51,7 @@ __all__ = [
     "load_config",
 ]
 
-_ELSEWHERE = {"DEFAULT_FILE": "loading", "load_config": "loading", "Limit": "limits"}
+_ELSEWHERE = {"DEFAULT_FILE": "loading", "load_config": "loading", "Limit": "limits", "Metrics": "metrics"}
 
 
 def __getattr__(name: str) -> object:
