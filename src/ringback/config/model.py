@@ -14,10 +14,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from ringback import __version__, clock
 from ringback.config.headers import Header
 from ringback.config.limits import Limit, check_baseline
-from ringback.config.metrics import Metrics
+from ringback.config.lines import LINE_STATES, Line, Lines
 from ringback.config.proxy import Proxy, is_loopback
-from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, PhoneNumber, Seconds, phone_number
-from ringback.config.section import Section
+from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, Seconds
+from ringback.config.section import Count, Section, not_a_boolean
 from ringback.config.token import AccessToken
 from ringback.config.variables import as_pairs, check_variables
 
@@ -31,23 +31,13 @@ __all__ = [
     "Line",
     "Lines",
     "Load",
+    "Metrics",
     "Notify",
     "ResultDestination",
     "SandboxOptions",
     "Timing",
     "Waiver",
 ]
-
-LINE_STATES = {
-    "answered": "Answered",
-    "busy": "Busy",
-    "error": "Error",
-    "invalid_number": "Invalid Number",
-    "no_answer": "No Answer",
-    "rejected": "Rejected",
-    "temporarily_unavailable": "Temporarily Unavailable",
-}
-"""Name of a line in the configuration -> the documented call state that the line produces."""
 
 
 def _text(value: object) -> str:
@@ -97,16 +87,9 @@ def _ca_bundle(value: object) -> Path:
     return path
 
 
-def _not_a_boolean(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("not a number; write digits")
-    return value
-
-
 Text = Annotated[str, BeforeValidator(_text), AfterValidator(_single_line)]
 Ascii = Annotated[Text, AfterValidator(_ascii)]
-Count = Annotated[int, BeforeValidator(_not_a_boolean)]
-Number = Annotated[float, BeforeValidator(_not_a_boolean)]
+Number = Annotated[float, BeforeValidator(not_a_boolean)]
 ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
 CaBundle = Annotated[Path, BeforeValidator(_ca_bundle)]
 
@@ -151,64 +134,6 @@ class Deployment(Section):
             return "" if proxy is None else proxy.url
         user, password = (quote(part.get_secret_value(), safe="") for part in (proxy.user, proxy.password))
         return f"http://{user}:{password}@{proxy.where}"
-
-
-class Line(Section):
-    """A telephone number, how many calls it takes at once (None: any number), and how long a call to it rings."""
-
-    number: PhoneNumber
-    at_once: Annotated[Count, Field(ge=1, le=10_000)] | None = None
-    ring: Seconds = 30.0
-
-
-def _line(value: object) -> object:
-    """A line that is written as its number alone."""
-    return value if isinstance(value, dict | Line) else Line(number=phone_number(value))
-
-
-_Line = Annotated[Line, BeforeValidator(_line)]
-
-
-class Lines(Section):
-    """The only telephone numbers that Ringback dials, by the call state that each produces."""
-
-    answered: _Line | None = None
-    busy: _Line | None = None
-    error: _Line | None = None
-    invalid_number: _Line | None = None
-    no_answer: _Line | None = None
-    rejected: _Line | None = None
-    temporarily_unavailable: _Line | None = None
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Lines:
-        seen: dict[str, str] = {}
-        for name, number in self.configured.items():
-            digits = number.lstrip("+")
-            if digits in seen:
-                raise ValueError(f"{name}|the same number as lines.{seen[digits]}; give each state a line of its own")
-            seen[digits] = name
-        return self
-
-    @property
-    def by_name(self) -> dict[str, Line]:
-        """The lines that are configured, in the documented order of states."""
-        return {name: line for name in LINE_STATES if (line := getattr(self, name)) is not None}
-
-    @property
-    def configured(self) -> dict[str, str]:
-        """Line name -> number, for the lines that are configured."""
-        return {name: line.number for name, line in self.by_name.items()}
-
-    @property
-    def at_once(self) -> dict[str, int]:
-        """Line name -> how many calls it takes at once, for the lines that do not take any number."""
-        return {name: line.at_once for name, line in self.by_name.items() if line.at_once is not None}
-
-    @property
-    def rings(self) -> dict[str, float]:
-        """Line name -> how long a call to it rings, in seconds."""
-        return {name: line.ring for name, line in self.by_name.items()}
 
 
 class Budget(Section):
@@ -293,6 +218,22 @@ class Load(Section):
     """The run to which relative limits refer: its directory, its verdict.json or its load.json."""
     abort_on_limit: bool = False
     """Whether the run ends as soon as a limit can no longer be met."""
+
+
+class Metrics(Section):
+    """Who gets the figures of a load run while it lasts; by default nobody."""
+
+    prometheus: ListenAddress | None = None
+    """Where Prometheus may scrape them."""
+    linger: Seconds | None = None
+    """How long to wait, after a run, for Prometheus to scrape its last figures."""
+    otlp: MetricsReceiver | None = None
+    """The URL of an OTLP receiver; `env`: the one that `OTEL_EXPORTER_OTLP_ENDPOINT` names."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody gets figures."""
+        return self.prometheus is not None or self.otlp is not None
 
 
 class Gate(Section):
