@@ -31,6 +31,7 @@ __all__ = [
     "Line",
     "Lines",
     "Load",
+    "Metrics",
     "Notify",
     "ResultDestination",
     "SandboxOptions",
