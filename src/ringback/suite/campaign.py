@@ -16,16 +16,17 @@ from dataclasses import replace
 
 from ringback.config import Config
 from ringback.contract.checks import seems_accepted
-from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
+from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Trigger, Unreachable
 from ringback.deployment.causes import Cause
 from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Delivery, Receiver
-from ringback.suite.calls import Call, Calls
+from ringback.suite.calls import Call, Calls, why_unwatched
 from ringback.suite.calls.places import LinePlaces
 from ringback.suite.calls.watch import Watch
 from ringback.suite.opening import open_run
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
 from ringback.suite.probes.baseline import BASELINE, NO_VARIABLE, Fallback
+from ringback.suite.probes.drafting import drafted
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Burst, Outcome
 
@@ -124,7 +125,8 @@ class Campaign:
             if self.baseline is not None and self.baseline.call is None:
                 # Calls without an id cannot be watched, so no more of them are placed.
                 outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
-                ended = ExchangeError(f"a valid trigger was {outcome}, without a UniqueId to poll for (see ACK-02)")
+                why = why_unwatched(self.baseline.answer.found_id if self.baseline.answer else None)
+                ended = ExchangeError(f"a valid trigger was {outcome}, {why} (see ACK-02)")
                 return
             await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
             if self.baseline is not None:
@@ -259,34 +261,10 @@ class Campaign:
 
     def draft(self, probe: Probe) -> Draft:
         """The trigger that a probe describes; what the probe leaves open is as in the baseline."""
-        line, fallback = self._line(probe), self.fallback
-        form = probe.header or (fallback.header if fallback else "empty")
-        if probe.base == "required" or (fallback and fallback.base == "required" and probe.expect != "accepted"):
-            draft = self.maker.required(line, form)
-        else:
-            draft = self.maker.example(line, form)
-            self._direct(draft, probe)
-            if fallback is not None and probe is not BASELINE:
-                fallback.adjust(draft)
-        if fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04":
-            draft.declared = ()  # it refuses those that are made up, as REQ-04 reports
-        probe.change(draft)
-        if "ResultDestination" not in draft.body:
-            draft.delivery_key = None
-        return draft
-
-    def _direct(self, draft: Draft, probe: Probe) -> None:
-        if self.receiver is None:
-            return
-        wanted = probe.destination or Destination(immediately=probe.expect != "accepted")
-        if wanted.dead:
-            draft.body["ResultDestination"] = self.receiver.dead_address()
-        else:
-            draft.delivery_key, draft.body["ResultDestination"] = self.receiver.address(wanted.behaviour)
-        if wanted.immediately is None:
-            draft.drop("SendResultImmediately")
-        else:
-            draft.body["SendResultImmediately"] = wanted.immediately
+        only_declared = self.fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04"
+        return drafted(
+            probe, self.maker, self._line(probe), self.fallback, self.receiver, without_variables=only_declared
+        )
 
     async def send(
         self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True, has_place: bool = False
@@ -304,7 +282,7 @@ class Campaign:
         return answer
 
     def _placed_call(self, answer: Trigger | None, draft: Draft, group: str, *, regular: bool = True) -> Call | None:
-        if answer is None or not answer.accepted or answer.found_id is None:
+        if answer is None or not answer.accepted or answer.found_id is None or why_unwatched(answer.found_id):
             return None
         immediately = draft.body.get("SendResultImmediately") is True
         call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)
@@ -353,13 +331,9 @@ class Campaign:
             return_exceptions=True,
         )
         for draft, answer in zip(drafts, sent, strict=True):
+            self.burst.take(answer)
             if isinstance(answer, Trigger):
-                self.burst.triggers.append(answer)
                 self._placed_call(answer, draft, "burst")
-            elif isinstance(answer, ExchangeError):
-                self.burst.trouble = answer
-            elif isinstance(answer, BaseException):
-                raise answer
         for draft, answer in zip(drafts, sent, strict=True):
             if isinstance(answer, Trigger) and not seems_accepted(answer) and len(self.burst.alone) < 3:
                 fresh = draft.in_conversation(self.maker.word())
@@ -379,12 +353,7 @@ class Campaign:
             *(self.client.poll([one], purpose=f"one of {count} polls at once") for one in asked), return_exceptions=True
         )
         for answer in sent:
-            if isinstance(answer, Poll):
-                self.burst.polls.append(answer)
-            elif isinstance(answer, ExchangeError):
-                self.burst.trouble = answer
-            elif isinstance(answer, BaseException):
-                raise answer
+            self.burst.take(answer)
 
     async def _identical(self, count: int) -> None:
         """Send the same bytes several times: one after another, then at once."""
