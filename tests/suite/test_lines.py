@@ -140,7 +140,7 @@ def test_places_on_lines_and_over_all(tmp_path: Path) -> None:
     assert Counter(any_number.together(16)) == {"answered": 8, "busy": 8}
 
 
-def test_who_waits_for_a_place_is_told_when_the_run_ends(tmp_path: Path) -> None:
+def test_the_end_of_the_run_ends_waiting_for_a_place(tmp_path: Path) -> None:
     async def waits() -> None:
         lines = places(configured(tmp_path, handsets("answered")))
         await lines.take(["answered"])

@@ -37,8 +37,8 @@ scenario_path = "/ivr/collections"
 orchestrator_url = "https://orchestrator.example.com"
 display_number = "200"                          # the caller id
 locale = "en-US"
-# access_token_command = "vault read -field=token secret/ivr" # instead: run again before access_token_lifetime = "50m"
-# headers = { "X-Api-Key" = "env:GATEWAY_KEY" } # sent with each request: env:NAME, file:PATH or the text itself
+# Instead of access_token_env, if it expires: access_token_command = "vault read ..." and access_token_lifetime = "50m"
+# Sent with each request (env:NAME, file:PATH or the text itself): headers = { "X-Api-Key" = "env:GATEWAY_KEY" }
 # proxy = "http://proxy.example.com:3128"       # default: HTTPS_PROXY and NO_PROXY, as for curl; "" for none
 # ca_bundle = "corp-ca.pem"                     # client_cert and client_key likewise; verify = false only in a lab
 

@@ -1,8 +1,8 @@
 """Configuration: `ringback.toml`, the environment and flags, merged into one checked `Config`.
 
-It holds the models, the merging and the errors. It never uses the network. Every mistake is a `ConfigError`, one line
-that names the source, the key, the value and the fix. Models are imported when they are first needed: they take
-longer to import than `ringback --help` may last.
+It holds the models, the merging and the errors. It connects to nothing; the only program that it runs is the command
+for the access token. Every mistake is a `ConfigError`, one line that names the source, the key, the value and the fix.
+Models are imported when they are first needed: they take longer to import than `ringback --help` may last.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Deployment,
         Dialect,
         Gate,
+        Line,
         Lines,
         Load,
         Metrics,
@@ -41,6 +42,7 @@ __all__ = [
     "Dialect",
     "Gate",
     "Limit",
+    "Line",
     "Lines",
     "Load",
     "Metrics",

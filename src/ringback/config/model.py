@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ringback import __version__, clock
 from ringback.config.headers import Header
 from ringback.config.limits import Limit, check_baseline
+from ringback.config.lines import LINE_STATES, Line, Lines
 from ringback.config.proxy import Proxy, is_loopback
-from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, PhoneNumber, Seconds, phone_number
+from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, Seconds
+from ringback.config.section import Count, Section, not_a_boolean
 from ringback.config.token import AccessToken
 from ringback.config.variables import as_pairs, check_variables
 
@@ -36,17 +38,6 @@ __all__ = [
     "Timing",
     "Waiver",
 ]
-
-LINE_STATES = {
-    "answered": "Answered",
-    "busy": "Busy",
-    "error": "Error",
-    "invalid_number": "Invalid Number",
-    "no_answer": "No Answer",
-    "rejected": "Rejected",
-    "temporarily_unavailable": "Temporarily Unavailable",
-}
-"""Name of a line in the configuration -> the documented call state that the line produces."""
 
 
 def _text(value: object) -> str:
@@ -96,27 +87,14 @@ def _ca_bundle(value: object) -> Path:
     return path
 
 
-def _not_a_boolean(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("not a number; write digits")
-    return value
-
-
 Text = Annotated[str, BeforeValidator(_text), AfterValidator(_single_line)]
 Ascii = Annotated[Text, AfterValidator(_ascii)]
-Count = Annotated[int, BeforeValidator(_not_a_boolean)]
-Number = Annotated[float, BeforeValidator(_not_a_boolean)]
+Number = Annotated[float, BeforeValidator(not_a_boolean)]
 ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
 CaBundle = Annotated[Path, BeforeValidator(_ca_bundle)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True, allow_inf_nan=False
-    )
-
-
-class Deployment(_Section):
+class Deployment(Section):
     """The server under test, and what a trigger needs for the server to accept it."""
 
     base_url: BaseUrl
@@ -158,65 +136,7 @@ class Deployment(_Section):
         return f"http://{user}:{password}@{proxy.where}"
 
 
-class Line(_Section):
-    """A telephone number, how many calls it takes at once (None: any number), and how long a call to it rings."""
-
-    number: PhoneNumber
-    at_once: Annotated[Count, Field(ge=1, le=10_000)] | None = None
-    ring: Seconds = 30.0
-
-
-def _line(value: object) -> object:
-    """A line that is written as its number alone."""
-    return value if isinstance(value, dict | Line) else Line(number=phone_number(value))
-
-
-_Line = Annotated[Line, BeforeValidator(_line)]
-
-
-class Lines(_Section):
-    """The only telephone numbers that Ringback dials, by the call state that each produces."""
-
-    answered: _Line | None = None
-    busy: _Line | None = None
-    error: _Line | None = None
-    invalid_number: _Line | None = None
-    no_answer: _Line | None = None
-    rejected: _Line | None = None
-    temporarily_unavailable: _Line | None = None
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Lines:
-        seen: dict[str, str] = {}
-        for name, number in self.configured.items():
-            digits = number.lstrip("+")
-            if digits in seen:
-                raise ValueError(f"{name}|the same number as lines.{seen[digits]}; give each state a line of its own")
-            seen[digits] = name
-        return self
-
-    @property
-    def by_name(self) -> dict[str, Line]:
-        """The lines that are configured, in the documented order of states."""
-        return {name: line for name in LINE_STATES if (line := getattr(self, name)) is not None}
-
-    @property
-    def configured(self) -> dict[str, str]:
-        """Line name -> number, for the lines that are configured."""
-        return {name: line.number for name, line in self.by_name.items()}
-
-    @property
-    def at_once(self) -> dict[str, int]:
-        """Line name -> how many calls it takes at once, for the lines that do not take any number."""
-        return {name: line.at_once for name, line in self.by_name.items() if line.at_once is not None}
-
-    @property
-    def rings(self) -> dict[str, float]:
-        """Line name -> how long a call to it rings, in seconds."""
-        return {name: line.ring for name, line in self.by_name.items()}
-
-
-class Budget(_Section):
+class Budget(Section):
     """Limits of a check: accepted calls in total and triggers per second; and the cost of a call."""
 
     calls: Annotated[Count, Field(ge=1, le=100_000)] = 60
@@ -227,7 +147,7 @@ class Budget(_Section):
     """Calls in progress, over all lines; None for any number."""
 
 
-class Timing(_Section):
+class Timing(Section):
     """How long to wait, in seconds."""
 
     request: Seconds = 10.0
@@ -237,7 +157,7 @@ class Timing(_Section):
     queued_delivery: Seconds = 60.0
 
 
-class ResultDestination(_Section):
+class ResultDestination(Section):
     """The receiver for results: where it listens, and under which URL the deployment reaches it."""
 
     listen: ListenAddress
@@ -255,7 +175,7 @@ class ResultDestination(_Section):
         return self
 
 
-class Dialect(_Section):
+class Dialect(Section):
     """What the documentation leaves open and this vendor has decided."""
 
     pending_states: tuple[Text, ...] = ()
@@ -272,7 +192,7 @@ def _steps(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-class Load(_Section):
+class Load(Section):
     """Load runs: their call budget, how requests arrive over time, and how calls are polled."""
 
     budget_calls: Annotated[Count, Field(ge=1)] | None = None
@@ -300,7 +220,7 @@ class Load(_Section):
     """Whether the run ends as soon as a limit can no longer be met."""
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """Who gets the figures of a load run while it lasts; by default nobody."""
 
     prometheus: ListenAddress | None = None
@@ -316,7 +236,7 @@ class Metrics(_Section):
         return self.prometheus is not None or self.otlp is not None
 
 
-class Gate(_Section):
+class Gate(Section):
     """The load that `ringback gate` adds to the check."""
 
     scenario: Literal["trigger", "poll", "lifecycle", "delivery", "mixed"] = "lifecycle"
@@ -329,7 +249,7 @@ def _today() -> date:
     return clock.wall().date()
 
 
-class Waiver(_Section):
+class Waiver(Section):
     """A known deviation that the user accepts until a day. On that day it counts again."""
 
     clause: Text
@@ -345,7 +265,7 @@ class Waiver(_Section):
         return self
 
 
-class Notify(_Section):
+class Notify(Section):
     """The webhook that gets a run's result."""
 
     webhook_url: HttpUrl
@@ -358,7 +278,7 @@ class Notify(_Section):
         return None if self.token_env is None else os.environ.get(self.token_env, "")
 
 
-class SandboxOptions(_Section):
+class SandboxOptions(Section):
     """How the embedded sandbox behaves during a run."""
 
     ring_time: Seconds = 0.3
@@ -368,7 +288,7 @@ class SandboxOptions(_Section):
     """Calls that a line takes at once: further ones find it busy. None for any number."""
 
 
-class Config(_Section):
+class Config(Section):
     """The checked configuration of one run."""
 
     deployment: Deployment

@@ -16,11 +16,11 @@ from dataclasses import replace
 
 from ringback.config import Config
 from ringback.contract.checks import seems_accepted
-from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
+from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Trigger, Unreachable
 from ringback.deployment.causes import Cause
 from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Delivery, Receiver
-from ringback.suite.calls import Call, Calls
+from ringback.suite.calls import Call, Calls, why_unwatched
 from ringback.suite.calls.places import LinePlaces
 from ringback.suite.calls.watch import Watch
 from ringback.suite.opening import open_run
@@ -125,7 +125,8 @@ class Campaign:
             if self.baseline is not None and self.baseline.call is None:
                 # Calls without an id cannot be watched, so no more of them are placed.
                 outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
-                ended = ExchangeError(f"a valid trigger was {outcome}, without a UniqueId to poll for (see ACK-02)")
+                why = why_unwatched(self.baseline.answer.found_id if self.baseline.answer else None)
+                ended = ExchangeError(f"a valid trigger was {outcome}, {why} (see ACK-02)")
                 return
             await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
             if self.baseline is not None:
@@ -281,7 +282,7 @@ class Campaign:
         return answer
 
     def _placed_call(self, answer: Trigger | None, draft: Draft, group: str, *, regular: bool = True) -> Call | None:
-        if answer is None or not answer.accepted or answer.found_id is None:
+        if answer is None or not answer.accepted or answer.found_id is None or why_unwatched(answer.found_id):
             return None
         immediately = draft.body.get("SendResultImmediately") is True
         call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)
@@ -330,13 +331,9 @@ class Campaign:
             return_exceptions=True,
         )
         for draft, answer in zip(drafts, sent, strict=True):
+            self.burst.take(answer)
             if isinstance(answer, Trigger):
-                self.burst.triggers.append(answer)
                 self._placed_call(answer, draft, "burst")
-            elif isinstance(answer, ExchangeError):
-                self.burst.trouble = answer
-            elif isinstance(answer, BaseException):
-                raise answer
         for draft, answer in zip(drafts, sent, strict=True):
             if isinstance(answer, Trigger) and not seems_accepted(answer) and len(self.burst.alone) < 3:
                 fresh = draft.in_conversation(self.maker.word())
@@ -356,12 +353,7 @@ class Campaign:
             *(self.client.poll([one], purpose=f"one of {count} polls at once") for one in asked), return_exceptions=True
         )
         for answer in sent:
-            if isinstance(answer, Poll):
-                self.burst.polls.append(answer)
-            elif isinstance(answer, ExchangeError):
-                self.burst.trouble = answer
-            elif isinstance(answer, BaseException):
-                raise answer
+            self.burst.take(answer)
 
     async def _identical(self, count: int) -> None:
         """Send the same bytes several times: one after another, then at once."""

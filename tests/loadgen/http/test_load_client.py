@@ -11,7 +11,7 @@ import gevent
 import pytest
 
 from ringback import clock
-from ringback.config import Config, Waiver
+from ringback.config import Config, Line, Waiver
 from ringback.deployment.access import dial_guard
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.guard import StrangerRefused
@@ -400,7 +400,7 @@ def test_a_poll_that_the_guard_refuses_is_not_sent(scenes: Scenes) -> None:
 def test_a_stranger_is_never_dialled(scenes: Scenes) -> None:
     """Guard and request writer have different configurations: the load client is not built."""
     ours = config_for("http://127.0.0.1:1")
-    strange = ours.model_copy(update={"lines": ours.lines.model_copy(update={"answered": "5559999999"})})
+    strange = ours.model_copy(update={"lines": ours.lines.model_copy(update={"answered": Line(number="5559999999")})})
     with pytest.raises(StrangerRefused):
         RequestWriter(strange, dial_guard(ours))
     with pytest.raises(StrangerRefused):

@@ -11,7 +11,19 @@ from ringback.contract.states import nearest_state
 from ringback.deployment import Exchange, Trigger
 from ringback.receiver import Delivery
 
-__all__ = ["Call", "Calls", "Observation"]
+__all__ = ["Call", "Calls", "Observation", "why_unwatched"]
+
+_LONGEST_ID = 64 * 1024
+"""Characters of a UniqueId beyond which its call is not watched: each poll would have to carry it."""
+
+
+def why_unwatched(unique_id: str | None) -> str:
+    """Why a call with this UniqueId can't be watched, to go on after "answered"; empty if it can."""
+    if unique_id is None:
+        return "without a UniqueId to poll for"
+    return (
+        f"with a UniqueId of {len(unique_id)} characters, too many to poll for" if len(unique_id) > _LONGEST_ID else ""
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +141,10 @@ class Calls:
         """How many calls were not seen final."""
         return sum(1 for call in self.watched if call.first_final is None)
 
-    def shared_ids(self) -> list[tuple[Call, Call]]:
-        """Pairs of calls that were given the same UniqueId."""
-        return [(self._by_id[c.unique_id], c) for c in self._calls if self._by_id[c.unique_id] is not c]
+    def shared_ids(self, *, except_within: str | None = None) -> list[tuple[Call, Call]]:
+        """Pairs of calls that were given the same UniqueId; without those whose calls are both of the group."""
+        pairs = [(self._by_id[c.unique_id], c) for c in self._calls if self._by_id[c.unique_id] is not c]
+        return [(one, other) for one, other in pairs if not one.group == other.group == except_within]
 
     def typical_age(self) -> float | None:
         """The median age, in seconds, at which calls were first seen final; None while none was.

@@ -43,3 +43,15 @@ class Burst:
     polls: list[Poll] = field(default_factory=list)
     trouble: ExchangeError | None = None
     at_once: int = 0
+
+    def take(self, ended: Trigger | Poll | BaseException) -> None:
+        """Record how one of them ended; raises what is no `ExchangeError`."""
+        match ended:
+            case Trigger():
+                self.triggers.append(ended)
+            case Poll():
+                self.polls.append(ended)
+            case ExchangeError():
+                self.trouble = ended
+            case _:
+                raise ended
