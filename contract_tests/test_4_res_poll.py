@@ -47,18 +47,8 @@ NOT_QUITE_A_POLL: dict[str, Callable[[str], object]] = {
     "a list in place of the object": lambda real: [real],
 }
 UNKNOWN_IDS = (
-    "no-such-call",
-    "",
-    "%",
-    "*",
-    "' OR '1'='1",
-    '" OR ""="',
-    "../..",
-    "{$ne: null}",
-    "\u0000",
-    "ｎｏｂｏｄｙ",
-    "null",
-)
+    "no-such-call", "", "%", "*", "' OR '1'='1", '" OR ""="', "../..", "{$ne: null}", "\u0000", "ｎｏｂｏｄｙ", "null",
+)  # fmt: skip
 
 SHORT = 12
 """Characters of a UniqueId: near misses of a shorter one may be ids of other calls."""

@@ -346,10 +346,7 @@ def wait_for_an_attempt(suite: Session, call: Call) -> None:
 @pytest.mark.sends(LINE_CALLS["answered"], SLOW)
 @pytest.mark.pool(4)
 def test_requests_during_a_slow_delivery(suite: Session, receiver: Receiver) -> None:
-    """Triggers and polls are answered while a slow ResultDestination keeps the deployment waiting.
-
-    The campaign sends a trigger when the delivery arrives there, and the watch polls.
-    """
+    """Triggers and polls are answered while a slow ResultDestination keeps the deployment waiting."""
     call = call_of(suite, SLOW, must_be_final=False)
     wait_for_an_attempt(suite, call)
     usual = statistics.median(answer.seconds for answer in suite.record.history)

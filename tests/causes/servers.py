@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.loadgen.sockets import Visit, scripted
 
-__all__ = ["SETTINGS", "Running", "http", "page", "raw", "serving"]
+__all__ = ["SETTINGS", "Running", "accepting", "http", "page", "raw", "serving"]
 
 SETTINGS = b"\0\0\6\4\0\0\0\0\0\0\3\0\0\0\x64" + b"\0\0\x08\7\0\0\0\0\0\0\0\0\0\0\0\0\1"
 """How an HTTP/2 server answers HTTP/1.1: a SETTINGS frame, then GOAWAY."""
@@ -38,6 +38,10 @@ def http(status: int, text: str = "", *headers: str, kind: str = "text/plain") -
 def page(status: int, title: str, *headers: str) -> Answer:
     """Answer everything with an HTML page."""
     return http(status, _PAGE.format(title), *headers, kind="text/html; charset=utf-8")
+
+
+accepting = http(200, '{"UniqueId": "call-x"}', kind="application/json")
+"""Accepts every trigger."""
 
 
 def raw(answer: bytes) -> Callable[[Visit], None]:

@@ -3,72 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
+from html import unescape
+from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import CONFIG, TOKEN, Case, Ended, run_all
+from tests.cli.commands import CONFIG, TOKEN, ringback
 from tests.deployment.authority import Authority
 
 from .mistakes import MISTAKES, Mistake
-from .servers import Running
 
 LOAD = "\n[load]\nbudget_calls = 50\n"
-RUNS = {
-    "check": ("check", "--config", "my.toml", "--out", "run"),
-    "load": ("load", "--config", "my.toml", "--out", "run", "--duration", "5s"),
-}
-
-
-@dataclass
-class Run:
-    """A run that has ended, with the server's record."""
-
-    end: Ended
-    server: Running
-
-    @property
-    def verdict(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads((self.end.folder / "run" / "verdict.json").read_text())
-        return document
+RUNS = {"check": (), "load": ("--duration", "5s")}
+OFTEN = {"401", "a login page", "500", "http to a TLS port", "no client certificate (TLS 1.3)", "an unknown authority"}
+"""The mistakes that are not only tried among the slow tests."""
 
 
 @pytest.fixture(scope="module")
-def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
-    """Every mistake, made with each command; the commands mostly wait."""
-    tls = Authority.new(tmp_path_factory.mktemp("authority"))
-    with ExitStack() as servers:
-        running, cases = {}, {}
-        for command, arguments in RUNS.items():
-            for mistake in MISTAKES:
-                name = f"{command}: {mistake.name}"
-                server = running[name] = servers.enter_context(mistake.serve(tls))
-                config = CONFIG.replace("http://127.0.0.1:{port}", server.base_url) + LOAD
-                more = mistake.deployment.replace("BUNDLE", str(tls.bundle))
-                config = config.replace("[lines]", f"{more}[lines]")
-                cases[name] = Case(arguments, {"my.toml": config}, {"RINGBACK_ACCESS_TOKEN": TOKEN})
-        ends = run_all(cases, tmp_path_factory.mktemp("runs"), at_once=4)
-        yield {name: Run(ends[name], running[name]) for name in cases}
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The authority of the servers' certificates."""
+    return Authority.new(tmp_path_factory.mktemp("authority"))
 
 
-def sentence(mistake: Mistake, run: Run) -> str:
-    return mistake.sentence.replace("WHERE", run.server.base_url.partition("//")[2])
-
-
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "mistake",
+    [pytest.param(m, id=m.name, marks=[] if m.name in OFTEN else [pytest.mark.slow]) for m in MISTAKES],
+)
 @pytest.mark.parametrize("command", RUNS)
-def test_a_mistake_is_named_in_one_sentence(command: str, mistake: Mistake, tried: dict[str, Run]) -> None:
-    run = tried[f"{command}: {mistake.name}"]
-    verdict = run.verdict
-    assert run.end.err == ""
-    assert verdict["exit_code"] == run.end.code == (1 if mistake.fails else 3), run.end.out
-    reasons = [reason for reason in [*verdict["reasons"], *verdict["notes"]] if sentence(mistake, run) in reason]
-    assert len(reasons) == 1, (verdict["reasons"], verdict["notes"])
+def test_a_mistake_is_named_in_one_sentence(command: str, mistake: Mistake, tls: Authority, tmp_path: Path) -> None:
+    with mistake.serve(tls) as server:
+        config = CONFIG.replace("http://127.0.0.1:{port}", server.base_url) + LOAD
+        more = mistake.deployment.replace("BUNDLE", str(tls.bundle))
+        (tmp_path / "my.toml").write_text(config.replace("[lines]", f"{more}[lines]"))
+        end = ringback(
+            command, "--config", "my.toml", "--out", "run", *RUNS[command],
+            folder=tmp_path, RINGBACK_ACCESS_TOKEN=TOKEN,
+        )  # fmt: skip
+    verdict = json.loads((tmp_path / "run" / "verdict.json").read_text())
+    sentence = mistake.sentence.replace("WHERE", server.base_url.partition("//")[2])
+    assert end.err == ""
+    assert verdict["exit_code"] == end.code == (1 if mistake.fails else 3), end.out
+    assert [sentence in reason for reason in [*verdict["reasons"], *verdict["notes"]]].count(True) == 1, verdict
+    shown = "".join(unescape((tmp_path / "run" / "report.html").read_text()).split())
+    assert "".join(sentence.split()) in shown
+    assert "".join(sentence.split()) in "".join(end.out.split()), "the terminal shows it too, wrapped"
     assert verdict["calls"]["accepted"] == 0
     assert verdict["calls"]["may_have_dialled"] <= 3
-    assert len(run.server.triggers) <= 3 or mistake.name == "400"
+    assert len(server.triggers) <= 3 or mistake.name == "400", "a 400 may be about the form, so each form is tried"
     failed = [clause["id"] for clause in verdict["clauses"] if clause["verdict"] == "fail"]
     assert failed == (["REQ-01"] if mistake.fails and command == "check" else [])

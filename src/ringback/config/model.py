@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import ssl
 from datetime import date
 from pathlib import Path
@@ -20,6 +19,7 @@ from ringback.config.proxy import Proxy, is_loopback
 from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, Seconds
 from ringback.config.section import Count, Section, not_a_boolean
 from ringback.config.token import AccessToken
+from ringback.config.variables import as_pairs, check_variables
 
 __all__ = [
     "LINE_STATES",
@@ -288,26 +288,12 @@ class SandboxOptions(Section):
     """Calls that a line takes at once: further ones find it busy. None for any number."""
 
 
-def _variables(value: object) -> object:
-    if not isinstance(value, dict):
-        return value
-    for name, sample in value.items():
-        if not isinstance(sample, str):
-            raise ValueError(f"{name}|not text; put it in quotes")
-    return tuple(value.items())
-
-
-_LIKE_A_NUMBER = re.compile(r"[\d\s().+/-]*")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_SHORTEST_NUMBER = 7
-
-
 class Config(Section):
     """The checked configuration of one run."""
 
     deployment: Deployment
     lines: Lines
-    variables: Annotated[tuple[tuple[Text, str], ...] | None, BeforeValidator(_variables)] = None
+    variables: Annotated[tuple[tuple[Text, str], ...] | None, BeforeValidator(as_pairs)] = None
     """The project's variables, each with a sample value; None: not declared."""
     budget: Budget = Budget()
     timing: Timing = Timing()
@@ -325,12 +311,6 @@ class Config(Section):
     def _whole(self) -> Config:
         if not self.lines.configured:
             raise ValueError("lines|no line is configured; add at least one number that may be dialled")
-        for name, value in self.variables or ():
-            if name.startswith("_"):
-                raise ValueError(f"variables.{name}|not a project variable; leave out what begins with _")
-            digits = sum(map(str.isdigit, value))
-            is_number = digits >= _SHORTEST_NUMBER and _LIKE_A_NUMBER.fullmatch(value) and not _DAY.fullmatch(value)
-            if is_number and value not in self.lines.configured.values():
-                raise ValueError(f"variables.{name}|may be a telephone number; use the number of a line")
+        check_variables(self.variables or (), self.lines.configured.values())
         check_baseline(self.limits, named=self.load.baseline is not None)
         return self

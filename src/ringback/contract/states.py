@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from ringback.config import LINE_STATES
 
-__all__ = ["FINAL_STATES", "nearest_state"]
+__all__ = ["FINAL_STATES", "nearest_state", "undocumented_or_misspelt"]
 
 FINAL_STATES: frozenset[str] = frozenset(LINE_STATES.values())
 """The documented states, letter for letter."""
@@ -17,3 +18,8 @@ _BY_LETTERS = {re.sub(r"[^a-z]", "", state.lower()): state for state in FINAL_ST
 def nearest_state(text: str) -> str | None:
     """The documented state that a text means if case, blanks and punctuation are ignored; None if none."""
     return _BY_LETTERS.get(re.sub(r"[^a-z]", "", text.lower()))
+
+
+def undocumented_or_misspelt(states: Collection[str]) -> str:
+    """`misspelt` if each of these undocumented states means a documented one, else `undocumented`."""
+    return "misspelt" if states and all(nearest_state(state) for state in states) else "undocumented"

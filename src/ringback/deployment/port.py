@@ -48,6 +48,8 @@ def look_at(config: Config) -> Port | None:
 def dead_addresses(config: Config) -> list[str]:
     """The addresses of the deployment's name that do not answer although another one does. Blocks for a moment."""
     parts = urlsplit(config.deployment.base_url)
+    if config.deployment.proxy is not None:
+        return []
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):

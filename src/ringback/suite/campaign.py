@@ -26,7 +26,7 @@ from ringback.suite.calls.watch import Watch
 from ringback.suite.opening import open_run
 from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
 from ringback.suite.probes.baseline import BASELINE, NO_VARIABLE, Fallback
-from ringback.suite.probes.directing import direct
+from ringback.suite.probes.drafting import drafted
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Burst, Outcome
 
@@ -260,21 +260,10 @@ class Campaign:
 
     def draft(self, probe: Probe) -> Draft:
         """The trigger that a probe describes; what the probe leaves open is as in the baseline."""
-        line, fallback = self._line(probe), self.fallback
-        form = probe.header or (fallback.header if fallback else "empty")
-        if probe.base == "required" or (fallback and fallback.base == "required" and probe.expect != "accepted"):
-            draft = self.maker.required(line, form)
-        else:
-            draft = self.maker.example(line, form)
-            direct(draft, probe, self.receiver)
-            if fallback is not None and probe is not BASELINE:
-                fallback.adjust(draft)
-        if fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04":
-            draft.declared = ()  # it refuses those that are made up, as REQ-04 reports
-        probe.change(draft)
-        if "ResultDestination" not in draft.body:
-            draft.delivery_key = None
-        return draft
+        only_declared = self.fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04"
+        return drafted(
+            probe, self.maker, self._line(probe), self.fallback, self.receiver, without_variables=only_declared
+        )
 
     async def send(
         self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True, has_place: bool = False

@@ -35,7 +35,7 @@ def test_late_windows_make_the_generator_the_limit() -> None:
     text = open_question(judgement, workers=1)
     assert text is not None
     assert text.startswith("trigger.latency_ms.p95 may be off by 2")
-    assert "without the 3 of 20 windows" in text
+    assert "lateness in 3 of 20 windows" in text
     assert "workers" not in text, "a moment's lateness is no lack of workers"
 
 
@@ -51,6 +51,20 @@ def test_one_bad_window_in_eight_counts_by_what_it_does_to_the_figures(share: fl
     judgement = course(seconds=8, late={3: share}).steady_part().judgement
     assert (judgement.limited, judgement.limited_windows) == (limited, 1)
     assert bool(judgement.uncertain) is limited
+
+
+def test_a_deployment_that_is_slow_in_other_windows_makes_no_figure_uncertain() -> None:
+    """A stall of the deployment is in the windows around the generator's hiccup, and stays in the figures."""
+    windows = Windows(name="me")
+    for second in range(8):
+        for number in range(100):
+            service = 1.0 if second in {2, 3, 4, 5} else 0.01
+            lag = 0.12 if second == 7 and number < 3 else 0.001
+            windows.take(TRIGGER, second + number / 100, service + lag, service)
+        windows.tick(second + 1.0, scheduled=100 * (second + 1), cpu=0.3 * (second + 1))
+    windows.close()
+    judgement = windows.steady_part().judgement
+    assert (judgement.limited, judgement.limited_windows, judgement.uncertain) == (False, 1, ())
 
 
 def test_a_busy_processor_that_changes_no_figure_limits_nothing() -> None:

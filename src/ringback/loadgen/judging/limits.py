@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ringback.config import Limit
-from ringback.contract.states import nearest_state
+from ringback.contract.states import undocumented_or_misspelt
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.loadgen.metrics.histogram import is_percentile, percentile_of_key
 
@@ -245,7 +245,7 @@ def _explained(limit: Limit, section: Mapping[str, Any]) -> str:
     if limit.metric != "calls.lost" or not misspelt:
         return ""
     words = section["calls"].get("undocumented", {})
-    kind = "misspelt" if words and all(nearest_state(word) for word in words) else "undocumented"
+    kind = undocumented_or_misspelt(words)
     listed = ", ".join(f'"{word}"' for word in list(words)[:_LISTED])
     return f"{misspelt:g} of them were reported with {kind} states: {listed}"
 

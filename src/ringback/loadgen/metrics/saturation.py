@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.window import LoadWindow
 
 __all__ = ["CPU_LIMIT", "LAG_LIMIT", "Judgement", "Mark", "UncertainFigure", "causes", "judge", "open_question"]
@@ -56,11 +57,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class UncertainFigure:
-    """A latency that is notably another without the windows in which the generator was the limit, in milliseconds."""
+    """A latency that is notably shorter without the generator's lateness in the windows in which it was the limit."""
 
     metric: str
-    all_ms: float
-    sound_ms: float
+    measured_ms: float
+    """Milliseconds."""
+    least_ms: float
+    """Milliseconds, if the service time counts in those windows."""
 
     def to_plain(self) -> dict[str, Any]:
         """The figure in JSON's types."""
@@ -103,9 +106,9 @@ def judge(marks: Iterable[Mark], part: LoadWindow, whole: LoadWindow, limited: L
     `part` is those windows merged, `limited` those of them in which the generator was the limit, `whole` all windows of
     the run merged. It was the limit of the run if more than 1 % of all arrivals or requests were dropped or starved, if
     it was so in more than half of the windows with anything to send, or if a latency that describes the run as a whole
-    (p50, p90, p95) is off by more than 10 % and 5 ms: it is another without those windows. A single hiccup in a short
-    run is forgiven: fewer than three late requests, one late window in which less than 1 % of all requests were late,
-    and the processor's share of less than two seconds.
+    (p50, p90, p95) may be off by more than 10 % and 5 ms: by so much it is shorter if service time counts in place of
+    latency in those windows. A single hiccup in a short run is forgiven: fewer than three late requests, one late
+    window in which less than 1 % of all requests were late, and the processor's share of less than two seconds.
     """
     busy = [mark for mark in marks if mark.busy]
     often = Counter(cause for mark in busy for cause in mark.causes)
@@ -145,15 +148,17 @@ def judge(marks: Iterable[Mark], part: LoadWindow, whole: LoadWindow, limited: L
 
 
 def _uncertain(part: LoadWindow, limited: LoadWindow) -> tuple[UncertainFigure, ...]:
+    """The latencies of a run that are notably shorter with the service time in place of latency in limited windows."""
     found = []
-    sound = LoadWindow()
-    sound.merge(part)
-    sound.subtract(limited)
-    for name, everything, rest in zip(("trigger", "poll"), part.kinds, sound.kinds, strict=True):
-        with_them, without = everything.latency.summary_ms(_TYPICAL), rest.latency.summary_ms(_TYPICAL)
+    for name, all_of_it, bad in zip(("trigger", "poll"), part.kinds, limited.kinds, strict=True):
+        least = Histogram()
+        least.merge(all_of_it.latency)
+        least.subtract(bad.latency)
+        least.merge(bad.service)
+        measured, at_least = all_of_it.latency.summary_ms(_TYPICAL), least.summary_ms(_TYPICAL)
         for key in _TYPICAL:
-            one, other = with_them[key], without[key]
-            if one is not None and other is not None and abs(one - other) > max(_NOTABLE * other, _NEGLIGIBLE):
+            one, other = measured[key], at_least[key]
+            if one is not None and other is not None and one - other > max(_NOTABLE * other, _NEGLIGIBLE):
                 found.append(UncertainFigure(f"{name}.latency_ms.{key}", one, other))
     return tuple(found)
 
@@ -163,12 +168,12 @@ def open_question(judgement: Judgement, workers: int = 1) -> str | None:
     if not judgement.limited:
         return None
     if judgement.uncertain:
-        worst = max(judgement.uncertain, key=lambda figure: abs(figure.all_ms - figure.sound_ms))
+        worst = max(judgement.uncertain, key=lambda figure: figure.measured_ms - figure.least_ms)
         return (
-            f"{worst.metric} may be off by {abs(worst.all_ms - worst.sound_ms):.3g} ms: it is {worst.all_ms:.4g} ms, "
-            f"and {worst.sound_ms:.4g} ms without the {judgement.limited_windows} of {judgement.windows} windows in "
-            "which the load generator was the limit; repeat the run on a machine with less other work, or let it last "
-            "longer"
+            f"{worst.metric} may be off by {worst.measured_ms - worst.least_ms:.3g} ms: it is "
+            f"{worst.measured_ms:.4g} ms, and {worst.least_ms:.4g} ms without the load generator's lateness in "
+            f"{judgement.limited_windows} of {judgement.windows} windows; repeat the run on a machine with less other "
+            "work, or let it last longer"
         )
     fixes = []
     if judgement.kinds & _MORE_WORKERS:

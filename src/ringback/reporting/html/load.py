@@ -140,8 +140,8 @@ def _problems(load: Mapping[str, Any]) -> Iterator[str]:
     uncertain = _listed(generator, "uncertain")
     if uncertain:
         figures = ", ".join(
-            f"{one_line(str(each.get('metric')), 60)} is {milliseconds(each.get('all_ms'))} ms, and "
-            f"{milliseconds(each.get('sound_ms'))} ms without them"
+            f"{one_line(str(each.get('metric')), 60)} is {milliseconds(each.get('measured_ms'))} ms, and "
+            f"{milliseconds(each.get('least_ms'))} ms without its lateness"
             for each in uncertain[:6]
         )
         yield (

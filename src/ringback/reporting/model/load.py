@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ringback.contract.states import nearest_state
+from ringback.contract.states import undocumented_or_misspelt
 from ringback.reporting.model.figures import amount, count, milliseconds, percent
 from ringback.reporting.model.safe import one_line
 from ringback.rundir.reading import members, number
@@ -152,7 +152,7 @@ def _misspelt(calls: Mapping[str, Any], name: str) -> str:
     if not misspelt:
         return ""
     words = [one_line(str(word), 40) for word in members(calls, "undocumented")]
-    kind = "misspelt" if words and all(nearest_state(word) for word in words) else "undocumented"
+    kind = undocumented_or_misspelt(words)
     listed = ", ".join(f'"{word}"' for word in words[:_MOST_WORDS])
     return f" ({count(misspelt)} of them reported with {kind} states: {listed})"
 

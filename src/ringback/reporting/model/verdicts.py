@@ -72,10 +72,11 @@ def own_reasons(report: RunReport) -> list[str]:
     """The reasons for the run's verdict, without those that only repeat a clause or a limit."""
     clauses = tuple(f"{result.clause.id}: " for result in report.results)
     limits = {f"{held.metric} {held.limit}" for held in report.limits}
+    explained = tuple(f"{limit}: " for limit in limits)
     return [
         reason
         for reason in report.conclusion.reasons
-        if not reason.startswith(clauses) and reason.removesuffix(": not measured") not in limits
+        if not reason.startswith((*clauses, *explained)) and reason not in limits
     ]
 
 

@@ -129,9 +129,10 @@ class Calls:
         """How many calls were not seen final."""
         return sum(1 for call in self.watched if call.first_final is None)
 
-    def shared_ids(self) -> list[tuple[Call, Call]]:
-        """Pairs of calls that were given the same UniqueId."""
-        return [(self._by_id[c.unique_id], c) for c in self._calls if self._by_id[c.unique_id] is not c]
+    def shared_ids(self, *, except_within: str | None = None) -> list[tuple[Call, Call]]:
+        """Pairs of calls that were given the same UniqueId; without those whose calls are both of the group."""
+        pairs = [(self._by_id[c.unique_id], c) for c in self._calls if self._by_id[c.unique_id] is not c]
+        return [(one, other) for one, other in pairs if not one.group == other.group == except_within]
 
     def typical_age(self) -> float | None:
         """The median age, in seconds, at which calls were first seen final; None while none was.
