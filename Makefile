@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 WORKERS ?= $$(($$(getconf _NPROCESSORS_ONLN) + 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help gate test test-all matrix lint types format sandbox wheel lint-openapi lock clean
+.PHONY: help gate test test-all nightly matrix lint types format sandbox wheel lint-openapi lock clean
 
 help:  ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-all: $(READY)  ## all of Ringback's own tests, including the fault and dial
 
 matrix: $(READY)  ## every fault and dialect of every stack on this machine, checked for all clauses (takes hours)
 	RINGBACK_MATRIX=full $(BIN)/python -m pytest -q tests/matrix
+
+nightly: $(READY)  ## a thousand mixtures of misbehaving servers (CI runs fifty)
+	RINGBACK_MIXTURES=1000 $(BIN)/python -m pytest -q tests/menagerie/test_mixtures.py
 
 lint: $(READY)  ## ruff (rules and format) and vulture (dead code)
 	$(BIN)/ruff check .

@@ -17,7 +17,18 @@ import trustme
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
-from ringback.receiver import MAX_BODY, AddressBehaviour, Delivery, Receiver, undone
+from ringback.receiver import (
+    FLOODED,
+    KEPT_PER_ADDRESS,
+    MAX_BODY,
+    MAX_CONNECTIONS,
+    READ_BODY,
+    SLOWEST,
+    AddressBehaviour,
+    Delivery,
+    Receiver,
+    undone,
+)
 from tests.virtual_time import VirtualLoop, run
 
 
@@ -135,11 +146,11 @@ def test_the_check_of_the_public_url_is_not_recorded_as_a_delivery() -> None:
 @pytest.mark.parametrize(
     ("coding", "encoded"),
     [
-        ("gzip", gzip.compress(b"call-abc")),
-        ("X-GZip", gzip.compress(b"call-abc")),
+        ("gzip", gzip.compress(b"call-abc", mtime=0)),
+        ("X-GZip", gzip.compress(b"call-abc", mtime=0)),
         ("deflate", zlib.compress(b"call-abc")),
         ("deflate", zlib.compress(b"call-abc", wbits=-15)),
-        ("deflate, gzip", gzip.compress(zlib.compress(b"call-abc"))),
+        ("deflate, gzip", gzip.compress(zlib.compress(b"call-abc"), mtime=0)),
         ("identity", b"call-abc"),
     ],
 )
@@ -324,5 +335,77 @@ def test_after_stop_the_port_is_free_and_the_deliveries_stay() -> None:
             with socket.socket() as free:
                 free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 free.bind(("127.0.0.1", int(url.split("/")[2].rpartition(":")[2])))
+
+    run(main())
+
+
+def test_an_address_keeps_a_hundred_deliveries_and_counts_the_rest() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            (key, url), (other, other_url) = receiver.address(), receiver.address()
+            for _ in range(KEPT_PER_ADDRESS + 3):
+                assert (await http.post(url, content=b"x")).status_code == 200
+            assert (await http.post(other_url, content=b"y")).status_code == 200
+            assert (len(receiver.to(key)), receiver.dropped, len(receiver.to(other))) == (KEPT_PER_ADDRESS, 3, 1)
+
+    run(main())
+
+
+def test_a_delivery_that_does_not_end_is_refused_and_counted() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            key, url = receiver.address()
+            assert (await http.post(url, content=b"x" * (READ_BODY + 1))).status_code == 413
+            assert (await http.post(url, content=b"y")).status_code == 200
+            assert [len(d.body) for d in receiver.to(key)] == [MAX_BODY, 1]
+            assert receiver.dropped == 1
+
+    run(main())
+
+
+def test_connections_that_complete_no_request_are_closed() -> None:
+    async def main() -> None:
+        async with receiving() as receiver:
+            port = int(receiver.public_url.rpartition(":")[2])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Le")
+            begun = clock.monotonic()
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            assert clock.monotonic() - begun == pytest.approx(SLOWEST, abs=0.1)
+            assert receiver.dropped == 1
+            writer.close()
+
+    run(main())
+
+
+def test_there_are_only_so_many_connections_at_a_time() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            port = int(receiver.public_url.rpartition(":")[2])
+            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_CONNECTIONS + 5)]
+            for reader, _ in held[MAX_CONNECTIONS:]:
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+            assert receiver.dropped == 5
+            for _, writer in held:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+            key, url = receiver.address()
+            assert (await http.post(url, content=b"x")).status_code == 200
+            assert len(receiver.to(key)) == 1
+
+    run(main())
+
+
+def test_a_flood_ends_the_listening() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            _, url = receiver.address()
+            for _ in range(FLOODED):
+                receiver.drop()
+            with pytest.raises(httpx.TransportError):
+                await http.post(url, content=b"x")
 
     run(main())

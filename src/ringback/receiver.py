@@ -24,12 +24,25 @@ from ringback.config import ConfigError, ResultDestination
 
 if TYPE_CHECKING:
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 __all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches", "undone"]
 
 MAX_BODY = 256 * 1024
 """Bytes of a delivery that are recorded, after its content coding is undone; the rest is read and dropped."""
-MAX_DELIVERIES = 100_000
+READ_BODY = 4 * 1024 * 1024
+"""Bytes of a delivery after which its sender is refused."""
+KEPT_BYTES = 16 * 1024 * 1024
+"""Bytes of all deliveries that are recorded."""
+KEPT_PER_ADDRESS = 100
+"""Deliveries to one address that are recorded; ten times as many to unknown addresses together."""
+MAX_CONNECTIONS = 256
+SLOWEST = 30.0
+"""Seconds in which a connection must complete a request."""
+_DROPPED_SLOWLY = 0.5
+"""Seconds after which a dropped delivery is answered, so that a flood slows down."""
+FLOODED = 2000
+"""Dropped deliveries and connections after which the receiver listens no more."""
 _TICK = 0.05
 """Seconds between two measurements of the event loop's lag."""
 _RECENT = 1.0
@@ -126,6 +139,7 @@ class _LoopLag:
 class _Address:
     behaviour: AddressBehaviour
     served: int = 0
+    kept: int = 0
 
 
 @dataclass(slots=True)
@@ -138,6 +152,10 @@ class Receiver:
     settings: ResultDestination
     on_delivery: Callable[[Delivery], Awaitable[None]] | None = None
     deliveries: list[Delivery] = field(default_factory=list)
+    dropped: int = 0
+    """Deliveries that were not recorded whole, and connections that were refused, because there were too many."""
+    _room: int = KEPT_BYTES
+    _unknown: int = 0
     _addresses: dict[str, _Address] = field(default_factory=dict)
     _handling: set[asyncio.Task[None]] = field(default_factory=set)
     _server: uvicorn.Server | None = None
@@ -171,7 +189,7 @@ class Receiver:
         config = uvicorn.Config(
             self._app, log_config=None, log_level="critical", lifespan="off", access_log=False, server_header=False,
             timeout_graceful_shutdown=1, ssl_certfile=self.settings.tls_cert, ssl_keyfile=self.settings.tls_key,
-            http="h11", ws="none", interface="asgi3", proxy_headers=False,
+            http=_bounded(self), ws="none", interface="asgi3", proxy_headers=False,
         )  # fmt: skip
         try:
             config.load()
@@ -237,6 +255,27 @@ class Receiver:
         """What came to one address, in order."""
         return [d for d in self.deliveries if d.key == key] if key else []
 
+    def drop(self) -> None:
+        """Count something that was not recorded; after too much of it, listen no more."""
+        self.dropped += 1
+        if self.dropped == FLOODED and self._server is not None:
+            for listening in self._server.servers:
+                listening.close()
+            for connection in tuple(self._server.server_state.connections):
+                connection.transport.abort()
+
+    def _keeps(self, key: str | None, size: int) -> bool:
+        """Whether there is room for a delivery of this size to this address."""
+        if key is None:
+            self._unknown += 1
+            fits = self._unknown <= 10 * KEPT_PER_ADDRESS
+        else:
+            address = self._addresses[key]
+            address.kept += 1
+            fits = address.kept <= KEPT_PER_ADDRESS
+        self._room -= size if fits else 0
+        return fits and self._room >= 0
+
     async def _app(
         self,
         scope: _Message,
@@ -246,13 +285,15 @@ class Receiver:
         if scope["type"] != "http":
             return
         at, lag = clock.monotonic(), self._lag.seconds()
-        body = bytearray()
+        body, size = bytearray(), 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
-            body += message.get("body", b"")[: max(0, MAX_BODY - len(body))]
-            if not message.get("more_body"):
+            piece = message.get("body", b"")
+            size += len(piece)
+            body += piece[: max(0, MAX_BODY - len(body))]
+            if not message.get("more_body") or size > READ_BODY:
                 break
         target = scope.get("raw_path", b"").decode("latin-1")
         if scope.get("query_string"):
@@ -264,10 +305,13 @@ class Receiver:
             status = address.behaviour.statuses[min(address.served, len(address.behaviour.statuses) - 1)]
             seconds = address.behaviour.seconds
             address.served += 1
-        if self._probe not in target and len(self.deliveries) < MAX_DELIVERIES:
-            headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
-            codings = ",".join(value for name, value in headers if name == "content-encoding")
-            content, coded = undone(bytes(body), codings)
+        headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
+        codings = ",".join(value for name, value in headers if name == "content-encoding")
+        content, coded = undone(bytes(body), codings)
+        kept = self._probe in target or self._keeps(key, len(content) + len(target))
+        if not kept or size > len(body):
+            self.drop()
+        if kept and self._probe not in target:
             delivery = Delivery(key, at, scope["method"], unquote(target), headers, content, status, lag, coded)
             self.deliveries.append(delivery)
             if self.on_delivery is not None:
@@ -275,11 +319,50 @@ class Receiver:
                 handling = asyncio.create_task(_consumed(self.on_delivery(delivery)))
                 self._handling.add(handling)
                 handling.add_done_callback(self._handling.discard)
+        if size > READ_BODY:
+            status = 413
+        if not kept:
+            seconds = max(seconds, _DROPPED_SLOWLY)
         if seconds:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), seconds)
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+        headers_back = [(b"content-length", b"0"), *([(b"connection", b"close")] if status == 413 else [])]
+        await send({"type": "http.response.start", "status": status, "headers": headers_back})
         await send({"type": "http.response.body", "body": b""})
+
+
+def _bounded(receiver: Receiver) -> type[H11Protocol]:
+    """The protocol of the receiver's connections: a few at a time, and each must complete requests."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol  # a plan needs none
+
+    class Bounded(H11Protocol):
+        _timer: asyncio.TimerHandle | None = None
+        _completed: RequestResponseCycle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+            super().connection_made(transport)
+            if len(self.connections) > MAX_CONNECTIONS:
+                receiver.drop()
+                transport.abort()
+                return
+            self._timer = self.loop.call_later(SLOWEST, self._look)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            if self._timer is not None:
+                self._timer.cancel()
+
+        def _look(self) -> None:
+            """Close the connection if it has completed no request since the last look."""
+            cycle = self.cycle
+            if cycle is None or cycle.more_body or cycle is self._completed:
+                receiver.drop()
+                self.transport.abort()
+                return
+            self._completed = cycle
+            self._timer = self.loop.call_later(SLOWEST, self._look)
+
+    return Bounded
 
 
 async def _consumed(handling: Awaitable[None]) -> None:

@@ -54,6 +54,10 @@ class Ended:
     err: str
     folder: Path = Path()
     """The folder in which it ran."""
+    seconds: float = 0.0
+    """Processor time of it and its children."""
+    peak: float = 0.0
+    """Megabytes that it, or a child of it, had in memory at most."""
 
     def complaint(self) -> str:
         """The one line on standard error."""
@@ -160,7 +164,7 @@ class Case:
             (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3) -> dict[str, Ended]:
+def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3, seconds: float = 240) -> dict[str, Ended]:
     """Run many commands, a few at a time, each in its own folder."""
     prepared = []
     for number, case in enumerate(cases.values()):
@@ -168,7 +172,7 @@ def run_all(cases: Mapping[str, Case], folder: Path, at_once: int = 3) -> dict[s
         place.mkdir(parents=True)
         case.write_files(place)
         prepared.append((case, place))
-    return dict(zip(cases, _forked(prepared, at_once, 240), strict=True))
+    return dict(zip(cases, _forked(prepared, at_once, seconds), strict=True))
 
 
 def _forked(cases: Sequence[tuple[Case, Path]], at_once: int, seconds: float) -> list[Ended]:
@@ -186,8 +190,8 @@ def _forked(cases: Sequence[tuple[Case, Path]], at_once: int, seconds: float) ->
             }
             for number, (case, place) in enumerate(cases)
         ]
-        codes = forks().run(orders, at_once, seconds)
+        ends = forks().run(orders, at_once, seconds)
         return [
-            Ended(code, Path(order["out"]).read_text(), Path(order["err"]).read_text(), place)
-            for code, order, (_, place) in zip(codes, orders, cases, strict=True)
+            Ended(folder=place, out=Path(order["out"]).read_text(), err=Path(order["err"]).read_text(), **end)
+            for end, order, (_, place) in zip(ends, orders, cases, strict=True)
         ]

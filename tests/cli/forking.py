@@ -4,7 +4,7 @@ Starting Python and importing pytest and schemathesis takes longer than most com
 directory, environment and exit code. The tests that use `commands.started` start processes in the usual way.
 
 Run as a program, this module is that process: it reads batches of commands as lines of JSON and answers with
-exit codes.
+how they ended.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ class Forks:
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
         )
 
-    def run(self, cases: Sequence[dict[str, Any]], at_once: int, seconds: float) -> list[int]:
-        """Run commands, a few at a time, and return their exit codes; a batch that hangs raises TimeoutError."""
+    def run(self, cases: Sequence[dict[str, Any]], at_once: int, seconds: float) -> list[dict[str, Any]]:
+        """Run commands, a few at a time, and return how they ended; a batch that hangs raises TimeoutError.
+
+        Of each: `code`, `seconds` of processor time, and `peak`, the megabytes that it or a child of it had in memory.
+        """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -93,23 +96,28 @@ def _run(case: dict[str, Any]) -> NoReturn:
 def _serve() -> None:
     for line in sys.stdin:
         batch = json.loads(line)
-        codes: list[int | None] = [None] * len(batch["cases"])
+        ends: list[dict[str, Any] | None] = [None] * len(batch["cases"])
         running: dict[int, int] = {}
         for number, case in enumerate(batch["cases"]):
             while len(running) >= batch["at_once"]:
-                _reap(running, codes)
+                _reap(running, ends)
             child = os.fork()
             if not child:
                 _run(case)
             running[child] = number
         while running:
-            _reap(running, codes)
-        print(json.dumps(codes), flush=True)
+            _reap(running, ends)
+        print(json.dumps(ends), flush=True)
 
 
-def _reap(running: dict[int, int], codes: list[int | None]) -> None:
-    child, status = os.wait()
-    codes[running.pop(child)] = os.waitstatus_to_exitcode(status)
+def _reap(running: dict[int, int], ends: list[dict[str, Any] | None]) -> None:
+    child, status, used = os.wait4(-1, 0)
+    number = running.pop(child)
+    ends[number] = {
+        "code": os.waitstatus_to_exitcode(status),
+        "seconds": used.ru_utime + used.ru_stime,
+        "peak": used.ru_maxrss / 1024,
+    }
 
 
 if __name__ == "__main__":

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from .commands import CONFIG, TOKEN, Case, Ended, listening, ringback, run_all
+from ringback.config.loading import gather
+
+from .commands import CONFIG, TOKEN, Case, Ended, environment, listening, ringback, run_all
 
 WRONG = """\
 [deployment]
@@ -124,3 +131,25 @@ def test_a_wrong_final_state_is_not_waited_for_until_the_settle_time(tmp_path: P
     )  # fmt: skip
     assert end.code == 1, end.out
     assert json.loads((tmp_path / "run" / "verdict.json").read_text())["seconds"] < 600
+
+
+def test_on_a_terminal_init_asks(tmp_path: Path) -> None:
+    answers = ["http://127.0.0.1:1", "y", "Collections", "", "/s", "https://o", "", "", "5550000001", *[""] * 7]
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ringback", "init", "my.toml"], cwd=tmp_path, env=environment(), stdin=its, stdout=its,
+        stderr=its,
+    )  # fmt: skip
+    os.close(its)
+    os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
+    shown = b""
+    with contextlib.suppress(OSError):  # on Linux: the other end is closed
+        while piece := os.read(ours, 65536):
+            shown += piece
+    os.close(ours)
+    assert process.wait(60) == 0, shown
+    assert b"port 1 nothing listens there" in shown
+    assert b"Use it all the same? [y/N]" in shown
+    config = gather(tmp_path / "my.toml", {"RINGBACK_ACCESS_TOKEN": TOKEN}).build()
+    assert config.lines.configured == {"answered": "5550000001"}
+    assert (config.deployment.project, config.deployment.display_number) == ("Collections", "200")

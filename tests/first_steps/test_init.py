@@ -179,3 +179,10 @@ def test_headers_become_references_to_variables_and_are_exported_by_the_user(fol
     assert '"X-Api-Key" = "env:X_API_KEY"' in (folder / "ringback.toml").read_text()
     config = gather(None, {"RINGBACK_ACCESS_TOKEN": "x", "X_API_KEY": "y", "AUTHORIZATION": "z"}).build()
     assert [header.name for header in config.deployment.headers] == ["X-Api-Key", "Authorization"]
+
+
+def test_a_curl_command_comes_from_standard_input(folder: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(CURL.format(port=port)))
+    printed = run(InitOptions(from_curl="-", lines=("busy=5550000002",), offline=True))
+    assert "connected" not in printed, "offline means that nothing is tried"
+    assert gather(None, {"RINGBACK_ACCESS_TOKEN": "x"}).build().deployment.project == "Collections"

@@ -90,6 +90,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         ]
         for clause in broken[:6]:
             assert seen.run(f"replay {clause}", "ringback", "replay", "check", clause, "--yes") in {0, 1, 2, 3}
+        assert seen.run("doctor", "ringback", "doctor") in {0, 2, 3}
         assert seen.run("compare", "ringback", "compare", "check", "gate", "--json", "compared.json") in {0, 1, 3}
         for form in ("html", "junit", "summary", "sarif", "csv", "har", "badge"):
             assert seen.run(f"report {form}", "ringback", "report", "gate", "--format", form) == 0

@@ -10,8 +10,20 @@ import typer
 
 from ringback import __version__
 from ringback.cli import start
-from ringback.cli.options import BaseUrl, ConfigFile, Force, LevelOption, NoColor, Otlp, Out, Prometheus, Quiet, Seed
-from ringback.cli.values import check_closed, master_address
+from ringback.cli.options import (
+    BaseUrl,
+    ConfigFile,
+    Force,
+    LevelOption,
+    MaxTime,
+    NoColor,
+    Otlp,
+    Out,
+    Prometheus,
+    Quiet,
+    Seed,
+)
+from ringback.cli.values import check_closed, duration_if_given, master_address
 from ringback.cli.values import duration as seconds_in
 from ringback.cli.values import limits as limits_in
 from ringback.cli.values import rate as rate_in
@@ -64,6 +76,7 @@ def check(
     seed: Seed = None,
     out: Out = None,
     force: Force = False,
+    max_time: MaxTime = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
@@ -72,7 +85,7 @@ def check(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed, force=force)
+    options = Options(config, base_url, out, seed, force=force, max_time=duration_if_given(max_time))
     screen = console(quiet=quiet, no_color=no_color)
     raise typer.Exit(unwound(run, screen, options, clauses=tuple(clause or ()), level=level, plan_only=plan))
 
@@ -138,6 +151,7 @@ def load(
     seed: Seed = None,
     out: Out = None,
     force: Force = False,
+    max_time: MaxTime = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
@@ -157,7 +171,7 @@ def load(
         "load.population": population,
         **limits_in(limit or ()),
     }
-    options = Options(config, base_url, out, seed, flags, force=force)
+    options = Options(config, base_url, out, seed, flags, force=force, max_time=duration_if_given(max_time))
     screen = console(quiet=quiet, no_color=no_color)
     address = master_address(role, master, wait)
     if role == "worker" and address is not None:
@@ -170,7 +184,7 @@ def load(
         closed=closed,
         connections=users or connections,
         think=0.0 if think is None else seconds_in(think),
-        duration=None if duration is None else seconds_in(duration),
+        duration=duration_if_given(duration),
         workers=workers,
         master=address,
     )
@@ -185,6 +199,7 @@ def gate(
     seed: Seed = None,
     out: Out = None,
     force: Force = False,
+    max_time: MaxTime = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
@@ -193,7 +208,7 @@ def gate(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed, force=force)
+    options = Options(config, base_url, out, seed, force=force, max_time=duration_if_given(max_time))
     raise typer.Exit(unwound(run, console(quiet=quiet, no_color=no_color), options, level=level))
 
 

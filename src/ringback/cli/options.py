@@ -9,7 +9,19 @@ import typer
 
 from ringback.contract.clauses import Level
 
-__all__ = ["BaseUrl", "ConfigFile", "Force", "LevelOption", "NoColor", "Otlp", "Out", "Prometheus", "Quiet", "Seed"]
+__all__ = [
+    "BaseUrl",
+    "ConfigFile",
+    "Force",
+    "LevelOption",
+    "MaxTime",
+    "NoColor",
+    "Otlp",
+    "Out",
+    "Prometheus",
+    "Quiet",
+    "Seed",
+]
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Default: ringback.toml, if it exists.")
@@ -19,6 +31,10 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run's directory (default: a new one in reports/).")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the run in the --out directory.")]
+MaxTime = Annotated[
+    str | None,
+    typer.Option("--max-time", metavar="T", help="End after this time, such as 10m, with what was seen until then."),
+]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Repeats what an earlier run generated.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict line only.")]
 Prometheus = Annotated[str | None, typer.Option("--prometheus", metavar="HOST:PORT", help="Serve live figures there.")]

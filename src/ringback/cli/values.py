@@ -13,7 +13,7 @@ from ringback.config.errors import ConfigError
 if TYPE_CHECKING:
     from ringback.loadgen.run import MasterAddress
 
-__all__ = ["check_closed", "duration", "limits", "master_address", "rate"]
+__all__ = ["check_closed", "duration", "duration_if_given", "limits", "master_address", "rate"]
 
 _LIMIT = re.compile(r"\s*([a-z0-9_.]+)\s*([<>=].*)")
 
@@ -81,3 +81,8 @@ def duration(text: str) -> float:
     except ValueError as error:
         problem, _, fix = str(error).partition("; ")
         raise ConfigError("command line", None, f"{text}: {problem}", fix) from None
+
+
+def duration_if_given(text: str | None) -> float | None:
+    """Seconds; None for an option that was not given."""
+    return None if text is None else duration(text)

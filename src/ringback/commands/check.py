@@ -64,7 +64,9 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
         directory = new_directory("check", options.out, force=options.force)
         with held():
             promise("check", target, directory, started, seed, level)
-            findings = check_target(console, target, directory, seed=seed, level=level, clauses=wanted)
+            findings = check_target(
+                console, target, directory, seed=seed, level=level, clauses=wanted, max_time=options.max_time
+            )
             return finish(console, "check", target, directory, started, seed, level, findings)
 
 
@@ -77,7 +79,14 @@ def _mistakes(sources: Sources) -> list[ConfigError]:
 
 
 def check_target(
-    console: Console, target: Target, directory: Path, *, seed: int, level: Level, clauses: tuple[str, ...] = ()
+    console: Console,
+    target: Target,
+    directory: Path,
+    *,
+    seed: int,
+    level: Level,
+    clauses: tuple[str, ...] = (),
+    max_time: float | None = None,
 ) -> Findings:
     """Check a deployment against the contract; print the plan first and a progress line meanwhile."""
     from ringback.reporting.artifacts import unless_written
@@ -97,6 +106,7 @@ def check_target(
             level=level,
             clauses=clauses,
             directory=directory,
+            max_time=max_time,
             on_plan=on_plan,
             on_progress=on_progress,
         )

@@ -30,7 +30,8 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
         directory = new_directory("gate", options.out, force=options.force)
         with held():
             promise("gate", target, directory, started, seed, level)
-            checked = check_target(console, target, directory, seed=seed, level=level)
+            left = options.time_left(started)
+            checked = check_target(console, target, directory, seed=seed, level=level, max_time=left)
             findings = checked
             if checked.accepted == 0 and not checked.interrupted:
                 findings = replace(
@@ -41,7 +42,7 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
                 asked = LoadOptions(config.gate.scenario, config.gate.rate, duration=config.gate.duration)
                 plan = asked.plan(config, seed)
                 try:
-                    loaded = load_target(console, target, directory, plan)
+                    loaded = load_target(console, target, directory, plan, max_time=options.time_left(started))
                 except Exception as error:  # keep the findings of the check
                     failed = f"the load could not be run: {type(error).__name__}"
                     findings = replace(checked, open_questions=(*checked.open_questions, failed))

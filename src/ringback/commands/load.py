@@ -70,7 +70,7 @@ def load(console: Console, options: Options, asked: LoadOptions, *, plan_only: b
         directory = new_directory("load", options.out, force=options.force)
         with held():
             promise("load", target, directory, started, seed, Level.SHOULD)
-            findings = load_target(console, target, directory, plan, asked.master)
+            findings = load_target(console, target, directory, plan, asked.master, options.max_time)
             return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)
 
 
@@ -105,15 +105,21 @@ def work(console: Console, options: Options, master: MasterAddress) -> int:
 
 
 def load_target(
-    console: Console, target: Target, directory: Path, plan: LoadPlan, master: MasterAddress | None = None
+    console: Console,
+    target: Target,
+    directory: Path,
+    plan: LoadPlan,
+    master: MasterAddress | None = None,
+    max_time: float | None = None,
 ) -> Findings:
     """Load a deployment; print the plan first and a live view meanwhile."""
     budget = check_budget(target.config, embedded=target.embedded)
     _print_plan(console, target, plan, budget, master)
     with LoadProgress(console, plan.text, budget, target.config.limits) as progress:
         outcome = run_load(
-            target.config, plan, directory, embedded=target.embedded, master_address=master, on_progress=progress.update
-        )
+            target.config, plan, directory, embedded=target.embedded, master_address=master, max_time=max_time,
+            on_progress=progress.update,
+        )  # fmt: skip
     return Findings(
         limits=outcome.limits,
         accepted=outcome.accepted,

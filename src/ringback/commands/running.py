@@ -64,6 +64,12 @@ class Options:
     """Further configuration given by flags: `section.key` -> value."""
     force: bool = False
     """Whether a run in the directory `out` may be replaced."""
+    max_time: float | None = None
+    """Seconds after which a run ends with what it saw; None for a limit that follows from its plan."""
+
+    def time_left(self, started: clock.Start) -> float | None:
+        """The seconds that are left of `max_time`, a tenth of a second at least; None without a limit."""
+        return None if self.max_time is None else max(0.1, self.max_time - started.seconds())
 
     def chosen_seed(self) -> int:
         """The given seed, or a random one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from ringback.deployment.reading import Json, read_json
 
 __all__ = ["Answer", "Entry", "Poll", "Trigger"]
 
+_MOST_ENTRIES = 10_000
 _LONGEST_NAME = 64
 """The longest member name that is compared with documented ones."""
 
@@ -118,8 +120,10 @@ class Poll(Answer):
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
-        """The entries, wherever a lenient reader finds them."""
-        return tuple(_entries(self.json.value)) if self.status is not None and self.status < 300 else ()
+        """The entries, wherever a lenient reader finds them: the first ten thousand, more than any poll asks for."""
+        if self.status is None or self.status >= 300:
+            return ()
+        return tuple(itertools.islice(_entries(self.json.value), _MOST_ENTRIES))
 
     @property
     def foreign(self) -> tuple[str, ...]:

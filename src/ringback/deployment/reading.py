@@ -26,12 +26,14 @@ class BodyDecoder:
         self.unknown = coding not in {"", "identity", "gzip", "x-gzip", "deflate"}
         self._inflate = zlib.decompressobj(47) if coding in {"gzip", "x-gzip", "deflate"} else None
         self.body = bytearray()
+        self.received = 0
+        """Bytes that were read, packed or unpacked, whichever is more."""
         self._fed = False
         self.problem: str | None = f"the content coding {coding!r} was not asked for" if self.unknown else None
 
     def feed(self, piece: bytes) -> bool:
         """Decode one received piece; returns False when reading should stop, at the size limit or after an error."""
-        room = MAX_BODY - len(self.body)
+        room, size = MAX_BODY - len(self.body), len(piece)
         self._fed = self._fed or bool(piece)
         if self._inflate is not None:
             try:
@@ -40,6 +42,7 @@ class BodyDecoder:
                 self.problem = f"its content coding does not decode ({error})"
                 return False
         self.body += piece[: room + 1]
+        self.received = max(self.received + size, len(self.body))
         if len(self.body) > MAX_BODY:
             del self.body[MAX_BODY:]
             self.problem = f"the body is longer than {MAX_BODY} bytes"

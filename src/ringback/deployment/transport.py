@@ -24,7 +24,7 @@ from ringback.deployment.credentials import Credentials
 from ringback.deployment.errors import ExchangeError, Interrupted, NotSent, Unreachable, failure_of, reason_of, root_of
 from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
-from ringback.deployment.pace import RetryAllowance, TriggerRate, retry_after
+from ringback.deployment.pace import AnswerBounds, RetryAllowance, TriggerRate, retry_after
 from ringback.deployment.reading import BodyDecoder
 from ringback.deployment.tls import client_ssl_context
 from ringback.deployment.tunnel import PROXY_STATUSES, Trace, httpx_proxy, needs_credentials
@@ -36,10 +36,6 @@ POLL_PATH = "/v2/callresult"
 
 _CONNECT_TRIES = 3
 _CONNECT_PAUSE = 0.2
-_SILENT_AFTER = 5
-"""Requests in a row without an answer, after which most requests fail without being sent, so that the run ends."""
-_SILENCE_TIMEOUTS = 3
-"""How long they fail, in request timeouts; then one request is sent again."""
 
 _LONGEST_MESSAGE = 200
 """Characters of a message about a failure."""
@@ -87,9 +83,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._recorder = recorder
         self._timeout = config.timing.request
         self._prefix = httpx.URL(config.deployment.base_url).path.rstrip("/")
-        self._silent = 0
-        """How many requests in a row, up to the last one, timed out."""
-        self._silent_since = 0.0
+        self.bounds = AnswerBounds(config.timing.request)
         self.budget = budget
         self.rate = TriggerRate(config.budget.triggers_per_second)
         self.retry_allowance = RetryAllowance(max(30.0, config.timing.settle))
@@ -142,8 +136,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def _patiently(self, request: httpx.Request, body: bytes, intent: Intent, endpoint: str) -> httpx.Response:
         attempt = 0
-        if self._silent >= _SILENT_AFTER and clock.monotonic() - self._silent_since < _SILENCE_TIMEOUTS * self._timeout:
-            raise Unreachable(f"the deployment has stopped answering: {self._silent} requests in a row timed out")
+        self.bounds.check(request.url.path)
         while True:
             await self._unless_closed(self.retry_allowance.open(endpoint))
             if endpoint.rstrip("/") != POLL_PATH:
@@ -215,9 +208,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                     refused = self._proxy_refused(request, body, intent, trace.sent_at or begun, "nothing")
                     raise _Forwarded(str(refused)) from None
                 ended = clock.monotonic()
-                self._silent = self._silent + 1 if failed.failure == "timeout" and failed.status is None else 0
-                self._silent_since = ended
                 sent = trace.sent_at or begun
+                self.bounds.failed(
+                    request.url.path, failure, ended - sent, failed.size, begun=failed.status is not None
+                )
                 exchange = self._record(
                     request, body, intent, sent, ended, status=failed.status, headers=failed.headers,
                     answer=failed.body, failure=failure,
@@ -273,18 +267,17 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 raise _CutShort from None
             if trace.sent_at is None:
                 raise httpx.ConnectTimeout(f"no connection within {self._timeout:g} s") from None
-            raise _Failed("timeout", status, headers, bytes(decoder.body)) from None
+            raise _Failed("timeout", status, headers, decoder) from None
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError) as error:
-            raise _Failed(failure_of(error, status), status, headers, bytes(decoder.body)) from None
+            raise _Failed(failure_of(error, status), status, headers, decoder) from None
         except ssl.SSLError as error:  # an alert in place of an answer, which httpcore passes on as it is
-            raise _Failed(f"TLS failed: {reason_of(error)}", status, headers, bytes(decoder.body)) from None
+            raise _Failed(f"TLS failed: {reason_of(error)}", status, headers, decoder) from None
         decoder.end()
         if decoder.problem is not None:
-            raise _Failed(decoder.problem, status, headers, bytes(decoder.body))
+            raise _Failed(decoder.problem, status, headers, decoder)
         ended = clock.monotonic()
-        self._silent = 0
         sent = trace.sent_at or begun
         if self._proxy is not None and not self._tunnelled and status in PROXY_STATUSES:
             reason = f"{status} {response.reason_phrase}"
@@ -292,6 +285,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             raise refused if status == 407 else _Forwarded(str(refused))
         self._reached = True
         answer = bytes(decoder.body)
+        self.bounds.came(request.url.path, ended - sent, decoder.received)
         exchange = self._record(request, body, intent, sent, ended, status=status, headers=headers, answer=answer)
         plain = [(k, v) for k, v in headers.multi_items() if k.lower() not in {"content-encoding", "transfer-encoding"}]
         attempt = Attempt(exchange, sent, ended, answer)
@@ -384,8 +378,9 @@ class _Forwarded(Unreachable):
 
 
 class _Failed(Exception):
-    def __init__(self, failure: str, status: int | None, headers: httpx.Headers | None, body: bytes) -> None:
-        self.failure, self.status, self.headers, self.body = failure, status, headers, body
+    def __init__(self, failure: str, status: int | None, headers: httpx.Headers | None, decoder: BodyDecoder) -> None:
+        self.failure, self.status, self.headers = failure, status, headers
+        self.body, self.size = bytes(decoder.body), decoder.received
 
 
 def _end(deadline: asyncio.Timeout) -> None:

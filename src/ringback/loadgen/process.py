@@ -38,6 +38,8 @@ class Ended:
     """How the child ended, and what it reported."""
 
     interrupted: bool = False
+    out_of_time: bool = False
+    """Whether it was interrupted because its time was over."""
     failure: str | None = None
     """Why there is no result of its own; None if there is one."""
     open_questions: tuple[str, ...] = ()
@@ -71,11 +73,14 @@ class LoadProcess:
         self,
         on_progress: Callable[[Mapping[str, Any]], None] | None,
         on_reading: Callable[[Mapping[str, Any]], None],
+        max_time: float | None = None,
     ) -> Ended:
         """Start the child and stay with it to its end; it is gone when this returns or raises.
 
-        `on_reading` is called with the readings (`live.reading`) of a task that is `live`.
+        `on_reading` is called with the readings (`live.reading`) of a task that is `live`. After `max_time` seconds the
+        child is interrupted, and reports what it saw.
         """
+        begun = clock.monotonic()
         # Signals wait until the child, which inherits the mask, is ready to react to them.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
@@ -96,7 +101,11 @@ class LoadProcess:
                 reader.start()
             self._instruct(child)
             with answering(lines.put):
-                ended = self._listen(child, lines, on_progress, on_reading)
+                end = None if max_time is None else begun + max_time
+                ended = self._listen(child, lines, on_progress, on_reading, end)
+                if ended.out_of_time:
+                    limit = f"the load run reached its time limit of {max_time:g} s (--max-time)"
+                    ended.open_questions = (limit, *ended.open_questions)
         finally:
             if child.poll() is None:
                 child.kill()
@@ -122,6 +131,7 @@ class LoadProcess:
         lines: queue.SimpleQueue[bytes | int | None],
         on_progress: Callable[[Mapping[str, Any]], None] | None,
         on_reading: Callable[[Mapping[str, Any]], None],
+        end: float | None,
     ) -> Ended:
         """Take in the child's lines, and signals that ask for an end (their count), each as it comes."""
         deadline = clock.monotonic() + self._longest()
@@ -129,8 +139,15 @@ class LoadProcess:
         has_ended = False
         while True:
             try:
-                line = lines.get(timeout=max(0.0, deadline - clock.monotonic()))
+                until = deadline if end is None else min(deadline, end)
+                line = lines.get(timeout=max(0.0, until - clock.monotonic()))
             except queue.Empty:
+                if end is not None and not ended.out_of_time:
+                    ended.out_of_time = True
+                    deadline = end = clock.monotonic() + _INTERRUPT_GRACE
+                    with contextlib.suppress(ProcessLookupError):
+                        child.send_signal(signal.SIGINT)
+                    continue
                 ended.failure = "the load generator did not come to its end in time and was stopped"
                 return ended
             if line is None:
@@ -148,7 +165,7 @@ class LoadProcess:
             if message["event"] == "end":
                 has_ended = True
                 ended.open_questions = tuple(message.get("open_questions", ()))
-                ended.interrupted = ended.interrupted or message.get("interrupted", False)
+                ended.interrupted |= message.get("interrupted", False) and not ended.out_of_time
                 ended.failure = message.get("failed")
                 ended.last_section = message.get("section", ended.last_section)
                 ended.unwritten = message.get("unwritten")

@@ -111,16 +111,18 @@ def run_load(
     *,
     embedded: bool,
     master_address: MasterAddress | None = None,
+    max_time: float | None = None,
     on_progress: Progress | None = None,
 ) -> LoadOutcome:
     """Load the deployment as planned and account for every call; write section and windows into `directory` too.
 
-    With a `master_address`, workers start by themselves and connect to this process there. Ctrl-C ends the run early
-    and reports what was seen; a second one ends it at once. If the child dies or hangs, the outcome is inconclusive and
-    has the child's last report. `on_progress` is called about twice a second with `phase`, `seconds`, `duration`,
-    `scheduled`, `sent`, `accepted`, `final`, `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms`, and with
-    all that is known as `section`. Raises `ConfigError` before anything is sent if the configuration does not fit.
-    The rows of `load.variables_file` are checked by `check_before`.
+    With a `master_address`, workers start by themselves and connect to this process there. Ctrl-C ends the run
+    early and reports what was seen; a second one ends it at once. So do `max_time` seconds, but as an open
+    question. If the child dies or hangs, the outcome is inconclusive and has the child's last report. `on_progress`
+    is called about twice a second with `phase`, `seconds`, `duration`, `scheduled`, `sent`, `accepted`, `final`,
+    `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms`, and with all that is known as `section`. Raises
+    `ConfigError` before anything is sent if the configuration does not fit. The rows of `load.variables_file` are
+    checked by `check_before`.
     """
     budget = _check(config, plan.scenario, embedded=embedded)
     directory.mkdir(parents=True, exist_ok=True)
@@ -130,8 +132,8 @@ def run_load(
     task = Task(role, plan, str(directory), budget, address=master_address, live=config.metrics.wanted)
     with LiveMetrics(config.metrics, "alone" if role == "local-workers" else role) as live:
         live.take(first_reading(config, plan))
-        ended = LoadProcess(config, task, directory).follow(on_progress, live.take)
-        if not ended.interrupted:
+        ended = LoadProcess(config, task, directory).follow(on_progress, live.take, max_time)
+        if not ended.interrupted and not ended.out_of_time:
             live.linger()
     section, questions = _settled(plan, directory, ended)
     baseline, shortfall = baseline_of(config), live.shortfall()

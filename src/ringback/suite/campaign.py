@@ -20,7 +20,7 @@ from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Tri
 from ringback.deployment.causes import Cause
 from ringback.deployment.errors import Interrupted, NothingWorks
 from ringback.receiver import Delivery, Receiver
-from ringback.suite.calls import Call, Calls
+from ringback.suite.calls import Call, Calls, why_unwatched
 from ringback.suite.calls.places import LinePlaces
 from ringback.suite.calls.watch import Watch
 from ringback.suite.opening import open_run
@@ -125,7 +125,8 @@ class Campaign:
             if self.baseline is not None and self.baseline.call is None:
                 # Calls without an id cannot be watched, so no more of them are placed.
                 outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
-                ended = ExchangeError(f"a valid trigger was {outcome}, without a UniqueId to poll for (see ACK-02)")
+                why = why_unwatched(self.baseline.answer.found_id if self.baseline.answer else None)
+                ended = ExchangeError(f"a valid trigger was {outcome}, {why} (see ACK-02)")
                 return
             await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
             if self.baseline is not None:
@@ -281,7 +282,7 @@ class Campaign:
         return answer
 
     def _placed_call(self, answer: Trigger | None, draft: Draft, group: str, *, regular: bool = True) -> Call | None:
-        if answer is None or not answer.accepted or answer.found_id is None:
+        if answer is None or not answer.accepted or answer.found_id is None or why_unwatched(answer.found_id):
             return None
         immediately = draft.body.get("SendResultImmediately") is True
         call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)

@@ -13,10 +13,7 @@ from ringback.suite.plan import probes_of
 from ringback.suite.probes.baseline import BASELINE
 from ringback.suite.session import Session
 
-__all__ = ["INTERRUPTED", "failed", "finding_of", "judged_early", "must_bear", "only_sends"]
-
-INTERRUPTED = "interrupted"
-"""The reason for a clause that an interrupt left open."""
+__all__ = ["failed", "finding_of", "judged_early", "judged_with_gaps", "must_bear", "only_sends"]
 
 _CONNECTION = {"TRN-01", "TRN-02"}
 """Clauses that need no answer to a trigger."""
@@ -102,7 +99,7 @@ def must_bear(cause: Cause, item: pytest.Item) -> None:
 
 
 def judged_early(finding: Finding, item: pytest.Item, session: Session) -> Finding:
-    """The finding that still holds after an interrupt.
+    """The finding that still holds if the run ended early.
 
     Deviations, and what the configuration lacks, hold. A pass holds if each of the test's probes was answered. Anything
     else is inconclusive: the test may lack what was never sent.
@@ -113,4 +110,13 @@ def judged_early(finding: Finding, item: pytest.Item, session: Session) -> Findi
     whole_run = any(item.get_closest_marker(marker) for marker in _WHOLE_RUN)
     if finding.verdict is Verdict.PASS and probes and not whole_run and all(map(session.record.was_answered, probes)):
         return finding
-    return Finding(finding.clause, Verdict.INCONCLUSIVE, finding.test, INTERRUPTED, seconds=finding.seconds)
+    reason = session.ended_early or ""
+    return Finding(finding.clause, Verdict.INCONCLUSIVE, finding.test, reason, seconds=finding.seconds)
+
+
+def judged_with_gaps(finding: Finding, dropped: int) -> Finding:
+    """The finding that still holds if the receiver dropped deliveries: none that deliveries decide."""
+    if not dropped or not finding.clause.startswith("DST") or finding.verdict not in {Verdict.PASS, Verdict.FAIL}:
+        return finding
+    reason = f"the receiver was sent more than it records: it dropped {dropped} deliveries or connections"
+    return Finding(finding.clause, Verdict.INCONCLUSIVE, finding.test, reason, seconds=finding.seconds)

@@ -17,6 +17,9 @@ from ringback.suite.probes.baseline import BASELINE
 
 __all__ = ["Plan", "make_plan", "probes_by_clause", "probes_of"]
 
+_SHORTEST_LIMIT = 120.0
+"""Seconds that any run may take if it is given no limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -77,6 +80,15 @@ class Plan:
         rate = config.budget.triggers_per_second
         at_rate = math.ceil(max(0.0, self.triggers - rate) / rate)
         return max(at_rate, seconds_on_lines(config, self.calls_by_line(config)))
+
+    def longest(self, config: Config) -> float:
+        """How many seconds a run may take if it is given no limit: three times the plan, at least two minutes.
+
+        The time that a deployment takes for whole answers is not in the plan.
+        """
+        timing = config.timing
+        last_delivery = 0.0 if config.result_destination is None else max(timing.delivery, timing.queued_delivery)
+        return max(_SHORTEST_LIMIT, 3 * (self.seconds(config) + timing.settle + last_delivery))
 
 
 def probes_of(item: pytest.Item) -> list[Probe]:

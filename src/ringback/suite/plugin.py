@@ -26,7 +26,7 @@ from ringback.deployment import ExchangeError
 from ringback.interrupts import answering
 from ringback.rundir import SINK, CleaningStream
 from ringback.suite.deviation import Inconclusive
-from ringback.suite.findings import INTERRUPTED, failed, finding_of, judged_early, must_bear, only_sends
+from ringback.suite.findings import failed, finding_of, judged_early, judged_with_gaps, must_bear, only_sends
 from ringback.suite.plan import Plan, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
@@ -57,6 +57,8 @@ class Handover:
     clauses: tuple[str, ...] = ()
     directory: Path | None = None
     plan_only: bool = False
+    max_time: float | None = None
+    """Seconds after which the run ends; None for three times its plan."""
     on_plan: Callable[[Plan], None] = lambda _plan: None
     on_progress: Callable[[Run], None] = lambda _run: None
     run: Run | None = None
@@ -83,12 +85,12 @@ class Run:
         return sum(1 for left in self.tests_left.values() if left == 0)
 
     def results(self) -> list[ClauseResult]:
-        """The verdict on each selected clause so far; clauses that an interrupt left unfinished are inconclusive."""
+        """The verdict on each selected clause so far; clauses that an early end left unfinished are inconclusive."""
         findings = self.findings
-        if self.session.interrupted:
+        if (reason := self.session.ended_early) is not None:
             found = {finding.clause for finding in findings}
             unfinished = [clause for clause, left in self.tests_left.items() if left > 0 or clause not in found]
-            findings = [*findings, *(Finding(c, Verdict.INCONCLUSIVE, "", INTERRUPTED) for c in unfinished)]
+            findings = [*findings, *(Finding(c, Verdict.INCONCLUSIVE, "", reason) for c in unfinished)]
         return judge_all(findings, self.tests_left, mildest=self.level, waivers=waivers_in_force(self.config.waivers))
 
 
@@ -177,7 +179,8 @@ class SuitePlugin:
             target = handed.target if handed else self._resources.enter_context(resolve(self._sources()))
             waivers_in_force(target.config.waivers)
             seed = handed.seed if handed else self._seed()
-            machinery = Session(target.config, seed, handed.directory if handed else self._directory())
+            directory = handed.directory if handed else self._directory()
+            machinery = Session(target.config, seed, directory, max_time=handed.max_time if handed else None)
             self._resources.callback(machinery.close)
             machinery.open()
         except ConfigError as error:
@@ -218,8 +221,9 @@ class SuitePlugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """An `ExchangeError` in a test makes its clause inconclusive; it is never the deployment's failure."""
-        if self.run is not None and self.run.session.interrupted and only_sends(pyfuncitem):
-            raise Inconclusive(INTERRUPTED)
+        ended = self.run.session.ended_early if self.run is not None else None
+        if ended is not None and only_sends(pyfuncitem):
+            raise Inconclusive(ended)
         try:
             if self.run is not None and (cause := self.run.session.record.cause()) is not None:
                 must_bear(cause, pyfuncitem)
@@ -244,8 +248,10 @@ class SuitePlugin:
                 if finding is None:
                     continue
                 finding = finding.cleaned(self.run.session.redactor.clean)
-                if self.run.session.interrupted:
+                if self.run.session.ended_early is not None:
                     finding = judged_early(finding, item, self.run.session)
+                receiver = self.run.session.receiver
+                finding = judged_with_gaps(finding, receiver.dropped if receiver is not None else 0)
                 self.run.findings.append(finding)
                 if finding.verdict is Verdict.FAIL and not self._fails(clause):
                     report.outcome = "skipped"

@@ -16,9 +16,9 @@ from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
 from ringback.deployment.port import dead_addresses
 from ringback.resources import contract_tests_path
 from ringback.suite.calls import Call
-from ringback.suite.findings import INTERRUPTED
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Handover, Run
+from ringback.suite.session import INTERRUPTED
 from ringback.target import Target
 
 __all__ = ["CheckOutcome", "run_check"]
@@ -50,6 +50,7 @@ def run_check(
     clauses: tuple[str, ...] = (),
     directory: Path | None = None,
     plan_only: bool = False,
+    max_time: float | None = None,
     on_plan: Callable[[Plan], None] = lambda _plan: None,
     on_progress: Callable[[Run], None] = lambda _run: None,
 ) -> CheckOutcome:
@@ -63,7 +64,7 @@ def run_check(
         plans.append(plan)
         on_plan(plan)
 
-    handover = Handover(target, seed, level, clauses, directory, plan_only, planned, on_progress)
+    handover = Handover(target, seed, level, clauses, directory, plan_only, max_time, planned, on_progress)
     caught = _Caught()
     code = _pytest(handover, caught)
     run = handover.run
@@ -88,7 +89,8 @@ def run_check(
             open_questions=problems,
         )
     session = run.session
-    session.interrupted = session.interrupted or code == pytest.ExitCode.INTERRUPTED
+    if code == pytest.ExitCode.INTERRUPTED:
+        session.ended_early = INTERRUPTED
     trouble = session.campaign.watch.trouble
     waits = session.client.transport.retry_allowance.answers
     notes = [f"the deployment answered 429 {waits} times; Ringback waited each time and went on"] if waits else []
@@ -96,6 +98,10 @@ def run_check(
         notes.append(f"{', '.join(dead)} does not answer; Ringback used another address of the deployment's name")
     budget = session.budget
     open_questions = list(caught.problems)
+    if session.ended_early is not None and not session.interrupted:
+        open_questions.append(session.ended_early)
+    if session.receiver is not None and session.receiver.dropped:
+        notes.append(f"the receiver dropped {session.receiver.dropped} deliveries or connections: too many came")
     cause = session.campaign.cause
     if cause is not None and cause.ours:
         open_questions.append(cause.sentence)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ringback import clock
 from ringback.config import Config
 from ringback.deployment import DeploymentClient, Recorder
 from ringback.deployment.access import dial_guard, redactor_for
@@ -21,9 +22,14 @@ from ringback.suite.probes.drafts import DraftMaker
 from ringback.suite.record import Record
 from ringback.suite.sender import Sender
 
-__all__ = ["Session"]
+__all__ = ["INTERRUPTED", "Session"]
 
 T = TypeVar("T")
+
+INTERRUPTED = "interrupted"
+"""Why a run ended early if the user ended it."""
+_SLOWER = 3.0
+"""How much more time a run takes for slow answers, in its time limit."""
 
 
 class Session:
@@ -32,9 +38,19 @@ class Session:
     Tests read what was observed from `record`, and send more by `send`.
     """
 
-    def __init__(self, config: Config, seed: int, directory: Path | None, loop: LoopThread | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        seed: int,
+        directory: Path | None,
+        loop: LoopThread | None = None,
+        *,
+        max_time: float | None = None,
+    ) -> None:
         self.config = config
         self.seed = seed
+        self.max_time = max_time
+        """Seconds after which the run ends; None for three times its plan."""
         self.redactor = redactor_for(config)
         self.recorder = Recorder(self.redactor, directory / EXCHANGES_FILE if directory else None)
         self.maker = DraftMaker(config, seed)
@@ -49,8 +65,8 @@ class Session:
         self._loop = loop or LoopThread()
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
-        self.interrupted = False
-        """Whether the user ended the run before its end."""
+        self.ended_early: str | None = None
+        """Why the run sends nothing more, if it ends before its end."""
 
     def open(self) -> None:
         """Start the loop and the receiver; raises `ConfigError` when the receiver cannot listen."""
@@ -83,20 +99,40 @@ class Session:
             campaign = self.campaign.run(
                 plan.probes, families=plan.families, burst=plan.burst, identical=plan.identical, pool=plan.pool
             )
-            self._tasks = [asyncio.create_task(campaign), asyncio.create_task(self.campaign.watch.run())]
+            self._tasks = [
+                asyncio.create_task(campaign),
+                asyncio.create_task(self.campaign.watch.run()),
+                asyncio.create_task(self._until_time_is_up(plan)),
+            ]
 
         self.run(both())
+
+    async def _until_time_is_up(self, plan: Plan) -> None:
+        """End the run at its time limit. Without `max_time`, a deployment whose answers are slow gets more time."""
+        begun, limit = clock.monotonic(), self.max_time or plan.longest(self.config)
+        while True:
+            slow = 0.0 if self.max_time else min(self.client.transport.bounds.waited, _SLOWER * limit)
+            if (left := begun + limit + slow - clock.monotonic()) <= 0:
+                break
+            await asyncio.sleep(left)
+        self.ended_early = self.ended_early or f"the run reached its time limit of {limit + slow:.0f} s (--max-time)"
+        await self._interrupt()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user ended the run before its end."""
+        return self.ended_early == INTERRUPTED
 
     def on_signal(self, times: int) -> None:
         """The first signal lets the tests go on with what was recorded; another ends the run at once."""
         if times > 1:
-            self.interrupted = True
+            self.ended_early = INTERRUPTED
             raise KeyboardInterrupt
         self.interrupt()
 
     def interrupt(self) -> None:
         """Send nothing from now on and wait for nothing; what was recorded can still be judged. Any thread."""
-        self.interrupted = True
+        self.ended_early = INTERRUPTED
         if self._open:
             self._loop.schedule(self._interrupt())
 
@@ -133,6 +169,6 @@ class Session:
 
     def on_own_connections(self, look: Callable[[Config], T]) -> T:
         """Look at the deployment on connections of its own; `Interrupted` once the run is."""
-        if self.interrupted:
+        if self.ended_early is not None:
             raise Interrupted
         return look(self.config)

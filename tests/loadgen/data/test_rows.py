@@ -168,3 +168,11 @@ def test_ndjson_keeps_what_csv_can_not_say(tmp_path: Path) -> None:
     value = "a\u2028b\x85c"
     assert read_rows(written(tmp_path, json.dumps({"a": value}), "c.jsonl")).values == ((value,),)
     assert read_rows(written(tmp_path, f"a\n{value}\n")).values == ((value,),)
+
+
+def test_where_the_project_s_variables_are_declared_a_file_may_have_no_others(tmp_path: Path) -> None:
+    path = written(tmp_path, "firstName,city\nAnna,Bonn\n")
+    config = config_for("http://127.0.0.1:1", load__variables_file=str(path))
+    check_rows(config.model_copy(update={"variables": (("city", "Ulm"), ("firstName", "Eva"), ("x", ""))}), 1)
+    with pytest.raises(ConfigError, match="column 2 is not one of the project's"):
+        check_rows(config.model_copy(update={"variables": (("firstName", "Eva"),)}), 1)

@@ -76,6 +76,10 @@ class _Known:
     protected: re.Pattern[str] | None = None
 
 
+_CODED = 64 * 1024
+"""Characters of an answer in which `leaked` also finds secrets in coded forms."""
+
+
 class Redactor:
     """Replaces secrets in text. Thread-safe; secrets, ids and personal values may be added while a run goes on."""
 
@@ -150,10 +154,13 @@ class Redactor:
             self.version += 1
 
     def leaked(self, text: str) -> tuple[str, ...]:
-        """The labels of the access token, and of near misses of it, that occur in a text in full."""
+        """The labels of the access token, and of near misses of it, in a text; far into it, only as they are spelt."""
         known = self._known
         known = replace(known, secrets=tuple(secret for secret in known.secrets if secret.is_token))
-        found = (span for layer in layers(text) for span in _secrets(known, layer, _lower(layer.text)))
+        found = [span for layer in layers(text[:_CODED]) for span in _secrets(known, layer, _lower(layer.text))]
+        if len(text) > _CODED:
+            rest = Layer(text[_CODED - self.longest_secret :], lambda start, end: (start, end))
+            found += _secrets(known, rest, _lower(rest.text))
         return tuple(sorted({label for _, _, label in found}))
 
     def clean(self, text: str) -> str:

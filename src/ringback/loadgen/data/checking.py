@@ -26,6 +26,14 @@ def check_rows(config: Config, workers: int) -> None:
             rows.source, None, f"{len(rows.values)} rows, and {workers} workers share them without overlap",
             "add rows, or use fewer workers",
         )  # fmt: skip
+    if config.variables is not None:
+        declared = {name for name, _ in config.variables}
+        for column, name in enumerate(rows.names, 1):
+            if name not in declared:
+                raise ConfigError(
+                    rows.source, None, f"column {column} is not one of the project's [variables]",
+                    "declare it there, or remove the column",
+                )  # fmt: skip
     writer = RequestWriter(config, dial_guard(config))
     for first in range(0, len(rows.values), _AT_A_TIME):
         several = range(first, min(first + _AT_A_TIME, len(rows.values)))

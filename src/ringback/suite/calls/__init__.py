@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ringback.suite.calls.call import Call, Calls, Observation
+from ringback.suite.calls.call import Call, Calls, Observation, why_unwatched
 
-__all__ = ["Call", "Calls", "Observation"]
+__all__ = ["Call", "Calls", "Observation", "why_unwatched"]

@@ -11,7 +11,19 @@ from ringback.contract.states import nearest_state
 from ringback.deployment import Exchange, Trigger
 from ringback.receiver import Delivery
 
-__all__ = ["Call", "Calls", "Observation"]
+__all__ = ["Call", "Calls", "Observation", "why_unwatched"]
+
+_LONGEST_ID = 64 * 1024
+"""Characters of a UniqueId beyond which its call is not watched: each poll would have to carry it."""
+
+
+def why_unwatched(unique_id: str | None) -> str:
+    """Why a call with this UniqueId can't be watched, to go on after "answered"; empty if it can."""
+    if unique_id is None:
+        return "without a UniqueId to poll for"
+    return (
+        f"with a UniqueId of {len(unique_id)} characters, too many to poll for" if len(unique_id) > _LONGEST_ID else ""
+    )
 
 
 @dataclass(frozen=True, slots=True)

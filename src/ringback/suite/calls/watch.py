@@ -26,6 +26,8 @@ _ALONE_AT_ONCE = 10
 """Polls for one call in one round, at most."""
 _LAST_LOOK = 2.0
 """Seconds after a call's settle time in which a poll for it alone shows whether it is still in progress."""
+_DELIVERIES_ASKED = 5
+"""Deliveries to a call in progress, after each of which a poll shows whether it is final; rounds show the rest."""
 _SLOWEST = 1.0
 """Seconds between rounds once all calls are final."""
 
@@ -91,7 +93,7 @@ class Watch:
     async def delivered(self, call: Call, delivery: Delivery) -> None:
         """Record a result that arrived, and poll at once whether the call is final."""
         call.deliveries.append(delivery)
-        if call.first_final is None:
+        if call.first_final is None and len(call.deliveries) <= _DELIVERIES_ASKED:
             try:
                 await self.ask_alone(call, "poll for one call, as its result arrives")
             except ExchangeError:

@@ -1,0 +1,60 @@
+"""Whatever a server does, a check of it ends in bounded time with an honest verdict and readable reports."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import Ended, run_all
+from tests.deployment.authority import Authority
+
+from .catalogue import SERVERS
+from .framework import Hall, Server
+from .running import MAX_TIME, case, must_be_sound, run_must_be_sound
+
+TOGETHER = 12
+"""Servers that are hosted at a time."""
+
+pytestmark = pytest.mark.slow
+
+
+class Checks:
+    """The checks of all servers, run in groups when the first of a group is asked for."""
+
+    def __init__(self, hall: Hall, authority: Authority, folder: Path) -> None:
+        self._hall, self._authority, self._folder = hall, authority, folder
+        self._ended: dict[str, Ended] = {}
+
+    def of(self, name: str) -> Ended:
+        """How the check of a server ended."""
+        if name not in self._ended:
+            names = list(SERVERS)
+            first = names.index(name) // TOGETHER * TOGETHER
+            self._run([SERVERS[other] for other in names[first : first + TOGETHER]])
+        return self._ended[name]
+
+    def _run(self, servers: list[Server]) -> None:
+        with contextlib.ExitStack() as hosted:
+            stages = [hosted.enter_context(self._hall.hosting(server)) for server in servers]
+            asked = ("check", "--seed", "1", "--out", "run", "--max-time", f"{MAX_TIME:g}s")
+            bundle = str(self._authority.bundle)
+            cases = {stage.server.name: case(stage, *asked, ca_bundle=bundle) for stage in stages}
+            self._ended.update(run_all(cases, self._folder / servers[0].name, 4, 300))
+
+
+@pytest.fixture(scope="module")
+def checks(hall: Hall, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Checks:
+    return Checks(hall, authority, tmp_path_factory.mktemp("menagerie"))
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_check_ends_with_an_honest_verdict(checks: Checks, name: str) -> None:
+    end = checks.of(name)
+    must_be_sound(end, codes={0, 3} if SERVERS[name].conforms else {1, 3})
+    run_must_be_sound(end.folder / "run")
+
+
+def test_there_are_enough_servers() -> None:
+    assert len(SERVERS) >= 80
