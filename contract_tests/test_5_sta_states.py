@@ -171,3 +171,5 @@ def test_calls_polled_while_in_progress(suite: Session) -> None:
         for seen in call.observations[: call.observations.index(call.finals[0])] if call.finals else []:
             if violation := checks.states_are_documented(seen.words, suite.config.dialect.pending_states):
                 raise Deviation(f"before it was final, {violation.observed}", evidence=[seen.exchange])
+    if not any(call.finals and call.observations[0].final is None for call in calls):
+        raise NotExercised("no poll came while a call was in progress: all were final at their first poll")
