@@ -129,6 +129,11 @@ class Talk:
         if self.doubt is not None:
             raise Inconclusive(self.doubt)
 
+    @property
+    def can_be_guessed(self) -> bool:
+        """Whether ids can be guessed, so that an id that is made up may be another client's call."""
+        return not self._unknown_ids
+
     def unknown_id(self, index: int) -> str | None:
         """An id that no call was given, formed like real ones; None where it could be another client's id."""
         return self._unknown_ids[index % len(self._unknown_ids)] if self._unknown_ids else None
