@@ -1,8 +1,7 @@
 """Verdicts on deployments that share no code with Ringback: each dialect passes, each fault is found on its clause.
 
-One fault of each clause is checked, for its clause only, and a third of the dialects; `RINGBACK_MATRIX=full` checks all,
-for all clauses. The
-deployments use plain HTTP, so TRN-01 warns and TRN-02 is not exercised.
+One fault of each clause is checked, for its clause only, and a third of the dialects; with `RINGBACK_MATRIX=full` all,
+for all clauses. The deployments use plain HTTP, so TRN-01 warns and TRN-02 is not exercised.
 """
 
 from __future__ import annotations
