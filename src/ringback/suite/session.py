@@ -20,6 +20,7 @@ from ringback.suite.campaign import RESERVE, Campaign
 from ringback.suite.loop import LoopThread
 from ringback.suite.plan import Plan
 from ringback.suite.probes import Probe, accepted
+from ringback.suite.probes.common import DRAWN
 from ringback.suite.probes.drafts import DraftMaker
 from ringback.suite.record import Record
 from ringback.suite.sender import Sender
@@ -103,7 +104,7 @@ class Session:
         if len(self._drawn) < count:
             from ringback.suite.generated.bodies import drawn_variations  # imports Hypothesis
 
-            self._drawn = {accepted("drawn by Hypothesis", v.change, line=None): v
+            self._drawn = {accepted(DRAWN, v.change, line=None): v
                            for v in drawn_variations(self.seed, count)}  # fmt: skip
         return dict(itertools.islice(self._drawn.items(), count))
 

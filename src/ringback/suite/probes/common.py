@@ -10,7 +10,7 @@ from ringback.suite.calls import Call
 from ringback.suite.probes.bundles import LINE, ORDER
 from ringback.suite.probes.probe import Destination, Probe, accepted
 
-__all__ = ["LINE_CALLS", "ORDERS", "WITHOUT_SEND_RESULT_IMMEDIATELY", "in_another_order"]
+__all__ = ["DRAWN", "LINE_CALLS", "ORDERS", "WITHOUT_SEND_RESULT_IMMEDIATELY", "in_another_order", "may_be_reordered"]
 
 LINE_CALLS = {
     line: accepted(
@@ -42,6 +42,15 @@ ORDERS = (
     _ordered("_DisplayNumber first and _Destination last", lambda entries: [entries[0], *entries[2:], entries[1]]),
 )
 """The input parameters in orders other than that of the documents' example."""
+
+
+DRAWN = "drawn by Hypothesis"
+"""The title of the valid triggers that the seed draws."""
+
+
+def may_be_reordered(call: Call) -> bool:
+    """Whether a call's input parameters were, or may have been, sent in an order other than the usual one."""
+    return DRAWN in call.carried or bool(in_another_order(call))
 
 
 def in_another_order(call: Call) -> list[str]:
