@@ -21,6 +21,8 @@ __all__ = ["MAX_TIME", "case", "configuration", "must_be_sound", "run_must_be_so
 MAX_TIME = 12.0
 """Seconds given to `--max-time`."""
 _MEGABYTES = 400
+_TIMER_LATE = 6.0
+"""Seconds by which a machine with many times more processes than processors may wake the timer late."""
 _PROCESSOR_SECONDS = 20.0
 """Processor time of a command: wall time would measure the machine."""
 SOURCE = Path(package.__file__).parent
@@ -101,5 +103,5 @@ def run_must_be_sound(run: Path) -> None:
     """Assert that the reports of a run are valid."""
     verdict_of(run)
     last = max((sent.at for sent in read_exchanges(run) if sent.at is not None), default=0.0)
-    assert last <= 1.2 * MAX_TIME, "a request was sent after the run's time limit"
+    assert last <= 1.2 * MAX_TIME + _TIMER_LATE, "a request was sent after the run's time limit"
     _JUNIT.validate(str(run / "junit.xml"))
