@@ -298,7 +298,7 @@ def test_polls_for_unknown_ids(suite: Session) -> None:
 
 
 @pytest.mark.clause("RES-06")
-@pytest.mark.pool(1)
+@pytest.mark.pool(4)
 @pytest.mark.after_final
 def test_a_final_call_by_another_spelling_of_its_id(suite: Session) -> None:
     """A real id in another case, with blanks, or in another form of a UUID gets no state, or that call's."""

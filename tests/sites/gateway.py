@@ -92,6 +92,8 @@ def guarding(gateway: Gateway) -> Iterator[Gateway]:
 
         def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
             self.send_response_only(status)
+            if self.close_connection:  # a client that keeps it might send another request just then
+                self.send_header("Connection", "close")
             for name, value in [*headers, ("Content-Length", str(len(body)))]:
                 self.send_header(name, value)
             self.end_headers()

@@ -15,7 +15,6 @@ from ringback.config.errors import ConfigError
 if TYPE_CHECKING:
     from ringback.config.limits import Limit
     from ringback.config.loading import DEFAULT_FILE, load_config
-    from ringback.config.metrics import Metrics
     from ringback.config.model import (
         LINE_STATES,
         Budget,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
         Line,
         Lines,
         Load,
+        Metrics,
         ResultDestination,
         SandboxOptions,
         Timing,

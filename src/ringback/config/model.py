@@ -15,9 +15,8 @@ from ringback import __version__, clock
 from ringback.config.headers import Header
 from ringback.config.limits import Limit, check_baseline
 from ringback.config.lines import LINE_STATES, Line, Lines
-from ringback.config.metrics import Metrics
 from ringback.config.proxy import Proxy, is_loopback
-from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, Seconds
+from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, Seconds
 from ringback.config.section import Count, Section, not_a_boolean
 from ringback.config.token import AccessToken
 from ringback.config.variables import as_pairs, check_variables
@@ -32,6 +31,7 @@ __all__ = [
     "Line",
     "Lines",
     "Load",
+    "Metrics",
     "Notify",
     "ResultDestination",
     "SandboxOptions",
@@ -218,6 +218,22 @@ class Load(Section):
     """The run to which relative limits refer: its directory, its verdict.json or its load.json."""
     abort_on_limit: bool = False
     """Whether the run ends as soon as a limit can no longer be met."""
+
+
+class Metrics(Section):
+    """Who gets the figures of a load run while it lasts; by default nobody."""
+
+    prometheus: ListenAddress | None = None
+    """Where Prometheus may scrape them."""
+    linger: Seconds | None = None
+    """How long to wait, after a run, for Prometheus to scrape its last figures."""
+    otlp: MetricsReceiver | None = None
+    """The URL of an OTLP receiver; `env`: the one that `OTEL_EXPORTER_OTLP_ENDPOINT` names."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody gets figures."""
+        return self.prometheus is not None or self.otlp is not None
 
 
 class Gate(Section):

@@ -133,7 +133,8 @@ def _runner(
     address = task.address or MasterAddress("127.0.0.1", 0, _PATIENCE)
 
     def waiting(came: str) -> None:
-        _say({"event": "waiting", "came": came})
+        if task.role == "master":  # workers that are started here come at once
+            _say({"event": "waiting", "came": came})
 
     return DistributedRunner(environment, config, plan, task.budget, address, spawn_workers, waiting)
 

@@ -120,9 +120,9 @@ def run_load(
     early and reports what was seen; a second one ends it at once. So do `max_time` seconds, but as an open
     question. If the child dies or hangs, the outcome is inconclusive and has the child's last report. `on_progress`
     is called about twice a second with `phase`, `seconds`, `duration`, `scheduled`, `sent`, `accepted`, `final`,
-    `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms`, and with all that is known as `section`. Raises
-    `ConfigError` before anything is sent if the configuration does not fit. The rows of `load.variables_file` are
-    checked by `check_before`.
+    `in_flight`, `errors`, `rate_limited`, `p99_ms`, `lag_p99_ms`, and with all that is known as `section`; before
+    that, while a master waits, with `waiting` only (who came). Raises `ConfigError` before anything is sent if the
+    configuration does not fit. The rows of `load.variables_file` are checked by `check_before`.
     """
     budget = _check(config, plan.scenario, embedded=embedded)
     directory.mkdir(parents=True, exist_ok=True)
