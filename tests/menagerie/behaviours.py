@@ -178,7 +178,8 @@ def odd_text(visit: Visit) -> bytes:
 
 
 def receiver(name: str, attack: Attack) -> Server:
-    return Server(name, attacking(attack), receives=True)
+    """A conforming deployment beside somebody who has found the receiver."""
+    return Server(name, attacking(attack), receives=True, conforms=True)
 
 
 BEHAVIOURS = [

@@ -74,7 +74,7 @@ class Visit:
         reply = await self.stage.deployment.request_once(self.path, self.body, self.method, self.headers)
         if reply.accepted:
             self.stage.ids.append(reply.unique_id)
-        return reply
+        return replace(reply, raw=b"") if self.method == "HEAD" else reply
 
     async def send(self, data: bytes) -> None:
         """Send these bytes; raises `Gone` once the client has left."""
