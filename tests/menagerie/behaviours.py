@@ -9,7 +9,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
-from .framework import Act, Server, Visit, honestly, http, polls, triggers
+from .framework import Act, Server, Visit, honestly, http, plain, polls, triggers
 
 
 def status(code: int, *headers: str) -> Act:
@@ -52,20 +52,19 @@ Attack = Callable[[Visit, str, int], Awaitable[None]]
 
 
 def attacking(attack: Attack) -> Act:
-    """Accept triggers, and attack the receiver at each; answers are a conforming deployment's."""
+    """Attack the receiver of the first accepted triggers; answers are a conforming deployment's."""
 
     async def act(visit: Visit) -> bytes | None:
-        with contextlib.suppress(ValueError, TypeError, AttributeError):
-            wanted = json.loads(visit.body).get("ResultDestination") if visit.triggers else None
-            parts = urlsplit(wanted or "")
-            if parts.hostname and parts.port:
+        reply = await visit.honest()
+        if visit.triggers and reply.accepted:
+            parts = urlsplit(json.loads(visit.body).get("ResultDestination") or "")
+            begun = visit.stage.notes.setdefault("attacks", [])
+            if parts.hostname and parts.port and len(begun) < 3:
                 visit.stage.notes["path"] = parts.path
-                begun = visit.stage.notes.setdefault("attacks", [])
-                if len(begun) < 3:
-                    task = asyncio.create_task(_quietly(attack(visit, parts.hostname, parts.port)))
-                    begun.append(task)
-                    visit.stage.tasks.add(task)
-        return await honestly(visit)
+                task = asyncio.create_task(_quietly(attack(visit, parts.hostname, parts.port)))
+                begun.append(task)
+                visit.stage.tasks.add(task)
+        return plain(reply)
 
     return act
 
