@@ -147,8 +147,14 @@ class Stage:
         if self.server.kind in {"refused", "black hole"}:
             self._hold()
             return
+        self.tasks.add(asyncio.create_task(self._flush_regularly()))
         self.listening = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self.context, limit=2**22)
         self.port = self.listening.sockets[0].getsockname()[1]
+
+    async def _flush_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(self.deployment.settings.queued_delivery_seconds)  # as the sandbox's server does
+            self.deployment.behaviour.flush()
 
     def _hold(self) -> None:
         held = socket.socket()
