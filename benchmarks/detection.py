@@ -1,6 +1,9 @@
 """Compares Ringback with plain schemathesis: which faults they find, and in which conforming deployments they fail.
 
     python benchmarks/detection.py [--per-clause 2] [--stacks sandbox,node] [--out detection.json] [--table]
+    python benchmarks/detection.py --calls 10,20,25,40,60 [...]
+
+With `--calls`, Ringback alone checks each deployment with each of these budgets: what a smaller budget costs.
 
 Both tools check the same deployments, each run a new one. Ringback has found a fault if any clause fails, and has found
 it on its clause if the fault's main clause fails; a warning about plain HTTP does not count where a deployment supports
@@ -16,7 +19,7 @@ import functools
 import shlex
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -39,16 +42,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tools", default=",".join(TOOLS), help="comma-separated [default: %(default)s]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--table", action="store_true", help="print a table for the README, in Markdown")
+    parser.add_argument("--calls", default="", metavar="N,N", help="budgets of calls to compare, by Ringback alone")
     options = parser.parse_args(arguments)
-    tools = [tool for tool in TOOLS if tool in options.tools.split(",")]
+    budgets = [int(number) for number in options.calls.split(",") if number]
+    tools = ["ringback"] if budgets else [tool for tool in TOOLS if tool in options.tools.split(",")]
     chosen = selected(options)
     if options.per_clause is not None:
         chosen = sample(chosen, options.per_clause)
     rows = Rows(options.out, options.again)
     with files(options.keep) as folder, sink() as destination:
-        work = [job for tool in tools for v in chosen for job in [_job(tool, v, options.seed, folder, destination)]]
+        work = [
+            _job(tool, variant, options.seed, folder, destination, calls)
+            for tool in tools
+            for calls in budgets or (None,)
+            for variant in chosen
+        ]
         lost = run_all(rows, work, options.jobs)
     found = rows.of(key for key, _ in work)
+    if budgets:
+        print(curve({n: Summary("ringback", [r for r in found if r["limit"] == n]) for n in budgets}))
+        return 2 if lost else 0
     summaries = [Summary(tool, [row for row in found if row["tool"] == tool]) for tool in tools]
     print(
         markdown(summaries, arguments if arguments is not None else sys.argv[1:]) if options.table else plain(summaries)
@@ -57,10 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _job(
-    tool: str, variant: DeploymentVariant, seed: int, folder: Path, destination: str
+    tool: str, variant: DeploymentVariant, seed: int, folder: Path, destination: str, calls: int | None
 ) -> tuple[str, Callable[[], Row]]:
-    key = f"{tool} {variant.label} {seed}"
-    run = functools.partial(_ringback, variant, seed, folder / tool / variant.label)
+    key = f"{tool} {variant.label} {seed}" + (f" of {calls} calls" if calls is not None else "")
+    run = functools.partial(_ringback, variant, seed, folder / tool / str(calls or "") / variant.label, calls)
     if tool == "schemathesis":
         run = functools.partial(_schemathesis, variant, seed, folder / tool / variant.label, destination)
     return key, functools.partial(_row, key, tool, variant, run)
@@ -71,8 +84,8 @@ def _row(key: str, tool: str, variant: DeploymentVariant, run: Callable[[], Row]
     return known | {"clauses": list(variant.clauses)} | run()
 
 
-def _ringback(variant: DeploymentVariant, seed: int, folder: Path) -> Row:
-    checked = check(variant, folder, seed=seed, run=in_a_new_process)
+def _ringback(variant: DeploymentVariant, seed: int, folder: Path, calls: int | None) -> Row:
+    checked = check(variant, folder, seed=seed, calls=calls, run=in_a_new_process)
     broken = checked.broken
     return {
         "accused": bool(broken),
@@ -80,6 +93,7 @@ def _ringback(variant: DeploymentVariant, seed: int, folder: Path) -> Row:
         "undecided": checked.clauses("inconclusive"),
         "code": checked.code,
         "calls": checked.calls,
+        "limit": calls,
         "seconds": round(checked.seconds, 2),
         "unknown_numbers": len(checked.unknown_numbers),
         "outcome": f"exit {checked.code}, broken: {' '.join(broken) or 'nothing'}",
@@ -153,6 +167,19 @@ class Summary:
             if row["unknown_numbers"]
         ]
         return [f"  {line}" for line in lines]
+
+
+def curve(by_budget: Mapping[int, Summary]) -> str:
+    """What Ringback finds with each budget, as a table in Markdown, and the runs that went wrong."""
+    lines = ["| budget.calls | faults detected | conforming accused | undecided clauses, conforming, median |"]
+    lines.append("|---:|---:|---:|---:|")
+    for calls, summary in by_budget.items():
+        figures = dict(summary.cells())
+        undecided = statistics.median([len(row["undecided"]) for row in summary.conforming] or [0])
+        lines.append(f"| {calls} | {figures['faults detected']} | {figures['conforming accused']} | {undecided:g} |")
+    for calls, summary in by_budget.items():
+        lines += ["", f"with {calls} calls", *(line for line in summary.details() if "undecided" not in line)]
+    return "\n".join(lines)
 
 
 def plain(summaries: Sequence[Summary]) -> str:

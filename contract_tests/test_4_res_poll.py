@@ -9,7 +9,7 @@ import pytest
 
 from ringback.contract import checks
 from ringback.contract.guessing import why_guessable
-from ringback.contract.near_misses import near_miss_ids, well_formed_unknown_ids
+from ringback.contract.near_misses import may_be_a_calls_id, near_miss_ids, well_formed_unknown_ids
 from ringback.contract.same_id import other_spellings, resembles, same_id
 from ringback.deployment import Poll
 from ringback.suite.calls import Call
@@ -280,7 +280,7 @@ def test_polls_for_unknown_ids(suite: Session) -> None:
     in_order = sorted(suite.record.calls.watched, key=lambda call: call.trigger.ended)
     if len(real) < SHORT or why_guessable([call.unique_id for call in in_order]):
         # A near miss of a counted id may be the id of another client's call, or of an earlier run's.
-        plain = {how for how, text in unknown.items() if text.isalnum() and text.casefold() != real.casefold()}
+        plain = {how for how, text in unknown.items() if may_be_a_calls_id(text)}
         unknown = {how: text for how, text in unknown.items() if how not in plain}
     unknown |= {f"made up ({text})": text for text in UNKNOWN_IDS}
     for how, text in unknown.items():

@@ -147,4 +147,5 @@ def test_a_load_run_never_dials_more_than_the_budget(kind: str, tmp_path: Path) 
             assert verdict["calls"]["accepted"] == 0
             texts = "; ".join((*verdict["reasons"], *verdict["notes"]))
             stopped = re.search(r"stopped after (\d+) valid triggers", texts)
-            assert (stopped and int(stopped[1]) >= 3) or deployment.dialled == calls, texts
+            one_cause = "every valid trigger" in texts and deployment.dialled >= 3
+            assert (stopped and int(stopped[1]) >= 3) or one_cause or deployment.dialled == calls, texts

@@ -60,9 +60,17 @@ class Checked:
 
 
 def check(
-    variant: DeploymentVariant, folder: Path, *, seed: int = 1, clauses: tuple[str, ...] = (), run: Run = in_a_fork
+    variant: DeploymentVariant,
+    folder: Path,
+    *,
+    seed: int = 1,
+    clauses: tuple[str, ...] = (),
+    calls: int | None = None,
+    run: Run = in_a_fork,
 ) -> Checked:
     """Start a deployment, check all clauses or the given ones, and stop it. All files stay in `folder`.
+
+    `calls` is the budget; None: the configured one.
 
     Raises RuntimeError if the deployment does not start or no verdict is written, TimeoutError if the run takes
     longer than `LONGEST_SECONDS`.
@@ -71,6 +79,7 @@ def check(
         out, printed = folder / "run", folder / "printed.txt"
         variables = {k: v for k, v in os.environ.items() if not k.startswith("RINGBACK_")}
         variables |= {TOKEN_VARIABLE: deployment.account.access_token}
+        variables |= {"RINGBACK_BUDGET__CALLS": str(calls)} if calls is not None else {}
         arguments = ["check", "--quiet", "--config", str(deployment.config.resolve())]
         arguments += ["--seed", str(seed), "--out", str(out.resolve())]
         arguments += [word for clause in clauses for word in ("--clause", clause)]

@@ -1,7 +1,8 @@
 """The runs of the matrix: each in its own process, several at a time, started before the tests that use them.
 
 Conforming deployments, and the faults that a module names, are checked for all clauses. Other faults are checked for
-their clause only, and for all clauses if that misses them. `RINGBACK_MATRIX=full` checks all faults for all clauses.
+their clause only, and for all clauses if that misses them. Without `RINGBACK_MATRIX=full`, a session takes one fault of
+each clause and a share of the rest; `RINGBACK_MATRIX_TURN` decides which.
 """
 
 from __future__ import annotations
@@ -93,6 +94,12 @@ def one_of_each_clause(faults: Iterable[DeploymentVariant]) -> list[DeploymentVa
     for fault in faults:
         of_clause.setdefault(fault.clauses[0], []).append(fault)
     return [found[turn % len(found)] for turn, found in enumerate(of_clause.values(), start=TURN)]
+
+
+def share_of(variants: Iterable[DeploymentVariant], shares: int) -> list[DeploymentVariant]:
+    """One of so many shares, another one in another `TURN`; all if `FULL`."""
+    every = list(variants)
+    return every if FULL else every[TURN % shares :: shares]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Verdicts on deployments that share no code with Ringback: each dialect passes, each fault is found on its clause.
 
-One fault of each clause is checked, for its clause only; `RINGBACK_MATRIX=full` checks all, for all clauses. The
-deployments use plain HTTP, so TRN-01 warns and TRN-02 is not exercised.
+One fault of each clause is checked, for its clause only, and a third of the dialects; with `RINGBACK_MATRIX=full` all,
+for all clauses. The deployments use plain HTTP, so TRN-01 warns and TRN-02 is not exercised.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import pytest
 
 from tests.deployments.catalogue import STACKS, DeploymentVariant, missing, variants
 
-from .conftest import FULL, Runner, must_be_found, one_of_each_clause
+from .conftest import FULL, Runner, must_be_found, one_of_each_clause, share_of
 
 pytestmark = pytest.mark.slow
 
 INDEPENDENT = [stack for stack in STACKS if stack != "sandbox"]
 FAULTS = one_of_each_clause(v for v in variants(INDEPENDENT) if v.kind == "fault")
 IN_FULL = FAULTS if FULL else []
-DIALECTS = [v for v in variants(INDEPENDENT) if v.kind == "conforming"]
+DIALECTS = share_of([v for v in variants(INDEPENDENT) if v.kind == "conforming"], 3)
 
 
 def label(variant: DeploymentVariant) -> str:
@@ -35,8 +35,8 @@ def test_a_dialect_passes(runner: Runner, variant: DeploymentVariant) -> None:
     checked = runner.conforming(variant)
     assert checked.broken == [], str(checked)
     assert checked.clauses("inconclusive") == [], str(checked)
-    # Some send no state with a result.
-    assert set(checked.clauses("not-exercised")) - {"DST-05"} == {"TRN-02"}, str(checked)
+    # Some send no state with a result, and with some no poll comes before a call is final.
+    assert set(checked.clauses("not-exercised")) - {"DST-05", "STA-05"} == {"TRN-02"}, str(checked)
     assert checked.clauses("warn") == ["TRN-01"], str(checked)
     assert checked.code == 0, str(checked)
     assert checked.calls <= 60

@@ -115,7 +115,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     with launch(BEHIND) as sandbox:
         port = int(sandbox.base_url.rpartition(":")[2])
-        gateway = Gateway(port, BEHIND.access_token, folder, KEY, lifetime=3.0)
+        gateway = Gateway(port, BEHIND.access_token, folder, KEY, lifetime=6.0)
         with guarding(gateway), forwarding(ForwardProxy({"ivr.test": gateway.port})) as proxy:
             (folder / "ringback.toml").write_text(CONFIG.format(command=gateway.command))
             yield Site(folder, gateway, proxy)

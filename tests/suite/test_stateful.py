@@ -13,7 +13,7 @@ import pytest
 
 from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.session import Session
-from ringback.suite.stateful.converse import ALLOTMENT, converse
+from ringback.suite.stateful.converse import converse
 from ringback.suite.stateful.script import letter
 from ringback.suite.stateful.talk import POLLS, SHRINKING_POLLS
 
@@ -210,7 +210,7 @@ def must_pass(report: PollAnswer | None, seed: int) -> None:
     for session in steady(report, seed):
         before = session.budget.accepted
         assert outcome(session) is None
-        assert session.budget.accepted - before <= ALLOTMENT
+        assert session.budget.accepted == before
         assert 40 <= len(spoken(session)) <= POLLS
 
 
@@ -224,7 +224,7 @@ def test_a_fault_fails_its_clause(what: str) -> None:
         assert found.clause == clause, found.observed
         assert found.expected
         assert found.evidence
-        assert session.budget.accepted - before <= ALLOTMENT
+        assert session.budget.accepted == before
         polls = [e for e in session.recorder.exchanges if "in a conversation" in e.purpose and "result" in e.url]
         assert len(polls) <= POLLS + SHRINKING_POLLS + 30
 

@@ -16,7 +16,7 @@ from ringback.suite.expect import must_be_accepted
 from ringback.suite.generated.bodies import TriggerVariation
 from ringback.suite.probes import Probe, accepted, combined
 from ringback.suite.probes.drafts import DraftMaker, NotTried
-from ringback.suite.probes.fields import ODD_TEXTS
+from ringback.suite.probes.fields import ALL_ODD, ODD_TEXTS
 
 from .tiny import Asked, Tiny, running, settings
 
@@ -97,11 +97,12 @@ def test_generated_and_odd_triggers_name_no_other_variable(declared: dict[str, s
     guard = dial_guard(config, None)
     for count in (None, 0, 1, 12):
         plain = DraftMaker(config, 1).example("answered")
-        varied = TriggerVariation(values=('say "hello"',), count=count, order=(3, 1, 2)).applied(plain)
+        varied = copy.deepcopy(plain)
+        TriggerVariation(values=('say "hello"',), count=count, order=(3, 1, 2)).change(varied)
         guard.check("http://127.0.0.1:9/v2/call", varied.headers, varied.bytes)
         names = {entry["Name"] for entry in varied.body["ScenarioInputParameters"]}
         assert names <= {"_DisplayNumber", "_Destination", *declared}
-    for probe in ODD_TEXTS:
+    for probe in (ALL_ODD, *ODD_TEXTS.values()):
         draft = copy.deepcopy(DraftMaker(config, 1).example("answered"))
         probe.change(draft)
         guard.check("http://127.0.0.1:9/v2/call", draft.headers, draft.bytes)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 
 from ringback.contract.same_id import same_id
 
-__all__ = ["near_miss_ids", "near_miss_tokens", "well_formed_unknown_ids"]
+__all__ = ["may_be_a_calls_id", "near_miss_ids", "near_miss_tokens", "well_formed_unknown_ids"]
 
 
 _SHUFFLED = 12
@@ -55,6 +56,11 @@ def near_miss_ids(unique_id: str) -> dict[str, str]:
         "with a NUL and more appended": unique_id + "\0x",
     }
     return {how: text for how, text in candidates.items() if text and not same_id(unique_id, text)}
+
+
+def may_be_a_calls_id(text: str) -> bool:
+    """Whether a near miss is formed like an id: where ids can be guessed, it may be that of another client's call."""
+    return re.fullmatch(r"[\w.:-]+", text) is not None
 
 
 def well_formed_unknown_ids(unique_id: str, known: Collection[str], count: int = 1) -> list[str]:

@@ -128,8 +128,15 @@ class WaitingBudget(CallBudget):
 
     limit: int
 
-    def __init__(self, limit: int) -> None:
+    @property
+    def left_for_valid(self) -> int:
+        """How many more valid triggers may be sent."""
+        return max(0, self.left - self._reserve)
+
+    def __init__(self, limit: int, reserve: int = 0) -> None:
+        """`reserve` places are not for valid triggers; one that must be refused needs a place until it is."""
         super().__init__(limit)
+        self._reserve = max(0, min(reserve, limit - 1))
         self._valid = 0
         """Valid triggers without an answer so far."""
         self._changed = asyncio.Condition()
@@ -139,15 +146,16 @@ class WaitingBudget(CallBudget):
 
         Until a valid trigger has had a readable answer, at most `ENOUGH_UNREAD` of them are sent.
         """
+        needed = count + (self._reserve if valid else 0)
         async with self._changed:
             await self._changed.wait_for(
                 lambda: (
                     self.in_the_dark
                     or not self.is_waiting
-                    or (self.left >= count and (self._read or not valid or self._unread + self._valid < ENOUGH_UNREAD))
+                    or (self.left >= needed and (self._read or not valid or self._unread + self._valid < ENOUGH_UNREAD))
                 )
             )
-            if not self.reserve(count):
+            if self.left < needed or not self.reserve(count):
                 raise BudgetSpent(self.why_spent)
             self._valid += valid
 

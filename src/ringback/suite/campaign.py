@@ -1,7 +1,10 @@
-"""The campaign: every trigger that the selected tests declare, sent early and together.
+"""The campaign: every trigger that the selected tests declare, sent early and together, in as few calls as can be.
 
-Order: a valid trigger that the deployment accepts (the baseline); triggers that must be accepted; sixteen at once;
-triggers that must be refused or may be either. A valid probe that is refused gets its controls at once, while the
+Order: a valid trigger that the deployment accepts (the baseline); calls to each line; sixteen triggers at once, which
+carry the other valid probes; triggers that must be refused or may be either. If the budget is small, triggers that must
+be refused come before all but the baseline: they cost a call only if they are wrongly accepted.
+
+A bundle of probes that is refused is taken apart. A valid probe that is refused gets its controls at once, while the
 circumstances are the same: the trigger without its change, then the probe again by itself.
 """
 
@@ -11,22 +14,22 @@ import asyncio
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ringback.config import Config
 from ringback.contract.checks import seems_accepted
-from ringback.deployment import CallBudget, DeploymentClient, ExchangeError, Trigger, Unreachable
+from ringback.deployment import DeploymentClient, ExchangeError, Trigger
+from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.causes import Cause
 from ringback.deployment.errors import Interrupted, NothingWorks
-from ringback.receiver import Delivery, Receiver
-from ringback.suite.calls import Call, Calls, why_unwatched
-from ringback.suite.calls.places import LinePlaces
-from ringback.suite.calls.watch import Watch
+from ringback.receiver import Receiver
+from ringback.suite.calls import why_unwatched
 from ringback.suite.opening import open_run
-from ringback.suite.probes import Destination, Probe, accepted, combined, lines_in_turn, unchanged
-from ringback.suite.probes.baseline import BASELINE, NO_VARIABLE, Fallback
-from ringback.suite.probes.drafting import drafted
+from ringback.suite.placing import Placer
+from ringback.suite.probes import Probe, accepted, lines_in_turn
+from ringback.suite.probes.baseline import BASELINE, Fallback
+from ringback.suite.probes.bundles import Bundle, bundled
 from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Burst, Outcome
 
@@ -40,9 +43,23 @@ _WAITING = 64
 """The same where they wait for lines: one for a busy line must not keep others from a free one."""
 _ENOUGH = 2
 """Invalid triggers accepted for one clause, after which no more are sent for it."""
+RESERVE = 2
+"""Places in the budget that are left for triggers that must be refused: each needs one until its answer is there."""
+_REPEATED = 3
+"""Plain triggers of those at once that are sent by themselves if they were not accepted."""
 
 
-class Campaign:
+@dataclass(slots=True)
+class _Shot:
+    """One of the triggers sent at once: a bundle, a copy of the baseline, or a plain call."""
+
+    title: str
+    draft: Draft
+    bundle: Bundle | None = None
+    group: str = "burst"
+
+
+class Campaign(Placer):
     """Sends probes and records their outcomes. Belongs to one event loop."""
 
     def __init__(
@@ -51,16 +68,9 @@ class Campaign:
         client: DeploymentClient,
         maker: DraftMaker,
         receiver: Receiver | None,
-        budget: CallBudget,
+        budget: WaitingBudget,
     ) -> None:
-        self.config = config
-        self.client = client
-        self.maker = maker
-        self.receiver = receiver
-        self.budget = budget
-        self.calls = Calls()
-        self.watch = Watch(config, client, self.calls)
-        self.places = LinePlaces(config, self.calls, self.watch)
+        super().__init__(config, client, maker, receiver, budget)
         self.burst = Burst()
         self.identical: list[Trigger] = []
         self.placed = asyncio.Event()
@@ -69,20 +79,11 @@ class Campaign:
         """Set when it is known whether a valid trigger is accepted."""
         self.cause: Cause | None = None
         """Why no valid trigger is accepted; nothing is sent any more."""
-        self.baseline: Outcome | None = None
-        """The first valid trigger that was accepted; None if none was."""
-        self.fallback: Fallback | None = None
-        """How the baseline differs from the documents' example, if that was not accepted."""
         self.failure: Exception | None = None
         """The internal error that ended the campaign, if one did."""
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
-        self._dead: Unreachable | NothingWorks | None = None
         self._gate = asyncio.Semaphore(_TOGETHER if not self.places.limited else _WAITING)
-        self._families: dict[Probe, str] = {}
-        self._lines: dict[Probe, str] = {}
         self._wrongly_accepted: Counter[str] = Counter()
-        self._slow_addresses: set[str] = set()
-        """Addresses that keep a sender waiting, until the first delivery to them has come."""
 
     # -- for tests ------------------------------------------------------------------------------------------------
 
@@ -96,6 +97,8 @@ class Campaign:
     async def known_outcomes(self) -> list[Outcome]:
         """The outcomes so far."""
         return [future.result() for future in self._outcomes.values() if future.done() and not future.cancelled()]
+
+    # -- the campaign itself --------------------------------------------------------------------------------------
 
     async def run(
         self,
@@ -113,7 +116,10 @@ class Campaign:
         """
         self._families = dict(families or {})
         planned = list(dict.fromkeys([BASELINE, *probes]))
-        self._lines = lines_in_turn(planned, list(self.config.lines.configured))
+        bundles = bundled(p for p in planned if p.expect == "accepted" and p is not BASELINE)
+        others = [p for p in planned if p.expect != "accepted"]
+        lines = list(self.config.lines.configured)
+        self._lines = lines_in_turn([BASELINE, *(b.probe for b in bundles), *others], lines)
         for probe in planned:
             self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
         ended: ExchangeError = ExchangeError("the campaign ended before it was sent")
@@ -128,13 +134,14 @@ class Campaign:
                 why = why_unwatched(self.baseline.answer.found_id if self.baseline.answer else None)
                 ended = ExchangeError(f"a valid trigger was {outcome}, {why} (see ACK-02)")
                 return
-            await self._all(p for p in planned if p.expect == "accepted" and p is not BASELINE)
-            if self.baseline is not None:
-                if burst:
-                    await self._at_once()
-                await self._identical(identical)
-                await self._fill(pool)
-            await self._all(p for p in planned if p.expect != "accepted")
+            refusals = [p for p in others if p.expect == "refused"]
+            if self.budget.left < len(bundles) + AT_ONCE + pool + RESERVE:
+                await self._all(p for p in refusals if not p.last)
+            await self._bundles([b for b in bundles if b.bound])
+            await self._together([b for b in bundles if not b.bound], identical, at_once=burst)
+            await self._fill(pool)
+            await self._all(sorted(refusals, key=lambda p: p.last))
+            await self._all(p for p in others if p.expect == "either")
         except Exception as error:
             self.failure = error
             raise
@@ -153,6 +160,40 @@ class Campaign:
     async def _all(self, probes: Iterable[Probe]) -> None:
         await asyncio.gather(*(self._settle(probe) for probe in probes))
 
+    # -- bundles --------------------------------------------------------------------------------------------------
+
+    async def _bundles(self, bundles: Iterable[Bundle]) -> None:
+        async def one(bundle: Bundle) -> None:
+            if len(bundle.carried) == 1:
+                await self._settle(bundle.probe)
+                return
+            async with self._gate:
+                outcome = await self.attempt(bundle.probe, bundle.carried)
+            await self._conclude(bundle, outcome)
+
+        await asyncio.gather(*(one(bundle) for bundle in bundles))
+
+    async def _conclude(self, bundle: Bundle, outcome: Outcome) -> None:
+        """Give each carried probe its outcome: the bundle's if that was accepted, else that of a trigger of its own."""
+        if len(bundle.carried) == 1:
+            async with self._gate:
+                if outcome.answer is not None and not seems_accepted(outcome.answer):
+                    await self.look_into(outcome)
+            self._outcomes[bundle.probe].set_result(outcome)
+            return
+        if outcome.draft is not None and (outcome.answer is None or seems_accepted(outcome.answer)):
+            for probe in bundle.carried:
+                self._outcomes[probe].set_result(replace(outcome, probe=probe))
+            return
+        apart = await asyncio.gather(*(self._attempted(probe) for probe in bundle.carried))
+        if all(one.answer is not None and seems_accepted(one.answer) for one in apart):
+            async with self._gate:
+                again = (await self.attempt(bundle.probe)).answer
+            if again is not None and not seems_accepted(again):
+                apart[0].refused_together = again
+        for one in apart:
+            self._outcomes[one.probe].set_result(one)
+
     async def _find_baseline(self) -> None:
         """Find a valid trigger that is accepted: the documents' example, or one that is close to it."""
         example = await self._settle(BASELINE)
@@ -168,182 +209,117 @@ class Campaign:
 
     async def _try(self, fallback: Fallback) -> Outcome:
         self.fallback = fallback
-        return await self._attempt(accepted(f"a valid trigger, {fallback.title}", base=fallback.base))
+        return await self.attempt(accepted(f"a valid trigger, {fallback.title}", base=fallback.base))
 
     async def _settle(self, probe: Probe) -> Outcome:
         future = self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
-        if future.done():
-            return future.result()
+        if not future.done():
+            outcome = await self._attempted(probe)
+            if not future.done():
+                future.set_result(outcome)
+        return future.result()
+
+    async def _attempted(self, probe: Probe) -> Outcome:
+        """Send a probe by itself, with controls if it is valid and refused."""
         async with self._gate:
             family = self._families.get(probe, probe.title)
             if probe.expect == "refused" and self._wrongly_accepted[family] >= _ENOUGH:
-                outcome = Outcome(
+                return Outcome(
                     probe, trouble=ExchangeError(f"not sent, to save calls: {_ENOUGH} triggers like it were accepted")
                 )
-            else:
-                outcome = await self._attempt(probe)
+            outcome = await self.attempt(probe)
             if probe.expect == "refused" and outcome.call is not None:
                 self._wrongly_accepted[family] += 1
             if probe.expect == "accepted" and outcome.answer is not None and not seems_accepted(outcome.answer):
-                await self._look_into(outcome)
-        future.set_result(outcome)
-        return outcome
-
-    async def _look_into(self, outcome: Outcome) -> None:
-        """Find out whether a refused valid probe is refused because of its change, or like any trigger now."""
-        probe = outcome.probe
-        if probe is BASELINE or self.baseline is None:
-            return
-        wanted = probe.destination
-        control = replace(
-            probe, title=f"control for: {probe.title}", change=unchanged, parts=(), base="example", header=None,
-            line=self._line(probe), destination=Destination(wanted.immediately) if wanted and wanted.troubled else None,
-        )  # fmt: skip
-        controlled = await self._attempt(control)
-        outcome.control = controlled.answer
-        if outcome.control is not None and seems_accepted(outcome.control):
-            controlled = await self._attempt(probe)
-            outcome.again = controlled.answer
-        if isinstance(controlled.trouble, Interrupted):
-            outcome.trouble = controlled.trouble  # a refusal proves nothing without its controls
-        if probe.parts and outcome.again is not None and not seems_accepted(outcome.again):
-            outcome.culprit = await self._isolate(probe.parts)
-
-    async def _isolate(self, parts: tuple[Probe, ...]) -> Outcome:
-        """Halve a refused combination until one part is left. Each half that is accepted costs one call."""
-        while len(parts) > 1:
-            half = parts[: len(parts) // 2]
-            outcome = await self._attempt(combined(f"{len(half)} of its parts", half))
-            taken = outcome.answer is not None and seems_accepted(outcome.answer)
-            parts = parts[len(parts) // 2 :] if taken else half
-        return await self._attempt(parts[0])
-
-    async def _attempt(self, probe: Probe) -> Outcome:
-        outcome = Outcome(probe)
-        if self._dead is not None:
-            outcome.trouble = self._dead
+                await self.look_into(outcome)
             return outcome
-        try:
-            outcome.draft = draft = self._drafted(probe)
-            if probe.destination is not None and probe.destination.slow and draft.delivery_key is not None:
-                self._slow_addresses.add(draft.delivery_key)
-            outcome.answer = await self.send(draft, probe.title_on(draft.line), expect_call=probe.expect == "accepted")
-        except Unreachable as trouble:
-            outcome.trouble = trouble
-            if len(self.calls) == 0 and not self.client.recorder.answered:
-                self._dead = trouble
-        except ExchangeError as trouble:
-            outcome.trouble = trouble
-        else:
-            troubled = probe.destination is not None and probe.destination.troubled
-            regular = probe.expect == "accepted" and not troubled
-            outcome.call = self._placed_call(outcome.answer, draft, probe.title, regular=regular)
-            if outcome.call is not None and probe.destination is not None and regular:
-                await self._ask_at_once(outcome.call)
-        return outcome
-
-    async def _ask_at_once(self, call: Call) -> None:
-        """Poll for a call alone right after its acceptance, to see how calls in progress are reported."""
-        with contextlib.suppress(ExchangeError):
-            await self.watch.ask_alone(call, "poll for one call, as soon as it is accepted")
-
-    def _line(self, probe: Probe) -> str:
-        return self._lines.get(probe) or self.maker.line(probe.line or "answered")
-
-    def _drafted(self, probe: Probe) -> Draft:
-        try:
-            return self.draft(probe)
-        except (KeyError, StopIteration):
-            if self.fallback is None:
-                raise
-            reason = f"the only trigger that is accepted ({self.fallback.title}) lacks the part that is to be changed"
-            raise ExchangeError(reason) from None
-
-    def draft(self, probe: Probe) -> Draft:
-        """The trigger that a probe describes; what the probe leaves open is as in the baseline."""
-        only_declared = self.fallback is NO_VARIABLE and self._families.get(probe) != "REQ-04"
-        return drafted(
-            probe, self.maker, self._line(probe), self.fallback, self.receiver, without_variables=only_declared
-        )
-
-    async def send(
-        self, draft: Draft, purpose: str, *, expect_call: bool = True, paced: bool = True, has_place: bool = False
-    ) -> Trigger:
-        """Send a draft, once, as soon as its line has a place for a call (`has_place`: it was taken before)."""
-        return await self.places.used(draft.line, lambda: self.client.trigger(
-            draft.bytes, headers=draft.headers, method=draft.method, query=draft.query,
-            purpose=f"trigger: {purpose}", line=draft.line, expect_call=expect_call, paced=paced,
-        ), has_place=has_place)  # fmt: skip
-
-    async def place(self, draft: Draft, purpose: str, *, group: str = "", expect_call: bool = True) -> Trigger:
-        """Send a draft, and watch the call if one is placed."""
-        answer = await self.send(draft, purpose, expect_call=expect_call)
-        self._placed_call(answer, draft, group or purpose, regular=group != "")
-        return answer
-
-    def _placed_call(self, answer: Trigger | None, draft: Draft, group: str, *, regular: bool = True) -> Call | None:
-        if answer is None or not answer.accepted or answer.found_id is None or why_unwatched(answer.found_id):
-            return None
-        immediately = draft.body.get("SendResultImmediately") is True
-        call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)
-        if self.receiver is not None:
-            # A result may come before the trigger's answer if the call ends at once.
-            call.deliveries.extend(self.receiver.to(call.delivery_key))
-        self.calls.add(call)
-        return call
-
-    async def delivered(self, delivery: Delivery) -> None:
-        """Record a delivery with the call whose address it came to."""
-        if delivery.key in self._slow_addresses:
-            self._slow_addresses.discard(delivery.key)
-            await asyncio.gather(self._trigger_meanwhile(), self._recorded(delivery))
-        else:
-            await self._recorded(delivery)
-
-    async def _recorded(self, delivery: Delivery) -> None:
-        meant = [call for call in self.calls if call.delivery_key is not None and call.delivery_key == delivery.key]
-        # Identical triggers share an address: the id in the delivery decides between their calls.
-        for call in [c for c in meant if c.unique_id in delivery.text] or meant:
-            await self.watch.delivered(call, delivery)
-
-    async def _trigger_meanwhile(self) -> None:
-        """Place a call while a slow address keeps the deployment waiting."""
-        with contextlib.suppress(ExchangeError):
-            line = next(iter(self.config.lines.configured))
-            await self.place(self._on_line(line), "while a ResultDestination is slow", group="meanwhile")
 
     # -- many at once ---------------------------------------------------------------------------------------------
 
-    def _on_line(self, line: str) -> Draft:
-        return self.draft(accepted("", line=line, destination=Destination(immediately=False)))
-
-    async def _at_once(self) -> None:
-        rate = self.client.transport.rate
-        lines = self.places.together(min(AT_ONCE, rate.burst, max(0, self.budget.left)))
-        self.burst.at_once = count = len(lines)
-        if count < 2:
+    async def _together(self, bundles: Sequence[Bundle], identical: int, *, at_once: bool) -> None:
+        """Send the bundles and the copies of the baseline: at once, filled up with plain calls, or a few at a time."""
+        if not at_once or self.baseline is None:
+            await self._bundles(bundles)
+            await self._identical(identical)
             return
-        drafts = list(map(self._on_line, lines))
-        await self.places.take(lines)
-        await rate.wait(count)
+        rate = self.client.transport.rate
+        lines = self.places.together(max(0, min(AT_ONCE, rate.burst, self.budget.left_for_valid)))
+        shots = self._shots(bundles, identical, lines)
+        self.burst.at_once = len(shots)
+        if len(shots) > 1:
+            await self._at_once(shots)
+        sent = {shot.bundle for shot in shots} if len(shots) > 1 else set()
+        await self._bundles(b for b in bundles if b not in sent)
+        await self._identical(identical)
+
+    def _shots(self, bundles: Iterable[Bundle], identical: int, lines: Sequence[str]) -> list[_Shot]:
+        """As many triggers as there are lines for: bundles, copies of the baseline, then plain calls."""
+        # Copies dial the baseline's line, which may not take two calls at once.
+        copies = max(0, identical - 1) if not self.places.limited and self._begin_identical(identical) else 0
+        found: list[_Shot] = []
+        free = list(lines)
+        for bundle in bundles:
+            if not free:
+                break
+            if self.places.limited:
+                self._lines[bundle.probe] = free[0]
+            with contextlib.suppress(ExchangeError):
+                found.append(_Shot(bundle.probe.title, self.drafted(bundle.probe), bundle))
+                free.pop(0)
+        found += [self._copy() for _ in range(min(copies, len(free)))]
+        plain = free if self.places.limited else lines[: len(lines) - len(found)]
+        return [*found, *(_Shot("", self.on_line(line)) for line in plain)]
+
+    async def _at_once(self, shots: Sequence[_Shot]) -> None:
+        count = len(shots)
+        purposes = [f"{shot.title or 'a plain call'}, one of {count} at once" for shot in shots]
+        await self.places.take([shot.draft.line for shot in shots])
+        await self.client.transport.rate.wait(count)
         sent = await asyncio.gather(
-            *(self.send(d, f"one of {count} at once", paced=False, has_place=True) for d in drafts),
+            *(
+                self.send(shot.draft, purpose, paced=False, has_place=True)
+                for shot, purpose in zip(shots, purposes, strict=True)
+            ),
             return_exceptions=True,
         )
-        for draft, answer in zip(drafts, sent, strict=True):
+        outcomes: list[Outcome] = []
+        for shot, answer in zip(shots, sent, strict=True):
             self.burst.take(answer)
+            outcome = Outcome(shot.bundle.probe if shot.bundle else BASELINE, draft=shot.draft)
             if isinstance(answer, Trigger):
-                self._placed_call(answer, draft, "burst")
-        for draft, answer in zip(drafts, sent, strict=True):
-            if isinstance(answer, Trigger) and not seems_accepted(answer) and len(self.burst.alone) < 3:
-                fresh = draft.in_conversation(self.maker.word())
-                try:
-                    self.burst.alone.append(
-                        await self.place(fresh, "like one of those at once, sent by itself", group="burst")
-                    )
-                except ExchangeError as trouble:
-                    self.burst.trouble = trouble
+                outcome.answer = answer
+                if shot.group == "identical":
+                    self.identical.append(answer)
+                await self.record_call(outcome, shot.group, shot.bundle.carried if shot.bundle else ())
+            elif isinstance(answer, ExchangeError):
+                outcome.trouble = answer
+            outcomes.append(outcome)
+        repeated = 0
+        for shot, outcome in zip(shots, outcomes, strict=True):
+            if (
+                outcome.answer is not None
+                and not seems_accepted(outcome.answer)
+                and (shot.bundle or repeated < _REPEATED)
+            ):
+                repeated += shot.bundle is None
+                await self._alone(shot, outcome)
         await self._polls_at_once(count)
+        for shot, outcome in zip(shots, outcomes, strict=True):
+            if shot.bundle is not None:
+                await self._conclude(shot.bundle, outcome)
+
+    async def _alone(self, shot: _Shot, outcome: Outcome) -> None:
+        """Send a trigger that was not accepted among others by itself; that decides about what it carries."""
+        together, outcome.draft = outcome.answer, shot.draft.in_conversation(self.maker.word())
+        purpose = f"{shot.title or 'a plain call'}, sent by itself after it was sent at once with others"
+        try:
+            outcome.answer = await self.send(outcome.draft, purpose)
+        except ExchangeError as trouble:
+            outcome.trouble = self.burst.trouble = trouble
+            return
+        if together is not None:
+            self.burst.alone[together.exchange.id] = outcome.answer
+        await self.record_call(outcome, "burst", shot.bundle.carried if shot.bundle else ())
 
     async def _polls_at_once(self, count: int) -> None:
         if not (known := self.calls.watched):
@@ -356,24 +332,36 @@ class Campaign:
             self.burst.take(answer)
 
     async def _identical(self, count: int) -> None:
-        """Send the same bytes several times: one after another, then at once."""
-        if count < 2:
+        """Send the baseline's bytes again until there are as many answers; the baseline is the first."""
+        if not self._begin_identical(count):
             return
-        draft = self._on_line(next(iter(self.config.lines.configured)))
+
+        async def once(shot: _Shot) -> None:
+            with contextlib.suppress(ExchangeError):
+                self.identical.append(await self.place(shot.draft, shot.title, group=shot.group))
+
+        await asyncio.gather(*(once(self._copy()) for _ in range(count - len(self.identical))))
+
+    def _begin_identical(self, count: int) -> bool:
+        """Count the baseline as the first of several identical triggers; false if no others are wanted, or possible."""
+        if count < 2 or self.baseline is None or self.baseline.answer is None or self.baseline.draft is None:
+            return False
+        if not self.identical:
+            self.identical.append(self.baseline.answer)
+            if self.baseline.call is not None:
+                self.baseline.call.group = "identical"  # it shares its address at the receiver
+        return True
+
+    def _copy(self) -> _Shot:
+        assert self.baseline is not None and self.baseline.draft is not None  # noqa: S101
+        draft = self.baseline.draft
         same = Draft(draft.body, draft.headers, draft.line, draft.bytes, delivery_key=draft.delivery_key)
-
-        async def once(purpose: str) -> None:
-            try:
-                self.identical.append(await self.place(same, purpose, group="identical"))
-            except ExchangeError:
-                return
-
-        await once("first of several identical ones")
-        await asyncio.gather(*(once("the same bytes again") for _ in range(count - 1)))
+        return _Shot("the same bytes again", same, group="identical")
 
     async def _fill(self, pool: int) -> None:
         """Place more calls, on all lines, until there are as many as later tests need."""
-        missing = max(0, pool - len(self.calls.watched))
+        regular = sum(call.regular for call in self.calls.watched)
+        missing = min(max(0, pool - regular), self.budget.left_for_valid) if self.baseline is not None else 0
         lines = itertools.islice(itertools.cycle(self.config.lines.configured), missing)
 
         async def one(draft: Draft) -> None:
@@ -383,4 +371,4 @@ class Campaign:
                 except ExchangeError:
                     return
 
-        await asyncio.gather(*(one(self._on_line(line)) for line in lines))
+        await asyncio.gather(*(one(self.on_line(line)) for line in lines))

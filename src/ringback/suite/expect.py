@@ -28,6 +28,11 @@ def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
     """Raise if the probe was not accepted. `baseline` is the valid trigger that was accepted, None if none was."""
     answer = sent(outcome).answer
     assert answer is not None  # noqa: S101 - sent() raises otherwise
+    if (together := outcome.refused_together) is not None:
+        raise Deviation(
+            f"a valid trigger was not accepted: {together.describe_answer()}; each part of it alone is accepted",
+            evidence=[together],
+        )
     if answer.accepted:
         return
     title = outcome.probe.title

@@ -17,7 +17,7 @@ __all__ = ["failed", "finding_of", "judged_early", "judged_with_gaps", "must_bea
 
 _CONNECTION = {"TRN-01", "TRN-02"}
 """Clauses that need no answer to a trigger."""
-_WHOLE_RUN = ("burst", "identical", "pool", "after_final", "at_end", "looks_back_on", "generates")
+_WHOLE_RUN = ("burst", "identical", "pool", "after_final", "at_end", "looks_back_on", "draws", "generates")
 """Markers of tests that need more than the answers to their own probes: these pass only on a whole run."""
 
 

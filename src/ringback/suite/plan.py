@@ -12,8 +12,9 @@ import pytest
 from ringback.config import Config
 from ringback.suite.calls.places import seconds_on_lines
 from ringback.suite.campaign import AT_ONCE
-from ringback.suite.probes import Probe, lines_in_turn
+from ringback.suite.probes import Probe, accepted, lines_in_turn
 from ringback.suite.probes.baseline import BASELINE
+from ringback.suite.probes.bundles import Bundle, bundled
 
 __all__ = ["Plan", "make_plan", "probes_by_clause", "probes_of"]
 
@@ -31,21 +32,31 @@ class Plan:
     """How many byte-identical triggers are sent."""
     pool: int
     """How many accepted calls later tests need."""
-    generated: int
-    """Calls that tests place themselves, at most."""
+    drawn: int
+    """Valid triggers that Hypothesis draws; they are sent with the probes."""
     clauses: tuple[str, ...]
     families: Mapping[Probe, str] = field(default_factory=dict)
     """Probe -> the clause for which it is sent, if it is a test's parameter."""
+    generated: int = 0
+    """Calls that tests place themselves, at most."""
+
+    @property
+    def bundles(self) -> list[Bundle]:
+        """The triggers that carry the valid probes, the baseline apart."""
+        return bundled(p for p in self.probes if p.expect == "accepted" and p is not BASELINE)
 
     @property
     def placed(self) -> int:
-        """Calls placed before tests place their own, on a conforming deployment."""
-        return max(self.pool, self._before_filling)
+        """Valid triggers, each of which places a call on a conforming deployment."""
+        troubled = sum(bundle.troubled for bundle in self.bundles)
+        return max(self.pool + troubled, 1 + len(self.bundles) + self.drawn + self._plain)
 
     @property
-    def _before_filling(self) -> int:
-        places = {BASELINE, *(p for p in self.probes if p.expect == "accepted")}
-        return len(places) + (AT_ONCE if self.burst else 0) + self.identical
+    def _plain(self) -> int:
+        """Calls that carry no probe: copies of the baseline, and what fills up the triggers that are sent at once."""
+        copies = max(0, self.identical - 1)
+        carrying = sum(not bundle.bound for bundle in self.bundles) + self.drawn
+        return max(copies, AT_ONCE - carrying) if self.burst else copies
 
     @property
     def calls(self) -> int:
@@ -53,8 +64,12 @@ class Plan:
 
         While a destination is slow, one more is placed.
         """
-        meanwhile = sum(1 for p in self.probes if p.destination is not None and p.destination.slow)
-        return self.placed + self.generated + meanwhile + sum(1 for p in self.probes if p.expect == "either")
+        return self.placed + self._later + sum(1 for p in self.probes if p.expect == "either")
+
+    @property
+    def _later(self) -> int:
+        """Calls to the first line that are placed while tests run."""
+        return self.generated + sum(1 for p in self.probes if p.destination is not None and p.destination.slow)
 
     @property
     def triggers(self) -> int:
@@ -65,14 +80,18 @@ class Plan:
         """How many of the placed calls dial each line."""
         lines = list(config.lines.configured)
         count: Counter[str] = Counter()
-        for probe, line in lines_in_turn([BASELINE, *self.probes], lines).items():
+        bundles = self.bundles
+        others = [p for p in self.probes if p.expect != "accepted"]
+        drawn = [accepted("", line=None) for _ in range(self.drawn)]
+        in_turn = lines_in_turn([BASELINE, *(b.probe for b in bundles), *drawn, *others], lines)
+        for probe, line in in_turn.items():
             count[line] += probe.expect != "refused"
-        for over_all_lines in (AT_ONCE if self.burst else 0, self.placed - self._before_filling):
+        copies = max(0, self.identical - 1)
+        for over_all_lines in (self._plain - copies, self.placed - 1 - len(bundles) - self.drawn - self._plain):
             for index in range(over_all_lines):
                 count[lines[index % len(lines)]] += 1
-        count[lines[0]] += (
-            self.identical + self.calls - self.placed - sum(1 for p in self.probes if p.expect == "either")
-        )
+        count[in_turn[BASELINE]] += copies
+        count[lines[0]] += self._later
         return count
 
     def seconds(self, config: Config) -> float:
@@ -117,7 +136,7 @@ def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Pr
     of these probes is not selected.
     """
     probes: dict[Probe, None] = {}
-    burst, identical, pool, generated = False, 0, 0, 0
+    burst, identical, pool, drawn, generated = False, 0, 0, 0, 0
     clauses: dict[str, None] = {}
     families: dict[Probe, str] = {}
     for item in items:
@@ -136,5 +155,6 @@ def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Pr
         burst = burst or item.get_closest_marker("burst") is not None
         identical = max([identical, *(m.args[0] for m in item.iter_markers("identical"))])
         pool = max([pool, *(m.args[0] for m in item.iter_markers("pool"))])
+        drawn = max([drawn, *(m.args[0] for m in item.iter_markers("draws"))])
         generated += sum(m.args[0] for m in item.iter_markers("generates"))
-    return Plan(tuple(probes), burst, identical, pool, generated, tuple(clauses), families)
+    return Plan(tuple(probes), burst, identical, pool, drawn, tuple(clauses), families, generated)

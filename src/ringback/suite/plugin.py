@@ -42,6 +42,7 @@ MARKERS = (
     "identical(n): the test reads n byte-identical triggers",
     "pool(n): the test needs n accepted calls",
     "generates(n): the test places up to n calls of its own",
+    "draws(n): the test reads n valid triggers that Hypothesis draws",
     "after_final: the test needs final calls and runs after the tests that do not",
     "at_end: the test reads the whole run and runs last",
 )
@@ -195,7 +196,7 @@ class SuitePlugin:
             handed.run = run
         machinery.begin(plan)
         self._resources.enter_context(answering(machinery.on_signal))
-        if plan.generated:
+        if plan.drawn:
             _import_generators()
         return run
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ringback import clock
 from ringback.config import Config
@@ -15,12 +16,16 @@ from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.errors import Interrupted
 from ringback.receiver import Receiver, reaches
 from ringback.rundir.names import EXCHANGES_FILE
-from ringback.suite.campaign import Campaign
+from ringback.suite.campaign import RESERVE, Campaign
 from ringback.suite.loop import LoopThread
 from ringback.suite.plan import Plan
+from ringback.suite.probes import Probe, accepted
 from ringback.suite.probes.drafts import DraftMaker
 from ringback.suite.record import Record
 from ringback.suite.sender import Sender
+
+if TYPE_CHECKING:
+    from ringback.suite.generated.bodies import TriggerVariation
 
 __all__ = ["INTERRUPTED", "Session"]
 
@@ -65,6 +70,7 @@ class Session:
         """Whether the receiver's public URL leads to it from here; None without a receiver."""
         self._loop = loop or LoopThread()
         self._tasks: list[asyncio.Task[None]] = []
+        self._drawn: dict[Probe, TriggerVariation] = {}
         self._open = False
         self.ended_early: str | None = None
         """Why the run sends nothing more, if it ends before its end."""
@@ -84,7 +90,7 @@ class Session:
             self.receiver = Receiver(self.config.result_destination)
             await self.receiver.start()
         guard = dial_guard(self.config, self.receiver.public_url if self.receiver else None)
-        self.budget = WaitingBudget(self.config.budget.calls)
+        self.budget = WaitingBudget(self.config.budget.calls, RESERVE)
         self.client = DeploymentClient(self.config, guard, self.budget, self.recorder)
         self.campaign = Campaign(self.config, self.client, self.maker, self.receiver, self.budget)
         self.record = Record(self._loop, self.campaign)
@@ -93,12 +99,25 @@ class Session:
             self.receiver.on_delivery = self.campaign.delivered
             self.receiver_reachable = await reaches(self.receiver)
 
+    def drawn(self, count: int) -> dict[Probe, TriggerVariation]:
+        """Valid triggers that the seed draws: each as a probe, and its variation."""
+        if len(self._drawn) < count:
+            from ringback.suite.generated.bodies import drawn_variations  # imports Hypothesis
+
+            self._drawn = {accepted("drawn by Hypothesis", v.change, line=None): v
+                           for v in drawn_variations(self.seed, count)}  # fmt: skip
+        return dict(itertools.islice(self._drawn.items(), count))
+
     def begin(self, plan: Plan) -> None:
         """Let the campaign and the watch run beside the tests."""
 
         async def both() -> None:
             campaign = self.campaign.run(
-                plan.probes, families=plan.families, burst=plan.burst, identical=plan.identical, pool=plan.pool
+                [*plan.probes, *self.drawn(plan.drawn)],
+                families=plan.families,
+                burst=plan.burst,
+                identical=plan.identical,
+                pool=plan.pool,
             )
             self._tasks = [
                 asyncio.create_task(campaign),

@@ -59,6 +59,8 @@ class Call:
     """Whether its trigger was valid, so that the contract applies to the call."""
     group: str = ""
     """The part of the campaign that placed it: `burst` for triggers sent at once."""
+    carried: tuple[str, ...] = ()
+    """The titles of the probes that its trigger carried."""
     observations: list[Observation] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
 

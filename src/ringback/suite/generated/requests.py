@@ -11,12 +11,14 @@ import random
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from ringback.deployment import ExchangeError, NotSent, Trigger
+from ringback.deployment import NotSent, Trigger
 from ringback.deployment.client import encode
 from ringback.suite.deviation import Deviation, Inconclusive
+from ringback.suite.expect import sent
 from ringback.suite.generated.defects import Defect, defects_of_poll, defects_of_trigger
 from ringback.suite.probes import accepted
 from ringback.suite.probes.drafts import Draft
+from ringback.suite.probes.outcome import Outcome
 from ringback.suite.session import Session
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["CALLS", "generated_polls", "invalid_triggers", "valid_triggers"]
 
 CALLS = 2
-"""Valid triggers that are accepted on a conforming deployment; finding the part that is refused may take another."""
+"""Valid triggers that are drawn. They are among those that the campaign sends at once."""
 _INVALID = 18
 """Invalid triggers that are sent, each with another defect."""
 _EXAMPLES_EACH = 5
@@ -36,48 +38,33 @@ _TRIGGER, _POLL = "/v2/call", "/v2/callresult"
 
 
 def valid_triggers(suite: Session) -> None:
-    """Send valid triggers that vary in everything that the contract leaves to the sender."""
-    from ringback.suite.generated.bodies import variations
+    """Judge the valid triggers that were drawn: they vary in everything that the contract leaves to the sender."""
     from ringback.suite.generated.checks import CHECKS_OF_VALID, CheckedAnswer, validate
-    from ringback.suite.generated.runs import Stage, falsify
 
-    plain = suite.campaign.draft(accepted("a valid trigger"))
     operation = _operations()[_TRIGGER]["POST"]
-    sent: list[Trigger] = []
-    begun = False
-
-    def one(variation: TriggerVariation, stage: Stage) -> None:
-        nonlocal begun
-        if stage is not Stage.GENERATE or not begun or len(sent) >= CALLS:
-            # Hypothesis begins with the simplest example, which the campaign has sent already. It does not shrink: each
-            # accepted example would cost a call. Controls find the refused part.
-            begun = True
-            return
-        draft = variation.applied(plain)
-        answer = suite.send.trigger(draft, "valid, generated from openapi.yaml", expect_call=True)
-        sent.append(answer)
+    outcomes = [(variation, suite.record.outcome(probe)) for probe, variation in suite.drawn(CALLS).items()]
+    answered = [(v, o, o.draft, o.answer) for v, o in outcomes if o.draft is not None and o.answer is not None]
+    for variation, outcome, draft, answer in answered:
         validate(operation.Case(body=draft.body), CheckedAnswer(answer), CHECKS_OF_VALID)
         if answer.refused and not answer.accepted:
-            _find_culprit(suite, plain, variation, answer)
-
-    try:
-        falsify(variations(), one, seed=suite.seed, examples=CALLS + 3, shrinking=0)
-    except ExchangeError as trouble:
-        if not any(answer.accepted for answer in sent):
-            raise Inconclusive(str(trouble)) from None
-    if sent and all(answer.status is None for answer in sent):
-        raise Inconclusive(f"no valid trigger was answered ({sent[0].describe_answer()}, see ROB-02)")
+            _find_culprit(suite, variation, outcome, answer)
+    if not any(answer.accepted for _, _, _, answer in answered):
+        for _, outcome in outcomes:
+            sent(outcome)
+        raise Inconclusive(f"no valid trigger was accepted ({answered[0][3].describe_answer()})")
 
 
-def _find_culprit(suite: Session, plain: Draft, variation: TriggerVariation, refusal: Trigger) -> None:
+def _find_culprit(suite: Session, variation: TriggerVariation, outcome: Outcome, refusal: Trigger) -> None:
     """Raise the `Deviation` of the aspect without which a refused valid trigger is accepted."""
     from ringback.suite.generated.bodies import ASPECTS
 
     def send(what: TriggerVariation, purpose: str) -> Trigger:
-        draft = what.applied(plain).in_conversation(suite.maker.word())
+        draft = suite.campaign.draft(accepted("a valid trigger", what.change))
         return suite.send.trigger(draft, f"{purpose}, generated from openapi.yaml", expect_call=True)
 
-    if send(variation, "the refused trigger, sent again").accepted:
+    if outcome.control is not None and not outcome.control.accepted:
+        raise Inconclusive(f"a plain valid trigger was not accepted either ({outcome.control.describe_answer()})")
+    if outcome.again is not None and outcome.again.accepted:
         raise Inconclusive(
             f"a valid trigger was {refusal.describe_outcome()} at first, and accepted when sent again (see ROB-03)"
         )

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from ringback.config import LINE_STATES
-from ringback.suite.probes.probe import Destination, accepted
+from collections.abc import Callable
+from typing import Any
 
-__all__ = ["LINE_CALLS", "ORDERS", "WITHOUT_SEND_RESULT_IMMEDIATELY"]
+from ringback.config import LINE_STATES
+from ringback.suite.calls import Call
+from ringback.suite.probes.bundles import LINE, ORDER
+from ringback.suite.probes.probe import Destination, Probe, accepted
+
+__all__ = ["LINE_CALLS", "ORDERS", "WITHOUT_SEND_RESULT_IMMEDIATELY", "in_another_order"]
 
 LINE_CALLS = {
-    line: accepted(f"a call to the line {line}", line=line, destination=Destination(immediately=True))
+    line: accepted(
+        f"a call to the line {line}",
+        line=line,
+        destination=Destination(immediately=True),
+        touches=(LINE, ORDER, "ResultDestination", "SendResultImmediately"),
+    )
     for line in LINE_STATES
 }
 """A call to each line, with an immediate result."""
@@ -18,21 +28,22 @@ WITHOUT_SEND_RESULT_IMMEDIATELY = accepted(
     lambda draft: draft.drop("SendResultImmediately"),
     destination=Destination(immediately=None),
     line=None,
+    touches=("one parameter left out", "ResultDestination", "SendResultImmediately"),
 )
 
+
+def _ordered(title: str, arrange: Callable[[list[Any]], list[Any]]) -> Probe:
+    return accepted(title, lambda draft: draft.order(arrange), line=None, touches=(ORDER,))
+
+
 ORDERS = (
-    accepted(
-        "the input parameters in reverse order", lambda draft: draft.order(lambda entries: entries[::-1]), line=None
-    ),
-    accepted(
-        "_Destination first",
-        lambda draft: draft.order(lambda entries: [entries[1], entries[0], *entries[2:]]),
-        line=None,
-    ),
-    accepted(
-        "_DisplayNumber first and _Destination last",
-        lambda draft: draft.order(lambda entries: [entries[0], *entries[2:], entries[1]]),
-        line=None,
-    ),
+    _ordered("the input parameters in reverse order", lambda entries: entries[::-1]),
+    _ordered("_Destination first", lambda entries: [entries[1], entries[0], *entries[2:]]),
+    _ordered("_DisplayNumber first and _Destination last", lambda entries: [entries[0], *entries[2:], entries[1]]),
 )
 """The input parameters in orders other than that of the documents' example."""
+
+
+def in_another_order(call: Call) -> list[str]:
+    """The titles of the `ORDERS` in which a call's input parameters were sent; empty for the usual order."""
+    return [probe.title for probe in ORDERS if probe.title in call.carried]

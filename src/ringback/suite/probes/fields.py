@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from ringback.suite.probes.drafts import NOWHERE, WITHOUT_DIGITS, Draft, NotTried
 from ringback.suite.probes.probe import Probe, all_changes, either, refused
 
-__all__ = ["ODD_CREDENTIALS", "ODD_TEXTS", "with_parts"]
+__all__ = ["ALL_ODD", "ODD_CREDENTIALS", "ODD_TEXTS", "covering", "with_parts"]
 
 _LONG = 64 * 1024
 _ODD = {
@@ -60,19 +60,23 @@ def _twice(draft: Draft, _text: str) -> None:
     entries.append({**again[0]})
 
 
-_FIELDS: dict[str, Change] = {
-    # Free text, which a deployment stores; then what it may look up, and so refuse.
-    "EndUser.Name": _person("Name"),
-    "a variable's Value": _value,
-    "ConversationId": _parameter("ConversationId"),
-    "EndUser.Email": _person("Email"),
-    "a variable's Name": _name,
-    "Locale": _parameter("Locale"),
-    "ResultDestination": _parameter("ResultDestination", f"{NOWHERE}/"),
-    "OrchestratorUrl": _parameter("OrchestratorUrl", f"{WITHOUT_DIGITS}/"),
-    "ScenarioPath": _parameter("ScenarioPath", "/"),
-    "Tenant": _parameter("Tenant"),
+_FIELDS: dict[str, dict[str, Change]] = {
+    "every text that is stored": {
+        "EndUser.Name": _person("Name"),
+        "a variable's Value": _value,
+        "ConversationId": _parameter("ConversationId"),
+        "EndUser.Email": _person("Email"),
+        "a variable's Name": _name,
+    },
+    "every text that may be looked up": {
+        "Locale": _parameter("Locale"),
+        "OrchestratorUrl": _parameter("OrchestratorUrl", f"{WITHOUT_DIGITS}/"),
+        "ScenarioPath": _parameter("ScenarioPath", "/"),
+        "Tenant": _parameter("Tenant"),
+    },
+    "ResultDestination": {"ResultDestination": _parameter("ResultDestination", f"{NOWHERE}/")},
 }
+"""Which fields may be refused together."""
 
 
 def _part(kind: str, text: str, field: str, change: Change) -> Probe:
@@ -85,17 +89,39 @@ def with_parts(title: str, parts: Iterable[Probe]) -> Probe:
     return either(title, all_changes(parts), parts=parts)
 
 
-ODD_TEXTS = [
-    with_parts(
-        f"{kind} in every text field" + (", and a variable named twice" if kind == "odd Unicode" else ""),
-        [
-            *(_part(kind, text, field, change) for field, change in _FIELDS.items()),
-            *([either("a variable named twice", lambda draft: _twice(draft, ""))] if kind == "odd Unicode" else []),
-        ],
-    )
-    for kind, text in _ODD.items()
-]
-"""One trigger for each kind of text."""
+def _odd(what: str, where: str, text: str) -> Probe:
+    parts = [_part(what, text, field, change) for field, change in _FIELDS[where].items()]
+    return with_parts(f"{what} in {where}", parts)
+
+
+_SURROGATE = "a lone surrogate"
+"""Many parsers refuse a body with it, whatever else it holds."""
+_MIXED = "".join(text for kind, text in _ODD.items() if kind != _SURROGATE)
+
+ODD_TEXTS = {(kind, where): _odd(kind, where, text) for where in _FIELDS for kind, text in _ODD.items()}
+"""Kind and fields -> that kind of text in these fields."""
+
+_MIXED_IN = {where: _odd("NUL, odd Unicode and 64 KiB", where, _MIXED) for where in _FIELDS}
+
+ALL_ODD = with_parts(
+    "NUL, odd Unicode and 64 KiB in every text, and a variable named twice",
+    [
+        *(part for where, probe in _MIXED_IN.items() if where != "ResultDestination" for part in probe.parts),
+        *ODD_TEXTS["64 KiB", "ResultDestination"].parts,
+        either("a variable named twice", lambda draft: _twice(draft, "")),
+    ],
+)
+"""As much odd text as a tolerant deployment accepts in one trigger."""
+
+
+def covering(kind: str, where: str) -> list[Probe]:
+    """Triggers with that kind of text in these fields, and more: if one is accepted, less of it need not be sent."""
+    if kind == _SURROGATE:
+        return []
+    if where == "ResultDestination":
+        return [ALL_ODD] if kind == "64 KiB" else []
+    return [ALL_ODD, _MIXED_IN[where]]
+
 
 ODD_CREDENTIALS = [
     refused(f"{kind} in {name}", lambda draft, name=name, text=text: draft.set(name, text))  # type: ignore[misc]  # bound now

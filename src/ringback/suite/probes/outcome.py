@@ -28,6 +28,8 @@ class Outcome:
     """The answer to the probe sent again by itself, if the control was accepted."""
     culprit: Outcome | None = None
     """For a refused combination of probes: the outcome of the part that halving found."""
+    refused_together: Trigger | None = None
+    """The answer to a trigger that carried this probe and others, if it was refused although each is accepted alone."""
     call: Call | None = None
     cause: Cause | None = None
     """For the documents' example: why no valid trigger is accepted, if the deployment fails for one cause."""
@@ -38,8 +40,8 @@ class Burst:
     """The outcome of the triggers and polls that were sent at once."""
 
     triggers: list[Trigger] = field(default_factory=list)
-    alone: list[Trigger] = field(default_factory=list)
-    """Triggers like those that were not accepted, each sent alone afterwards."""
+    alone: dict[int, Trigger] = field(default_factory=dict)
+    """Exchange of a trigger that was not accepted -> the answer to the same one, sent by itself afterwards."""
     polls: list[Poll] = field(default_factory=list)
     trouble: ExchangeError | None = None
     at_once: int = 0

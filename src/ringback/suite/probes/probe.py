@@ -69,6 +69,11 @@ class Probe:
     """None: a queued result, if a receiver is configured."""
     parts: tuple[Probe, ...] = ()
     """The probes that this one combines; if it is refused, halving finds the part that is refused."""
+    touches: frozenset[str] | None = None
+    """The parts of a trigger that the probe decides. One trigger can carry probes that touch different parts. None: the
+    probe needs a trigger of its own."""
+    last: bool = False
+    """Whether it is sent after everything else, as it may lock the client out."""
 
     def __repr__(self) -> str:
         return self.title
@@ -91,14 +96,16 @@ def accepted(
     header: HeaderForm | None = None,
     destination: Destination | None = None,
     parts: tuple[Probe, ...] = (),
+    touches: Iterable[str] | None = None,
 ) -> Probe:
     """A trigger that must be accepted."""
-    return Probe(title, change, "accepted", base, line, header, destination, parts)
+    touched = None if touches is None else frozenset(touches)
+    return Probe(title, change, "accepted", base, line, header, destination, parts, touched)
 
 
-def combined(title: str, parts: tuple[Probe, ...]) -> Probe:
+def combined(title: str, parts: tuple[Probe, ...], *, touches: Iterable[str] | None = None) -> Probe:
     """A trigger with the changes of several probes: one call for many observations."""
-    return accepted(title, all_changes(parts), parts=parts)
+    return accepted(title, all_changes(parts), parts=parts, touches=touches)
 
 
 def all_changes(parts: tuple[Probe, ...]) -> Callable[[Draft], None]:
@@ -130,9 +137,9 @@ def lines_in_turn(probes: Iterable[Probe], lines: Sequence[str]) -> dict[Probe, 
     return found
 
 
-def refused(title: str, change: Callable[[Draft], None]) -> Probe:
+def refused(title: str, change: Callable[[Draft], None], *, last: bool = False) -> Probe:
     """A trigger that must not be accepted."""
-    return Probe(title, change, "refused")
+    return Probe(title, change, "refused", last=last)
 
 
 def either(title: str, change: Callable[[Draft], None], *, parts: tuple[Probe, ...] = ()) -> Probe:

@@ -11,9 +11,9 @@ from ringback.deployment import ExchangeError
 from ringback.suite.deviation import Inconclusive
 from ringback.suite.session import Session
 from ringback.suite.stateful.steps import UNRELATED, Conversation
-from ringback.suite.stateful.talk import ALLOTMENT, SHRINKING_POLLS, DeviationFound, Talk
+from ringback.suite.stateful.talk import SHRINKING_POLLS, DeviationFound, Talk
 
-__all__ = ["ALLOTMENT", "converse"]
+__all__ = ["converse"]
 
 
 def converse(suite: Session) -> None:

@@ -6,7 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ringback.contract.near_misses import near_miss_ids
+from ringback.contract.near_misses import may_be_a_calls_id, near_miss_ids
 from ringback.contract.same_id import other_spellings
 from ringback.deployment import ExchangeError, Poll
 from ringback.suite.calls import Call
@@ -73,10 +73,9 @@ class Conversation:
     # -- steps ----------------------------------------------------------------------------------------------------
 
     def trigger(self, line: str) -> None:
-        """Place a call to a line, or use one that was placed before."""
+        """Use a call to a line that was placed before."""
         self.steps.append(lambda other: other.trigger(line))
-        call = self.talk.fresh(line)
-        known = self._join(call, final=None) if call is not None else self._take_over(line)
+        known = self._take_over(line)
         if known is not None:
             self.script.triggered([known.call.line], [known.letter], [known.call.trigger])
 
@@ -139,8 +138,13 @@ class Conversation:
         known = self.tracked[index % len(self.tracked)]
         how = _SIMILAR[index % len(_SIMILAR)]
         given = {call.unique_id for call in self.talk.suite.record.calls}
-        near = (near_miss_ids(known.unique_id) | other_spellings(known.unique_id)).get(how)
-        return None if near in given else self._named(near, f"{known.letter} {how}")
+        spelt_otherwise = other_spellings(known.unique_id).get(how)
+        near = spelt_otherwise or near_miss_ids(known.unique_id).get(how)
+        if near is None or near in given:
+            return None
+        if spelt_otherwise is None and self.talk.can_be_guessed and may_be_a_calls_id(near):
+            return None
+        return self._named(near, f"{known.letter} {how}")
 
     # -- parts of steps ------------------------------------------------------------------------------------------
 

@@ -9,18 +9,15 @@ from typing import Any
 
 from ringback import clock
 from ringback.contract.guessing import why_guessable
-from ringback.deployment import ExchangeError, Poll, Unreachable
+from ringback.deployment import ExchangeError, Poll
 from ringback.suite.calls import Call
 from ringback.suite.deviation import Deviation, Inconclusive
-from ringback.suite.probes import accepted
 from ringback.suite.session import Session
 from ringback.suite.stateful.model import Problem, TrackedCall
 from ringback.suite.stateful.script import Script
 
-__all__ = ["ALLOTMENT", "POLLS", "SHRINKING_POLLS", "DeviationFound", "Talk"]
+__all__ = ["POLLS", "SHRINKING_POLLS", "DeviationFound", "Talk"]
 
-ALLOTMENT = 1
-"""Calls that a run's conversations place themselves."""
 POLLS = 90
 """Polls in all while no deviation is found."""
 SECONDS = 6.0
@@ -84,7 +81,6 @@ class Talk:
     doubt: str | None = None
     """A problem that a control did not confirm."""
     trouble: ExchangeError | None = None
-    placed: int = 0
     polls: int = 0
     waits: int = 0
     remembered: dict[tuple[tuple[str, ...], int], Poll] = field(default_factory=dict)
@@ -133,27 +129,14 @@ class Talk:
         if self.doubt is not None:
             raise Inconclusive(self.doubt)
 
+    @property
+    def can_be_guessed(self) -> bool:
+        """Whether ids can be guessed, so that an id that is made up may be another client's call."""
+        return not self._unknown_ids
+
     def unknown_id(self, index: int) -> str | None:
         """An id that no call was given, formed like real ones; None where it could be another client's id."""
         return self._unknown_ids[index % len(self._unknown_ids)] if self._unknown_ids else None
-
-    def fresh(self, line: str) -> Call | None:
-        """Place a call if the run may place another; None if it may not, or the trigger is not accepted."""
-        if self.placed >= ALLOTMENT or self.first is not None:
-            return None
-        self.placed += 1
-        known = {call.unique_id for call in self.suite.record.calls}
-        draft = self.suite.campaign.draft(accepted("a call in a conversation", line=line))
-        try:
-            answer = self.suite.send.trigger(draft, "in a conversation", expect_call=True)
-        except Unreachable as trouble:
-            self.trouble = trouble
-            return None
-        except ExchangeError:
-            return None  # the budget is spent or a rate limit holds triggers back: other calls serve
-        if not answer.accepted or answer.found_id is None or answer.found_id in known:
-            return None
-        return self.suite.record.calls.by_id(answer.found_id)
 
 
 def _in_turn(calls: Sequence[Call], lines: Sequence[str]) -> list[Call]:

@@ -1,0 +1,77 @@
+"""Bundles: triggers that carry several valid probes each, so that few calls decide many clauses.
+
+This is group testing: if a bundle is accepted, so is each probe in it. If it is refused, the campaign sends each probe
+by itself, so that each clause gets its own evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ringback.suite.probes.drafts import Draft
+from ringback.suite.probes.probe import Probe, accepted
+
+__all__ = ["LINE", "ORDER", "Bundle", "bundled"]
+
+LINE = "line"
+"""Touched by probes for which it matters which line is dialled."""
+ORDER = "order of the input parameters"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Bundle:
+    """One trigger and the probes that it carries, one at least."""
+
+    probe: Probe
+    """The trigger as a probe; the carried probe itself if there is only one."""
+    carried: tuple[Probe, ...]
+
+    @property
+    def bound(self) -> bool:
+        """Whether it dials a certain line, for a test that waits for the line's state."""
+        return any(LINE in (probe.touches or ()) for probe in self.carried)
+
+    @property
+    def troubled(self) -> bool:
+        """Whether its result is sent where it cannot be delivered."""
+        return self.probe.destination is not None and self.probe.destination.troubled
+
+
+def bundled(probes: Iterable[Probe]) -> list[Bundle]:
+    """As few triggers as can carry these probes, by first fit: each probe joins the first bundle that it fits into.
+
+    Probes that are bound to a line come first, so that others join them.
+    """
+    found: list[list[Probe]] = []
+    for probe in sorted(dict.fromkeys(probes), key=lambda probe: LINE not in (probe.touches or ())):
+        for carried in found:
+            if all(_fits(probe, other) for other in carried):
+                carried.append(probe)
+                break
+        else:
+            found.append([probe])
+    return [Bundle(_together(carried), tuple(carried)) for carried in found]
+
+
+def _fits(probe: Probe, other: Probe) -> bool:
+    return probe.touches is not None and other.touches is not None and probe.touches.isdisjoint(other.touches)
+
+
+def _together(carried: list[Probe]) -> Probe:
+    if len(carried) == 1:
+        return carried[0]
+    # The order of entries is changed last, when all entries are there.
+    in_order = sorted(carried, key=lambda probe: ORDER in (probe.touches or ()))
+
+    def change(draft: Draft) -> None:
+        for probe in in_order:
+            probe.change(draft)
+
+    return accepted(
+        ", ".join(probe.title for probe in carried),
+        change,
+        line=next((probe.line for probe in carried if LINE in (probe.touches or ())), None),
+        header=next((probe.header for probe in carried if probe.header is not None), None),
+        destination=next((probe.destination for probe in carried if probe.destination is not None), None),
+    )
