@@ -162,7 +162,7 @@ class Receiver:
     _task: asyncio.Task[None] | None = None
     _socket: socket.socket | None = None
     _own_url: str = ""
-    """Where it was told to listen: it stays when a flood has closed the socket."""
+    """Where it listens; it stays when a flood has closed the socket."""
     _closed_port: socket.socket | None = None
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
     _lag: _LoopLag = field(default_factory=_LoopLag)
