@@ -10,6 +10,7 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -407,5 +408,9 @@ def test_a_flood_ends_the_listening() -> None:
                 receiver.drop()
             with pytest.raises(httpx.TransportError):
                 await http.post(url, content=b"x")
+            # The run goes on, and its further calls still need addresses.
+            _, other = receiver.address()
+            assert urlsplit(other).netloc == urlsplit(url).netloc
+            receiver.dead_address()
 
     run(main())

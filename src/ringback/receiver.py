@@ -161,6 +161,8 @@ class Receiver:
     _server: uvicorn.Server | None = None
     _task: asyncio.Task[None] | None = None
     _socket: socket.socket | None = None
+    _own_url: str = ""
+    """Where it listens; it stays when a flood has closed the socket."""
     _closed_port: socket.socket | None = None
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
     _lag: _LoopLag = field(default_factory=_LoopLag)
@@ -184,6 +186,9 @@ class Receiver:
                 "choose a free port of this machine", f"{host}:{port}",
             ) from None  # fmt: skip
         self._socket = listening
+        scheme = "https" if self.settings.tls_cert else "http"
+        own, port = listening.getsockname()[:2]
+        self._own_url = f"{scheme}://[{own}]:{port}" if ":" in own else f"{scheme}://{own}:{port}"
         self._closed_port = socket.socket(family, socket.SOCK_STREAM)
         self._closed_port.bind((host, 0))
         config = uvicorn.Config(
@@ -228,10 +233,8 @@ class Receiver:
         """The URL under which the deployment reaches this receiver, without a slash at its end."""
         if self.settings.public_url is not None:
             return self.settings.public_url.rstrip("/")
-        assert self._socket is not None, "start first"  # noqa: S101
-        host, port = self._socket.getsockname()[:2]
-        scheme = "https" if self.settings.tls_cert else "http"
-        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+        assert self._own_url, "start first"  # noqa: S101
+        return self._own_url
 
     @property
     def probe_url(self) -> str:

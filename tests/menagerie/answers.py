@@ -67,6 +67,13 @@ async def to_itself(visit: Visit) -> bytes | None:
     return http(308, b"", f"Location: {visit.stage.base_url}{visit.path}")
 
 
+async def closing(visit: Visit) -> bytes | None:
+    """Send the conforming answer without a length: its body ends with the connection."""
+    reply = await visit.honest()
+    await visit.send(http(reply.status, reply.raw, length=False))
+    return None
+
+
 async def twice(visit: Visit) -> bytes | None:
     """Answer each request twice, so that the second answer waits for the next request."""
     answer = await honestly(visit)
@@ -121,7 +128,7 @@ ANSWERS = [
     Server("chunk size not a number", framed(lambda b: CHUNKED + b"zz\r\n" + b + b"\r\n0\r\n\r\n")),
     Server("chunk size of a hundred digits", framed(lambda b: CHUNKED + b"f" * 100 + b"\r\n" + b + b"\r\n0\r\n\r\n")),
     Server("no last chunk", framed(lambda b: CHUNKED + b"%x\r\n" % len(b) + b + b"\r\n")),
-    Server("no length, closed", framed(lambda b: OK + b"\r\n" + b)),
+    Server("no length, closed", closing, conforms=True),
     Server("transfer coding unknown", framed(lambda b: OK + b"Transfer-Encoding: snail\r\n\r\n" + b)),
     Server("garbage", raw(bytes(range(256)) * 40)),
     Server("only line breaks", endless(b"", b"\r\n" * 512)),

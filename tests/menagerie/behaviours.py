@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import json
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
-from .framework import Act, Server, Visit, honestly, http, polls, triggers
+from .framework import Act, Server, Visit, honestly, http, plain, polls, triggers
 
 
 def status(code: int, *headers: str) -> Act:
@@ -52,20 +52,19 @@ Attack = Callable[[Visit, str, int], Awaitable[None]]
 
 
 def attacking(attack: Attack) -> Act:
-    """Accept triggers, and attack the receiver at each; answers are a conforming deployment's."""
+    """Attack the receiver of the first accepted triggers; answers are a conforming deployment's."""
 
     async def act(visit: Visit) -> bytes | None:
-        with contextlib.suppress(ValueError, TypeError, AttributeError):
-            wanted = json.loads(visit.body).get("ResultDestination") if visit.triggers else None
-            parts = urlsplit(wanted or "")
-            if parts.hostname and parts.port:
+        reply = await visit.honest()
+        if visit.triggers and reply.accepted:
+            parts = urlsplit(json.loads(visit.body).get("ResultDestination") or "")
+            begun = visit.stage.notes.setdefault("attacks", [])
+            if parts.hostname and parts.port and len(begun) < 3:
                 visit.stage.notes["path"] = parts.path
-                begun = visit.stage.notes.setdefault("attacks", [])
-                if len(begun) < 3:
-                    task = asyncio.create_task(_quietly(attack(visit, parts.hostname, parts.port)))
-                    begun.append(task)
-                    visit.stage.tasks.add(task)
-        return await honestly(visit)
+                task = asyncio.create_task(_quietly(attack(visit, parts.hostname, parts.port)))
+                begun.append(task)
+                visit.stage.tasks.add(task)
+        return plain(reply)
 
     return act
 
@@ -73,6 +72,16 @@ def attacking(attack: Attack) -> Act:
 async def _quietly(attack: Awaitable[None]) -> None:
     with contextlib.suppress(OSError, EOFError):
         await attack
+
+
+@contextlib.asynccontextmanager
+async def connected(host: str, port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to the receiver, closed at the end whatever happens."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
 
 
 def post(path: str, body: bytes, *headers: str, method: str = "POST") -> bytes:
@@ -85,13 +94,12 @@ def pouring(content: Callable[[Visit], bytes], times: int, pause: float = 0.0) -
 
     async def attack(visit: Visit, host: str, port: int) -> None:
         for _ in range(times):
-            reader, writer = await asyncio.open_connection(host, port)
             with contextlib.suppress(OSError, EOFError):
-                writer.write(content(visit))
-                await writer.drain()
-                await reader.readuntil(b"\r\n\r\n")
-                await asyncio.sleep(pause)  # the sender is slow
-            writer.close()
+                async with connected(host, port) as (reader, writer):
+                    writer.write(content(visit))
+                    await writer.drain()
+                    await reader.readuntil(b"\r\n\r\n")
+                    await asyncio.sleep(pause)  # the sender is slow
 
     return attack
 
@@ -100,12 +108,13 @@ async def flood(visit: Visit, host: str, port: int) -> None:
     """As many deliveries as go over twenty connections."""
 
     async def pour() -> None:
-        reader, writer = await asyncio.open_connection(host, port)
         piece = post(visit.stage.notes["path"], b'{"UniqueId": "rb", "CallState": "Busy"}') * 20
-        while True:
-            writer.write(piece)
-            await writer.drain()
-            await reader.read(65_536)
+        async with connected(host, port) as (reader, writer):
+            while True:
+                writer.write(piece)
+                await writer.drain()
+                if not await reader.read(65_536):
+                    break
 
     await asyncio.gather(*(pour() for _ in range(20)), return_exceptions=True)
 
@@ -114,29 +123,31 @@ async def crawl(visit: Visit, host: str, port: int) -> None:
     """A hundred connections that send a byte now and then."""
 
     async def drip() -> None:
-        _, writer = await asyncio.open_connection(host, port)
-        for byte in post(visit.stage.notes["path"], b"x" * 10_000):
-            writer.write(bytes([byte]))
-            await writer.drain()
-            await asyncio.sleep(0.2)  # the sender is slow
+        async with connected(host, port) as (_, writer):
+            for byte in post(visit.stage.notes["path"], b"x" * 10_000):
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0.2)  # the sender is slow
 
     await asyncio.gather(*(drip() for _ in range(100)), return_exceptions=True)
 
 
 async def occupy(visit: Visit, host: str, port: int) -> None:
     """Three hundred connections that never send anything."""
-    open_ones = await asyncio.gather(*(asyncio.open_connection(host, port) for _ in range(300)), return_exceptions=True)
-    await asyncio.Event().wait()
-    del open_ones
+
+    async def wait() -> None:
+        async with connected(host, port):
+            await asyncio.Event().wait()
+
+    await asyncio.gather(*(wait() for _ in range(300)), return_exceptions=True)
 
 
 async def hello(visit: Visit, host: str, port: int) -> None:
     """TLS to a plain port."""
-    _, writer = await asyncio.open_connection(host, port)
-    writer.write(bytes.fromhex("16030100c8010000c40303") + b"\x07" * 192)
-    await writer.drain()
-    await asyncio.sleep(0.5)  # the sender waits for an answer to its handshake
-    writer.close()
+    async with connected(host, port) as (_, writer):
+        writer.write(bytes.fromhex("16030100c8010000c40303") + b"\x07" * 192)
+        await writer.drain()
+        await asyncio.sleep(0.5)  # the sender waits for an answer to its handshake
 
 
 def at(visit: Visit) -> str:
@@ -166,7 +177,8 @@ def odd_text(visit: Visit) -> bytes:
 
 
 def receiver(name: str, attack: Attack) -> Server:
-    return Server(name, attacking(attack), receives=True)
+    """A conforming deployment beside somebody who has found the receiver."""
+    return Server(name, attacking(attack), receives=True, conforms=True)
 
 
 BEHAVIOURS = [

@@ -74,7 +74,7 @@ class Visit:
         reply = await self.stage.deployment.request_once(self.path, self.body, self.method, self.headers)
         if reply.accepted:
             self.stage.ids.append(reply.unique_id)
-        return reply
+        return replace(reply, raw=b"") if self.method == "HEAD" else reply
 
     async def send(self, data: bytes) -> None:
         """Send these bytes; raises `Gone` once the client has left."""
@@ -147,8 +147,14 @@ class Stage:
         if self.server.kind in {"refused", "black hole"}:
             self._hold()
             return
+        self.tasks.add(asyncio.create_task(self._flush_regularly()))
         self.listening = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self.context, limit=2**22)
         self.port = self.listening.sockets[0].getsockname()[1]
+
+    async def _flush_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(self.deployment.settings.queued_delivery_seconds)  # as the sandbox's server does
+            self.deployment.behaviour.flush()
 
     def _hold(self) -> None:
         held = socket.socket()
@@ -285,4 +291,5 @@ class Hall:
     def close(self) -> None:
         """End the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join()
+        self._loop.close()

@@ -16,13 +16,20 @@ from tests.redaction.detector import find_secrets
 
 from .framework import LINES, TOKEN, Stage
 
-__all__ = ["MAX_TIME", "case", "configuration", "must_be_sound", "run_must_be_sound", "verdict_of"]
+__all__ = ["MAX_TIME", "PATIENCE", "case", "configuration", "must_be_sound", "run_must_be_sound", "verdict_of"]
 
 MAX_TIME = 12.0
 """Seconds given to `--max-time`."""
+PATIENCE = 60.0
+"""Seconds given to it with a server that must not be accused."""
 _MEGABYTES = 400
+_TIMER_LATE = 30.0
+"""Seconds by which a machine with many times more processes than processors may wake the timer late."""
 _PROCESSOR_SECONDS = 20.0
 """Processor time of a command: wall time would measure the machine."""
+_IMPATIENT = 'request = "2s"\nsettle = "1s"\ndelivery = "500ms"\nqueued_delivery = "1s"'
+_PATIENT = 'request = "30s"\nsettle = "30s"\ndelivery = "30s"\nqueued_delivery = "30s"'
+"""Times that a busy machine cannot exceed, for the servers that must not be accused."""
 SOURCE = Path(package.__file__).parent
 _JUNIT = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "reporting" / "schemas" / "junit-10.xsd"))
 _SCHEMA = json.loads((SOURCE / "reporting" / "formats" / "verdict.schema.json").read_text())
@@ -33,6 +40,7 @@ def configuration(stage: Stage, ca_bundle: str = "") -> str:
     receiver = '\n[result_destination]\nlisten = "127.0.0.1:0"\n' if stage.server.receives else ""
     trusted = f'ca_bundle = "{ca_bundle}"\n' if ca_bundle else ""
     lines = "\n".join(f'{name} = "{number}"' for name, number in LINES.items())
+    timing = _PATIENT if stage.server.conforms else _IMPATIENT
     return f"""\
 [deployment]
 base_url = "{stage.base_url}"
@@ -49,11 +57,8 @@ calls = 300
 triggers_per_second = 500
 
 [timing]
-request = "400ms"
-settle = "1s"
+{timing}
 poll_interval = "100ms"
-delivery = "500ms"
-queued_delivery = "1s"
 
 [load]
 budget_calls = 300
@@ -97,9 +102,9 @@ def must_be_sound(end: Ended, *, codes: set[int]) -> None:
     assert not find_secrets(printed.encode(), TOKEN, list(LINES.values()), ())
 
 
-def run_must_be_sound(run: Path) -> None:
-    """Assert that the reports of a run are valid."""
+def run_must_be_sound(run: Path, max_time: float = MAX_TIME) -> None:
+    """Assert that the reports of a run are valid, and that it sent nothing after its time."""
     verdict_of(run)
     last = max((sent.at for sent in read_exchanges(run) if sent.at is not None), default=0.0)
-    assert last <= 1.2 * MAX_TIME, "a request was sent after the run's time limit"
+    assert last <= 1.2 * max_time + _TIMER_LATE, "a request was sent after the run's time limit"
     _JUNIT.validate(str(run / "junit.xml"))

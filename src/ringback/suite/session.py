@@ -55,6 +55,7 @@ class Session:
     ) -> None:
         self.config = config
         self.seed = seed
+        self._begun = clock.monotonic()
         self.max_time = max_time
         """Seconds after which the run ends; None for three times its plan."""
         self.redactor = redactor_for(config)
@@ -129,7 +130,7 @@ class Session:
 
     async def _until_time_is_up(self, plan: Plan) -> None:
         """End the run at its time limit. Without `max_time`, a deployment whose answers are slow gets more time."""
-        begun, limit = clock.monotonic(), self.max_time or plan.longest(self.config)
+        begun, limit = self._begun, self.max_time or plan.longest(self.config)
         while True:
             slow = 0.0 if self.max_time else min(self.client.transport.bounds.waited, _SLOWER * limit)
             if (left := begun + limit + slow - clock.monotonic()) <= 0:
