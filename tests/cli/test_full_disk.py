@@ -68,7 +68,7 @@ def test_a_check_on_a_full_disk_still_has_its_verdict(
     assert verdict_of(tmp_path)["exit_code"] == code
     ET.parse(tmp_path / "run/junit.xml")
     assert 0 < whole_lines(tmp_path / "run/exchanges.ndjson") < 10
-    for name in ("exchanges.ndjson ends early", "timelines.ndjson was not written", "report.html was not written"):
+    for name in ("exchanges.ndjson ends early", "exchanges.har was not written", "report.html was not written"):
         assert end.err.count(f"ringback: {name}: File too large\n") == 1, end.err
     assert "Traceback" not in end.out + end.err
     assert not [path.name for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]

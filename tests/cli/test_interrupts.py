@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
@@ -94,11 +95,19 @@ def test_a_second_ctrl_c_ends_it_at_once_and_reports(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "run/verdict.json").read_text())["clauses"]) == 53
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_other_signals_that_ask_for_an_end_are_like_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.fixture
+def heeded(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """A signal that a started process does not ignore, as it would below `nohup`."""
+    before = signal.signal(request.param, signal.SIG_DFL)
+    yield request.param
+    signal.signal(request.param, before)
+
+
+@pytest.mark.parametrize("heeded", [signal.SIGTERM, signal.SIGHUP], indirect=True)
+def test_other_signals_that_ask_for_an_end_are_like_ctrl_c(tmp_path: Path, heeded: signal.Signals) -> None:
     with started("check", "--out", "run", folder=tmp_path, RINGBACK_SANDBOX__RING_TIME="60s") as process:
         assert eventually(lambda: lines_of(tmp_path / "run/exchanges.ndjson") > 30, 60)
-        os.kill(process.pid, number)
+        os.kill(process.pid, heeded)
         _out, err = process.communicate(timeout=40)
         assert (process.returncode, err) == (130, "")
     assert json.loads((tmp_path / "run/verdict.json").read_text())["exit_code"] == 130

@@ -81,6 +81,8 @@ class Campaign(Placer):
         """Why no valid trigger is accepted; nothing is sent any more."""
         self.failure: Exception | None = None
         """The internal error that ended the campaign, if one did."""
+        self._stopped: ExchangeError | None = None
+        """Why no more triggers are sent, if the campaign ended before everything was sent."""
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
         self._gate = asyncio.Semaphore(_TOGETHER if not self.places.limited else _WAITING)
         self._wrongly_accepted: Counter[str] = Counter()
@@ -91,6 +93,8 @@ class Campaign(Placer):
         """The outcome of a probe; sends the probe now if it was not planned."""
         if probe not in self._outcomes:
             await self.placed.wait()
+            if self._stopped is not None:
+                return Outcome(probe, trouble=self._stopped)
             await self._settle(probe)
         return await asyncio.shield(self._outcomes[probe])
 
@@ -132,10 +136,10 @@ class Campaign(Placer):
                 # Calls without an id cannot be watched, so no more of them are placed.
                 outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
                 why = why_unwatched(self.baseline.answer.found_id if self.baseline.answer else None)
-                ended = ExchangeError(f"a valid trigger was {outcome}, {why} (see ACK-02)")
+                self._stopped = ended = ExchangeError(f"a valid trigger was {outcome}, {why} (see ACK-02)")
                 return
             refusals = [p for p in others if p.expect == "refused"]
-            if self.budget.left < len(bundles) + AT_ONCE + pool + RESERVE:
+            if self.baseline is not None and self.budget.left < len(bundles) + AT_ONCE + pool + RESERVE:
                 await self._all(p for p in refusals if not p.last)
             await self._bundles([b for b in bundles if b.bound])
             await self._together([b for b in bundles if not b.bound], identical, at_once=burst)
