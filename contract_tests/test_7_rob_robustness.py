@@ -62,6 +62,7 @@ LEFT_OPEN: dict[str, Callable[[bytes], bytes]] = {
     "a byte-order mark before the trigger": lambda body: b"\xef\xbb\xbf" + body,
     "a member given twice": lambda body: body[:-1] + b', "Tenant": "Default"}',
     "bytes that are not UTF-8": lambda body: body[:-1] + b', "Note": "\xff\xc3"}',
+    "a ConversationId that is not UTF-8": lambda body: body.replace(b'"ringback-', b'"\xff\xc3-'),
 }
 """What the contract leaves open: readers of JSON differ in it. It may be accepted or refused, but not by 5xx."""
 MALFORMED = [

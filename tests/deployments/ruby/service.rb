@@ -72,6 +72,8 @@ class Service
   def poll(body, response)
     demand(body.is_a?(Hash) && body["UniqueIds"].is_a?(Array), "UniqueIds is not a list")
     demand(body["UniqueIds"].all?(String), "an id is not a string")
+    # Ruby's JSON reads text that is not UTF-8, but does not write it.
+    demand(body["UniqueIds"].all?(&:valid_encoding?), "an id is not UTF-8")
     behaviour.write(response, 200, { CallResults: behaviour.results(body["UniqueIds"]) })
   end
 

@@ -272,8 +272,7 @@ class Reader:
             yield from (Problem(name, "type") for name in ("Name", "Value") if not isinstance(entry.get(name), str))
         values = {entry["Name"]: entry.get("Value") for entry in entries if isinstance(entry.get("Name"), str)}
         yield from (Problem(name, "missing") for name in ("_DisplayNumber", "_Destination") if name not in values)
-        if values.get("_Destination") == "":
-            yield Problem("_Destination", "empty")
+        yield from (Problem(name, "empty") for name in ("_DisplayNumber", "_Destination") if values.get(name) == "")
 
     # credentials
 

@@ -41,10 +41,13 @@ class Bundle:
 def bundled(probes: Iterable[Probe]) -> list[Bundle]:
     """As few triggers as can carry these probes, by first fit: each probe joins the first bundle that it fits into.
 
-    Probes that are bound to a line come first, so that others join them.
+    Probes that are bound to a line come first, so that others join them: the last one first, so that the line
+    `answered` carries the fewest. A deployment that answers every call of an unusual form would not show there.
     """
     found: list[list[Probe]] = []
-    for probe in sorted(dict.fromkeys(probes), key=lambda probe: LINE not in (probe.touches or ())):
+    every = list(dict.fromkeys(probes))
+    bound = [probe for probe in every if LINE in (probe.touches or ())]
+    for probe in [*reversed(bound), *(probe for probe in every if probe not in bound)]:
         for carried in found:
             if all(_fits(probe, other) for other in carried):
                 carried.append(probe)
