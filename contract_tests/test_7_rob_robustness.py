@@ -219,7 +219,7 @@ def test_a_malformed_poll_waits_for_its_answer(suite: Session, what: str) -> Non
 def test_every_request_that_reached_the_deployment(suite: Session) -> None:
     """Every request of the run that reached the deployment is answered."""
     wait_for_the_run(suite)
-    elsewhere = apart(suite, methods=False)
+    elsewhere = apart(suite)
     seen = [answer for answer in suite.record.history if answer.exchange.id not in elsewhere]
     must_all_hold(checks.is_answered, seen)
     if not seen:

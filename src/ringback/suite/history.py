@@ -63,11 +63,11 @@ def dialled(suite: Session, choose: Callable[[Draft], bool]) -> list[Trigger]:
     return [answer for key, answer in refusals if any(d.at > answer.ended for d in receiver.to(key))]
 
 
-def apart(suite: Session, *, methods: bool = True) -> set[int]:
+def apart(suite: Session) -> set[int]:
     """Ids of exchanges whose failures are covered by another clause.
 
-    ROB-03 covers what was sent at once, DST-07 triggers with a failing ResultDestination, and TRN-03 (if `methods`)
-    methods other than POST.
+    ROB-03 covers what was sent at once, DST-07 triggers with a failing ResultDestination, and TRN-03 methods
+    other than POST: a server may close the connection on them without reading the body.
     """
     burst = suite.campaign.burst
     ids = {answer.exchange.id for answer in (*burst.triggers, *burst.polls)}
@@ -75,6 +75,4 @@ def apart(suite: Session, *, methods: bool = True) -> set[int]:
         wanted = outcome.probe.destination
         if wanted is not None and wanted.troubled:
             ids |= {answer.exchange.id for answer in (outcome.answer, outcome.again) if answer is not None}
-    if methods:
-        ids |= {answer.exchange.id for answer in suite.record.history if answer.exchange.method != "POST"}
-    return ids
+    return ids | {answer.exchange.id for answer in suite.record.history if answer.exchange.method != "POST"}
