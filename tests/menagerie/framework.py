@@ -184,16 +184,20 @@ class Stage:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         self.connections += 1
-        with contextlib.suppress(Gone, OSError, EOFError, asyncio.LimitOverrunError, ValueError):
-            if self.server.arrive is not None:
-                await self.server.arrive(self, reader, writer)
-            while True:
-                visit = await self._read(reader, writer)
-                answer = await self.server.act(visit)
-                if answer is None:
-                    break
-                await visit.send(answer)
-        writer.close()
+        try:
+            with contextlib.suppress(Gone, OSError, EOFError, asyncio.LimitOverrunError, ValueError):
+                if self.server.arrive is not None:
+                    await self.server.arrive(self, reader, writer)
+                while True:
+                    visit = await self._read(reader, writer)
+                    answer = await self.server.act(visit)
+                    if answer is None:
+                        break
+                    await visit.send(answer)
+            writer.close()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Visit:
         head = await reader.readuntil(b"\r\n\r\n")
