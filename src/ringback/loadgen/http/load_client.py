@@ -36,6 +36,8 @@ _NO_SYMPTOM = frozenset({"connect", "generator", "proxy", "rate_limited", "stale
 _LATE_READING = 0.001
 """Seconds that an answer waits to be read; more counts as the generator's lag."""
 _LONGEST_PAUSE = 60.0
+_LONGEST_ENTRY = 4096
+"""Bytes for each id that a poll asked for, and for 64 more: a longer answer is not read."""
 """Seconds of pause after a 429, at most."""
 
 
@@ -223,7 +225,10 @@ class LoadClient:
             of_proxy = self._is_of_proxy(outcome)
             self.reached = self.reached or not of_proxy
             received = outcome.received
-            results, kind = read_poll(outcome.status, outcome.body)
+            if len(outcome.body) > _LONGEST_ENTRY * (len(asked) + 64):
+                kind = "too_large"  # parsed, many of these would take gigabytes
+            else:
+                results, kind = read_poll(outcome.status, outcome.body)
             if kind is not None and kind.startswith("http_4") and len(asked) > PROMISED_BATCH:
                 kind = "batch_refused"
             if kind == "rate_limited":
