@@ -132,9 +132,7 @@ class _Shell:
             else:
                 found += self._text[at]
                 at += 1
-        if at >= len(self._text):
-            raise _not_closed(self._text)
-        self._add(found, at + 1)
+        self._close(found, at)
 
     def _ansi(self) -> None:
         at, found = self._at + 2, ""
@@ -149,9 +147,13 @@ class _Shell:
             else:
                 found += self._text[at]
                 at += 1
+        self._close(found.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), at)
+
+    def _close(self, found: str, at: int) -> None:
+        """Add what stood in quotes, whose end is at that place."""
         if at >= len(self._text):
             raise _not_closed(self._text)
-        self._add(found.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), at + 1)
+        self._add(found, at + 1)
 
 
 def _not_closed(text: str) -> Unreadable:

@@ -18,7 +18,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ringback.config import Config
-from ringback.contract.checks import seems_accepted
 from ringback.deployment import DeploymentClient, ExchangeError, Trigger
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.causes import Cause
@@ -81,8 +80,6 @@ class Campaign(Placer):
         """Why no valid trigger is accepted; nothing is sent any more."""
         self.failure: Exception | None = None
         """The internal error that ended the campaign, if one did."""
-        self._stopped: ExchangeError | None = None
-        """Why no more triggers are sent, if the campaign ended before everything was sent."""
         self._outcomes: dict[Probe, asyncio.Future[Outcome]] = {}
         self._gate = asyncio.Semaphore(_TOGETHER if not self.places.limited else _WAITING)
         self._wrongly_accepted: Counter[str] = Counter()
@@ -93,8 +90,6 @@ class Campaign(Placer):
         """The outcome of a probe; sends the probe now if it was not planned."""
         if probe not in self._outcomes:
             await self.placed.wait()
-            if self._stopped is not None:
-                return Outcome(probe, trouble=self._stopped)
             await self._settle(probe)
         return await asyncio.shield(self._outcomes[probe])
 
@@ -136,7 +131,7 @@ class Campaign(Placer):
                 # Calls without an id cannot be watched, so no more of them are placed.
                 outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
                 why = why_unwatched(self.baseline.answer.found_id if self.baseline.answer else None)
-                self._stopped = ended = ExchangeError(f"a valid trigger was {outcome}, {why} (see ACK-02)")
+                self._dead = ExchangeError(f"a valid trigger was {outcome}, {why} (see ACK-02)")
                 return
             refusals = [p for p in others if p.expect == "refused"]
             if self.baseline is not None and self.budget.left < len(bundles) + AT_ONCE + pool + RESERVE:
@@ -181,20 +176,20 @@ class Campaign(Placer):
         """Give each carried probe its outcome: the bundle's if that was accepted, else that of a trigger of its own."""
         if len(bundle.carried) == 1:
             async with self._gate:
-                if outcome.answer is not None and not seems_accepted(outcome.answer):
+                if outcome.not_accepted:
                     await self.look_into(outcome)
             self._outcomes[bundle.probe].set_result(outcome)
             return
-        if outcome.draft is not None and (outcome.answer is None or seems_accepted(outcome.answer)):
+        if outcome.draft is not None and not outcome.not_accepted:
             for probe in bundle.carried:
                 self._outcomes[probe].set_result(replace(outcome, probe=probe))
             return
         apart = await asyncio.gather(*(self._attempted(probe) for probe in bundle.carried))
-        if all(one.answer is not None and seems_accepted(one.answer) for one in apart):
+        if all(one.accepted for one in apart):
             async with self._gate:
-                again = (await self.attempt(bundle.probe)).answer
-            if again is not None and not seems_accepted(again):
-                apart[0].refused_together = again
+                again = await self.attempt(bundle.probe)
+            if again.not_accepted:
+                apart[0].refused_together = again.answer
         for one in apart:
             self._outcomes[one.probe].set_result(one)
 
@@ -234,7 +229,7 @@ class Campaign(Placer):
             outcome = await self.attempt(probe)
             if probe.expect == "refused" and outcome.call is not None:
                 self._wrongly_accepted[family] += 1
-            if probe.expect == "accepted" and outcome.answer is not None and not seems_accepted(outcome.answer):
+            if probe.expect == "accepted" and outcome.not_accepted:
                 await self.look_into(outcome)
             return outcome
 
@@ -300,11 +295,7 @@ class Campaign(Placer):
             outcomes.append(outcome)
         repeated = 0
         for shot, outcome in zip(shots, outcomes, strict=True):
-            if (
-                outcome.answer is not None
-                and not seems_accepted(outcome.answer)
-                and (shot.bundle or repeated < _REPEATED)
-            ):
+            if outcome.not_accepted and (shot.bundle or repeated < _REPEATED):
                 repeated += shot.bundle is None
                 await self._alone(shot, outcome)
         await self._polls_at_once(count)
@@ -370,9 +361,7 @@ class Campaign(Placer):
 
         async def one(draft: Draft) -> None:
             async with self._gate:
-                try:
+                with contextlib.suppress(ExchangeError):
                     await self.place(draft, "a call to be watched", group="pool")
-                except ExchangeError:
-                    return
 
         await asyncio.gather(*(one(self.on_line(line)) for line in lines))

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ringback.config import Config
-from ringback.contract.checks import seems_accepted
 from ringback.deployment import Unreachable
 from ringback.deployment.causes import FEW, Cause, Port, Symptom, diagnose, refusals
 from ringback.deployment.port import look_at
@@ -50,7 +49,7 @@ async def open_run(
     if example.answer is None:
         return Opening()
     suspected = cause()
-    if suspected is None and seems_accepted(example.answer):
+    if suspected is None and example.accepted:
         return Opening(example)
     if suspected is not None and suspected.certain:
         tried += [await attempt(form) for form in UNLIKE_THE_EXAMPLE[: FEW - 1]]
@@ -58,7 +57,7 @@ async def open_run(
             return Opening(cause=found)
     for fallback in FALLBACKS:
         outcome = await attempt(fallback)
-        if outcome.answer is not None and seems_accepted(outcome.answer):
+        if outcome.accepted:
             return Opening(outcome, fallback)
         tried.append(outcome)
     if any(outcome.answer is None or outcome.answer.status is None for outcome in tried):

@@ -14,7 +14,7 @@ from ringback.config import Config
 from ringback.contract.checks import seems_accepted
 from ringback.deployment import DeploymentClient, ExchangeError, Trigger, Unreachable
 from ringback.deployment.budget import WaitingBudget
-from ringback.deployment.errors import Interrupted, NothingWorks
+from ringback.deployment.errors import Interrupted
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls, why_unwatched
 from ringback.suite.calls.places import LinePlaces
@@ -51,7 +51,8 @@ class Placer:
         """The first valid trigger that was accepted; None if none was."""
         self.fallback: Fallback | None = None
         """How the baseline differs from the documents' example, if that was not accepted."""
-        self._dead: Unreachable | NothingWorks | None = None
+        self._dead: ExchangeError | None = None
+        """Why no probe is sent any more."""
         self._lines: dict[Probe, str] = {}
         self._families: dict[Probe, str] = {}
         self._slow_addresses: set[str] = set()
@@ -69,7 +70,7 @@ class Placer:
         )  # fmt: skip
         controlled = await self.attempt(control)
         outcome.control = controlled.answer
-        if outcome.control is not None and seems_accepted(outcome.control):
+        if controlled.accepted:
             controlled = await self.attempt(probe)
             outcome.again = controlled.answer
         if isinstance(controlled.trouble, Interrupted):
@@ -82,8 +83,7 @@ class Placer:
         while len(parts) > 1:
             half = parts[: len(parts) // 2]
             outcome = await self.attempt(combined(f"{len(half)} of its parts", half))
-            taken = outcome.answer is not None and seems_accepted(outcome.answer)
-            parts = parts[len(parts) // 2 :] if taken else half
+            parts = parts[len(parts) // 2 :] if outcome.accepted else half
         return await self.attempt(parts[0])
 
     async def attempt(self, probe: Probe, carried: Sequence[Probe] = ()) -> Outcome:

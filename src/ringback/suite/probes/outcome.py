@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ringback.contract.checks import seems_accepted
 from ringback.deployment import ExchangeError, Poll, Trigger
 from ringback.deployment.causes import Cause
 from ringback.suite.calls import Call
@@ -33,6 +34,16 @@ class Outcome:
     call: Call | None = None
     cause: Cause | None = None
     """For the documents' example: why no valid trigger is accepted, if the deployment fails for one cause."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the trigger was answered as if a call had been placed."""
+        return self.answer is not None and seems_accepted(self.answer)
+
+    @property
+    def not_accepted(self) -> bool:
+        """Whether the trigger was sent, and not answered as if a call had been placed."""
+        return self.answer is not None and not seems_accepted(self.answer)
 
 
 @dataclass(slots=True)
