@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.serving import serving
+
 from .commands import CONFIG, LINES, TOKEN, Ended, ringback
 
 Answer = tuple[int, bytes] | None
@@ -88,13 +90,8 @@ def counting(answer: Callable[[str, int], Answer]) -> Iterator[Counting]:
         def log_message(self, *_: object) -> None:
             return
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        deployment.port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        try:
-            yield deployment
-        finally:
-            server.shutdown()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as deployment.port:
+        yield deployment
 
 
 def run(

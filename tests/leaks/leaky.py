@@ -21,6 +21,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from tests.redaction.spellings import DIGITS, EMAIL, LINE, NAME, SPELLINGS, STRANGER, TOKEN
+from tests.serving import serving
 
 __all__ = ["PLACES", "Leaky", "leaking"]
 
@@ -213,10 +214,5 @@ def leaking() -> Iterator[Leaky]:
         daemon_threads = True
         request_queue_size = 128
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        leaky.port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        try:
-            yield leaky
-        finally:
-            server.shutdown()
+    with serving(Server(("127.0.0.1", 0), Handler)) as leaky.port:
+        yield leaky

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
+from tests.serving import serving
+
 __all__ = ["ForwardProxy", "forwarding"]
 
 
@@ -101,10 +103,5 @@ def forwarding(proxy: ForwardProxy) -> Iterator[ForwardProxy]:
         allow_reuse_address = True
         request_queue_size = 128
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        proxy.port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        try:
-            yield proxy
-        finally:
-            server.shutdown()
+    with serving(Server(("127.0.0.1", 0), Handler)) as proxy.port:
+        yield proxy

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.serving import serving
+
 __all__ = ["ISSUE", "Gateway", "guarding"]
 
 ISSUE = """\
@@ -132,10 +134,5 @@ def guarding(gateway: Gateway) -> Iterator[Gateway]:
         daemon_threads = True
         request_queue_size = 128
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        gateway.port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        try:
-            yield gateway
-        finally:
-            server.shutdown()
+    with serving(Server(("127.0.0.1", 0), Handler)) as gateway.port:
+        yield gateway
