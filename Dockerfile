@@ -23,8 +23,8 @@ RUN groupadd --gid 10001 ringback && useradd --uid 10001 --gid ringback --create
 COPY --from=build /opt/ringback /opt/ringback
 COPY --from=build /src/load /opt/ringback/load
 ENV PATH=/opt/ringback/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-WORKDIR /work
-RUN mkdir reports && chown --recursive ringback:ringback /work
+WORKDIR /data
+RUN mkdir reports && chown --recursive ringback:ringback /data
 USER 10001:10001
 
 FROM common AS locust
