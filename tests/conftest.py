@@ -7,13 +7,14 @@ import random
 import shlex
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ringback.rundir import SINK
+from ringback.suite.generated.runs import isolated
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs with Ctrl-C ignored, and children inherit that. Tests that interrupt a command need
@@ -38,6 +39,13 @@ LONGEST = (
     "cli/test_full_disk.py",
 )
 """These files run first, because they take longest: at the end, one worker would run alone."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def examples_of_the_seed() -> Iterator[None]:
+    """Let the seed alone decide the examples, whatever modules earlier tests of this process have imported."""
+    with isolated():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ _METRIC = re.compile(
     rf"|whole\.(?:count|errors\.{_WORD})|(?:failed\.)?(?:latency_ms|service_ms)\.{_TIMES})"
     rf"|time_to_final_ms\.{_TIMES}"
     r"|calls\.(?:accepted|final|lost|duplicate_ids|wrong_state|unfinished|unrequested|undocumented_states|indeterminate"
-    rf"|changed_state|lost_misspelt|by_state\.{_WORD}|deliveries\.(?:expected|arrived|late|missing|stated|contradicting|unknown))"
+    rf"|changed_state|by_state\.{_WORD}|deliveries\.(?:expected|arrived|late|missing|stated|contradicting|unknown))"
     r"|arrivals\.(?:scheduled|sent|held_back|rate)"
     rf"|generator\.(?:cpu|limited_windows|windows|open_files|ports|lag_ms\.{_TIMES}"
     r"|connections\.(?:opened|reused|tls_resumed|stale))"

@@ -137,18 +137,6 @@ def test_unusual_texts_are_ids() -> None:
     assert not ledger.accept("\ud800", BUSY, placed=2)
 
 
-def test_a_call_is_lost_to_misspelt_states_only_if_its_last_report_had_one() -> None:
-    ledger = followed("shouted", "silent", "corrected", "pending again")
-    for unique_id in ("shouted", "corrected", "pending again"):
-        ledger.report(unique_id, "BUSY", at=1)
-    ledger.report("corrected", "Busy", at=2)
-    ledger.report("pending again", "", at=2)
-    for unique_id in ("shouted", "silent", "pending again"):
-        ledger.missed(unique_id, polled=1000)
-    account = ledger.account()
-    assert (account.lost, account.lost_misspelt, account.undocumented) == (3, 1, {"BUSY": 3})
-
-
 def test_only_a_few_undocumented_states_are_remembered() -> None:
     ledger = followed("a")
     for number in range(100):

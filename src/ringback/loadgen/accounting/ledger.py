@@ -107,11 +107,7 @@ class Ledger:
         """Results for a UniqueId that was not polled."""
         self.undocumented_states = 0
         """Reports of a state that is neither documented nor a word for a call in progress."""
-        self.lost_misspelt = 0
-        """Of the lost calls, those that were last reported with an undocumented state."""
         self._undocumented: Counter[str] = Counter()
-        self._misspelt: set[str] = set()
-        """Calls in flight that were last reported with an undocumented state."""
 
     @property
     def accepted(self) -> int:
@@ -153,7 +149,7 @@ class Ledger:
         """A poll reported `state` at `at`. Returns the seconds since the trigger if that ended the call, else None."""
         code = _CODES.get(state)
         if code is None:
-            self._report_undocumented(unique_id, state)
+            self._report_undocumented(state)
             return None
         call = self._calls.pop(unique_id, None)
         if call is None:
@@ -161,8 +157,6 @@ class Ledger:
             return None
         self.final += 1
         self._by_code[code] += 1
-        if self._misspelt:
-            self._misspelt.discard(unique_id)
         placed_us = self._end(call, code, at)
         if self._deliveries is not None:
             self._deliveries.final(self._memory.digest(call & _PLACE), code, at)
@@ -173,8 +167,6 @@ class Ledger:
         if self.overdue(unique_id, polled):
             call = self._calls.pop(unique_id)
             self.lost += 1
-            self.lost_misspelt += unique_id in self._misspelt
-            self._misspelt.discard(unique_id)
             self._end(call, LOST, polled)
 
     def overdue(self, unique_id: str, at: float) -> bool:
@@ -225,8 +217,7 @@ class Ledger:
             accepted=self.accepted, final=self.final, lost=self.lost, duplicate_ids=self.duplicate_ids,
             unfinished=self.in_flight, wrong_state=self.wrong_state, changed_state=self.changed_state,
             unrequested=self.unrequested, undocumented_states=self.undocumented_states, by_state=dict(self.by_state),
-            lost_misspelt=self.lost_misspelt, undocumented=dict(self._undocumented),
-            deliveries=self.deliveries(),
+            undocumented=dict(self._undocumented), deliveries=self.deliveries(),
         )  # fmt: skip
 
     def drain_digests(self) -> bytes:
@@ -262,16 +253,13 @@ class Ledger:
         self._memory.set_note(place, (since << _TOOK_BITS | took) << _TIMES_AT | line << _LINE_AT | outcome)
         return placed_us
 
-    def _report_undocumented(self, unique_id: str, state: str) -> None:
+    def _report_undocumented(self, state: str) -> None:
         if state in self._pending:
-            self._misspelt.discard(unique_id)
             return
         self.undocumented_states += 1
         word = state[:_LONGEST_WORD]
         if word in self._undocumented or len(self._undocumented) < _WORDS:
             self._undocumented[word] += 1
-        if unique_id in self._calls:
-            self._misspelt.add(unique_id)
 
     def _since(self, ended: int) -> int:
         """Hundredths of a second since the epoch (set by the first end), capped."""

@@ -77,8 +77,6 @@ class Account:
     changed_state: int = 0
     unrequested: int = 0
     undocumented_states: int = 0
-    lost_misspelt: int = 0
-    """Of the lost calls, those that were last reported with an undocumented state."""
     undocumented: dict[str, int] = field(default_factory=dict)
     """Reports by undocumented state; only a few states are counted."""
     by_state: dict[str, int] = field(default_factory=dict)

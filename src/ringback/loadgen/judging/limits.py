@@ -241,13 +241,11 @@ def _may_be_ours(limit: Limit, section: Mapping[str, Any], base: float | None) -
 
 def _explained(limit: Limit, section: Mapping[str, Any]) -> str:
     """What is behind a failed limit, where that is known; else empty."""
-    misspelt = value_of(section, "calls.lost_misspelt") or 0
-    if limit.metric != "calls.lost" or not misspelt:
-        return ""
     words = section["calls"].get("undocumented", {})
-    kind = undocumented_or_misspelt(words)
+    if limit.metric != "calls.lost" or not words:
+        return ""
     listed = ", ".join(f'"{word}"' for word in list(words)[:_LISTED])
-    return f"{misspelt:g} of them were reported with {kind} states: {listed}"
+    return f"polls reported {undocumented_or_misspelt(words)} states: {listed}"
 
 
 def _may_be_the_receiver(metric: str, section: Mapping[str, Any]) -> str:

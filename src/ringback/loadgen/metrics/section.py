@@ -88,7 +88,7 @@ def no_calls() -> dict[str, Any]:
     """The member `calls` of a run in which none was accepted."""
     names = (
         "accepted", "final", "lost", "duplicate_ids", "wrong_state", "unfinished", "indeterminate", "unrequested",
-        "undocumented_states", "changed_state", "lost_misspelt",
+        "undocumented_states", "changed_state",
     )  # fmt: skip
     return {**dict.fromkeys(names, 0), "by_state": {}, "undocumented": {}}
 

@@ -140,21 +140,22 @@ class CallProblem:
 def call_problems(calls: Mapping[str, Any]) -> list[CallProblem]:
     """The counts of `PROBLEMS` that were measured; the rare ones only if they occurred."""
     return [
-        CallProblem(words + _misspelt(calls, name), counted, name not in _NOT_A_DEVIATION)
+        CallProblem(
+            words + (_undocumented(calls) if name == "lost" and counted else ""), counted, name not in _NOT_A_DEVIATION
+        )
         for name, words in PROBLEMS.items()
         if (counted := number(calls.get(name))) is not None and (counted or name in _ALWAYS_SHOWN)
     ]
 
 
-def _misspelt(calls: Mapping[str, Any], name: str) -> str:
-    """That calls were lost because their states were misspelt, if they were."""
-    misspelt = number(calls.get("lost_misspelt")) if name == "lost" else None
-    if not misspelt:
-        return ""
+def _undocumented(calls: Mapping[str, Any]) -> str:
+    """The undocumented states that polls reported, which may explain why calls are lost; empty if there were none."""
     words = [one_line(str(word), 40) for word in members(calls, "undocumented")]
+    if not words:
+        return ""
     kind = undocumented_or_misspelt(words)
     listed = ", ".join(f'"{word}"' for word in words[:_MOST_WORDS])
-    return f" ({count(misspelt)} of them reported with {kind} states: {listed})"
+    return f" (polls reported {kind} states: {listed})"
 
 
 def _delivery_parts(deliveries: Mapping[str, Any]) -> Iterator[str]:
