@@ -15,6 +15,7 @@ from ringback.config import Config, ConfigError, load_config
 from ringback.config.loading import as_environment
 from ringback.deployment.errors import Interrupted
 from ringback.loadgen.run import check_before
+from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.sandbox import SandboxSettings, launch
 from ringback.suite.calls.places import LinePlaces, seconds_on_lines
 from tests.cli.commands import Ended, ringback
@@ -123,7 +124,7 @@ def test_a_load_run_cannot_wait_for_lines(tmp_path: Path) -> None:
     for lines, budget in ((handsets("answered"), ""), ('answered = "5550000001"', "calls_at_once = 5")):
         config = configured(tmp_path, lines, budget)
         with pytest.raises(ConfigError, match="can't wait for a free line"):
-            check_before(config, "lifecycle", embedded=True)
+            check_before(config, LoadPlan("lifecycle", 1, 1, 1.0, 0), embedded=True)
 
 
 def places(config: Config) -> LinePlaces:

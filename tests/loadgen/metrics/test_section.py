@@ -14,7 +14,8 @@ from ringback.config import Limit
 from ringback.loadgen.judging.limits import evaluate, value_of
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.section import keys_for, load_section, no_calls, window_lines
-from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
+from ringback.loadgen.metrics.windows import Windows
+from ringback.loadgen.schedule.origin import POLL, TRIGGER
 from ringback.reporting import SCHEMA_PATH
 
 DEFS = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))["$defs"]
