@@ -101,9 +101,10 @@ class LoadSnapshot:
             late = self._sum("asked_too_late")
             why = f" ({late} of them were polled too late to know their state)" if late else ""
             questions.append(f"{self.account.unfinished} accepted calls were unfinished when the run ended{why}")
-        if self.plan.what.searches and (self.capacity is None or self.capacity.rate is None):
-            why = "it was cut short" if self.capacity is None else self.capacity.reason
-            questions.append(f"no capacity was found: {why}")
+        if self.plan.what.searches:
+            cut_short = "no capacity was found: the search was cut short"
+            shortfall = cut_short if self.capacity is None else self.capacity.shortfall
+            questions += [shortfall] if shortfall is not None else []
         return tuple(dict.fromkeys(questions))
 
     def _about_arrivals(self) -> list[str]:
