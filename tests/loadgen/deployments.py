@@ -30,8 +30,8 @@ class TinyDeployment:
     reuse_every: int = 0
     wrong_every: int = 0
     trigger_script: Callable[[int], bytes | None] | None = None
-    slow: Callable[[int, str], float] = lambda _n, _number: 0.0
-    """Seconds that the answer to the n-th trigger takes, by n and the number that is dialled."""
+    refused: str = ""
+    """A number for which triggers are answered 500."""
     poll_script: Callable[[list[str]], bytes | None] | None = None
     idle_close: float | None = None
     port: int = 0
@@ -68,8 +68,8 @@ class TinyDeployment:
             n = next(self._counter)
             self.triggers += 1
             self.numbers.append(number)
-        if seconds := self.slow(n, number):
-            time.sleep(seconds)  # the deployment is slow
+        if number == self.refused:
+            return http(500, {})
         if self.trigger_script is not None:
             scripted = self.trigger_script(n)
             if scripted != b"":
