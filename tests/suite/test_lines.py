@@ -158,6 +158,6 @@ def test_the_end_of_the_run_ends_waiting_for_a_place(tmp_path: Path) -> None:
 def test_how_long_the_lines_take(tmp_path: Path) -> None:
     calls = {"answered": 10, "busy": 4}
     config = configured(tmp_path, handsets("answered", "busy"))
-    assert seconds_on_lines(config, calls) == pytest.approx(3.0)
+    assert seconds_on_lines(config, calls) == pytest.approx(10 * (0.3 + 0.05))
     config = configured(tmp_path, handsets("answered", "busy"), "calls_at_once = 1")
-    assert seconds_on_lines(config, calls) == pytest.approx(4.2)
+    assert seconds_on_lines(config, calls) == pytest.approx(14 * (0.3 + 0.05))
