@@ -17,8 +17,8 @@ from typing import Final
 from ringback.config import LINE_STATES, Config
 from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment import Exchange
-from ringback.deployment.evidence import is_configured
 from ringback.deployment.redaction import TOKEN_LABEL
+from ringback.deployment.shell import is_configured
 from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH
 from ringback.replaying.recorded import CannotReplay, RecordedRun, endpoint_of
 
