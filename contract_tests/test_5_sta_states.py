@@ -145,11 +145,16 @@ def test_final_calls_polled_again(suite: Session) -> None:
 
 
 def beside(call: Call, seen: Observation, step: Literal[-1, 1]) -> list[Exchange]:
-    """A poll, and the nearest one before (-1) or after (1) it that reported the call otherwise."""
+    """A poll, and the nearest one before (-1) or after (1) it that reported the call otherwise.
+
+    Polls for this call alone, if there are any: another call of a batch is not needed to show the deviation.
+    """
     index = call.observations.index(seen)
     others = call.observations[index + 1 :] if step > 0 else call.observations[:index][::-1]
-    other = next((one for one in others if one.final != seen.final), None)
-    return [seen.exchange] if other is None else [seen.exchange, other.exchange]
+    likewise = [one for one in call.observations[index:] if one.final == seen.final]
+    otherwise = [one for one in others if one.final != seen.final]
+    found = [sorted(group, key=lambda one: not one.alone)[:1] for group in (likewise, otherwise)]
+    return [one.exchange for group in found for one in group]
 
 
 def _seen_for(call: Call) -> float:

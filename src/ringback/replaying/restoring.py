@@ -49,6 +49,8 @@ _ALIKE = 3
 class Restored:
     """A request that may be sent again."""
 
+    exchange: Exchange
+    """As it was recorded."""
     path: str
     method: str
     headers: tuple[tuple[str, str], ...]
@@ -80,7 +82,7 @@ def restore(run: RecordedRun, exchange: Exchange, config: Config) -> Restored:
         for name, value in exchange.request_headers
         if name.lower() not in _OWN_HEADERS and not is_configured(name, value)
     )
-    return Restored(path, exchange.method, headers, body, tuple(restored))
+    return Restored(exchange, path, exchange.method, headers, body, tuple(restored))
 
 
 def _body(exchange: Exchange, config: Config, restored: Counter[str]) -> str:

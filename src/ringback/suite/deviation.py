@@ -31,7 +31,7 @@ class Deviation(AssertionError):
         fix: str = "",
         together: bool = False,
     ) -> None:
-        """`together`: only all of the evidence shows the deviation, and sending it again may show it again."""
+        """`together`: the requests show the deviation together, and may show it again if they are sent again."""
         super().__init__(observed)
         self.observed = observed
         self.expected = expected

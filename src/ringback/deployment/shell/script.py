@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -41,7 +42,7 @@ class Round:
 def in_rounds(exchanges: Iterable[Exchange]) -> list[Round]:
     """The exchanges in the order in which they were sent."""
     rounds: list[Round] = []
-    end = 0.0
+    end = -math.inf
     for exchange in sorted(exchanges, key=lambda one: (one.at, one.id)):
         if rounds and exchange.at < end:
             rounds[-1] = Round(rounds[-1].wait, (*rounds[-1].exchanges, exchange))
@@ -87,7 +88,7 @@ def script(exchanges: Sequence[Exchange]) -> tuple[str, ...]:
             commands.append(f"echo {shlex.quote(f'{number}. {exchange.purpose}{after}')}")
             commands += [f"sleep {wait:.1f}"] if wait else []
             wait = 0.0
-            line = curl(exchange, ids=ids)
+            line = curl(exchange, ids=ids).replace("curl ", "curl --silent --show-error ", 1)
             unique_id = given_id(exchange) if is_trigger(exchange) else None
             if unique_id is not None and _asked_for_later(unique_id, exchange, exchanges):
                 commands += _answered(line, f"id{number}")

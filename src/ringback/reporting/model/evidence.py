@@ -22,7 +22,7 @@ __all__ = [
 
 _LONGEST_CURL = 3_000
 """Characters of a curl line that a reader can be expected to paste."""
-_VARIABLE = re.compile(r'"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?"')
+_VARIABLE = re.compile(r'"\$\{([A-Za-z_][A-Za-z0-9_]*)\}"')
 _ROUTINE = {"host", "accept", "accept-encoding", "connection", "content-length", "user-agent"}
 """Headers that every request has and no reader looks for."""
 
