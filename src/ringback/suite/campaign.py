@@ -320,9 +320,11 @@ class Campaign(Placer):
         if not (known := self.calls.watched):
             return
         asked = [known[i % len(known)].unique_id for i in range(count)]
-        sent = await asyncio.gather(
-            *(self.client.poll([one], purpose=f"one of {count} polls at once") for one in asked), return_exceptions=True
-        )
+        purpose = f"one of {count} polls at once"
+        async with self.watch.turn:
+            sent = await asyncio.gather(
+                *(self.client.poll([one], purpose=purpose) for one in asked), return_exceptions=True
+            )
         for answer in sent:
             self.burst.take(answer)
 
