@@ -68,7 +68,7 @@ LEFT_OPEN: dict[str, Callable[[bytes], bytes]] = {
 MALFORMED = [
     ALL_ODD,
     *ODD_CREDENTIALS,
-    either("null for every optional parameter", nothing_optional),
+    either("null for every optional parameter", nothing_optional, ordinary=True),
     refused("a body of 1 MiB", changed(lambda _: json.dumps("x" * HUGE).encode())),
     refused("deep nesting", changed(lambda _: b'{"ScenarioInputParameters": ' + b"[" * 20_000 + b"]" * 20_000 + b"}")),
     refused("a body that is not UTF-8", changed(lambda body: body.replace(b'"greeting"', b'"\xff\xc3"')[:-1])),
