@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ringback.contract.clauses import Level
-from ringback.contract.verdict import ClauseResult, Evidence, Finding, RunVerdict, Verdict
+from ringback.contract.verdict import ClauseResult, Finding, RunVerdict, Verdict
 from ringback.reporting.model.evidence import curl_line, smallest
 from ringback.reporting.model.load import COLUMNS, latency_rows, load_rows, profile, scenario
 from ringback.reporting.model.load_parts import HEAD, part_tables, search_steps
@@ -248,17 +248,18 @@ def _evidence(result: ClauseResult, *, embedded: bool) -> str:
         parts.append(f"<p>{code(finding.test, _ENTRY)}</p>")
     if evidence is not None:
         parts += [_block(printable(evidence.request, _BLOCK)), _block(printable(evidence.response, _BLOCK))]
-        parts.append(_curl(evidence, embedded=embedded))
+    parts.append(_curl(finding, embedded=embedded))
     parts.append(f"<p>To fix: {_inert(result.fix)}</p>")
     return "\n".join([*(part for part in parts if part), "</details>"])
 
 
-def _curl(evidence: Evidence, *, embedded: bool) -> str:
-    curl = curl_line(evidence, _CURL)
+def _curl(finding: Finding | None, *, embedded: bool) -> str:
+    curl = curl_line(finding, _CURL)
     if curl.problem:
         return f"<p>{_inert(curl.problem)}</p>"
     aside = "start a sandbox first: the run's own has stopped" if embedded else "an accepted trigger places a call"
-    return f"<p>Repeat the request ({aside}):</p>\n{_block(curl.line)}" if curl.line else ""
+    what = "Repeat these requests, as a script" if curl.is_script else "Repeat the request"
+    return f"<p>{what} ({aside}):</p>\n{_block(curl.line)}" if curl.line else ""
 
 
 def _folded(title: str, results: Sequence[ClauseResult]) -> str:
