@@ -230,7 +230,7 @@ def test_a_run_without_any_delivery_fails(played: Played) -> None:
     scene = played("none")
     assert scene.calls["deliveries"]["missing"] == scene.calls["deliveries"]["expected"] == 100
     assert verdicts(scene.outcome)["calls.deliveries.missing"] is Verdict.FAIL
-    assert scene.section["receiver"] == {"requests": 0, "unreachable": None}
+    assert scene.section["receiver"] == {"requests": 0, "unreachable": None, "dropped": 0}
 
 
 def test_late_deliveries_are_not_missing(played: Played) -> None:
