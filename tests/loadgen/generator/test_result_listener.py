@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from ringback.config import Config, ConfigError
 from ringback.intake import FLOODED, KEPT_PER_ADDRESS, MAX_BODY, Intake
 from ringback.loadgen.accounting.ledger import Ledger
-from ringback.loadgen.generator import bounded_server
+from ringback.loadgen.generator import bounded_server, result_listener
 from ringback.loadgen.generator.result_listener import AwaitedDeliveries, ResultListener, read_delivery
 from tests.loadgen.deployments import config_for, unused_port
 from tests.loadgen.sockets import until
@@ -341,7 +341,8 @@ def test_a_connection_that_does_not_speak_tls_ends_in_time(
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_delivery_without_end_is_cut_off(listening: Listening) -> None:
+def test_a_delivery_without_end_is_cut_off(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(result_listener, "READ_BODY", 400_000)
     listener, results = listening()
     connection = connected(listener)
 
