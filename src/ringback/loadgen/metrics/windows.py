@@ -200,7 +200,8 @@ class Windows:
 
     def steady_part(self) -> Part:
         """The stretch that the run's figures are taken from."""
-        return self.stretch(*self.steady, self.whole)
+        is_all = self.steady == (0.0, math.inf)
+        return self.stretch(*self.steady, None if is_all else self.whole)
 
     def stretch(self, start: float, end: float, whole: LoadWindow | None = None) -> Part:
         """What lies between two edges, as of now; open windows are in its sum, and are not judged yet.
