@@ -53,7 +53,7 @@ MAY_IMPORT = {
 LOADGEN_MAY_IMPORT: dict[str, set[str]] = {
     "schedule": set(),
     "accounting": set(),
-    "http": set(),
+    "http": {"schedule"},
     "metrics": {"schedule"},
     "judging": {"accounting", "metrics", "schedule"},
     "data": {"http"},

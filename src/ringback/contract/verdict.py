@@ -20,6 +20,7 @@ __all__ = [
     "Finding",
     "LimitResult",
     "RunVerdict",
+    "Script",
     "Verdict",
     "conclude",
     "judge",
@@ -72,6 +73,21 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Script:
+    """Exchanges that show a finding only together, already redacted, and shell commands that repeat them."""
+
+    exchanges: tuple[int, ...]
+    """Their numbers, in the order in which they were sent."""
+    commands: tuple[str, ...]
+    """One command each. Line feeds occur only within quotes."""
+
+    @property
+    def text(self) -> str:
+        """The script, to be pasted."""
+        return "\n".join(self.commands)
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What one test found on one clause: PASS, FAIL, INCONCLUSIVE or NOT_EXERCISED."""
 
@@ -87,6 +103,8 @@ class Finding:
     seconds: float = 0.0
     fix: str = ""
     """What to change, if that is known better than the clause says."""
+    script: Script | None = None
+    """What repeats the deviation, if it takes several requests."""
 
     def cleaned(self, clean: Callable[[str], str]) -> Finding:
         """The same with its sentences redacted, as they may quote a deployment. The evidence is redacted already."""
