@@ -51,10 +51,15 @@ class ExitCode:
     """What `ringback` returns to its caller."""
 
     OK = 0
+    """Every decided clause and limit held."""
     BROKEN = 1
+    """The deployment broke a clause or a limit."""
     USAGE = 2
+    """Usage or configuration error, explained in one line; nothing was sent, and no report was written."""
     INCONCLUSIVE = 3
+    """No verdict: something could not be decided, such as a deployment that can't be reached or a budget that is spent."""
     INTERRUPTED = 130
+    """Interrupted; the reports show what was observed until then."""
 
 
 @dataclass(frozen=True, slots=True)

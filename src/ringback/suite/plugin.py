@@ -26,7 +26,15 @@ from ringback.deployment import ExchangeError
 from ringback.interrupts import answering
 from ringback.rundir import SINK, CleaningStream
 from ringback.suite.deviation import Inconclusive
-from ringback.suite.findings import failed, finding_of, judged_early, judged_with_gaps, must_bear, only_sends
+from ringback.suite.findings import (
+    failed,
+    finding_of,
+    judged_early,
+    judged_with_gaps,
+    looks_at_any_answer,
+    must_bear,
+    only_sends,
+)
 from ringback.suite.plan import Plan, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
@@ -226,9 +234,13 @@ class SuitePlugin:
         if ended is not None and only_sends(pyfuncitem):
             raise Inconclusive(ended)
         try:
-            if self.run is not None and (cause := self.run.session.record.cause()) is not None:
+            cause = self.run.session.record.cause() if self.run is not None else None
+            if cause is not None:
                 must_bear(cause, pyfuncitem)
-            return (yield)
+            result = yield
+            if cause is not None and looks_at_any_answer(pyfuncitem):
+                raise Inconclusive(cause.elsewhere)
+            return result
         except ExchangeError as trouble:
             raise Inconclusive(str(trouble)) from None
 
