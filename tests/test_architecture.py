@@ -53,7 +53,7 @@ MAY_IMPORT = {
 LOADGEN_MAY_IMPORT: dict[str, set[str]] = {
     "schedule": set(),
     "accounting": set(),
-    "http": set(),
+    "http": {"schedule"},
     "metrics": {"schedule"},
     "judging": {"accounting", "metrics", "schedule"},
     "data": {"http"},
@@ -144,7 +144,6 @@ OUTLETS = {
     "commands/init.py": "writes a configuration without secrets, and the token's own file if the user wants one",
     "loadgen/live/__main__.py": "talks to the process that started it over a pipe",
     "commands/sandbox.py": "writes the sandbox's own settings",
-    "contract/reference.py": "prints the catalogue when run as a program",
     "commands/replay.py": "flushes standard output before it asks",
     "cli/app.py": "asks whether a person is there; help and version are the library's own",
     "cli/start.py": "asks whether a person is there",

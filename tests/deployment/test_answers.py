@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ringback.contract.checks import call_results_is_an_array, entries_are_complete
 from ringback.deployment import Exchange, Poll, Trigger
 
 NONE = Exchange(0, "", "", 0, 0, "", "", (), "", 0)
@@ -149,3 +152,56 @@ def test_an_answer_is_described_in_a_few_words() -> None:
     assert Trigger(NONE, 0, 2, None, None, b"", "timeout").describe_answer() == "no answer (timeout after 2.0 s)"
     assert Trigger(NONE, 0, 2, 200, None, b"", "timeout").describe_answer() == "200 with an empty body, then timeout"
     assert (trigger(b"", 404).refused, trigger(b"", 500).refused, trigger(b"", None).refused) == (True, False, False)
+
+
+def repeated(unit: str, size: int = 64_000) -> bytes:
+    return f"[{','.join([unit] * (size // len(unit)))}]".encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        repeated("{}"),
+        repeated("[]"),
+        repeated('{"a":1}'),
+        repeated('{"a":1,"a":1}'),
+        repeated('{"UniqueId":"x","CallRequestId":"","CallState":"Busy"}'),
+        repeated('{"UniqueId":"asked","CallRequestId":"","CallState":"Busy"}'),
+        b'{"CallResults":%s}' % repeated("{}"),
+        b'{"CallResults":[{"UniqueId":"asked","CallState":"Busy","more":%s}]}' % repeated("{}"),
+        b"{%s}" % b",".join(b'"%070d":0' % n for n in range(800)),
+    ],
+    ids=lambda body: body[:40].decode(),
+)
+def test_little_is_kept_of_a_body_with_very_many_values(body: bytes) -> None:
+    """A check keeps all answers until its end."""
+    poll = Poll(NONE, 0, 1, 200, None, body, asked=("asked",))
+    trigger = Trigger(NONE, 0, 1, 200, None, body)
+    tracemalloc.start()
+    try:
+        assert poll.json.readable
+        assert trigger.found_id in {None, "x", "asked"}
+        assert poll.states("other") == []
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 60_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_documented_members_are_read_behind_any_number_of_others() -> None:
+    many = {f"member{n}": {"a": [n]} for n in range(1000)}
+    entry = {**many, "UniqueId": "asked", "CallRequestId": "", "CallState": "Busy"}
+    others = [{"UniqueId": f"other-{n}", "CallRequestId": "", "CallState": "Error"} for n in range(5000)]
+    read = Poll(NONE, 0, 1, 200, None, json.dumps({**many, "CallResults": [*others, entry]}).encode(), asked=("asked",))
+    assert call_results_is_an_array(read) is None
+    assert entries_are_complete(read) is None
+    assert read.states("asked") == ["Busy"]
+    assert read.foreign[0] == "other-0"
+    assert trigger({**many, "UniqueId": "a"}).unique_id == "a"
+
+
+def test_an_entry_is_compared_as_it_came() -> None:
+    """RES-09: an id that is asked for twice is reported alike."""
+    one, two = poll({"CallResults": [DOCUMENTED, {**DOCUMENTED, "CallRequestId": "7"}]}).entries
+    assert one.raw == DOCUMENTED
+    assert one.raw != two.raw

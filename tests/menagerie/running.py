@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
-import pytest
 import xmlschema
 
 import ringback as package
@@ -26,7 +24,6 @@ __all__ = [
     "must_be_sound",
     "run_must_be_sound",
     "verdict_of",
-    "with_known_gaps",
 ]
 
 MAX_TIME = 12.0
@@ -119,10 +116,3 @@ def run_must_be_sound(run: Path, max_time: float = MAX_TIME) -> None:
     last = max((sent.at for sent in read_exchanges(run) if sent.at is not None), default=0.0)
     assert last <= 1.2 * max_time + _TIMER_LATE, "a request was sent after the run's time limit"
     _JUNIT.validate(str(run / "junit.xml"))
-
-
-def with_known_gaps(names: Iterable[str]) -> list[object]:
-    """Parameters for these servers; what Ringback does not yet keep in bounds is expected to fail."""
-    reason = "a check keeps whole parsed answers: several of a hundred megabytes take more memory than is allowed"
-    gap = pytest.mark.xfail(reason=reason, strict=False)
-    return [pytest.param(name, marks=gap) if name == "a million results" else name for name in names]

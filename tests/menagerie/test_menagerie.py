@@ -12,7 +12,7 @@ from tests.deployment.authority import Authority
 
 from .catalogue import SERVERS, share
 from .framework import Hall, Server
-from .running import MAX_TIME, PATIENCE, case, must_be_sound, run_must_be_sound, with_known_gaps
+from .running import MAX_TIME, PATIENCE, case, must_be_sound, run_must_be_sound
 
 TOGETHER = 10
 """Servers that are hosted at a time."""
@@ -54,7 +54,7 @@ def checks(hall: Hall, authority: Authority, tmp_path_factory: pytest.TempPathFa
     return Checks(hall, authority, tmp_path_factory.mktemp("menagerie"))
 
 
-@pytest.mark.parametrize("name", with_known_gaps(NAMES))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_check_ends_with_an_honest_verdict(checks: Checks, name: str) -> None:
     end = checks.of(name)
     must_be_sound(end, codes={0, 3} if SERVERS[name].conforms else {1, 3})

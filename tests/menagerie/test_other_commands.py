@@ -10,7 +10,7 @@ from tests.cli.commands import Case, run_all
 
 from .catalogue import SERVERS, share
 from .framework import Hall
-from .running import case, must_be_sound, run_must_be_sound, with_known_gaps
+from .running import case, must_be_sound, run_must_be_sound
 
 SENT = [
     "accepts and is silent",
@@ -31,7 +31,7 @@ LIMIT = ("--max-time", "8s")
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", with_known_gaps(share(SENT, 12)))
+@pytest.mark.parametrize("name", share(SENT, 12))
 def test_load_and_gate_end_with_an_honest_verdict(hall: Hall, tmp_path: Path, name: str) -> None:
     with hall.hosting(SERVERS[name]) as stage:
         cases = {
@@ -44,7 +44,7 @@ def test_load_and_gate_end_with_an_honest_verdict(hall: Hall, tmp_path: Path, na
     run_must_be_sound(ended["gate"].folder / "run")
 
 
-@pytest.mark.parametrize("name", with_known_gaps(share(SENT, 12)))
+@pytest.mark.parametrize("name", share(SENT, 12))
 def test_what_a_check_left_can_be_read_compared_and_sent_again(hall: Hall, tmp_path: Path, name: str) -> None:
     with hall.hosting(SERVERS[name]) as stage:
         checked = run_all(

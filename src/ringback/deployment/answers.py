@@ -1,24 +1,50 @@
-"""Answers to triggers and polls, read both strictly by the documents and leniently."""
+"""Answers to triggers and polls, read both strictly by the documents and leniently.
+
+A body's whole JSON value may take 25 times the body's size. It exists only while `Answer` reads it, once; what stays is
+a `Content`, which is small whatever came.
+"""
 
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import httpx
 
 from ringback.deployment.evidence import Exchange
-from ringback.deployment.reading import Json, read_json
+from ringback.deployment.reading import Json, outline, read_json
 
 __all__ = ["Answer", "Entry", "Poll", "Trigger"]
 
-_MOST_ENTRIES = 10_000
 _LONGEST_NAME = 64
 """The longest member name that is compared with documented ones."""
+_SPARE_ENTRIES = 64
+"""Entries of a poll's answer that are kept besides two for each id that was asked for, and of other ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a poll's answer, read leniently."""
+
+    unique_id: str | None
+    state: str | None
+    """As reported; None if the entry has no state, or one that is not text."""
+    raw: Any
+    """The entry as it came, or the first part of one with many members."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is kept of a body that was read as JSON."""
+
+    json: Json
+    """Its value is an `outline`."""
+    unique_id: str | None = None
+    found_id: str | None = None
+    entries: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,10 +60,18 @@ class Answer:
     body: bytes = b""
     failure: str | None = None
 
-    @cached_property
+    @property
     def json(self) -> Json:
-        """The body read as JSON."""
-        return read_json(self.body)
+        """The body read as JSON; the value is an `outline`."""
+        return self._content.json
+
+    @cached_property
+    def _content(self) -> Content:
+        return self._kept(read_json(self.body))
+
+    def _kept(self, whole: Json) -> Content:
+        """What is kept of the body."""
+        return Content(whole.outlined())
 
     @property
     def seconds(self) -> float:
@@ -76,18 +110,22 @@ class Trigger(Answer):
     valid: bool = False
     """Whether a conforming deployment accepts the request."""
 
-    @cached_property
+    def _kept(self, whole: Json) -> Content:
+        value = whole.value
+        documented = value.get("UniqueId") if isinstance(value, dict) else None
+        unique_id = documented if isinstance(documented, str) and documented else None
+        names = {"uniqueid"} if self.status is None or self.status >= 300 else {"uniqueid", "callid", "id"}
+        return Content(whole.outlined(), unique_id, unique_id or next(_ids_in(value, names), None))
+
+    @property
     def unique_id(self) -> str | None:
         """The UniqueId, spelled and typed as documented; None if there is none."""
-        value = self.json.value
-        found = value.get("UniqueId") if isinstance(value, dict) else None
-        return found if isinstance(found, str) and found else None
+        return self._content.unique_id
 
-    @cached_property
+    @property
     def found_id(self) -> str | None:
         """An id of the call in any spelling, type or depth."""
-        names = {"uniqueid"} if self.status is None or self.status >= 300 else {"uniqueid", "callid", "id"}
-        return self.unique_id or next(_ids_in(self.json.value, names), None)
+        return self._content.found_id
 
     @property
     def names_a_call(self) -> bool:
@@ -100,16 +138,6 @@ class Trigger(Answer):
         return self.found_id is not None and self.status is not None and self.status < 400
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of a poll's answer, read leniently."""
-
-    unique_id: str | None
-    state: str | None
-    """As reported; None if the entry has no state, or one that is not text."""
-    raw: Any
-
-
 @dataclass(frozen=True)
 class Poll(Answer):
     """The answer to a poll."""
@@ -118,12 +146,23 @@ class Poll(Answer):
     valid: bool = False
     """Whether the request has the form that the documents show."""
 
-    @cached_property
-    def entries(self) -> tuple[Entry, ...]:
-        """The entries, wherever a lenient reader finds them: the first ten thousand, more than any poll asks for."""
+    def _kept(self, whole: Json) -> Content:
         if self.status is None or self.status >= 300:
-            return ()
-        return tuple(itertools.islice(_entries(self.json.value), _MOST_ENTRIES))
+            return Content(whole.outlined())
+        wanted = set(self.asked)
+        room = {True: 2 * len(wanted) + _SPARE_ENTRIES, False: _SPARE_ENTRIES}
+        kept = []
+        for entry in _entries(whole.value):
+            asked = entry.unique_id in wanted
+            if room[asked]:
+                room[asked] -= 1
+                kept.append(replace(entry, raw=outline(entry.raw)))
+        return Content(whole.outlined(), entries=tuple(kept))
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries, wherever a lenient reader finds them; of very many, the first for ids asked for and others."""
+        return self._content.entries
 
     @property
     def foreign(self) -> tuple[str, ...]:

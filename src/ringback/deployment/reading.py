@@ -12,9 +12,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MAX_BODY", "BodyDecoder", "Json", "decoded_text", "read_json", "strings_in"]
+__all__ = ["MAX_BODY", "BodyDecoder", "Json", "decoded_text", "outline", "read_json", "strings_in"]
 
-MAX_BODY = 8 * 1024 * 1024
+MAX_BODY = 4 * 1024 * 1024
 """Bytes of an answer, after decompression, beyond which reading stops."""
 
 
@@ -56,6 +56,7 @@ class BodyDecoder:
 
 
 _ABSENT: Any = object()
+_DOCUMENTED = frozenset({"UniqueId", "CallResults", "CallRequestId", "CallState"})
 _LONGEST_NUMBER = 1000
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
@@ -75,6 +76,10 @@ class Json:
     def readable(self) -> bool:
         """Whether the strict or the lenient reader found a value."""
         return self.value is not _ABSENT
+
+    def outlined(self) -> Json:
+        """A copy that is small whatever came."""
+        return Json(outline(self.value), self.problem, self.twice[:1])
 
 
 def read_json(body: bytes) -> Json:
@@ -125,6 +130,16 @@ def read_json(body: bytes) -> Json:
             continue
         return Json(value, problem, tuple(dict.fromkeys(twice)))
     return Json(_ABSENT, problem, ())
+
+
+def outline(value: Any, most: int = 20) -> Any:
+    """A copy of the first `most` members, documented ones first; fewer of those inside."""
+    if isinstance(value, dict):
+        names = sorted(value, key=lambda name: name not in _DOCUMENTED)[:most]
+        return {name: outline(value[name], most // 6) for name in names}
+    if isinstance(value, list):
+        return [outline(inner, most // 6) for inner in value[:most]]
+    return value
 
 
 def strings_in(body: bytes) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from ringback.contract.clauses import CLAUSES
-from ringback.contract.verdict import Evidence, Finding, Verdict
-from ringback.deployment import Exchange, curl
+from ringback.contract.verdict import Evidence, Finding, Script, Verdict
+from ringback.deployment import Exchange, curl, script
 from ringback.deployment.causes import Cause
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised
 from ringback.suite.plan import probes_of
@@ -45,8 +47,9 @@ def finding_of(
         expected = error.expected or CLAUSES[clause].expects
         evidence = tuple(_shown(exchange) for exchange in error.evidence)
         return Finding(
-            clause, Verdict.FAIL, name, error.observed, expected, error.observed, evidence, seconds, error.fix
-        )
+            clause, Verdict.FAIL, name, error.observed, expected, error.observed, evidence, seconds, error.fix,
+            _script(error.together),
+        )  # fmt: skip
     if isinstance(error, NotExercised):
         return Finding(clause, Verdict.NOT_EXERCISED, name, str(error.msg), seconds=seconds)
     if isinstance(error, pytest.skip.Exception):
@@ -75,6 +78,12 @@ def failed(finding: Finding) -> str | None:
 
 def _shown(exchange: Exchange) -> Evidence:
     return Evidence(exchange.id, exchange.request_text(), exchange.response_text(), curl(exchange))
+
+
+def _script(exchanges: Sequence[Exchange]) -> Script | None:
+    in_order = sorted(exchanges, key=lambda exchange: (exchange.at, exchange.id))
+    commands = script(in_order) if len(in_order) > 1 else ()
+    return Script(tuple(exchange.id for exchange in in_order), commands) if commands else None
 
 
 def _name(item: pytest.Item) -> str:

@@ -1,6 +1,6 @@
-"""Answers that Hypothesis makes, read by the load engine and by h11: what h11 refuses, the load engine does not accept.
+"""Answers that Hypothesis makes, read by the load engine, h11 and httptools: what these refuse, it does not accept.
 
-`ACCEPTED_ANYWAY` lists the differences that do no harm.
+`ACCEPTED_ANYWAY` and `READ_BY_H11` list the differences that do no harm.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import re
 from itertools import pairwise
 
 import h11
+import httptools
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,17 @@ ACCEPTED_ANYWAY = {
     "header value": re.compile(rb"(?m)^[^:\r\n]+:[^\r\n]*[\x00-\x08\x0a-\x1f\x7f]"),
 }
 """What h11 refuses and httptools reads: neither changes where an answer ends, or what its body is."""
+
+READ_BY_H11 = {
+    "Missing expected CR": "lines that end in LF alone (RFC 9112, section 2.2, lets a recipient read them)",
+    "Duplicate Content-Length": "lengths that say the same (RFC 9110, section 8.6)",
+    "Invalid character in Content-Length": "one line with the same length several times (likewise)",
+    "Unexpected whitespace after header value": "folded headers (RFC 9112, section 5.2, has a client read them)",
+    "Invalid header value char": "control characters in a value: they end no line",
+    "Invalid character in chunk size": "blanks behind a chunk's size, which some servers send",
+    "no end": "a body without a length, which ends with the connection",
+}
+"""What httptools refuses, by its words, and h11 reads; and why that does no harm."""
 
 NUMBERS = st.sampled_from([b"0", b"2", b"5", b"+5", b"-1", b"5, 5", b"5,6", b" 5", b"0x5", b"", b"5 5", b"9" * 30])
 STATUS = st.sampled_from(
@@ -96,6 +108,30 @@ def of_h11(data: bytes) -> tuple[int, bytes] | None:
         return None
 
 
+class _Httptools:
+    """Reads the first final answer with httptools alone."""
+
+    def __init__(self, data: bytes) -> None:
+        self.read: tuple[int, bytes] | None = None
+        self.refusal = "no end"
+        self._body = b""
+        self._parser = httptools.HttpResponseParser(self)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self.refusal = str(error)
+
+    def on_message_begin(self) -> None:
+        self._body = b""
+
+    def on_body(self, piece: bytes) -> None:
+        self._body += piece
+
+    def on_message_complete(self) -> None:
+        if self.read is None and self._parser.get_status_code() >= 200:
+            self.read = self._parser.get_status_code(), self._body
+
+
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
     """The data in pieces, none of them empty."""
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
@@ -118,6 +154,27 @@ def test_what_h11_refuses_is_not_accepted(data: bytes) -> None:
         assert any(pattern.search(head) for pattern in ACCEPTED_ANYWAY.values()), read
     else:
         assert (read.status, read.body) == expected
+
+
+@settings(max_examples=400, deadline=None)
+@given(answers())
+@example(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n")
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 0, 0\r\n\r\n")
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n")
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: 1\r\n folded\r\n\r\n")
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: \x14\r\n\r\n")
+@example(b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n")
+@example(b"HTTP/1.1 200 OK\r\n\r\nhello")
+def test_what_httptools_refuses_is_accepted_for_a_reason_only(data: bytes) -> None:
+    read = ours([data])
+    if isinstance(read, str):
+        return
+    other = _Httptools(data)
+    if other.read is None:
+        assert any(other.refusal.startswith(known) for known in READ_BY_H11), other.refusal
+        assert of_h11(data) == (read.status, read.body)
+    else:
+        assert (read.status, read.body) == other.read
 
 
 @settings(max_examples=150, deadline=None)

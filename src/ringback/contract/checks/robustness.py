@@ -10,9 +10,9 @@ __all__ = ["is_answered", "is_no_server_error", "repeats_no_token", "shows_no_in
 
 _INTERNALS = re.compile(
     r"Traceback \(most recent call last\)"
-    r"|^\s+at [\w$.<>]+\([\w$]+\.(?:java|kt|scala|groovy):\d+\)"
-    r"|^\s+at (?:.{1,200}\()?(?:/|[A-Z]:\\|node:|file:).{1,200}:\d+:\d+\)?"
-    r"|^\s+at [\w.<>`]+\(.{0,200}\) in .{1,200}:line \d+"
+    r"|^[ \t]{1,64}at [\w$.<>]+\([\w$]+\.(?:java|kt|scala|groovy):\d+\)"
+    r"|^[ \t]{1,64}at (?:.{1,200}\()?(?:/|[A-Z]:\\|node:|file:).{1,200}:\d+:\d+\)?"
+    r"|^[ \t]{1,64}at [\w.<>`]+\(.{0,200}\) in .{1,200}:line \d+"
     r"|goroutine \d+ \["
     r"|(?:/usr/|/home/|/opt/|/srv/|/app/|/var/www/)[\w./-]{1,200}\.(?:py|js|ts|rb|php|go|java|cs)\b"
     r"|[A-Z]:\\[\w\\. -]{1,200}\.(?:cs|vb|py|js|php|java)\b"

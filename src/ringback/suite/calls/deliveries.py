@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, unquote_plus
 
 from ringback.contract.states import FINAL_STATES, nearest_state
 from ringback.deployment.reading import strings_in
@@ -17,7 +17,8 @@ from ringback.suite.calls.xml import read_xml
 __all__ = ["foreign_ids", "names", "reported_state"]
 
 _FIELDS = re.compile(r"[\n\r,;|\t]+")
-_NAMED = re.compile(r"\s*[\"']?([\w .-]+?)[\"']?\s*[:=]\s*[\"']?(.*?)[\"']?\s*")
+_NAME = re.compile(r"[\w .-]+")
+_VALUE_FOLLOWS = re.compile(r"[:=]")
 _STATE_MEMBERS = {"callstate", "state", "status", "callstatus", "result"}
 
 
@@ -69,16 +70,16 @@ def _members(delivery: Delivery) -> Iterator[tuple[str | None, str, str]]:
             yield from ((None, _letters(name), value) for name, value in parse_qsl(content))
         else:
             yield from _in_text(content)
-    for name, value in parse_qsl(urlsplit(delivery.target).query):
+    for name, value in parse_qsl(delivery.target.partition("?")[2]):
         yield None, _letters(name), value
 
 
 def _in_text(content: str) -> Iterator[tuple[str | None, str, str]]:
     """The members `name: value` or `name=value` of plain text, and states that are a field of their own."""
     for field in _FIELDS.split(content):
-        found = _NAMED.fullmatch(field)
-        if found is not None:
-            yield None, _letters(found[1]), found[2]
+        name, *value = (part.strip().strip("\"'") for part in _VALUE_FOLLOWS.split(field, 1))
+        if value and _NAME.fullmatch(name):
+            yield None, _letters(name), value[0]
         elif field.strip() in FINAL_STATES:
             yield None, "state", field.strip()
 

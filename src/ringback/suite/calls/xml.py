@@ -45,7 +45,7 @@ def read_xml(text: str) -> Any:
     def refuse(*_: object) -> None:
         raise _Unreadable
 
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("utf-8")  # whatever the text declares: it was decoded before
     parser.StartElementHandler = begin
     parser.EndElementHandler = end
     parser.CharacterDataHandler = add
