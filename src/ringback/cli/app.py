@@ -334,7 +334,7 @@ def report(
     raise typer.Exit(unwound(run, screen, path, trend=trend, last=last, formats=tuple(formats or ()), out=out))
 
 
-@app.command(epilog="Example: ringback replay reports/last-release 1")
+@app.command(epilog="Example: ringback replay reports/last-release STA-02")
 def replay(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run's directory.")],
     evidence: Annotated[
@@ -349,9 +349,11 @@ def replay(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Send one recorded request again, and show the expected answer, the recorded one and the new one.
+    """Send recorded requests again, and show the expected, the recorded and the new answers.
 
-    Exit code: 0 the answer is as expected now, 1 the deviation is still there, 2 usage error (nothing was sent),
+    A clause selects all requests that show its deviation together: trigger, wait, poll.
+
+    Exit code: 0 the answers are as expected now, 1 the deviation is still there, 2 usage error (nothing was sent),
     3 undecided.
     """
     from ringback.commands.replay import replay as send
