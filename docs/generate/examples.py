@@ -34,6 +34,7 @@ _PREFERRED = {
     "RES-01": "poll-answers-202",
     "STA-01": "upper-case-states",
     "STA-04": "state-flaps",
+    "DST-03": "outcome-sent-too-soon",
     "ROB-01": "nul-500",
 }
 """Faults whose examples show more than those of the clause's first fault."""
@@ -84,6 +85,7 @@ def _record(clause: str, sound: list[SavedExchange]) -> Example | str:
 def _check(out: Path, *arguments: str, fault: str = "") -> None:
     variables = {name: value for name, value in os.environ.items() if not name.startswith("RINGBACK_")}
     variables |= {f"RINGBACK_TIMING__{name}": value for name, value in _TIMING.items()}
+    variables["RINGBACK_SANDBOX__RING_TIME"] = "2s"  # polls see each call in progress
     if fault:
         variables["RINGBACK_SANDBOX__FAULTS"] = fault
     command = [sys.executable, "-m", "ringback", "check", *arguments, "--seed", "1", "--out", str(out), "-q"]

@@ -76,3 +76,10 @@ def _lines() -> Iterator[str]:
         "A limit of yours replaces the default on the same metric. Those on deliveries apply if deliveries were due, and "
         "the one on contradicting ones if they carried a state."
     )
+    yield ""
+    yield (
+        "Before the metrics of `trigger` and `poll`, but for `whole`, a part of the load may stand: "
+        "`step.2.trigger.latency_ms.p99`, `tag.delivery.poll.count`; before those of `trigger`, also a line: "
+        "`line.busy.trigger.error_rate`. See "
+        "[Limits on a step, a line or a tag](load.md#limits-on-a-step-a-line-or-a-tag)."
+    )

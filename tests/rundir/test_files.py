@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -119,10 +120,12 @@ def test_lines_of_many_threads_do_not_mix(tmp_path: Path) -> None:
 
 def test_space_is_reserved_and_freed(tmp_path: Path) -> None:
     reserve_room(tmp_path)
-    assert sum(entry.stat().st_size for entry in tmp_path.iterdir()) == module._RESERVED
+    held = module._held[tmp_path]
+    assert os.fstat(held.fileno()).st_size == module._RESERVED
+    assert not list(tmp_path.iterdir()), "a killed run would leave it"
     make_room(tmp_path)
     make_room(tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert held.closed
 
 
 @pytest.mark.parametrize("keep", [reserve_room, make_room])

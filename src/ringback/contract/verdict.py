@@ -57,7 +57,7 @@ class ExitCode:
     USAGE = 2
     """Usage or configuration error, explained in one line; nothing was sent, and no report was written."""
     INCONCLUSIVE = 3
-    """No verdict: something could not be decided, such as a deployment that can't be reached or a budget that is spent."""
+    """No verdict: something could not be decided (unreachable, budget spent, the generator was the limit, ...)."""
     INTERRUPTED = 130
     """Interrupted; the reports show what was observed until then."""
 

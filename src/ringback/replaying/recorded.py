@@ -121,7 +121,15 @@ def read_recorded(directory: Path, run: SavedRun) -> RecordedRun:
 
 def endpoint_of(exchange: Exchange, base_url: str) -> str:
     """The path of a request below the base URL: one of the two endpoints, or another path."""
-    return urlsplit(exchange.url).path.removeprefix(urlsplit(base_url).path.rstrip("/"))
+    return _path(exchange.url).removeprefix(_path(base_url).rstrip("/"))
+
+
+def _path(url: str) -> str:
+    """The path of a URL; empty if an edited file has none."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
 
 
 def answer_of(exchange: Exchange, base_url: str) -> Answer:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ringback.config import Config
-from ringback.deployment import Answer, DeploymentClient, ExchangeError, Recorder, Trigger
+from ringback.deployment import Answer, DeploymentClient, ExchangeError, NotSent, Recorder, Trigger
 from ringback.deployment.access import dial_guard, redactor_for
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.reading import strings_in
@@ -17,6 +17,10 @@ from ringback.replaying.recorded import CannotReplay
 from ringback.replaying.restoring import Restored
 
 __all__ = ["Step", "Work", "check_all", "send_again"]
+
+
+_LONGEST_WAIT = 3600.0
+"""Seconds."""
 
 
 @dataclass(slots=True)
@@ -39,6 +43,8 @@ class Work:
     interrupted: bool = False
     calls: int = 0
     """Calls that were or may have been placed."""
+    begun: int = 0
+    """Triggers that were sent, or were to be sent."""
     sending: int = 0
     """Triggers that were sent and have no answer so far."""
 
@@ -54,10 +60,11 @@ def check_all(config: Config, steps: Sequence[Step]) -> None:
     triggers = Work(list(steps)).triggers
     if triggers > config.budget.calls:
         raise CannotReplay(f"it may place {triggers} calls; set budget.calls, which allows {config.budget.calls}")
+    if any(turn.wait > _LONGEST_WAIT for turn in in_rounds(step.restored.exchange for step in steps)):
+        raise CannotReplay("its requests lie more than an hour apart; check the clause again")
     for step in steps:
-        guard.check(
-            config.deployment.base_url + step.restored.path, list(step.restored.headers), step.restored.body
-        )  # fmt: skip
+        restored = step.restored
+        guard.check(config.deployment.base_url + restored.path, list(restored.headers), restored.body)
 
 
 def send_again(
@@ -76,14 +83,15 @@ def send_again(
     try:
         asyncio.run(_Sender(config, work, recorder, budget).send(is_open))
     except ExchangeError as error:
-        if not recorder.exchanges and not budget.indeterminate:
+        if isinstance(error, NotSent) and not recorder.exchanges:
             raise
         work.trouble = str(error)
     except KeyboardInterrupt:
         work.interrupted, work.trouble = True, "interrupted"
     finally:
         recorder.close()
-        work.calls = budget.accepted + budget.may_have_dialled + work.sending
+        # A trigger that an interrupt left without an answer may have dialled; the budget may count it already.
+        work.calls = min(budget.accepted + budget.may_have_dialled + work.sending, work.begun)
 
 
 class _Sender:
@@ -96,9 +104,8 @@ class _Sender:
     async def send(self, is_open: Callable[[Sequence[Answer]], bool]) -> None:
         work = self._work
         by_exchange = {step.restored.exchange.id: step for step in work.steps}
-        async with DeploymentClient(
-            self._config, dial_guard(self._config), self._budget, self._recorder
-        ) as client:  # fmt: skip
+        guard = dial_guard(self._config)
+        async with DeploymentClient(self._config, guard, self._budget, self._recorder) as client:
             for turn in in_rounds(step.restored.exchange for step in work.steps):
                 await asyncio.sleep(turn.wait)
                 together = [self._one(client, by_exchange[exchange.id]) for exchange in turn.exchanges]
@@ -120,10 +127,10 @@ class _Sender:
         answer: Answer
         if restored.is_poll:
             body = self._with_new_ids(restored.body)
-            answer = await client.poll_with(
-                body, asked=strings_in(body), headers=headers, method=method, purpose=purpose
-            )  # fmt: skip
+            asked = strings_in(body)
+            answer = await client.poll_with(body, asked=asked, headers=headers, method=method, purpose=purpose)
         else:
+            self._work.begun += 1
             self._work.sending += 1
             answer = await self._trigger(client, restored, purpose)
             if (old := given_id(restored.exchange)) is not None:

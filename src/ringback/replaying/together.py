@@ -100,7 +100,7 @@ def _own_ids(seen: Together) -> bool | None:
     # Triggers that were sent at once may be given different ids by chance.
     ends = [trigger.ended for trigger in seen.triggers]
     at_once = any(later.begun < end for later, end in zip(seen.triggers[1:], ends[:-1], strict=True))
-    return None if at_once or len(ids) < len(seen.triggers) else False
+    return None if at_once or len(ids) < max(2, len(seen.triggers)) else False
 
 
 RULES: Final[Mapping[str, Rule]] = {

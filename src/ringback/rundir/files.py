@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import threading
 from pathlib import Path
 from typing import IO
@@ -16,9 +17,10 @@ from ringback.rundir.sink import CleanText
 
 __all__ = ["LineFile", "make_room", "reserve_room", "write_whole"]
 
-_RESERVE = ".reserve"
 _RESERVED = 1024 * 1024
 """Bytes reserved for verdict, JUnit file and summary."""
+_held: dict[Path, IO[bytes]] = {}
+"""The files that hold reserved space, by the directory of their run."""
 
 
 def write_whole(path: Path, text: CleanText) -> Path:
@@ -38,15 +40,19 @@ def write_whole(path: Path, text: CleanText) -> Path:
 
 
 def reserve_room(directory: Path) -> None:
-    """Reserve disk space for the files at a run's end, if there is any."""
+    """Reserve disk space and a file's entry for the files at a run's end, if there are any.
+
+    The file that holds the space has no name, so that it is gone however this process ends.
+    """
     with contextlib.suppress(OSError):
-        (directory / _RESERVE).write_bytes(bytes(_RESERVED))
+        _held[directory] = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115 - `make_room` closes it
+        _held[directory].write(bytes(_RESERVED))
 
 
 def make_room(directory: Path) -> None:
     """Free the reserved space, before a run's results are written."""
-    with contextlib.suppress(OSError):
-        (directory / _RESERVE).unlink(missing_ok=True)
+    with contextlib.suppress(OSError, KeyError):
+        _held.pop(directory).close()
 
 
 class LineFile:

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 HTML_FILE: Final = "report.html"
-"""The run for people: verdict, broken clauses, all clauses, load, calls; one file, without scripts, that loads nothing."""
+"""The run for people: verdict, broken clauses, all clauses, load, calls. One file, which loads nothing."""
 SUMMARY_FILE: Final = "summary.md"
 """The run on one page of Markdown, for a pull request; also added to the file that `$GITHUB_STEP_SUMMARY` names."""
 BADGE_FILE: Final = "badge.svg"
@@ -39,7 +39,7 @@ SARIF_FILE: Final = "results.sarif"
 """Broken clauses and limits as SARIF 2.1.0, for code scanning pages and editors."""
 
 EXCHANGES_FILE: Final = "exchanges.ndjson"
-"""Every request and answer of the check, one JSON object a line, in the order of their ends; written as the run goes."""
+"""Every request and answer of the check, one JSON object a line, in the order of their ends."""
 HAR_FILE: Final = "exchanges.har"
 """The same as an HTTP archive (HAR 1.2) for a browser's developer tools; of a large run, a part."""
 TIMELINES_FILE: Final = "timelines.ndjson"

@@ -23,6 +23,7 @@ from ringback.deployment.causes import Cause, diagnose
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.port import look_at
 from ringback.deployment.tls import client_ssl_context
+from ringback.intake import MAX_CONNECTIONS
 from ringback.loadgen.accounting.ledger import Ledger
 from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.data.personal import PersonalValues
@@ -82,11 +83,15 @@ class LoadRun:
         self._budget, self._indeterminate_before = budget, budget.may_have_dialled
         scenario, lines = plan.what, [LINE_STATES[line] for line in config.lines.configured]
         self._ledger = Ledger(config.timing.settle, lines, config.dialect.pending_states)
-        self._results = ResultListener(config, member) if scenario.delivers(config) else None
-        self._deliveries = AwaitedDeliveries(self._ledger) if self._results else None
+        self._files_allowed = connections_allowed()
+        self._results = (
+            ResultListener(config, member, max(self._files_allowed // 4, MAX_CONNECTIONS))
+            if scenario.delivers(config)
+            else None
+        )
+        self._deliveries = AwaitedDeliveries(self._ledger, self._results.intake) if self._results else None
         self._time_to_final = Histogram()
         self._statistics = LocustStatistics(environment)
-        self._files_allowed = connections_allowed()
         self._pool = ConnectionPool(
             config.deployment.base_url, client_ssl_context(config), config.timing.request, self._files_allowed,
             config.deployment.proxy,
@@ -282,7 +287,11 @@ class LoadRun:
     def _receiver(self) -> dict[str, Any] | None:
         if self._results is None:
             return None
-        return {"requests": self._results.requests, "unreachable": self._unreachable}
+        return {
+            "requests": self._results.requests,
+            "unreachable": self._unreachable,
+            "dropped": self._results.intake.dropped,
+        }
 
     def _tick_on(self) -> None:
         while True:

@@ -202,6 +202,8 @@ def _undecidable(limit: Limit, section: Mapping[str, Any]) -> str:
         return "the deployment could not be used"
     if metric.startswith("calls.") and not value_of(section, "calls.accepted"):
         return "" if metric == "calls.accepted" else "no call was accepted"
+    if metric.startswith(_DELIVERIES) and (dropped := value_of(section, "receiver.dropped")):
+        return f"our receiver was sent more than it takes: it dropped {dropped:g} deliveries or connections"
     if metric == "calls.deliveries.contradicting" and not value_of(section, "calls.deliveries.stated"):
         return "no delivery carried a state"
     operation, _, rest = metric.partition(".")

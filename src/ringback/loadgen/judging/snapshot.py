@@ -227,6 +227,7 @@ class LoadSnapshot:
             return None
         return {
             "requests": sum(each["requests"] for each in receivers),
+            "dropped": sum(each["dropped"] for each in receivers),
             "unreachable": next((each["unreachable"] for each in receivers if each["unreachable"]), None),
         }
 
