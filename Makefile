@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 WORKERS ?= $$(($$(getconf _NPROCESSORS_ONLN) + 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help gate test test-all nightly matrix lint types format sandbox wheel lint-openapi lock clean
+.PHONY: help gate test test-all nightly matrix lint types format sandbox wheel lint-openapi docs lock clean
 
 help:  ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ lint: $(READY)  ## ruff (rules and format) and vulture (dead code)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/vulture
-	$(BIN)/vulture src contract_tests load benchmarks tests
+	$(BIN)/vulture src contract_tests load benchmarks docs tests
 
 types: $(READY)  ## mypy, strict
 	$(BIN)/mypy
@@ -57,6 +57,10 @@ lint-openapi: $(READY)  ## openapi.yaml: the specification's validator, Spectral
 	$(BIN)/openapi-spec-validator openapi.yaml
 	cd tests/openapi_lint && npm ci --silent --no-audit --no-fund && npm run --silent lint
 
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(READY)  ## the documentation as a site in site/; a link that leads nowhere is an error
+	$(BIN)/mkdocs build --strict --quiet
+
 sandbox: $(READY)  ## run the sandbox on port 22222 until Ctrl-C
 	$(BIN)/ringback sandbox
 
@@ -68,4 +72,4 @@ lock: $(READY)  ## update requirements.lock (needs uv)
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -o requirements.lock
 
 clean:  ## remove the files that make creates
-	rm -rf $(VENV) tests/deployments/.built dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site tests/deployments/.built dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,7 +3,8 @@
     python benchmarks/detection.py [--per-clause 2] [--stacks sandbox,node] [--out detection.json] [--table]
     python benchmarks/detection.py --calls 10,20,25,40,60 [...]
 
-With `--calls`, Ringback alone checks each deployment with each of these budgets: what a smaller budget costs.
+With `--calls`, Ringback alone checks each deployment with each of these budgets: what a smaller budget costs. These
+runs are forks of one process that has imported everything, as their seconds are not reported.
 
 Both tools check the same deployments, each run a new one. Ringback has found a fault if any clause fails, and has found
 it on its clause if the fault's main clause fails; a warning about plain HTTP does not count where a deployment supports
@@ -29,7 +30,7 @@ from benchmarks.rows import Row, Rows, add_options, files, run_all, sample, sele
 
 from tests.deployments.catalogue import DeploymentVariant
 from tests.deployments.checking import check
-from tests.deployments.processes import in_a_new_process
+from tests.deployments.processes import in_a_fork, in_a_new_process
 from tests.deployments.running import deployed
 
 TOOLS = ("ringback", "schemathesis")
@@ -85,7 +86,7 @@ def _row(key: str, tool: str, variant: DeploymentVariant, run: Callable[[], Row]
 
 
 def _ringback(variant: DeploymentVariant, seed: int, folder: Path, calls: int | None) -> Row:
-    checked = check(variant, folder, seed=seed, calls=calls, run=in_a_new_process)
+    checked = check(variant, folder, seed=seed, calls=calls, run=in_a_new_process if calls is None else in_a_fork)
     broken = checked.broken
     return {
         "accused": bool(broken),

@@ -98,7 +98,8 @@ def _one_reading(rate: float) -> float:
     from ringback.loadgen.judging.snapshot import LoadSnapshot
     from ringback.loadgen.live.reading import reading
     from ringback.loadgen.metrics.histogram import Histogram
-    from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
+    from ringback.loadgen.metrics.windows import Windows
+    from ringback.loadgen.schedule.origin import POLL, TRIGGER
     from ringback.loadgen.schedule.plan import LoadPlan
 
     os.environ.setdefault("RINGBACK_ACCESS_TOKEN", "a-token")

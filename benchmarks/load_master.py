@@ -33,7 +33,8 @@ from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.distributed.master import Master
 from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.metrics.histogram import Histogram
-from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
+from ringback.loadgen.metrics.windows import Windows
+from ringback.loadgen.schedule.origin import POLL, TRIGGER
 from ringback.loadgen.schedule.plan import LoadPlan
 
 _REPORTS = 2

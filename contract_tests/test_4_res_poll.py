@@ -93,7 +93,7 @@ def test_polls_for_accepted_calls(suite: Session) -> None:
     burst = {id(poll) for poll in suite.campaign.burst.polls}
     wrong = [a for a in answers if checks.answers_200(a) and id(a) not in burst]
     if wrong and wrong[0].status is not None and wrong[0].status >= 500:
-        alone = suite.send.poll_alone(wrong[0].asked, "the same poll, with no other request under way")
+        alone = suite.send.poll(wrong[0].asked, "the same poll, with no other poll under way")
         if alone.status == 200:
             among_others = wrong[0].describe_outcome()
             raise Inconclusive(f"a poll was {among_others} among others, and answered 200 by itself (see ROB-03)")
@@ -242,8 +242,8 @@ def test_polls_for_one_call_each(suite: Session) -> None:
     """A poll for one call gets no entry of another call, not even of one in the same conversation."""
     calls = suite.record.settled_calls()
     chosen = dict.fromkeys([*calls[:6], *(call for call in calls if call.group == "identical")])
-    for poll in suite.send.polls([[call.unique_id] for call in chosen], "poll for one call"):
-        must_name_only(suite, poll)
+    for call in chosen:
+        must_name_only(suite, suite.send.poll([call.unique_id], "poll for one call"))
 
 
 @pytest.mark.clause("RES-05")
@@ -261,7 +261,7 @@ def must_name_only(suite: Session, poll: Poll) -> None:
     violation = checks.names_only_asked_ids(poll)
     own = {call.unique_id for call in suite.record.calls}
     if violation is not None and poll.asked and (set(poll.asked) <= own or set(poll.foreign) <= own):
-        alone = suite.send.poll_alone(poll.asked, "the same poll, with no other request under way")
+        alone = suite.send.poll(poll.asked, "the same poll, with no other poll under way")
         if all(e.unique_id in poll.asked for e in alone.entries):
             return
     must_hold(violation, poll)
@@ -383,7 +383,8 @@ def test_a_poll_that_names_an_id_twice(suite: Session) -> None:
     """A final call that is asked for twice in one poll is reported once or twice, alike."""
     calls = suite.record.steady_calls()
     call, other = calls[0], calls[-1]
-    for ids in ([call.unique_id] * 2, [call.unique_id, other.unique_id, call.unique_id]):
+    batches = [[call.unique_id] * 2] + [[call.unique_id, other.unique_id, call.unique_id]] * (other is not call)
+    for ids in batches:
         poll = suite.send.poll(ids, "poll that names a call twice")
         must_be_answered(poll)
         entries = [e for e in poll.entries if e.unique_id == call.unique_id]

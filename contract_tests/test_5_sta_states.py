@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from ringback import clock
 from ringback.config import LINE_STATES
 from ringback.contract import checks
-from ringback.suite.calls import Call
+from ringback.deployment import Exchange
+from ringback.suite.calls import Call, Observation
 from ringback.suite.calls.lifecycle import (
     early_final,
     early_in_a_batch,
@@ -36,8 +39,9 @@ def test_polls_for_calls_in_every_state(suite: Session) -> None:
     words = all_words(calls)
     if not words:
         raise Inconclusive("no poll reported any state")
-    for word, _call, seen in words:
-        must_hold(checks.states_are_documented([word], suite.config.dialect.pending_states), seen.exchange)
+    for word, call, seen in sorted(words, key=lambda reported: not reported[2].alone):
+        problem = checks.states_are_documented([word], suite.config.dialect.pending_states)
+        must_hold(problem, call.trigger, seen.exchange, together=True)
 
 
 @pytest.mark.clause("STA-02")
@@ -59,8 +63,8 @@ def test_calls_polled_until_their_settle_time(suite: Session) -> None:
         raise Deviation(
             f"{len(late)} of {len(calls)} calls had no final state {settle:g} s after they were accepted; one of them, "
             f"to the line {call.line}, was in progress after {call.age(seen.asked_at):.1f} s",
-            evidence=[call.trigger, seen.exchange],
-        )
+            evidence=[call.trigger, seen.exchange], together=True,
+        )  # fmt: skip
     if any(call.first_final is None for call in calls):
         raise Inconclusive("polls for a call could not be read after its settle time")
 
@@ -92,7 +96,7 @@ def test_calls_to_each_line(suite: Session, line: str) -> None:
             seen = call.finals[-1]
             raise Deviation(
                 f"a call to the line {line} ended as {call.state}", expected=call.known_state,
-                evidence=[call.trigger, seen.exchange],
+                evidence=[call.trigger, seen.exchange], together=True,
             )  # fmt: skip
 
 
@@ -135,9 +139,22 @@ def test_final_calls_polled_again(suite: Session) -> None:
     for call in calls:
         if found := lost_final(call, typical):
             observed, seen = found
-            raise Deviation(observed, evidence=[seen.exchange])
+            raise Deviation(observed, evidence=[call.trigger, *beside(call, seen, -1)], together=True)
     if not any(len(call.finals) > 1 for call in calls):
         raise Inconclusive("no final call could be polled again")
+
+
+def beside(call: Call, seen: Observation, step: Literal[-1, 1]) -> list[Exchange]:
+    """A poll, and the nearest one before (-1) or after (1) it that reported the call otherwise.
+
+    Polls for this call alone, if there are any: another call of a batch is not needed to show the deviation.
+    """
+    index = call.observations.index(seen)
+    others = call.observations[index + 1 :] if step > 0 else call.observations[:index][::-1]
+    likewise = [one for one in call.observations[index:] if one.final == seen.final]
+    otherwise = [one for one in others if one.final != seen.final]
+    found = [sorted(group, key=lambda one: not one.alone)[:1] for group in (likewise, otherwise)]
+    return [one.exchange for group in found for one in group]
 
 
 def _seen_for(call: Call) -> float:
@@ -158,7 +175,10 @@ def test_calls_polled_while_in_progress(suite: Session) -> None:
     for call in calls:
         if found := early_final(call, typical):
             observed, seen = found
-            raise Deviation(f"a call in progress was given a final state: {observed}", evidence=[seen.exchange])
+            raise Deviation(
+                f"a call in progress was given a final state: {observed}",
+                evidence=[call.trigger, *beside(call, seen, 1)], together=True,
+            )  # fmt: skip
     early = [early_in_a_batch(call) for call in calls] if not suite.campaign.watch.contradicted else []
     batched = [seen for seen in early if seen is not None]
     if len(batched) > 1:
@@ -170,6 +190,8 @@ def test_calls_polled_while_in_progress(suite: Session) -> None:
     for call in calls:
         for seen in call.observations[: call.observations.index(call.finals[0])] if call.finals else []:
             if violation := checks.states_are_documented(seen.words, suite.config.dialect.pending_states):
-                raise Deviation(f"before it was final, {violation.observed}", evidence=[seen.exchange])
+                raise Deviation(
+                    f"before it was final, {violation.observed}", evidence=[call.trigger, seen.exchange], together=True
+                )
     if not any(call.finals and call.observations[0].final is None for call in calls):
         raise NotExercised("no poll came while a call was in progress: all were final at their first poll")

@@ -68,7 +68,7 @@ LEFT_OPEN: dict[str, Callable[[bytes], bytes]] = {
 MALFORMED = [
     ALL_ODD,
     *ODD_CREDENTIALS,
-    either("null for every optional parameter", nothing_optional),
+    either("null for every optional parameter", nothing_optional, ordinary=True),
     refused("a body of 1 MiB", changed(lambda _: json.dumps("x" * HUGE).encode())),
     refused("deep nesting", changed(lambda _: b'{"ScenarioInputParameters": ' + b"[" * 20_000 + b"]" * 20_000 + b"}")),
     refused("a body that is not UTF-8", changed(lambda body: body.replace(b'"greeting"', b'"\xff\xc3"')[:-1])),
@@ -260,13 +260,13 @@ def test_sixteen_polls_at_once(suite: Session) -> None:
     enough(suite)
     for poll in suite.campaign.burst.polls:
         if poll.status is None or poll.status // 100 != 2:
-            alone = suite.send.poll_alone(poll.asked, "one of the polls at once, sent by itself")
+            alone = suite.send.poll(poll.asked, "one of the polls at once, sent by itself")
             if alone.status is not None and alone.status // 100 == 2:
                 outcome = poll.describe_outcome()
                 raise Deviation(
                     f"a poll sent at once with others was {outcome}; by itself {alone.status}", evidence=[poll]
                 )
-        if poll.foreign and not suite.send.poll_alone(poll.asked, "one of the polls at once, sent by itself").foreign:
+        if poll.foreign and not suite.send.poll(poll.asked, "one of the polls at once, sent by itself").foreign:
             raise Deviation(
                 f"a poll sent at once with others got an entry for another poll's call, {poll.foreign[0]}",
                 evidence=[poll],
@@ -280,10 +280,10 @@ def test_polls_at_once_for_different_calls(suite: Session) -> None:
     """Polls at once, each for another final call, report that call; three times on the same connections."""
     calls = suite.record.steady_calls(2)[:AT_ONCE]
     for _ in range(3):
-        together = suite.send.polls_at_once([c.unique_id for c in calls], f"one of {len(calls)} polls at once")
+        together = suite.send.polls_at_once([[c.unique_id] for c in calls], f"one of {len(calls)} polls at once")
         for call, poll in zip(calls, together, strict=True):
             if poll.failure is None and not poll.states(call.unique_id):
-                alone = suite.send.poll_alone([call.unique_id], "one of the polls at once, sent by itself")
+                alone = suite.send.poll([call.unique_id], "one of the polls at once, sent by itself")
                 # A call whose result comes and goes is covered by STA-04.
                 if alone.states(call.unique_id) and suite.send.reports_one_state(call):
                     raise Deviation(

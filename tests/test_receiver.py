@@ -18,18 +18,8 @@ import trustme
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
-from ringback.receiver import (
-    FLOODED,
-    KEPT_PER_ADDRESS,
-    MAX_BODY,
-    MAX_CONNECTIONS,
-    READ_BODY,
-    SLOWEST,
-    AddressBehaviour,
-    Delivery,
-    Receiver,
-    undone,
-)
+from ringback.intake import FLOODED, KEPT_PER_ADDRESS, MAX_BODY, MAX_CONNECTIONS, READ_BODY, SLOWEST
+from ringback.receiver import AddressBehaviour, Delivery, Receiver, undone
 from tests.virtual_time import VirtualLoop, run
 
 
@@ -405,7 +395,7 @@ def test_a_flood_ends_the_listening() -> None:
         async with receiving() as receiver, client() as http:
             _, url = receiver.address()
             for _ in range(FLOODED):
-                receiver.drop()
+                receiver.intake.drop()
             with pytest.raises(httpx.TransportError):
                 await http.post(url, content=b"x")
             # The run goes on, and its further calls still need addresses.

@@ -21,6 +21,7 @@ import httpx
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
+from ringback.intake import DROPPED_SLOWLY, KEPT_PER_ADDRESS, MAX_BODY, READ_BODY, SLOWEST, Intake
 
 if TYPE_CHECKING:
     import uvicorn
@@ -28,21 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches", "undone"]
 
-MAX_BODY = 256 * 1024
-"""Bytes of a delivery that are recorded, after its content coding is undone; the rest is read and dropped."""
-READ_BODY = 4 * 1024 * 1024
-"""Bytes of a delivery after which its sender is refused."""
-KEPT_BYTES = 16 * 1024 * 1024
-"""Bytes of all deliveries that are recorded."""
-KEPT_PER_ADDRESS = 100
-"""Deliveries to one address that are recorded; ten times as many to unknown addresses together."""
-MAX_CONNECTIONS = 256
-SLOWEST = 30.0
-"""Seconds in which a connection must complete a request."""
-_DROPPED_SLOWLY = 0.5
-"""Seconds after which a dropped delivery is answered, so that a flood slows down."""
-FLOODED = 2000
-"""Dropped deliveries and connections after which the receiver listens no more."""
 _TICK = 0.05
 """Seconds between two measurements of the event loop's lag."""
 _RECENT = 1.0
@@ -152,9 +138,6 @@ class Receiver:
     settings: ResultDestination
     on_delivery: Callable[[Delivery], Awaitable[None]] | None = None
     deliveries: list[Delivery] = field(default_factory=list)
-    dropped: int = 0
-    """Deliveries that were not recorded whole, and connections that were refused, because there were too many."""
-    _room: int = KEPT_BYTES
     _unknown: int = 0
     _addresses: dict[str, _Address] = field(default_factory=dict)
     _handling: set[asyncio.Task[None]] = field(default_factory=set)
@@ -168,6 +151,10 @@ class Receiver:
     _lag: _LoopLag = field(default_factory=_LoopLag)
     _measuring: asyncio.Task[None] | None = None
     _probe: str = field(default_factory=lambda: _word())  # noqa: PLW0108 - _word is defined below
+    intake: Intake = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.intake = Intake(self._listen_no_more)
 
     async def start(self) -> None:
         """Listen; returns when requests are accepted."""
@@ -258,10 +245,13 @@ class Receiver:
         """What came to one address, in order."""
         return [d for d in self.deliveries if d.key == key] if key else []
 
-    def drop(self) -> None:
-        """Count something that was not recorded; after too much of it, listen no more."""
-        self.dropped += 1
-        if self.dropped == FLOODED and self._server is not None:
+    @property
+    def dropped(self) -> int:
+        """Deliveries that were not recorded whole, and connections that were refused, because there were too many."""
+        return self.intake.dropped
+
+    def _listen_no_more(self) -> None:
+        if self._server is not None:
             for listening in self._server.servers:
                 listening.close()
             for connection in tuple(self._server.server_state.connections):
@@ -271,13 +261,10 @@ class Receiver:
         """Whether there is room for a delivery of this size to this address."""
         if key is None:
             self._unknown += 1
-            fits = self._unknown <= 10 * KEPT_PER_ADDRESS
-        else:
-            address = self._addresses[key]
-            address.kept += 1
-            fits = address.kept <= KEPT_PER_ADDRESS
-        self._room -= size if fits else 0
-        return fits and self._room >= 0
+            return self.intake.takes(self._unknown, 10 * KEPT_PER_ADDRESS, size)
+        address = self._addresses[key]
+        address.kept += 1
+        return self.intake.takes(address.kept, KEPT_PER_ADDRESS, size)
 
     async def _app(
         self,
@@ -312,8 +299,8 @@ class Receiver:
         codings = ",".join(value for name, value in headers if name == "content-encoding")
         content, coded = undone(bytes(body), codings)
         kept = self._probe in target or self._keeps(key, len(content) + len(target))
-        if not kept or size > len(body):
-            self.drop()
+        if kept and size > len(body):
+            self.intake.drop()
         if kept and self._probe not in target:
             delivery = Delivery(key, at, scope["method"], unquote(target), headers, content, status, lag, coded)
             self.deliveries.append(delivery)
@@ -325,7 +312,7 @@ class Receiver:
         if size > READ_BODY:
             status = 413
         if not kept:
-            seconds = max(seconds, _DROPPED_SLOWLY)
+            seconds = max(seconds, DROPPED_SLOWLY)
         if seconds:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), seconds)
@@ -344,8 +331,7 @@ def _bounded(receiver: Receiver) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
             super().connection_made(transport)
-            if len(self.connections) > MAX_CONNECTIONS:
-                receiver.drop()
+            if not receiver.intake.admits(len(self.connections)):
                 transport.abort()
                 return
             self._timer = self.loop.call_later(SLOWEST, self._look)
@@ -359,7 +345,7 @@ def _bounded(receiver: Receiver) -> type[H11Protocol]:
             """Close the connection if it has completed no request since the last look."""
             cycle = self.cycle
             if cycle is None or cycle.more_body or cycle is self._completed:
-                receiver.drop()
+                receiver.intake.drop()
                 self.transport.abort()
                 return
             self._completed = cycle

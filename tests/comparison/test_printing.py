@@ -10,7 +10,14 @@ import pytest
 
 from ringback.comparison import compare_runs
 from ringback.reporting.terminal.comparison import print_comparison, write_comparison
-from ringback.reporting.terminal.replay import ReplayedClause, ReplayReport, differences, print_replay, write_replay
+from ringback.reporting.terminal.replay import (
+    ReplayedClause,
+    ReplayedStep,
+    ReplayReport,
+    differences,
+    print_replay,
+    write_replay,
+)
 from ringback.reporting.terminal.screen import ReportConsole
 from ringback.rundir.verdict import read_run
 
@@ -49,10 +56,15 @@ def test_a_comparison_of_hostile_runs_is_inert(tmp_path: Path, terse: bool) -> N
     assert json.loads(written)["exit_code"] == 1
 
 
+STEP = ReplayedStep(
+    17, "trigger", "POST /v2/call\n\n{}", 'HTTP 201\nDate: yesterday\n\n{"UniqueId": "a"}',
+    'HTTP 200\nDate: today\n\n{"UniqueId": "b"}',
+)  # fmt: skip
+
+
 def report(**changed: object) -> ReplayReport:
     facts: dict[str, object] = {
-        "run": "reports/x", "exchange": 17, "purpose": "trigger", "request": "POST /v2/call\n\n{}",
-        "then": 'HTTP 201\nDate: yesterday\n\n{"UniqueId": "a"}', "now": 'HTTP 200\nDate: today\n\n{"UniqueId": "b"}',
+        "run": "reports/x", "steps": (STEP,),
         "clauses": (ReplayedClause("ACK-01", "a test", "200", "201", "as expected now"),),
         "exit_code": 0, "reason": "", "base_url": "https://ivr.example.com", "calls": 1,
     }  # fmt: skip
@@ -60,16 +72,17 @@ def report(**changed: object) -> ReplayReport:
 
 
 def test_differences_leave_out_headers_that_always_differ() -> None:
-    one = report()
+    one = STEP
     assert differences(one.then, one.now) == ["-HTTP 201", "+HTTP 200", '- "UniqueId": "a"', '+ "UniqueId": "b"']
     assert differences(one.then, one.then) == []
 
 
-def test_a_replay_of_something_hostile_is_inert(tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_replay_of_something_hostile_is_inert(tmp_path: Path, steps: int) -> None:
     clause = ReplayedClause("ACK-01", HOSTILE, HOSTILE, HOSTILE, "undecided", HOSTILE)
     one = report(
-        then=HOSTILE, now=f"HTTP 200\nx: {HOSTILE}\n\n{HOSTILE}", purpose=HOSTILE, clauses=(clause,), reason=HOSTILE,
-        request=HOSTILE, base_url=HOSTILE, exit_code=3, restored=(HOSTILE,),
+        steps=(ReplayedStep(17, HOSTILE, HOSTILE, HOSTILE, f"HTTP 200\nx: {HOSTILE}\n\n{HOSTILE}"),) * steps,
+        clauses=(clause,), reason=HOSTILE, base_url=HOSTILE, exit_code=3, restored=(HOSTILE,),
     )  # fmt: skip
     console, out = screen()
     print_replay(console, one, tmp_path)

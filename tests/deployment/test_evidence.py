@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringback.deployment.evidence import RECORDED_BODY, Exchange, Recorder, curl
+from ringback.deployment.evidence import RECORDED_BODY, Exchange, Recorder
 from ringback.deployment.redaction import Redactor
+from ringback.deployment.shell import curl
 
 TOKEN = "tok-q8w7e6r5t4z3"
 LINES = {"answered": "5550000001", "no_answer": "+4955500003"}

@@ -30,6 +30,8 @@ class TinyDeployment:
     reuse_every: int = 0
     wrong_every: int = 0
     trigger_script: Callable[[int], bytes | None] | None = None
+    refused: str = ""
+    """A number for which triggers are answered 500."""
     poll_script: Callable[[list[str]], bytes | None] | None = None
     idle_close: float | None = None
     port: int = 0
@@ -66,6 +68,8 @@ class TinyDeployment:
             n = next(self._counter)
             self.triggers += 1
             self.numbers.append(number)
+        if number == self.refused:
+            return http(500, {})
         if self.trigger_script is not None:
             scripted = self.trigger_script(n)
             if scripted != b"":

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ringback.contract.verdict import Verdict
+from ringback.intake import KEPT_PER_ADDRESS
 
 from .deployments import TinyDeployment, unused_port
 from .deployments import http as answer_with
@@ -38,6 +39,8 @@ class Delivering(TinyDeployment):
     """Whether a delivery carries the state."""
     hold: float = 0.0
     """Seconds from the call's end to its delivery."""
+    flood: int = 0
+    """Results of calls that were never placed, in each delivery."""
     wanted: int = 0
     delivered: dict[str, int] = field(default_factory=lambda: {"missing": 0, "contradicting": 0})
     """What is wrong with deliveries, by this deployment's own count."""
@@ -62,14 +65,17 @@ class Delivering(TinyDeployment):
         delivery = {"UniqueId": unique_id} if self.named else {}
         if self.stated:
             delivery["CallState"] = state
+        results: Any = delivery
+        if self.flood:
+            results = [delivery, *({"UniqueId": f"{number}-{n}"} for n in range(self.flood))]
         if self.early:
-            deliver(where, delivery)
+            deliver(where, results)
         else:
-            threading.Timer(self.ring + self.hold, deliver, (where, delivery)).start()
+            threading.Timer(self.ring + self.hold, deliver, (where, results)).start()
         return answered
 
 
-def deliver(where: str, delivery: dict[str, str | None]) -> None:
+def deliver(where: str, delivery: Any) -> None:
     target = urlsplit(where)
     connection = http.client.HTTPConnection(target.netloc, timeout=30)
     try:
@@ -118,12 +124,16 @@ def scenes() -> dict[str, Scene]:
     }  # fmt: skip
     return {
         "capacity": Scene(Queue(), 20, 60, capacity, scenario="capacity"),
+        "a short search": Scene(
+            TinyDeployment(), 5, 0.5, {"load__step": "3s", "timing__settle": "20s"}, scenario="capacity"
+        ),
         "trigger": Scene(TinyDeployment(), scenario="trigger", flags={"timing__settle": "2s"}),
         "poll": Scene(TinyDeployment(), 40, scenario="poll", flags=quick),
         "changing": Scene(TinyDeployment(poll_script=changing(20)), 40, scenario="poll", flags=quick),
         "lifecycle": Scene(TinyDeployment()),
         "delivery": Scene(Delivering(), scenario="delivery", flags=RECEIVER),
         "bad delivery": Scene(Delivering(miss_every=10, contradict_every=7), scenario="delivery", flags=RECEIVER),
+        "flood": Scene(Delivering(flood=9000), 20, 1, scenario="delivery", flags=RECEIVER),
         "none": Scene(Delivering(miss_every=1), scenario="delivery", flags=RECEIVER),
         "late delivery": Scene(
             Delivering(ring=0.05, hold=1), 10, 3, scenario="delivery", flags={**RECEIVER, "timing__delivery": "300ms"}
@@ -220,7 +230,7 @@ def test_a_run_without_any_delivery_fails(played: Played) -> None:
     scene = played("none")
     assert scene.calls["deliveries"]["missing"] == scene.calls["deliveries"]["expected"] == 100
     assert verdicts(scene.outcome)["calls.deliveries.missing"] is Verdict.FAIL
-    assert scene.section["receiver"] == {"requests": 0, "unreachable": None}
+    assert scene.section["receiver"] == {"requests": 0, "unreachable": None, "dropped": 0}
 
 
 def test_late_deliveries_are_not_missing(played: Played) -> None:
@@ -273,8 +283,30 @@ def test_capacity_finds_about_what_a_queue_can_do(played: Played) -> None:
     scene = played("capacity")
     found = scene.section["capacity"]
     if found["rate"] is None:  # a busy machine may have been the limit, and then that is reported
-        assert any("no capacity" in question for question in scene.outcome.open_questions)
+        assert any("capacity" in question for question in scene.outcome.open_questions)
         return
     assert 20 <= found["low"] <= found["rate"]
     assert found["rate"] < 90, "the queue works off 60 a second"
     assert found["steps"]
+
+
+def test_a_search_that_is_cut_short_says_what_it_has_seen_and_how_to_see_more(played: Played) -> None:
+    scene = played("a short search")
+    found, questions = scene.section["capacity"], " ".join(scene.outcome.open_questions)
+    assert (found["rate"], [step["rate"] for step in found["steps"]]) == (None, [5])
+    assert "the search has used its 0.5 seconds; raise --duration" in questions
+    assert found["low"] in (None, 5)
+    assert found["low"] is None or "the capacity is at least 5 a second" in questions
+
+
+def test_a_flood_of_deliveries_is_dropped_and_judges_nothing(played: Played) -> None:
+    """Each call's own delivery came with the flood, so nothing is missing; but what was dropped is unknown."""
+    scene = played("flood")
+    deliveries, receiver = scene.calls["deliveries"], scene.section["receiver"]
+    assert receiver["dropped"] > 0
+    assert deliveries["unknown"] <= KEPT_PER_ADDRESS * (20 + 10)
+    assert deliveries["arrived"] == deliveries["expected"] == 20
+    held = {limit.metric: limit for limit in scene.outcome.limits if "deliveries" in limit.metric}
+    assert {limit.verdict for limit in held.values()} == {Verdict.INCONCLUSIVE}
+    assert all("sent more than it takes" in limit.why for limit in held.values())
+    assert verdicts(scene.outcome)["calls.lost"] is Verdict.PASS

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 
+import jsonschema
 import pytest
 
+from ringback.config import ConfigError
 from ringback.contract.verdict import Verdict
 from ringback.loadgen.schedule.arrivals import arrivals
 from ringback.loadgen.task import WINDOWS_FILE
+from ringback.reporting import SCHEMA_PATH
 
-from .deployments import TinyDeployment, http
+from .deployments import LINES, TinyDeployment, http
 from .scenes import Played, Scene, playing, verdicts
+
+DEFS = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))["$defs"]
+LOAD = jsonschema.Draft202012Validator({"$ref": "#/$defs/load", "$defs": DEFS})
 
 
 def refused_at_first(triggers: int) -> Callable[[int], bytes]:
@@ -26,6 +35,10 @@ def soon_failing(n: int) -> bytes:
     return b"" if n < 2 else http(500, {})
 
 
+def failing_in_the_second_step(n: int) -> bytes:
+    return http(500, {}) if 30 < n <= 120 else b""
+
+
 def scenes() -> dict[str, Scene]:
     def shaped(rate: float | None, duration: float | None, **load: object) -> Scene:
         flags = {f"load__{name}": value for name, value in load.items()}
@@ -34,6 +47,22 @@ def scenes() -> dict[str, Scene]:
     return {
         "ramp": shaped(80, 3, shape="ramp", from_rate=20, ramp_up="2s"),
         "steps": shaped(None, None, shape="steps", steps=["30 for 1s", "90 for 1s", "10 for 1s"]),
+        "a bad step": Scene(
+            TinyDeployment(trigger_script=failing_in_the_second_step), None, None,
+            {
+                "load__shape": "steps", "load__steps": ["30 for 1s", "90 for 1s", "10 for 1s"], "timing__settle": "30s",
+                **{f"limits__step.{number}.trigger.error_rate": "< 0.5" for number in (1, 2, 3)},
+                "limits__step.2.trigger.count": "== 90", "limits__step.2.poll.failed.latency_ms.p99": "< 500",
+                "limits__line.busy.trigger.count": "> 0",
+            },
+        ),
+        "a bad line": Scene(
+            TinyDeployment(refused=LINES["busy"]), 30, 3, {
+                **{f"limits__line.{line}.trigger.error_rate": "== 0" for line in LINES},
+                "limits__tag.poll.trigger.count": "> 0", "timing__settle": "30s",
+            },
+            workers=2,
+        ),
         "spike": shaped(20, 3, shape="spike", spike_rate=120, spike_at="1s", spike_for="500ms"),
         "soak": shaped(50, 2, shape="soak"),
         "poisson": shaped(60, 2, arrivals="poisson"),
@@ -78,6 +107,73 @@ def test_a_stepped_schedule_shows_in_the_windows(played: Played) -> None:
     lines = [json.loads(line) for line in (scene.directory / WINDOWS_FILE).read_text().splitlines()]
     counts = [line["trigger"]["count"] for line in lines if line["trigger"]["count"]]
     assert counts == [30, 90, 10]
+
+
+def test_each_step_has_figures_of_its_own(played: Played) -> None:
+    for name in ("steps", "a bad step"):
+        section = played(name).section
+        assert [step["trigger"]["count"] for step in section["step"].values()] == [30, 90, 10]
+        assert [(step["rate"], step["from_s"], step["to_s"]) for step in section["step"].values()] == [
+            (30, 0, 1), (90, 1, 2), (10, 2, 3)
+        ]  # fmt: skip
+
+
+def test_a_deployment_that_errs_in_one_step_fails_the_limit_on_that_step(played: Played) -> None:
+    scene = played("a bad step")
+    held = {metric: verdict for metric, verdict in verdicts(scene.outcome).items() if metric.startswith("step.")}
+    assert held == {
+        "step.1.trigger.error_rate": Verdict.PASS,
+        "step.2.trigger.error_rate": Verdict.FAIL,
+        "step.3.trigger.error_rate": Verdict.PASS,
+        "step.2.trigger.count": Verdict.PASS,
+        "step.2.poll.failed.latency_ms.p99": Verdict.INCONCLUSIVE,
+    }
+    assert all(each["section"].get("step", {}).keys() == {"1", "2", "3"} for each in scene.progress), (
+        "for the live view"
+    )
+
+
+def test_a_deployment_that_errs_on_one_line_fails_the_limit_on_that_line(played: Played) -> None:
+    """In two processes: what each measured of a line is merged as their windows are."""
+    scene = played("a bad line")
+    held = {metric: verdict for metric, verdict in verdicts(scene.outcome).items() if metric.startswith("line.")}
+    assert held == {
+        f"line.{line}.trigger.error_rate": Verdict.FAIL if line == "busy" else Verdict.PASS for line in LINES
+    }
+    section = scene.section
+    dialled = Counter(scene.deployment.numbers)
+    counts = {line: figures["trigger"]["count"] for line, figures in section["line"].items()}
+    assert counts == {line: dialled[number] for line, number in LINES.items()}
+    assert sum(counts.values()) == section["trigger"]["count"] == section["tag"]["poll"]["trigger"]["count"] == 90
+    assert section["tag"]["poll"]["poll"]["count"] == 0, "polls that follow calls belong to no task"
+    errors = {line: figures["trigger"]["errors"] for line, figures in section["line"].items()}
+    assert errors == {"answered": {}, "busy": {"http_500": counts["busy"]}, "no_answer": {}}
+    LOAD.validate(section)
+
+
+@pytest.mark.parametrize(
+    ("metric", "problem"),
+    [
+        ("step.4.trigger.count", "this load has no step 4; it has 1, 2, 3"),
+        ("line.error.trigger.count", "this load has no line error; it has answered, busy, no_answer"),
+        ("tag.delivery.poll.count", "this load has no tag delivery; it has poll, trigger"),
+    ],
+)
+def test_a_limit_on_an_unknown_part_is_a_mistake_and_nothing_is_sent(tmp_path: Path, metric: str, problem: str) -> None:
+    scene = Scene(
+        TinyDeployment(), None, None,
+        {"load__shape": "steps", "load__steps": ["3 for 1s"] * 3, f"limits__{metric}": "< 1"},
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match=re.escape(f'limits."{metric}": {problem}')):
+        scene.play(tmp_path)
+    assert scene.deployment.connections == 0
+
+
+def test_a_run_without_steps_has_no_limit_on_one(tmp_path: Path) -> None:
+    scene = Scene(TinyDeployment(), 10, 1, {"limits__step.1.trigger.count": "< 1"})
+    with pytest.raises(ConfigError, match='this load has no step 1; only shape = "steps" has steps'):
+        scene.play(tmp_path)
+    assert scene.deployment.connections == 0
 
 
 def test_limits_are_held_against_the_steady_part(played: Played) -> None:

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.slow
 EVERY_FAULT = [v for v in variants(["sandbox"]) if v.kind == "fault"]
 EVERY_DIALECT = [v for v in variants(["sandbox"]) if v.kind == "conforming"]
 IN_FULL = one_of_each_clause(EVERY_FAULT)
-FAULTS = list(dict.fromkeys([*IN_FULL, *share_of(EVERY_FAULT, 5)]))
-DIALECTS = share_of(EVERY_DIALECT, 2)
+FAULTS = list(dict.fromkeys([*IN_FULL, *share_of(EVERY_FAULT, 10)]))
+DIALECTS = share_of(EVERY_DIALECT, 4)
 
 
 def name(variant: DeploymentVariant) -> str:

@@ -124,7 +124,7 @@ def test_a_line_that_cannot_be_pasted_is_not_shown(make_report: MakeReport, curl
 
 
 def test_variables_to_set_are_named(make_report: MakeReport) -> None:
-    curl = 'curl --data-raw \'{"AccessToken":"\'"$RINGBACK_ACCESS_TOKEN"\'"}\' https://x'
+    curl = 'curl --data-raw \'{"AccessToken":"\'"${RINGBACK_ACCESS_TOKEN}"\'"}\' https://x'
     finding = Finding("ACK-01", Verdict.FAIL, "t", "s", "", "", (Evidence(1, "POST https://x", "HTTP 404", curl),))
     flat = " ".join(printed(make_report(findings=[finding])).split())
     assert "Set RINGBACK_ACCESS_TOKEN in your shell first." in flat

@@ -318,6 +318,30 @@ def test_a_probe_that_may_be_either_is_watched_if_it_is_accepted() -> None:
 # -- many -------------------------------------------------------------------------------------------------------------
 
 
+NULLS = either("nulls", lambda draft: draft.set("ResultDestination", None), ordinary=True)
+
+
+@pytest.mark.parametrize("burst", [False, True])
+def test_a_call_of_an_ordinary_trigger_that_may_be_refused_is_one_of_the_planned_ones(burst: bool) -> None:
+    tiny = Tiny()
+    section = {"listen": "127.0.0.1:0"}
+    with running(tiny, [NULLS], burst=burst, pool=5, result_destination=section) as session:
+        call = session.record.outcome(NULLS).call
+        assert call is not None
+        assert call.regular
+        assert call.delivery_key is None
+        assert len(session.record.calls) == (17 if burst else 5)
+
+
+@pytest.mark.parametrize("burst", [False, True])
+def test_an_ordinary_trigger_that_may_be_refused_needs_no_controls(burst: bool) -> None:
+    tiny = Tiny(lambda asked: 400 if asked.body["ResultDestination"] is None else 200)
+    with running(tiny, [NULLS], burst=burst, pool=5) as session:
+        assert session.record.outcome(NULLS).not_accepted
+        assert session.record.outcome(NULLS).control is None
+        assert len(session.record.calls) == (16 if burst else 5)
+
+
 def test_sixteen_triggers_leave_at_once_and_identical_ones_are_identical() -> None:
     tiny = Tiny()
     with running(tiny, burst=True, identical=3, pool=25) as session:

@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ringback.contract.checks import shows_no_internals
-from ringback.receiver import MAX_BODY, Delivery, undone
+from ringback.intake import MAX_BODY
+from ringback.receiver import Delivery, undone
 from ringback.suite.calls.deliveries import foreign_ids, names, reported_state
 
 ID = "call-a/b+c=d&e"

@@ -15,6 +15,7 @@ from ringback.config import Config, ConfigError, load_config
 from ringback.config.loading import as_environment
 from ringback.deployment.errors import Interrupted
 from ringback.loadgen.run import check_before
+from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.sandbox import SandboxSettings, launch
 from ringback.suite.calls.places import LinePlaces, seconds_on_lines
 from tests.cli.commands import Ended, ringback
@@ -123,7 +124,7 @@ def test_a_load_run_cannot_wait_for_lines(tmp_path: Path) -> None:
     for lines, budget in ((handsets("answered"), ""), ('answered = "5550000001"', "calls_at_once = 5")):
         config = configured(tmp_path, lines, budget)
         with pytest.raises(ConfigError, match="can't wait for a free line"):
-            check_before(config, "lifecycle", embedded=True)
+            check_before(config, LoadPlan("lifecycle", 1, 1, 1.0, 0), embedded=True)
 
 
 def places(config: Config) -> LinePlaces:
@@ -157,6 +158,6 @@ def test_the_end_of_the_run_ends_waiting_for_a_place(tmp_path: Path) -> None:
 def test_how_long_the_lines_take(tmp_path: Path) -> None:
     calls = {"answered": 10, "busy": 4}
     config = configured(tmp_path, handsets("answered", "busy"))
-    assert seconds_on_lines(config, calls) == pytest.approx(3.0)
+    assert seconds_on_lines(config, calls) == pytest.approx(10 * (0.3 + 0.05))
     config = configured(tmp_path, handsets("answered", "busy"), "calls_at_once = 1")
-    assert seconds_on_lines(config, calls) == pytest.approx(4.2)
+    assert seconds_on_lines(config, calls) == pytest.approx(14 * (0.3 + 0.05))

@@ -313,14 +313,14 @@ def test_no_ids_are_made_up_if_ids_can_be_guessed() -> None:
 def test_an_interruption_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for session in steady(None, pool=6):
         left = iter(range(5))
-        real = session.send.poll_alone
+        real = session.send.poll
 
         def interrupted(ids: Any, purpose: str, left: Iterator[int] = left, real: Callable[..., Any] = real) -> Any:
             if next(left, None) is None:
                 raise KeyboardInterrupt
             return real(ids, purpose)
 
-        monkeypatch.setattr(session.send, "poll_alone", interrupted)
+        monkeypatch.setattr(session.send, "poll", interrupted)
         with pytest.raises(KeyboardInterrupt):
             converse(session)
 

@@ -55,7 +55,7 @@ def _root(
         typer.echo(context.get_help())
 
 
-app.command(epilog="Example: ringback init ringback.toml")(start.init)
+app.command(epilog="Example: ringback init --from-curl vendor.txt --line answered=5550000001")(start.init)
 app.command(epilog="Example: ringback doctor --config ringback.toml")(start.doctor)
 
 
@@ -70,9 +70,7 @@ def check(
         ),
     ] = None,
     level: LevelOption = Level.SHOULD,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Print the plan with its calls and cost, and send nothing.")
-    ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the plan, its calls and cost; send nothing.")] = False,
     seed: Seed = None,
     out: Out = None,
     force: Force = False,
@@ -96,56 +94,56 @@ def load(
     base_url: BaseUrl = None,
     scenario: Annotated[
         Literal["trigger", "poll", "lifecycle", "delivery", "mixed", "capacity"],
-        typer.Option("--scenario", help="What each arrival does; capacity searches for the highest sustainable rate."),
+        typer.Option(
+            "--scenario", metavar="NAME", help="trigger, poll, lifecycle, delivery, mixed, or capacity: a search."
+        ),
     ] = "lifecycle",
     rate: Annotated[
         str | None,
-        typer.Option("--rate", metavar="N|max", help="Arrivals per second (default 20), or max: back to back."),
+        typer.Option("--rate", metavar="N|max", help="Arrivals per second (20), or max: back to back."),
     ] = None,
     connections: Annotated[
         int, typer.Option("--connections", metavar="N", min=1, help="Parallel requesters with --rate max.")
     ] = 16,
     users: Annotated[
         int | None,
-        typer.Option("--users", metavar="N", min=1, help="Closed model: N users, who wait for each answer; no rate."),
+        typer.Option("--users", metavar="N", min=1, help="Closed model: N users, who wait for answers."),
     ] = None,
     think: Annotated[
-        str | None, typer.Option("--think", metavar="T", help="Pause of each user after an answer, such as 2s.")
+        str | None, typer.Option("--think", metavar="T", help="Pause of each user after an answer.")
     ] = None,
     duration: Annotated[
         str | None, typer.Option("--duration", metavar="T", help="How long requests arrive, such as 30s.")
     ] = None,
     shape: Annotated[
         Literal["constant", "ramp", "steps", "spike", "soak"] | None,
-        typer.Option("--shape", help="How the rate runs over time (load.shape)."),
+        typer.Option("--shape", metavar="NAME", help="constant, ramp, steps, spike or soak (load.shape)."),
     ] = None,
     ramp: Annotated[
         str | None, typer.Option("--ramp", metavar="T", help="Climb to the rate in this time (load.ramp_up).")
     ] = None,
     steps: Annotated[
         list[str] | None,
-        typer.Option("--steps", metavar="STEP", help="A step, such as '50 for 30s'; repeatable. The shape is steps."),
+        typer.Option("--steps", metavar="STEP", help="A step, such as '50 for 30s'; repeatable."),
     ] = None,
     limit: Annotated[
         list[str] | None,
-        typer.Option("--limit", metavar="LIMIT", help="A limit, such as 'trigger.latency_ms.p99 < 300'; repeatable."),
+        typer.Option("--limit", metavar="LIMIT", help="Such as 'trigger.latency_ms.p99 < 300'; repeatable."),
     ] = None,
     baseline: Annotated[
         Path | None, typer.Option("--baseline", metavar="DIR", help="An earlier run, for relative limits.")
     ] = None,
     population: Annotated[
-        int | None, typer.Option("--population", metavar="N", min=1, help="Calls that the poll scenario keeps polling.")
+        int | None, typer.Option("--population", metavar="N", min=1, help="Calls that the poll scenario polls.")
     ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Print the plan with its calls, and send nothing.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the plan and its calls; send nothing.")] = False,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that share the load.")] = 1,
     role: Annotated[
         Literal["master", "worker"] | None,
-        typer.Option("--role", help="Load from several machines: one master waits for --workers workers."),
+        typer.Option("--role", metavar="ROLE", help="Several machines: one is master, others are worker."),
     ] = None,
     master: Annotated[str, typer.Option("--master", metavar="HOST[:PORT]", help="Address of the master.")] = "",
-    wait: Annotated[
-        str | None, typer.Option("--wait", metavar="T", help="How long master and workers wait for each other (60s).")
-    ] = None,
+    wait: Annotated[str | None, typer.Option("--wait", metavar="T", help="Wait for each other so long (60s).")] = None,
     prometheus: Prometheus = None,
     otlp: Otlp = None,
     seed: Seed = None,
@@ -259,19 +257,22 @@ def sandbox(
     raise typer.Exit(unwound(run, screen, settings, config_file=write_config, quiet=quiet))
 
 
-@app.command(epilog="Example: ringback compare reports/last-release reports/candidate --json comparison.json")
+@app.command(epilog="Example: ringback compare reports/old reports/new --json changes.json")
 def compare(
     old: Annotated[str, typer.Argument(metavar="OLD", help="A run's directory or verdict.json, a base URL, a .toml.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="Likewise. A base URL or .toml is checked first.")],
     config: ConfigFile = None,
     clause: Annotated[
         list[str] | None,
-        typer.Option("--clause", metavar="ID", help="Check deployments for this clause only; repeatable."),
+        typer.Option("--clause", metavar="ID", help="Check deployments for this only; repeatable."),
     ] = None,
     level: Annotated[
         Level,
         typer.Option(
-            "--level", case_sensitive=False, help="The lowest level of clauses whose changes affect the exit code."
+            "--level",
+            case_sensitive=False,
+            metavar="LEVEL",
+            help="must, should, advisory: the lowest that affects the code.",
         ),
     ] = Level.SHOULD,
     min_change: Annotated[
@@ -288,10 +289,8 @@ def compare(
 ) -> None:
     """Show what changed from one run to another: clauses, limits, load.
 
-    A load figure is worse if the change is beyond noise and at least --min-change. The noise test is a permutation test
-    on blocks of steady windows (a block has at least 3 windows and spans two correlation times), for counts Fisher's
-    exact test; p-values are adjusted by Holm's method, 5 % in all. It needs at least 24 windows. It assumes that only
-    the deployment differs.
+    A load figure is worse if the change is beyond noise and at least --min-change; docs/compare.md says how noise is
+    tested. This assumes that only the deployment differs.
 
     Exit code: 0 no regression, 1 a regression, 2 usage error, 3 undecided.
     """
@@ -335,7 +334,7 @@ def report(
     raise typer.Exit(unwound(run, screen, path, trend=trend, last=last, formats=tuple(formats or ()), out=out))
 
 
-@app.command(epilog="Example: ringback replay reports/last-release 17")
+@app.command(epilog="Example: ringback replay reports/last-release STA-03")
 def replay(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run's directory.")],
     evidence: Annotated[
@@ -350,9 +349,11 @@ def replay(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Send one recorded request again, and show the expected answer, the recorded one and the new one.
+    """Send recorded requests again, and show the expected, the recorded and the new answers.
 
-    Exit code: 0 the answer is as expected now, 1 the deviation is still there, 2 usage error (nothing was sent),
+    A clause selects all requests that show its deviation together: trigger, wait, poll.
+
+    Exit code: 0 the answers are as expected now, 1 the deviation is still there, 2 usage error (nothing was sent),
     3 undecided.
     """
     from ringback.commands.replay import replay as send

@@ -28,21 +28,21 @@ ConfigFile = Annotated[
 ]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", metavar="URL", help="The deployment under test.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="The run's directory (default: a new one in reports/).")
+    Path | None, typer.Option("--out", metavar="DIR", help="The run's directory (default: new, in reports/).")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the run in the --out directory.")]
 MaxTime = Annotated[
     str | None,
-    typer.Option("--max-time", metavar="T", help="End after this time, such as 10m, with what was seen until then."),
+    typer.Option("--max-time", metavar="T", help="End after this time, such as 10m."),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Repeats what an earlier run generated.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Repeat what an earlier run generated.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict line only.")]
 Prometheus = Annotated[str | None, typer.Option("--prometheus", metavar="HOST:PORT", help="Serve live figures there.")]
-Otlp = Annotated[str | None, typer.Option("--otlp", metavar="URL", help="Send live figures to this OTLP receiver.")]
-NoColor = Annotated[bool, typer.Option("--no-color", help="Print without colours (NO_COLOR does the same).")]
+Otlp = Annotated[str | None, typer.Option("--otlp", metavar="URL", help="Send live figures to an OTLP receiver.")]
+NoColor = Annotated[bool, typer.Option("--no-color", help="Print without colours, as NO_COLOR does.")]
 LevelOption = Annotated[
     Level,
     typer.Option(
-        "--level", case_sensitive=False, help="The lowest level whose deviations fail the run; advisory ones only warn."
+        "--level", case_sensitive=False, metavar="LEVEL", help="must, should: the lowest whose deviations fail the run."
     ),
 ]

@@ -45,7 +45,7 @@ def init(
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option("--token-file", metavar="FILE", help="The token's file; a curl command's token is written to it."),
+        typer.Option("--token-file", metavar="FILE", help="The token's file; a curl command's token goes there."),
     ] = None,
     line: Annotated[
         list[str] | None,

@@ -25,7 +25,8 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         config = target.config
-        load_budget = check_before(config, config.gate.scenario, embedded=target.embedded)
+        plan = LoadOptions(config.gate.scenario, config.gate.rate, duration=config.gate.duration).plan(config, seed)
+        load_budget = check_before(config, plan, embedded=target.embedded)
         waivers_in_force(config.waivers)
         directory = new_directory("gate", options.out, force=options.force)
         with held():
@@ -39,8 +40,6 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
                     open_questions=(*checked.open_questions, "no load was run: the check had no accepted call"),
                 )
             elif not checked.interrupted:
-                asked = LoadOptions(config.gate.scenario, config.gate.rate, duration=config.gate.duration)
-                plan = asked.plan(config, seed)
                 try:
                     loaded = load_target(console, target, directory, plan, max_time=options.time_left(started))
                 except Exception as error:  # keep the findings of the check

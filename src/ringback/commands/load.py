@@ -61,7 +61,7 @@ def load(console: Console, options: Options, asked: LoadOptions, *, plan_only: b
     seed = options.chosen_seed()
     with resolve(settle_sources(options)) as target:
         plan = asked.plan(target.config, seed)
-        budget = check_before(target.config, plan.scenario, embedded=target.embedded, workers=plan.workers)
+        budget = check_before(target.config, plan, embedded=target.embedded)
         if asked.master is not None:
             check_master(asked.master, listens=True)
         if plan_only:

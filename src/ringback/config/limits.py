@@ -12,9 +12,14 @@ __all__ = ["Limit", "check_baseline"]
 _PERCENTILE = r"p(?:\d{1,2}(?:_\d{1,3})?|100)"
 _TIMES = rf"(?:{_PERCENTILE}|max|mean)"
 _WORD = r"[a-z][a-z0-9_]*"
+_REQUESTS = (
+    rf"(?:count|error_rate|rate_limited|errors\.{_WORD}|own_faults\.{_WORD}"
+    rf"|(?:failed\.)?(?:latency_ms|service_ms)\.{_TIMES})"
+)
 _METRIC = re.compile(
-    rf"(?:trigger|poll)\.(?:count|error_rate|rate_limited|errors\.{_WORD}|own_faults\.{_WORD}"
-    rf"|whole\.(?:count|errors\.{_WORD})|(?:failed\.)?(?:latency_ms|service_ms)\.{_TIMES})"
+    rf"(?:trigger|poll)\.(?:{_REQUESTS}|whole\.(?:count|errors\.{_WORD}))"
+    rf"|(?:step\.[1-9]\d{{0,2}}|tag\.[A-Za-z0-9_-]+)\.(?:trigger|poll)\.{_REQUESTS}"
+    rf"|line\.{_WORD}\.trigger\.{_REQUESTS}"
     rf"|time_to_final_ms\.{_TIMES}"
     r"|calls\.(?:accepted|final|lost|duplicate_ids|wrong_state|unfinished|unrequested|undocumented_states|indeterminate"
     rf"|changed_state|by_state\.{_WORD}|deliveries\.(?:expected|arrived|late|missing|stated|contradicting|unknown))"
@@ -47,7 +52,8 @@ class Limit:
         if not _METRIC.fullmatch(metric):
             raise ValueError(
                 "no such metric; use one such as trigger.latency_ms.p99, trigger.error_rate, poll.service_ms.p50, "
-                "time_to_final_ms.p95 or calls.lost"
+                "time_to_final_ms.p95 or calls.lost; before those of requests may stand a step, line or tag: "
+                "step.2.trigger.latency_ms.p99, line.busy.trigger.error_rate, tag.delivery.trigger.count"
             )
         match = _BOUND.fullmatch(expression) if isinstance(expression, str) else None
         if match is None:

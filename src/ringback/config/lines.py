@@ -24,11 +24,14 @@ LINE_STATES = {
 
 
 class Line(Section):
-    """A telephone number, how many calls it takes at once (None: any number), and how long a call to it rings."""
+    """A telephone number, and what it can take."""
 
     number: PhoneNumber
+    """3 to 15 digits, with a plus sign in front if the deployment wants it."""
     at_once: Annotated[Count, Field(ge=1, le=10_000)] | None = None
+    """Calls that it takes at once, as a handset takes one; without it, any number."""
     ring: Seconds = 30.0
+    """How long a call to it lasts; the plan calculates the run's time from it."""
 
 
 def _line(value: object) -> object:

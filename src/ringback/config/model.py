@@ -98,28 +98,43 @@ class Deployment(Section):
     """The server under test, and what a trigger needs for the server to accept it."""
 
     base_url: BaseUrl
+    """Without `/v2`; the documented deployment uses https and port 22222."""
     project: Text
+    """The project's name, in each trigger."""
     tenant: Text = "Default"
+    """The tenant's name, in each trigger."""
     access_token_env: Text = "RINGBACK_ACCESS_TOKEN"  # noqa: S105 - a variable's name, not a secret
+    """The variable that holds the project's token."""
     access_token_file: ExistingFile | None = None
+    """A file with the token, instead. The token itself must not be in the configuration."""
     access_token_command: Text | None = None
+    """A command that prints the token, instead."""
     access_token_lifetime: Seconds | None = None
-    """Seconds after which `access_token_command` must have been run again; None to run it once."""
+    """How old a token of `access_token_command` may be, such as `50m`; without it, the command runs once."""
     access_token: AccessToken = Field(repr=False, exclude=True)
     """`loading` gets it from the variable, the file or the command; ConfigError if the configuration contains it."""
     scenario_path: Text
+    """The IVR scenario, in each trigger."""
     orchestrator_url: Text
+    """The Orchestrator, in each trigger."""
     display_number: Text
+    """The caller id, in each trigger."""
     locale: Text = "en-US"
+    """The locale, in each trigger."""
     user_agent: Ascii = f"ringback/{__version__}"
+    """The header User-Agent of each request."""
     headers: tuple[Header, ...] = Field(default=(), repr=False, exclude=True)
-    """Headers of each request; `loading` reads their values."""
+    """Headers of each request: `env:NAME`, `file:PATH` or the text itself, such as `{ "X-Api-Key" = "env:KEY" }`."""
     proxy: Proxy | None = Field(default=None, repr=False, exclude=True)
-    """`loading` finds it in the configuration or in the environment; None to connect directly."""
+    """An HTTP proxy, such as `http://proxy.example.com:3128`; by default from the environment; empty for none."""
     ca_bundle: CaBundle | None = None
+    """PEM file of your own certificate authorities."""
     client_cert: ExistingFile | None = None
+    """PEM file of the client certificate, with its intermediates."""
     client_key: ExistingFile | None = None
+    """PEM file of its key, if `client_cert` does not have it."""
     verify: bool = True
+    """`false` accepts a certificate that is not trusted; TRN-02 still reports it."""
 
     @property
     def is_loopback(self) -> bool:
@@ -140,30 +155,43 @@ class Budget(Section):
     """Limits of a check: accepted calls in total and triggers per second; and the cost of a call."""
 
     calls: Annotated[Count, Field(ge=1, le=100_000)] = 60
+    """Calls that a check may place, uncertain ones included; then it stops, and the rest is inconclusive."""
     triggers_per_second: Annotated[Number, Field(gt=0, le=10_000)] = 20.0
+    """The highest rate of triggers; ROB-03 needs 16, to send sixteen at once."""
     cost_per_call: Annotated[Number, Field(ge=0)] | None = None
+    """The cost of a call, for the plan."""
     currency: Text = "EUR"
+    """The currency of that cost."""
     calls_at_once: Annotated[Count, Field(ge=1, le=100_000)] | None = None
-    """Calls in progress, over all lines; None for any number."""
+    """Calls in progress, over all lines; without it, any number."""
 
 
 class Timing(Section):
     """How long to wait, in seconds."""
 
     request: Seconds = 10.0
+    """From the sending of a request to the end of its answer."""
     settle: Seconds = 60.0
+    """From a trigger to its call's final state."""
     poll_interval: Seconds = 0.5
+    """Between polls of a call."""
     delivery: Seconds = 15.0
+    """From the final state to an immediate result's arrival."""
     queued_delivery: Seconds = 60.0
+    """From the final state to a queued result's arrival."""
 
 
 class ResultDestination(Section):
     """The receiver for results: where it listens, and under which URL the deployment reaches it."""
 
     listen: ListenAddress
+    """The address of Ringback's receiver during a run, such as `0.0.0.0:8099`."""
     public_url: HttpUrl | None = None
+    """The URL at which the deployment reaches it."""
     tls_cert: ExistingFile | None = None
+    """PEM file of the receiver's certificate: results then arrive by https."""
     tls_key: ExistingFile | None = None
+    """PEM file of its key."""
 
     @model_validator(mode="after")
     def _reachable(self) -> ResultDestination:
@@ -179,6 +207,7 @@ class Dialect(Section):
     """What the documentation leaves open and this vendor has decided."""
 
     pending_states: tuple[Text, ...] = ()
+    """This vendor's words for a call in progress, besides a missing or empty state."""
 
     @model_validator(mode="after")
     def _not_final(self) -> Dialect:
@@ -196,26 +225,37 @@ class Load(Section):
     """Load runs: their call budget, how requests arrive over time, and how calls are polled."""
 
     budget_calls: Annotated[Count, Field(ge=1)] | None = None
+    """Calls that a load run may place; required for every deployment except the sandbox."""
     poll_batch: Annotated[Count, Field(ge=1, le=10_000)] = 20
+    """Calls for each poll."""
     poll_interval: Seconds = 1.0
+    """Between polls of a call."""
     population: Annotated[Count, Field(ge=1, le=100_000)] = 500
-    """Calls that the polling scenario keeps polling."""
+    """Calls that the polling scenario places first and then polls."""
     variables_file: ExistingFile | None = None
-    """CSV or NDJSON: each call gets the next row as its project variables."""
+    """CSV or NDJSON: each call carries the next row as its project variables."""
     variables_order: Literal["in order", "random", "once"] = "in order"
+    """`once`: the run ends when all rows have been used."""
     shape: Literal["constant", "ramp", "steps", "spike", "soak"] = "constant"
+    """How the rate runs over time."""
     arrivals: Literal["uniform", "poisson"] = "uniform"
+    """`uniform`: evenly spaced; `poisson`: random, as independent callers are."""
     ramp_up: Seconds | None = None
+    """Time to rise from 0, or from `from_rate`; with steps, the part of the first one that is left out."""
     from_rate: Annotated[Number, Field(ge=0)] | None = None
+    """Ramp: the initial rate in arrivals per second; may be 0."""
     steps: Annotated[tuple[Text, ...], BeforeValidator(_steps)] = ()
-    """Steps of the `steps` shape, such as `50 for 30s`."""
+    """Steps: rates and durations, such as `["50 for 30s", "100 for 30s"]`."""
     spike_rate: Annotated[Number, Field(gt=0)] | None = None
+    """Spike: the peak rate in arrivals per second."""
     spike_at: Seconds | None = None
+    """Spike: when it starts."""
     spike_for: Seconds | None = None
+    """Spike: how long it lasts."""
     step: Seconds = 5.0
     """How long each step of a capacity search lasts."""
     baseline: Annotated[Path, BeforeValidator(_existing)] | None = None
-    """The run to which relative limits refer: its directory, its verdict.json or its load.json."""
+    """The earlier run for relative limits: its directory, its `verdict.json` or its `load.json`."""
     abort_on_limit: bool = False
     """Whether the run ends as soon as a limit can no longer be met."""
 
@@ -224,7 +264,7 @@ class Metrics(Section):
     """Who gets the figures of a load run while it lasts; by default nobody."""
 
     prometheus: ListenAddress | None = None
-    """Where Prometheus may scrape them."""
+    """Where Prometheus may scrape live figures, such as `127.0.0.1:9464`."""
     linger: Seconds | None = None
     """How long to wait, after a run, for Prometheus to scrape its last figures."""
     otlp: MetricsReceiver | None = None
@@ -240,8 +280,11 @@ class Gate(Section):
     """The load that `ringback gate` adds to the check."""
 
     scenario: Literal["trigger", "poll", "lifecycle", "delivery", "mixed"] = "lifecycle"
+    """What each arrival does."""
     rate: Annotated[Number, Field(gt=0, le=100_000)] = 20.0
+    """Arrivals per second."""
     duration: Seconds = 30.0
+    """How long requests arrive."""
 
 
 def _today() -> date:
@@ -253,8 +296,11 @@ class Waiver(Section):
     """A known deviation that the user accepts until a day. On that day it counts again."""
 
     clause: Text
+    """The clause whose deviation is accepted."""
     reason: Text
+    """Why; reports show it."""
     expires: date
+    """The day, in UTC, from which the waiver is a configuration error."""
 
     @model_validator(mode="after")
     def _in_force(self) -> Waiver:
@@ -269,9 +315,11 @@ class Notify(Section):
     """The webhook that gets a run's result."""
 
     webhook_url: HttpUrl
+    """http or https; redirects are not followed."""
     token_env: Text | None = None
-    """The variable that holds the bearer token; None for no token."""
+    """The variable that holds a bearer token; without it, none is sent."""
     timeout: Seconds = 10.0
+    """For everything, including one retry after a failed connection, a 5xx or a 429."""
 
     def token(self) -> str | None:
         """The current token; None for no token."""
@@ -282,10 +330,13 @@ class SandboxOptions(Section):
     """How the embedded sandbox behaves during a run."""
 
     ring_time: Seconds = 0.3
+    """How long a call takes."""
     faults: tuple[Text, ...] = ()
+    """Faults of the sandbox: `ringback sandbox --list-faults` lists them."""
     dialects: tuple[Text, ...] = ()
+    """Its dialects: `ringback sandbox --list-dialects` lists them."""
     calls_per_line: Annotated[Count, Field(ge=1, le=10_000)] | None = None
-    """Calls that a line takes at once: further ones find it busy. None for any number."""
+    """Calls that a line takes at once: further ones find it busy. Without it, any number."""
 
 
 class Config(Section):

@@ -20,6 +20,7 @@ __all__ = [
     "Finding",
     "LimitResult",
     "RunVerdict",
+    "Script",
     "Verdict",
     "conclude",
     "judge",
@@ -50,10 +51,15 @@ class ExitCode:
     """What `ringback` returns to its caller."""
 
     OK = 0
+    """Every decided clause and limit held."""
     BROKEN = 1
+    """The deployment broke a clause or a limit."""
     USAGE = 2
+    """Usage or configuration error, explained in one line; nothing was sent, and no report was written."""
     INCONCLUSIVE = 3
+    """No verdict: something could not be decided (unreachable, budget spent, the generator was the limit, ...)."""
     INTERRUPTED = 130
+    """Interrupted; the reports show what was observed until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,21 @@ class Evidence:
     request: str
     response: str
     curl: str
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Exchanges that show a finding only together, already redacted, and shell commands that repeat them."""
+
+    exchanges: tuple[int, ...]
+    """Their numbers, in the order in which they were sent."""
+    commands: tuple[str, ...]
+    """One command each. Line feeds occur only within quotes."""
+
+    @property
+    def text(self) -> str:
+        """The script, to be pasted."""
+        return "\n".join(self.commands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +103,8 @@ class Finding:
     seconds: float = 0.0
     fix: str = ""
     """What to change, if that is known better than the clause says."""
+    script: Script | None = None
+    """What repeats the deviation, if it takes several requests."""
 
     def cleaned(self, clean: Callable[[str], str]) -> Finding:
         """The same with its sentences redacted, as they may quote a deployment. The evidence is redacted already."""

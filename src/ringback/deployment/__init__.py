@@ -10,8 +10,9 @@ from ringback.deployment.answers import Answer, Entry, Poll, Trigger
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.client import DeploymentClient
 from ringback.deployment.errors import BudgetSpent, ExchangeError, NotSent, RateLimited, Unreachable
-from ringback.deployment.evidence import Exchange, Recorder, curl
+from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.redaction import Redactor
+from ringback.deployment.shell import curl, script
 
 __all__ = [
     "Answer",
@@ -29,4 +30,5 @@ __all__ = [
     "Trigger",
     "Unreachable",
     "curl",
+    "script",
 ]

@@ -10,7 +10,6 @@ import functools
 import itertools
 import json
 import re
-import shlex
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from ringback import clock
-from ringback.config import LINE_STATES
 from ringback.deployment.redaction import Redactor
 from ringback.rundir import SINK, LineFile
 
-__all__ = ["Exchange", "Recorder", "curl", "is_configured"]
+__all__ = ["Exchange", "Recorder"]
 
 RECORDED_BODY = 16 * 1024
 """Characters of a body that are recorded. The evidence also states the length of the whole body."""
@@ -32,11 +30,6 @@ _READ_BODY = 4 * RECORDED_BODY
 _TRIGGERS = "/v2/call"
 _UNIQUE_ID = re.compile(r'"UniqueId"\s{0,64}:\s{0,64}(?:"([^"\\\s+]{1,256})"|([0-9]{1,256}))')
 """An id in a trigger's answer. A value that begins with a plus sign is a telephone number."""
-_VARIABLE = re.compile(rf"\$(RINGBACK_(?:ACCESS_TOKEN|LINES__(?:{'|'.join(name.upper() for name in LINE_STATES)})))")
-_A_VARIABLE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
-_DOCUMENTED = frozenset({"content-type", "project"})
-_OF_CURL = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent"})
-"""Headers that curl sets by itself."""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -231,59 +224,9 @@ def _person_in(body: bytes) -> Iterator[tuple[str, str]]:
                         yield value, label
 
 
-def curl(exchange: Exchange) -> str:
-    """A shell command that repeats the request of an exchange, with variables in place of secrets.
-
-    A comment in it says so if the recorded body is incomplete, because it was cut or is not text.
-    """
-    parts = ["curl --include --request", shlex.quote(exchange.method)]
-    if set("[]{}") & set(exchange.url):
-        parts.append("--globoff")
-    parts.append(_quoted(exchange.url))
-    names = set()
-    for name, value in exchange.request_headers:
-        names.add(name.lower())
-        if name.lower() not in _OF_CURL and (name.lower(), value) != ("accept", "*/*"):
-            parts += ["--header", _header(name, value)]
-    if exchange.request_body or exchange.method in {"POST", "PUT", "PATCH"}:
-        if "content-type" not in names:
-            parts += ["--header", "Content-Type:"]
-        parts += ["--data-raw", _quoted(exchange.request_body)]
-    line = " ".join(parts)
-    if not exchange.request_whole:
-        line += f"  # incomplete: the body had {exchange.request_bytes} bytes, not all of them text or recorded"
-    return line
-
-
-def is_configured(name: str, value: str) -> bool:
-    """Whether a recorded header is one of the configuration: its whole value is a variable."""
-    return bool(_A_VARIABLE.fullmatch(value)) and name.lower() not in _DOCUMENTED
-
-
-def _header(name: str, value: str) -> str:
-    """A header as a word of the shell."""
-    if is_configured(name, value):
-        return f'{shlex.quote(f"{name}: ")}"${{{value[1:]}}}"'
-    return _quoted(f"{name}: {value}" if value.strip() else f"{name};")
-
-
 def _is_text(body: bytes) -> bool:
     """Whether a shell word can hold these bytes."""
     try:
         return "\0" not in body.decode("utf-8")
     except UnicodeDecodeError:
         return False
-
-
-def _quoted(text: str) -> str:
-    """Quote a text for the shell, so that only Ringback's variables expand."""
-    pieces: list[str] = []
-    done = 0
-    for variable in _VARIABLE.finditer(text):
-        if variable.start() > done:
-            pieces.append(shlex.quote(text[done : variable.start()]))
-        pieces.append(f'"${{{variable[1]}}}"')
-        done = variable.end()
-    if done < len(text) or not pieces:
-        pieces.append(shlex.quote(text[done:]))
-    return "".join(pieces)

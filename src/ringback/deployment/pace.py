@@ -121,8 +121,12 @@ class _Row:
     times: int = 0
     last: float = 0.0
 
-    def add(self, kind: str) -> None:
-        self.times = self.times + 1 if kind == self.kind else 1
+    def add(self, kind: str, began: float) -> None:
+        """Count one that began at that instant, unless it was sent at once with the last: these count as one."""
+        if kind != self.kind:
+            self.times = 0
+        if not self.times or began >= self.last:
+            self.times += 1
         self.kind, self.last = kind, clock.monotonic()
 
 
@@ -137,6 +141,8 @@ class AnswerBounds:
         self._seconds_left = _TIMEOUTS * timeout
         self._failures = 0
         self._silence = _Row()
+        self._answered = -1.0
+        """When a whole answer came last."""
         self._costly: defaultdict[str, _Row] = defaultdict(_Row)
 
     def check(self, endpoint: str) -> None:
@@ -159,7 +165,7 @@ class AnswerBounds:
     def came(self, endpoint: str, seconds: float, size: int) -> None:
         """A whole answer of this many bytes came after these seconds."""
         self.waited += seconds
-        self._silence = _Row()
+        self._silence, self._answered = _Row(), clock.monotonic()
         self._costly[endpoint] = _Row()
         self._bytes_left -= max(0, size - _FREE)
 
@@ -168,9 +174,10 @@ class AnswerBounds:
         self._failures += 1
         self._seconds_left -= seconds
         self._bytes_left -= max(0, size - _FREE)
-        if kind == "timeout" and not begun:
-            self._silence.add(kind)
+        began = clock.monotonic() - seconds
+        if kind == "timeout" and not begun and self._answered < began:
+            self._silence.add(kind, clock.monotonic())  # nothing came while it waited: each one counts
             return
         self._silence = _Row()
         if size >= _LARGE or seconds >= self._timeout / 2:
-            self._costly[endpoint].add(kind)
+            self._costly[endpoint].add(kind, began)

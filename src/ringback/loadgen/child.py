@@ -84,7 +84,7 @@ def _lead(task: Task, config: Config) -> int:
         os._exit(0)
 
     def report(figures: dict[str, Any], snapshot: LoadSnapshot) -> None:
-        section = snapshot.section()
+        section = snapshot.section(live=True)
         figures = {**figures, "duration": plan.duration, **snapshot.progress(section)}
         _say({"event": "progress", "figures": figures, "section": section})
         if task.live:

@@ -93,7 +93,9 @@ class _LocustProcess:
             )  # before all else: the master may already send messages
         try:
             self._target = target = self._rest.enter_context(resolve(gather(None, os.environ)))
-            check_before(target.config, _scenario_of(environment), embedded=target.embedded)
+            check_before(
+                target.config, _plan(_scenario_of(environment)), embedded=target.embedded, tags=_tags(environment)
+            )
         except ConfigError as mistake:
             _leave(str(mistake))
         environment.host = target.config.deployment.base_url
@@ -270,6 +272,12 @@ def _scenario_of(environment: Environment) -> str:
     """The scenario of a test's users; several make a mixture."""
     names = {user.scenario for user in environment.user_classes if issubclass(user, LoadUser)}
     return names.pop() if len(names) == 1 else "mixed"
+
+
+def _tags(environment: Environment) -> set[str]:
+    """The tags of a test's tasks."""
+    tasks = (task for user in environment.user_classes for task in user.tasks)
+    return {tag for task in tasks for tag in getattr(task, "locust_tag_set", ())}
 
 
 def _leave(message: str) -> NoReturn:

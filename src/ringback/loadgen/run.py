@@ -6,7 +6,7 @@ What lives here: checks before anything is sent, and the outcome, with or withou
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from ringback.contract.verdict import LimitResult
 from ringback.loadgen.data.checking import check_rows
 from ringback.loadgen.judging.baseline import baseline_of, unlike
 from ringback.loadgen.judging.limits import evaluate
+from ringback.loadgen.judging.parts import check_parts
 from ringback.loadgen.live.live_metrics import LiveMetrics, check_metrics
 from ringback.loadgen.live.reading import first_reading
 from ringback.loadgen.metrics.section import empty_section
 from ringback.loadgen.process import Ended, LoadProcess
 from ringback.loadgen.schedule.plan import LoadPlan
-from ringback.loadgen.schedule.scenarios import SCENARIOS
 from ringback.loadgen.task import (
     LOAD_FILE,
     MASTER_PORT,
@@ -78,18 +78,22 @@ def check_budget(config: Config, *, embedded: bool) -> int | None:
     return budget
 
 
-def check_before(config: Config, scenario: str, *, embedded: bool, workers: int = 1) -> int | None:
-    """Check a configuration for a load run, and return the budget. Raises `ConfigError`; sends nothing."""
-    budget = _check(config, scenario, embedded=embedded)
-    check_rows(config, workers)
+def check_before(config: Config, plan: LoadPlan, *, embedded: bool, tags: Iterable[str] | None = None) -> int | None:
+    """Check a configuration for a load run, and return the budget. Raises `ConfigError`; sends nothing.
+
+    `tags` are those of the tasks that will run, if not the scenario's own.
+    """
+    budget = _check(config, plan, embedded=embedded, tags=tags)
+    check_rows(config, plan.workers)
     return budget
 
 
-def _check(config: Config, scenario: str, *, embedded: bool) -> int | None:
+def _check(config: Config, plan: LoadPlan, *, embedded: bool, tags: Iterable[str] | None = None) -> int | None:
     """What costs no time: all but the rows of a file, which may be many."""
     baseline_of(config)
+    check_parts(config, plan, plan.what.tags if tags is None else tags)
     check_metrics(config.metrics)
-    if SCENARIOS[scenario].delivery == "always" and config.result_destination is None:
+    if plan.what.delivery == "always" and config.result_destination is None:
         raise ConfigError(
             "configuration", "result_destination", "missing, and this scenario has results delivered",
             "say where Ringback may listen for them",
@@ -124,7 +128,7 @@ def run_load(
     that, while a master waits, with `waiting` only (who came). Raises `ConfigError` before anything is sent if the
     configuration does not fit. The rows of `load.variables_file` are checked by `check_before`.
     """
-    budget = _check(config, plan.scenario, embedded=embedded)
+    budget = _check(config, plan, embedded=embedded)
     directory.mkdir(parents=True, exist_ok=True)
     for left_over in (LOAD_FILE, WINDOWS_FILE):
         (directory / left_over).unlink(missing_ok=True)

@@ -57,7 +57,7 @@ class Judgement:
     cited: Cited
     outcome: ReplayOutcome
     reason: str = ""
-    """Why it is undecided."""
+    """Why it is undecided, or for what it holds."""
 
 
 Rule = Callable[[Seen], bool | None]

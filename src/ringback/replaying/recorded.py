@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from ringback.config import LINE_STATES
 from ringback.contract.clauses import CLAUSES, Clause
 from ringback.deployment import Answer, Exchange, Poll, Trigger
 from ringback.deployment.reading import strings_in
@@ -18,8 +19,11 @@ from ringback.rundir.exchanges import SavedExchange, read_exchanges
 from ringback.rundir.names import EXCHANGES_FILE
 from ringback.rundir.verdict import SavedRun
 
-__all__ = ["CannotReplay", "Cited", "RecordedRun", "answer_of", "endpoint_of", "read_recorded"]
+__all__ = ["CannotReplay", "Cited", "RecordedRun", "answer_of", "endpoint_of", "line_of", "read_recorded"]
 
+_LINE = re.compile(r"\$RINGBACK_LINES__([A-Z_]+)")
+_MOST = 12
+"""Exchanges of one replay."""
 _CUT = re.compile(r"… \[\d+ bytes in all\]\Z")
 
 
@@ -48,15 +52,20 @@ class RecordedRun:
     dialects: tuple[str, ...]
     exchanges: Mapping[int, Exchange]
     cited: Mapping[int, tuple[Cited, ...]]
+    scripts: Mapping[str, tuple[int, ...]]
+    """Clause -> the exchanges that show its deviation together, in the order of sending."""
 
-    def find(self, evidence: str) -> Exchange:
-        """The exchange with this number, or a clause's evidence with the smallest request; raises `CannotReplay`."""
+    def find(self, evidence: str) -> tuple[Exchange, ...]:
+        """The exchange with this number, or what shows a clause's deviation; raises `CannotReplay`.
+
+        That is several exchanges if the run found that only these show it together, else the smallest request.
+        """
         if evidence.isascii() and evidence.isdigit():
             exchange = self.exchanges.get(int(evidence[:9]))
             if exchange is None:
                 last = max(self.exchanges, default=0)
                 raise CannotReplay(f"there is no exchange {evidence}; exchanges.ndjson holds 1 to {last}")
-            return exchange
+            return (exchange,)
         name = evidence.upper()
         if name not in CLAUSES:
             raise CannotReplay(f"{evidence} is neither the number of an exchange nor a clause; verdict.json lists both")
@@ -65,7 +74,19 @@ class RecordedRun:
         ]
         if not found:
             raise CannotReplay(f"no exchange in this run is evidence on {name}; choose one by its number")
-        return min(found, key=lambda exchange: exchange.request_bytes)
+        if name in self.scripts:
+            return self._together(name)
+        return (min(found, key=lambda exchange: exchange.request_bytes),)
+
+    def _together(self, clause: str) -> tuple[Exchange, ...]:
+        numbers = tuple(dict.fromkeys(self.scripts[clause]))
+        if missing := [number for number in numbers if number not in self.exchanges]:
+            raise CannotReplay(f"exchanges.ndjson lacks exchange {missing[0]} of it; check the clause again")
+        if len(numbers) > _MOST:
+            raise CannotReplay(
+                f"it has {len(numbers)} exchanges, and {_MOST} at most are sent again; choose one of them"
+            )
+        return tuple(sorted((self.exchanges[number] for number in numbers), key=lambda one: (one.at, one.id)))
 
     def unique_ids(self, but: int | None = None) -> frozenset[str]:
         """The UniqueIds in answers to the run's triggers, without that of exchange `but`."""
@@ -94,6 +115,7 @@ def read_recorded(directory: Path, run: SavedRun) -> RecordedRun:
         dialects=run.dialects,
         exchanges=exchanges,
         cited={number: tuple(found) for number, found in cited.items() if found},
+        scripts={clause.id: clause.script.exchanges for clause in run.clauses.values() if clause.script is not None},
     )
 
 
@@ -113,13 +135,19 @@ def _path(url: str) -> str:
 def answer_of(exchange: Exchange, base_url: str) -> Answer:
     """A recorded answer in the form that checks read. Its text is as recorded: redacted, and cut if it was long."""
     body = exchange.response_body.encode("utf-8", "surrogatepass")
-    fields = (exchange, 0.0, exchange.seconds, exchange.status, None, body, exchange.failure)
+    fields = (exchange, exchange.at, exchange.at + exchange.seconds, exchange.status, None, body, exchange.failure)
     if exchange.status is not None:
         headers = httpx.Headers([(k.encode(), v.encode("utf-8", "replace")) for k, v in exchange.response_headers])
         fields = (*fields[:4], headers, body, exchange.failure)  # type: ignore[assignment]  # headers or None
     if endpoint_of(exchange, base_url).rstrip("/") == POLL_PATH:
         return Poll(*fields, asked=tuple(strings_in(exchange.request_body.encode("utf-8", "replace"))))
     return Trigger(*fields)
+
+
+def line_of(exchange: Exchange) -> str | None:
+    """The line that a recorded trigger dials; None if it names none, or several."""
+    names = {found.lower() for found in _LINE.findall(exchange.request_body)} & {*LINE_STATES}
+    return names.pop() if len(names) == 1 else None
 
 
 def is_cut(exchange: Exchange) -> bool:

@@ -17,8 +17,8 @@ from typing import Final
 from ringback.config import LINE_STATES, Config
 from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment import Exchange
-from ringback.deployment.evidence import is_configured
 from ringback.deployment.redaction import TOKEN_LABEL
+from ringback.deployment.shell import is_configured
 from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH
 from ringback.replaying.recorded import CannotReplay, RecordedRun, endpoint_of
 
@@ -49,6 +49,8 @@ _ALIKE = 3
 class Restored:
     """A request that may be sent again."""
 
+    exchange: Exchange
+    """As it was recorded."""
     path: str
     method: str
     headers: tuple[tuple[str, str], ...]
@@ -80,7 +82,7 @@ def restore(run: RecordedRun, exchange: Exchange, config: Config) -> Restored:
         for name, value in exchange.request_headers
         if name.lower() not in _OWN_HEADERS and not is_configured(name, value)
     )
-    return Restored(path, exchange.method, headers, body, tuple(restored))
+    return Restored(exchange, path, exchange.method, headers, body, tuple(restored))
 
 
 def _body(exchange: Exchange, config: Config, restored: Counter[str]) -> str:

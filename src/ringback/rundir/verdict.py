@@ -20,7 +20,7 @@ from ringback.rundir.names import VERDICT_FILE, VERDICT_SCHEMA_ID
 from ringback.rundir.reading import members, number, text
 from ringback.rundir.windows import SavedWindows, read_windows
 
-__all__ = ["NotARun", "SavedClause", "SavedEvidence", "SavedRun", "SavedWaiver", "read_run", "saved_run"]
+__all__ = ["NotARun", "SavedClause", "SavedEvidence", "SavedRun", "SavedScript", "SavedWaiver", "read_run", "saved_run"]
 
 _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of a file beyond which it is not read."""
@@ -47,6 +47,14 @@ class SavedEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedScript:
+    """What repeats a deviation that several exchanges show: their numbers, and shell commands."""
+
+    exchanges: tuple[int, ...]
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SavedClause:
     """The verdict on one clause."""
 
@@ -57,6 +65,7 @@ class SavedClause:
     summary: str
     waiver: str | None
     evidence: tuple[SavedEvidence, ...]
+    script: SavedScript | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +200,14 @@ def _clause(entry: object) -> SavedClause:
         summary=text(entry.get("summary")),
         waiver=None if waiver is None else str(waiver),
         evidence=tuple(_evidence(shown) for shown in _list(entry, "evidence") if isinstance(shown, dict)),
+        script=_script(members(entry, "script")),
     )
+
+
+def _script(saved: Mapping[str, Any]) -> SavedScript | None:
+    exchanges = tuple(one for one in _list(saved, "exchanges") if type(one) is int)
+    commands = tuple(one for one in _list(saved, "commands") if isinstance(one, str))
+    return SavedScript(exchanges, commands) if exchanges and commands else None
 
 
 def _evidence(shown: Mapping[str, Any]) -> SavedEvidence:

@@ -57,6 +57,11 @@ class _Shot:
     bundle: Bundle | None = None
     group: str = "burst"
 
+    @property
+    def expects_call(self) -> bool:
+        """Whether a conforming deployment accepts it."""
+        return self.bundle is None or self.bundle.probe.expect == "accepted"
+
 
 class Campaign(Placer):
     """Sends probes and records their outcomes. Belongs to one event loop."""
@@ -115,8 +120,8 @@ class Campaign(Placer):
         """
         self._families = dict(families or {})
         planned = list(dict.fromkeys([BASELINE, *probes]))
-        bundles = bundled(p for p in planned if p.expect == "accepted" and p is not BASELINE)
-        others = [p for p in planned if p.expect != "accepted"]
+        bundles = bundled(p for p in planned if p.valid and p is not BASELINE)
+        others = [p for p in planned if not p.valid]
         lines = list(self.config.lines.configured)
         self._lines = lines_in_turn([BASELINE, *(b.probe for b in bundles), *others], lines)
         for probe in planned:
@@ -276,7 +281,7 @@ class Campaign(Placer):
         await self.client.transport.rate.wait(count)
         sent = await asyncio.gather(
             *(
-                self.send(shot.draft, purpose, paced=False, has_place=True)
+                self.send(shot.draft, purpose, expect_call=shot.expects_call, paced=False, has_place=True)
                 for shot, purpose in zip(shots, purposes, strict=True)
             ),
             return_exceptions=True,
@@ -320,9 +325,11 @@ class Campaign(Placer):
         if not (known := self.calls.watched):
             return
         asked = [known[i % len(known)].unique_id for i in range(count)]
-        sent = await asyncio.gather(
-            *(self.client.poll([one], purpose=f"one of {count} polls at once") for one in asked), return_exceptions=True
-        )
+        purpose = f"one of {count} polls at once"
+        async with self.watch.turn:
+            sent = await asyncio.gather(
+                *(self.client.poll([one], purpose=purpose) for one in asked), return_exceptions=True
+            )
         for answer in sent:
             self.burst.take(answer)
 

@@ -29,14 +29,17 @@ class Deviation(AssertionError):
         evidence: Iterable[Answer | Exchange] = (),
         clause: str | None = None,
         fix: str = "",
+        together: bool = False,
     ) -> None:
+        """`together`: the requests show the deviation together, and may show it again if they are sent again."""
         super().__init__(observed)
         self.observed = observed
         self.expected = expected
         self.clause = clause
-        self.fix = fix
         """The broken clause, where a test covers several; the test says nothing of the others."""
+        self.fix = fix
         found = [item.exchange if isinstance(item, Answer) else item for item in evidence]
+        self.together = tuple(dict.fromkeys(found)) if together else ()
         # The smallest request shows a deviation best.
         self.evidence = tuple(sorted(dict.fromkeys(found), key=lambda e: e.request_bytes)[:_SHOWN])
 
@@ -56,10 +59,13 @@ class NotExercised(Skipped):
         super().__init__(reason, _use_item_location=True)
 
 
-def must_hold(violation: Violation | None, *evidence: Answer | Exchange) -> None:
-    """Raise the `Deviation` that a check found, if it found one."""
+def must_hold(violation: Violation | None, *evidence: Answer | Exchange, together: bool = False) -> None:
+    """Raise the `Deviation` that a check found, if it found one; `together` as there."""
     if violation is not None:
-        raise Deviation(violation.observed, expected=violation.expected, evidence=evidence, clause=violation.clause)
+        raise Deviation(
+            violation.observed, expected=violation.expected, evidence=evidence, clause=violation.clause,
+            together=together,
+        )  # fmt: skip
 
 
 def must_all_hold(check: Callable[[A], Violation | None], answers: Iterable[A]) -> None:

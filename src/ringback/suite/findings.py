@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from ringback.contract.clauses import CLAUSES
-from ringback.contract.verdict import Evidence, Finding, Verdict
-from ringback.deployment import Exchange, curl
+from ringback.contract.verdict import Evidence, Finding, Script, Verdict
+from ringback.deployment import Exchange, curl, script
 from ringback.deployment.causes import Cause
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised
 from ringback.suite.plan import probes_of
 from ringback.suite.probes.baseline import BASELINE
 from ringback.suite.session import Session
 
-__all__ = ["failed", "finding_of", "judged_early", "judged_with_gaps", "must_bear", "only_sends"]
+__all__ = ["failed", "finding_of", "judged_early", "judged_with_gaps", "looks_at_any_answer", "must_bear", "only_sends"]
 
 _CONNECTION = {"TRN-01", "TRN-02"}
 """Clauses that need no answer to a trigger."""
+_SEEN = {"ROB-04"}
+"""Clauses that one answer breaks, whatever it answers. That none does proves nothing where no valid trigger works."""
 _WHOLE_RUN = ("burst", "identical", "pool", "after_final", "at_end", "looks_back_on", "draws", "generates")
 """Markers of tests that need more than the answers to their own probes: these pass only on a whole run."""
 
@@ -26,13 +30,15 @@ def finding_of(
 ) -> Finding | None:
     """The finding on a clause that follows from a test's end; only a `Deviation` fails the clause.
 
-    None if a test of several clauses found a deviation from another one, or could not decide; each clause also has
-    tests of its own.
+    None if a test of several clauses found a deviation from another one, or none: what it sends varies, so it may not
+    have tried a clause. Each clause also has tests of its own.
     """
     name = _name(item)
     error = call.excinfo.value if call.excinfo is not None else None
     seconds = report.duration
     shared = sum(len(marker.args) for marker in item.iter_markers("clause")) > 1
+    if shared and isinstance(error, Inconclusive | NotExercised | None):
+        return None
     if error is None:
         return Finding(clause, Verdict.PASS, name, seconds=seconds)
     if isinstance(error, Deviation) and error.clause not in {None, clause}:
@@ -41,10 +47,9 @@ def finding_of(
         expected = error.expected or CLAUSES[clause].expects
         evidence = tuple(_shown(exchange) for exchange in error.evidence)
         return Finding(
-            clause, Verdict.FAIL, name, error.observed, expected, error.observed, evidence, seconds, error.fix
-        )
-    if isinstance(error, Inconclusive | NotExercised) and shared:
-        return None
+            clause, Verdict.FAIL, name, error.observed, expected, error.observed, evidence, seconds, error.fix,
+            _script(error.together),
+        )  # fmt: skip
     if isinstance(error, NotExercised):
         return Finding(clause, Verdict.NOT_EXERCISED, name, str(error.msg), seconds=seconds)
     if isinstance(error, pytest.skip.Exception):
@@ -75,6 +80,12 @@ def _shown(exchange: Exchange) -> Evidence:
     return Evidence(exchange.id, exchange.request_text(), exchange.response_text(), curl(exchange))
 
 
+def _script(exchanges: Sequence[Exchange]) -> Script | None:
+    in_order = sorted(exchanges, key=lambda exchange: (exchange.at, exchange.id))
+    commands = script(in_order) if len(in_order) > 1 else ()
+    return Script(tuple(exchange.id for exchange in in_order), commands) if commands else None
+
+
 def _name(item: pytest.Item) -> str:
     """What the test sends, in words: its function's name and its parameter."""
     function = getattr(item, "originalname", item.name)
@@ -88,13 +99,18 @@ def only_sends(item: pytest.Item) -> bool:
     return sum(len(marker.args) for marker in item.iter_markers("clause")) > 1
 
 
+def looks_at_any_answer(item: pytest.Item) -> bool:
+    """Whether a test may find a deviation although no valid trigger is accepted; it cannot pass then."""
+    return bool(_SEEN & {name for marker in item.iter_markers("clause") for name in marker.args})
+
+
 def must_bear(cause: Cause, item: pytest.Item) -> None:
     """Raise `Inconclusive` unless a test can decide its clause although no valid trigger is accepted.
 
     If the deployment fails, one test shows it: that of the documents' example, or of the certificate.
     """
     decides = BASELINE in probes_of(item) or _CONNECTION & {n for m in item.iter_markers("clause") for n in m.args}
-    if cause.ours or not decides:
+    if (cause.ours or not decides) and not looks_at_any_answer(item):
         raise Inconclusive(cause.elsewhere)
 
 

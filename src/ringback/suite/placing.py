@@ -61,7 +61,7 @@ class Placer:
     async def look_into(self, outcome: Outcome) -> None:
         """Find out whether a refused valid probe is refused because of its change, or like any trigger now."""
         probe = outcome.probe
-        if probe is BASELINE or self.baseline is None:
+        if probe is BASELINE or self.baseline is None or probe.expect != "accepted":
             return
         wanted = probe.destination
         control = replace(
@@ -111,7 +111,7 @@ class Placer:
         """Watch the call that a probe placed, if it did."""
         probe = outcome.probe
         troubled = probe.destination is not None and probe.destination.troubled
-        regular = probe.expect == "accepted" and not troubled
+        regular = probe.valid and not troubled
         outcome.call = self._placed_call(outcome.answer, outcome.draft, group, regular=regular)
         if outcome.call is not None:
             outcome.call.carried = tuple(one.title for one in carried)

@@ -43,7 +43,7 @@ class Plan:
     @property
     def bundles(self) -> list[Bundle]:
         """The triggers that carry the valid probes, the baseline apart."""
-        return bundled(p for p in self.probes if p.expect == "accepted" and p is not BASELINE)
+        return bundled(p for p in self.probes if p.valid and p is not BASELINE)
 
     @property
     def placed(self) -> int:
@@ -64,7 +64,7 @@ class Plan:
 
         While a destination is slow, one more is placed.
         """
-        return self.placed + self._later + sum(1 for p in self.probes if p.expect == "either")
+        return self.placed + self._later + sum(1 for p in self.probes if p.expect == "either" and not p.valid)
 
     @property
     def _later(self) -> int:
@@ -81,7 +81,7 @@ class Plan:
         lines = list(config.lines.configured)
         count: Counter[str] = Counter()
         bundles = self.bundles
-        others = [p for p in self.probes if p.expect != "accepted"]
+        others = [p for p in self.probes if not p.valid]
         drawn = [accepted("", line=None) for _ in range(self.drawn)]
         in_turn = lines_in_turn([BASELINE, *(b.probe for b in bundles), *drawn, *others], lines)
         for probe, line in in_turn.items():

@@ -26,13 +26,32 @@ from ringback.deployment import ExchangeError
 from ringback.interrupts import answering
 from ringback.rundir import SINK, CleaningStream
 from ringback.suite.deviation import Inconclusive
-from ringback.suite.findings import failed, finding_of, judged_early, judged_with_gaps, must_bear, only_sends
+from ringback.suite.findings import (
+    failed,
+    finding_of,
+    judged_early,
+    judged_with_gaps,
+    looks_at_any_answer,
+    must_bear,
+    only_sends,
+)
 from ringback.suite.plan import Plan, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
 from ringback.target import Target, resolve
 
-__all__ = ["MARKERS", "Handover", "Run", "pytest_addoption", "pytest_configure", "session_of"]
+__all__ = [
+    "MARKERS",
+    "Handover",
+    "Run",
+    "pytest_addoption",
+    "pytest_cmdline_main",
+    "pytest_configure",
+    "session_of",
+]
+
+_ONE_PROCESS = pytest.StashKey[bool]()
+"""Whether workers of pytest-xdist were asked for."""
 
 MARKERS = (
     "clause(id, ...): the clauses of the contract that the test decides",
@@ -106,6 +125,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--ringback-out", metavar="DIR", help="where exchanges.ndjson is written")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Have pytest-xdist start no workers: all tests share one run, its calls and its budget."""
+    option = config.option
+    if getattr(option, "numprocesses", None) or getattr(option, "tx", None) or getattr(option, "dist", "no") != "no":
+        option.numprocesses, option.dist, option.distload, option.tx = 0, "no", False, []
+        config.stash[_ONE_PROCESS] = True
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and the suite's hooks."""
     for marker in MARKERS:
@@ -125,6 +153,11 @@ class SuitePlugin:
         self.run: Run | None = None
         self._probes: dict[str, list[Probe]] = {}
         self._resources = contextlib.ExitStack()
+
+    def pytest_report_header(self) -> str | None:
+        """Explain why no workers are started."""
+        alone = self.config.stash.get(_ONE_PROCESS, False)
+        return "ringback: contract tests share one run and its budget of calls, so -n is ignored" if alone else None
 
     # -- collection -----------------------------------------------------------------------------------------------
 
@@ -164,6 +197,8 @@ class SuitePlugin:
         ours = [item for item in session.items if item.get_closest_marker("clause")]
         if self.config.getoption("collectonly") or not ours or session.testsfailed:
             return (yield)
+        if hasattr(self.config, "workerinput"):
+            return (yield)  # see pytest_runtest_setup
         plan = make_plan(ours, self._probes)
         if self.handover is not None:
             self.handover.on_plan(plan)
@@ -219,6 +254,11 @@ class SuitePlugin:
 
     # -- tests ----------------------------------------------------------------------------------------------------
 
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """A worker of pytest-xdist sends nothing: each would open a run of its own, with a budget of its own."""
+        if hasattr(self.config, "workerinput") and _clauses(item):
+            pytest.fail("contract tests share one run: name their folder on the command line, or add -n 0", pytrace=False)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """An `ExchangeError` in a test makes its clause inconclusive; it is never the deployment's failure."""
@@ -226,9 +266,13 @@ class SuitePlugin:
         if ended is not None and only_sends(pyfuncitem):
             raise Inconclusive(ended)
         try:
-            if self.run is not None and (cause := self.run.session.record.cause()) is not None:
+            cause = self.run.session.record.cause() if self.run is not None else None
+            if cause is not None:
                 must_bear(cause, pyfuncitem)
-            return (yield)
+            result = yield
+            if cause is not None and looks_at_any_answer(pyfuncitem):
+                raise Inconclusive(cause.elsewhere)
+            return result
         except ExchangeError as trouble:
             raise Inconclusive(str(trouble)) from None
 

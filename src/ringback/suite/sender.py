@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from ringback.deployment import Poll, Trigger
 from ringback.deployment.client import JSON_HEADERS
@@ -17,8 +17,8 @@ __all__ = ["Sender"]
 
 _IN_A_ROW = 5
 """Polls for one call that show whether its result comes and goes."""
-_TOGETHER = 4
-"""Polls under way at a time, where several are sent."""
+
+T = TypeVar("T")
 
 
 class Sender:
@@ -35,15 +35,11 @@ class Sender:
 
     def poll(self, ids: Iterable[str], purpose: str) -> Poll:
         """Poll once."""
-        return self._loop.run(self._client.poll(ids, purpose=purpose))
-
-    def poll_alone(self, ids: Iterable[str], purpose: str) -> Poll:
-        """Poll once while the watch sends nothing: the control for what was seen among other requests."""
-        return self._loop.run(self._campaign.watch.poll_alone(ids, purpose))
+        return self._between_rounds(lambda: self._client.poll(ids, purpose=purpose))
 
     def poll_call(self, call: Call, purpose: str) -> Observation | None:
         """Poll for one call and record what its answer reports; None if the answer cannot be read."""
-        return self._loop.run(self._campaign.watch.ask_alone(call, purpose))
+        return self._between_rounds(lambda: self._campaign.watch.ask_alone(call, purpose))
 
     def poll_with(
         self,
@@ -55,30 +51,29 @@ class Sender:
         headers: Iterable[tuple[str, str]] = JSON_HEADERS,
     ) -> Poll:
         """Poll once with any body, method and headers."""
-        return self._loop.run(
-            self._client.poll_with(content, method=method, query=query, headers=headers, purpose=purpose)
+        return self._between_rounds(
+            lambda: self._client.poll_with(content, method=method, query=query, headers=headers, purpose=purpose)
         )
 
-    def polls(self, batches: Sequence[Sequence[str]], purpose: str) -> list[Poll]:
-        """Several polls, a few at a time; the answers come in the order of `batches`."""
+    def polls_at_once(self, batches: Sequence[Sequence[str]], purpose: str) -> list[Poll]:
+        """One poll for each batch, all at once; the answers come in the order of `batches`."""
 
         async def all_of_them() -> list[Poll]:
-            gate = asyncio.Semaphore(_TOGETHER)
+            return list(await asyncio.gather(*(self._client.poll(ids, purpose=purpose) for ids in batches)))
 
-            async def one(ids: Sequence[str]) -> Poll:
-                async with gate:
-                    return await self._client.poll(ids, purpose=purpose)
-
-            return list(await asyncio.gather(*(one(ids) for ids in batches)))
-
-        return self._loop.run(all_of_them())
-
-    def polls_at_once(self, ids: Sequence[str], purpose: str) -> list[Poll]:
-        """One poll for each id, all at once."""
-        return self._loop.run(self._campaign.watch.polls_at_once(ids, purpose))
+        return self._between_rounds(all_of_them)
 
     def reports_one_state(self, call: Call) -> bool:
         """Whether several polls in a row for a final call all report the same state."""
         seen = [self.poll_call(call, "poll for one call, as a control") for _ in range(_IN_A_ROW)]
         states = {one.final if one is not None else None for one in seen}
         return len(states) == 1 and None not in states
+
+    def _between_rounds(self, send: Callable[[], Awaitable[T]]) -> T:
+        """Send while the watch polls nothing, so that an answer belongs to its request."""
+
+        async def in_turn() -> T:
+            async with self._campaign.watch.turn:
+                return await send()
+
+        return self._loop.run(in_turn())

@@ -19,7 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback.config import Config, ConfigError
-from ringback.loadgen.generator.result_listener import MAX_BODY, ResultListener, read_delivery
+from ringback.intake import FLOODED, KEPT_PER_ADDRESS, MAX_BODY, Intake
+from ringback.loadgen.accounting.ledger import Ledger
+from ringback.loadgen.generator import bounded_server, result_listener
+from ringback.loadgen.generator.result_listener import AwaitedDeliveries, ResultListener, read_delivery
 from tests.loadgen.deployments import config_for, unused_port
 from tests.loadgen.sockets import until
 
@@ -112,11 +115,18 @@ Listening = Callable[..., tuple[ResultListener, list[Result]]]
 def listening() -> Iterator[Listening]:
     listeners: list[ResultListener] = []
 
-    def listen(member: tuple[int, int] = (0, 1), **settings: Any) -> tuple[ResultListener, list[Result]]:
-        listener = ResultListener(config_with(**settings), member)
+    def listen(
+        member: tuple[int, int] = (0, 1), connections: int = 256, **settings: Any
+    ) -> tuple[ResultListener, list[Result]]:
+        listener = ResultListener(config_with(**settings), member, connections)
         listeners.append(listener)
         results: list[Result] = []
-        listener.on_result = lambda *result: results.append(result)
+
+        def take(word: bytes, unique_id: str | None, state: str | None, at: float) -> bool:
+            results.append((word, unique_id, state, at))
+            return True
+
+        listener.on_result = take
         return listener, results
 
     yield listen
@@ -262,3 +272,141 @@ def test_a_certificate_that_is_none_is_a_matter_of_the_configuration(listening: 
 def test_without_a_place_to_listen_there_is_no_receiver() -> None:
     with pytest.raises(ConfigError, match="result_destination: missing"):
         ResultListener(config_for("http://127.0.0.1:1"), (0, 1))
+
+
+def connected(listener: ResultListener) -> socket.socket:
+    parts = urlsplit(listener.url)
+    return socket.create_connection((parts.hostname, parts.port), timeout=20)
+
+
+def ends(connection: socket.socket) -> bool:
+    """Whether the other side has closed the connection."""
+    connection.setblocking(False)
+    try:
+        return not connection.recv(1000)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def test_more_connections_than_there_is_room_for_are_closed_and_counted(listening: Listening) -> None:
+    listener, _ = listening(connections=3)
+    held = [connected(listener) for _ in range(3)]
+    until(lambda: len(listener._server._open) == 3)
+    refused = [connected(listener) for _ in range(2)]
+    until(lambda: all(ends(each) for each in refused))
+    assert listener.intake.dropped == 2
+    assert not any(ends(each) for each in held), "an idle connection may stay"
+    for each in (*held, *refused):
+        each.close()
+    until(lambda: not listener._server._open)
+    assert deliver(f"{listener.url}/in/w", [b"{}"]) == [200]
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"POST /in/w HTTP/1.1\r\nHost: h\r\nContent-Le",
+        b"P",
+        b"POST /in/w HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\nhalf",
+    ],
+)
+def test_a_request_that_does_not_end_in_time_ends_its_connection(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(bounded_server, "SLOWEST", 0.2)
+    listener, results = listening()
+    connection = connected(listener)
+    connection.sendall(begun)
+    until(lambda: listener.intake.dropped == 1 and not listener._server._open)
+    connection.close()
+    assert results == []
+    assert deliver(f"{listener.url}/in/w", [b"{}"] * 2) == [200] * 2
+    assert listener.intake.dropped == 1
+
+
+def test_a_connection_that_does_not_speak_tls_ends_in_time(
+    listening: Listening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bounded_server, "SLOWEST", 0.2)
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "both.pem"))
+    listener, _ = listening(tls_cert=str(tmp_path / "both.pem"), tls_key=str(tmp_path / "both.pem"))
+    silent, plain = connected(listener), connected(listener)
+    plain.sendall(b"POST / HTTP/1.1\r\n\r\n")
+    until(lambda: listener.intake.dropped == 1 and not listener._server._open)
+    for each in (silent, plain):
+        each.close()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_delivery_without_end_is_cut_off(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(result_listener, "READ_BODY", 400_000)
+    listener, results = listening()
+    connection = connected(listener)
+
+    def send() -> None:
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(b"POST /in/w HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while True:
+                connection.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    until(lambda: not thread.is_alive())
+    assert listener.intake.dropped == 1
+    assert [each[:3] for each in results] == [(b"w", None, None)]
+
+
+def awaiting(calls: int) -> tuple[Ledger, AwaitedDeliveries, Intake, list[str]]:
+    """A book in which so many calls await a delivery, and whether a flood was noticed."""
+    floods: list[str] = []
+    intake, ledger = Intake(lambda: floods.append("flooded")), Ledger(5.0, ["Busy"])
+    book = AwaitedDeliveries(ledger, intake)
+    for n in range(calls):
+        book.expect(b"word-%d" % n)
+        ledger.accept(f"id-{n}", 0, 1.0)
+        book.answered(b"word-%d" % n, f"id-{n}")
+        ledger.report(f"id-{n}", "Busy", 2.0)
+    return ledger, book, intake, floods
+
+
+def test_a_flood_is_dropped_and_costs_no_call_its_delivery() -> None:
+    """Unknown ids, and one known id over and over; each call's first delivery is taken nevertheless."""
+    ledger, book, intake, floods = awaiting(3)
+    most = KEPT_PER_ADDRESS * (3 + 10)
+    taken = [book.arrived(b"elsewhere", f"unknown-{n}", "Busy", 2.1) for n in range(most // 2)]
+    assert book.arrived(b"word-0", "id-0", "Busy", 2.1)
+    taken += [book.arrived(b"word-0", "id-0", "Busy", 2.1) for _ in range(most - most // 2 + FLOODED + 5)]
+    assert (sum(taken), intake.dropped, floods) == (most, FLOODED + 5, ["flooded"])
+    assert book.arrived(b"word-1", "id-1", "Busy", 2.1)
+    assert book.arrived(b"word-2", None, None, 2.1)
+    ledger.close_deliveries(3.0, 5.0)
+    counts = ledger.deliveries()
+    assert counts is not None
+    assert (counts.expected, counts.arrived, counts.unknown) == (3, 3, most // 2)
+
+
+def test_deliveries_before_the_answer_to_a_trigger_are_bounded_too() -> None:
+    _, book, intake, _ = awaiting(0)
+    book.expect(b"word")
+    taken = [book.arrived(b"word", f"early-{n}", None, 2.0) for n in range(20 * KEPT_PER_ADDRESS)]
+    assert sum(taken) == 1 + KEPT_PER_ADDRESS * (1 + 10)
+    assert intake.dropped == 20 * KEPT_PER_ADDRESS - sum(taken)
+
+
+def test_a_flood_ends_the_listening(listening: Listening, capfd: pytest.CaptureFixture[str]) -> None:
+    listener, _ = listening()
+    listener.on_result = lambda *_: False
+    for _ in range(FLOODED - 1):
+        listener.intake.drop()
+    idle = connected(listener)
+    until(lambda: len(listener._server._open) == 1)
+    listener.intake.drop()
+    until(lambda: ends(idle) and not listener._server._open)
+    with pytest.raises(ConnectionRefusedError):
+        connected(listener)
+    idle.close()
+    assert listener.requests == 0
+    assert "Traceback" not in capfd.readouterr().err

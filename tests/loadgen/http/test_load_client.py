@@ -27,6 +27,7 @@ from ringback.loadgen.http.load_client import (
 from ringback.loadgen.http.pool import ConnectionPool
 from ringback.loadgen.http.wire import RequestWriter
 from ringback.loadgen.metrics.measures import Measures
+from ringback.loadgen.schedule.origin import POLL, TRIGGER, Origin
 from tests.loadgen.deployments import TOKEN, TinyDeployment, config_for, http, serving, unused_port
 from tests.loadgen.sockets import open_connections, until
 from tests.virtual_time import virtual_clock
@@ -46,15 +47,15 @@ class Scene:
         self.budget = CallBudget(config.load.budget_calls)
         self.load_client = LoadClient(config, RequestWriter(config, dial_guard(config)), self.budget, self.pool, self)
 
-    def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
+    def take(self, at: Origin, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
         assert due <= begun <= now
         assert received or kind is not None
         self.services.append(now - begun)
-        measures = self.triggers if name == "trigger" else self.polls
+        measures = self.triggers if at is TRIGGER else self.polls
         measures.take(kind, now - due, now - begun)
 
-    def read_late(self, name: str, due: float, seconds: float) -> None:
-        assert name in {"trigger", "poll"}
+    def read_late(self, at: Origin, due: float, seconds: float) -> None:
+        assert at in {TRIGGER, POLL}
         assert due
         self.waited.append(seconds)
 

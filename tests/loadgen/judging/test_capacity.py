@@ -506,12 +506,31 @@ def test_a_search_has_a_budget_of_steps_and_of_time() -> None:
     search = CapacitySearch(1, 10_000, max_steps=3)
     rates_asked(search, True, True, True)
     assert search.next_rate() is None
-    assert search.result().reason == "the search has used its 3 steps"
+    assert search.result().shortfall == (
+        "the capacity is at least 4 a second: the search has used its 3 steps; begin nearer to the capacity (--rate)"
+    )
     search = CapacitySearch(1, 10_000, max_seconds=12)
     rates_asked(search, True, True, True)
     assert search.next_rate() is None
     found = search.result()
     assert (found.rate, found.low, found.high) == (None, 4, None)
+    assert found.shortfall == (
+        "the capacity is at least 4 a second: the search has used its 12 seconds; raise --duration"
+    )
+
+
+def test_a_search_without_a_confirmed_rate_says_what_it_has_seen() -> None:
+    search = CapacitySearch(10, 1000)
+    assert search.result().shortfall == "no capacity was found: the search was cut short"
+    rates_asked(search, True, True, False)
+    found = search.result().shortfall
+    assert found == "the capacity is at least 20 a second, and less than 40: the search was cut short"
+
+
+def test_a_search_that_confirmed_a_rate_falls_short_of_nothing() -> None:
+    search = CapacitySearch(10, 10)
+    rates_asked(search, True, True, True)
+    assert (search.result().rate, search.result().shortfall) == (10, None)
 
 
 def test_an_unfinished_search_was_cut_short() -> None:

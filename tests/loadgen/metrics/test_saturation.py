@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ringback.loadgen.metrics.saturation import open_question
-from ringback.loadgen.metrics.windows import TRIGGER, Windows
+from ringback.loadgen.metrics.windows import Windows
+from ringback.loadgen.schedule.origin import TRIGGER
 
 
 def course(seconds: int = 20, rate: int = 100, late: dict[int, float] | None = None, cpu: float = 0.3) -> Windows:

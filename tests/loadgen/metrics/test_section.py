@@ -13,8 +13,10 @@ import pytest
 from ringback.config import Limit
 from ringback.loadgen.judging.limits import evaluate, value_of
 from ringback.loadgen.metrics.histogram import Histogram
-from ringback.loadgen.metrics.section import keys_for, load_section, no_calls, window_lines
-from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
+from ringback.loadgen.metrics.section import keys_for, lines_of, load_section, no_calls, steps_of, window_lines
+from ringback.loadgen.metrics.windows import Windows
+from ringback.loadgen.schedule.origin import POLL, TRIGGER, origin
+from ringback.loadgen.schedule.plan import PlannedStep
 from ringback.reporting import SCHEMA_PATH
 
 DEFS = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))["$defs"]
@@ -74,6 +76,64 @@ def test_a_section_fits_the_schema_whole_and_empty() -> None:
     ):
         LOAD.validate(section)
         assert json.loads(json.dumps(section, allow_nan=False)) == section
+
+
+def test_only_the_limit_on_the_slow_step_and_on_the_slow_line_fails() -> None:
+    windows = Windows((0.0, math.inf), cuts=(0, 4, 8, 12))
+    for second in range(12):
+        for number in range(100):
+            line = "busy" if number % 4 == 0 else "answered"
+            slow = 0.7 if 4 <= second < 8 and line == "busy" else 0.01
+            windows.take(origin("trigger", line), second + number / 100, slow, slow)
+        windows.tick(second + 1.0, scheduled=100 * (second + 1), sent=100 * (second + 1))
+    windows.close()
+    steps = [(str(n), PlannedStep(100, 4 * n - 4, 4 * n)) for n in (1, 2, 3)]
+    keys = ("p50", "p90")
+    parts = {
+        "step": steps_of(windows, steps, keys),
+        "line": lines_of(windows.steady_part(), ("answered", "busy", "error"), keys),
+    }
+    section = section_of(windows, parts=parts)
+    LOAD.validate(section)
+    assert [step["trigger"]["count"] for step in section["step"].values()] == [400, 400, 400]
+    assert {line: found["trigger"]["count"] for line, found in section["line"].items()} == {
+        "answered": 900, "busy": 300, "error": 0
+    }  # fmt: skip
+    names = ("step.1", "step.2", "step.3", "line.answered", "line.busy", "line.error")
+    limits = [Limit.parse(f"{name}.trigger.latency_ms.p90", "< 500") for name in names]
+    held = {result.metric.removesuffix(".trigger.latency_ms.p90"): result for result in evaluate(limits, section)}
+    assert {name: held[name].verdict.value for name in names} == {
+        "step.1": "pass", "step.2": "fail", "step.3": "pass",
+        "line.answered": "pass", "line.busy": "fail", "line.error": "inconclusive",
+    }  # fmt: skip
+    assert held["line.error"].why == "no trigger succeeded"
+    baseline = section_of(windows, parts={"step": {"2": parts["step"]["1"]}})
+    (slower,) = (
+        r
+        for r in evaluate([Limit.parse("step.2.trigger.latency_ms.p50", "< 1.2x baseline")], section, baseline)
+        if r.metric.startswith("step")
+    )
+    assert slower.verdict.value == "pass", "the median is that of the other line"
+    (unknown,) = (
+        r
+        for r in evaluate([Limit.parse("step.3.trigger.latency_ms.p50", "< 1.2x baseline")], section, baseline)
+        if r.metric.startswith("step")
+    )
+    assert unknown.verdict.value == "inconclusive", "the baseline had no such step"
+
+
+def test_a_step_in_which_the_generator_was_the_limit_has_no_verdict_on_times_and_spoils_no_other() -> None:
+    windows = Windows((0.0, math.inf), cuts=(0, 4, 8))
+    for second in range(8):
+        for number in range(100):
+            lag = 0.4 if second < 4 else 0.0001
+            windows.take(TRIGGER, second + number / 100, 0.01 + lag, 0.01)
+    windows.close()
+    steps = [(str(n), PlannedStep(100, 4 * n - 4, 4 * n)) for n in (1, 2)]
+    section = section_of(windows, parts={"step": steps_of(windows, steps, ("p90",))})
+    limits = [Limit.parse(f"step.{n}.trigger.latency_ms.p90", "< 100") for n in (1, 2)]
+    held = {result.metric: result.verdict.value for result in evaluate(limits, section)}
+    assert (held["step.1.trigger.latency_ms.p90"], held["step.2.trigger.latency_ms.p90"]) == ("inconclusive", "pass")
 
 
 def test_figures_come_from_the_steady_part_with_the_whole_beside() -> None:

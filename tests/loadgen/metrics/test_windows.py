@@ -16,14 +16,26 @@ from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.measures import Measures
 from ringback.loadgen.metrics.section import window_lines
 from ringback.loadgen.metrics.window import LoadWindow
-from ringback.loadgen.metrics.windows import MOST_WINDOWS, POLL, TRIGGER, Windows
+from ringback.loadgen.metrics.windows import MOST_WINDOWS, Windows
+from ringback.loadgen.schedule.origin import POLL, TRIGGER, Origin, origin
 
 STEADY = (2.5, 7.25)
+CUTS = (2.5, 4.0, 6.6, 7.25)
+"""Edges of steps in it."""
+FOLLOWING = origin("poll")
+"""A poll that follows calls."""
+ORIGINS = [
+    origin("trigger", "busy", frozenset({"trigger", "poll"})),
+    origin("trigger", "busy", frozenset({"trigger", "delivery"})),
+    origin("trigger", "answered", frozenset({"trigger", "poll"})),
+    origin("poll", tags=frozenset({"poll"})),
+    FOLLOWING,
+]
 
 
 @dataclass(frozen=True)
 class Request:
-    kind: int
+    at: Origin
     due: float
     service: float
     lag: float
@@ -31,12 +43,12 @@ class Request:
     worker: int
 
     def taken_by(self, windows: Windows) -> None:
-        windows.take(self.kind, self.due, self.service + self.lag, self.service, self.error)
+        windows.take(self.at, self.due, self.service + self.lag, self.service, self.error)
 
 
 requests = st.builds(
     Request,
-    kind=st.sampled_from([TRIGGER, POLL]),
+    at=st.sampled_from(ORIGINS),
     due=st.one_of(st.floats(-0.01, 12.0), st.floats(0, 20_000)),
     service=st.sampled_from([1e-5, 0.003, 0.4, 20.0]),
     lag=st.sampled_from([0.0, 1e-4, 0.3]),
@@ -46,11 +58,16 @@ requests = st.builds(
 steps = st.lists(st.one_of(requests, st.just("tick"), st.just("drain")), max_size=120)
 
 
-def measured(taken: list[Request]) -> tuple[Measures, Measures]:
-    measures = (Measures(), Measures())
+def measured(taken: list[Request], wanted: Origin) -> Measures:
+    measures = Measures()
     for request in taken:
-        measures[request.kind].take(request.error, request.service + request.lag, request.service)
+        if wanted.covers(request.at):
+            measures.take(request.error, request.service + request.lag, request.service)
     return measures
+
+
+def due_from(taken: list[Request], start: float, end: float) -> list[Request]:
+    return [request for request in taken if start <= max(request.due, 0) + 1e-6 < end]
 
 
 def same(mine: Measures, theirs: Measures) -> bool:
@@ -74,8 +91,8 @@ def all_of(worker: Windows) -> dict[str, Any]:
 @settings(max_examples=100, deadline=None)
 @given(steps)
 def test_three_merged_processes_count_the_same_as_one(course: list[Request | str]) -> None:
-    alone, together = Windows(STEADY), Windows(STEADY)
-    workers = [Windows(STEADY, name=f"worker-{number}", relay=True) for number in range(3)]
+    alone, together = Windows(STEADY, cuts=CUTS), Windows(STEADY, cuts=CUTS)
+    workers = [Windows(STEADY, cuts=CUTS, name=f"worker-{number}", relay=True) for number in range(3)]
     taken: list[Request] = []
     now = 0.0
     for step in course:
@@ -93,24 +110,38 @@ def test_three_merged_processes_count_the_same_as_one(course: list[Request | str
                 together.merge(travelled(worker.drain()))
     for worker in workers:
         together.merge(travelled(all_of(worker)))
-    steady = [request for request in taken if STEADY[0] <= request.due < STEADY[1]]
+    steady = due_from(taken, *STEADY)
+    wanted = [TRIGGER, POLL, *ORIGINS, origin("trigger", "busy"), origin("trigger", tags=frozenset({"poll"}))]
     for windows in (alone, together):
         windows.close()
         for found, expected in ((windows.steady_part().total, steady), (windows.whole, taken)):
-            assert all(map(same, found.kinds, measured(expected)))
+            assert all(same(found.of(each), measured(expected, each)) for each in wanted)
             assert found.lag.count == sum(1 for request in expected if request.lag)
         lines = list(window_lines(windows))
-        assert sum(line["trigger"]["count"] for line in lines) == windows.whole.kinds[TRIGGER].count
+        assert sum(line["trigger"]["count"] for line in lines) == windows.whole.of(TRIGGER).count
         assert len(lines) <= MOST_WINDOWS
         for line in lines:
-            inside = [r for r in taken if line["from_s"] <= max(r.due, 0) < line["to_s"] and r.error != "generator"]
+            inside = [r for r in due_from(taken, line["from_s"], line["to_s"]) if r.error != "generator"]
             assert line["trigger"]["count"] + line["poll"]["count"] == len(inside)
         judged = [bool(windows.causes(span.window)) for span in windows.spans() if span.phase == "steady"]
         assert windows.steady_part().judgement.limited_windows == sum(judged)
-        limited, sound = windows.steady_part().limited, windows.steady_part().sound()
-        for kind in (TRIGGER, POLL):
-            parts = limited.kinds[kind].latency.count + sound.kinds[kind].latency.count
-            assert parts == measured(steady)[kind].latency.count
+        for start, end in ((2.5, 4.0), (4.0, 6.6), (6.6, 7.25), STEADY):
+            part = windows.stretch(start, end)
+            for each in wanted:
+                whole = measured(due_from(taken, start, end), each)
+                assert same(part.total.of(each), whole), "a step's figures are those of the requests due in it"
+                assert part.limited.of(each).latency.count + part.sound(each).latency.count == whole.latency.count
+
+
+def test_a_request_due_at_an_edge_belongs_to_what_begins_there() -> None:
+    """Its due time was computed, so it may lie before the edge by a rounding error."""
+    windows = Windows((0.3, math.inf), cuts=(0.3, 0.6, 0.9))
+    for start in (0.3, 0.6, 0.9):
+        windows.take(TRIGGER, math.nextafter(start, 0), 0.1, 0.1)
+        windows.take(TRIGGER, start, 0.1, 0.1)
+        windows.take(TRIGGER, start - 1e-5, 0.1, 0.1)
+    counts = [windows.stretch(start, end).total.of(TRIGGER).count for start, end in ((0, 0.3), (0.3, 0.6), (0.6, 0.9))]
+    assert counts == [1, 3, 3]
 
 
 def test_the_edges_of_the_steady_part_cut_windows() -> None:
@@ -123,7 +154,7 @@ def test_the_edges_of_the_steady_part_cut_windows() -> None:
         (0, 1, "ramp"), (1, 2, "ramp"), (2, 2.5, "ramp"), (2.5, 3, "steady"), (3, 4, "steady"), (4, 5, "steady"),
         (5, 6, "steady"), (6, 7, "steady"), (7, 7.25, "steady"), (7.25, 8, "cool"), (8, 9, "cool"), (9, 10, "drain"),
     ]  # fmt: skip
-    assert windows.steady_part().total.kinds[TRIGGER].count == 48
+    assert windows.steady_part().total.of(TRIGGER).count == 48
 
 
 def test_a_part_is_the_windows_that_lie_in_it() -> None:
@@ -132,10 +163,10 @@ def test_a_part_is_the_windows_that_lie_in_it() -> None:
         windows.take(TRIGGER, tenth / 10, tenth / 10, tenth / 10)
         windows.tick(tenth / 10)
     part = windows.part(3, 7)
-    assert part.total.kinds[TRIGGER].count == 40
+    assert part.total.of(TRIGGER).count == 40
     assert part.judgement.windows == 4
-    assert part.total.kinds[TRIGGER].latency.longest == 6.9
-    assert windows.part(3.5, 7).total.kinds[TRIGGER].count == 30
+    assert part.total.of(TRIGGER).latency.longest == 6.9
+    assert windows.part(3.5, 7).total.of(TRIGGER).count == 30
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 9), st.integers(0, 50), st.floats(0, 2)), min_size=1, max_size=30))
@@ -206,7 +237,9 @@ def test_memory_is_bounded_however_long_the_run() -> None:
     """Every bucket of every histogram filled, in every window that there can be."""
     chance = random.Random(1)
     window = LoadWindow()
-    histograms = [h for measures in window.kinds for h in (measures.latency, measures.service)]
+    histograms = [
+        h for measures in (window.cell(TRIGGER), window.cell(POLL)) for h in (measures.latency, measures.service)
+    ]
     for histogram in (*histograms, window.lag):
         histogram.counts = {bucket: chance.randrange(1, 10_000) for bucket in range(2_023)}
     assert MOST_WINDOWS * len(window.pack()) < 50_000_000
@@ -231,7 +264,7 @@ def test_memory_is_flat_once_windows_are_merged() -> None:
     assert sizes[-1] < 1.3 * sizes[1]
     windows.close()
     assert sum(line["scheduled"] for line in window_lines(windows)) == 48_000
-    assert windows.whole.kinds[TRIGGER].count == 48_000
+    assert windows.whole.of(TRIGGER).count == 48_000
 
 
 def test_late_answers_leave_few_windows_open() -> None:
@@ -242,7 +275,7 @@ def test_late_answers_leave_few_windows_open() -> None:
         windows.tick(float(second))
         assert len(windows._open) <= 122
     windows.close()
-    assert windows.whole.kinds[TRIGGER].latency.count == sum(min(second, 160) for second in range(220))
+    assert windows.whole.of(TRIGGER).latency.count == sum(min(second, 160) for second in range(220))
 
 
 def test_the_inlined_recording_agrees_with_the_histogram() -> None:
@@ -253,6 +286,6 @@ def test_the_inlined_recording_agrees_with_the_histogram() -> None:
     for value in values:
         windows.take(POLL, 0.5, value, value)
         expected.record(value)
-    for found in (windows.whole.kinds[POLL].latency, windows.whole.kinds[POLL].service):
+    for found in (windows.whole.of(POLL).latency, windows.whole.of(POLL).service):
         assert (found.counts, found.longest) == (expected.counts, expected.longest)
         assert found.total == pytest.approx(expected.total)

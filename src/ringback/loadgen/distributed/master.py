@@ -105,7 +105,7 @@ class Master:
     def begin(self, plan: LoadPlan, nodes: list[str], budget: int | None) -> None:
         """A run begins on these workers. They share what earlier runs have left of `budget` (calls; None: no limit)."""
         self._spent += sum(worker.may_have_placed for worker in self._workers.values())
-        self.windows, self._reconciler = Windows(plan.steady), Reconciler(self.config.timing.settle)
+        self.windows, self._reconciler = Windows(plan.steady, cuts=plan.cuts), Reconciler(self.config.timing.settle)
         self._run += 1
         self._orders, self._begun = 0, None
         self._workers, self._lost = {}, {}

@@ -24,6 +24,7 @@ from ringback.loadgen.data.rows import Rows, RowSource, RowsUsedUp
 from ringback.loadgen.generator.call_poller import CallPoller
 from ringback.loadgen.generator.result_listener import AwaitedDeliveries
 from ringback.loadgen.http.load_client import WITHDRAWN, HeldBack, LoadClient, NoCallsLeft, RequestNotSent, Triggered
+from ringback.loadgen.schedule.origin import origin
 from ringback.loadgen.schedule.plan import SETUP, LoadPlan
 
 __all__ = ["BUDGET_SPENT", "CallPlacer", "Population"]
@@ -86,7 +87,7 @@ class CallPlacer:
         self._population = Population(config.load.poll_batch)
         self._population_size = config.load.population
         self._preparing: gevent.Greenlet | None = None
-        lines = list(range(len(config.lines.configured)))
+        lines = list(enumerate(config.lines.configured))
         self.chance.shuffle(lines)
         self._lines = itertools.cycle(lines)
         self._next_variables: Callable[[], tuple[tuple[str, str], ...]] | None = None
@@ -96,18 +97,27 @@ class CallPlacer:
             except ValueError as why:
                 self.stop(str(why))
 
-    def place_call(self, due: float, then: Callable[[Triggered | None], None] | None, *, delivered: bool) -> None:
+    def place_call(
+        self,
+        due: float,
+        then: Callable[[Triggered | None], None] | None,
+        *,
+        delivered: bool,
+        tags: frozenset[str] = frozenset(),
+    ) -> None:
         """Trigger a call on the next line, due at `due` (`clock.monotonic` seconds), without waiting for the answer.
 
-        In the closed model, `then` is called when the next call may be placed.
+        In the closed model, `then` is called when the next call may be placed. `tags` are those of the task.
         """
         self.scheduled += 1
         ended = self._on_triggered if then is None else _both(self._on_triggered, then)
         delivered = delivered and self._deliveries is not None
         try:
+            line, name = next(self._lines)
             word = self._client.trigger(
-                next(self._lines), due, ended, delivered=delivered, next_variables=self._next_variables
-            )
+                line, due, ended, at=origin("trigger", name, tags), delivered=delivered,
+                next_variables=self._next_variables,
+            )  # fmt: skip
         except RowsUsedUp as why:
             self.stop(str(why))
         except StrangerRefused:
@@ -123,14 +133,17 @@ class CallPlacer:
             if delivered and self._deliveries is not None:
                 self._deliveries.expect(word)
 
-    def poll_calls(self, due: float, then: Callable[[None], None] | None) -> None:
+    def poll_calls(
+        self, due: float, then: Callable[[None], None] | None, *, tags: frozenset[str] = frozenset()
+    ) -> None:
         """Poll the next calls of the population; while there are none, nothing is sent."""
         self.scheduled += 1
         calls = self._population.next_batch()
         try:
             if not calls:
                 raise HeldBack(_NO_CALL_YET)
-            self._client.poll(calls, due, self._poller.take if then is None else _both(self._poller.take, then))
+            ended = self._poller.take if then is None else _both(self._poller.take, then)
+            self._client.poll(calls, due, ended, at=origin("poll", tags=tags))
         except RequestNotSent as why:
             self.held_back += 1
             if then is not None:

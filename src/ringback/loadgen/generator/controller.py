@@ -20,6 +20,7 @@ from ringback.loadgen.generator.call_placer import BUDGET_SPENT
 from ringback.loadgen.generator.runner import Runner
 from ringback.loadgen.judging.capacity import Capacity, CapacitySearch
 from ringback.loadgen.judging.limits import AbortWatch, evaluate
+from ringback.loadgen.judging.parts import of_requests
 from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.judging.sustained import judge_step
 from ringback.loadgen.schedule.plan import HIGHEST_RATE, LoadPlan
@@ -32,8 +33,6 @@ _PROGRESS_EVERY = 0.5
 _LIMITS_EVERY = 1.0
 _ENDS_ONE_PROCESS = frozenset({BUDGET_SPENT, ROWS_USED_UP})
 """Reasons for which one process places no further call while others go on with their share."""
-_OF_REQUESTS = ("trigger.", "poll.")
-"""The limits that a step must meet; calls come to their ends long after it."""
 _MARGIN = 0.5
 """Seconds after a step in which the answers to its last requests may still come."""
 
@@ -133,7 +132,7 @@ class RunController:
             self.stop("every worker was lost")
         if self.config.load.abort_on_limit and now - self._limits_checked >= _LIMITS_EVERY:
             self._limits_checked = now
-            if self._abort.failed_permanently(snapshot.section()) is not None:
+            if self._abort.failed_permanently(snapshot.section(live=True)) is not None:
                 self._enough.set()
 
     def _search(self) -> None:
@@ -150,8 +149,8 @@ class RunController:
             self._settle_step(begun + plan.step)
             step = self.snapshot().between(start, start + plan.step)
             limits = evaluate(self.config.limits, step.section, self._baseline)
-            of_requests = [limit for limit in limits if limit.metric.startswith(_OF_REQUESTS)]
-            search.take(judge_step(step.lines, step.section, of_requests, rate, plan.step))
+            counting = [limit for limit in limits if of_requests(limit.metric)]  # calls end long after the step
+            search.take(judge_step(step.lines, step.section, counting, rate, plan.step))
             self._capacity = search.result()
         self._capacity = search.result()
 

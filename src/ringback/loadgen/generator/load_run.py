@@ -23,6 +23,7 @@ from ringback.deployment.causes import Cause, diagnose
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.port import look_at
 from ringback.deployment.tls import client_ssl_context
+from ringback.intake import MAX_CONNECTIONS
 from ringback.loadgen.accounting.ledger import Ledger
 from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.data.personal import PersonalValues
@@ -37,7 +38,8 @@ from ringback.loadgen.http.pool import ConnectionPool, connections_allowed, open
 from ringback.loadgen.http.wire import RequestWriter
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.saturation import LAG_LIMIT
-from ringback.loadgen.metrics.windows import POLL, TRIGGER, Windows
+from ringback.loadgen.metrics.windows import Windows
+from ringback.loadgen.schedule.origin import Origin
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.rundir import SINK
 
@@ -77,15 +79,19 @@ class LoadRun:
         self.name = name
         self.member = member
         self.streams = UserStreams(scheduled=scheduled)
-        self.windows = Windows(plan.steady, name=name, relay=relay)
+        self.windows = Windows(plan.steady, cuts=plan.cuts, name=name, relay=relay)
         self._budget, self._indeterminate_before = budget, budget.may_have_dialled
         scenario, lines = plan.what, [LINE_STATES[line] for line in config.lines.configured]
         self._ledger = Ledger(config.timing.settle, lines, config.dialect.pending_states)
-        self._results = ResultListener(config, member) if scenario.delivers(config) else None
-        self._deliveries = AwaitedDeliveries(self._ledger) if self._results else None
+        self._files_allowed = connections_allowed()
+        self._results = (
+            ResultListener(config, member, max(self._files_allowed // 4, MAX_CONNECTIONS))
+            if scenario.delivers(config)
+            else None
+        )
+        self._deliveries = AwaitedDeliveries(self._ledger, self._results.intake) if self._results else None
         self._time_to_final = Histogram()
         self._statistics = LocustStatistics(environment)
-        self._files_allowed = connections_allowed()
         self._pool = ConnectionPool(
             config.deployment.base_url, client_ssl_context(config), config.timing.request, self._files_allowed,
             config.deployment.proxy,
@@ -161,10 +167,10 @@ class LoadRun:
         self._wait(lambda: not self._client.on_their_way, clock.monotonic() + _LAST_ANSWERS)
         self._close()
 
-    def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
+    def take(self, at: Origin, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
         """A request ended (see `load_client.Listener`)."""
-        self.windows.take(TRIGGER if name == "trigger" else POLL, due - self._begun, now - due, now - begun, kind)
-        self._statistics.take(name, now - due, received, kind)
+        self.windows.take(at, due - self._begun, now - due, now - begun, kind)
+        self._statistics.take(at.kind, now - due, received, kind)
         if self._examining is None and self._client.nothing_works:
             self._examining = gevent.spawn(self._examine)
         if kind is not None and self._client.unreachable and self._cause is None:
@@ -185,9 +191,9 @@ class LoadRun:
             if cause.certain:
                 self.placer.stop(cause.sentence, alone=True)
 
-    def read_late(self, name: str, due: float, seconds: float) -> None:
+    def read_late(self, at: Origin, due: float, seconds: float) -> None:
         """An answer waited here before it was read (see `load_client.Listener`)."""
-        self.windows.take_lag(TRIGGER if name == "trigger" else POLL, due - self._begun, seconds)
+        self.windows.take_lag(at, due - self._begun, seconds)
 
     def account(self) -> Account:
         """What became of this process's calls, as of now."""
@@ -281,7 +287,11 @@ class LoadRun:
     def _receiver(self) -> dict[str, Any] | None:
         if self._results is None:
             return None
-        return {"requests": self._results.requests, "unreachable": self._unreachable}
+        return {
+            "requests": self._results.requests,
+            "unreachable": self._unreachable,
+            "dropped": self._results.intake.dropped,
+        }
 
     def _tick_on(self) -> None:
         while True:

@@ -9,38 +9,48 @@ import http.client
 import json
 import secrets
 import ssl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from string import ascii_lowercase
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+import gevent
 from gevent import socket
-from gevent.pywsgi import WSGIServer
 from gevent.ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 from ringback import clock
 from ringback.config import Config, ConfigError, ResultDestination
+from ringback.intake import DROPPED_SLOWLY, KEPT_PER_ADDRESS, MAX_BODY, MAX_CONNECTIONS, READ_BODY, Intake
 from ringback.loadgen.accounting.ledger import Ledger
+from ringback.loadgen.generator.bounded_server import WATCH, BoundedServer
 
 __all__ = ["AwaitedDeliveries", "ResultListener", "read_delivery"]
 
-MAX_BODY = 256 * 1024
-"""Bytes of a delivery that are read."""
 _DEEPEST = 6
 _OWN_ANSWER = 3.0
 """Seconds in which the receiver answers this machine's own request."""
 _BACKLOG = 4096
 """Connections of deliveries that may wait to be taken."""
 
-OnResult = Callable[[bytes, str | None, str | None, float], None]
-"""Called for each delivery with the word in its address, the id and the state in it, if any, and when it came."""
+_PIECE = 64 * 1024
+
+OnResult = Callable[[bytes, str | None, str | None, float], bool]
+"""Called for each result with the word in its address, the id and the state in it, if any, and when it came.
+
+False: it was dropped, because too many came."""
 
 
 class AwaitedDeliveries:
-    """Matches deliveries with calls, by the id in a delivery, or else by the word in the address to which it came."""
+    """Matches deliveries with calls, by the id in a delivery, or else by the word in the address to which it came.
 
-    def __init__(self, ledger: Ledger) -> None:
+    The first result to an awaited address is always taken. Of all others (repeated, or at other addresses), so many are
+    taken as a check's receiver takes, for as many calls: memory is bounded by the calls that were placed.
+    """
+
+    def __init__(self, ledger: Ledger, intake: Intake) -> None:
         self._ledger = ledger
+        self._intake = intake
+        self._calls = self._others = 0
         self._awaited: dict[bytes, str | None] = {}
         self._early: dict[bytes, list[tuple[str | None, str | None, float]]] = {}
         """Deliveries that came before the answer to their trigger."""
@@ -53,6 +63,7 @@ class AwaitedDeliveries:
     def expect(self, word: bytes) -> None:
         """A trigger was sent that names an address with this word as its ResultDestination."""
         self._awaited[word] = None
+        self._calls += 1
 
     def answered(self, word: bytes, unique_id: str | None) -> None:
         """That trigger was answered with this id; None: no call was accepted."""
@@ -67,8 +78,12 @@ class AwaitedDeliveries:
                     self._ledger.delivered(unique_id, state, at)
                 self._awaited.pop(word, None)
 
-    def arrived(self, word: bytes, unique_id: str | None, state: str | None, at: float) -> None:
-        """A result was delivered at `at`, with this id and state in it, if any."""
+    def arrived(self, word: bytes, unique_id: str | None, state: str | None, at: float) -> bool:
+        """A result was delivered at `at`, with this id and state in it, if any. False if it was dropped."""
+        if word not in self._awaited or word in self._early:
+            self._others += 1
+            if not self._intake.takes(self._others, KEPT_PER_ADDRESS * (self._calls + 10)):
+                return False
         named = unique_id or self._awaited.get(word)
         if named is not None:
             self._ledger.delivered(named, state, at)
@@ -76,33 +91,38 @@ class AwaitedDeliveries:
             self._early.setdefault(word, []).append((unique_id, state, at))
         else:
             self._awaited.pop(word, None)
+        return True
 
 
 class ResultListener:
     """An HTTP(S) server for results. `on_result` may be set before `start`. Raises `ConfigError` if it can't listen."""
 
-    def __init__(self, config: Config, member: tuple[int, int]) -> None:
+    def __init__(self, config: Config, member: tuple[int, int], connections: int = MAX_CONNECTIONS) -> None:
         settings = config.result_destination
         if settings is None:
             raise ConfigError(
                 "configuration", "result_destination", "missing, and this scenario has results delivered",
                 "say where Ringback may listen for them",
             )  # fmt: skip
-        self.on_result: OnResult = lambda *_: None
+        self.on_result: OnResult = lambda *_: True
+        self.intake = Intake(self._listen_no_more, connections=connections)
         self.requests = 0
         """Requests that came."""
         self._to_loopback_only = not config.deployment.is_loopback
         self._probe = "".join(secrets.choice(ascii_lowercase) for _ in range(24))
-        tls = _tls(settings)
+        context = _tls(settings)
         host, port = settings.listen
         listening = _listening(host, port + member[0] if port else 0)
-        self._server = WSGIServer(listening, self._app, log=None, error_log=None, **tls)
+        self._server = BoundedServer(listening, self._app, self.intake, context)
         self._server.start()
         self.url = self._public(settings, member[0])
 
     def stop(self) -> None:
         """Listen no more."""
         self._server.stop(timeout=1)
+
+    def _listen_no_more(self) -> None:
+        self._server.end()
 
     def unreachable(self) -> str | None:
         """Why the deployment may be unable to reach this receiver; None if something came, or no reason is known.
@@ -132,8 +152,11 @@ class ResultListener:
     def _app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         now = clock.monotonic()
         try:
-            body = environ["wsgi.input"].read(MAX_BODY)
-        except OSError:  # it broke off
+            body, size = _read(environ["wsgi.input"])
+            broken_off = environ[WATCH].is_cut  # by its time
+        except OSError:
+            broken_off = True
+        if broken_off:
             start_response("400 Bad Request", [("Content-Length", "0"), ("Connection", "close")])
             return []
         target = f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
@@ -142,13 +165,22 @@ class ResultListener:
             start_response("200 OK", [("Content-Length", "0")])
             return []
         self.requests += 1
-        named = read_delivery(target, body)
-        for unique_id, state in named:
-            self.on_result(word, unique_id, state, now)
-        if not named:
-            self.on_result(word, None, None, now)
+        results: Sequence[tuple[str | None, str | None]] = read_delivery(target, body) or [(None, None)]
+        if not all(self.on_result(word, unique_id, state, now) for unique_id, state in results):
+            gevent.sleep(DROPPED_SLOWLY)
+        if size > READ_BODY:
+            environ[WATCH].cut()
         start_response("200 OK", [("Content-Length", "0")])
         return []
+
+
+def _read(body: Any) -> tuple[bytes, int]:
+    """The first bytes of a request's body, and how many there were, or more than are read of one. OSError: cut off."""
+    kept, size = bytearray(), 0
+    while size <= READ_BODY and (piece := body.read(_PIECE)):
+        size += len(piece)
+        kept += piece[: MAX_BODY - len(kept)]
+    return bytes(kept), size
 
 
 def read_delivery(target: str, body: bytes) -> list[tuple[str, str | None]]:
@@ -214,9 +246,9 @@ def _listening(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _tls(settings: ResultDestination) -> dict[str, SSLContext]:
+def _tls(settings: ResultDestination) -> SSLContext | None:
     if settings.tls_cert is None or settings.tls_key is None:
-        return {}
+        return None
     context = SSLContext(PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(settings.tls_cert, settings.tls_key)
@@ -225,4 +257,4 @@ def _tls(settings: ResultDestination) -> dict[str, SSLContext]:
             "receiver", "result_destination.tls_cert", "not a certificate with its key", "export both as PEM",
             str(settings.tls_cert),
         ) from None  # fmt: skip
-    return {"ssl_context": context}
+    return context

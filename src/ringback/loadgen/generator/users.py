@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, ClassVar
 
 import gevent
@@ -57,6 +58,9 @@ class LoadUser(User):
         """The instant for which a task is run, `clock.monotonic` seconds."""
         self._closed_until: float | None = None
         self._think = 0.0
+        self._tags: frozenset[str] = frozenset()
+        """Those of the task that runs."""
+        self._tags_of = cache(lambda task: frozenset(getattr(task, "locust_tag_set", ())))
 
     def run(self) -> None:  # type: ignore[misc] # its arrivals follow a schedule, not Locust's task after task
         """Play the streams for this user. Locust starts this, and ends it by killing its greenlet."""
@@ -75,11 +79,13 @@ class LoadUser(User):
 
     def place_call(self, *, delivered: bool = False) -> None:
         """Trigger a call on the next line, to be followed to its end; if `delivered`, its result is to be delivered."""
-        self._placer.place_call(self.due, self._ended if self._closed_until else None, delivered=delivered)
+        self._placer.place_call(
+            self.due, self._ended if self._closed_until else None, delivered=delivered, tags=self._tags
+        )
 
     def poll_calls(self) -> None:
         """Poll some of the calls that the run has placed; some of them may have ended."""
-        self._placer.poll_calls(self.due, self._ended if self._closed_until else None)
+        self._placer.poll_calls(self.due, self._ended if self._closed_until else None, tags=self._tags)
 
     def _play(self, stream: Stream) -> None:
         self._placer.prepare()
@@ -153,6 +159,7 @@ class LoadUser(User):
             self._placer.stop(f"{type(self).__name__} has no task with the requested tags")
             return
         task = tasks[0] if len(tasks) == 1 else self._placer.chance.choice(tasks)
+        self._tags = self._tags_of(task)
         try:
             task(self)
         except (StopUser, StopTest):

@@ -22,6 +22,7 @@ from ringback.loadgen.http.examples import Examples
 from ringback.loadgen.http.http_answer import HttpAnswer
 from ringback.loadgen.http.pool import ConnectionPool
 from ringback.loadgen.http.wire import RequestWriter, Variables, read_poll, read_trigger
+from ringback.loadgen.schedule.origin import POLL, TRIGGER, Origin
 
 __all__ = ["HeldBack", "Listener", "LoadClient", "NoCallsLeft", "Polled", "RequestNotSent", "Triggered"]
 
@@ -44,10 +45,10 @@ _LONGEST_ENTRY = 4096
 class Listener(Protocol):
     """Is called for each request that ended."""
 
-    def take(self, name: str, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
-        """`trigger` or `poll`; when it was due, begun and ended (`clock.monotonic`); bytes; kind of error or None."""
+    def take(self, at: Origin, due: float, begun: float, now: float, received: int, kind: str | None) -> None:
+        """Its origin; when it was due, begun and ended (`clock.monotonic`); bytes; kind of error or None."""
 
-    def read_late(self, name: str, due: float, seconds: float) -> None:
+    def read_late(self, at: Origin, due: float, seconds: float) -> None:
         """The answer to such a request waited here for so long before it was read."""
 
 
@@ -125,13 +126,14 @@ class LoadClient:
         due: float,
         then: Callable[[Triggered], None],
         *,
+        at: Origin = TRIGGER,
         delivered: bool = False,
         next_variables: Callable[[], Variables] | None = None,
     ) -> bytes:
         """Trigger a call on the `line`-th line, due at `due`. The request is never repeated.
 
-        `next_variables` is called for its project variables, once it is certain that the call may be placed; what it
-        raises is raised here.
+        `at` is its origin. `next_variables` is called for its project variables, once it is certain that the call may
+        be placed; what it raises is raised here.
 
         Returns the word that identifies it. `then` is called when it has ended. Raises `RequestNotSent`.
         """
@@ -146,10 +148,10 @@ class LoadClient:
             self.budget.settle(Fate.FREE, valid=True, sent=False)
             raise
         self.on_their_way += 1
-        self._pool.begin(PendingRequest(content, self._on_trigger, due, (line, word, then)))
+        self._pool.begin(PendingRequest(content, self._on_trigger, due, (at, line, word, then)))
         return word
 
-    def poll(self, unique_ids: Sequence[str], due: float, then: Callable[[Polled], None]) -> None:
+    def poll(self, unique_ids: Sequence[str], due: float, then: Callable[[Polled], None], *, at: Origin = POLL) -> None:
         """Ask for the states of calls. `then` is called when the poll has ended. Raises `RequestNotSent`."""
         if (pause := self._pause_until["poll"] - clock.monotonic()) > 0:
             raise HeldBack(pause)
@@ -158,11 +160,11 @@ class LoadClient:
         except StrangerRefused:
             self.refused_polls += 1
             raise RequestNotSent from None
-        self._pool.begin(PendingRequest(content, self._on_poll, due, (unique_ids, then)))
+        self._pool.begin(PendingRequest(content, self._on_poll, due, (at, unique_ids, then)))
 
     def _on_trigger(self, request: PendingRequest, outcome: Outcome) -> None:
-        now = self._arrived("trigger", request) if isinstance(outcome, HttpAnswer) else clock.monotonic()
-        line, word, then = request.tag
+        at, line, word, then = request.tag
+        now = self._arrived(at, request) if isinstance(outcome, HttpAnswer) else clock.monotonic()
         unique_id: str | None = None
         self.on_their_way -= 1
         if isinstance(outcome, Failed):
@@ -191,7 +193,7 @@ class LoadClient:
         if self.symptoms is not None:
             self._note(kind, unique_id, outcome)
         if kind != WITHDRAWN:
-            self._listener.take("trigger", request.due, request.begun, now, received, kind)
+            self._listener.take(at, request.due, request.begun, now, received, kind)
         then(Triggered(unique_id, kind, line, word, request.begun))
 
     @property
@@ -210,15 +212,15 @@ class LoadClient:
             self.symptoms.append(Symptom(outcome.status, outcome.headers, outcome.body))
 
     def _on_poll(self, request: PendingRequest, outcome: Outcome) -> None:
-        now = self._arrived("poll", request) if isinstance(outcome, HttpAnswer) else clock.monotonic()
-        asked, then = request.tag
+        at, asked, then = request.tag
+        now = self._arrived(at, request) if isinstance(outcome, HttpAnswer) else clock.monotonic()
         results: list[tuple[str, str]] = []
         received = 0
         if isinstance(outcome, Failed):
             kind: str | None = self._kind_of(outcome)
             self._failed(outcome)
             if kind == "stale":  # a poll may be repeated
-                self._listener.take("poll", request.due, request.begun, now, 0, kind)
+                self._listener.take(at, request.due, request.begun, now, 0, kind)
                 self._pool.begin(PendingRequest(request.content, self._on_poll, request.due, request.tag, fresh=True))
                 return
         else:
@@ -240,15 +242,15 @@ class LoadClient:
         if kind is not None:
             self.examples.take("poll", kind, outcome)
         if kind != WITHDRAWN:
-            self._listener.take("poll", request.due, request.begun, now, received, kind)
+            self._listener.take(at, request.due, request.begun, now, received, kind)
         then(Polled(asked, results, kind, request.begun))
 
-    def _arrived(self, name: str, request: PendingRequest) -> float:
+    def _arrived(self, at: Origin, request: PendingRequest) -> float:
         """When an answer that is read now arrived: when the event loop's poll returned it, not when its turn came."""
         now = clock.monotonic()
         arrived = min(now, max(self._pool.polled, request.begun))
         if now - arrived > _LATE_READING:
-            self._listener.read_late(name, request.due, now - arrived)
+            self._listener.read_late(at, request.due, now - arrived)
         return arrived
 
     def _is_of_proxy(self, answer: HttpAnswer) -> bool:

@@ -63,6 +63,16 @@ class Capacity:
     reason: str
     """Why the search ended, in words."""
 
+    @property
+    def shortfall(self) -> str | None:
+        """What a search that confirmed no rate has nevertheless shown, and why it ended; None if it confirmed one."""
+        if self.rate is not None:
+            return None
+        if self.low is None:
+            return f"no capacity was found: {self.reason}"
+        below = "" if self.high is None else f", and less than {self.high:.4g}"
+        return f"the capacity is at least {self.low:.4g} a second{below}: {self.reason}"
+
     def to_plain(self) -> dict[str, Any]:
         """The member `capacity` of `verdict.json`'s load section."""
         rate, low, high = (None if value is None else round(value, 3) for value in (self.rate, self.low, self.high))
@@ -182,10 +192,10 @@ class CapacitySearch:
         if next_rate is None:
             return None
         if len(self._steps) >= self._max_steps:
-            self._reason = f"the search has used its {self._max_steps} steps"
+            self._reason = f"the search has used its {self._max_steps} steps; begin nearer to the capacity (--rate)"
             return None
         if self._max_seconds is not None and self._spent >= self._max_seconds:
-            self._reason = f"the search has used its {self._max_seconds:g} seconds"
+            self._reason = f"the search has used its {self._max_seconds:g} seconds; raise --duration"
             return None
         return next_rate
 

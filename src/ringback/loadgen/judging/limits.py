@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ringback.config import Limit
 from ringback.contract.states import undocumented_or_misspelt
 from ringback.contract.verdict import LimitResult, Verdict
+from ringback.loadgen.judging.parts import split, within
 from ringback.loadgen.metrics.histogram import is_percentile, percentile_of_key
 
 __all__ = ["DEFAULT_LIMITS", "AbortWatch", "evaluate", "in_force", "value_of"]
@@ -118,11 +120,12 @@ class AbortWatch:
         for limit in in_force(self._limits, section):
             result = _result(limit, section, self._baseline)
             failed = result.verdict is Verdict.FAIL
-            if limit.metric.startswith(_NEVER_FALLS):
+            metric = split(limit.metric)[2]
+            if metric.startswith(_NEVER_FALLS):
                 if failed and _is_above(limit, result, self._baseline):
                     return result
                 continue
-            failed = failed and not limit.metric.startswith(("calls.", "arrivals.", "capacity."))
+            failed = failed and not metric.startswith(("calls.", "arrivals.", "capacity."))
             times = self._failed.get(str(limit), 0) + 1 if failed and _requests_behind(limit, section) >= _ENOUGH else 0
             self._failed[str(limit)] = times
             if times >= _IN_A_ROW:
@@ -139,6 +142,13 @@ def _exercised(limit: Limit, section: Mapping[str, Any]) -> bool:
 
 
 def _result(limit: Limit, section: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> LimitResult:
+    """The verdict on a limit; one on a part of the run is judged as if the part were the run."""
+    metric = limit.metric
+    base = None if baseline is None else within(baseline, metric)
+    return replace(_judged(replace(limit, metric=split(metric)[2]), within(section, metric), base), metric=metric)
+
+
+def _judged(limit: Limit, section: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> LimitResult:
     value = value_of(section, limit.metric)
     if value is None and limit in DEFAULT_LIMITS:
         value = _over_the_whole(limit, section)
@@ -192,6 +202,8 @@ def _undecidable(limit: Limit, section: Mapping[str, Any]) -> str:
         return "the deployment could not be used"
     if metric.startswith("calls.") and not value_of(section, "calls.accepted"):
         return "" if metric == "calls.accepted" else "no call was accepted"
+    if metric.startswith(_DELIVERIES) and (dropped := value_of(section, "receiver.dropped")):
+        return f"our receiver was sent more than it takes: it dropped {dropped:g} deliveries or connections"
     if metric == "calls.deliveries.contradicting" and not value_of(section, "calls.deliveries.stated"):
         return "no delivery carried a state"
     operation, _, rest = metric.partition(".")
@@ -234,7 +246,7 @@ def _may_be_ours(limit: Limit, section: Mapping[str, Any], base: float | None) -
         if served is not None and limit.holds(served, base):
             return (
                 f"the service time ({served:g} ms) meets it, and the rest is the load generator's own lateness; use a "
-                f"machine with less other work or a lower rate, or limit {instead}"
+                "machine with less other work or a lower rate, or set the limit on service_ms"
             )
     return ""
 
@@ -279,10 +291,11 @@ def _is_above(limit: Limit, result: LimitResult, baseline: Mapping[str, Any] | N
 
 def _requests_behind(limit: Limit, section: Mapping[str, Any]) -> float:
     """The number of requests or calls that a metric is computed from."""
-    operation, _, rest = limit.metric.partition(".")
+    section, metric = within(section, limit.metric), split(limit.metric)[2]
+    operation, _, rest = metric.partition(".")
     if operation == "time_to_final_ms":
         return value_of(section, "calls.final") or 0
-    if _TIMES.match(limit.metric):
+    if _TIMES.match(metric):
         failed = float(sum(section.get(operation, {}).get("errors", {}).values()))
         return failed if rest.startswith("failed.") else (value_of(section, f"{operation}.count") or 0) - failed
     counts = [value_of(section, f"{name}.count") or 0 for name in ("trigger", "poll")]

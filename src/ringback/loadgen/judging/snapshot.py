@@ -11,10 +11,12 @@ from ringback.config import Config
 from ringback.deployment.access import redactor_for
 from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.judging.capacity import Capacity
+from ringback.loadgen.judging.parts import parts_named
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.saturation import open_question
-from ringback.loadgen.metrics.section import keys_for, load_section, window_lines
-from ringback.loadgen.metrics.windows import POLL, TRIGGER, Part, Windows
+from ringback.loadgen.metrics.section import keys_for, lines_of, load_section, steps_of, tags_of, window_lines
+from ringback.loadgen.metrics.windows import Part, Windows
+from ringback.loadgen.schedule.origin import POLL, TRIGGER
 from ringback.loadgen.schedule.plan import LoadPlan
 
 __all__ = ["LoadSnapshot", "StepSnapshot"]
@@ -46,9 +48,9 @@ class LoadSnapshot:
     """Why the run is incomplete, as the controller says."""
     capacity: Capacity | None = None
 
-    def section(self) -> dict[str, Any]:
-        """The load section of `verdict.json`."""
-        return self._section(None)
+    def section(self, *, live: bool = False) -> dict[str, Any]:
+        """The load section of `verdict.json`; `live`, of the run's parts it has only those that limits are on."""
+        return self._section(self.windows.steady_part(), live=live)
 
     def lines(self) -> list[dict[str, Any]]:
         """The windows, a mapping each."""
@@ -56,7 +58,9 @@ class LoadSnapshot:
 
     def between(self, start: float, end: float) -> StepSnapshot:
         """Section and windows of the part between two instants, in seconds since the run's start."""
-        return StepSnapshot(self._section(self.windows.part(start, end)), list(window_lines(self.windows, start, end)))
+        return StepSnapshot(
+            self._section(self.windows.part(start, end), live=True), list(window_lines(self.windows, start, end))
+        )
 
     def progress(self, section: Mapping[str, Any]) -> dict[str, Any]:
         """A few figures for a live view."""
@@ -97,14 +101,15 @@ class LoadSnapshot:
             late = self._sum("asked_too_late")
             why = f" ({late} of them were polled too late to know their state)" if late else ""
             questions.append(f"{self.account.unfinished} accepted calls were unfinished when the run ended{why}")
-        if self.plan.what.searches and (self.capacity is None or self.capacity.rate is None):
-            why = "it was cut short" if self.capacity is None else self.capacity.reason
-            questions.append(f"no capacity was found: {why}")
+        if self.plan.what.searches:
+            cut_short = "no capacity was found: the search was cut short"
+            shortfall = cut_short if self.capacity is None else self.capacity.shortfall
+            questions += [shortfall] if shortfall is not None else []
         return tuple(dict.fromkeys(questions))
 
     def _about_arrivals(self) -> list[str]:
         questions = []
-        trigger = self.windows.whole.kinds[TRIGGER]
+        trigger = self.windows.whole.of(TRIGGER)
         scheduled = self._sum("scheduled")
         held_back = self._sum("held_back") + trigger.rate_limited
         if scheduled and held_back / scheduled > _DOMINANT and trigger.rate_limited:
@@ -112,7 +117,7 @@ class LoadSnapshot:
                 f"the deployment's rate limit (429) stopped {held_back} of {scheduled} arrivals; "
                 "lower the rate, or have the limit lifted for the test"
             )
-        poll = self.windows.whole.kinds[POLL]
+        poll = self.windows.whole.of(POLL)
         if refused := trigger.own_faults["proxy"] + poll.own_faults["proxy"]:
             proxy = self.config.deployment.proxy
             where = "" if proxy is None else f" {proxy.where}"
@@ -134,7 +139,7 @@ class LoadSnapshot:
     def _sum(self, name: str) -> int:
         return sum(part[name] for part in self.parts)
 
-    def _section(self, part: Part | None) -> dict[str, Any]:
+    def _section(self, part: Part, *, live: bool) -> dict[str, Any]:
         time_to_final = Histogram()
         for each in self.parts:
             time_to_final.merge(Histogram.from_plain(each["time_to_final"]))
@@ -151,6 +156,7 @@ class LoadSnapshot:
             calls=self._calls(),
             time_to_final=time_to_final,
             part=part,
+            parts=self._parts(part, live=live),
             profile={
                 "shape": "closed" if profile is None else profile.shape,
                 "text": self.plan.text,
@@ -165,6 +171,25 @@ class LoadSnapshot:
             capacity=None if self.capacity is None else self.capacity.to_plain(),
             keys=keys_for(self.config.limits),
         )
+
+    def _parts(self, part: Part, *, live: bool) -> dict[str, Any]:
+        """Figures of steps, lines and tags. They cost processor time, so during a run only those with limits count."""
+        limits = self.config.limits
+        steps, lines, tags = (parts_named(limits, kind) for kind in ("step", "line", "tag"))
+        if not live:
+            origins = part.total.cells
+            steps = [number for number, _ in self.plan.steps]
+            lines = [
+                line for line in self.config.lines.configured if line in lines or any(o.line == line for o in origins)
+            ]
+            tags = sorted({*tags, *(tag for o in origins for tag in o.tags)})
+        keys = keys_for(limits)
+        planned = [(number, step) for number, step in self.plan.steps if number in steps]
+        return {
+            "step": steps_of(self.windows, planned, keys),
+            "line": lines_of(part, lines, keys),
+            "tag": tags_of(part, tags, keys),
+        }
 
     def _calls(self) -> dict[str, Any]:
         calls = self.account.to_dict()
@@ -202,6 +227,7 @@ class LoadSnapshot:
             return None
         return {
             "requests": sum(each["requests"] for each in receivers),
+            "dropped": sum(each["dropped"] for each in receivers),
             "unreachable": next((each["unreachable"] for each in receivers if each["unreachable"]), None),
         }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.loadgen.judging.capacity import Step
+from ringback.loadgen.judging.parts import of_requests, split
 
 __all__ = ["judge_step"]
 
@@ -58,7 +59,7 @@ def judge_step(
     errors = max((each for each in rates if each is not None), default=0.0)
     growth = _growth(windows, kind, rate)
     fell_behind = growth is not None and growth > _GROWTH
-    counted = [limit for limit in limits if not _OF_THE_RUN.match(limit.metric)]
+    counted = [limit for limit in limits if not _OF_THE_RUN.match(split(limit.metric)[2])]
     reasons = [
         f"{each.metric} was {each.value:g}, not {each.limit}" for each in counted if each.verdict is Verdict.FAIL
     ]
@@ -113,9 +114,7 @@ def _unknown(growth: float | None, limits: Iterable[LimitResult]) -> str | None:
     if unclear := [
         each
         for each in given
-        if each.verdict is Verdict.INCONCLUSIVE
-        and each.value is not None
-        and each.metric.startswith(("trigger.", "poll."))
+        if each.verdict is Verdict.INCONCLUSIVE and each.value is not None and of_requests(each.metric)
     ]:
         return f"{unclear[0].metric}: {unclear[0].why}"
     unmeasured = [each.metric for each in given if each.verdict is Verdict.INCONCLUSIVE and each.value is None]

@@ -13,8 +13,8 @@ from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.measures import Measures
-from ringback.loadgen.metrics.window import POLL, TRIGGER
 from ringback.loadgen.metrics.windows import Windows
+from ringback.loadgen.schedule.origin import POLL, TRIGGER
 from ringback.loadgen.schedule.plan import LoadPlan
 
 __all__ = ["OK", "first_reading", "reading"]
@@ -40,7 +40,7 @@ def reading(snapshot: LoadSnapshot) -> dict[str, Any]:
         "seconds": max((part["seconds"] for part in parts), default=0.0),
         "arrivals": {name: sum(part[counted] for part in parts) for name, counted in _ARRIVALS.items()},
         "on_their_way": sum(part["on_their_way"] for part in parts),
-        "requests": {"trigger": _requests(whole.kinds[TRIGGER]), "poll": _requests(whole.kinds[POLL])},
+        "requests": {"trigger": _requests(whole.of(TRIGGER)), "poll": _requests(whole.of(POLL))},
         "accepted": account.accepted,
         "final": dict(account.by_state),
         "ledger": calls,

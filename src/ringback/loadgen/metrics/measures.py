@@ -74,6 +74,14 @@ class Measures:
         for mine, theirs in zip(self._histograms, other._histograms, strict=True):
             mine.merge(theirs)
 
+    @classmethod
+    def sum(cls, several: Iterable[Measures]) -> Measures:
+        """New measures with all that the given ones counted."""
+        total = cls()
+        for each in several:
+            total.merge(each)
+        return total
+
     def subtract(self, other: Measures) -> None:
         """Remove what was merged before."""
         self.count -= other.count

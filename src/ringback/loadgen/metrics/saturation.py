@@ -13,6 +13,7 @@ from typing import Any
 
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.window import LoadWindow
+from ringback.loadgen.schedule.origin import KINDS
 
 __all__ = ["CPU_LIMIT", "LAG_LIMIT", "Judgement", "Mark", "UncertainFigure", "causes", "judge", "open_question"]
 
@@ -150,7 +151,8 @@ def judge(marks: Iterable[Mark], part: LoadWindow, whole: LoadWindow, limited: L
 def _uncertain(part: LoadWindow, limited: LoadWindow) -> tuple[UncertainFigure, ...]:
     """The latencies of a run that are notably shorter with the service time in place of latency in limited windows."""
     found = []
-    for name, all_of_it, bad in zip(("trigger", "poll"), part.kinds, limited.kinds, strict=True):
+    for kind in KINDS:
+        all_of_it, bad = part.of(kind), limited.of(kind)
         least = Histogram()
         least.merge(all_of_it.latency)
         least.subtract(bad.latency)
@@ -159,7 +161,7 @@ def _uncertain(part: LoadWindow, limited: LoadWindow) -> tuple[UncertainFigure, 
         for key in _TYPICAL:
             one, other = measured[key], at_least[key]
             if one is not None and other is not None and one - other > max(_NOTABLE * other, _NEGLIGIBLE):
-                found.append(UncertainFigure(f"{name}.latency_ms.{key}", one, other))
+                found.append(UncertainFigure(f"{kind.kind}.latency_ms.{key}", one, other))
     return tuple(found)
 
 

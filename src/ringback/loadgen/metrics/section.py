@@ -12,11 +12,22 @@ from typing import Any
 from ringback.config import Limit
 from ringback.loadgen.metrics.histogram import DISTRIBUTION, PERCENTILES, Histogram, is_percentile
 from ringback.loadgen.metrics.measures import Measures
-from ringback.loadgen.metrics.window import POLL, TRIGGER, LoadWindow
+from ringback.loadgen.metrics.window import LoadWindow
 from ringback.loadgen.metrics.windows import Part, PlacedWindow, Windows
-from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.loadgen.schedule.origin import KINDS, POLL, TRIGGER, Origin, origin
+from ringback.loadgen.schedule.plan import LoadPlan, PlannedStep
 
-__all__ = ["empty_section", "keys_for", "load_section", "no_calls", "percentiles_needed", "window_lines"]
+__all__ = [
+    "empty_section",
+    "keys_for",
+    "lines_of",
+    "load_section",
+    "no_calls",
+    "percentiles_needed",
+    "steps_of",
+    "tags_of",
+    "window_lines",
+]
 
 _LINE_KEYS = ("p50", "p90", "p95", "p99")
 _LAG_KEYS = ("p50", "p99")
@@ -45,6 +56,7 @@ def load_section(
     calls: Mapping[str, Any],
     time_to_final: Histogram,
     part: Part | None = None,
+    parts: Mapping[str, Any] | None = None,
     profile: Mapping[str, Any] | None = None,
     seed: int | None = None,
     workers: Sequence[Mapping[str, Any]] = (),
@@ -57,8 +69,9 @@ def load_section(
     """The section, as of now. Of `scheduled` arrivals, `sent` were sent and `held_back` were not (after a 429).
 
     `seconds` is how long sending lasted. Figures of triggers and polls are taken from `part` of the windows (default:
-    the steady part); `reached` says whether any request was sent. `generator` has further members of that section
-    (connections, dns, open files). `keys` are the percentiles to report.
+    the steady part); `parts` are the members `step`, `line` and `tag`. `reached` says whether any request was sent.
+    `generator` has further members of that section (connections, dns, open files). `keys` are the percentiles to
+    report.
     """
     part, whole = part or windows.steady_part(), windows.whole
     end = part.end if math.isfinite(part.end) else max(seconds, part.start)
@@ -80,6 +93,7 @@ def load_section(
         "time_to_final_ms": time_to_final.summary_ms(keys),
         "generator": {**_generator(part, whole, keys), **(generator or {})},
     }
+    section |= {name: figures for name, figures in (parts or {}).items() if figures}
     optional = {"seed": seed, "profile": profile, "receiver": receiver, "capacity": capacity}
     return section | {name: value for name, value in optional.items() if value is not None}
 
@@ -114,13 +128,48 @@ def window_lines(windows: Windows, start: float = 0.0, end: float = math.inf) ->
         yield _line(span, tuple(windows.causes(span.window).values()))
 
 
-def _operation(kind: int, part: Part, whole: LoadWindow, keys: tuple[str, ...]) -> dict[str, Any]:
-    measures, all_measures = part.total.kinds[kind], whole.kinds[kind]
-    section = measures.section(keys)
-    section["distribution"] = _distribution(measures)
-    section["whole"] = {"count": all_measures.count, "errors": dict(sorted(all_measures.errors.items()))}
+def steps_of(windows: Windows, steps: Iterable[tuple[str, PlannedStep]], keys: tuple[str, ...]) -> dict[str, Any]:
+    """The member `step` of the section: the figures of the planned steps, by their numbers."""
+    found = {}
+    for number, (rate, start, end) in steps:
+        part = windows.stretch(start, end)
+        found[number] = {
+            "rate": rate,
+            "from_s": round(start, 3),
+            "to_s": round(end, 3),
+            "trigger": _requests(TRIGGER, part, keys),
+            "poll": _requests(POLL, part, keys),
+            "generator": _generator(part, part.total, keys),
+        }
+    return found
+
+
+def lines_of(part: Part, lines: Iterable[str], keys: tuple[str, ...]) -> dict[str, Any]:
+    """The member `line` of the section: the triggers that dialled each line, in a part of the run."""
+    return {line: {"trigger": _requests(origin("trigger", line), part, keys)} for line in lines}
+
+
+def tags_of(part: Part, tags: Iterable[str], keys: tuple[str, ...]) -> dict[str, Any]:
+    """The member `tag` of the section: the requests that tasks with each tag began, in a part of the run."""
+    return {
+        tag: {kind.kind: _requests(origin(kind.kind, tags=frozenset({tag})), part, keys) for kind in KINDS}
+        for tag in tags
+    }
+
+
+def _operation(kind: Origin, part: Part, whole: LoadWindow, keys: tuple[str, ...]) -> dict[str, Any]:
+    all_measures = whole.of(kind)
+    return _requests(kind, part, keys) | {
+        "distribution": _distribution(part.total.of(kind)),
+        "whole": {"count": all_measures.count, "errors": dict(sorted(all_measures.errors.items()))},
+    }
+
+
+def _requests(wanted: Origin, part: Part, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The figures of all requests that are wanted, in a part of the run."""
+    section = part.total.of(wanted).section(keys)
     if part.judgement.limited_windows and not part.judgement.limited:
-        sound = part.sound().kinds[kind]
+        sound = part.sound(wanted)
         section["sound"] = {"count": sound.count, **sound.times(keys)}
     return section
 
@@ -159,8 +208,8 @@ def _line(span: PlacedWindow, limited_by: tuple[str, ...]) -> dict[str, Any]:
         "phase": span.phase,
         **{name: window.counters[name] for name in ("scheduled", "sent", "accepted", "final", "dropped")},
         "in_flight": window.in_flight,
-        "trigger": _figures(window.kinds[TRIGGER]),
-        "poll": _figures(window.kinds[POLL]),
+        "trigger": _figures(window.of(TRIGGER)),
+        "poll": _figures(window.of(POLL)),
         "lag_ms": {key: value for key, value in window.lag.summary_ms(_LAG_KEYS).items() if key != "mean"},
         "cpu": None if window.cpu is None else round(window.cpu, 4),
         "limited": bool(limited_by),

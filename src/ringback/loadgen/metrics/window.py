@@ -1,6 +1,8 @@
 """One window of a run: measures of the requests that were due in it, and what was counted in that time.
 
-Two windows (of neighbouring seconds, or of the same second in two workers) merge into one exactly.
+Each request is measured once, under its origin: its kind, the line that it dials and the tags of its task. The figures
+of all triggers, of one line or of one tag are sums over origins, so they can't disagree with each other. Two windows
+(of neighbouring seconds, or of the same second in two workers) merge into one exactly.
 """
 
 from __future__ import annotations
@@ -14,11 +16,10 @@ import orjson
 
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.measures import Measures
+from ringback.loadgen.schedule.origin import Origin, origin
 
-__all__ = ["COUNTERS", "POLL", "TRIGGER", "LoadWindow", "Share"]
+__all__ = ["COUNTERS", "LoadWindow", "Share"]
 
-TRIGGER, POLL = 0, 1
-"""Kinds of request: their places in `LoadWindow.kinds`."""
 COUNTERS = ("scheduled", "sent", "accepted", "final", "dropped")
 """What a window counts beside requests."""
 
@@ -42,23 +43,34 @@ class Share:
 
 
 class LoadWindow:
-    """Measures of both kinds of request, how late they left, and the run's counters, over a stretch of time."""
+    """Measures by origin, how late requests left, and the run's counters, over a stretch of time."""
 
-    __slots__ = ("counters", "kinds", "lag", "shares")
+    __slots__ = ("cells", "counters", "lag", "shares")
 
     def __init__(self) -> None:
-        self.kinds = (Measures(), Measures())
-        """Of triggers and of polls."""
+        self.cells: dict[Origin, Measures] = {}
         self.lag = Histogram()
         """Seconds from when a request was due to when it was begun."""
         self.counters = dict.fromkeys(COUNTERS, 0)
         self.shares: dict[str, Share] = {}
         """By the name of the process."""
 
+    def cell(self, at: Origin) -> Measures:
+        """The measures of the requests with this origin, to add to."""
+        measures = self.cells.get(at)
+        if measures is None:
+            measures = self.cells[at] = Measures()
+        return measures
+
+    def of(self, wanted: Origin) -> Measures:
+        """The measures of all requests that are wanted, together; to read only."""
+        found = [measures for at, measures in self.cells.items() if wanted.covers(at)]
+        return found[0] if len(found) == 1 else Measures.sum(found)
+
     @property
     def taken(self) -> int:
         """Requests of both kinds, failed ones included."""
-        return self.kinds[TRIGGER].taken + self.kinds[POLL].taken
+        return sum(measures.taken for measures in self.cells.values())
 
     @property
     def busy(self) -> bool:
@@ -68,7 +80,7 @@ class LoadWindow:
     @property
     def starved(self) -> int:
         """Requests that failed because open files, ports or memory ran out."""
-        return sum(measures.own_faults["generator"] for measures in self.kinds)
+        return sum(measures.own_faults["generator"] for measures in self.cells.values())
 
     @property
     def cpu(self) -> float | None:
@@ -87,8 +99,8 @@ class LoadWindow:
 
     def merge(self, other: LoadWindow) -> None:
         """Add all that another window has."""
-        for mine, theirs in zip(self.kinds, other.kinds, strict=True):
-            mine.merge(theirs)
+        for at, measures in other.cells.items():
+            self.cell(at).merge(measures)
         self.lag.merge(other.lag)
         for name, count in other.counters.items():
             self.counters[name] += count
@@ -97,14 +109,14 @@ class LoadWindow:
 
     def subtract(self, other: LoadWindow) -> None:
         """Remove the measures (not the counters) of another window, which was merged before."""
-        for mine, theirs in zip(self.kinds, other.kinds, strict=True):
-            mine.subtract(theirs)
+        for at, measures in other.cells.items():
+            self.cell(at).subtract(measures)
         self.lag.subtract(other.lag)
 
     def to_plain(self) -> dict[str, Any]:
         """Lists, mappings and numbers only, for another process or a file."""
         return {
-            "kinds": [measures.to_plain() for measures in self.kinds],
+            "cells": [[at.kind, at.line, sorted(at.tags), each.to_plain()] for at, each in self.cells.items()],
             "lag": self.lag.to_plain(),
             "counters": dict(self.counters),
             "shares": {name: [s.cpu, s.wall, s.at, s.in_flight] for name, s in self.shares.items()},
@@ -114,8 +126,8 @@ class LoadWindow:
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
         """The window from what `to_plain` gave."""
         window = cls()
-        trigger, poll = plain["kinds"]
-        window.kinds = (Measures.from_plain(trigger), Measures.from_plain(poll))
+        for kind, line, tags, measures in plain["cells"]:
+            window.cells[origin(kind, line, frozenset(tags))] = Measures.from_plain(measures)
         window.lag = Histogram.from_plain(plain["lag"])
         window.counters.update(plain["counters"])
         window.shares = {name: Share(*share) for name, share in plain["shares"].items()}

@@ -1,16 +1,17 @@
 """A run in windows, by the instants at which requests were due. Each request costs one cheap call.
 
-What lives here: which window a request belongs to, when windows are packed, and sums over the steady part and the
-whole. Memory is bounded however long a run lasts: a window that receives no more requests is packed into a few
-kilobytes, and when there would be more than `MOST_WINDOWS`, windows become twice as long and neighbours are merged.
-What does not: thresholds (saturation) and the form of the report (section). There is no clock here: instants are
-seconds since the run's start.
+What lives here: which window a request belongs to, when windows are packed, and sums. Edges (of the steady part, of the
+steps of a schedule) cut windows in two, so each stretch between two edges consists of whole windows. Memory is bounded
+however long a run lasts: a window that receives no more requests is packed into a few kilobytes, and when there would
+be more than `MOST_WINDOWS`, windows become twice as long and neighbours are merged. What does not: thresholds
+(saturation) and the form of the report (section). There is no clock here: instants are seconds since the run's start.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import log
 from typing import Any
@@ -19,19 +20,19 @@ from ringback.loadgen.metrics.closed_windows import ClosedWindows, Key, paired
 from ringback.loadgen.metrics.histogram import OFFSET, SCALE, Histogram
 from ringback.loadgen.metrics.measures import Measures
 from ringback.loadgen.metrics.saturation import Judgement, Mark, causes, judge
-from ringback.loadgen.metrics.window import COUNTERS, POLL, TRIGGER, LoadWindow, Share
+from ringback.loadgen.metrics.window import COUNTERS, LoadWindow, Share
+from ringback.loadgen.schedule.origin import Origin
 
-__all__ = ["MOST_WINDOWS", "POLL", "TRIGGER", "Part", "PlacedWindow", "Windows"]
+__all__ = ["MOST_WINDOWS", "Part", "PlacedWindow", "Windows"]
 
 MOST_WINDOWS = 1_200
 """Windows of a run, at most."""
-_CUTS = 2
-"""Windows that the edges of the steady part may add, by cutting one in two."""
+_JUST = 1e-6
+"""Seconds: a request that is due so shortly before an edge was due at it, but for rounding."""
 _MOST_OPEN = 120
 """Windows that wait for late answers. If there are more, the oldest is packed, and unpacked if an answer comes."""
 _MERGED_A_TICK = 8
 """Neighbours merged per tick after the length has doubled: merging all 1,200 at once would make requests late."""
-_BEFORE, _STEADY, _AFTER = 0, 1, 2
 
 _Near = tuple[float, float, Measures, Histogram]
 
@@ -58,24 +59,25 @@ class Part:
     """The measures of the windows in which the generator was the limit."""
     judgement: Judgement
 
-    def sound(self) -> LoadWindow:
-        """The measures of the windows in which the generator was not the limit."""
-        rest = LoadWindow()
-        rest.merge(self.total)
-        rest.subtract(self.limited)
+    def sound(self, wanted: Origin) -> Measures:
+        """The measures of the wanted requests in the windows in which the generator was not the limit."""
+        rest = Measures.sum([self.total.of(wanted)])
+        rest.subtract(self.limited.of(wanted))
         return rest
 
 
 class Windows:
     """The windows of one run. `name` is the process's; `steady` the start and end of the steady part.
 
-    With `relay`, what is new is also stored for `drain`.
+    `cuts` are further edges: the instants between which there are other parts of interest. With `relay`, what is new is
+    also stored for `drain`.
     """
 
     def __init__(
         self,
         steady: tuple[float, float] = (0.0, math.inf),
         *,
+        cuts: Iterable[float] = (),
         name: str = "",
         relay: bool = False,
     ) -> None:
@@ -83,31 +85,33 @@ class Windows:
         if not 0 <= start < end:
             raise ValueError("a steady part begins at 0 or later, and ends after its beginning")
         self.steady = (float(start), float(end))
+        self._edges = sorted(edge for edge in {0.0, *map(float, (*steady, *cuts))} if edge < math.inf)
+        """A stretch of the run begins at each; the last never ends."""
         self.name = name
         self.length = 1.0
         """Seconds that a window lasts."""
         self.sending_ended = math.inf
         """When the last arrival had been sent; windows from there on are the drain."""
         self._nowhere: _Near = (math.inf, -math.inf, Measures(), Histogram())
-        self._near: list[_Near] = [self._nowhere, self._nowhere]
-        self._known: tuple[dict[int, _Near], dict[int, _Near]] = ({}, {})
+        self._near: dict[Origin, _Near] = {}
+        self._known: dict[tuple[Origin, int], _Near] = {}
         self._open: dict[Key, LoadWindow] = {}
         self._seen: dict[Key, int] = {}
         self._closed = ClosedWindows(self.causes)
-        self._sums = (LoadWindow(), LoadWindow(), LoadWindow())
+        self._sums = [LoadWindow() for _ in self._edges]
         self._news: dict[Key, LoadWindow] | None = {} if relay else None
         self._ticked = 0.0
         self._totals = dict.fromkeys((*COUNTERS, "cpu"), 0.0)
 
-    def take(self, kind: int, due: float, latency: float, service: float, error: str | None = None) -> None:
-        """A request (`TRIGGER` or `POLL`) that was due at `due` has ended; `error` is None if it succeeded.
+    def take(self, at: Origin, due: float, latency: float, service: float, error: str | None = None) -> None:
+        """A request of this origin that was due at `due` has ended; `error` is None if it succeeded.
 
         Latency and service time are seconds from when it was due, and from when it was begun. A request that was due
         when it was begun (in the closed model, or a poll outside any schedule) is not counted in the generator's lag.
         """
-        low, high, measures, lags = self._near[kind]
+        low, high, measures, lags = self._near.get(at, self._nowhere)
         if not low <= due < high:
-            low, high, measures, lags = self._turn(kind, due)
+            low, high, measures, lags = self._turn(at, due)
         if error is not None:
             measures.take(error, latency, service)
             if latency != service:
@@ -144,11 +148,11 @@ class Windows:
                 if lag > lags.longest:
                     lags.longest = lag
 
-    def take_lag(self, kind: int, due: float, seconds: float) -> None:
-        """An answer to a request that was due at `due` waited for so many seconds before it was read."""
-        low, high, _, lags = self._near[kind]
+    def take_lag(self, at: Origin, due: float, seconds: float) -> None:
+        """An answer to a request of this origin that was due at `due` waited for so many seconds before it was read."""
+        low, high, _, lags = self._near.get(at, self._nowhere)
         if not low <= due < high:
-            _, _, _, lags = self._turn(kind, due)
+            _, _, _, lags = self._turn(at, due)
         lags.record(seconds)
 
     def tick(
@@ -192,13 +196,24 @@ class Windows:
     @property
     def whole(self) -> LoadWindow:
         """All windows merged, as of now."""
-        return self._sum((_BEFORE, _STEADY, _AFTER))
+        return self._sum(range(len(self._edges)))
 
     def steady_part(self) -> Part:
-        """The steady part, as of now; open windows are in its sum, and are not judged yet."""
-        total = self._sum((_STEADY,))
-        limited = self._closed.limited(_STEADY)
-        return Part(*self.steady, total, limited, judge(self._closed.marks(_STEADY), total, self.whole, limited))
+        """The stretch that the run's figures are taken from."""
+        return self.stretch(*self.steady, self.whole)
+
+    def stretch(self, start: float, end: float, whole: LoadWindow | None = None) -> Part:
+        """What lies between two edges, as of now; open windows are in its sum, and are not judged yet.
+
+        `whole` has the arrivals with which the number of dropped ones is compared (default: those of the stretch).
+        """
+        parts = [number for number, edge in enumerate(self._edges) if start <= edge < end]
+        total, limited = self._sum(parts), LoadWindow()
+        marks: list[Mark] = []
+        for part in parts:
+            limited.merge(self._closed.limited(part))
+            marks += self._closed.marks(part)
+        return Part(start, end, total, limited, judge(marks, total, whole or total, limited))
 
     def part(self, start: float, end: float) -> Part:
         """The windows that lie entirely between two instants. Each is unpacked, so keep the part short."""
@@ -223,7 +238,7 @@ class Windows:
                 window = self._closed.window(key)
                 if key in self._open:
                     window.merge(self._open[key])
-                yield PlacedWindow(first, last, self._phase(key, first), window)
+                yield PlacedWindow(first, last, self._phase(first), window)
 
     def to_plain(self) -> dict[str, Any]:
         """All windows as lists, mappings and numbers, for another process or a file."""
@@ -241,8 +256,8 @@ class Windows:
 
         Both count seconds since the same start. ValueError if their steady parts differ.
         """
-        if _steady_of(plain) != self.steady:
-            raise ValueError("windows of runs with different steady parts can't be merged")
+        if plain["edges"] != self._edges or plain["steady"] != self._steady_plain:
+            raise ValueError("windows of runs with different steady parts or edges can't be merged")
         while self.length < plain["length"]:
             self._double()
         for start, window in plain["windows"]:
@@ -250,49 +265,38 @@ class Windows:
         for key in [key for key in self._open if self._bounds(key)[1] < self._newest() - self.length]:
             self._pack(key)
 
-    def _turn(self, kind: int, due: float) -> _Near:
+    def _turn(self, at: Origin, due: float) -> _Near:
         """Point `take` at the window that `due` lies in."""
-        number = int(due / self.length)
-        near = self._known[kind].get(number, self._nowhere)
+        key = self._key(due + _JUST)
+        near = self._known.get((at, key[0]), self._nowhere)
         if not near[0] <= due < near[1]:
-            key = self._key(due)
             window = self._opened(key)
             start, end = self._bounds(key)
-            near = (start if start > 0 else -math.inf, end, window.kinds[kind], window.lag)
-            self._known[kind][number] = near
-        self._near[kind] = near
+            near = (start - _JUST if start > 0 else -math.inf, end - _JUST, window.cell(at), window.lag)
+            self._known[at, key[0]] = near
+        self._near[at] = near
         return near
 
     def _forget(self) -> None:
         """Windows were added or removed: `take` has to look them up again."""
-        self._near = [self._nowhere, self._nowhere]
-        for known in self._known:
-            known.clear()
-
-    def _part(self, at: float) -> int:
-        start, end = self.steady
-        return _BEFORE if at < start else _STEADY if at < end else _AFTER
+        self._near.clear()
+        self._known.clear()
 
     def _key(self, at: float) -> Key:
         at = max(at, 0.0)
-        while at >= self.length * (MOST_WINDOWS - _CUTS):
+        while at >= self.length * (MOST_WINDOWS - len(self._edges)):
             self._double()
-        return int(at / self.length), self._part(at)
+        return int(at / self.length), bisect_right(self._edges, at) - 1
 
     def _bounds(self, key: Key) -> tuple[float, float]:
         number, part = key
-        start, end = number * self.length, (number + 1) * self.length
-        first, last = self.steady
-        if part == _BEFORE:
-            return start, min(end, first)
-        if part == _STEADY:
-            return max(start, first), min(end, last)
-        return max(start, last), end
+        last = self._edges[part + 1] if part + 1 < len(self._edges) else math.inf
+        return max(number * self.length, self._edges[part]), min((number + 1) * self.length, last)
 
-    def _phase(self, key: Key, start: float) -> str:
+    def _phase(self, start: float) -> str:
         if start >= self.sending_ended:
             return "drain"
-        return ("ramp", "steady", "cool")[key[1]]
+        return "ramp" if start < self.steady[0] else "steady" if start < self.steady[1] else "cool"
 
     def _opened(self, key: Key) -> LoadWindow:
         window = self._open.get(key)
@@ -348,7 +352,7 @@ class Windows:
             self._news = paired(self._news)
         self._closed.pair()
 
-    def _sum(self, parts: tuple[int, ...]) -> LoadWindow:
+    def _sum(self, parts: Collection[int]) -> LoadWindow:
         total = LoadWindow()
         for part in parts:
             total.merge(self._sums[part])
@@ -360,15 +364,14 @@ class Windows:
     def _newest(self) -> float:
         return max((self._bounds(key)[1] for key in self._open), default=0.0)
 
+    @property
+    def _steady_plain(self) -> list[float | None]:
+        return [edge if edge < math.inf else None for edge in self.steady]
+
     def _plain(self, windows: Iterable[tuple[float, LoadWindow]]) -> dict[str, Any]:
-        start, end = self.steady
         return {
             "length": self.length,
-            "steady": [start, None if end == math.inf else end],
+            "steady": self._steady_plain,
+            "edges": self._edges,
             "windows": [[at, window.to_plain()] for at, window in windows],
         }
-
-
-def _steady_of(plain: Mapping[str, Any]) -> tuple[float, float]:
-    start, end = plain["steady"]
-    return float(start), math.inf if end is None else float(end)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ringback.config import Config, ConfigError
 from ringback.loadgen.schedule.profiles import BadShape, Profile, ShapeSettings, parse_step, profile_from
 from ringback.loadgen.schedule.scenarios import SCENARIOS, Scenario
 
-__all__ = ["HIGHEST_RATE", "SETUP", "LoadPlan", "plan_for"]
+__all__ = ["HIGHEST_RATE", "SETUP", "LoadPlan", "PlannedStep", "plan_for"]
 
 SETUP = 5.0
 """Seconds in which a standing population is placed, before the schedule begins."""
@@ -19,6 +19,14 @@ _SEARCH = 600.0
 """Seconds that a capacity search takes at most, if no duration is given."""
 HIGHEST_RATE = 100_000.0
 """Arrivals a second that a capacity search tries at most."""
+
+
+class PlannedStep(NamedTuple):
+    """A step of `shape = "steps"`: arrivals a second, its start and end in seconds since the run's start."""
+
+    rate: float
+    start: float
+    end: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,28 @@ class LoadPlan:
             return (0.0, math.inf)
         start, end = profile.steady
         return (start + self.delay, math.inf if end >= profile.duration - 1e-9 else end + self.delay)
+
+    @property
+    def steps(self) -> tuple[tuple[str, PlannedStep], ...]:
+        """The steps of the schedule with their numbers, without the seconds that are not judged; else empty."""
+        profile = self.arrival_profile
+        if profile is None or profile.shape != "steps":
+            return ()
+        first, delay = profile.steady[0], self.delay
+        return tuple(
+            (
+                str(number),
+                PlannedStep(
+                    span.segment.last, max(span.start, first) + delay, span.start + span.segment.seconds + delay
+                ),
+            )
+            for number, span in enumerate(profile.spans(), 1)
+        )
+
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """Where steps begin and end, in seconds since the run's start."""
+        return tuple(sorted({edge for _, step in self.steps for edge in (step.start, step.end)}))
 
     @property
     def text(self) -> str:

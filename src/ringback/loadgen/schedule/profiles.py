@@ -48,6 +48,8 @@ _USED_BY = {
     "spike_for": ("spike",),
 }
 _LISTED_SINGLY = 6
+_MOST_STEPS = 200
+"""Each has figures of its own."""
 
 
 class BadShape(ValueError):
@@ -222,6 +224,8 @@ def steps(rates: Sequence[tuple[float, float]], settle: float = 0.0) -> Profile:
     """One rate after another, each for its seconds. Steady: all except the first `settle` seconds."""
     if not rates:
         raise BadShape("steps", 'missing; list some, such as ["50 for 30s", "100 for 30s"]')
+    if len(rates) > _MOST_STEPS:
+        raise BadShape("steps", f"{len(rates)} of them; list at most {_MOST_STEPS}, or use a ramp")
     for rate, seconds in rates:
         _zero_or_more("steps", rate, "arrivals a second")
         _above_zero("steps", seconds, "seconds")

@@ -17,6 +17,8 @@ class Scenario:
     module: str
     arrivals: str
     """What arrives, in words."""
+    tags: tuple[str, ...]
+    """The tags of its tasks, by which figures are also given."""
     asks_late: bool = False
     """Whether calls are polled only when they must be final, so that polls hardly add to the load."""
     stands: bool = False
@@ -36,18 +38,30 @@ class Scenario:
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
-        Scenario("trigger", "trigger", "triggers", asks_late=True),
-        Scenario("poll", "poll", "polls of a standing population", asks_late=True, stands=True, asks_again=True),
-        Scenario("lifecycle", "lifecycle", "calls, each polled until it is final"),
-        Scenario("delivery", "delivery", "calls whose results are delivered", delivery="always"),
+        Scenario("trigger", "trigger", "triggers", ("trigger",), asks_late=True),
+        Scenario(
+            "poll", "poll", "polls of a standing population", ("poll",), asks_late=True, stands=True, asks_again=True
+        ),
+        Scenario("lifecycle", "lifecycle", "calls, each polled until it is final", ("trigger", "poll")),
+        Scenario(
+            "delivery", "delivery", "calls whose results are delivered", ("trigger", "delivery"), delivery="always"
+        ),
         Scenario(
             "mixed",
             "mixed",
             "calls, some with delivery, and polls of earlier ones",
+            ("trigger", "poll", "delivery"),
             asks_again=True,
             delivery="wherever",
         ),
-        Scenario("capacity", "trigger", "triggers, at rates that a search chooses", asks_late=True, searches=True),
+        Scenario(
+            "capacity",
+            "trigger",
+            "triggers, at rates that a search chooses",
+            ("trigger",),
+            asks_late=True,
+            searches=True,
+        ),
     )
 }
 """The scenarios of `ringback load --scenario`."""

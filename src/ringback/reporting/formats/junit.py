@@ -12,8 +12,8 @@ from datetime import UTC
 from pathlib import Path
 
 from ringback.contract.clauses import SECTIONS
-from ringback.contract.verdict import ClauseResult, Finding, LimitResult, Verdict
-from ringback.reporting.model.evidence import smallest_request
+from ringback.contract.verdict import ClauseResult, Evidence, Finding, LimitResult, Verdict
+from ringback.reporting.model.evidence import curl_line, smallest_request
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line, printable, shell_line
 from ringback.reporting.model.verdicts import by_section
@@ -114,9 +114,14 @@ def _deviation(finding: Finding, result: ClauseResult) -> str:
         lines += [
             f"\nrequest (exchange {shown.exchange}):\n{printable(shown.request, _TEXT)}",
             f"\nanswer:\n{printable(shown.response, _TEXT)}",
-            f"\nrepeat: {shell_line(shown.curl)}",
+            f"\nrepeat: {_repeated(finding, shown)}",
         ]
     return "\n".join(lines)
+
+
+def _repeated(finding: Finding, shown: Evidence) -> str:
+    curl = curl_line(finding)
+    return f"\n{curl.line}" if curl.is_script else shell_line(shown.curl)
 
 
 def _limit_case(held: LimitResult) -> ET.Element:

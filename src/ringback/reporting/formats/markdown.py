@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ringback.contract.clauses import Level
-from ringback.contract.verdict import ClauseResult, Evidence, Finding, RunVerdict, Verdict
+from ringback.contract.verdict import ClauseResult, Finding, RunVerdict, Verdict
 from ringback.reporting.model.evidence import curl_line, smallest
 from ringback.reporting.model.load import COLUMNS, latency_rows, load_rows, profile, scenario
+from ringback.reporting.model.load_parts import HEAD, part_tables, search_steps
 from ringback.reporting.model.repeat import repeat_line
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import clean_text, one_line, printable, shell_line
@@ -34,6 +35,8 @@ _SHORT_PAGE = 10_000
 """Characters of a page up to which evidence is added."""
 _CELL, _ENTRY, _BLOCK, _CURL = 300, 200, 1_200, 3_000
 _LISTED = 10
+_PARTS = 30
+"""Rows of a table of parts."""
 _MARKS: Final = {RunVerdict.PASS: "✅", RunVerdict.FAIL: "❌", RunVerdict.INCONCLUSIVE: "⚠️"}
 _WORDS: Final = {Level.MUST: "must", Level.SHOULD: "should", Level.ADVISORY: "advisory"}
 _REFERENCES: Final = {ord(c): f"&#{ord(c)};" for c in "&<>`[]{}*_~|\\@#:$\n"}
@@ -81,6 +84,17 @@ def summary_page(report: RunReport) -> str:
     if report.load is not None and (rows := _load_rows(report.load)):
         page.add("### Load")
         page.add(_table((), [(_inert(label), code(text, _CELL)) for label, text in rows]))
+        for table in part_tables(report.load):
+            shown = [
+                (code(row.name, _CELL) + (" (the generator was the bottleneck)" if row.limited else ""), *row.cells)
+                for row in table.rows[:_PARTS]
+            ]
+            page.add(_table((f"{table.title}, ms", *HEAD), shown))
+            if len(shown) < len(table.rows):
+                page.add(f"<p>{len(table.rows) - len(shown)} more, in verdict.json</p>")
+        if steps := search_steps(report.load):
+            rows_of_search = [(s.rate, s.result, s.p99, s.errors, code(s.why, _CELL)) for s in steps[-_PARTS:]]
+            page.add(_table(("a second", "", "p99, ms", "errors", "why"), rows_of_search))
     page.add("### Run it again")
     clauses = [result.clause.id for result in failed] if 0 < len(failed) <= _LISTED else None
     page.add(_block(one_line(shell_line(repeat_line(report, clauses)), _BLOCK)))
@@ -234,17 +248,18 @@ def _evidence(result: ClauseResult, *, embedded: bool) -> str:
         parts.append(f"<p>{code(finding.test, _ENTRY)}</p>")
     if evidence is not None:
         parts += [_block(printable(evidence.request, _BLOCK)), _block(printable(evidence.response, _BLOCK))]
-        parts.append(_curl(evidence, embedded=embedded))
+    parts.append(_curl(finding, embedded=embedded))
     parts.append(f"<p>To fix: {_inert(result.fix)}</p>")
     return "\n".join([*(part for part in parts if part), "</details>"])
 
 
-def _curl(evidence: Evidence, *, embedded: bool) -> str:
-    curl = curl_line(evidence, _CURL)
+def _curl(finding: Finding | None, *, embedded: bool) -> str:
+    curl = curl_line(finding, _CURL)
     if curl.problem:
         return f"<p>{_inert(curl.problem)}</p>"
     aside = "start a sandbox first: the run's own has stopped" if embedded else "an accepted trigger places a call"
-    return f"<p>Repeat the request ({aside}):</p>\n{_block(curl.line)}" if curl.line else ""
+    what = "Repeat these requests, as a script" if curl.is_script else "Repeat the request"
+    return f"<p>{what} ({aside}):</p>\n{_block(curl.line)}" if curl.line else ""
 
 
 def _folded(title: str, results: Sequence[ClauseResult]) -> str:

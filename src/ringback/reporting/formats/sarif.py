@@ -128,8 +128,8 @@ def _clause_result(result: ClauseResult, places: dict[str, int]) -> dict[str, An
         properties["test"] = one_line(finding.test, _SENTENCE)
     if evidence is not None:
         properties["exchange"] = evidence.exchange
-        if line := curl_line(evidence, _CURL).line:
-            properties["curl"] = line
+        if (curl := curl_line(finding, _CURL)).line:
+            properties["script" if curl.is_script else "curl"] = curl.line
     waived = result.verdict is Verdict.WAIVED
     return {
         **_result(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ringback import __version__
 from ringback.contract.verdict import ClauseResult, Finding
-from ringback.reporting.model.evidence import decisive
+from ringback.reporting.model.evidence import decisive, smallest_first
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.rundir import SINK, write_whole
@@ -87,6 +87,7 @@ def write_bare_verdict(report: RunReport, directory: Path) -> Path:
     document = verdict_document(report)
     document.pop("load", None)
     for clause in document["clauses"]:
+        clause.pop("script", None)
         clause["evidence"] = [_bare(shown) for shown in clause["evidence"][:1]]
     document["notes"].append("the disk was full: exchanges and load figures are missing")
     return write_whole(directory / VERDICT_FILE, SINK.json_document(document))
@@ -107,7 +108,15 @@ def _clause(result: ClauseResult) -> dict[str, Any]:
         "summary": result.summary,
         "waiver": result.waiver,
         "evidence": [entry for finding in decisive(result) for entry in _evidence(finding, result)],
+        **_script(result),
     }
+
+
+def _script(result: ClauseResult) -> dict[str, Any]:
+    found = next((finding.script for finding in smallest_first(result.deviations) if finding.script), None)
+    if found is None:
+        return {}
+    return {"script": {"exchanges": list(found.exchanges), "commands": list(found.commands)}}
 
 
 def _evidence(finding: Finding, result: ClauseResult) -> Iterator[dict[str, Any]]:

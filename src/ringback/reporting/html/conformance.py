@@ -67,7 +67,8 @@ class Shown:
     exchange: int | None
     see_also: str
     curl: str
-    """A line to paste; empty if there is none."""
+    """A line or a script to paste; empty if there is none."""
+    is_script: bool
     curl_aside: str
 
 
@@ -189,7 +190,7 @@ def _shown(finding: Finding, result: ClauseResult, allowance: Allowance) -> Show
     evidence = smallest_request(finding)
     observed = finding.observed or finding.summary or result.summary
     summary = finding.summary if finding.summary != observed else ""
-    curl = curl_line(evidence)
+    curl = curl_line(finding)
     variables = variables_in([curl.line])
     return Shown(
         test=one_line(finding.test, 200),
@@ -201,6 +202,7 @@ def _shown(finding: Finding, result: ClauseResult, allowance: Allowance) -> Show
         exchange=evidence.exchange if evidence else None,
         see_also=_see_also(finding, evidence),
         curl=curl.line,
+        is_script=curl.is_script,
         curl_aside=curl.problem or (f"Set {' and '.join(variables)} in your shell first." if variables else ""),
     )
 

@@ -23,6 +23,7 @@ from ringback.reporting.model.load import (
     scenario,
     sent_of_scheduled,
 )
+from ringback.reporting.model.load_parts import HEAD, PartTable, part_tables
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import plural
@@ -67,6 +68,8 @@ class LoadView:
     limits: tuple[LimitRow, ...]
     latency_head: tuple[str, ...]
     latency: tuple[tuple[str, ...], ...]
+    part_head: tuple[str, ...]
+    parts: tuple[PartTable, ...]
     errors: tuple[ErrorKind, ...]
     states: tuple[StateRow, ...]
     workers: tuple[tuple[str, ...], ...]
@@ -86,6 +89,8 @@ def load_view(report: RunReport) -> LoadView | None:
         limits=limit_rows(report.limits),
         latency_head=("ms", *COLUMNS.values(), "count"),
         latency=tuple((row.name, *row.cells, count(row.count)) for row in latency_rows(load)),
+        part_head=HEAD,
+        parts=tuple(part_tables(load)),
         errors=(*error_kinds(load, _MOST_KINDS), *_waited(load)),
         states=tuple(_states(load)),
         workers=tuple(_workers(load)),

@@ -22,7 +22,7 @@ __all__ = [
 
 _LONGEST_CURL = 3_000
 """Characters of a curl line that a reader can be expected to paste."""
-_VARIABLE = re.compile(r'"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?"')
+_VARIABLE = re.compile(r'"\$\{([A-Za-z_][A-Za-z0-9_]*)\}"')
 _ROUTINE = {"host", "accept", "accept-encoding", "connection", "content-length", "user-agent"}
 """Headers that every request has and no reader looks for."""
 
@@ -65,14 +65,23 @@ def request_text(evidence: Evidence, limit: int, *, aside: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class CurlLine:
-    """A line to paste, or the reason why there is none."""
+    """A line or a script to paste, or the reason why there is none."""
 
     line: str = ""
     problem: str = ""
+    is_script: bool = False
 
 
-def curl_line(evidence: Evidence | None, limit: int = _LONGEST_CURL) -> CurlLine:
-    """The curl line that repeats a request, if it has at most `limit` characters."""
+def curl_line(finding: Finding | None, limit: int = _LONGEST_CURL) -> CurlLine:
+    """What repeats a finding: the script of several requests, or the curl line of the smallest one.
+
+    It has at most `limit` characters, a script twice as many.
+    """
+    if finding is not None and finding.script is not None:
+        shown = "\n".join(map(shell_line, finding.script.commands))
+        if "\0" not in shown and len(shown) <= 2 * limit:
+            return CurlLine(shown, is_script=True)
+    evidence = smallest_request(finding) if finding is not None else None
     if evidence is None or not evidence.curl:
         return CurlLine()
     if "\0" in evidence.curl:

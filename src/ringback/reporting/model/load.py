@@ -237,6 +237,8 @@ def _arrivals(arrivals: Mapping[str, Any]) -> str:
 
 def _capacity(capacity: Mapping[str, Any]) -> str:
     rate, low, high = (number(capacity.get(name)) for name in ("rate", "low", "high"))
+    if rate is None and (low is None) != (high is None):
+        return f"less than {count(high)} a second" if low is None else f"at least {count(low)} a second"
     between = f"between {count(low)} and {count(high)}" if low is not None and high is not None else ""
     return ", ".join(filter(None, ["" if rate is None else f"{count(rate)} a second", between]))
 

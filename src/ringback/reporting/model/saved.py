@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ringback.contract.clauses import CLAUSES, SECTIONS, Clause
-from ringback.contract.verdict import ClauseResult, Conclusion, Evidence, Finding, Verdict
+from ringback.contract.verdict import ClauseResult, Conclusion, Evidence, Finding, Script, Verdict
 from ringback.contract.waivers import WaiverUse
 from ringback.reporting.model.run import RunReport
 from ringback.rundir import SINK
@@ -77,13 +77,16 @@ def _waiver(saved: SavedWaiver, run: SavedRun) -> WaiverUse:
 def _findings(saved: SavedClause) -> Iterator[Finding]:
     """Entries that follow on each other and have the same texts belong to one finding."""
     kind = Verdict.INCONCLUSIVE if saved.verdict is Verdict.INCONCLUSIVE else Verdict.FAIL
+    script = None if saved.script is None else Script(saved.script.exchanges, saved.script.commands)
     for (test, expected, observed), entries in groupby(saved.evidence, key=_texts):
         evidence = tuple(
             Evidence(entry.exchange, entry.request, entry.response, entry.curl)
             for entry in entries
             if entry.exchange is not None
         )
-        yield Finding(saved.id, kind, test, "", expected, observed, evidence)
+        shown = {one.exchange for one in evidence}
+        its = script if script is not None and shown <= {*script.exchanges} and shown else None
+        yield Finding(saved.id, kind, test, "", expected, observed, evidence, script=its)
 
 
 def _texts(entry: SavedEvidence) -> tuple[str, str, str]:

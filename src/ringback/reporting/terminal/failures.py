@@ -32,10 +32,10 @@ def print_failures(console: Console, report: RunReport) -> None:
     if not failed:
         return
     shown = [smallest(result) for result in failed]
-    lines = [evidence.curl for _, evidence in shown if evidence is not None]
+    lines = [curl_line(finding).line for finding, _ in shown]
     heading(console, "1 clause is broken" if len(failed) == 1 else f"{len(failed)} clauses are broken")
     if any(lines):
-        aside = "Each curl line repeats the request above it. "
+        aside = "Below each request, a curl line or a script repeats it. "
         if report.embedded:
             aside += "The sandbox of this run has stopped: start another with `ringback sandbox` first."
         else:
@@ -72,16 +72,11 @@ def _print_failure(console: Console, result: ClauseResult, finding: Finding | No
         quotation(console, "answer", printable(evidence.response, _QUOTED), _QUOTED_LINES)
     _print_also(console, result, finding, evidence)
     field(console, "fix", result.fix, "cyan")
-    if evidence is not None and evidence.curl:
-        _print_curl(console, evidence)
-
-
-def _print_curl(console: Console, evidence: Evidence) -> None:
-    curl = curl_line(evidence)
+    curl = curl_line(finding)
     if curl.problem:
         field(console, "curl", curl.problem, "dim")
-    else:
-        line(console, curl.line)
+    for command in curl.line.split("\n") if curl.line else ():
+        line(console, command)
 
 
 def _print_also(console: Console, result: ClauseResult, finding: Finding | None, evidence: Evidence | None) -> None:

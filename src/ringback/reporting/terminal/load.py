@@ -1,8 +1,8 @@
-"""The load section on a terminal: a line for each fact, and a table of latencies."""
+"""The load section on a terminal: a line for each fact, and tables of latencies, parts, and steps of a search."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +10,8 @@ from rich.text import Text
 
 from ringback.reporting.model.figures import count
 from ringback.reporting.model.load import COLUMNS, latency_rows, load_rows, scenario
-from ringback.reporting.terminal.layout import field, heading, line
+from ringback.reporting.model.load_parts import HEAD, PartTable, SearchStep, part_tables, search_steps
+from ringback.reporting.terminal.layout import field, hanging, heading, line
 from ringback.rundir.reading import members
 
 __all__ = ["print_load"]
@@ -39,3 +40,27 @@ def print_load(console: Console, load: Mapping[str, Any]) -> None:
         cells = "".join(f"{cell:>9}" for cell in latency.cells)
         counted = "" if latency.count is None else count(latency.count)
         line(console, f"  {latency.name:<{_NAME}}{cells}{counted:>9}".rstrip())
+    for table in part_tables(load):
+        _print_parts(console, table)
+    _print_search(console, search_steps(load))
+
+
+def _print_parts(console: Console, table: PartTable) -> None:
+    width = max(_NAME, *(len(row.name) + 1 for row in table.rows))
+    line(console)
+    line(console, f"  {f'{table.title}, ms':<{width}}" + "".join(f"{title:>9}" for title in HEAD), "dim")
+    for row in table.rows:
+        text = Text(f"  {row.name:<{width}}" + "".join(f"{cell:>9}" for cell in row.cells[:-1]))
+        text.append(f"{row.cells[-1]:>9}", "bold yellow" if row.alarming else "")
+        text.append("  the generator was the bottleneck" if row.limited else "", "bold yellow")
+        line(console, text)
+
+
+def _print_search(console: Console, steps: Sequence[SearchStep]) -> None:
+    if not steps:
+        return
+    line(console)
+    line(console, f"  {'a second':<10}{'':<13}{'p99, ms':>9}{'errors':>9}", "dim")
+    for step in steps:
+        lead = Text(f"  {step.rate:<10}{step.result:<13}{step.p99:>9}{step.errors:>9}  ")
+        hanging(console, lead, Text(step.why))

@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ from ringback import __version__
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import ExitCode
 from ringback.reporting.model.safe import one_line, printable
+from ringback.reporting.model.verdicts import plural
 from ringback.reporting.terminal.layout import field as labelled
 from ringback.reporting.terminal.layout import hanging, heading, joined, line, quotation
 from ringback.reporting.terminal.screen import ReportConsole
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import REPLAY_FILE
 
-__all__ = ["ReplayReport", "ReplayedClause", "differences", "print_replay", "write_replay"]
+__all__ = ["ReplayReport", "ReplayedClause", "ReplayedStep", "differences", "print_replay", "write_replay"]
 
 _SCHEMA = "ringback/replay/1"
 _ROUTINE = frozenset({"date", "content-length", "connection", "keep-alive"})
@@ -31,11 +32,17 @@ _ROUTINE = frozenset({"date", "content-length", "connection", "keep-alive"})
 _PARAGRAPH = 600
 _QUOTED = 4_000
 _LINES = 16
-_STYLES = {ExitCode.OK: "bold green", ExitCode.BROKEN: "bold red", ExitCode.INCONCLUSIVE: "bold yellow"}
+_STYLES = {
+    ExitCode.OK: "bold green",
+    ExitCode.BROKEN: "bold red",
+    ExitCode.INCONCLUSIVE: "bold yellow",
+    ExitCode.INTERRUPTED: "bold yellow",
+}
 _WORDS = {
     ExitCode.OK: "as expected now",
     ExitCode.BROKEN: "the deviation is still there",
     ExitCode.INCONCLUSIVE: "undecided",
+    ExitCode.INTERRUPTED: "interrupted",
 }
 
 
@@ -53,17 +60,25 @@ class ReplayedClause:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayReport:
-    """The recorded and the new answer to one request; all texts are redacted."""
+class ReplayedStep:
+    """One request, with the recorded and the new answer."""
 
-    run: str
-    """The run's directory, as given."""
     exchange: int
     purpose: str
     request: str
     then: str
     now: str
     """The recorded and the new answer in readable form, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """The recorded and the new answers to the requests of a replay; all texts are redacted."""
+
+    run: str
+    """The run's directory, as given."""
+    steps: tuple[ReplayedStep, ...]
+    """In the order of sending; one at least."""
     clauses: tuple[ReplayedClause, ...]
     exit_code: int
     reason: str
@@ -76,7 +91,7 @@ class ReplayReport:
 
     def __post_init__(self) -> None:
         """Clean all texts before they are compared: the run may come from elsewhere."""
-        for name in ("run", "purpose", "request", "then", "now", "clauses", "reason", "base_url", "restored"):
+        for name in ("run", "steps", "clauses", "reason", "base_url", "restored"):
             object.__setattr__(self, name, SINK.values(getattr(self, name)))
 
 
@@ -88,14 +103,15 @@ def differences(then: str, now: str) -> list[str]:
 
 def write_replay(report: ReplayReport, directory: Path) -> Path:
     """Write `replay.json`, whole or not at all, and return its path. Raises OSError."""
+    last = report.steps[-1]
     document: dict[str, Any] = {
         "schema": _SCHEMA,
         "ringback": __version__,
         "exit_code": report.exit_code,
         "reason": report.reason,
         "run": report.run,
-        "exchange": report.exchange,
-        "purpose": report.purpose,
+        "exchange": last.exchange,
+        "purpose": last.purpose,
         "base_url": report.base_url,
         "calls": report.calls,
         "restored": list(report.restored),
@@ -110,10 +126,11 @@ def write_replay(report: ReplayReport, directory: Path) -> Path:
             }
             for clause in report.clauses
         ],
-        "request": report.request,
-        "then": report.then,
-        "now": report.now,
-        "differences": differences(report.then, report.now),
+        "request": last.request,
+        "then": last.then,
+        "now": last.now,
+        "differences": differences(last.then, last.now),
+        "steps": [asdict(step) for step in report.steps],
     }
     return write_whole(directory / REPLAY_FILE, SINK.json_document(document, indent=2))
 
@@ -125,19 +142,27 @@ def print_replay(console: Console, report: ReplayReport, directory: Path) -> Non
         title = Text.assemble(("ringback replay  ", "bold"), one_line(report.base_url, _PARAGRAPH))
         hanging(console, Text(), title)
         aside = f"restored: {', '.join(report.restored)}" if report.restored else ""
-        heading(
-            console, f"Exchange {report.exchange}: {one_line(report.purpose, _PARAGRAPH)}", one_line(aside, _QUOTED)
-        )
-        quotation(console, "request", printable(report.request, _QUOTED), _LINES)
+        for index, step in enumerate(report.steps):
+            head = f"Exchange {step.exchange}: {one_line(step.purpose, _PARAGRAPH)}"
+            heading(console, head, one_line(aside, _QUOTED) if index == 0 else "")
+            quotation(console, "request", printable(step.request, _QUOTED), _LINES)
+            if len(report.steps) > 1:
+                _print_answers(console, step)
         for clause in report.clauses:
             _print_clause(console, clause)
-        heading(console, "The answers")
-        quotation(console, "then", printable(report.then, _QUOTED), _LINES)
-        quotation(console, "now", printable(report.now, _QUOTED), _LINES)
-        heading(console, "What differs")
-        _print_differences(console, differences(report.then, report.now))
+        last = report.steps[-1]
+        if len(report.steps) == 1:
+            heading(console, "The answers")
+            _print_answers(console, last)
+        heading(console, "What differs" if len(report.steps) == 1 else f"What differs in exchange {last.exchange}")
+        _print_differences(console, differences(last.then, last.now))
         line(console)
     _print_last_line(console, report, directory)
+
+
+def _print_answers(console: Console, step: ReplayedStep) -> None:
+    quotation(console, "then", printable(step.then, _QUOTED), _LINES)
+    quotation(console, "now", printable(step.now, _QUOTED), _LINES)
 
 
 def _print_clause(console: Console, clause: ReplayedClause) -> None:
@@ -161,7 +186,7 @@ def _print_differences(console: Console, rows: Sequence[str]) -> None:
 
 
 def _print_last_line(console: Console, report: ReplayReport, directory: Path) -> None:
-    calls = f"{report.calls} call placed" if report.calls else "no call placed"
+    calls = f"{plural(report.calls, 'call')} placed" if report.calls else "no call placed"
     parts: list[str | Text] = [
         Text(_WORDS[report.exit_code], _STYLES[report.exit_code]),
         ", ".join(dict.fromkeys(clause.id for clause in report.clauses)),

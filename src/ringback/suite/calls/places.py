@@ -105,9 +105,12 @@ class LinePlaces:
 
 
 def seconds_on_lines(config: Config, calls: Mapping[str, int]) -> float:
-    """How long calls on the lines take if each rings as long as configured; 0 if they don't wait for each other."""
-    rings = config.lines.rings
-    times = [math.ceil(calls.get(line, 0) / most) * rings[line] for line, most in config.lines.at_once.items()]
+    """How long calls on the lines take; 0 if they don't wait for each other.
+
+    A call keeps its place while it rings, and until the next poll shows that it is over.
+    """
+    held = {line: ring + config.timing.poll_interval for line, ring in config.lines.rings.items()}
+    times = [math.ceil(calls.get(line, 0) / most) * held[line] for line, most in config.lines.at_once.items()]
     if (overall := config.budget.calls_at_once) is not None:
-        times.append(sum(rings[line] * count for line, count in calls.items()) / overall)
+        times.append(sum(held[line] * count for line, count in calls.items()) / overall)
     return max(times, default=0.0)

@@ -49,7 +49,8 @@ class Watch:
         self.trouble: ExchangeError | None = None
         """Why watching ended early, if it did."""
         self._batches_work = True
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """Held during a round, and by tests while they poll: a deployment may mix up the answers to polls at once."""
         self._last_batch: Poll | None = None
         self._changed = asyncio.Condition()
 
@@ -59,7 +60,7 @@ class Watch:
         while True:
             started = clock.monotonic()
             try:
-                async with self._turn:
+                async with self.turn:
                     await self._round()
                 misses = 0
             except Interrupted:
@@ -79,16 +80,6 @@ class Watch:
         """Poll for one call now and record its observation; None if the answer cannot be read."""
         observed = self._observe(await self._client.poll([call.unique_id], purpose=purpose), [call])
         return observed[0][1] if observed else None
-
-    async def poll_alone(self, ids: Iterable[str], purpose: str) -> Poll:
-        """Poll once between two rounds."""
-        async with self._turn:
-            return await self._client.poll(ids, purpose=purpose)
-
-    async def polls_at_once(self, ids: Sequence[str], purpose: str) -> list[Poll]:
-        """One poll for each id, all at once, between two rounds."""
-        async with self._turn:
-            return list(await asyncio.gather(*(self._client.poll([one], purpose=purpose) for one in ids)))
 
     async def delivered(self, call: Call, delivery: Delivery) -> None:
         """Record a result that arrived, and poll at once whether the call is final."""

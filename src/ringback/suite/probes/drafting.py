@@ -35,7 +35,7 @@ def drafted(
     if without_variables:
         draft.declared = ()
     probe.change(draft)
-    if "ResultDestination" not in draft.body:
+    if draft.body.get("ResultDestination") is None:
         draft.delivery_key = None
     return draft
 

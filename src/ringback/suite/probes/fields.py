@@ -6,6 +6,7 @@ Nothing here decides whether a deployment accepts such text; it may refuse any o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from ringback.suite.probes.drafts import NOWHERE, WITHOUT_DIGITS, Draft, NotTried
 from ringback.suite.probes.probe import Probe, all_changes, either, refused
@@ -94,33 +95,64 @@ def _odd(what: str, where: str, text: str) -> Probe:
     return with_parts(f"{what} in {where}", parts)
 
 
-_SURROGATE = "a lone surrogate"
-"""Many parsers refuse a body with it, whatever else it holds."""
-_MIXED = "".join(text for kind, text in _ODD.items() if kind != _SURROGATE)
-
 ODD_TEXTS = {(kind, where): _odd(kind, where, text) for where in _FIELDS for kind, text in _ODD.items()}
 """Kind and fields -> that kind of text in these fields."""
 
-_MIXED_IN = {where: _odd("NUL, odd Unicode and 64 KiB", where, _MIXED) for where in _FIELDS}
+_SURROGATE = "a lone surrogate"
+"""Many parsers refuse a body with it, whatever else it holds."""
+_WITHOUT_SURROGATE = tuple(kind for kind in _ODD if kind != _SURROGATE)
+_DESTINATION = "ResultDestination"
+_ELSEWHERE = tuple(where for where in _FIELDS if where != _DESTINATION)
 
-ALL_ODD = with_parts(
-    "NUL, odd Unicode and 64 KiB in every text, and a variable named twice",
-    [
-        *(part for where, probe in _MIXED_IN.items() if where != "ResultDestination" for part in probe.parts),
-        *ODD_TEXTS["64 KiB", "ResultDestination"].parts,
-        either("a variable named twice", lambda draft: _twice(draft, "")),
-    ],
+
+def _mixed(kinds: Iterable[str], where: str) -> Probe:
+    """All these kinds of text in these fields."""
+    kinds = tuple(kinds)
+    return _odd(", ".join(kinds), where, "".join(_ODD[kind] for kind in kinds))
+
+
+@dataclass(frozen=True)
+class _Mixture:
+    """Several kinds of text in many fields."""
+
+    probe: Probe
+    covers: frozenset[tuple[str, str]]
+    """Kinds and fields, as in `ODD_TEXTS`."""
+
+
+def _mixture(title: str, kinds: tuple[str, ...], in_destination: tuple[str, ...]) -> _Mixture:
+    fields = {**dict.fromkeys(_ELSEWHERE, kinds), _DESTINATION: in_destination}
+    parts = [part for where, of in fields.items() if of for part in _mixed(of, where).parts]
+    twice = either("a variable named twice", lambda draft: _twice(draft, ""))
+    return _Mixture(with_parts(title, [*parts, twice]), frozenset((k, w) for w, of in fields.items() for k in of))
+
+
+_MIXTURES = (
+    _mixture(
+        "NUL, odd Unicode, 64 KiB and lone surrogates in every text, and a variable named twice",
+        (*_WITHOUT_SURROGATE, _SURROGATE),
+        ("64 KiB", "odd Unicode", _SURROGATE),
+    ),
+    _mixture(
+        "NUL, odd Unicode, 64 KiB and lone surrogates in every text but an address, and a variable named twice",
+        (*_WITHOUT_SURROGATE, _SURROGATE),
+        ("64 KiB",),
+    ),
+    _mixture("NUL, odd Unicode and 64 KiB in every text, and a variable named twice", _WITHOUT_SURROGATE, ("64 KiB",)),
+    *(
+        _Mixture(_mixed(_WITHOUT_SURROGATE, where), frozenset((kind, where) for kind in _WITHOUT_SURROGATE))
+        for where in _ELSEWHERE
+    ),
 )
-"""As much odd text as a tolerant deployment accepts in one trigger."""
+"""The most first: each deployment accepts as much as its parser and its types allow."""
+
+ALL_ODD = _MIXTURES[0].probe
+"""As much odd text as any deployment accepts in one trigger: NUL in an address is refused by most."""
 
 
 def covering(kind: str, where: str) -> list[Probe]:
     """Triggers with that kind of text in these fields, and more: if one is accepted, less of it need not be sent."""
-    if kind == _SURROGATE:
-        return []
-    if where == "ResultDestination":
-        return [ALL_ODD] if kind == "64 KiB" else []
-    return [ALL_ODD, _MIXED_IN[where]]
+    return [mixture.probe for mixture in _MIXTURES if (kind, where) in mixture.covers]
 
 
 ODD_CREDENTIALS = [

@@ -74,6 +74,13 @@ class Probe:
     probe needs a trigger of its own."""
     last: bool = False
     """Whether it is sent after everything else, as it may lock the client out."""
+    ordinary: bool = False
+    """Whether a call that it places is like any other, although the trigger may be refused."""
+
+    @property
+    def valid(self) -> bool:
+        """Whether the contract applies to a call that it places; it is sent among the valid triggers."""
+        return self.expect == "accepted" or self.ordinary
 
     def __repr__(self) -> str:
         return self.title
@@ -142,6 +149,8 @@ def refused(title: str, change: Callable[[Draft], None], *, last: bool = False) 
     return Probe(title, change, "refused", last=last)
 
 
-def either(title: str, change: Callable[[Draft], None], *, parts: tuple[Probe, ...] = ()) -> Probe:
+def either(
+    title: str, change: Callable[[Draft], None], *, parts: tuple[Probe, ...] = (), ordinary: bool = False
+) -> Probe:
     """A trigger that may be accepted or refused; tests look at other properties of its answer."""
-    return Probe(title, change, "either", parts=parts)
+    return Probe(title, change, "either", parts=parts, ordinary=ordinary)

@@ -33,5 +33,6 @@ AWKWARD_VALUES = {
     "with braces": "{{name}} ${value} {x}",
     "in another script": "Grüße, 你好, مرحبا, 🎉",
     "of 255 characters": ("a long value " * 20)[:254] + ".",
+    "of 255 characters in another script": ("длинное значение " * 15)[:254] + ".",
     "that looks like SQL": "x'; DROP TABLE calls; --",
 }

@@ -180,7 +180,7 @@ class Conversation:
             return answer
         talk.polls += 1
         try:
-            answer = talk.suite.send.poll_alone(ids, purpose)
+            answer = talk.suite.send.poll(ids, purpose)
         except ExchangeError as trouble:
             talk.trouble = trouble
             return None

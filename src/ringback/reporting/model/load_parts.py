@@ -1,0 +1,115 @@
+"""The parts of a load run as tables, which all reports share: steps, lines, tags, and the steps of a capacity search.
+
+A part that is the whole run (the only line, a tag of all tasks) is left out, because its figures are those of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from ringback.reporting.model.figures import amount, count, milliseconds, percent
+from ringback.reporting.model.load import COLUMNS, OPERATIONS
+from ringback.reporting.model.safe import one_line
+from ringback.rundir.reading import members, number
+
+__all__ = ["HEAD", "PartRow", "PartTable", "SearchStep", "part_tables", "search_steps"]
+
+HEAD: Final = (*COLUMNS.values(), "count", "errors")
+"""Headings of `PartRow.cells`."""
+_TITLES: Final = {"step": "Steps", "line": "Lines", "tag": "Tags"}
+_MOST: Final = 250
+"""Parts of one kind that are shown."""
+_RESULTS: Final = {True: "held", False: "did not hold", None: "undecided"}
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """Requests of one kind in one part: latency of successes in milliseconds, the number of requests, and errors."""
+
+    name: str
+    cells: tuple[str, ...]
+    alarming: bool
+    """Whether there were errors."""
+    limited: bool
+    """Whether the load generator was the bottleneck in this part."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartTable:
+    """All parts of one kind."""
+
+    title: str
+    rows: tuple[PartRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchStep:
+    """A step of a capacity search: arrivals a second, `held`, `did not hold` or `undecided`, and why."""
+
+    rate: str
+    result: str
+    p99: str
+    errors: str
+    why: str
+
+
+def part_tables(load: Mapping[str, Any]) -> list[PartTable]:
+    """A table for each kind of part that the run has."""
+    tables = [PartTable(title, tuple(_rows(load, kind))) for kind, title in _TITLES.items()]
+    return [table for table in tables if table.rows]
+
+
+def search_steps(load: Mapping[str, Any]) -> list[SearchStep]:
+    """The steps of a capacity search in their order."""
+    steps = members(load, "capacity").get("steps")
+    return [_searched(step) for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
+
+
+def _rows(load: Mapping[str, Any], kind: str) -> Iterator[PartRow]:
+    parts = members(load, kind)
+    for name in islice(parts, _MOST):
+        part = members(parts, name)
+        if kind == "tag" and all(_counted(part, each) == _counted(load, each) for each in OPERATIONS):
+            continue
+        if kind == "line" and len(parts) == 1:
+            continue
+        for operation in OPERATIONS:
+            measured = members(part, operation)
+            if number(measured.get("count")) or (operation == "trigger" and kind != "tag"):
+                yield _row(_named(kind, str(name), part, operation), part, measured)
+
+
+def _counted(section: Mapping[str, Any], operation: str) -> float:
+    return number(members(section, operation).get("count")) or 0
+
+
+def _named(kind: str, name: str, part: Mapping[str, Any], operation: str) -> str:
+    words = one_line(name, 40)
+    if kind == "step":
+        words = f"{words}: {amount(part.get('rate'))}/s"
+    return words if operation == "trigger" else f"{words}, polls"
+
+
+def _row(name: str, part: Mapping[str, Any], measured: Mapping[str, Any]) -> PartRow:
+    latency = members(measured, "latency_ms")
+    failed = sum(found for kind in members(measured, "errors").values() if (found := number(kind)) is not None)
+    return PartRow(
+        name=name,
+        cells=(*(milliseconds(latency.get(column)) for column in COLUMNS), count(measured.get("count")), count(failed)),
+        alarming=failed > 0,
+        limited=members(part, "generator").get("limited") is True,
+    )
+
+
+def _searched(step: Mapping[str, Any]) -> SearchStep:
+    held = step.get("held")
+    return SearchStep(
+        rate=amount(step.get("rate")),
+        result=_RESULTS[held if isinstance(held, bool) else None],
+        p99=milliseconds(step.get("p99_ms")),
+        errors=percent(step.get("error_rate")),
+        why=one_line(str(step.get("why") or ""), 200),
+    )

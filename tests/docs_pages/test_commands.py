@@ -1,0 +1,124 @@
+"""Each command of the documentation is run, page by page and in order, or its page says why not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from docs.generate.commands import commands
+
+from ringback.sandbox import SandboxSettings, launch
+
+from .blocks import PAGES, ROOT, blocks_of, command_lines
+
+PAGE_SECONDS = 900
+WITH_COMMANDS = [page for page in PAGES if any(block.not_run is None for block in blocks_of(page))]
+LINES = [(page, line) for page in PAGES for block in blocks_of(page) for line in command_lines(block.text)]
+SHORT_LOCUST = "s/-t [0-9]*[sm]/-t 2s/; s/-u 200/-u 20/"
+MUST_WORK = {"init", "doctor", "sandbox"}
+
+
+@pytest.mark.parametrize(("page", "line"), LINES, ids=[f"{page}: {line}" for page, line in LINES])
+def test_the_command_line_takes_it(page: str, line: str) -> None:
+    """Also those that are not run: every flag exists, and every value has its form."""
+    _, *words = shlex.split(line.replace("...", ""))
+    if not words or words[0].startswith("-"):
+        return
+    name, *arguments = words
+    assert name in commands(), page
+    commands()[name].make_context(name, arguments)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A directory like a checkout with a configuration, runs and a vendor's command in it."""
+    for name in ("contract_tests", "load", "benchmarks", "ci", "tests", "openapi.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for run in ("last-release", "candidate", "old", "new"):
+        shutil.copytree(ROOT / "reports" / "example", tmp_path / "reports" / run)
+    programs = tmp_path / ".programs"
+    programs.mkdir()
+    shim = Path(__file__).with_name("shim.py")
+    for name, text in {
+        "ringback": f'exec {shlex.quote(sys.executable)} {shlex.quote(str(shim))} "$@"',
+        "make": f'exec {shutil.which("make")} --dry-run --directory {shlex.quote(str(ROOT))} "$@"',
+        "locust": f'exec {shlex.quote(sys.executable)} -m locust $(echo "$@" | sed "{SHORT_LOCUST}")',
+        "pytest": f'exec {shlex.quote(sys.executable)} -m pytest -p no:cacheprovider "$@"',
+        "python": f'exec {shlex.quote(sys.executable)} "$@"',
+    }.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    with launch(SandboxSettings(port=0, tls=False)) as vendor:
+        body = {
+            "Project": vendor.settings.project,
+            "ConversationId": "1",
+            "AccessToken": vendor.settings.access_token,
+            "ScenarioPath": vendor.settings.scenario_path,
+            "OrchestratorUrl": vendor.settings.orchestrator_url,
+            "Tenant": vendor.settings.tenant,
+            "ScenarioInputParameters": [
+                {"Name": "_DisplayNumber", "Value": "200"},
+                {"Name": "_Destination", "Value": vendor.settings.lines["answered"]},
+            ],
+        }
+        (tmp_path / "vendor.txt").write_text(f"curl {vendor.base_url}/v2/call -d '{json.dumps(body)}'\n")
+        yield tmp_path
+    started = tmp_path / ".programs" / "sandbox.pid"
+    if started.exists():
+        os.kill(int(started.read_text()), signal.SIGINT)
+
+
+def variables(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RINGBACK_", "PYTEST", "LOCUST"))}
+    return {
+        **kept,
+        "PATH": f"{folder / '.programs'}:{kept['PATH']}",
+        "DOCS_STATE": str(folder / ".programs"),
+        "RINGBACK_SANDBOX__RING_TIME": "50ms",
+        "RINGBACK_LOAD__STEP": "500ms",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_COMMANDS)
+def test_its_commands_run(page: str, folder: Path) -> None:
+    if shutil.which("jq") is None and "jq " in (ROOT / page).read_text(encoding="utf-8"):
+        pytest.skip("needs jq")
+    port, receiver = free_port(), free_port()
+    # Blocks of a page share directory and variables, as in a reader's terminal.
+    script = "\n".join(
+        f"({block.text.removesuffix(chr(10))}\n)" if "exit " in block.text else block.text
+        for block in blocks_of(page)
+        if block.not_run is None
+    )
+    script = script.replace("22222", str(port)).replace("8099", str(receiver)).replace("RUN ", "reports/old ")
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=variables(folder), stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=PAGE_SECONDS, check=False,
+    )  # fmt: skip
+    shown = f"{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+    assert "Traceback" not in done.stdout + done.stderr, shown
+    assert "command not found" not in done.stderr, shown
+    assert "No such file" not in done.stderr, shown
+    assert "*** " not in done.stderr, shown  # make has no such target
+    log = folder / ".programs" / "ran.ndjson"
+    ran = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    assert len(ran) == sum(len(command_lines(b.text)) for b in blocks_of(page) if b.not_run is None), shown
+    for each in ran:
+        allowed = {0} if each["arguments"][:1] and each["arguments"][0] in MUST_WORK else {0, 1, 3}
+        assert each["code"] in allowed, f"{each}\n{shown}"
