@@ -61,3 +61,42 @@ def test_the_fewest_open_files_are_enough(tmp_path: Path, port: int, arguments: 
 def test_a_low_limit_of_open_files_is_raised_as_far_as_it_may(tmp_path: Path, port: int) -> None:
     low = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 4096))"
     assert run(tmp_path, port, *CHECK, before=low).code in {0, 3}
+
+
+def test_too_little_memory_is_named_before_anything_is_sent(tmp_path: Path, port: int) -> None:
+    end = run(tmp_path, port, *CHECK, before=limited("RLIMIT_AS", 400 * 2**20))
+    assert end.code == 2
+    assert end.complaint() == (
+        "ringback: ulimit -v: 400 MB of memory are too little; allow at least 512 MB: ulimit -v 524288"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("MemoryError()", "this machine ran out of memory"),
+        ("OSError(24, 'Too many open files')", "this machine ran out of open files (see ulimit -n)"),
+        ("OSError(99, 'Cannot assign requested address')", "this machine ran out of free local ports"),
+    ],
+)
+def test_what_the_machine_lacks_is_no_internal_error_and_no_finding(
+    tmp_path: Path, port: int, error: str, words: str
+) -> None:
+    """In the middle of a run: the calls that were placed are kept, and no clause fails."""
+    lacking = f"""
+import itertools
+import ringback.deployment.client as c
+before, numbers = c.DeploymentClient._send, itertools.count()
+async def lacking(*given):
+    if next(numbers) >= 10:
+        raise {error}
+    return await before(*given)
+c.DeploymentClient._send = lacking
+"""
+    end = run(tmp_path, port, *CHECK, before=lacking)
+    assert end.code == 3, end.out + end.err
+    assert "internal error" not in end.out + end.err
+    document = json.loads((tmp_path / "run/verdict.json").read_text())
+    assert words in json.dumps(document)
+    assert not [clause for clause in document["clauses"] if clause["verdict"] == "fail"]

@@ -42,6 +42,8 @@ _FILES = 4096
 """Open files that a run asks for."""
 _FEWEST_FILES = 256
 """Open files without which no run begins: connections, the receiver's among them, and the run's own files."""
+_LEAST_MEMORY = 512 * 1024 * 1024
+"""Bytes of address space without which no run begins: a run takes less than 400 MB whatever a deployment sends."""
 
 __all__ = [
     "Findings",
@@ -100,12 +102,13 @@ class Findings:
 
 
 def settle_sources(options: Options) -> Sources:
-    """Read the configuration's sources; raises `ConfigError`, also if this process may open too few files."""
-    allow_open_files()
+    """Read the configuration's sources; raises `ConfigError`, also if this process may use too little for a run."""
+    _allow_open_files()
+    _require_memory()
     return gather(options.config, os.environ, {"deployment.base_url": options.base_url, **options.flags})
 
 
-def allow_open_files() -> None:
+def _allow_open_files() -> None:
     """Raise this process's limit of open files as far as needed and allowed; raises `ConfigError` if it is too low.
 
     With too few, connections would fail, and nobody could tell whether through the deployment.
@@ -120,6 +123,15 @@ def allow_open_files() -> None:
         raise ConfigError(
             "ulimit -n", None, f"{soft} open files are too few",
             f"allow at least {_FEWEST_FILES}, such as: ulimit -n {_FILES}",
+        )  # fmt: skip
+
+
+def _require_memory() -> None:
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY and allowed < _LEAST_MEMORY:
+        raise ConfigError(
+            "ulimit -v", None, f"{allowed // 2**20} MB of memory are too little",
+            f"allow at least {_LEAST_MEMORY // 2**20} MB: ulimit -v {_LEAST_MEMORY // 1024}",
         )  # fmt: skip
 
 

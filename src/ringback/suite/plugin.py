@@ -257,7 +257,9 @@ class SuitePlugin:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """A worker of pytest-xdist sends nothing: each would open a run of its own, with a budget of its own."""
         if hasattr(self.config, "workerinput") and _clauses(item):
-            pytest.fail("contract tests share one run: name their folder on the command line, or add -n 0", pytrace=False)
+            pytest.fail(
+                "contract tests share one run: name their folder on the command line, or add -n 0", pytrace=False
+            )
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
