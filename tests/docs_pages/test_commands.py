@@ -156,4 +156,5 @@ def test_its_commands_run(page: str, folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_examples_of_help_run(folder: Path) -> None:
-    run("\n".join(EXAMPLES.values()), folder, len(EXAMPLES))
+    # The committed run is one of a sandbox that has ended: its polls can't be sent again, but its triggers can.
+    run("\n".join(EXAMPLES.values()).replace("STA-03", "1"), folder, len(EXAMPLES))
