@@ -257,9 +257,8 @@ class SuitePlugin:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """A worker of pytest-xdist sends nothing: each would open a run of its own, with a budget of its own."""
         if hasattr(self.config, "workerinput") and _clauses(item):
-            pytest.fail(
-                "contract tests share one run: name their folder on the command line, or add -n 0", pytrace=False
-            )
+            why = "contract tests share one run: name their folder on the command line, or add -n 0"
+            pytest.fail(why, pytrace=False)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
@@ -276,7 +275,16 @@ class SuitePlugin:
                 raise Inconclusive(cause.elsewhere)
             return result
         except ExchangeError as trouble:
-            raise Inconclusive(str(trouble)) from None
+            raise Inconclusive(self._cleaned(str(trouble))) from None
+        except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
+            # Reports of other plugins quote the exception, and not only the test's report.
+            error.args = tuple(self._cleaned(one) if isinstance(one, str) else one for one in error.args)
+            if isinstance(error, pytest.fail.Exception | pytest.skip.Exception) and error.msg is not None:
+                error.msg = self._cleaned(str(error.msg))
+            raise
+
+    def _cleaned(self, text: str) -> str:
+        return self.run.session.redactor.clean(text) if self.run is not None else SINK.clean(text)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
