@@ -41,7 +41,7 @@ def test_the_command_line_takes_it(page: str, line: str) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A directory like a checkout with a configuration, runs and a vendor's command in it."""
-    for name in ("contract_tests", "load", "benchmarks", "ci", "tests", "openapi.yaml"):
+    for name in ("contract_tests", "load", "benchmarks", "ci", "docs", "tests", "openapi.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
     for run in ("last-release", "candidate", "old", "new"):
         shutil.copytree(ROOT / "reports" / "example", tmp_path / "reports" / run)
