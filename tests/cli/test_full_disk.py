@@ -124,10 +124,10 @@ def test_a_directory_that_vanishes_is_made_again(tmp_path: Path, ports: dict[str
 
 
 @contextlib.contextmanager
-def small_disk(at: Path, size: int) -> Iterator[Path]:
-    """A file system of so many bytes; skips the test if it can't be mounted."""
+def mounted(at: Path, options: str) -> Iterator[Path]:
+    """A file system with these options, such as a size; skips the test if it can't be mounted."""
     at.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(at)]
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at)]
     made = subprocess.run(mount, capture_output=True, check=False)
     if made.returncode:
         pytest.skip(f"no file system can be mounted here: {made.stderr.decode().strip()}")
@@ -139,7 +139,7 @@ def small_disk(at: Path, size: int) -> Iterator[Path]:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
 def test_space_is_reserved_on_a_disk_that_fills_up(tmp_path: Path, ports: dict[str, int]) -> None:
-    with small_disk(tmp_path / "disk", 1_100_000) as disk:
+    with mounted(tmp_path / "disk", "size=1100000") as disk:
         end = run(disk, ports["faulty"], *CHECK)
         assert end.code == 1, end.out + end.err
         assert "exit 1:" in end.out
@@ -150,3 +150,31 @@ def test_space_is_reserved_on_a_disk_that_fills_up(tmp_path: Path, ports: dict[s
         assert whole_lines(disk / "run/exchanges.ndjson") > 0
         for name in ("junit.xml", "summary.md", "report.html"):
             assert (disk / "run" / name).stat().st_size > 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+@pytest.mark.parametrize("entries", [8, 10, 12])
+def test_a_disk_without_room_for_more_files_still_has_the_verdict(
+    tmp_path: Path, ports: dict[str, int], entries: int
+) -> None:
+    """Entries for its root, the configuration, the run's folder and few files."""
+    with mounted(tmp_path / "disk", f"nr_inodes={entries}") as disk:
+        end = run(disk, ports["faulty"], *CHECK)
+        assert end.code == 1, end.out + end.err
+        assert "exit 1:" in end.out
+        assert "Traceback" not in end.out + end.err
+        assert verdict_of(disk)["exit_code"] == 1
+        assert not [path.name for path in (disk / "run").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system that is read-only")
+@pytest.mark.parametrize("arguments", [CHECK, CHECK[:-2], LOAD, ("gate",)])
+def test_a_directory_that_cannot_be_written_is_named_before_anything_is_sent(
+    tmp_path: Path, ports: dict[str, int], arguments: tuple[str, ...]
+) -> None:
+    with mounted(tmp_path / "disk", "size=1100000") as disk:
+        (disk / "ringback.toml").write_text(CONFIG.format(port=ports["good"]) + MORE)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        end = ringback(*arguments, folder=disk, RINGBACK_ACCESS_TOKEN=TOKEN)
+        assert end.code == 2
+        assert "(Read-only file system); name another folder" in end.complaint()

@@ -113,6 +113,69 @@ def test_other_signals_that_ask_for_an_end_are_like_ctrl_c(tmp_path: Path, heede
     assert json.loads((tmp_path / "run/verdict.json").read_text())["exit_code"] == 130
 
 
+LOAD = ("load", "--rate", "20", "--duration", "60s", "--out", "run")
+CHECK = ("check", "--out", "run")
+
+
+def begun(folder: Path) -> bool:
+    """Whether a check or a load run has begun to send."""
+    return lines_of(folder / "run/exchanges.ndjson") > 30 or (folder / "run/verdict.json").exists()
+
+
+@pytest.mark.parametrize("heeded", [signal.SIGTERM, signal.SIGHUP], indirect=True)
+def test_a_load_run_ends_likewise(tmp_path: Path, heeded: signal.Signals, mark: str) -> None:
+    with started(*LOAD, "--workers", "2", folder=tmp_path, TEST_MARK=mark) as process:
+        assert eventually(lambda: begun(tmp_path), 60)
+        os.kill(process.pid, heeded)
+        _out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (130, "")
+        assert eventually(lambda: not still_alive(mark), 60), still_alive(mark)
+    assert json.loads((tmp_path / "run/verdict.json").read_text())["exit_code"] == 130
+
+
+@pytest.mark.parametrize("arguments", [CHECK, LOAD, (*LOAD, "--workers", "2")], ids=" ".join)
+def test_nothing_is_left_of_a_killed_run_but_its_directory(
+    tmp_path: Path, mark: str, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    variables = {"RINGBACK_SANDBOX__RING_TIME": "60s", "TMPDIR": str(tmp_path / "temporary"), "TEST_MARK": mark}
+    with started(*arguments, folder=tmp_path, **variables) as process:
+        assert eventually(lambda: begun(tmp_path), 60)
+        process.kill()
+        process.wait(10)
+        assert eventually(lambda: not still_alive(mark), 60), still_alive(mark)
+    assert not list((tmp_path / "temporary").iterdir())
+    assert not [path.name for path in tmp_path.rglob(".*")]
+    document = json.loads((tmp_path / "run/verdict.json").read_text())
+    assert (document["verdict"], document["exit_code"]) == ("inconclusive", 3)
+
+
+@pytest.mark.parametrize("arguments", [CHECK, LOAD], ids=" ".join)
+@pytest.mark.parametrize("heeded", [signal.SIGHUP], indirect=True)
+def test_a_terminal_that_goes_away_is_like_ctrl_c(
+    tmp_path: Path, mark: str, arguments: tuple[str, ...], heeded: signal.Signals
+) -> None:
+    """The kernel sends SIGHUP, and whatever is printed from then on is an error."""
+    variables = environment(RINGBACK_SANDBOX__RING_TIME="60s", TEST_MARK=mark)
+    starting = ("import pty, os, sys\n"
+                "child, terminal = pty.fork()\n"
+                "if not child: os.execv(sys.executable, [sys.executable, '-m', 'ringback', *sys.argv[1:]])\n"
+                "os.set_blocking(terminal, False)\n"
+                "sys.stdin.readline()\n"
+                "os.close(terminal)\n"
+                "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))")  # fmt: skip
+    terminal = subprocess.Popen(
+        [sys.executable, "-c", starting, *arguments],
+        cwd=tmp_path, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert eventually(lambda: begun(tmp_path), 60)
+    out, _ = terminal.communicate("close it\n", timeout=100)
+    assert out == "130\n"
+    assert eventually(lambda: not still_alive(mark), 60), still_alive(mark)
+    document = json.loads((tmp_path / "run/verdict.json").read_text())
+    assert (document["verdict"], document["exit_code"]) == ("inconclusive", 130)
+
+
 @pytest.mark.parametrize("milliseconds", range(20, 320, 20))
 def test_ctrl_c_is_quiet_from_the_beginning(tmp_path: Path, milliseconds: int) -> None:
     """At any time once Ringback's code runs; an earlier Ctrl-C can't be handled."""

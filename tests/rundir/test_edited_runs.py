@@ -229,4 +229,4 @@ def test_edited_runs_can_be_read_or_are_named_none(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_commands_read_edited_runs_plainly(tmp_path: Path) -> None:
-    with_edits(commands_must_be_plain, tmp_path, 30)
+    with_edits(commands_must_be_plain, tmp_path, 8)

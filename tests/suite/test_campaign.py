@@ -377,6 +377,20 @@ def test_a_small_budget_is_spent_on_refusals_first_and_still_has_places_for_othe
         assert session.budget.left >= RESERVE
 
 
+def test_a_budget_too_small_for_sixteen_at_once_is_spent_on_a_copy_and_on_taking_apart() -> None:
+    """The first valid probe is refused: its controls come before the others, which the budget does not reach."""
+    tiny = Tiny(lambda asked: 400 if "Locale" not in asked.body else 200)
+    probes = [NO_LOCALE, *(dropping("EndUser") for _ in range(9))]
+    with running(tiny, probes, burst=True, identical=3, pool=25, budget={"calls": 8}) as session:
+        outcome = session.record.outcome(NO_LOCALE)
+        assert outcome.not_accepted
+        assert outcome.control is not None
+        assert outcome.control.accepted
+        assert outcome.again is not None
+        assert tiny.triggers[0].raw == tiny.triggers[1].raw
+        assert session.campaign.burst.triggers == []
+
+
 def test_an_accepted_invalid_trigger_is_found_with_a_budget_of_two_calls() -> None:
     with running(Tiny(), [NO_LOCALE, NO_TENANT], pool=25, budget={"calls": 2}) as session:
         with pytest.raises(Deviation, match="lacking Tenant"):

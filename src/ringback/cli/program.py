@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from ringback.cli.app import app
-from ringback.config.errors import ConfigError
+from ringback.config.errors import ConfigError, shortage
 from ringback.contract.verdict import ExitCode
 from ringback.rundir import complain, put_output_behind_sink
 
@@ -41,6 +41,8 @@ def _message(error: Exception) -> str:
     if isinstance(error, _UsageError):
         command = error.ctx.command_path if error.ctx else "ringback"
         return f"{' '.join(error.format_message().split())} (see: {command} --help)"
+    if (lacking := shortage(error)) is not None:
+        return f"{lacking}; this says nothing about the deployment"
     if isinstance(error, OSError):
         file = f" ({error.filename})" if error.filename else ""
         return f"operating system error: {error.strerror or error}{file}"

@@ -6,8 +6,10 @@ What writes reports is imported when there is something to write: a plan needs n
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
+import resource
 import sys
 import threading
 import traceback
@@ -36,6 +38,12 @@ from ringback.target import Target
 
 _RECORDS = (EXCHANGES_FILE, LOAD_FILE, WINDOWS_FILE, TIMELINES_FILE, LOG_FILE)
 """Files that are written during a run."""
+_FILES = 4096
+"""Open files that a run asks for."""
+_FEWEST_FILES = 256
+"""Open files without which no run begins: connections, the receiver's among them, and the run's own files."""
+_LEAST_MEMORY = 512 * 1024 * 1024
+"""Bytes of address space without which no run begins: a run takes less than 400 MB whatever a deployment sends."""
 
 __all__ = [
     "Findings",
@@ -97,7 +105,9 @@ class Findings:
 
 
 def settle_sources(options: Options) -> Sources:
-    """Read the configuration's sources; raises `ConfigError`."""
+    """Read the configuration's sources; raises `ConfigError`, also if this process may use too little for a run."""
+    _allow_open_files()
+    _require_memory()
     return gather(options.config, os.environ, {"deployment.base_url": options.base_url, **options.flags})
 
 
@@ -110,6 +120,33 @@ def add_own(options: Options) -> None:
     except WrongCatalogue as why:
         problem, _, fix = str(why).partition("; ")
         raise ConfigError("--own", None, problem, fix) from None
+
+
+def _allow_open_files() -> None:
+    """Raise this process's limit of open files as far as needed and allowed; raises `ConfigError` if it is too low.
+
+    With too few, connections would fail, and nobody could tell whether through the deployment.
+    """
+    soft, hard = (math.inf if n == resource.RLIM_INFINITY else n for n in resource.getrlimit(resource.RLIMIT_NOFILE))
+    if soft < _FILES and soft < hard:
+        wanted = int(min(hard, _FILES))
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+            soft = wanted
+    if soft < _FEWEST_FILES:
+        raise ConfigError(
+            "ulimit -n", None, f"{soft} open files are too few",
+            f"allow at least {_FEWEST_FILES}, such as: ulimit -n {_FILES}",
+        )  # fmt: skip
+
+
+def _require_memory() -> None:
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY and allowed < _LEAST_MEMORY:
+        raise ConfigError(
+            "ulimit -v", None, f"{allowed // 2**20} MB of memory are too little",
+            f"allow at least {_LEAST_MEMORY // 2**20} MB: ulimit -v {_LEAST_MEMORY // 1024}",
+        )  # fmt: skip
 
 
 def know_secrets() -> None:

@@ -1,13 +1,23 @@
-"""`ConfigError`, the exception for every configuration mistake."""
+"""`ConfigError`, the exception for every configuration mistake; and the words for other errors of ours."""
 
 from __future__ import annotations
 
+import errno
 import re
 
-__all__ = ["ConfigError"]
+__all__ = ["ConfigError", "shortage", "unexpected"]
 
 _LONGEST = 80
 _CREDENTIALS = re.compile(r"//[^/?#]*@")
+_LACKING = {
+    errno.EMFILE: "open files (see ulimit -n)",
+    errno.ENFILE: "open files",
+    errno.ENOMEM: "memory",
+    errno.ENOBUFS: "memory",
+    errno.EADDRNOTAVAIL: "free local ports",
+    errno.ENOSPC: "disk space",
+    errno.EDQUOT: "disk space",
+}
 _QUERY = re.compile(r"([?#]).*", re.DOTALL)
 
 
@@ -45,3 +55,14 @@ def _shown(value: object) -> str:
 
 def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def shortage(error: BaseException) -> str | None:
+    """What this machine ran out of, if that is the error."""
+    number = errno.ENOMEM if isinstance(error, MemoryError) else error.errno if isinstance(error, OSError) else None
+    return None if number not in _LACKING else f"this machine ran out of {_LACKING[number]}"
+
+
+def unexpected(error: BaseException, where: str) -> str:
+    """Why a run could not decide something, if an exception of ours that nobody expected prevented it."""
+    return shortage(error) or f"an internal error of Ringback, please report it: {type(error).__name__}{where}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from ringback.config.errors import unexpected
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Evidence, Finding, Script, Verdict
 from ringback.deployment import Exchange, curl, script
@@ -56,8 +57,7 @@ def finding_of(
         return Finding(clause, Verdict.INCONCLUSIVE, name, str(error.msg), seconds=seconds)
     where = getattr(report.longrepr, "reprcrash", None)
     place = f" at {where.path.rsplit('/', 1)[-1]}:{where.lineno}" if where is not None else ""
-    reason = f"an internal error of Ringback, please report it: {type(error).__name__}{place}"
-    return Finding(clause, Verdict.INCONCLUSIVE, name, reason, seconds=seconds)
+    return Finding(clause, Verdict.INCONCLUSIVE, name, unexpected(error, place), seconds=seconds)
 
 
 def failed(finding: Finding) -> str | None:

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ringback.config.errors import unexpected
 from ringback.deployment import Answer
 from ringback.deployment.causes import Cause
 from ringback.suite.calls import Call, Calls
@@ -45,8 +46,8 @@ class Record:
         self._loop.run(self._campaign.placed.wait())
         if (error := self._campaign.failure) is not None:
             place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-            raise Inconclusive(f"an internal error of Ringback ended the campaign, please report it: {where}")
+            where = f" at {Path(place.filename).name}:{place.lineno}"
+            raise Inconclusive(f"the campaign ended: {unexpected(error, where)}")
 
     @property
     def calls(self) -> Calls:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ringback.config.errors import unexpected
 from ringback.contract.clauses import CLAUSES, Level
 from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
 from ringback.deployment.port import dead_addresses
@@ -146,7 +147,7 @@ class _Caught:
         if isinstance(excinfo.value, self._kind):
             self.config_error = excinfo.value
         else:
-            self.problems.append(f"an internal error: {excinfo.typename} at {Path(excinfo.traceback[-1].path).name}")
+            self.problems.append(unexpected(excinfo.value, f" at {Path(excinfo.traceback[-1].path).name}"))
         return True
 
 
