@@ -158,7 +158,7 @@ class SuitePlugin:
         alone = self.config.stash.get(_ONE_PROCESS, False)
         return "ringback: contract tests share one run and its budget of calls, so -n is ignored" if alone else None
 
-    @pytest.fixture(scope="session")
+    @pytest.fixture
     def suite(self) -> Session:
         """The run that all tests share."""
         assert self.run is not None, "tests run within pytest's own loop"  # noqa: S101
