@@ -55,8 +55,10 @@ def _turn_when_scarce(bundle: Bundle) -> int:
         return 0
     if bundle.bound:
         return 1
-    if bundle.troubled or (not bundle.probe.touches and len(bundle.carried) == 1):
+    if bundle.troubled:
         return 3
+    if not bundle.probe.touches and len(bundle.carried) == 1:
+        return 4
     return 2
 
 
