@@ -4,10 +4,10 @@
 
 `ringback load` follows calls to their ends against the embedded sandbox. Each second, the memory, the open files and
 the sockets of all its processes but the sandbox are read; a line is fitted to what was read after the first third, in
-which pools and caches fill. Its slope gives the hour. That is too much for memory: part of its growth are windows, of
-which a run keeps at most 1,200. The run's directory is measured at the end, and windows.ndjson extrapolated to as many.
-Exit code 1 if these processes would hold more than 400 MB after an hour, or 16 more open files or sockets; 3 if the run
-was too short to see.
+which pools and caches fill. Its slope gives the hour. The run's directory is measured at the end, and its windows
+extrapolated to 1,200, of which no run has more. Exit code 1 if these processes would hold more than 400 MB after an
+hour, or 16 more open files or sockets; 3 if the run was too short, or was itself inconclusive: each time that a busy
+machine stalls, connections are opened that take memory.
 """
 
 from __future__ import annotations
@@ -57,12 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        readings = watched(options.rate, options.seconds, Path(folder))
+        readings, code = watched(options.rate, options.seconds, Path(folder))
         files = {path.name: path.stat().st_size for path in (Path(folder) / "run").iterdir()}
         windows = (Path(folder) / "run" / "load_windows.ndjson").read_bytes().splitlines()
     later = settled(readings, options.seconds)
-    if len(later) < _FEWEST:
-        print(f"only {len(later)} readings after the first third: choose more --seconds", file=sys.stderr)
+    if len(later) < _FEWEST or code not in (0, 1):
+        why = (
+            f"the run ended with {code}" if code not in (0, 1) else f"only {len(later)} readings after the first third"
+        )
+        print(f"undecided: {why}", file=sys.stderr)
         return 3
     hour = {
         name: slope([(r.at, getattr(r, name)) for r in later]) * _HOUR
@@ -87,8 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if flat else 1
 
 
-def watched(rate: float, seconds: float, folder: Path) -> list[Reading]:
-    """Readings of a load run while it lasts."""
+def watched(rate: float, seconds: float, folder: Path) -> tuple[list[Reading], int]:
+    """Readings of a load run while it lasts, and its exit code."""
     budget = int(rate * seconds) + 1000
     (folder / "ringback.toml").write_text(f"[load]\nbudget_calls = {budget}\n")
     asked = ("load", "--rate", f"{rate:g}", "--duration", f"{seconds:g}s", "--seed", "1", "--out", "run", "--quiet")
@@ -99,7 +102,7 @@ def watched(rate: float, seconds: float, folder: Path) -> list[Reading]:
             with contextlib.suppress(psutil.Error):
                 readings.append(read(whole))
             time.sleep(1)  # between two readings
-    return readings
+    return readings, running.returncode
 
 
 def read(whole: psutil.Process) -> Reading:
