@@ -116,5 +116,5 @@ def _inline(text: str) -> str:
 
 
 def _without_ids(text: str) -> str:
-    """The text without what differs from run to run: ids and addresses of results."""
-    return re.sub(r"[0-9a-f]{32}|/[a-z]{24}|ringback-[a-z]{16}", "…", text)
+    """The text of a trigger without what differs from run to run."""
+    return re.sub(r"ringback-[a-z]{16}", "…", text)

@@ -14,6 +14,7 @@ import pytest
 from ringback.commands.load import LoadOptions, load
 from ringback.commands.running import Options
 from ringback.loadgen.run import MasterAddress
+from ringback.loadgen.task import usable_cores
 from ringback.reporting import SCHEMA_PATH, console
 
 from .commands import CONFIG, TOKEN, Case, Ended, Listener, listening, run_all
@@ -39,6 +40,13 @@ TYPOS = {
     "no limit": (("--limit", "fast"), "--limit"),
     "a limit on nothing": (("--limit", "trigger.speed < 3"), "--limit"),
     "two limits on one metric": (("--limit", "trigger.count < 3", "--limit", "trigger.count > 1"), "trigger.count"),
+    "a limit on a step of a load without steps": (
+        ("--limit", "step.2.trigger.count < 3"),
+        "this load has no step 2",
+    ),
+    "a limit on a line that is none": (("--limit", "line.fax.trigger.count < 3"), "this load has no line fax"),
+    "a limit on a tag that is none": (("--limit", "tag.x.trigger.count < 3"), "this load has no tag x"),
+    "a limit on the polls of a line": (("--limit", "line.busy.poll.count < 3"), "no such metric"),
     "no time to climb": (("--ramp", "soon"), "--ramp"),
     "no baseline": (("--baseline", "nowhere"), "--baseline"),
     "a master on another machine's address": (("--role", "master", "--master", "192.0.2.7"), "can't listen"),
@@ -181,6 +189,20 @@ def test_a_master_without_workers_ends_with_3_and_a_reason(
     verdict = json.loads((tmp_path / "run/verdict.json").read_text())
     assert verdict["verdict"] == "inconclusive"
     assert "0 of 2 workers came" in json.dumps(verdict)
+
+
+def test_more_workers_than_cores_are_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RINGBACK_ACCESS_TOKEN", TOKEN)
+    (tmp_path / "my.toml").write_text(CONFIG.format(port=1) + FILE)
+    printed = {}
+    for workers in (usable_cores(), usable_cores() + 1):
+        options = Options(tmp_path / "my.toml", None, tmp_path / "run", None)
+        asked = LoadOptions(rate=5, duration=1, workers=workers)
+        assert load(console(quiet=False, no_color=True), options, asked, plan_only=True) == 0
+        printed[workers] = " ".join(capsys.readouterr().out.split())
+    assert ["more workers than cores do not help" in text for text in printed.values()] == [False, True]
 
 
 def test_a_worker_needs_a_deployment_of_its_masters(tmp_path: Path) -> None:

@@ -1,12 +1,11 @@
 """Stands in for `ringback` on the path of the documentation's commands: the same commands, with short runs.
 
 Durations and rates are cut, so that a page takes seconds. A sandbox runs in the background, until the next one starts.
-What was run, and how it ended, goes to a file. The real program runs with whatever else was given.
+The real program runs with whatever else was given.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -62,7 +61,7 @@ def sandbox(arguments: list[str]) -> int:
 
 
 def main() -> int:
-    """Run the command, and note how it ended."""
+    """Run the command."""
     arguments = sys.argv[1:]
     listing = any(re.match("--list-|--help", each) for each in arguments)
     if os.environ.get("RINGBACK_ACCESS_TOKEN") == "...":
@@ -71,8 +70,6 @@ def main() -> int:
         code = sandbox(arguments)
     else:
         code = subprocess.run([*REAL, *shortened(arguments)], check=False).returncode
-    with (STATE / "ran.ndjson").open("a") as log:
-        log.write(json.dumps({"arguments": arguments, "code": code}) + "\n")
     return code
 
 

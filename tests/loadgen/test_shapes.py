@@ -55,6 +55,7 @@ def scenes() -> dict[str, Scene]:
                 "limits__step.2.trigger.count": "== 90", "limits__step.2.poll.failed.latency_ms.p99": "< 500",
                 "limits__line.busy.trigger.count": "> 0",
             },
+            workers=2,
         ),
         "a bad line": Scene(
             TinyDeployment(refused=LINES["busy"]), 30, 3, {

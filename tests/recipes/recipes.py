@@ -46,7 +46,7 @@ def gitlab_inputs() -> dict[str, dict[str, Any]]:
 
 def gitlab(**given: str) -> str:
     """The component's configuration with its inputs filled in as GitLab does: given ones, or their defaults."""
-    values = {name: str(given["default"]) for name, given in gitlab_inputs().items()}
+    values = {name: str(given.get("default", f"the/{name}.whl")) for name, given in gitlab_inputs().items()}
     values |= {name.replace("_", "-"): value for name, value in given.items()}
     body = GITLAB.read_text().split("\n---\n")[1]
     return _INPUT.sub(lambda match: values[match[1]], body)

@@ -131,7 +131,9 @@ def test_the_component_declares_what_it_uses() -> None:
     assert set(re.findall(r"inputs\.([a-z-]+)", body)) == set(gitlab_inputs())
     for name, given in gitlab_inputs().items():
         assert given["description"], name
-        assert given["default"] in given.get("options", [given["default"]])
+        default = given.get("default")
+        assert default in given.get("options", [default])
+    assert {name for name, given in gitlab_inputs().items() if "default" not in given} == {"wheel", "lock"}
 
 
 def test_gitlab_gets_the_report_and_the_files() -> None:
@@ -168,6 +170,21 @@ def test_no_recipe_has_a_token_on_a_command_line() -> None:
     for path in (ACTION, SCRIPT, GITLAB, JENKINSFILE, WORKFLOW):
         assert "--token" not in path.read_text()
         assert not re.search(r"ringback[^\n]*\$\{?\{? ?(RINGBACK_ACCESS_TOKEN|INPUT_TOKEN)", path.read_text())
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    for path in (ACTION, WORKFLOW):
+        used = re.findall(r"uses: (\S+)", path.read_text())
+        assert used
+        assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action in used), used
+
+
+def test_nothing_installs_the_name_from_an_index() -> None:
+    """Whoever owned the name there would have the pipeline's token."""
+    for path in (*(ROOT / "ci").rglob("*"), ACTION, ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        if path.is_file():
+            for line in re.findall(r"pip install[^\n`]*", path.read_text()):
+                assert not re.search(r"(^|[\s'\"])ringback([\s'\"\[=<>~!@]|$)", line.removeprefix("pip install")), line
 
 
 def test_the_readme_names_every_recipe() -> None:

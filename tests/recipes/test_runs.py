@@ -142,6 +142,34 @@ def test_the_actions_inputs_become_options_and_the_token_a_variable(folder: Path
     assert not (folder / "owned").exists()
 
 
+LOAD = {"INPUT_SCENARIO": "poll", "INPUT_RATE": "5", "INPUT_DURATION": "10s"}
+
+
+def test_the_action_passes_a_load_on(folder: Path) -> None:
+    done = action(folder, ENDS="0", INPUT_COMMAND="load", INPUT_WORKERS="2", **LOAD)
+    assert done.returncode == 0, done.stderr
+    given = ["--scenario", "poll", "--rate", "5", "--duration", "10s", "--workers", "2"]
+    assert arguments(folder)[-len(given) :] == given
+
+
+def test_the_action_configures_the_load_of_a_gate(folder: Path) -> None:
+    stand_in = folder / "bin" / "ringback"
+    stand_in.write_text(f"{STAND_IN.rpartition('exit')[0]}env > variables\nexit 0\n")
+    assert action(folder, **LOAD).returncode == 0
+    variables = (folder / "variables").read_text().splitlines()
+    assert {"RINGBACK_GATE__SCENARIO=poll", "RINGBACK_GATE__RATE=5", "RINGBACK_GATE__DURATION=10s"} <= set(variables)
+    assert "--rate" not in arguments(folder)
+
+
+@pytest.mark.parametrize("inputs", [{"INPUT_COMMAND": "check", "INPUT_RATE": "5"}, {"INPUT_WORKERS": "2"}])
+def test_an_input_that_the_command_does_not_take_is_an_error(folder: Path, inputs: dict[str, str]) -> None:
+    done = action(folder, ENDS="0", **inputs)
+    assert done.returncode == 2
+    assert "does not take" in done.stdout
+    assert (folder / "output").read_text() == "verdict=\nexit-code=2\n"
+    assert not (folder / "arguments").exists(), "nothing ran"
+
+
 def test_without_the_input_the_token_of_the_job_is_used(folder: Path) -> None:
     assert action(folder, ENDS="0", RINGBACK_ACCESS_TOKEN="of the job").returncode == 0
     assert (folder / "token").read_text() == "of the job\n"
@@ -162,6 +190,34 @@ def test_the_component_for_gitlab(folder: Path, ends: int, leaves: str, inconclu
         "gate", "--no-color", "--force", "--out", "out", "--base-url", "https://h:1", "--config", "c.toml",
     ]  # fmt: skip
     assert job["ringback"]["allow_failure"] == {"exit_codes": 67}
+
+
+PIP = """\
+#!/bin/sh
+printf '%s ' "$@" >> installed
+"""
+HASH = "https://example.com/ringback-0.1.0-py3-none-any.whl#sha256=abc"
+
+
+@pytest.mark.parametrize("recipe", ["gitlab", "jenkins"])
+@pytest.mark.parametrize(
+    ("wheel", "code"),
+    [("here.whl", 0), (HASH, 0), (HASH.partition("#")[0], 2), ("ringback", 2), ("ringback==0.1.0", 2), ("", 2),
+     ("missing.whl", 2), ("--index-url=https://example.com/ringback.whl", 2)],
+)  # fmt: skip
+def test_the_wheel_is_a_file_or_has_a_hash(folder: Path, recipe: str, wheel: str, code: int) -> None:
+    (folder / "here.whl").write_text("")
+    pip = folder / "bin" / "pip"
+    pip.write_text(PIP)
+    pip.chmod(0o755)
+    (folder / ".ringback-venv").symlink_to(folder)
+    script = yaml.safe_load(gitlab())["ringback"]["script"][-2] if recipe == "gitlab" else jenkins_scripts()[0]
+    lines = "\n".join(line for line in script.splitlines() if "-m venv" not in line)
+    done = run(["sh", "-e", "-c", lines], folder, environment(folder, GATE_WHEEL=wheel, GATE_LOCK="the.lock"))
+    assert done.returncode == code, done.stderr
+    installed = (folder / "installed").read_text() if (folder / "installed").exists() else ""
+    assert (f"--no-deps --no-index {wheel} " in installed) is (code == 0)
+    assert ("--require-hashes -r the.lock" in installed) is (code == 0)
 
 
 @pytest.mark.parametrize(("ends", "code"), CODES)

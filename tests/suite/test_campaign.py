@@ -359,6 +359,16 @@ def test_a_lower_trigger_rate_limits_how_many_leave_at_once() -> None:
         assert session.campaign.burst.at_once == 5
 
 
+def test_where_calls_share_ids_what_is_reported_of_them_proves_nothing_else() -> None:
+    with running(Tiny(), pool=5) as session:
+        session.record.ids_must_differ()
+    with (
+        running(Tiny(id_of=lambda _: "call-of-all"), pool=5) as session,
+        pytest.raises(Inconclusive, match="ACK-03"),
+    ):
+        session.record.ids_must_differ()
+
+
 @pytest.mark.parametrize("calls", [1, 3, 10, 20])
 def test_no_plan_exceeds_the_budget(calls: int) -> None:
     tiny = Tiny()
@@ -375,6 +385,20 @@ def test_a_small_budget_is_spent_on_refusals_first_and_still_has_places_for_othe
         judged(session, NO_TENANT)
         judged(session, NO_LOCALE)
         assert session.budget.left >= RESERVE
+
+
+def test_a_budget_too_small_for_sixteen_at_once_is_spent_on_a_copy_and_on_taking_apart() -> None:
+    """The first valid probe is refused: its controls come before the others, which the budget does not reach."""
+    tiny = Tiny(lambda asked: 400 if "Locale" not in asked.body else 200)
+    probes = [NO_LOCALE, *(dropping("EndUser") for _ in range(9))]
+    with running(tiny, probes, burst=True, identical=3, pool=25, budget={"calls": 8}) as session:
+        outcome = session.record.outcome(NO_LOCALE)
+        assert outcome.not_accepted
+        assert outcome.control is not None
+        assert outcome.control.accepted
+        assert outcome.again is not None
+        assert tiny.triggers[0].raw == tiny.triggers[1].raw
+        assert session.campaign.burst.triggers == []
 
 
 def test_an_accepted_invalid_trigger_is_found_with_a_budget_of_two_calls() -> None:

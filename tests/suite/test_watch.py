@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from ringback import clock
 from ringback.suite.calls.lifecycle import early_final, lost_final
 from ringback.suite.calls.watch import BATCH
+from tests.deployment.hostile import Request
 
 from .tiny import Tiny, results, running
 
@@ -74,6 +77,38 @@ def test_waiting_for_calls_that_never_end_stops_after_the_settle_time() -> None:
         began = clock.monotonic()
         assert session.record.final_calls(0) == []
         assert clock.monotonic() - began == pytest.approx(0.5, abs=0.1)
+
+
+@dataclass
+class Counting(Tiny):
+    """Counts how many polls are under way at once."""
+
+    under_way: int = 0
+    most: int = 0
+
+    async def answer(self, request: Request) -> bytes:
+        if request.path != "/v2/callresult":
+            return await super().answer(request)
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(0.02)
+        self.under_way -= 1
+        return await super().answer(request)
+
+
+def test_polls_of_tests_and_rounds_do_not_meet() -> None:
+    """A deployment that mixes up answers to polls at once mixes up only those that are sent at once on purpose."""
+    tiny = Counting()
+    with running(tiny, pool=3) as session:
+        calls = session.record.final_calls(3)
+        tiny.most, rounds = 0, session.campaign.watch.rounds
+        for _ in range(40):
+            session.send.poll([calls[0].unique_id], "poll for one call")
+            session.send.poll_with({"UniqueIds": 5}, "an odd poll")
+        assert session.campaign.watch.rounds > rounds
+        assert tiny.most == 1
+        session.send.polls_at_once([[call.unique_id] for call in calls], "polls at once")
+        assert tiny.most == 3
 
 
 def test_waiting_ends_when_its_time_is_up() -> None:

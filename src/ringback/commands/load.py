@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from ringback.loadgen.run import (
     run_load,
 )
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
+from ringback.loadgen.task import usable_cores
 from ringback.reporting import LoadProgress, print_plan
 from ringback.target import Target, resolve
 
@@ -148,7 +148,7 @@ def _print_plan(
     if master is not None:
         rows.append(("workers", f"waiting for {plan.workers} at {master}, at most {master.patience:g} s (--wait)"))
     elif plan.workers > 1:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = usable_cores()
         more = f", which has {cores} cores: more workers than cores do not help" if plan.workers > cores else ""
         rows.append(("workers", f"{plan.workers} on this machine{more}"))
     if (file := target.config.load.variables_file) is not None:

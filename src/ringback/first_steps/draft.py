@@ -119,8 +119,8 @@ def draft_from(requests: Iterable[CurlRequest], beside: Path) -> Draft:
     _parameters(body, draft)
     if _plain(body.get("ResultDestination")) is not None:
         draft.notes.append(
-            "the ResultDestination of the curl command was not taken over: Ringback receives results itself; "
-            "give the address at which the deployment reaches this machine with --public-url"
+            "the ResultDestination of the curl command was not taken over: Ringback receives results itself, "
+            "at the address that --public-url names"
         )
     return draft
 

@@ -39,7 +39,7 @@ from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.live.reading import reading
 from ringback.loadgen.process import command_line, instructions
 from ringback.loadgen.schedule.plan import LoadPlan
-from ringback.loadgen.task import MasterAddress, Task, write_load
+from ringback.loadgen.task import MasterAddress, Task, usable_cores, write_load
 from ringback.resources import load_path
 from ringback.rundir import put_output_behind_sink
 
@@ -96,7 +96,10 @@ def _lead(task: Task, config: Config) -> int:
     except (RunnerError, ConfigError) as why:
         _say({"event": "end", "interrupted": False, "open_questions": [], "failed": str(why)})
         return 0
-    controller = RunController(config, plan, runner, baseline=baseline_of(config), on_progress=report)
+    controller = RunController(
+        config, plan, runner, baseline=baseline_of(config), on_progress=report,
+        cores=None if task.role == "master" else usable_cores(),
+    )  # fmt: skip
     controllers.append(controller)
     snapshot = controller.run()
     if task.live:

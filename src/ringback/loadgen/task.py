@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import LOAD_FILE, WINDOWS_FILE
 
-__all__ = ["LOAD_FILE", "MASTER_PORT", "WINDOWS_FILE", "MasterAddress", "Role", "Task", "write_load"]
+__all__ = ["LOAD_FILE", "MASTER_PORT", "WINDOWS_FILE", "MasterAddress", "Role", "Task", "usable_cores", "write_load"]
 
 MASTER_PORT = 5557
 """Locust's own."""
@@ -77,3 +78,8 @@ def write_load(directory: Path, section: Mapping[str, Any], lines: Iterable[Mapp
     """Write both files, each in one step, the section first. Raises OSError."""
     write_whole(directory / LOAD_FILE, SINK.json(section, indent=2))
     write_whole(directory / WINDOWS_FILE, SINK.json_lines(lines))
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,7 +2,8 @@
 
 Order: a valid trigger that the deployment accepts (the baseline); calls to each line; sixteen triggers at once, which
 carry the other valid probes; triggers that must be refused or may be either. If the budget is small, triggers that must
-be refused come before all but the baseline: they cost a call only if they are wrongly accepted.
+be refused come before all but the baseline: they cost a call only if they are wrongly accepted. If it does not suffice
+for sixteen at once, a copy of the baseline and the bundles follow one by one.
 
 A bundle of probes that is refused is taken apart. A valid probe that is refused gets its controls at once, while the
 circumstances are the same: the trigger without its change, then the probe again by itself.
@@ -46,6 +47,17 @@ RESERVE = 2
 """Places in the budget that are left for triggers that must be refused: each needs one until its answer is there."""
 _REPEATED = 3
 """Plain triggers of those at once that are sent by themselves if they were not accepted."""
+
+
+def _turn_when_scarce(bundle: Bundle) -> int:
+    """When a bundle is sent if the budget does not suffice for all: what only it can show comes first."""
+    if bundle.probe.base == "required":
+        return 0
+    if bundle.bound:
+        return 1
+    if bundle.troubled or (not bundle.probe.touches and len(bundle.carried) == 1):
+        return 3
+    return 2
 
 
 @dataclass(slots=True)
@@ -141,8 +153,15 @@ class Campaign(Placer):
             refusals = [p for p in others if p.expect == "refused"]
             if self.baseline is not None and self.budget.left < len(bundles) + AT_ONCE + pool + RESERVE:
                 await self._all(p for p in refusals if not p.last)
-            await self._bundles([b for b in bundles if b.bound])
-            await self._together([b for b in bundles if not b.bound], identical, at_once=burst)
+            bound, unbound = [b for b in bundles if b.bound], [b for b in bundles if not b.bound]
+            if self.budget.left_for_valid < len(bound) + max(len(unbound), AT_ONCE if burst else 0):
+                await self._identical(min(identical, 2))
+                for bundle in sorted(bundles, key=_turn_when_scarce):
+                    await self._bundles([bundle])  # what is refused is taken apart before the next is sent
+                await self._identical(identical)
+            else:
+                await self._bundles(bound)
+                await self._together(unbound, identical, at_once=burst)
             await self._fill(pool)
             await self._all(sorted(refusals, key=lambda p: p.last))
             await self._all(p for p in others if p.expect == "either")

@@ -28,6 +28,7 @@ var dialects = []variant{
 	{"ulids", nil, "ULIDs, which are compared without case, as their specification has it", ulids},
 	{"short-values", nil, "refuses values of more than 255 characters, and names of more than 64", shortValues},
 	{"long-chunks", nil, "indented answers, flushed line by line: chunked; empty entries for what is not final", chunked},
+	{"small-bodies", nil, "413 by Content-Length, above 32 KiB, without reading the body; 414 for a query", smallBodies},
 	{"plain-pages", nil, "every refusal is a page of a gateway; connections close after each answer", gatewayPages},
 }
 
@@ -157,6 +158,18 @@ func (f flushing) Write(text []byte) (int, error) {
 		f.ResponseWriter.(http.Flusher).Flush()
 	}
 	return len(text), nil
+}
+
+func smallBodies(d *service) {
+	d.admits = func(r *http.Request) (int, string) {
+		if r.ContentLength > 32<<10 {
+			return http.StatusRequestEntityTooLarge, "request entity too large"
+		}
+		if r.URL.RawQuery != "" {
+			return http.StatusRequestURITooLong, "request-URI too large"
+		}
+		return 0, ""
+	}
 }
 
 func gatewayPages(d *service) {

@@ -53,6 +53,26 @@ def test_a_limit_is_met_or_fails() -> None:
     assert verdict("trigger.latency_ms.p99", "< 80", section()) is Verdict.FAIL
 
 
+def test_a_limit_on_a_part_that_has_failed_permanently_ends_the_run() -> None:
+    """A count at once; a time after three looks, over at least 100 requests of that part."""
+
+    def seen(requests: int) -> dict[str, Any]:
+        slow = {
+            "count": requests, "error_rate": 0.0, "errors": {"timeout": 1}, "latency_ms": {"p99": 900.0},
+            "service_ms": {"p99": 900.0},
+        }  # fmt: skip
+        return section() | {"step": {"2": {"trigger": slow, "poll": {}, "generator": {}}}, "line": {}}
+
+    counted = AbortWatch([Limit.parse("step.2.trigger.errors.timeout", "== 0")])
+    assert counted.failed_permanently(section()) is None
+    ended = counted.failed_permanently(seen(5))
+    assert ended is not None
+    assert ended.metric == "step.2.trigger.errors.timeout"
+    timed = AbortWatch([Limit.parse("step.2.trigger.latency_ms.p99", "< 500")])
+    looks = [timed.failed_permanently(seen(requests)) for requests in (90, 101, 102, 103)]
+    assert [look is not None for look in looks] == [False, False, False, True]
+
+
 def test_the_contracts_limits_apply_unless_the_user_replaces_them() -> None:
     results = evaluate([Limit.parse("calls.lost", "<= 3")], section(calls__lost=2))
     assert LimitResult("calls.lost", "<= 3", 2.0, Verdict.PASS) in results

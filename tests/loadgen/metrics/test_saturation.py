@@ -47,6 +47,20 @@ def test_a_generator_that_is_late_most_of_the_time_needs_more_workers() -> None:
     assert "--workers 6" in str(open_question(judgement, workers=3))
 
 
+@pytest.mark.parametrize(
+    ("workers", "cores", "advice"),
+    [
+        (1, 8, "use --workers 2 (or more), or lower the rate"),
+        (1, 2, "use --workers 2, or lower the rate"),
+        (3, 4, "use --workers 4, or lower the rate"),
+        (2, 2, "use more machines (--role), because more workers than cores do not help, or lower the rate"),
+    ],
+)
+def test_no_more_workers_are_advised_than_there_are_cores(workers: int, cores: int, advice: str) -> None:
+    judgement = course(late=dict.fromkeys(range(12), 0.5)).steady_part().judgement
+    assert str(open_question(judgement, workers, cores)).endswith(f"not the deployment's: {advice}")
+
+
 @pytest.mark.parametrize(("share", "limited"), [(0.1, False), (0.3, False), (0.5, True), (1.0, True)])
 def test_one_bad_window_in_eight_counts_by_what_it_does_to_the_figures(share: float, limited: bool) -> None:
     judgement = course(seconds=8, late={3: share}).steady_part().judgement

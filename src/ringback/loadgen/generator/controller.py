@@ -38,7 +38,10 @@ _MARGIN = 0.5
 
 
 class RunController:
-    """Leads a runner through a plan. `on_progress` is called about twice a second with figures for a live view."""
+    """Leads a runner through a plan. `on_progress` is called about twice a second with figures for a live view.
+
+    `cores` are those of the machine, if the run has no other.
+    """
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class RunController:
         *,
         baseline: Mapping[str, Any] | None,
         on_progress: Callable[[dict[str, Any], LoadSnapshot], None],
+        cores: int | None = None,
     ) -> None:
         self.config = config
         self.plan = plan
@@ -55,6 +59,7 @@ class RunController:
         self._runner = runner
         self._baseline = baseline
         self._on_progress = on_progress
+        self._cores = cores
         self._abort = AbortWatch(config.limits, baseline)
         self._capacity: Capacity | None = None
         self._reasons: list[str] = []
@@ -102,7 +107,7 @@ class RunController:
         """All that is known as of now."""
         return LoadSnapshot(
             self.config, self.plan, self._runner.parts(), self._runner.account(), self._runner.windows,
-            lost=self._runner.lost, reasons=tuple(self._reasons), capacity=self._capacity,
+            lost=self._runner.lost, reasons=tuple(self._reasons), capacity=self._capacity, cores=self._cores,
         )  # fmt: skip
 
     def _play(self, at: float, profile: Mapping[str, Any] | None, duration: float) -> None:

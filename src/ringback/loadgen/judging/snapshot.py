@@ -47,6 +47,8 @@ class LoadSnapshot:
     reasons: tuple[str, ...] = ()
     """Why the run is incomplete, as the controller says."""
     capacity: Capacity | None = None
+    cores: int | None = None
+    """Cores of the machine on which all processes run; None if there are several machines."""
 
     def section(self, *, live: bool = False) -> dict[str, Any]:
         """The load section of `verdict.json`; `live`, of the run's parts it has only those that limits are on."""
@@ -89,7 +91,7 @@ class LoadSnapshot:
             f"the worker {name} was lost: what it did after that is unknown, and its share of the load was not sent"
             for name in self.lost.values()
         ]
-        limited = open_question(self.windows.steady_part().judgement, self.plan.workers)
+        limited = open_question(self.windows.steady_part().judgement, self.plan.workers, self.cores)
         # The steps of a search show where the generator was the limit.
         if limited is not None and not self.plan.what.searches:
             questions.append(limited)

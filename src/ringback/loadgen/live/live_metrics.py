@@ -1,6 +1,6 @@
 """`LiveMetrics`: takes a run's readings, serves them to Prometheus and sends them by OTLP, as the configuration says.
 
-It needs the packages of `ringback[metrics]`, and imports them only if the configuration asks for them.
+It needs the packages of the extra `metrics`, and imports them only if the configuration asks for them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from ringback import __version__
 from ringback.config import ConfigError, Metrics
 from ringback.loadgen.live.families import Families, Family, Role
 
@@ -145,7 +146,7 @@ def _need(key: str, *packages: str) -> None:
             "configuration",
             key,
             "needs packages that are not installed",
-            'install them: pip install "ringback[metrics]"',
+            f"install the wheel with its extra: pip install 'ringback-{__version__}-py3-none-any.whl[metrics]'",
         )
 
 

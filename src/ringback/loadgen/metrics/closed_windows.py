@@ -59,13 +59,17 @@ class ClosedWindows:
             whole.merge(LoadWindow.unpack(packed.data))
         return whole
 
-    def marks(self, part: int) -> list[Mark]:
-        """The marks of the windows of one part."""
-        return [Mark.joined(each.mark for each in stored) for key, stored in self._packed.items() if key[1] == part]
+    def marks(self, parts: range) -> list[Mark]:
+        """The marks of the windows of these parts."""
+        return [Mark.joined(each.mark for each in stored) for key, stored in self._packed.items() if key[1] in parts]
 
-    def limited(self, part: int) -> LoadWindow:
-        """The measures of those windows of one part in which the generator was the limit."""
-        return self._limited.get(part) or LoadWindow()
+    def limited(self, parts: range) -> LoadWindow:
+        """The measures of those windows of these parts in which the generator was the limit."""
+        total = LoadWindow()
+        for part, window in self._limited.items():
+            if part in parts:
+                total.merge(window)
+        return total
 
     def pair(self) -> None:
         """Make windows twice as long; neighbours wait to be merged by `merge_some`."""

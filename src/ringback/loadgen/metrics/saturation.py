@@ -165,8 +165,11 @@ def _uncertain(part: LoadWindow, limited: LoadWindow) -> tuple[UncertainFigure, 
     return tuple(found)
 
 
-def open_question(judgement: Judgement, workers: int = 1) -> str | None:
-    """Why a run is inconclusive if the generator was its limit, and the fix; None if it was not."""
+def open_question(judgement: Judgement, workers: int = 1, cores: int | None = None) -> str | None:
+    """Why a run is inconclusive if the generator was its limit, and the fix; None if it was not.
+
+    `cores` are those of the machine if all workers run on it: more workers do not help it.
+    """
     if not judgement.limited:
         return None
     if judgement.uncertain:
@@ -179,10 +182,19 @@ def open_question(judgement: Judgement, workers: int = 1) -> str | None:
         )
     fixes = []
     if judgement.kinds & _MORE_WORKERS:
-        fixes += [f"use --workers {2 * workers} (or more)", "lower the rate"]
+        fixes += [_more_workers(workers, cores), "lower the rate"]
     if _STARVED in judgement.kinds:
         fixes.append("raise the limit of open files (ulimit -n), or use more machines")
     return (
         f"the load generator was the limit: {'; '.join(judgement.limited_by)}; its times are not the deployment's: "
         + ", or ".join(fixes)
     )
+
+
+def _more_workers(workers: int, cores: int | None) -> str:
+    """The advice to share the load among more processes, if there are cores for them."""
+    if cores is None or 2 * workers < cores:
+        return f"use --workers {2 * workers} (or more)"
+    if workers < cores:
+        return f"use --workers {cores}"
+    return "use more machines (--role), because more workers than cores do not help"

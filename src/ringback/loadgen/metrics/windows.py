@@ -10,8 +10,8 @@ be more than `MOST_WINDOWS`, windows become twice as long and neighbours are mer
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import log
 from typing import Any
@@ -99,6 +99,8 @@ class Windows:
         self._seen: dict[Key, int] = {}
         self._closed = ClosedWindows(self.causes)
         self._sums = [LoadWindow() for _ in self._edges]
+        self._large_sums = {parts: LoadWindow() for parts in (range(len(self._edges)), self._between(*self.steady))}
+        """Of the whole run and of the steady part, which are asked for often."""
         self._news: dict[Key, LoadWindow] | None = {} if relay else None
         self._ticked = 0.0
         self._totals = dict.fromkeys((*COUNTERS, "cpu"), 0.0)
@@ -200,20 +202,17 @@ class Windows:
 
     def steady_part(self) -> Part:
         """The stretch that the run's figures are taken from."""
-        return self.stretch(*self.steady, self.whole)
+        is_all = self.steady == (0.0, math.inf)
+        return self.stretch(*self.steady, None if is_all else self.whole)
 
     def stretch(self, start: float, end: float, whole: LoadWindow | None = None) -> Part:
         """What lies between two edges, as of now; open windows are in its sum, and are not judged yet.
 
         `whole` has the arrivals with which the number of dropped ones is compared (default: those of the stretch).
         """
-        parts = [number for number, edge in enumerate(self._edges) if start <= edge < end]
-        total, limited = self._sum(parts), LoadWindow()
-        marks: list[Mark] = []
-        for part in parts:
-            limited.merge(self._closed.limited(part))
-            marks += self._closed.marks(part)
-        return Part(start, end, total, limited, judge(marks, total, whole or total, limited))
+        parts = self._between(start, end)
+        total, limited = self._sum(parts), self._closed.limited(parts)
+        return Part(start, end, total, limited, judge(self._closed.marks(parts), total, whole or total, limited))
 
     def part(self, start: float, end: float) -> Part:
         """The windows that lie entirely between two instants. Each is unpacked, so keep the part short."""
@@ -337,7 +336,8 @@ class Windows:
         """Add an open window to the sums, and pack it."""
         window = self._open.pop(key)
         self._forget()
-        self._sums[key[1]].merge(window)
+        for stored in (self._sums[key[1]], *(sums for parts, sums in self._large_sums.items() if key[1] in parts)):
+            stored.merge(window)
         if self._news is not None:
             self._news.setdefault(key, LoadWindow()).merge(window)
         self._closed.add(key, window)
@@ -352,10 +352,14 @@ class Windows:
             self._news = paired(self._news)
         self._closed.pair()
 
-    def _sum(self, parts: Collection[int]) -> LoadWindow:
+    def _between(self, start: float, end: float) -> range:
+        """The parts that lie between two edges."""
+        return range(bisect_left(self._edges, start), bisect_left(self._edges, end))
+
+    def _sum(self, parts: range) -> LoadWindow:
         total = LoadWindow()
-        for part in parts:
-            total.merge(self._sums[part])
+        for stored in [self._large_sums[parts]] if parts in self._large_sums else self._sums[parts.start : parts.stop]:
+            total.merge(stored)
         for (_, part), window in self._open.items():
             if part in parts:
                 total.merge(window)

@@ -5,8 +5,9 @@ Nothing here decides whether a deployment accepts such text; it may refuse any o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from ringback.suite.probes.drafts import NOWHERE, WITHOUT_DIGITS, Draft, NotTried
 from ringback.suite.probes.probe import Probe, all_changes, either, refused
@@ -98,17 +99,8 @@ def _odd(what: str, where: str, text: str) -> Probe:
 ODD_TEXTS = {(kind, where): _odd(kind, where, text) for where in _FIELDS for kind, text in _ODD.items()}
 """Kind and fields -> that kind of text in these fields."""
 
-_SURROGATE = "a lone surrogate"
-"""Many parsers refuse a body with it, whatever else it holds."""
-_WITHOUT_SURROGATE = tuple(kind for kind in _ODD if kind != _SURROGATE)
 _DESTINATION = "ResultDestination"
 _ELSEWHERE = tuple(where for where in _FIELDS if where != _DESTINATION)
-
-
-def _mixed(kinds: Iterable[str], where: str) -> Probe:
-    """All these kinds of text in these fields."""
-    kinds = tuple(kinds)
-    return _odd(", ".join(kinds), where, "".join(_ODD[kind] for kind in kinds))
 
 
 @dataclass(frozen=True)
@@ -120,34 +112,43 @@ class _Mixture:
     """Kinds and fields, as in `ODD_TEXTS`."""
 
 
-def _mixture(title: str, kinds: tuple[str, ...], in_destination: tuple[str, ...]) -> _Mixture:
-    fields = {**dict.fromkeys(_ELSEWHERE, kinds), _DESTINATION: in_destination}
-    parts = [part for where, of in fields.items() if of for part in _mixed(of, where).parts]
+def _mixture(title: str, kinds_in: Mapping[str, tuple[str, ...]]) -> _Mixture:
+    """These kinds in these fields, and a variable named twice."""
+    parts = [
+        part
+        for where, kinds in kinds_in.items()
+        if kinds
+        for part in _odd(", ".join(kinds), where, "".join(_ODD[kind] for kind in kinds)).parts
+    ]
     twice = either("a variable named twice", lambda draft: _twice(draft, ""))
-    return _Mixture(with_parts(title, [*parts, twice]), frozenset((k, w) for w, of in fields.items() for k in of))
+    covers = frozenset((kind, where) for where, kinds in kinds_in.items() for kind in kinds)
+    return _Mixture(with_parts(title, [*parts, twice]), covers)
 
 
-_MIXTURES = (
-    _mixture(
-        "NUL, odd Unicode, 64 KiB and lone surrogates in every text, and a variable named twice",
-        (*_WITHOUT_SURROGATE, _SURROGATE),
-        ("64 KiB", "odd Unicode", _SURROGATE),
-    ),
-    _mixture(
-        "NUL, odd Unicode, 64 KiB and lone surrogates in every text but an address, and a variable named twice",
-        (*_WITHOUT_SURROGATE, _SURROGATE),
-        ("64 KiB",),
-    ),
-    _mixture("NUL, odd Unicode and 64 KiB in every text, and a variable named twice", _WITHOUT_SURROGATE, ("64 KiB",)),
-    *(
-        _Mixture(_mixed(_WITHOUT_SURROGATE, where), frozenset((kind, where) for kind in _WITHOUT_SURROGATE))
-        for where in _ELSEWHERE
-    ),
-)
-"""The most first: each deployment accepts as much as its parser and its types allow."""
+def _listed(kinds: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(kinds[:-1]), kinds[-1]) if part)
+
+
+def _mixtures() -> Iterator[_Mixture]:
+    for count in range(len(_ODD), 0, -1):
+        for kinds in combinations(_ODD, count):
+            title = f"{_listed(kinds)} in every text"
+            everywhere = dict.fromkeys(_ELSEWHERE, kinds)
+            # NUL in an address is refused by most, so that it would hide the rest.
+            in_address = tuple(kind for kind in kinds if kind != "NUL")
+            yield _mixture(title, {**everywhere, _DESTINATION: in_address})
+            plain = tuple(kind for kind in kinds if kind == "64 KiB")
+            yield _mixture(f"{title} but an address", {**everywhere, _DESTINATION: plain})
+    for where in _ELSEWHERE:
+        kinds = tuple(kind for kind in _ODD if kind != "a lone surrogate")
+        yield _mixture(f"{_listed(kinds)} in {where}", {where: kinds})
+
+
+_MIXTURES = tuple(_mixtures())
+"""The most first: one call covers as much as the deployment accepts, and what it refuses costs nothing."""
 
 ALL_ODD = _MIXTURES[0].probe
-"""As much odd text as any deployment accepts in one trigger: NUL in an address is refused by most."""
+"""As much odd text as any deployment accepts in one trigger."""
 
 
 def covering(kind: str, where: str) -> list[Probe]:
