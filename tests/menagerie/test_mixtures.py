@@ -66,7 +66,7 @@ def test_mixtures(hall: Hall, tmp_path: Path) -> None:
         max_examples=-(-MIXTURES // TOGETHER), deadline=None, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(st.lists(st.lists(PARTS, min_size=1, max_size=4), min_size=TOGETHER, max_size=TOGETHER))
+    @given(st.lists(st.lists(PARTS, min_size=1, max_size=4), min_size=TOGETHER, max_size=TOGETHER, unique_by=tuple))
     def mixtures(drawn: list[list[Part]]) -> None:
         with contextlib.ExitStack() as hosted:
             cases = {}
