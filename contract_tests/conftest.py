@@ -7,19 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
-from ringback.suite.plugin import pytest_addoption, pytest_cmdline_main, pytest_configure, session_of
+from ringback.suite.plugin import pytest_addoption, pytest_cmdline_main, pytest_configure
 from ringback.suite.probes import Probe
 from ringback.suite.probes.baseline import BASELINE
 from ringback.suite.probes.outcome import Outcome
 from ringback.suite.session import Session
 
-__all__ = ["accepts", "does_not_accept", "pytest_addoption", "pytest_cmdline_main", "pytest_configure", "suite"]
-
-
-@pytest.fixture(scope="session")
-def suite(pytestconfig: pytest.Config) -> Session:
-    """The run that all tests share."""
-    return session_of(pytestconfig)
+__all__ = ["accepts", "does_not_accept", "pytest_addoption", "pytest_cmdline_main", "pytest_configure"]
 
 
 @pytest.fixture

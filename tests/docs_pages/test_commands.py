@@ -63,7 +63,7 @@ def test_the_example_of_help_is_one_of_the_command(name: str) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A directory like a checkout with a configuration, runs and a vendor's command in it."""
-    for name in ("contract_tests", "load", "benchmarks", "ci", "tests", "openapi.yaml"):
+    for name in ("contract_tests", "load", "benchmarks", "ci", "docs", "tests", "openapi.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
     for name in ("last-release", "candidate", "old", "new"):
         shutil.copytree(ROOT / "reports" / "example", tmp_path / "reports" / name)

@@ -19,6 +19,7 @@ from ringback.cli.options import (
     NoColor,
     Otlp,
     Out,
+    Own,
     Prometheus,
     Quiet,
     Seed,
@@ -73,6 +74,7 @@ def check(
     plan: Annotated[bool, typer.Option("--plan", help="Print the plan, its calls and cost; send nothing.")] = False,
     seed: Seed = None,
     out: Out = None,
+    own: Own = None,
     force: Force = False,
     max_time: MaxTime = None,
     quiet: Quiet = False,
@@ -83,7 +85,7 @@ def check(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed, force=force, max_time=duration_if_given(max_time))
+    options = Options(config, base_url, out, seed, own=own, force=force, max_time=duration_if_given(max_time))
     screen = console(quiet=quiet, no_color=no_color)
     raise typer.Exit(unwound(run, screen, options, clauses=tuple(clause or ()), level=level, plan_only=plan))
 
@@ -196,6 +198,7 @@ def gate(
     level: LevelOption = Level.SHOULD,
     seed: Seed = None,
     out: Out = None,
+    own: Own = None,
     force: Force = False,
     max_time: MaxTime = None,
     quiet: Quiet = False,
@@ -206,7 +209,7 @@ def gate(
     from ringback.commands.running import Options
     from ringback.reporting import console
 
-    options = Options(config, base_url, out, seed, force=force, max_time=duration_if_given(max_time))
+    options = Options(config, base_url, out, seed, own=own, force=force, max_time=duration_if_given(max_time))
     raise typer.Exit(unwound(run, console(quiet=quiet, no_color=no_color), options, level=level))
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "NoColor",
     "Otlp",
     "Out",
+    "Own",
     "Prometheus",
     "Quiet",
     "Seed",
@@ -31,6 +32,9 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run's directory (default: new, in reports/).")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the run in the --out directory.")]
+Own = Annotated[
+    Path | None, typer.Option("--own", metavar="DIR", help="Check your own clauses too: clauses.toml and tests.")
+]
 MaxTime = Annotated[
     str | None,
     typer.Option("--max-time", metavar="T", help="End after this time, such as 10m."),

@@ -12,6 +12,7 @@ from ringback.commands.running import (
     Findings,
     Options,
     Ticker,
+    add_own,
     finish,
     new_directory,
     promise,
@@ -42,6 +43,7 @@ __all__ = ["check", "check_target"]
 
 def check(console: Console, options: Options, *, clauses: tuple[str, ...], level: Level, plan_only: bool) -> int:
     """Run the command; returns the exit code, raises `ConfigError`."""
+    add_own(options)
     wanted = selected(clauses)
     started = clock.start()
     seed = options.chosen_seed()
@@ -57,6 +59,7 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
                 seed=seed,
                 clauses=wanted,
                 plan_only=True,
+                own=options.own,
                 on_plan=lambda p: show_plan(console, target, p),
             )
             return 0
@@ -65,8 +68,9 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
         with held():
             promise("check", target, directory, started, seed, level)
             findings = check_target(
-                console, target, directory, seed=seed, level=level, clauses=wanted, max_time=options.max_time
-            )
+                console, target, directory, seed=seed, level=level, clauses=wanted, max_time=options.max_time,
+                own=options.own,
+            )  # fmt: skip
             return finish(console, "check", target, directory, started, seed, level, findings)
 
 
@@ -87,6 +91,7 @@ def check_target(
     level: Level,
     clauses: tuple[str, ...] = (),
     max_time: float | None = None,
+    own: Path | None = None,
 ) -> Findings:
     """Check a deployment against the contract; print the plan first and a progress line meanwhile."""
     from ringback.reporting.artifacts import unless_written
@@ -107,6 +112,7 @@ def check_target(
             clauses=clauses,
             directory=directory,
             max_time=max_time,
+            own=own,
             on_plan=on_plan,
             on_progress=on_progress,
         )

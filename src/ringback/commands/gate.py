@@ -9,7 +9,7 @@ from rich.console import Console
 from ringback import clock
 from ringback.commands.check import check_target
 from ringback.commands.load import LoadOptions, load_target
-from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources
+from ringback.commands.running import Findings, Options, add_own, finish, new_directory, promise, settle_sources
 from ringback.contract.clauses import Level
 from ringback.contract.waivers import waivers_in_force
 from ringback.interrupts import held
@@ -23,6 +23,7 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
     """Run the command; returns the exit code, raises `ConfigError`."""
     started = clock.start()
     seed = options.chosen_seed()
+    add_own(options)
     with resolve(settle_sources(options)) as target:
         config = target.config
         plan = LoadOptions(config.gate.scenario, config.gate.rate, duration=config.gate.duration).plan(config, seed)
@@ -32,7 +33,7 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
         with held():
             promise("gate", target, directory, started, seed, level)
             left = options.time_left(started)
-            checked = check_target(console, target, directory, seed=seed, level=level, max_time=left)
+            checked = check_target(console, target, directory, seed=seed, level=level, max_time=left, own=options.own)
             findings = checked
             if checked.accepted == 0 and not checked.interrupted:
                 findings = replace(

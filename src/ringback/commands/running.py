@@ -24,7 +24,7 @@ from rich.console import Console
 from ringback import clock
 from ringback.config import Config, ConfigError, SandboxOptions
 from ringback.config.loading import Sources, gather
-from ringback.contract.clauses import CLAUSES, Level, UnknownClause, clause
+from ringback.contract.clauses import CLAUSES, Level, UnknownClause, WrongCatalogue, add_clauses, clause
 from ringback.contract.verdict import ClauseResult, Conclusion, ExitCode, LimitResult, conclude
 from ringback.contract.waivers import waiver_notes, waiver_uses
 from ringback.deployment.access import protect_known
@@ -49,6 +49,7 @@ __all__ = [
     "Findings",
     "Options",
     "Ticker",
+    "add_own",
     "finish",
     "know_secrets",
     "new_directory",
@@ -70,6 +71,8 @@ class Options:
     seed: int | None = None
     flags: Mapping[str, object] = field(default_factory=dict)
     """Further configuration given by flags: `section.key` -> value."""
+    own: Path | None = None
+    """A folder with further clauses and their tests."""
     force: bool = False
     """Whether a run in the directory `out` may be replaced."""
     max_time: float | None = None
@@ -106,6 +109,17 @@ def settle_sources(options: Options) -> Sources:
     _allow_open_files()
     _require_memory()
     return gather(options.config, os.environ, {"deployment.base_url": options.base_url, **options.flags})
+
+
+def add_own(options: Options) -> None:
+    """Add the user's clauses to the catalogue; raises `ConfigError`."""
+    if options.own is None:
+        return
+    try:
+        add_clauses(options.own / "clauses.toml")
+    except WrongCatalogue as why:
+        problem, _, fix = str(why).partition("; ")
+        raise ConfigError("--own", None, problem, fix) from None
 
 
 def _allow_open_files() -> None:

@@ -6,11 +6,14 @@ Errors::
 
     LookupError
     └── UnknownClause    an id that the catalogue does not have
+    ValueError
+    └── WrongCatalogue   a user's clauses that cannot be added
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +22,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, Final
 
-__all__ = ["CLAUSES", "SECTIONS", "Clause", "Level", "UnknownClause", "clause"]
+__all__ = [
+    "CLAUSES",
+    "SECTIONS",
+    "Clause",
+    "Level",
+    "UnknownClause",
+    "WrongCatalogue",
+    "add_clauses",
+    "add_section",
+    "clause",
+]
 
 
 class Level(StrEnum):
@@ -67,22 +80,76 @@ class UnknownClause(LookupError):
         super().__init__(f"unknown clause {clause_id!r}: {hint}")
 
 
-def _load() -> tuple[Mapping[str, str], Mapping[str, Clause]]:
-    with Path(__file__).with_name("clauses.toml").open("rb") as file:
-        data = tomllib.load(file)
+class WrongCatalogue(ValueError):
+    """A catalogue of further clauses that cannot be used; the message is ``problem; fix``."""
+
+
+def _load(file: Path) -> tuple[dict[str, str], dict[str, Clause]]:
+    data = tomllib.loads(file.read_text(encoding="utf-8"))
     clauses = {}
     for entry in data["clause"]:
         section, _, _ = entry["id"].partition("-")
         clauses[entry["id"]] = Clause(**{**entry, "level": Level(entry["level"]), "section": section})
-    return MappingProxyType(data["sections"]), MappingProxyType(clauses)
+    return data["sections"], clauses
 
 
-_CATALOGUE = _load()
+_SECTIONS, _CLAUSES = _load(Path(__file__).with_name("clauses.toml"))
+_OURS: Final = frozenset(_SECTIONS)
+_ID = re.compile(r"[A-Z]{3}-[0-9]{2}")
+_TEXTS = ("id", "level", "title", "statement", "basis", "expects", "fix")
+_LONGEST = 1_000
+"""Characters of a text of the catalogue."""
 
-SECTIONS: Final[Mapping[str, str]] = _CATALOGUE[0]
+SECTIONS: Final[Mapping[str, str]] = MappingProxyType(_SECTIONS)
 """Section key to title, in contract order: ``{"TRN": "Transport", ...}``."""
-CLAUSES: Final[Mapping[str, Clause]] = _CATALOGUE[1]
+CLAUSES: Final[Mapping[str, Clause]] = MappingProxyType(_CLAUSES)
 """Every clause by id, in contract order."""
+
+
+def add_clauses(file: Path) -> None:
+    """Add a user's clauses to the catalogue of this process, behind ours.
+
+    The file has the form of ours: ``[sections]``, and a ``[[clause]]`` for each clause, with all texts. Raises
+    `WrongCatalogue`.
+    """
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        sections, entries = data["sections"], data["clause"]
+        for entry in entries:
+            _check_entry(entry, sections)
+        added = _load(file)
+    except OSError as error:
+        raise WrongCatalogue(f"{file} can't be read ({error.strerror}); name a folder with clauses.toml") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongCatalogue(f"{file} is not TOML ({error}); correct it") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise WrongCatalogue(f"{file} has no [sections] or no [[clause]] ({error}); add them") from None
+    _SECTIONS.update(added[0])
+    _CLAUSES.update(added[1])
+
+
+def add_section(key: str) -> None:
+    """Make a section known that only a run names, which was checked with a user's clauses."""
+    _SECTIONS.setdefault(key, key)
+
+
+def _check_entry(entry: Mapping[str, object], sections: Mapping[str, object]) -> None:
+    name = entry.get("id")
+    if not isinstance(name, str) or not _ID.fullmatch(name):
+        raise WrongCatalogue(f"the id {name!r} has not the form ABC-01; correct it")
+    section = name[:3]
+    if section in _OURS:
+        raise WrongCatalogue(f"the section {section} of {name} is the contract's; choose another name")
+    if not isinstance(sections.get(section), str):
+        raise WrongCatalogue(f'[sections] has no title for {section}; add {section} = "..."')
+    wrong = [
+        text for text in _TEXTS if not isinstance(entry.get(text), str) or not 0 < len(str(entry[text])) < _LONGEST
+    ]
+    if wrong or entry.keys() != {*_TEXTS}:
+        what = f"lacks {wrong[0]}" if wrong else f"has more than {', '.join(_TEXTS)}"
+        raise WrongCatalogue(f"{name} {what}; a clause has these as texts of at most {_LONGEST} characters")
+    if entry["level"] not in {*Level}:
+        raise WrongCatalogue(f"the level of {name} is none of {', '.join(Level)}; choose one")
 
 
 def clause(clause_id: str) -> Clause:

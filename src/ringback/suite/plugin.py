@@ -47,7 +47,6 @@ __all__ = [
     "pytest_addoption",
     "pytest_cmdline_main",
     "pytest_configure",
-    "session_of",
 ]
 
 _ONE_PROCESS = pytest.StashKey[bool]()
@@ -159,6 +158,12 @@ class SuitePlugin:
         alone = self.config.stash.get(_ONE_PROCESS, False)
         return "ringback: contract tests share one run and its budget of calls, so -n is ignored" if alone else None
 
+    @pytest.fixture
+    def suite(self) -> Session:
+        """The run that all tests share."""
+        assert self.run is not None, "tests run within pytest's own loop"  # noqa: S101
+        return self.run.session
+
     # -- collection -----------------------------------------------------------------------------------------------
 
     def pytest_make_parametrize_id(self, val: object) -> str | None:
@@ -169,6 +174,8 @@ class SuitePlugin:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Select the tests of the wanted clauses, and run the tests that need no final calls first."""
         ours = [item for item in items if item.get_closest_marker("clause")]
+        if unknown := {clause for item in ours for clause in _clauses(item)} - {*CLAUSES}:
+            raise ConfigError("--own", None, f"a test is marked with {min(unknown)}", "add it to clauses.toml")
         self._probes = probes_by_clause(ours)
         wanted = self._wanted_clauses()
         if wanted:
@@ -360,13 +367,6 @@ def _clean(report: pytest.TestReport) -> pytest.TestReport:
     elif report.longrepr is not None:
         report.longrepr = SINK.clean(str(report.longrepr))
     return report
-
-
-def session_of(config: pytest.Config) -> Session:
-    """The session of a pytest run."""
-    plugin = config.pluginmanager.get_plugin("ringback-suite")
-    assert isinstance(plugin, SuitePlugin) and plugin.run is not None, "tests run within pytest's own loop"  # noqa: S101
-    return plugin.run.session
 
 
 def _import_generators() -> None:

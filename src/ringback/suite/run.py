@@ -52,10 +52,11 @@ def run_check(
     directory: Path | None = None,
     plan_only: bool = False,
     max_time: float | None = None,
+    own: Path | None = None,
     on_plan: Callable[[Plan], None] = lambda _plan: None,
     on_progress: Callable[[Run], None] = lambda _run: None,
 ) -> CheckOutcome:
-    """Check a deployment against the contract, or against the given clauses.
+    """Check a deployment against the contract, or against the given clauses; `own` is a folder with further tests.
 
     Raises `ConfigError` for errors that are found before anything is sent (the receiver cannot listen).
     """
@@ -66,8 +67,8 @@ def run_check(
         on_plan(plan)
 
     handover = Handover(target, seed, level, clauses, directory, plan_only, max_time, planned, on_progress)
-    caught = _Caught()
-    code = _pytest(handover, caught)
+    caught = _Caught(own)
+    code = _pytest(handover, caught, own)
     run = handover.run
     if caught.config_error is not None:
         raise caught.config_error
@@ -127,15 +128,19 @@ def run_check(
 class _Caught:
     """Records what pytest would have printed: errors of collection, and of the suite itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Path | None) -> None:
         from ringback.config import ConfigError
 
+        self._own = own
         self.problems: list[str] = []
         self.config_error: ConfigError | None = None
         self._kind = ConfigError
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
+        if report.failed and self._own is not None and (self._own / Path(report.nodeid).name).exists():
+            why = str(report.longrepr).strip().rpartition("\n")[2].removeprefix("E").strip()
+            self.problems.append(f"{Path(report.nodeid).name} of --own cannot be collected: {why}")
+        elif report.failed:
             self.problems.append(f"an internal error: {report.nodeid} cannot be collected")
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
@@ -146,10 +151,11 @@ class _Caught:
         return True
 
 
-def _pytest(handover: Handover, caught: _Caught) -> int:
+def _pytest(handover: Handover, caught: _Caught, own: Path | None) -> int:
     suite = contract_tests_path()
     arguments = [
-        str(suite), f"--rootdir={suite}", f"--confcutdir={suite}", "-c", os.devnull, "--import-mode=prepend",
+        *map(str, [suite, own.resolve()] if own is not None else [suite]),
+        f"--rootdir={suite}", f"--confcutdir={suite}", "-c", os.devnull, "--import-mode=prepend",
         "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "-p", "no:faulthandler", "--capture=fd",
     ]  # fmt: skip
     variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}

@@ -46,7 +46,9 @@ def write_sarif(report: RunReport, directory: Path) -> Path:
 
 def sarif_document(report: RunReport) -> dict[str, Any]:
     """The run as a SARIF log of one run."""
-    rules = [_rule(clause) for clause in CLAUSES.values()]
+    # A run that is read back may have been checked with a user's clauses.
+    clauses = {clause.id: clause for clause in (*CLAUSES.values(), *(result.clause for result in report.results))}
+    rules = [_rule(clause) for clause in clauses.values()]
     places = {rule["id"]: index for index, rule in enumerate([*rules, {"id": _LIMIT_RULE}])}
     results = [_clause_result(result, places) for result in report.results if result.verdict in _REPORTED]
     results += [_limit_result(held, places) for held in report.limits if held.verdict is Verdict.FAIL]
