@@ -91,6 +91,7 @@ def test_calls_to_each_line(suite: Session, line: str) -> None:
         if call.state != call.known_state:
             suite.send.poll_call(call, "poll for one call, as a control")
         if call.state != call.known_state:
+            suite.record.ids_must_differ()
             if any(not is_steady(other) for other in final):
                 suite.record.results_must_stay()
             seen = call.finals[-1]

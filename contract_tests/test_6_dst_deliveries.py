@@ -115,6 +115,7 @@ def must_be_delivered(suite: Session, calls: list[Call], seconds: float) -> None
 
 def not_delivered(suite: Session, missing: list[Call], seconds: float) -> None:
     """Raise what follows from the first of these calls, whose UniqueId came too late or not at all."""
+    suite.record.ids_must_differ()
     if why := may_be_unreachable(suite):
         raise Inconclusive(why)
     call = missing[0]
@@ -318,8 +319,7 @@ def test_a_call_with_a_failing_destination(suite: Session, probe: Probe) -> None
         if again.seconds > limit >= usually.seconds:
             raise Deviation(f"the trigger with {probe.title} took {answer.seconds:.1f} s", evidence=[answer])
     call = call_of(suite, probe, must_be_final=False)
-    if any(call in pair for pair in suite.record.calls.shared_ids()):
-        raise Inconclusive("the call shares its UniqueId with another (see ACK-03)")
+    suite.record.ids_must_differ()
     others = [c for c in suite.record.final_calls() if c.line == call.line and is_steady(c)]
     if not others or any(c.state != c.known_state for c in others):
         raise Inconclusive("calls with a working ResultDestination also ended in a wrong state (see STA-03)")

@@ -145,7 +145,7 @@ def written(at: Path, files: dict[str, bytes]) -> Path:
     return at
 
 
-def must_be_told_plainly(end: Ended, codes: set[int]) -> None:
+def must_end_plainly(end: Ended, codes: set[int]) -> None:
     printed = end.out + end.err
     assert "Traceback" not in printed
     assert "internal error" not in printed
@@ -194,10 +194,10 @@ def commands_must_be_plain(folder: Path, edits: list[Edit]) -> None:
         "replay": Case(("replay", edited[0], "1", "--yes"), {"ringback.toml": CONFIG}, variables),
     }
     ended = run_all(cases, folder / "commands", 2, 120)
-    must_be_told_plainly(ended["compare"], {0, 1, 2, 3})
-    must_be_told_plainly(ended["back"], {0, 1, 2, 3})
-    must_be_told_plainly(ended["report"], {0, 2})
-    must_be_told_plainly(ended["replay"], {2, 3})  # nothing listens: nothing is ever decided
+    must_end_plainly(ended["compare"], {0, 1, 2, 3})
+    must_end_plainly(ended["back"], {0, 1, 2, 3})
+    must_end_plainly(ended["report"], {0, 2})
+    must_end_plainly(ended["replay"], {2, 3})  # nothing listens: nothing is ever decided
     for path in Path(edited[1]).iterdir():
         content = path.read_bytes()
         assert path.name in READ or b"internal error" not in content

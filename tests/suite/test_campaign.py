@@ -359,6 +359,16 @@ def test_a_lower_trigger_rate_limits_how_many_leave_at_once() -> None:
         assert session.campaign.burst.at_once == 5
 
 
+def test_where_calls_share_ids_what_is_reported_of_them_proves_nothing_else() -> None:
+    with running(Tiny(), pool=5) as session:
+        session.record.ids_must_differ()
+    with (
+        running(Tiny(id_of=lambda _: "call-of-all"), pool=5) as session,
+        pytest.raises(Inconclusive, match="ACK-03"),
+    ):
+        session.record.ids_must_differ()
+
+
 @pytest.mark.parametrize("calls", [1, 3, 10, 20])
 def test_no_plan_exceeds_the_budget(calls: int) -> None:
     tiny = Tiny()

@@ -337,7 +337,7 @@ def report(
     raise typer.Exit(unwound(run, screen, path, trend=trend, last=last, formats=tuple(formats or ()), out=out))
 
 
-@app.command(epilog="Example: ringback replay reports/last-release STA-02")
+@app.command(epilog="Example: ringback replay reports/last-release STA-03")
 def replay(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run's directory.")],
     evidence: Annotated[

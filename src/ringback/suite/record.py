@@ -119,6 +119,11 @@ class Record:
         if changing:
             raise Inconclusive(f"the results of {len(changing)} calls come and go (see STA-04 and STA-05)")
 
+    def ids_must_differ(self) -> None:
+        """Raise `Inconclusive` if accepted calls share UniqueIds: what is reported of a call may be another's."""
+        if self.calls.shared_ids():
+            raise Inconclusive("accepted calls share UniqueIds, so this may be another call's result (see ACK-03)")
+
     def wait_until_settled(self, calls: Sequence[Call]) -> None:
         """Wait until each of these calls is final or has had its settle time."""
         self._loop.run(self._campaign.watch.final(calls))
