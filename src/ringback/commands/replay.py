@@ -168,7 +168,7 @@ class _Replay:
         together = len(work.steps) > 1
         send_again(
             config, work, directory / EXCHANGES_FILE,
-            lambda answers: any(is_undecided(one.clause.id, self._now(answers)) for one in cited),
+            lambda answers: any(is_undecided(one.clause.id, self._then(), self._now(answers)) for one in cited),
         )  # fmt: skip
         first, now = work.steps[-1].restored.exchange, work.steps[-1].answer
         then_answer = answer_of(first, self.recorded.base_url)
