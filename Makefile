@@ -44,7 +44,7 @@ lint: $(READY)  ## ruff (rules and format) and vulture (dead code)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/vulture
-	$(BIN)/vulture src contract_tests load benchmarks docs tests
+	$(BIN)/vulture src contract_tests load benchmarks docs/generate tests
 
 types: $(READY)  ## mypy, strict
 	$(BIN)/mypy

@@ -146,14 +146,16 @@ def test_final_calls_polled_again(suite: Session) -> None:
 
 
 def beside(call: Call, seen: Observation, step: Literal[-1, 1]) -> list[Exchange]:
-    """A poll, and the nearest one before (-1) or after (1) it that reported the call otherwise.
+    """A poll, and one that reported the call otherwise: a final state before it (-1), or the next after it (1).
 
-    Polls for this call alone, if there are any: another call of a batch is not needed to show the deviation.
+    Before it, polls for this call alone are preferred: the other calls of a batch are not needed.
     """
     index = call.observations.index(seen)
     others = call.observations[index + 1 :] if step > 0 else call.observations[:index][::-1]
     likewise = [one for one in call.observations[index:] if one.final == seen.final]
-    otherwise = [one for one in others if one.final != seen.final]
+    if step > 0:  # a moment later, the call may be final
+        return [seen.exchange, *(one.exchange for one in others if one.final != seen.final)][:2]
+    otherwise = [one for one in others if one.final != seen.final and one.final is not None]
     found = [sorted(group, key=lambda one: not one.alone)[:1] for group in (likewise, otherwise)]
     return [one.exchange for group in found for one in group]
 

@@ -13,7 +13,7 @@ from ringback import clock
 from ringback.receiver import AddressBehaviour, Receiver
 from ringback.suite.calls import Call
 from ringback.suite.calls.deliveries import foreign_ids, names, reported_state
-from ringback.suite.calls.lifecycle import early_delivery, first_delivery, is_steady, late_delivery
+from ringback.suite.calls.lifecycle import early_delivery, first_delivery, is_steady, late_delivery, was_not_early
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised
 from ringback.suite.expect import sent
 from ringback.suite.probes import Destination, Probe, accepted
@@ -218,6 +218,8 @@ def test_deliveries_while_calls_are_in_progress(suite: Session) -> None:
             )
     if not any(call.deliveries for call in calls):
         raise Inconclusive("no result was delivered (see DST-01)")
+    if not any(was_not_early(call) for call in calls):
+        raise NotExercised("no poll shows whether calls were in progress when their results were sent")
 
 
 @pytest.mark.clause("DST-04")

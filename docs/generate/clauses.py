@@ -24,6 +24,10 @@ _BINDS = {
 }
 
 
+_ACCEPTED = frozenset({*(f"REQ-0{number}" for number in range(1, 10)), "DST-07"})
+"""Clauses of triggers that a conforming deployment accepts: any of them may get the recorded answer."""
+
+
 def render() -> str:
     """Return the page as Markdown, with a line feed at its end."""
     return page(_lines())
@@ -76,18 +80,19 @@ def _entry(clause: Clause, pointers: list[str], example: Example) -> Iterator[st
     yield f"- To fix: {clause.fix}"
     if pointers:
         yield f"- In openapi.yaml: {', '.join(f'`{pointer}`' for pointer in pointers)}"
-    yield from _shown(example)
+    yield from _shown(clause.id, example)
 
 
-def _shown(example: Example) -> Iterator[str]:
+def _shown(clause: str, example: Example) -> Iterator[str]:
     fault = FAULTS[example.fault]
     yield ""
     yield f'<details markdown="1"><summary>Examples: the sandbox, and its fault <code>{fault.name}</code></summary>'
-    same = _without_ids(example.broken_request) == _without_ids(example.sound_request)
+    trigger = example.broken_request.startswith("POST /v2/call\n")
+    same = example.broken_request == example.sound_request or clause in _ACCEPTED
     if same and example.broken_request:
         yield from _block("Request", example.broken_request)
-        yield from _block("Passes", example.sound_answer)
-    elif example.sound_request:
+        yield from _block("Passes, if it is accepted" if clause in _ACCEPTED else "Passes", example.sound_answer)
+    elif example.sound_request and not (trigger and clause.startswith("DST")):
         yield from _block("Passes", f"{example.sound_request}\n\n{example.sound_answer}")
     else:
         yield from ("", f"Passes: {example.expected}.")
@@ -113,8 +118,3 @@ def _block(title: str, text: str) -> Iterator[str]:
 def _inline(text: str) -> str:
     """Text of a run inside a line of Markdown."""
     return re.sub(r"([\\`*_<>\[\]|])", r"\\\1", text)
-
-
-def _without_ids(text: str) -> str:
-    """The text of a trigger without what differs from run to run."""
-    return re.sub(r"ringback-[a-z]{16}", "…", text)

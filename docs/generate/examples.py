@@ -22,7 +22,7 @@ from ringback.contract.clauses import CLAUSES
 from ringback.rundir.exchanges import SavedExchange, read_exchanges
 from ringback.sandbox import FAULTS
 
-__all__ = ["Example", "fault_of", "recorded"]
+__all__ = ["SERVED", "Example", "fault_of", "recorded"]
 
 _FILE = Path(__file__).with_name("examples.json")
 _PREFERRED = {
@@ -38,6 +38,10 @@ _PREFERRED = {
     "ROB-01": "nul-500",
 }
 """Faults whose examples show more than those of the clause's first fault."""
+SERVED = frozenset(
+    clause for clause in CLAUSES if clause.startswith(("ACK", "STA", "DST")) or "REQ-01" <= clause <= "REQ-09"
+)
+"""Clauses of valid requests: where they hold, the answer is 200."""
 _TIMING = {"SETTLE": "8s", "REQUEST": "4s", "DELIVERY": "4s", "QUEUED_DELIVERY": "6s"}
 _HEADERS = frozenset({"content-type", "project", "location", "retry-after", "allow"})
 _LONGEST = 1000
@@ -78,7 +82,8 @@ def _record(clause: str, sound: list[SavedExchange]) -> Example | str:
             return f"{found['verdict']} with {fault}: {found['summary']}"
         evidence = found["evidence"][0]
         shown = next((each for each in read_exchanges(broken) if each.id == evidence["exchange"]), None)
-        alike = None if shown is None else _most_alike(shown, sound)
+        served = [each for each in sound if each.status == 200] if clause in SERVED else sound
+        alike = None if shown is None else _most_alike(shown, served)
         return Example(fault, evidence["expected"], _public(evidence["observed"]), *_texts(shown), *_texts(alike))
 
 

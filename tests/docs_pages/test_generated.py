@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from docs.generate.causes import causes
 from docs.generate.clauses import render as render_clauses
-from docs.generate.examples import fault_of, recorded
+from docs.generate.examples import SERVED, fault_of, recorded
 from docs.generate.metrics import metrics
 from docs.generate.pages import PAGES
 from docs.generate.source import attribute_texts
@@ -48,6 +48,15 @@ def test_every_clause_has_an_example_of_the_fault_that_is_chosen_for_it() -> Non
         assert example.fault == fault_of(clause), f"run: python -m docs.generate.examples {clause}"
         assert clause in FAULTS[example.fault].clauses
         assert example.observed
+
+
+def test_what_passes_is_answered_as_the_clause_requires() -> None:
+    for clause, example in recorded().items():
+        status = example.sound_answer.partition("\n")[0]
+        if clause in SERVED and status:
+            assert status == "HTTP 200", clause
+        if "REQ-10" <= clause <= "REQ-16":
+            assert status.startswith("HTTP 4"), clause
 
 
 def test_examples_hold_no_token_and_no_number() -> None:

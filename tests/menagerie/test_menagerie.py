@@ -46,7 +46,7 @@ class Checks:
             bundle = str(self._authority.bundle)
             asked = ("check", "--seed", "1", "--out", "run", "--max-time")
             cases = {s.server.name: case(s, *asked, f"{time_of(s.server):g}s", ca_bundle=bundle) for s in stages}
-            self._ended.update(run_all(cases, self._folder / servers[0].name, 5, 300))
+            self._ended.update(run_all(cases, self._folder / servers[0].name, 5, 900))
 
 
 @pytest.fixture(scope="module")

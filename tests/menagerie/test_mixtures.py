@@ -66,14 +66,14 @@ def test_mixtures(hall: Hall, tmp_path: Path) -> None:
         max_examples=-(-MIXTURES // TOGETHER), deadline=None, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(st.lists(st.lists(PARTS, min_size=1, max_size=4), min_size=TOGETHER, max_size=TOGETHER))
+    @given(st.lists(st.lists(PARTS, min_size=1, max_size=4), min_size=TOGETHER, max_size=TOGETHER, unique_by=tuple))
     def mixtures(drawn: list[list[Part]]) -> None:
         with contextlib.ExitStack() as hosted:
             cases = {}
             for number, parts in enumerate(drawn):
                 stage = hosted.enter_context(hall.hosting(Server("a mixture", mixed(parts))))
                 cases[f"{number}: {parts}"] = case(stage, "check", "--seed", "1", "--out", "run", "--max-time", "8s")
-            ended = run_all(cases, tmp_path / str(next(numbers)), AT_ONCE, 300)
+            ended = run_all(cases, tmp_path / str(next(numbers)), AT_ONCE, 900)
         for name, end in ended.items():
             print(name)  # pytest shows it if the test fails
             must_be_sound(end, codes={0, 1, 3})

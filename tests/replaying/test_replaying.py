@@ -161,6 +161,21 @@ def test_a_length_that_only_one_request_has_does_not_show_another_token(recordin
             restored_body(run, 1, config)
 
 
+def test_another_person_serves_where_the_request_matters_only_for_its_call(recording: Recording) -> None:
+    draft = recording.maker.example("busy")
+    draft.body["EndUser"]["Name"] = "Ada Tester \u5c71\u7530 \u0628\u0627\u0628\u0643"
+    recording.exchange(draft.bytes)
+    recording.exchange(b'{"EndUser": {"Name": "Ada \xe5\xb1\xb1"}, "Note": "' + b"y" * 20_000 + b'"}')
+    run = recording.read()
+    again = restore(run, run.exchanges[1], recording.config, any_person=True)
+    sent = json.loads(again.body)
+    assert {**sent, "EndUser": None} == {**json.loads(draft.bytes), "EndUser": None}
+    assert sent["EndUser"]["Name"] != draft.body["EndUser"]["Name"]
+    assert "another EndUser" in again.restored
+    with pytest.raises(CannotReplay, match="cut"):
+        restore(run, run.exchanges[2], recording.config, any_person=True)
+
+
 def test_a_line_that_is_not_configured_any_more_is_refused(recording: Recording) -> None:
     recording.exchange(recording.maker.example("busy").bytes)
     with pytest.raises(CannotReplay, match=r"the line busy.*set lines\.busy"):

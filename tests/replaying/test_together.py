@@ -108,6 +108,15 @@ def test_other_clauses_stay_undecided() -> None:
 
 def test_polls_go_on_only_while_they_may_decide() -> None:
     in_progress = together(call(), poll(1, None))
-    assert {clause for clause in CLAUSES if is_undecided(clause, in_progress)} == {"STA-01", "STA-02", "STA-03"}
-    assert not is_undecided("STA-03", together(call(), poll(1, "No Answer")))
-    assert not is_undecided("STA-03", together(call(), poll(1, None, status=500)))
+    then = together(call(), poll(1, "Busy"), poll(3, "Error"))
+    open_ = {clause for clause in CLAUSES if is_undecided(clause, then, in_progress)}
+    assert open_ == {"STA-01", "STA-02", "STA-03", "STA-04"}
+    assert not is_undecided("STA-03", then, together(call(), poll(1, "No Answer")))
+    assert not is_undecided("STA-03", then, together(call(), poll(1, None, status=500)))
+
+
+def test_a_state_stays_if_it_does_for_longer_than_it_took_to_change() -> None:
+    then = together(call(), poll(1, "Busy"), poll(3, "Error"))
+    assert is_undecided("STA-04", then, together(call(), poll(1, "Busy"), poll(7, "Busy")))
+    assert not is_undecided("STA-04", then, together(call(), poll(1, "Busy"), poll(8, "Busy")))
+    assert not is_undecided("STA-04", then, together(call(), poll(1, "Busy"), poll(2, None)))

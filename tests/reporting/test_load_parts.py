@@ -72,7 +72,7 @@ def test_each_part_has_a_row_with_its_own_figures() -> None:
 
 def test_a_part_that_is_the_whole_run_is_left_out() -> None:
     load = {**STEPPED, "step": {}, "line": {"busy": {"trigger": requests(120, 1.0)}}}
-    load["tag"] = {"poll": STEPPED["tag"]["poll"]}
+    load["tag"] = {"poll": STEPPED["tag"]["poll"], "trigger": {"trigger": requests(120, 900.0), "poll": requests(0)}}
     assert part_tables(load) == []
 
 

@@ -17,6 +17,7 @@ from ringback.suite.calls.lifecycle import (
     late_final,
     longest_life,
     lost_final,
+    was_not_early,
 )
 
 NONE = Exchange(0, "", "", 0, 0, "", "", (), "", 0)
@@ -208,6 +209,27 @@ def test_a_delivery_is_early_if_polls_sent_after_it_found_the_call_in_progress(
     call.deliveries = [delivered(at)]
     found = early_delivery(call, batches_count=batches_count)
     assert (found[0] if found is not None else None) == (None if early is None else pytest.approx(early))
+
+
+@pytest.mark.parametrize(
+    ("reported", "at", "shown"),
+    [
+        ([(3.9, "one", PENDING), (4, "one", A)], 3.9, True),
+        ([(4, "one", A)], 5.0, True),
+        ([(4, "one", A)], 3.0, True),
+        ([(4, "one", A)], 1.0, False),
+        ([(0.4, "one", A)], 0.05, False),
+        ([(0.4, "one", A)], 0.35, True),
+        ([(0.4, "one", PENDING)], 0.35, False),
+        ([(4, "one", A)], None, False),
+    ],
+)
+def test_a_delivery_is_known_not_to_be_early_if_a_poll_soon_after_it_found_the_call_final(
+    reported: list[tuple[float, str, str]], at: float | None, shown: bool
+) -> None:
+    call = observed(*reported)
+    call.deliveries = [] if at is None else [delivered(at)]
+    assert was_not_early(call) is shown
 
 
 @pytest.mark.parametrize(

@@ -59,16 +59,19 @@ def replay(
         exchanges = recorded.find(evidence)
         with resolve(_sources(options, recorded)) as target:
             _same_deployment(recorded, target, options)
-            work = Work([Step(restore(recorded, exchange, target.config)) for exchange in exchanges])
+            work = Work(
+                [
+                    Step(restore(recorded, exchange, target.config, any_person=len(exchanges) > 1))
+                    for exchange in exchanges
+                ]
+            )
             _knows_its_calls(recorded, exchanges, target)
             check_all(target.config, work.steps)
             _print_plan(console, target, work)
             _confirm(target, work, yes=yes, ask=ask)
             return _Replay(console, run, evidence, recorded, work, target, options).run()
     except NotSent as refused:
-        raise ConfigError(
-            f"{run}, exchange {evidence}", None, f"not sent: {refused}", "check its clause again"
-        ) from None
+        raise ConfigError(f"{run}, exchange {evidence}", None, str(refused), "check its clause again") from None
     except NotARun as why:
         raise ConfigError(str(run), None, f"not a run: {why}", "name a run's directory") from None
     except CannotReplay as why:
@@ -168,7 +171,7 @@ class _Replay:
         together = len(work.steps) > 1
         send_again(
             config, work, directory / EXCHANGES_FILE,
-            lambda answers: any(is_undecided(one.clause.id, self._now(answers)) for one in cited),
+            lambda answers: any(is_undecided(one.clause.id, self._then(), self._now(answers)) for one in cited),
         )  # fmt: skip
         first, now = work.steps[-1].restored.exchange, work.steps[-1].answer
         then_answer = answer_of(first, self.recorded.base_url)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from ringback import clock
 from ringback.deployment.errors import NotSent, RateLimited, Unreachable
 
-__all__ = ["BYTES_READ", "AnswerBounds", "RetryAllowance", "TriggerRate", "retry_after"]
+__all__ = ["BYTES_READ", "AnswerBounds", "RetryAllowance", "TimeLimit", "TriggerRate", "retry_after"]
 
 BYTES_READ = 64 * 1024 * 1024
 """Bytes of long answers that a run reads."""
@@ -34,6 +35,8 @@ _TIMEOUTS = 40
 
 FIRST_PAUSE = 1.0
 """Seconds to wait after a 429 whose Retry-After is absent or cannot be read; a check doubles it each time."""
+_STEP = 0.05
+"""Seconds between two looks at the clock, and at most a twentieth of the request timeout."""
 _SECONDS = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
 
@@ -181,3 +184,35 @@ class AnswerBounds:
         self._silence = _Row()
         if size >= _LARGE or seconds >= self._timeout / 2:
             self._costly[endpoint].add(kind, began)
+
+
+class TimeLimit:
+    """The time that one exchange has: twice the request timeout to be sent, then the request timeout for its answer.
+
+    It is counted in turns of the event loop, and a turn as twice its planned length at most. So time in which this
+    process gets no processor does not count: an answer that arrives meanwhile is read in the next turn.
+    """
+
+    def __init__(self, seconds: float, deadline: asyncio.Timeout) -> None:
+        self._sending, self._answering = 2 * seconds, seconds
+        self._step = min(_STEP, seconds / 20)
+        self._deadline = deadline
+
+    async def watch(self, sent_at: Callable[[], float | None]) -> None:
+        """Run beside the exchange until its time is over, then end it; `sent_at` is when it was sent, if it was."""
+        before = clock.monotonic()
+        while min(self._sending, self._answering) > 0:
+            await asyncio.sleep(min(self._step, self._sending, self._answering))
+            now, sent = clock.monotonic(), sent_at()
+            passed = min(now - before, 2 * self._step)
+            if sent is None:
+                self._sending -= passed
+            else:
+                self._answering -= min(passed, now - sent)
+            before = now
+        self.end()
+
+    def end(self) -> None:
+        """End the exchange now."""
+        if not self._deadline.expired():
+            self._deadline.reschedule(asyncio.get_running_loop().time())

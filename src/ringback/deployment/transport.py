@@ -24,7 +24,7 @@ from ringback.deployment.credentials import Credentials
 from ringback.deployment.errors import ExchangeError, Interrupted, NotSent, Unreachable, failure_of, reason_of, root_of
 from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
-from ringback.deployment.pace import AnswerBounds, RetryAllowance, TriggerRate, retry_after
+from ringback.deployment.pace import AnswerBounds, RetryAllowance, TimeLimit, TriggerRate, retry_after
 from ringback.deployment.reading import BodyDecoder
 from ringback.deployment.tls import client_ssl_context
 from ringback.deployment.tunnel import PROXY_STATUSES, Trace, httpx_proxy, needs_credentials
@@ -88,7 +88,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self.rate = TriggerRate(config.budget.triggers_per_second)
         self.retry_allowance = RetryAllowance(max(30.0, config.timing.settle))
         self._closed = asyncio.Event()
-        self._deadlines: set[asyncio.Timeout] = set()
+        self._limits: set[TimeLimit] = set()
         self._reached = False
         self._credentials = Credentials(config.deployment)
         self._proxy = config.deployment.proxy
@@ -243,9 +243,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         if self._closed.is_set():  # here, because retries pass here too
             raise Interrupted
         try:
-            async with asyncio.timeout(2 * self._timeout) as deadline:
-                self._deadlines.add(deadline)
-                watch = asyncio.get_running_loop().create_task(self._allow_from_sending(trace, deadline))
+            async with asyncio.timeout(None) as deadline:
+                limit = TimeLimit(self._timeout, deadline)
+                self._limits.add(limit)
+                watch = asyncio.get_running_loop().create_task(limit.watch(lambda: trace.sent_at))
                 try:
                     response = await transport.handle_async_request(outgoing)
                     status, headers = response.status_code, response.headers
@@ -258,7 +259,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                         await response.aclose()
                 finally:
                     watch.cancel()
-                    self._deadlines.discard(deadline)
+                    self._limits.discard(limit)
         except TimeoutError:
             if self._closed.is_set():
                 if trace.sent_at is None:
@@ -327,19 +328,11 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             failure=failure,
         )  # fmt: skip
 
-    async def _allow_from_sending(self, trace: Trace, deadline: asyncio.Timeout) -> None:
-        """Start the time limit for the answer when the request is sent, not when the connection is made."""
-        while trace.sent_at is None:
-            await asyncio.sleep(min(0.05, self._timeout / 20))
-        if not self._closed.is_set() and not deadline.expired():
-            gone = clock.monotonic() - trace.sent_at
-            deadline.reschedule(asyncio.get_running_loop().time() + self._timeout - gone)
-
     def interrupt(self) -> None:
         """Send no more requests, and end those in progress with `Interrupted`."""
         self._closed.set()
-        for deadline in self._deadlines:
-            _end(deadline)
+        for limit in self._limits:
+            limit.end()
 
     async def _unless_closed(self, wait: Coroutine[Any, Any, None]) -> None:
         """Run `wait`; raises `Interrupted` if the transport is closed first."""
@@ -381,8 +374,3 @@ class _Failed(Exception):
     def __init__(self, failure: str, status: int | None, headers: httpx.Headers | None, decoder: BodyDecoder) -> None:
         self.failure, self.status, self.headers = failure, status, headers
         self.body, self.size = bytes(decoder.body), decoder.received
-
-
-def _end(deadline: asyncio.Timeout) -> None:
-    if not deadline.expired():
-        deadline.reschedule(asyncio.get_running_loop().time())

@@ -112,13 +112,27 @@ RULES: Final[Mapping[str, Rule]] = {
     "STA-05": lambda seen: _steady(seen, pending_first=True),
 }
 """Clause -> rule."""
+_LONGER: Final = 2.5
+"""Seconds for which a state must stay, beyond twice the time after which it changed."""
 _UNTIL_FINAL: Final = frozenset({"STA-01", "STA-02", "STA-03"})
 """Clauses that a call may only decide once it is final, which may take longer than it did."""
 
 
-def is_undecided(clause: str, now: Together) -> bool:
+def is_undecided(clause: str, then: Together, now: Together) -> bool:
     """Whether further polls for the calls may decide a clause."""
-    return clause in _UNTIL_FINAL and bool(now.calls) and RULES[clause](now) is None
+    if not now.calls or clause not in RULES:
+        return False
+    found = RULES[clause](now)
+    if clause in _UNTIL_FINAL:
+        return found is None
+    # That a state stays is shown by polls for longer than it took to change.
+    return clause == "STA-04" and found is not True and _watched(now) < 2 * _watched(then) + _LONGER
+
+
+def _watched(seen: Together) -> float:
+    """Seconds from the first poll that reported a call as final to the last poll."""
+    finals = [call.finals[0].asked_at for call in seen.calls if call.finals]
+    return seen.polls[-1].begun - min(finals) if finals and seen.polls else 0.0
 
 
 def judge_together(cited: Cited, then: Together, now: Together) -> Judgement:

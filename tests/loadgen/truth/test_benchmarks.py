@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import load_false_alarms, load_scale, load_schedule, load_speed, load_truth
+from benchmarks import load_false_alarms, load_growth, load_scale, load_schedule, load_speed, load_truth
 from benchmarks.load_runs import Ended, LoadRan, figure, measured, offers
 from benchmarks.load_truth import CASES, Judged, Row
 from benchmarks.servers.running import Known
@@ -215,3 +215,13 @@ def test_what_this_version_offers_is_asked_of_itself() -> None:
     assert offers("--rate")
     assert not offers("--rat")
     assert not offers("cycle")
+
+
+def test_growth_is_the_slope_after_the_first_third() -> None:
+    readings = [load_growth.Reading(at, 100 + 0.5 * max(at, 40), 30, 10) for at in range(130)]
+    later = load_growth.settled(readings, 120)
+    assert (later[0].at, later[-1].at) == (41, 119)
+    assert load_growth.slope([(r.at, r.memory_mb) for r in later]) == pytest.approx(0.5)
+    assert load_growth.slope([(r.at, r.open_files) for r in later]) == 0
+    assert load_growth.slope([(1, 5)]) == 0
+    assert load_growth.settled([], 120) == []

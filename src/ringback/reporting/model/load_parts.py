@@ -1,6 +1,6 @@
 """The parts of a load run as tables, which all reports share: steps, lines, tags, and the steps of a capacity search.
 
-A part that is the whole run (the only line, a tag of all tasks) is left out, because its figures are those of the run.
+A part whose figures are those of the run (the only line, a tag of all triggers) is left out.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _rows(load: Mapping[str, Any], kind: str) -> Iterator[PartRow]:
     parts = members(load, kind)
     for name in islice(parts, _MOST):
         part = members(parts, name)
-        if kind == "tag" and all(_counted(part, each) == _counted(load, each) for each in OPERATIONS):
+        if kind == "tag" and all(_counted(part, each) in {0, _counted(load, each)} for each in OPERATIONS):
             continue
         if kind == "line" and len(parts) == 1:
             continue

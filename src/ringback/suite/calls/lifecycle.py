@@ -23,6 +23,7 @@ __all__ = [
     "late_final",
     "longest_life",
     "lost_final",
+    "was_not_early",
 ]
 
 
@@ -157,8 +158,7 @@ def late_delivery(call: Call, limit: float) -> float | None:
 def early_delivery(call: Call, *, batches_count: bool = True) -> tuple[float, Observation] | None:
     """Seconds by which a delivery came before the call was final, and the poll that shows it; None if none did.
 
-    Polls that were sent after the delivery found the call in progress. As reports in polls may lag behind deliveries,
-    `_LATE_AT_MOST` seconds, or most of a call's life, are too early; `batches_count`: whether polls for several calls
+    Polls that were sent after the delivery found the call in progress. `batches_count`: whether polls for several calls
     are trusted.
     """
     if call.first_final is None:
@@ -168,8 +168,21 @@ def early_delivery(call: Call, *, batches_count: bool = True) -> tuple[float, Ob
         pending = [o for o in before if (o.alone or batches_count) and o.asked_at > delivery.at]
         if not pending:
             continue
-        early = pending[-1].asked_at - delivery.at
-        share = call.age(delivery.at) / call.age(pending[-1].asked_at)
-        if early > _LATE_AT_MOST or (early > 0.1 and share < 0.4) or (early > 0.5 and share < 0.6):
-            return early, pending[-1]
+        if _is_too_early(call, delivery.at, pending[-1].asked_at):
+            return pending[-1].asked_at - delivery.at, pending[-1]
     return None
+
+
+def was_not_early(call: Call) -> bool:
+    """Whether polls show that the call's first delivery was not too early: the call was seen final soon enough."""
+    final, delivery = call.first_final, first_delivery(call)
+    return final is not None and delivery is not None and not _is_too_early(call, delivery.at, final.answered_at)
+
+
+def _is_too_early(call: Call, delivered: float, final: float) -> bool:
+    """Whether a delivery is too early for a call that became final at an instant.
+
+    Reports in polls may lag behind deliveries: `_LATE_AT_MOST` seconds, or most of a call's life, are too early.
+    """
+    early, share = final - delivered, call.age(delivered) / max(call.age(final), 1e-9)
+    return early > _LATE_AT_MOST or (early > 0.1 and share < 0.4) or (early > 0.5 and share < 0.6)
