@@ -51,9 +51,8 @@ class Limit:
         """
         if not _METRIC.fullmatch(metric):
             raise ValueError(
-                "no such metric; use one such as trigger.latency_ms.p99, trigger.error_rate, poll.service_ms.p50, "
-                "time_to_final_ms.p95 or calls.lost; before those of requests may stand a step, line or tag: "
-                "step.2.trigger.latency_ms.p99, line.busy.trigger.error_rate, tag.delivery.trigger.count"
+                "no such metric; use one such as trigger.latency_ms.p99, time_to_final_ms.p95, calls.lost, "
+                "step.2.trigger.error_rate or line.busy.trigger.count; docs/metrics.md lists all"
             )
         match = _BOUND.fullmatch(expression) if isinstance(expression, str) else None
         if match is None:

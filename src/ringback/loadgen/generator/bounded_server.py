@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ __all__ = ["WATCH", "BoundedServer", "Watch"]
 
 WATCH = "ringback.watch"
 """In a request's `environ`: the `Watch` over its connection."""
+_RESET = struct.pack("ii", 1, 0)
+"""The value of SO_LINGER with which closing resets: a sender whose window is full would hear of the end only late."""
 
 
 class BoundedServer(WSGIServer):  # type: ignore[misc]  # gevent's module has no types
@@ -121,6 +124,8 @@ class _Rest:
 
 
 def _cut(connection: socket.socket) -> None:
-    """End a connection in both directions, under TLS without its farewell."""
+    """End a connection in both directions, under TLS without its farewell; when it is closed, its sender is reset."""
+    plain = getattr(connection, "_sock", connection)
     with contextlib.suppress(OSError):
-        getattr(connection, "_sock", connection).shutdown(socket.SHUT_RDWR)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        plain.shutdown(socket.SHUT_RDWR)
