@@ -6,6 +6,7 @@ run's verdict and exit code. There is one rule for each step.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -25,7 +26,11 @@ __all__ = [
     "conclude",
     "judge",
     "judge_all",
+    "variables_in",
 ]
+
+_EXPANDED = re.compile(r'"\$\{([A-Za-z_][A-Za-z0-9_]*)\}"')
+"""A variable of the shell, as curl lines and scripts write it."""
 
 
 class Verdict(StrEnum):
@@ -85,6 +90,11 @@ class Script:
     def text(self) -> str:
         """The script, to be pasted."""
         return "\n".join(self.commands)
+
+
+def variables_in(lines: Iterable[str]) -> list[str]:
+    """The environment variables that curl lines and scripts need, sorted."""
+    return sorted({name for line in lines for name in _EXPANDED.findall(line)})
 
 
 @dataclass(frozen=True, slots=True)

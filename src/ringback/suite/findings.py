@@ -12,7 +12,7 @@ from ringback.contract.verdict import Evidence, Finding, Script, Verdict
 from ringback.deployment import Exchange, curl, script
 from ringback.deployment.causes import Cause
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised
-from ringback.suite.plan import probes_of
+from ringback.suite.plan import clauses_of, probes_of
 from ringback.suite.probes.baseline import BASELINE
 from ringback.suite.session import Session
 
@@ -37,8 +37,7 @@ def finding_of(
     name = _name(item)
     error = call.excinfo.value if call.excinfo is not None else None
     seconds = report.duration
-    shared = sum(len(marker.args) for marker in item.iter_markers("clause")) > 1
-    if shared and isinstance(error, Inconclusive | NotExercised | None):
+    if len(clauses_of(item)) > 1 and isinstance(error, Inconclusive | NotExercised | None):
         return None
     if error is None:
         return Finding(clause, Verdict.PASS, name, seconds=seconds)
@@ -96,12 +95,12 @@ def _name(item: pytest.Item) -> str:
 
 def only_sends(item: pytest.Item) -> bool:
     """Whether a test only generates requests, so that it need not begin once nothing is sent any more."""
-    return sum(len(marker.args) for marker in item.iter_markers("clause")) > 1
+    return len(clauses_of(item)) > 1
 
 
 def looks_at_any_answer(item: pytest.Item) -> bool:
     """Whether a test may find a deviation although no valid trigger is accepted; it cannot pass then."""
-    return bool(_SEEN & {name for marker in item.iter_markers("clause") for name in marker.args})
+    return not _SEEN.isdisjoint(clauses_of(item))
 
 
 def must_bear(cause: Cause, item: pytest.Item) -> None:
@@ -109,7 +108,7 @@ def must_bear(cause: Cause, item: pytest.Item) -> None:
 
     If the deployment fails, one test shows it: that of the documents' example, or of the certificate.
     """
-    decides = BASELINE in probes_of(item) or _CONNECTION & {n for m in item.iter_markers("clause") for n in m.args}
+    decides = BASELINE in probes_of(item) or not _CONNECTION.isdisjoint(clauses_of(item))
     if (cause.ours or not decides) and not looks_at_any_answer(item):
         raise Inconclusive(cause.elsewhere)
 

@@ -16,7 +16,7 @@ from ringback.suite.probes import Probe, accepted, lines_in_turn
 from ringback.suite.probes.baseline import BASELINE
 from ringback.suite.probes.bundles import Bundle, bundled
 
-__all__ = ["Plan", "make_plan", "probes_by_clause", "probes_of"]
+__all__ = ["Plan", "clauses_of", "make_plan", "probes_by_clause", "probes_of"]
 
 _SHORTEST_LIMIT = 120.0
 """Seconds that any run may take if it is given no limit."""
@@ -117,15 +117,19 @@ def probes_of(item: pytest.Item) -> list[Probe]:
     return [*probes, *(probe for marker in item.iter_markers("sends") for probe in marker.args)]
 
 
+def clauses_of(item: pytest.Item) -> tuple[str, ...]:
+    """The clauses that a test decides, in the order of its markers."""
+    return tuple(dict.fromkeys(name for marker in item.iter_markers("clause") for name in marker.args))
+
+
 def probes_by_clause(items: Iterable[pytest.Item]) -> dict[str, list[Probe]]:
     """The probes that tests of each clause have as parameters."""
     found: dict[str, list[Probe]] = {}
     for item in items:
         callspec = getattr(item, "callspec", None)
         probes = [v for v in callspec.params.values() if isinstance(v, Probe)] if callspec is not None else []
-        for marker in item.iter_markers("clause"):
-            for clause in marker.args:
-                found.setdefault(clause, []).extend(probes)
+        for clause in clauses_of(item):
+            found.setdefault(clause, []).extend(probes)
     return found
 
 
@@ -140,8 +144,7 @@ def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Pr
     clauses: dict[str, None] = {}
     families: dict[Probe, str] = {}
     for item in items:
-        for marker in item.iter_markers("clause"):
-            clauses.update(dict.fromkeys(marker.args))
+        clauses.update(dict.fromkeys(clauses_of(item)))
         for marker in item.iter_markers("sends"):
             probes.update(dict.fromkeys(marker.args))
         for marker in item.iter_markers("looks_back_on"):
@@ -151,7 +154,7 @@ def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Pr
         for value in callspec.params.values() if callspec is not None else ():
             if isinstance(value, Probe):
                 probes[value] = None
-                families.setdefault(value, next(iter(item.iter_markers("clause"))).args[0])
+                families.setdefault(value, clauses_of(item)[0])
         burst = burst or item.get_closest_marker("burst") is not None
         identical = max([identical, *(m.args[0] for m in item.iter_markers("identical"))])
         pool = max([pool, *(m.args[0] for m in item.iter_markers("pool"))])

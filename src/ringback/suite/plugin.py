@@ -35,7 +35,7 @@ from ringback.suite.findings import (
     must_bear,
     only_sends,
 )
-from ringback.suite.plan import Plan, make_plan, probes_by_clause
+from ringback.suite.plan import Plan, clauses_of, make_plan, probes_by_clause
 from ringback.suite.probes import Probe
 from ringback.suite.session import Session
 from ringback.target import Target, resolve
@@ -174,15 +174,15 @@ class SuitePlugin:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Select the tests of the wanted clauses, and run the tests that need no final calls first."""
         ours = [item for item in items if item.get_closest_marker("clause")]
-        if unknown := {clause for item in ours for clause in _clauses(item)} - {*CLAUSES}:
+        if unknown := {clause for item in ours for clause in clauses_of(item)} - {*CLAUSES}:
             raise ConfigError("--own", None, f"a test is marked with {min(unknown)}", "add it to clauses.toml")
         self._probes = probes_by_clause(ours)
         wanted = self._wanted_clauses()
         if wanted:
-            own = [i for i in ours if len(_clauses(i)) == 1 and _clauses(i)[0] in wanted]
+            own = [i for i in ours if len(clauses_of(i)) == 1 and clauses_of(i)[0] in wanted]
             # A test of several clauses is for whole runs; it runs here only for clauses without tests of their own.
-            lacking = wanted - {clause for i in own for clause in _clauses(i)}
-            dropped = [i for i in ours if i not in own and not lacking & set(_clauses(i))]
+            lacking = wanted - {clause for i in own for clause in clauses_of(i)}
+            dropped = [i for i in ours if i not in own and not lacking & set(clauses_of(i))]
             if dropped:
                 self.config.hook.pytest_deselected(items=dropped)
                 items[:] = [item for item in items if item not in dropped]
@@ -232,7 +232,7 @@ class SuitePlugin:
             raise pytest.UsageError(str(error)) from None
         level = handed.level if handed else Level(self.config.getoption("--ringback-level"))
         wanted = self._wanted_clauses()
-        left = dict(Counter(c for item in items for c in _clauses(item) if not wanted or c in wanted))
+        left = dict(Counter(c for item in items for c in clauses_of(item) if not wanted or c in wanted))
         run = Run(target.config, seed, level, plan, machinery, tests_left=left)
         if handed:
             handed.run = run
@@ -263,7 +263,7 @@ class SuitePlugin:
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """A worker of pytest-xdist sends nothing: each would open a run of its own, with a budget of its own."""
-        if hasattr(self.config, "workerinput") and _clauses(item):
+        if hasattr(self.config, "workerinput") and clauses_of(item):
             why = "contract tests share one run: name their folder on the command line, or add -n 0"
             pytest.fail(why, pytrace=False)
 
@@ -299,10 +299,10 @@ class SuitePlugin:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Make findings from a test's outcome; a deviation that only warns does not fail plain pytest either."""
         report = yield
-        if self.run is None or not _clauses(item):
+        if self.run is None or not clauses_of(item):
             return _clean(report)
         if call.when == "call" or (call.when == "setup" and not report.passed):
-            for clause in _clauses(item):
+            for clause in clauses_of(item):
                 if clause not in self.run.tests_left:
                     continue  # not selected
                 self.run.tests_left[clause] -= 1
@@ -371,10 +371,6 @@ def _clean(report: pytest.TestReport) -> pytest.TestReport:
 
 def _import_generators() -> None:
     """Import the request generators, which takes more than a second, while the campaign is being sent."""
-
-
-def _clauses(item: pytest.Item) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for marker in item.iter_markers("clause") for name in marker.args))
 
 
 def _turn(item: pytest.Item) -> int:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ringback.contract.verdict import variables_in
 from ringback.deployment.answers import Trigger
 from ringback.deployment.evidence import Exchange
 from ringback.deployment.shell.curl import curl
+from ringback.deployment.transport import TRIGGER_PATH
 
 __all__ = ["Round", "given_id", "in_rounds", "is_trigger", "script", "spellings"]
 
@@ -22,8 +23,6 @@ _MOST = 12
 """Requests of a script."""
 _SHORTEST_WAIT = 0.05
 """Seconds; the time that a shell takes to start curl."""
-_TRIGGERS = "/v2/call"
-_VARIABLE = re.compile(r'"\$\{([A-Za-z_][A-Za-z0-9_]*)\}"')
 _ID_OF = (
     r"tr -d '\r\n' | sed -nE "
     r"""'s/.*"UniqueId"[[:space:]]*:[[:space:]]*"(([^"\\]|\\.)*)".*/\1/p'"""
@@ -65,7 +64,7 @@ def spellings(unique_id: str) -> tuple[str, ...]:
 
 def is_trigger(exchange: Exchange) -> bool:
     """Whether the request is a trigger."""
-    return exchange.url.endswith(_TRIGGERS)
+    return exchange.url.endswith(TRIGGER_PATH)
 
 
 def script(exchanges: Sequence[Exchange]) -> tuple[str, ...]:
@@ -98,7 +97,7 @@ def script(exchanges: Sequence[Exchange]) -> tuple[str, ...]:
             else:
                 commands += [line, "echo"]
         commands += [*together, "wait", "echo"] if together else []
-    variables = sorted({name for command in commands for name in _VARIABLE.findall(command)})
+    variables = variables_in(commands)
     needed = [": " + " ".join(f'"${{{name}:?}}"' for name in variables)] if variables else []
     return ("(", *needed, *commands, ")")
 

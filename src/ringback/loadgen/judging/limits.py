@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ringback.config import Limit
-from ringback.contract.states import undocumented_or_misspelt
+from ringback.contract.states import undocumented_reports
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.loadgen.judging.parts import split, within
 from ringback.loadgen.metrics.histogram import is_percentile, percentile_of_key
@@ -51,8 +51,6 @@ _IN_A_SEARCH = (
 """Metrics that must meet their limits however high the load is."""
 _IN_A_ROW = 3
 _ENOUGH = 100
-_LISTED = 4
-"""Undocumented states that a reason names."""
 _MEAN = 0.01
 """Share of windows limited by the generator; if there are more, a mean is uncertain."""
 
@@ -253,11 +251,7 @@ def _may_be_ours(limit: Limit, section: Mapping[str, Any], base: float | None) -
 
 def _explained(limit: Limit, section: Mapping[str, Any]) -> str:
     """What is behind a failed limit, where that is known; else empty."""
-    words = section["calls"].get("undocumented", {})
-    if limit.metric != "calls.lost" or not words:
-        return ""
-    listed = ", ".join(f'"{word}"' for word in list(words)[:_LISTED])
-    return f"polls reported {undocumented_or_misspelt(words)} states: {listed}"
+    return undocumented_reports(list(section["calls"].get("undocumented", {}))) if limit.metric == "calls.lost" else ""
 
 
 def _may_be_the_receiver(metric: str, section: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ringback.contract.clauses import SECTIONS, Level
-from ringback.contract.verdict import ClauseResult, Evidence, Finding, Verdict
+from ringback.contract.verdict import ClauseResult, Evidence, Finding, Verdict, variables_in
 from ringback.contract.waivers import WaiverUse
 from ringback.reporting.model.evidence import (
     curl_line,
@@ -16,7 +16,6 @@ from ringback.reporting.model.evidence import (
     request_text,
     smallest_first,
     smallest_request,
-    variables_in,
 )
 from ringback.reporting.model.figures import count
 from ringback.reporting.model.run import RunReport

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,12 +16,10 @@ __all__ = [
     "smallest",
     "smallest_first",
     "smallest_request",
-    "variables_in",
 ]
 
 _LONGEST_CURL = 3_000
 """Characters of a curl line that a reader can be expected to paste."""
-_VARIABLE = re.compile(r'"\$\{([A-Za-z_][A-Za-z0-9_]*)\}"')
 _ROUTINE = {"host", "accept", "accept-encoding", "connection", "content-length", "user-agent"}
 """Headers that every request has and no reader looks for."""
 
@@ -89,8 +86,3 @@ def curl_line(finding: Finding | None, limit: int = _LONGEST_CURL) -> CurlLine:
     if len(evidence.curl) > limit or len(line := shell_line(evidence.curl)) > limit:
         return CurlLine(problem=f"The curl line has {len(evidence.curl):,} characters; see verdict.json.")
     return CurlLine(line)
-
-
-def variables_in(lines: Iterable[str]) -> list[str]:
-    """The environment variables that curl lines need, sorted."""
-    return sorted({name for line in lines for name in _VARIABLE.findall(line)})

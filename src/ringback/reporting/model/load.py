@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ringback.contract.states import undocumented_or_misspelt
+from ringback.contract.states import undocumented_reports
 from ringback.reporting.model.figures import amount, count, milliseconds, percent
 from ringback.reporting.model.safe import one_line
 from ringback.rundir.reading import members, number
@@ -47,7 +47,6 @@ PROBLEMS: Final = {
 _ALWAYS_SHOWN = ("lost", "duplicate_ids", "wrong_state", "unfinished")
 _NOT_A_DEVIATION = ("unfinished", "indeterminate")
 _MOST_KINDS = 8
-_MOST_WORDS = 4
 _DELIVERIES: Final = {
     "expected": "expected",
     "arrived": "arrived in time",
@@ -149,13 +148,8 @@ def call_problems(calls: Mapping[str, Any]) -> list[CallProblem]:
 
 
 def _undocumented(calls: Mapping[str, Any]) -> str:
-    """The undocumented states that polls reported, which may explain why calls are lost; empty if there were none."""
-    words = [one_line(str(word), 40) for word in members(calls, "undocumented")]
-    if not words:
-        return ""
-    kind = undocumented_or_misspelt(words)
-    listed = ", ".join(f'"{word}"' for word in words[:_MOST_WORDS])
-    return f" (polls reported {kind} states: {listed})"
+    reports = undocumented_reports([one_line(str(word), 40) for word in members(calls, "undocumented")])
+    return f" ({reports})" if reports else ""
 
 
 def _delivery_parts(deliveries: Mapping[str, Any]) -> Iterator[str]:
