@@ -14,7 +14,6 @@ from ringback.config import Config
 from ringback.contract.checks import seems_accepted
 from ringback.deployment import DeploymentClient, ExchangeError, Trigger, Unreachable
 from ringback.deployment.budget import WaitingBudget
-from ringback.deployment.errors import Interrupted
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls, why_unwatched
 from ringback.suite.calls.places import LinePlaces
@@ -73,7 +72,7 @@ class Placer:
         if controlled.accepted:
             controlled = await self.attempt(probe)
             outcome.again = controlled.answer
-        if isinstance(controlled.trouble, Interrupted):
+        if controlled.answer is None:
             outcome.trouble = controlled.trouble  # a refusal proves nothing without its controls
         if probe.parts and outcome.again is not None and not seems_accepted(outcome.again):
             outcome.culprit = await self._isolate(probe.parts)

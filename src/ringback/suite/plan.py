@@ -39,6 +39,8 @@ class Plan:
     """Probe -> the clause for which it is sent, if it is a test's parameter."""
     generated: int = 0
     """Calls that tests place themselves, at most."""
+    turns: Mapping[Probe, int] = field(default_factory=dict)
+    """Probe -> how many probes come before it in the clause in which it comes first."""
 
     @property
     def bundles(self) -> list[Bundle]:
@@ -143,7 +145,12 @@ def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Pr
     burst, identical, pool, drawn, generated = False, 0, 0, 0, 0
     clauses: dict[str, None] = {}
     families: dict[Probe, str] = {}
+    sent_for: dict[str, dict[Probe, int]] = {}
     for item in items:
+        for clause in clauses_of(item):
+            reaching = sent_for.setdefault(clause, {})
+            for probe in probes_of(item):
+                reaching.setdefault(probe, len(reaching))
         clauses.update(dict.fromkeys(clauses_of(item)))
         for marker in item.iter_markers("sends"):
             probes.update(dict.fromkeys(marker.args))
@@ -160,4 +167,5 @@ def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Pr
         pool = max([pool, *(m.args[0] for m in item.iter_markers("pool"))])
         drawn = max([drawn, *(m.args[0] for m in item.iter_markers("draws"))])
         generated += sum(m.args[0] for m in item.iter_markers("generates"))
-    return Plan(tuple(probes), burst, identical, pool, drawn, tuple(clauses), families, generated)
+    turns = {probe: min(of.get(probe, len(probes)) for of in sent_for.values()) for probe in probes}
+    return Plan(tuple(probes), burst, identical, pool, drawn, tuple(clauses), families, generated, turns)
