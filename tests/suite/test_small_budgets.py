@@ -129,6 +129,16 @@ def test_a_refusal_whose_control_the_budget_does_not_allow_is_open() -> None:
         judged(session, probe)
 
 
+def test_the_controls_of_a_refusal_may_take_the_reserved_place() -> None:
+    probe = without("Locale")
+    tiny = Tiny(lambda asked: 400 if "Locale" not in asked.body else 200)
+    with (
+        running(tiny, [accepted("one before"), probe], pool=25, budget={"calls": 4}) as session,
+        pytest.raises(Deviation, match="without Locale"),
+    ):
+        judged(session, probe)
+
+
 def test_a_trigger_that_may_be_refused_leaves_a_place_for_those_that_must_be() -> None:
     wrong = refused("a wrong token", lambda draft: draft.set("AccessToken", "wrong"), last=True)
     nulls = either("nulls", lambda draft: draft.set("Locale", None), ordinary=True)
