@@ -161,7 +161,11 @@ def show_plan(console: Console, target: Target, plan: Plan) -> None:
         ("clauses", str(len(plan.clauses))),
         ("calls", f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"),
         ("lines", ", ".join(f"{name} {count}" for name, count in lines.items())),
-        ("time", f"about {seconds:.0f} s to send, then until the last call ends (at most {config.timing.settle:g} s)"),
+        (
+            "time",
+            f"about {seconds:.0f} s to send, then until the last call ends (at most {config.timing.settle:g} s)"
+            + (f", then about {after:.0f} s of polls" if (after := plan.seconds_after_final) else ""),
+        ),
     ]
     if budget.cost_per_call is not None:
         rows.append(("cost", f"about {plan.calls * budget.cost_per_call:.2f} {budget.currency}"))
