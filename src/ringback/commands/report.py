@@ -26,7 +26,7 @@ from ringback.reporting.html.trend import find_runs, write_trend
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.saved import report_of
 from ringback.reporting.terminal.layout import hanging, line
-from ringback.reporting.terminal.screen import ReportConsole
+from ringback.reporting.terminal.screen import is_terse
 from ringback.rundir import complain
 from ringback.rundir.names import (
     BADGE_FILE,
@@ -107,7 +107,7 @@ def _rewrite(console: Console, directory: Path, formats: tuple[str, ...], agains
             continue
         file, write = FORMATS[name]
         (written if write(run, directory) is not None else without).append(file)
-    if without and not _terse(console):
+    if without and not is_terse(console):
         line(console, f"The run has nothing for {', '.join(without)}.", "dim")
     line(console, f"Wrote {', '.join(written) or 'nothing'} in {one_line(str(directory), _SHOWN)}")
 
@@ -138,7 +138,8 @@ def _post(console: Console, comment: Path, name: str) -> int:
     except NotPosted as why:
         complain(f"the comment was not posted: {why}")
         return ExitCode.INCONCLUSIVE
-    line(console, "Replaced the comment of the last run." if replaced else "Posted a comment.")
+    if not is_terse(console):
+        line(console, "Replaced the comment of the last run." if replaced else "Posted a comment.")
     return ExitCode.OK
 
 
@@ -152,7 +153,7 @@ def _trend(console: Console, directory: Path, last: int, out: Path | None) -> in
     if not found.runs:
         raise ConfigError(str(directory), None, "holds no run", "name the folder that holds the runs, such as reports")
     page = write_trend(found, out if out is not None else directory / TREND_FILE)
-    if not _terse(console):
+    if not is_terse(console):
         for name, why in found.skipped:
             hanging(console, Text("  "), Text(f"skipped {one_line(name, _SHOWN)}: {one_line(why, _SHOWN)}"))
     count = sum(len(runs) for runs in found.runs.values())
@@ -160,7 +161,3 @@ def _trend(console: Console, directory: Path, last: int, out: Path | None) -> in
     deployments = "1 deployment" if len(found.runs) == 1 else f"{len(found.runs)} deployments"
     line(console, f"Wrote {one_line(str(page), _SHOWN)}: {count} runs of {deployments}{skipped}")
     return 0
-
-
-def _terse(console: Console) -> bool:
-    return isinstance(console, ReportConsole) and console.terse
