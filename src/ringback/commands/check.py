@@ -60,7 +60,7 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
                 clauses=wanted,
                 plan_only=True,
                 own=options.own,
-                on_plan=lambda p: show_plan(console, target, p),
+                on_plan=lambda p: show_plan(console, target, p, alone=True),
             )
             return 0
         waivers_in_force(target.config.waivers)
@@ -148,18 +148,19 @@ def _timeline(call: Call) -> CallTimeline:
     )
 
 
-def show_plan(console: Console, target: Target, plan: Plan) -> None:
-    """Print what the check is going to do."""
+def show_plan(console: Console, target: Target, plan: Plan, *, alone: bool = False) -> None:
+    """Print what the check is going to do; when quiet, one line if nothing follows (`alone`), else nothing."""
     config = target.config
     budget = config.budget
     lines = plan.calls_by_line(config)
     enough = "" if plan.calls <= budget.calls else "; clauses beyond the budget stay inconclusive"
+    calls = f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"
     seconds = plan.seconds(config)
     rows = [
         ("deployment", target.where + (f" ({remark})" if (remark := port_remark(config.deployment.base_url)) else "")),
         *way_there(config),
         ("clauses", str(len(plan.clauses))),
-        ("calls", f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"),
+        ("calls", calls),
         ("lines", ", ".join(f"{name} {count}" for name, count in lines.items())),
         (
             "time",
@@ -169,4 +170,4 @@ def show_plan(console: Console, target: Target, plan: Plan) -> None:
     ]
     if budget.cost_per_call is not None:
         rows.append(("cost", f"about {plan.calls * budget.cost_per_call:.2f} {budget.currency}"))
-    print_plan(console, rows)
+    print_plan(console, rows, when_quiet=f"plan: {len(plan.clauses)} clauses, calls {calls}" if alone else "")
