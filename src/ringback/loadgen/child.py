@@ -149,7 +149,7 @@ def _work(task: Task, config: Config) -> int:
     runs: list[WorkerRun] = []
 
     def begin(announced: Mapping[str, Any]) -> None:
-        plan = LoadPlan(**announced["plan"])
+        plan = LoadPlan.from_plain(announced["plan"])
         environment.user_classes[:] = [_user_class(plan)]
         run = worker.new_run(config, fingerprint(config), task.name, scheduled=True)
         gc.freeze()

@@ -69,7 +69,7 @@ class Worker:
         """
         announced, self.announced = self.announced or {}, None
         ours = announced.get("fingerprint") == fingerprint
-        plan = LoadPlan(**announced["plan"]) if announced else LoadPlan("lifecycle", None, 1, 1.0, 0)
+        plan = LoadPlan.from_plain(announced["plan"]) if announced else LoadPlan("lifecycle", None, 1, 1.0, 0)
         number, members = announced.get("member", (0, 1))
         run = LoadRun(
             config, dial_guard(config), self._runner.environment, plan, CallBudget(announced["budget"] if ours else 0),

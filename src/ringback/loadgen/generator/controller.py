@@ -24,7 +24,6 @@ from ringback.loadgen.judging.parts import of_requests
 from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.judging.sustained import judge_step
 from ringback.loadgen.schedule.plan import HIGHEST_RATE, LoadPlan
-from ringback.loadgen.schedule.profiles import constant
 
 __all__ = ["RunController"]
 
@@ -87,7 +86,7 @@ class RunController:
         if self.plan.what.searches:
             self._search()
         else:
-            self._play(self._begun + self.plan.delay, self.plan.profile, self.plan.duration)
+            self._play(self._begun + self.plan.delay, self.plan.duration)
         self._runner.order({"do": "stop"})
         self._phase = "draining"
         self._runner.order({"do": "abandon" if self.interrupted else "drain"})
@@ -110,9 +109,9 @@ class RunController:
             lost=self._runner.lost, reasons=tuple(self._reasons), capacity=self._capacity, cores=self._cores,
         )  # fmt: skip
 
-    def _play(self, at: float, profile: Mapping[str, Any] | None, duration: float) -> None:
-        """Have a schedule played; return when it has been, or when it is enough."""
-        self._runner.order({"do": "play", "at": at, "profile": profile, "duration": duration})
+    def _play(self, at: float, duration: float, rate: float | None = None) -> None:
+        """Have a rate played (default: the plan's schedule); return when it has been, or when it is enough."""
+        self._runner.order({"do": "play", "at": at, "duration": duration, "rate": rate})
         while not self._enough.is_set():
             self._look()
             if all(state not in {"playing", "ordered"} for state in self._runner.states):
@@ -148,7 +147,7 @@ class RunController:
             self._rest(search.rest_seconds)
             start = math.ceil(clock.monotonic() + max(self._runner.head_start, 0.05) - self._begun)
             begun = self._begun + start  # a full second, where a window begins
-            self._play(begun, constant(rate, plan.step).to_plain(), plan.step)
+            self._play(begun, plan.step, rate)
             if self._enough.is_set():
                 break
             self._settle_step(begun + plan.step)

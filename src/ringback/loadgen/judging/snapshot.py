@@ -145,7 +145,7 @@ class LoadSnapshot:
         time_to_final = Histogram()
         for each in self.parts:
             time_to_final.merge(Histogram.from_plain(each["time_to_final"]))
-        profile = self.plan.arrival_profile
+        profile = self.plan.profile
         unusable = next((part["unusable"] for part in self.parts if part["unusable"]), None)
         return ({} if unusable is None else {"unusable": unusable}) | load_section(
             scenario=self.plan.scenario,
