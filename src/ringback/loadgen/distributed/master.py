@@ -151,7 +151,7 @@ class Master:
     def account(self) -> Account:
         """What became of the calls of all workers, as far as it is known; final after `reconcile`."""
         accounts = {w.node: Account.from_dict(w.parts["account"]) for w in self._workers.values() if w.parts}
-        fates = {w.node: [IdFate.from_list(fate) for fate in w.fates or ()] for w in self._workers.values()}
+        fates = {w.node: [IdFate.from_plain(fate) for fate in w.fates or ()] for w in self._workers.values()}
         return self._reconciler.merge(accounts, fates)
 
     def reconcile(self) -> None:

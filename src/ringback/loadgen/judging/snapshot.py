@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ringback.config import Config
@@ -194,7 +194,7 @@ class LoadSnapshot:
         }
 
     def _calls(self) -> dict[str, Any]:
-        calls = self.account.to_dict()
+        calls = asdict(self.account)
         if calls["deliveries"] is None:
             del calls["deliveries"]
         calls["indeterminate"] = self._sum("indeterminate")

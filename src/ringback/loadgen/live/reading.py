@@ -6,6 +6,7 @@ Histograms are in the form of `Histogram.to_plain`. A reading has no id, no numb
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from ringback.config import Config
@@ -44,7 +45,7 @@ def reading(snapshot: LoadSnapshot) -> dict[str, Any]:
         "accepted": account.accepted,
         "final": dict(account.by_state),
         "ledger": calls,
-        "deliveries": None if account.deliveries is None else account.to_dict()["deliveries"],
+        "deliveries": None if account.deliveries is None else asdict(account.deliveries),
         "time_to_final": time_to_final.to_plain(),
         "lag": whole.lag.to_plain(),
         "cpu": sum(share.cpu for share in whole.shares.values()),
