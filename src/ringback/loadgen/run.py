@@ -13,10 +13,8 @@ from typing import Any
 
 from ringback.config import Config, ConfigError
 from ringback.contract.verdict import LimitResult
-from ringback.loadgen.data.checking import check_rows
 from ringback.loadgen.judging.baseline import baseline_of, unlike
-from ringback.loadgen.judging.limits import evaluate
-from ringback.loadgen.judging.parts import check_parts
+from ringback.loadgen.judging.limits import check_parts, evaluate
 from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.live.live_metrics import LiveMetrics, check_metrics
 from ringback.loadgen.live.reading import reading
@@ -31,6 +29,7 @@ from ringback.loadgen.task import (
     Task,
     write_load,
 )
+from ringback.loadgen.variables import check_rows
 
 __all__ = [
     "MASTER_PORT",

@@ -14,8 +14,7 @@ from ringback import clock
 from ringback.config import Config
 from ringback.deployment.access import dial_guard
 from ringback.deployment.budget import CallBudget
-from ringback.loadgen.distributed.protocol import MESSAGE, REPORT_EVERY
-from ringback.loadgen.distributed.runner_clock import ignore_wall_clock
+from ringback.loadgen.distributed.protocol import MESSAGE, REPORT_EVERY, ignore_wall_clock
 from ringback.loadgen.generator.load_run import LoadRun
 from ringback.loadgen.generator.worker_run import WorkerRun
 from ringback.loadgen.schedule.plan import LoadPlan

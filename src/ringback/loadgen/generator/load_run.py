@@ -27,8 +27,6 @@ from ringback.deployment.tls import client_ssl_context
 from ringback.intake import MAX_CONNECTIONS
 from ringback.loadgen.accounting.ledger import Ledger
 from ringback.loadgen.accounting.reconcile import Account, IdFate
-from ringback.loadgen.data.personal import PersonalValues
-from ringback.loadgen.data.rows import read_rows
 from ringback.loadgen.generator.call_placer import CallPlacer
 from ringback.loadgen.generator.call_poller import CallPoller
 from ringback.loadgen.generator.locust_statistics import LocustStatistics
@@ -42,6 +40,7 @@ from ringback.loadgen.metrics.saturation import LAG_LIMIT
 from ringback.loadgen.metrics.windows import Windows
 from ringback.loadgen.schedule.origin import Origin
 from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.loadgen.variables import PersonalValues, read_rows
 from ringback.rundir import SINK
 
 __all__ = ["LoadRun"]

@@ -12,7 +12,7 @@ from ringback.config import Config
 from ringback.deployment.access import redactor_for
 from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.judging.capacity import Capacity
-from ringback.loadgen.judging.parts import parts_named
+from ringback.loadgen.judging.limits import parts_named
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.saturation import open_question
 from ringback.loadgen.metrics.section import (
