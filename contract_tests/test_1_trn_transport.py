@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.deployment import NotSent
 from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_be_answered, must_hold
