@@ -20,14 +20,13 @@ import httpx
 from ringback import clock
 from ringback.config import Config
 from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
+from ringback.deployment.connections import PROXY_STATUSES, Trace, client_ssl_context, httpx_proxy, needs_credentials
 from ringback.deployment.credentials import Credentials
 from ringback.deployment.errors import ExchangeError, Interrupted, NotSent, Unreachable, failure_of, reason_of, root_of
 from ringback.deployment.evidence import Exchange, Recorder
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.pace import AnswerBounds, RetryAllowance, TimeLimit, TriggerRate, retry_after
 from ringback.deployment.reading import BodyDecoder
-from ringback.deployment.tls import client_ssl_context
-from ringback.deployment.tunnel import PROXY_STATUSES, Trace, httpx_proxy, needs_credentials
 
 __all__ = ["TRIGGER_PATH", "Attempt", "GuardedTransport", "Intent", "NoAnswer"]
 
