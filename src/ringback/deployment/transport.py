@@ -288,7 +288,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         answer = bytes(decoder.body)
         self.bounds.came(request.url.path, ended - sent, decoder.received)
         exchange = self._record(request, body, intent, sent, ended, status=status, headers=headers, answer=answer)
-        plain = [(k, v) for k, v in headers.multi_items() if k.lower() not in {"content-encoding", "transfer-encoding"}]
+        undone = {b"content-encoding", b"transfer-encoding"}
+        plain = [(name, value) for name, value in headers.raw if name.lower() not in undone]
         attempt = Attempt(exchange, sent, ended, answer)
         return httpx.Response(status, headers=plain, content=answer, extensions={"ringback": attempt}, request=request)
 
