@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.deployment import Answer
 from ringback.deployment.reading import decoded_text
 from ringback.suite.campaign import AT_ONCE

@@ -10,8 +10,8 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ringback.checks import seems_accepted
 from ringback.config import Config
-from ringback.contract.checks import seems_accepted
 from ringback.deployment import DeploymentClient, ExchangeError, Trigger, Unreachable
 from ringback.deployment.budget import WaitingBudget
 from ringback.receiver import Delivery, Receiver
