@@ -258,8 +258,7 @@ def _in_words(calls: Mapping[str, Any]) -> str:
 
 def _alone(run: LoadRun) -> LoadSnapshot:
     """All that is known of a run in this process."""
-    plan = _plan(run.plan.scenario, run.seconds)
-    return LoadSnapshot(run.config, plan, [run.parts()], run.account(), run.windows, lost={})
+    return run.snapshot(_plan(run.plan.scenario, run.seconds))
 
 
 def _plan(scenario: str, seconds: float = 1.0, workers: int = 1) -> LoadPlan:

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ringback.config import ConfigError
 from ringback.loadgen.schedule.arrivals import arrivals, poisson, uniform
-from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.loadgen.schedule.profiles import PROCESSES, Profile, constant, ramp, spike, steps
+from tests.loadgen.deployments import config_for
 
 from .rates import rate_at
 
@@ -160,13 +162,17 @@ def test_a_closed_model_expects_no_number_of_calls() -> None:
     assert LoadPlan("lifecycle", None, 4, 10, 0).expected_calls(0) is None
 
 
-@pytest.mark.parametrize(
-    "values",
-    [("tempest", 1.0, 1, 1.0), ("lifecycle", 0.0, 1, 1.0), ("lifecycle", 1.0, 0, 1.0), ("lifecycle", 1.0, 1, 0.0)],
-)
-def test_wrong_values_of_a_plan_are_refused(values: tuple[str, float, int, float]) -> None:
-    with pytest.raises(ValueError, match=r"scenario|rate|connection|duration"):
-        LoadPlan(*values, seed=0)
+def test_each_worker_of_the_closed_model_has_a_connection() -> None:
+    config = config_for("http://127.0.0.1:1")
+
+    def plan(connections: int) -> LoadPlan:
+        return plan_for(
+            config, scenario="lifecycle", rate=None, connections=connections, duration=1, seed=0, workers=3, closed=True
+        )
+
+    assert plan(3).connections == 3
+    with pytest.raises(ConfigError, match="each worker needs a connection"):
+        plan(2)
 
 
 def test_a_plan_is_sent_to_the_child_unchanged() -> None:
