@@ -21,9 +21,9 @@ from ringback.config.token import TokenError
 from ringback.deployment.access import redactor_for
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.causes import Cause, diagnose
+from ringback.deployment.connections import client_ssl_context
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.port import look_at
-from ringback.deployment.tls import client_ssl_context
 from ringback.intake import MAX_CONNECTIONS
 from ringback.loadgen.accounting.ledger import Ledger
 from ringback.loadgen.accounting.reconcile import Account, IdFate

@@ -15,10 +15,10 @@ from ringback.config import Config
 from ringback.deployment.access import redactor_for
 from ringback.deployment.budget import CallBudget, Fate, fate_of
 from ringback.deployment.causes import FEW, Symptom
+from ringback.deployment.connections import PROXY_STATUSES
 from ringback.deployment.guard import StrangerRefused
 from ringback.deployment.pace import FIRST_PAUSE, retry_after
 from ringback.deployment.redaction import Redactor
-from ringback.deployment.tunnel import PROXY_STATUSES
 from ringback.loadgen.http.connection import Failed, Outcome, PendingRequest
 from ringback.loadgen.http.http_answer import HttpAnswer
 from ringback.loadgen.http.pool import ConnectionPool
