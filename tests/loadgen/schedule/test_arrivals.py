@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 from itertools import islice, pairwise, takewhile
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback.config import ConfigError
-from ringback.loadgen.schedule.arrivals import arrivals, poisson, uniform
+from ringback.loadgen.schedule.arrivals import arrivals, uniform
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.loadgen.schedule.profiles import PROCESSES, Profile, constant, ramp, spike, steps
 from tests.loadgen.deployments import config_for
@@ -144,7 +143,7 @@ def test_as_many_calls_are_expected_as_arrive(rate: float, duration: float) -> N
 
 
 def test_poisson_arrivals_have_their_rate_and_scatter() -> None:
-    offsets = list(islice(poisson(100.0, random.Random(7)), 20_000))
+    offsets = list(arrivals(constant(100, 200), "poisson", 7))
     gaps = [later - earlier for earlier, later in pairwise(offsets)]
     mean = sum(gaps) / len(gaps)
     variance = sum((gap - mean) ** 2 for gap in gaps) / len(gaps)
@@ -154,7 +153,7 @@ def test_poisson_arrivals_have_their_rate_and_scatter() -> None:
 
 
 def test_the_seed_decides_poisson_arrivals() -> None:
-    first, second, other = (list(islice(poisson(5.0, random.Random(seed)), 9)) for seed in (1, 1, 2))
+    first, second, other = (list(arrivals(constant(5, 20), "poisson", seed)) for seed in (1, 1, 2))
     assert first == second != other
 
 
