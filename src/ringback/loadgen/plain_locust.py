@@ -213,8 +213,7 @@ class _LocustProcess:
         """What is known of all workers; None if none has reported anything."""
         if not (parts := master.parts()):
             return None
-        plan = _plan(self._scenario, max(float(part["seconds"]) for part in parts), master.size)
-        return LoadSnapshot(master.config, plan, parts, master.account(), master.windows, lost=master.lost)
+        return master.snapshot(_plan(self._scenario, max(float(part["seconds"]) for part in parts), master.size))
 
     @property
     def _fingerprint(self) -> str:
