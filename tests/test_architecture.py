@@ -58,10 +58,9 @@ LOADGEN_MAY_IMPORT: dict[str, set[str]] = {
     "http": {"schedule"},
     "metrics": {"schedule"},
     "judging": {"accounting", "metrics", "schedule"},
-    "data": {"http"},
     "live": {"accounting", "judging", "metrics", "schedule"},
-    "generator": {"accounting", "data", "http", "judging", "metrics", "schedule"},
-    "distributed": {"accounting", "data", "generator", "metrics", "schedule", "task"},
+    "generator": {"accounting", "http", "judging", "metrics", "schedule", "variables"},
+    "distributed": {"accounting", "generator", "metrics", "schedule", "task", "variables"},
 }
 """The folders of `loadgen`; its own modules, which start processes, may import all of them."""
 

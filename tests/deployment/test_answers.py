@@ -96,6 +96,22 @@ def test_entries_are_found_in_many_forms(value: object) -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        {"CallResults": [{"Status": "Completed", "State": 3, "uniqueid": "b", "unique_id": None, **DOCUMENTED}]},
+        {"CallResults": [{"callState": "Ended", **DOCUMENTED}]},
+        {"Data": None, "Results": [], "CallResults": [DOCUMENTED]},
+        {"data": {"x": "Answered"}, "CallResults": [DOCUMENTED]},
+        {"callResults": [{"UniqueId": "b"}], "UniqueId": "b", "CallResults": [DOCUMENTED]},
+    ],
+    ids=lambda value: json.dumps(value)[:40],
+)
+def test_members_spelled_as_documented_count_before_similar_ones(value: object) -> None:
+    answer = poll(value)
+    assert [(entry.unique_id, entry.state) for entry in answer.entries] == [("a", "Busy")]
+
+
+@pytest.mark.parametrize(
     ("entry", "states"),
     [
         ({"UniqueId": "a", "CallState": ""}, []),

@@ -55,7 +55,11 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
     with resolve(sources, start=not plan_only) as target:
         if plan_only:
             asked = Handover(
-                target, seed, clauses=wanted, plan_only=True, on_plan=lambda plan: show_plan(console, target, plan)
+                target,
+                seed,
+                clauses=wanted,
+                plan_only=True,
+                on_plan=lambda plan: show_plan(console, target, plan, alone=True),
             )
             run_check(asked, options.own)
             return 0
@@ -131,21 +135,26 @@ def _timeline(call: Call) -> CallTimeline:
     )
 
 
-def show_plan(console: Console, target: Target, plan: Plan) -> None:
-    """Print what the check is going to do."""
+def show_plan(console: Console, target: Target, plan: Plan, *, alone: bool = False) -> None:
+    """Print what the check is going to do; when quiet, one line if nothing follows (`alone`), else nothing."""
     config = target.config
     budget = config.budget
     lines = plan.calls_by_line(config)
     enough = "" if plan.calls <= budget.calls else "; clauses beyond the budget stay inconclusive"
+    calls = f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"
     seconds = plan.seconds(config)
     rows = [
         ("deployment", target.where + (f" ({remark})" if (remark := port_remark(config.deployment.base_url)) else "")),
         *way_there(config),
         ("clauses", str(len(plan.clauses))),
-        ("calls", f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"),
+        ("calls", calls),
         ("lines", ", ".join(f"{name} {count}" for name, count in lines.items())),
-        ("time", f"about {seconds:.0f} s to send, then until the last call ends (at most {config.timing.settle:g} s)"),
+        (
+            "time",
+            f"about {seconds:.0f} s to send, then until the last call ends (at most {config.timing.settle:g} s)"
+            + (f", then about {after:.0f} s of polls" if (after := plan.seconds_after_final) else ""),
+        ),
     ]
     if budget.cost_per_call is not None:
         rows.append(("cost", f"about {plan.calls * budget.cost_per_call:.2f} {budget.currency}"))
-    print_plan(console, rows)
+    print_plan(console, rows, when_quiet=f"plan: {len(plan.clauses)} clauses, calls {calls}" if alone else "")

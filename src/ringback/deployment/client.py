@@ -16,7 +16,7 @@ from ringback.deployment.answers import Answer, Poll, Trigger
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.evidence import Recorder
 from ringback.deployment.guard import DialGuard
-from ringback.deployment.reading import strings_in
+from ringback.deployment.reading import ids_in
 from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH, GuardedTransport
 
 __all__ = ["DeploymentClient"]
@@ -83,10 +83,10 @@ class DeploymentClient:
         query: str = "",
         purpose: str = "poll",
     ) -> Poll:
-        """Send a poll with any body. `asked` are the ids that its answer may name (None: all strings in the body)."""
+        """Send a poll with any body. `asked` are the ids that its answer may name (None: every value in the body)."""
         body = content if isinstance(content, bytes) else encode(content)
         got = await self.transport.send(self._request(method, POLL_PATH, query, body, headers), purpose=purpose)
-        answer = Poll(*got.fields, asked=strings_in(body) if asked is None else tuple(asked), valid=asked is not None)
+        answer = Poll(*got.fields, asked=ids_in(body) if asked is None else tuple(asked), valid=asked is not None)
         self.history.append(answer)
         return answer
 
