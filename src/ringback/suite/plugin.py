@@ -242,8 +242,6 @@ class SuitePlugin:
             handed.run = run
         machinery.begin(plan)
         self._resources.enter_context(answering(machinery.on_signal))
-        if plan.drawn:
-            _import_generators()
         return run
 
     def _sources(self) -> Any:
@@ -371,10 +369,6 @@ def _clean(report: pytest.TestReport) -> pytest.TestReport:
     elif report.longrepr is not None:
         report.longrepr = SINK.clean(str(report.longrepr))
     return report
-
-
-def _import_generators() -> None:
-    """Import the request generators, which takes more than a second, while the campaign is being sent."""
 
 
 def _turn(item: pytest.Item) -> int:
