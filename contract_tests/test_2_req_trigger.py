@@ -212,7 +212,8 @@ MISTYPED = (
         refused('SendResultImmediately "true"', giving("SendResultImmediately", "true")),
         refused("SendResultImmediately a number", giving("SendResultImmediately", 1)),
         refused("EndUser a string", giving("EndUser", "Ada Tester")),
-        refused("EndUser an array", giving("EndUser", [])),
+        # Not an empty one: PHP's usual reader takes [] and {} for the same.
+        refused("EndUser an array", giving("EndUser", ["Ada Tester"])),
         refused("EndUser's Name a number", giving("EndUser", {"Name": 5})),
         refused("EndUser's Phone a number", person("Phone", lambda v: int(v.lstrip("+")))),
         refused("EndUser's Email an array", person("Email", lambda v: [v])),
