@@ -20,7 +20,6 @@ from ringback.reporting.formats.windows_csv import write_windows
 from ringback.reporting.html import write_html
 from ringback.reporting.html.trend import find_runs, write_trend
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.model.saved import read_report
 from ringback.reporting.terminal.layout import hanging, line
 from ringback.reporting.terminal.screen import ReportConsole
 from ringback.rundir.names import (
@@ -33,7 +32,7 @@ from ringback.rundir.names import (
     TREND_FILE,
     WINDOWS_CSV_FILE,
 )
-from ringback.rundir.verdict import NotARun
+from ringback.rundir.verdict import NotARun, read_run
 
 __all__ = ["FORMATS", "report"]
 
@@ -72,7 +71,7 @@ def _rewrite(console: Console, directory: Path, formats: tuple[str, ...]) -> int
     if unknown:
         raise ConfigError("--format", None, f"unknown report {unknown[0]}", f"use one of: {', '.join(FORMATS)}")
     try:
-        run = read_report(directory)
+        run = read_run(directory, windows=False)
     except NotARun as why:
         raise ConfigError(str(directory), None, f"not a run: {why}", "name a run's directory, or use --trend") from None
     written: list[str] = []

@@ -103,7 +103,7 @@ def _notes(old: SavedRun, new: SavedRun) -> list[str]:
     if (old.load is None) != (new.load is None):
         notes.append(f"only the {'newer' if old.load is None else 'older'} run has a load, so no load was compared")
     for name, run in (("older", old), ("newer", new)):
-        if run.exit_code == ExitCode.INTERRUPTED:
+        if run.conclusion.exit_code == ExitCode.INTERRUPTED:
             notes.append(f"the {name} run was interrupted")
         if run.windows.unreadable:
             notes.append(f"{run.windows.unreadable} lines of the {name} run's load windows are unreadable")
@@ -137,7 +137,7 @@ def _run(run: SavedRun) -> dict[str, Any]:
         "variation": list(run.variation),
         "started": run.started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "command": run.command,
-        "verdict": run.verdict.value,
+        "verdict": run.conclusion.verdict.value,
         "seed": run.seed,
     }
 

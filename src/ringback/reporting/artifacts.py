@@ -20,7 +20,6 @@ from ringback.reporting.formats.markdown import append_summary, summary_page, wr
 from ringback.reporting.formats.sarif import write_sarif
 from ringback.reporting.formats.verdict_file import write_bare_verdict, write_verdict
 from ringback.reporting.formats.windows_csv import write_windows
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.rundir.names import (
     BADGE_FILE,
@@ -31,6 +30,7 @@ from ringback.rundir.names import (
     VERDICT_FILE,
     WINDOWS_CSV_FILE,
 )
+from ringback.rundir.run import RunReport
 
 __all__ = ["ARTIFACTS", "PROMISED", "STEP_SUMMARY", "Writer", "unless_written", "write_all", "write_promised"]
 

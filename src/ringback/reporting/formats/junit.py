@@ -14,11 +14,11 @@ from pathlib import Path
 from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, LimitResult, Verdict
 from ringback.reporting.model.evidence import curl_line, smallest_request
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line, printable, shell_line
 from ringback.reporting.model.verdicts import by_section
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import JUNIT_FILE
+from ringback.rundir.run import RunReport
 
 __all__ = ["write_junit"]
 

@@ -19,11 +19,11 @@ from ringback.reporting.model.evidence import curl_line, smallest
 from ringback.reporting.model.load import COLUMNS, latency_rows, load_rows, profile, scenario
 from ringback.reporting.model.load_parts import HEAD, part_tables, search_steps
 from ringback.reporting.model.repeat import repeat_line
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import clean_text, one_line, printable, shell_line
 from ringback.reporting.model.verdicts import headline, own_reasons, spans, with_verdict
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import SUMMARY_FILE
+from ringback.rundir.run import RunReport
 
 __all__ = ["MOST_CHARACTERS", "append_summary", "code", "summary_page", "write_summary"]
 

@@ -21,11 +21,11 @@ from ringback.contract.clauses import CLAUSES, SECTIONS, Clause, Level
 from ringback.contract.places import clause_lines, description_text
 from ringback.contract.verdict import ClauseResult, ExitCode, LimitResult, Verdict
 from ringback.reporting.model.evidence import curl_line, smallest
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import own_reasons, with_verdict
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import SARIF_FILE
+from ringback.rundir.run import RunReport
 
 __all__ = ["sarif_document", "write_sarif"]
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 from ringback import __version__
 from ringback.contract.verdict import ClauseResult, Finding
 from ringback.reporting.model.evidence import decisive, smallest_first
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import VERDICT_FILE, VERDICT_SCHEMA_ID
+from ringback.rundir.run import RunReport
 
 __all__ = ["SCHEMA_PATH", "verdict_document", "write_bare_verdict", "write_verdict"]
 

@@ -18,9 +18,9 @@ from ringback.reporting.model.evidence import (
     smallest_request,
 )
 from ringback.reporting.model.figures import count
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line, printable
 from ringback.reporting.model.verdicts import MARKS, WORDS, by_section, own_reasons, with_verdict
+from ringback.rundir.run import RunReport
 
 __all__ = ["ALLOWANCES", "Allowance", "Cell", "Section", "Shown", "broken", "opened", "sections", "waivers"]
 

@@ -24,10 +24,10 @@ from ringback.reporting.model.load import (
     sent_of_scheduled,
 )
 from ringback.reporting.model.load_parts import HEAD, PartTable, part_tables
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import plural
 from ringback.rundir.reading import members, number
+from ringback.rundir.run import RunReport
 
 __all__ = ["LoadView", "Tile", "load_view"]
 

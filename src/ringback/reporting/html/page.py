@@ -19,16 +19,15 @@ from ringback.reporting.html.load import load_view
 from ringback.reporting.html.page_header import page_header
 from ringback.reporting.html.pictures import Pictures, pictures_of
 from ringback.reporting.model.figures import count
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.model.saved import read_report
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import HTML_FILE
+from ringback.rundir.run import RunReport
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["MOST_BYTES", "rewrite_html", "write_html"]
+__all__ = ["MOST_BYTES", "write_html"]
 
 MOST_BYTES: Final = 1_000_000
 """The largest size of the page in bytes; evidence is cut until the page fits."""
@@ -50,11 +49,6 @@ def write_html(report: RunReport, directory: Path) -> Path:
         if len(page) <= MOST_BYTES:
             break
     return write_whole(directory / HTML_FILE, SINK.document(page.decode()))
-
-
-def rewrite_html(directory: Path) -> Path:
-    """Write the page of a finished run again. Raises `NotARun` if it can't be read, OSError if it can't be written."""
-    return write_html(read_report(directory), directory)
 
 
 def _page(report: RunReport, pictures: Pictures, allowance: Allowance) -> bytes:

@@ -11,10 +11,10 @@ from ringback.contract.verdict import ClauseResult, ExitCode, LimitResult, RunVe
 from ringback.reporting.html.limits import metric_words
 from ringback.reporting.model.figures import count, duration
 from ringback.reporting.model.repeat import repeat_line
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line, shell_line
 from ringback.reporting.model.verdicts import MARKS, WORDS, WORST_FIRST, by_section, with_verdict
 from ringback.rundir import SINK
+from ringback.rundir.run import RunReport
 
 __all__ = ["PageHeader", "page_header", "why"]
 

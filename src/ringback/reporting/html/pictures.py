@@ -19,9 +19,9 @@ from ringback.reporting.html.charts import (
 from ringback.reporting.html.charts.color_role import ColorRole
 from ringback.reporting.html.charts.picture import Picture
 from ringback.reporting.model.figures import count
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.timelines import timelines_of_run
 from ringback.rundir.reading import members, number
+from ringback.rundir.run import RunReport
 from ringback.rundir.windows import read_windows
 
 __all__ = ["Pictures", "pictures_of"]

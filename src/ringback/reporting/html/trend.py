@@ -117,9 +117,7 @@ def _group(number: int, name: str, runs: Sequence[SavedRun]) -> dict[str, Any]:
 
 
 def _run(run: SavedRun, older: SavedRun | None) -> dict[str, Any]:
-    counts = dict.fromkeys(Verdict, 0)
-    for clause in run.clauses.values():
-        counts[clause.verdict] += 1
+    counts = run.counts()
     limits = sum(held.verdict is Verdict.FAIL for held in run.limits)
     parts = [f"{counts[verdict]} {WORDS[verdict]}" for verdict in Verdict if counts[verdict]]
     return {
@@ -127,7 +125,7 @@ def _run(run: SavedRun, older: SavedRun | None) -> dict[str, Any]:
         "day": f"{run.started:%d %b}" if older is None or older.started.date() != run.started.date() else "",
         "name": one_line(run.path.name, _SHORT),
         "command": one_line(run.command, 20),
-        "verdict": run.verdict.value,
+        "verdict": run.conclusion.verdict.value,
         "counts": ", ".join(parts) + (f"; {limits} limits broken" if limits else ""),
         "seconds": f"{run.seconds:,.0f}",
         "version": one_line(run.version, 40),
@@ -136,20 +134,21 @@ def _run(run: SavedRun, older: SavedRun | None) -> dict[str, Any]:
 
 def _clauses(runs: Sequence[SavedRun]) -> Iterator[dict[str, Any]]:
     """The clauses whose verdict changed between the runs, or that deviate in the last run."""
+    by_clause = [run.clauses for run in runs]
     for name, clause in CLAUSES.items():
-        verdicts = [run.clauses[name].verdict if name in run.clauses else None for run in runs]
+        results = [found.get(name) for found in by_clause]
+        verdicts = [result.verdict if result else None for result in results]
         seen = [verdict for verdict in verdicts if verdict is not None]
         if len(set(seen)) > 1 or (seen and seen[-1] in {Verdict.FAIL, Verdict.WARN, Verdict.WAIVED}):
             cells = []
             before: Verdict | None = None
-            for run, verdict in zip(runs, verdicts, strict=True):
-                summary = run.clauses[name].summary if name in run.clauses else ""
+            for run, result, verdict in zip(runs, results, verdicts, strict=True):
                 moved = verdict is not None and before is not None and verdict is not before
                 cells.append(
                     {
                         "verdict": "" if verdict is None else verdict.value,
                         "changed": moved,
-                        "summary": one_line(summary, _LONG),
+                        "summary": one_line(result.summary if result else "", _LONG),
                         "when": f"{run.started:%Y-%m-%d %H:%M}",
                     }
                 )
@@ -159,10 +158,9 @@ def _clauses(runs: Sequence[SavedRun]) -> Iterator[dict[str, Any]]:
 
 def _steady(runs: Sequence[SavedRun]) -> str:
     """How many clauses passed in every run that selected them."""
-    asked = [name for name in CLAUSES if any(name in run.clauses for run in runs)]
-    passed = [
-        name for name in asked if all(run.clauses[name].verdict is Verdict.PASS for run in runs if name in run.clauses)
-    ]
+    results = [result for run in runs for result in run.results if result.clause.id in CLAUSES]
+    asked = {result.clause.id for result in results}
+    passed = asked - {result.clause.id for result in results if result.verdict is not Verdict.PASS}
     return f"{len(passed)} of {len(asked)} clauses passed in every run" if asked else ""
 
 

@@ -66,8 +66,8 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
     """Write the document `ringback/comparison/1`, whole or not at all, and return its path. Raises OSError."""
     without_files = replace(
         comparison,
-        old=replace(comparison.old, clauses={}, windows=SavedWindows()),
-        new=replace(comparison.new, clauses={}, windows=SavedWindows()),
+        old=replace(comparison.old, results=(), windows=SavedWindows()),
+        new=replace(comparison.new, results=(), windows=SavedWindows()),
     )
     document = comparison_document(SINK.values(without_files))
     return write_whole(path, SINK.json_document(document, indent=2))
@@ -106,7 +106,7 @@ def _run(run: SavedRun) -> Text:
         Text(one_line(run.deployment, _SENTENCE), "bold"),
         f"{run.started:%Y-%m-%d %H:%M:%S} UTC",
         one_line(run.command, 20),
-        Text(run.verdict.value, STYLES[run.verdict]),
+        Text(run.conclusion.verdict.value, STYLES[run.conclusion.verdict]),
         one_line(str(run.path), _SENTENCE),
     ]
     return joined(parts)

@@ -8,10 +8,10 @@ from rich.text import Text
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, Verdict, variables_in
 from ringback.reporting.model.evidence import curl_line, request_text, smallest
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line, printable
 from ringback.reporting.model.verdicts import MARKS, with_verdict
 from ringback.reporting.terminal.layout import STYLES, field, hanging, heading, line, quotation
+from ringback.rundir.run import RunReport
 
 __all__ = ["print_failures"]
 

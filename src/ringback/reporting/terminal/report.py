@@ -14,7 +14,6 @@ from rich.text import Text
 
 from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, ExitCode, Verdict
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import (
     MARKS,
@@ -31,6 +30,7 @@ from ringback.reporting.terminal.layout import STYLES, hanging, heading, joined,
 from ringback.reporting.terminal.load import print_load
 from ringback.reporting.terminal.progress import Progress
 from ringback.reporting.terminal.screen import ReportConsole, console
+from ringback.rundir.run import RunReport
 
 __all__ = ["Progress", "console", "print_plan", "print_report"]
 

@@ -1,4 +1,4 @@
-"""`RunReport`: the facts of a finished or interrupted run, from which all reports are made."""
+"""`RunReport`: the facts of a run, from which all reports are made, and which `verdict` reads back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ringback import __version__
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Conclusion, LimitResult, Verdict
 from ringback.contract.waivers import WaiverUse
-from ringback.rundir import SINK
+from ringback.rundir.sink import SINK
 
 __all__ = ["RunReport"]
 
