@@ -11,11 +11,9 @@ from ringback.commands.mistakes import mistakes_in
 from ringback.commands.running import (
     Findings,
     Options,
-    Ticker,
+    Running,
     add_own,
-    finish,
     new_directory,
-    promise,
     selected,
     settle_sources,
     way_there,
@@ -28,7 +26,7 @@ from ringback.contract.verdict import ExitCode
 from ringback.contract.waivers import waivers_in_force
 from ringback.deployment.access import protect_known
 from ringback.interrupts import held
-from ringback.reporting import Progress, print_plan
+from ringback.reporting import CheckState, Progress, print_plan
 from ringback.reporting.model.timelines import CallTimeline, write_timelines
 from ringback.rundir import complain
 from ringback.rundir.names import TIMELINES_FILE
@@ -65,13 +63,10 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
             return 0
         waivers_in_force(target.config.waivers)
         directory = new_directory("check", options.out, force=options.force)
+        run = Running(console, "check", target, directory, started, seed, level)
         with held():
-            promise("check", target, directory, started, seed, level)
-            findings = check_target(
-                console, target, directory, seed=seed, level=level, clauses=wanted, max_time=options.max_time,
-                own=options.own,
-            )  # fmt: skip
-            return finish(console, "check", target, directory, started, seed, level, findings)
+            run.promise()
+            return run.finish(check_target(run, clauses=wanted, max_time=options.max_time, own=options.own))
 
 
 def _mistakes(sources: Sources) -> list[ConfigError]:
@@ -83,40 +78,25 @@ def _mistakes(sources: Sources) -> list[ConfigError]:
 
 
 def check_target(
-    console: Console,
-    target: Target,
-    directory: Path,
-    *,
-    seed: int,
-    level: Level,
-    clauses: tuple[str, ...] = (),
-    max_time: float | None = None,
-    own: Path | None = None,
+    run: Running, *, clauses: tuple[str, ...] = (), max_time: float | None = None, own: Path | None = None
 ) -> Findings:
     """Check a deployment against the contract; print the plan first and a progress line meanwhile."""
     from ringback.reporting.artifacts import unless_written
 
-    waivers_in_force(target.config.waivers)
-    with Progress(console) as progress, Ticker(progress) as ticker:
-
-        def on_plan(plan: Plan) -> None:
-            show_plan(console, target, plan)
-
-        def on_progress(run: Run) -> None:
-            ticker.watch(run)
-
+    waivers_in_force(run.target.config.waivers)
+    with Progress(run.console) as progress:
         outcome = run_check(
-            target,
-            seed=seed,
-            level=level,
+            run.target,
+            seed=run.seed,
+            level=run.level,
             clauses=clauses,
-            directory=directory,
+            directory=run.directory,
             max_time=max_time,
             own=own,
-            on_plan=on_plan,
-            on_progress=on_progress,
+            on_plan=lambda plan: show_plan(run.console, run.target, plan),
+            on_progress=lambda tests: progress.watch(lambda: _state(tests)),
         )
-    unwritten = unless_written(TIMELINES_FILE, lambda: write_timelines(map(_timeline, outcome.calls), directory))
+    unwritten = unless_written(TIMELINES_FILE, lambda: write_timelines(map(_timeline, outcome.calls), run.directory))
     return Findings(
         results=outcome.results,
         accepted=outcome.accepted,
@@ -126,6 +106,18 @@ def check_target(
         notes=outcome.notes,
         unwritten=(*outcome.unwritten, *unwritten),
         interrupted=outcome.interrupted,
+    )
+
+
+def _state(tests: Run) -> CheckState:
+    budget = tests.session.budget
+    return CheckState(
+        clauses_done=tests.clauses_done,
+        clauses_total=len(tests.tests_left),
+        calls_placed=budget.accepted,
+        budget=budget.limit,
+        ringing=tests.session.record.calls.ringing,
+        may_have_dialled=budget.may_have_dialled,
     )
 
 

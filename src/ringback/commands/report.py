@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,12 +10,7 @@ from rich.text import Text
 
 from ringback.commands.running import know_secrets
 from ringback.config import ConfigError
-from ringback.reporting import RunReport, write_junit
-from ringback.reporting.formats.badge import write_badge
-from ringback.reporting.formats.har import write_har
-from ringback.reporting.formats.markdown import write_summary
-from ringback.reporting.formats.sarif import write_sarif
-from ringback.reporting.formats.windows_csv import write_windows
+from ringback.reporting.artifacts import WRITERS
 from ringback.reporting.html import write_html
 from ringback.reporting.html.trend import find_runs, write_trend
 from ringback.reporting.model.safe import one_line
@@ -36,19 +30,16 @@ from ringback.rundir.verdict import NotARun, read_run
 
 __all__ = ["FORMATS", "report"]
 
-FORMATS: Final[Mapping[str, tuple[str, Callable[[RunReport, Path], Path | None]]]] = {
-    "html": (HTML_FILE, write_html),
-    "junit": (JUNIT_FILE, write_junit),
-    "summary": (SUMMARY_FILE, write_summary),
-    "sarif": (SARIF_FILE, write_sarif),
-    "csv": (WINDOWS_CSV_FILE, lambda _, directory: write_windows(directory)),
-    "har": (HAR_FILE, write_har),
-    "badge": (BADGE_FILE, write_badge),
+FORMATS: Final = {
+    "html": HTML_FILE,
+    "junit": JUNIT_FILE,
+    "summary": SUMMARY_FILE,
+    "sarif": SARIF_FILE,
+    "csv": WINDOWS_CSV_FILE,
+    "har": HAR_FILE,
+    "badge": BADGE_FILE,
 }
-"""Name of a report -> its file and its writer, which returns None if the run has nothing for it.
-
-`verdict.json` is left out: the reports are made from it.
-"""
+"""Name of a report -> its file. `verdict.json` is left out: the reports are made from it."""
 _SHOWN = 300
 
 
@@ -77,7 +68,8 @@ def _rewrite(console: Console, directory: Path, formats: tuple[str, ...]) -> int
     written: list[str] = []
     without: list[str] = []
     for name in formats or FORMATS:
-        file, write = FORMATS[name]
+        file = FORMATS[name]
+        write = write_html if file == HTML_FILE else WRITERS[file]
         (written if write(run, directory) is not None else without).append(file)
     if without and not _terse(console):
         line(console, f"The run has nothing for {', '.join(without)}.", "dim")
