@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,8 +122,8 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         "level": comparison.level.value,
         "old": _run(comparison.old),
         "new": _run(comparison.new),
-        "clauses": [_clause(clause) for clause in comparison.clauses],
-        "limits": [_limit(held) for held in comparison.limits],
+        "clauses": [_without_title(clause) for clause in comparison.clauses],
+        "limits": [asdict(held) for held in comparison.limits],
         "load": None if load is None else _load(load, comparison.least_change),
         "notes": list(comparison.notes),
     }
@@ -142,28 +142,8 @@ def _run(run: SavedRun) -> dict[str, Any]:
     }
 
 
-def _clause(change: ClauseChange) -> dict[str, Any]:
-    return {
-        "id": change.id,
-        "level": change.level.value,
-        "old": _value(change.old),
-        "new": _value(change.new),
-        "change": change.change.value,
-        "counts": change.counts,
-        "summary": change.summary,
-    }
-
-
-def _limit(held: LimitChange) -> dict[str, Any]:
-    return {
-        "metric": held.metric,
-        "limit": held.limit,
-        "old": _value(held.old),
-        "new": _value(held.new),
-        "old_value": held.old_value,
-        "new_value": held.new_value,
-        "change": held.change.value,
-    }
+def _without_title(clause: ClauseChange) -> dict[str, Any]:
+    return {name: value for name, value in asdict(clause).items() if name != "title"}
 
 
 def _load(load: LoadComparison, least_change: float) -> Mapping[str, Any]:
@@ -200,10 +180,6 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "samples": {"old": metric.samples[0], "new": metric.samples[1]},
         "block": metric.shift.block if metric.shift else None,
     }
-
-
-def _value(verdict: Verdict | None) -> str | None:
-    return None if verdict is None else verdict.value
 
 
 def _word(verdict: Verdict | None) -> str:

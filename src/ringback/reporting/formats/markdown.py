@@ -93,7 +93,7 @@ def summary_page(report: RunReport) -> str:
             if len(shown) < len(table.rows):
                 page.add(f"<p>{len(table.rows) - len(shown)} more, in verdict.json</p>")
         if steps := search_steps(report.load):
-            rows_of_search = [(s.rate, s.result, s.p99, s.errors, code(s.why, _CELL)) for s in steps[-_PARTS:]]
+            rows_of_search = [(*s.cells, code(s.why, _CELL)) for s in steps[-_PARTS:]]
             page.add(_table(("a second", "", "p99, ms", "errors", "why"), rows_of_search))
     page.add("### Run it again")
     clauses = [result.clause.id for result in failed] if 0 < len(failed) <= _LISTED else None

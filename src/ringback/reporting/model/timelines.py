@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,11 @@ class CallTimeline:
     """When the trigger was sent."""
     answered_s: float
     """When its answer had come."""
-    first_pending_s: float | None
+    first_pending_s: float | None = None
     """When a poll first reported the call as in progress."""
-    final_s: float | None
+    final_s: float | None = None
     """When a poll first reported a final state."""
-    state: str | None
+    state: str | None = None
     """The final state, as it was reported."""
     deliveries: tuple[tuple[float, int], ...] = ()
     """When requests with its result reached the receiver, and the status that each was answered with."""
@@ -93,7 +93,7 @@ def read_timelines(directory: Path) -> list[CallTimeline]:
 
 def timelines_from_exchanges(directory: Path) -> list[CallTimeline]:
     """The calls as the recorded triggers and polls show them; deliveries are not recorded there."""
-    calls: dict[str, list[_Call]] = {}
+    calls: dict[str, list[CallTimeline]] = {}
     polls: list[_Poll] = []
     for exchange in read_exchanges(directory):
         if (poll := _poll(exchange)) is not None:
@@ -103,9 +103,9 @@ def timelines_from_exchanges(directory: Path) -> list[CallTimeline]:
             calls.setdefault(unique_id, []).append(call)
     for poll in sorted(polls, key=lambda poll: poll.answered_s):
         for unique_id in poll.asked:
-            for call in calls.get(unique_id, ()):
-                call.note(poll, unique_id)
-    return [call.timeline() for sharing in calls.values() for call in sharing]
+            if unique_id in calls:
+                calls[unique_id] = [_polled(call, poll, unique_id) for call in calls[unique_id]]
+    return [call for sharing in calls.values() for call in sharing]
 
 
 # -- timelines.ndjson ---------------------------------------------------------------------------------------------
@@ -143,40 +143,23 @@ def _instant(value: Any) -> float | None:
 # -- exchanges.ndjson ---------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Call:
-    """A call, completed poll by poll."""
-
-    label: str
-    line: str
-    triggered_s: float
-    answered_s: float
-    first_pending_s: float | None = None
-    final_s: float | None = None
-    state: str | None = None
-    watched_until_s: float | None = None
-
-    def note(self, poll: _Poll, unique_id: str) -> None:
-        self.watched_until_s = poll.answered_s
-        words = poll.states.get(unique_id, ())
-        final = next((state for word in words if (state := nearest_state(word)) is not None), None)
-        if final is not None and self.final_s is None:
-            self.final_s, self.state = poll.answered_s, final
-        elif final is None and self.final_s is None and self.first_pending_s is None:
-            self.first_pending_s = poll.answered_s
-
-    def timeline(self) -> CallTimeline:
-        return CallTimeline(
-            self.label, self.line, self.triggered_s, self.answered_s, self.first_pending_s, self.final_s, self.state,
-            watched_until_s=self.watched_until_s,
-        )  # fmt: skip
-
-
 @dataclass(frozen=True, slots=True)
 class _Poll:
     answered_s: float
     asked: tuple[str, ...]
     states: Mapping[str, tuple[str, ...]]
+
+
+def _polled(call: CallTimeline, poll: _Poll, unique_id: str) -> CallTimeline:
+    """The call with what a poll reported of it."""
+    seen = replace(call, watched_until_s=poll.answered_s)
+    if call.final_s is not None:
+        return seen
+    words = poll.states.get(unique_id, ())
+    final = next((state for word in words if (state := nearest_state(word)) is not None), None)
+    if final is not None:
+        return replace(seen, final_s=poll.answered_s, state=final)
+    return seen if call.first_pending_s is not None else replace(seen, first_pending_s=poll.answered_s)
 
 
 def _poll(exchange: SavedExchange) -> _Poll | None:
@@ -193,14 +176,14 @@ def _poll(exchange: SavedExchange) -> _Poll | None:
     return _Poll(answered_s, tuple(one for one in asked if isinstance(one, str)), states)
 
 
-def _accepted(exchange: SavedExchange) -> tuple[str, _Call] | None:
+def _accepted(exchange: SavedExchange) -> tuple[str, CallTimeline] | None:
     """The call that a trigger placed, with its UniqueId."""
     unique_id, started, ended = text(_json(exchange.response_body).get("UniqueId")), exchange.at, _ended(exchange)
     if not unique_id or started is None or ended is None or exchange.status != 200:
         return None
     lines = set(_LINE.findall(_destination(_json(exchange.request_body))))
     line = lines.pop().lower() if len(lines) == 1 else ""
-    return unique_id, _Call(exchange.purpose.removeprefix("trigger: "), line, started, ended)
+    return unique_id, CallTimeline(exchange.purpose.removeprefix("trigger: "), line, started, ended)
 
 
 def _destination(body: Mapping[str, Any]) -> str:
