@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup, escape
 
-from ringback.reporting.html.conformance import ALLOWANCES, Allowance, broken, opened, sections, waivers
+from ringback.reporting.html.conformance import ALLOWANCES, BINDINGS, Allowance, broken, opened, sections, waivers
 from ringback.reporting.html.limits import limit_rows
 from ringback.reporting.html.load import load_view
 from ringback.reporting.html.page_header import page_header
 from ringback.reporting.html.pictures import Pictures, pictures_of
 from ringback.reporting.model.figures import count
 from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.verdicts import MARKS, WORDS
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import HTML_FILE
 from ringback.rundir.run import RunReport
@@ -109,6 +110,8 @@ def _environment() -> Environment:
     environment.filters["foreign"] = _foreign
     environment.filters["drawn"] = _drawn
     environment.filters["counted"] = count
+    environment.filters["line"] = one_line
+    environment.globals.update(marks=MARKS, words=WORDS, bindings=BINDINGS)
     return environment
 
 
