@@ -15,7 +15,7 @@ from ringback.reporting.html import write_html
 from ringback.reporting.html.trend import find_runs, write_trend
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.terminal.layout import hanging, line
-from ringback.reporting.terminal.screen import ReportConsole
+from ringback.reporting.terminal.screen import is_terse
 from ringback.rundir.names import (
     BADGE_FILE,
     HAR_FILE,
@@ -71,7 +71,7 @@ def _rewrite(console: Console, directory: Path, formats: tuple[str, ...]) -> int
         file = FORMATS[name]
         write = write_html if file == HTML_FILE else WRITERS[file]
         (written if write(run, directory) is not None else without).append(file)
-    if without and not _terse(console):
+    if without and not is_terse(console):
         line(console, f"The run has nothing for {', '.join(without)}.", "dim")
     line(console, f"Wrote {', '.join(written) or 'nothing'} in {one_line(str(directory), _SHOWN)}")
     return 0
@@ -87,7 +87,7 @@ def _trend(console: Console, directory: Path, last: int, out: Path | None) -> in
     if not found.runs:
         raise ConfigError(str(directory), None, "holds no run", "name the folder that holds the runs, such as reports")
     page = write_trend(found, out if out is not None else directory / TREND_FILE)
-    if not _terse(console):
+    if not is_terse(console):
         for name, why in found.skipped:
             hanging(console, Text("  "), Text(f"skipped {one_line(name, _SHOWN)}: {one_line(why, _SHOWN)}"))
     count = sum(len(runs) for runs in found.runs.values())
@@ -95,7 +95,3 @@ def _trend(console: Console, directory: Path, last: int, out: Path | None) -> in
     deployments = "1 deployment" if len(found.runs) == 1 else f"{len(found.runs)} deployments"
     line(console, f"Wrote {one_line(str(page), _SHOWN)}: {count} runs of {deployments}{skipped}")
     return 0
-
-
-def _terse(console: Console) -> bool:
-    return isinstance(console, ReportConsole) and console.terse

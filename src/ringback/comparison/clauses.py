@@ -13,7 +13,7 @@ from enum import StrEnum
 from ringback.contract.clauses import CLAUSES, Level
 from ringback.contract.verdict import ClauseResult, LimitResult, Verdict
 
-__all__ = ["Change", "ClauseChange", "LimitChange", "compare_clauses", "compare_limits"]
+__all__ = ["Change", "ClauseChange", "LimitChange", "compare_clauses", "compare_limits", "in_words"]
 
 _DEVIATES = frozenset({Verdict.FAIL, Verdict.WARN})
 _OPEN = frozenset({Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED, None})
@@ -61,6 +61,11 @@ class LimitChange:
     old_value: float | None
     new_value: float | None
     change: Change
+
+
+def in_words(verdict: Verdict | None) -> str:
+    """A verdict in words; `not selected` if the run did not select the clause."""
+    return "not selected" if verdict is None else verdict.value.replace("-", " ")
 
 
 def changed(old: Verdict | None, new: Verdict | None) -> Change:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from ringback import __version__
-from ringback.comparison.clauses import Change, ClauseChange, LimitChange, compare_clauses, compare_limits
+from ringback.comparison.clauses import Change, ClauseChange, LimitChange, compare_clauses, compare_limits, in_words
 from ringback.comparison.load import ALPHA, LEAST_CHANGE, LEAST_MILLISECONDS, LoadComparison, Metric, compare_load
 from ringback.comparison.noise import LEAST_BLOCK, LEAST_BLOCKS, LEAST_WINDOWS, PERMUTATIONS
 from ringback.contract.clauses import Level
-from ringback.contract.verdict import ExitCode, Verdict
+from ringback.contract.verdict import ExitCode
 from ringback.rundir.verdict import SavedRun
 
 __all__ = ["COMPARISON_SCHEMA_PATH", "SCHEMA_ID", "Comparison", "compare_runs", "comparison_document"]
@@ -50,9 +50,9 @@ class Comparison:
     @property
     def undecided(self) -> tuple[str, ...]:
         """The reasons why a regression can't be ruled out; empty if it can."""
-        reasons = [f"{c.id} was {_word(c.old)}, and is {_word(c.new)} now" for c in self.of(Change.UNDECIDED)]
+        reasons = [f"{c.id} was {in_words(c.old)}, and is {in_words(c.new)} now" for c in self.of(Change.UNDECIDED)]
         reasons += [
-            f"the limit {held.metric} {held.limit} was {_word(held.old)}, and is {_word(held.new)} now"
+            f"the limit {held.metric} {held.limit} was {in_words(held.old)}, and is {in_words(held.new)} now"
             for held in self.limits
             if held.change is Change.UNDECIDED
         ]
@@ -180,7 +180,3 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "samples": {"old": metric.samples[0], "new": metric.samples[1]},
         "block": metric.shift.block if metric.shift else None,
     }
-
-
-def _word(verdict: Verdict | None) -> str:
-    return "not selected" if verdict is None else verdict.value.replace("-", " ")

@@ -28,7 +28,7 @@ from ringback.rundir.run import RunReport
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["MOST_BYTES", "write_html"]
+__all__ = ["MOST_BYTES", "asset", "digest", "environment", "write_html"]
 
 MOST_BYTES: Final = 1_000_000
 """The largest size of the page in bytes; evidence is cut until the page fits."""
@@ -54,9 +54,9 @@ def write_html(report: RunReport, directory: Path) -> Path:
 
 def _page(report: RunReport, pictures: Pictures, allowance: Allowance) -> bytes:
     limits = limit_rows(report.limits)
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = asset("page.css"), asset("page.js")
     html = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             header=page_header(report),
@@ -82,37 +82,40 @@ def _page(report: RunReport, pictures: Pictures, allowance: Allowance) -> bytes:
 
 def _policy(style: str, script: str) -> str:
     return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
+        f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
-def _hash(text: str) -> str:
+def digest(text: str) -> str:
+    """The hash of a style or script, as a content security policy names it."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 @functools.cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of one of our own files."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates' environment. Text is escaped; a name that is not given is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["foreign"] = _foreign
-    environment.filters["drawn"] = _drawn
-    environment.filters["counted"] = count
-    environment.filters["line"] = one_line
-    environment.globals.update(marks=MARKS, words=WORDS, bindings=BINDINGS)
-    return environment
+    made.filters["foreign"] = _foreign
+    made.filters["drawn"] = _drawn
+    made.filters["counted"] = count
+    made.filters["line"] = one_line
+    made.globals.update(marks=MARKS, words=WORDS, bindings=BINDINGS)
+    return made
 
 
 def _foreign(text: Any) -> Markup:

@@ -6,8 +6,6 @@ draws its charts.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +15,10 @@ from markupsafe import Markup
 
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Verdict
+from ringback.reporting.html.page import asset, digest, environment
 from ringback.reporting.html.trend_chart import Series, draw
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.model.verdicts import MARKS, WORDS
+from ringback.reporting.model.verdicts import WORDS
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import TREND_FILE
 from ringback.rundir.reading import number, value_at
@@ -87,21 +86,17 @@ def write_trend(found: FoundRuns, path: Path) -> Path:
 
 def trend_page(found: FoundRuns) -> str:
     """The page as HTML; text from outside is escaped and harmless."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("ringback.reporting.html", "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    style = Path(__file__).with_name("templates").joinpath("trend.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    return environment.get_template("trend.html.j2").render(
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=f"sha256-{digest}",
-        groups=[_group(number, name, runs) for number, (name, runs) in enumerate(found.runs.items())],
-        skipped=[(one_line(name, _SHORT), one_line(why, _LONG)) for name, why in found.skipped],
-        marks={verdict.value: mark for verdict, mark in MARKS.items()},
-        verdicts=[verdict.value for verdict in Verdict],
+    style = asset("trend.css")
+    return (
+        environment()
+        .get_template("trend.html.j2")
+        .render(
+            style=Markup(style),  # noqa: S704 - our own file
+            style_hash=digest(style),
+            groups=[_group(number, name, runs) for number, (name, runs) in enumerate(found.runs.items())],
+            skipped=[(one_line(name, _SHORT), one_line(why, _LONG)) for name, why in found.skipped],
+            verdicts=[verdict.value for verdict in Verdict],
+        )
     )
 
 

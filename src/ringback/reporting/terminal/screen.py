@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-__all__ = ["ReportConsole", "console"]
+__all__ = ["ReportConsole", "console", "is_terse"]
 
 _ASCII = {"✓": "+", "✗": "x", "·": "-", "…": "...", "─": "-", "–": "-", "≈": "~"}
 _ERRORS = "ringback-terminal"
@@ -21,7 +21,6 @@ class ReportConsole(Console):
     def __init__(self, *, terse: bool = False, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
         self.terse = terse
-        """Whether to print only a report's last line."""
 
     def on_broken_pipe(self) -> None:
         """Continue without output, so that the exit code is still the run's."""
@@ -31,6 +30,11 @@ class ReportConsole(Console):
             os.dup2(silence, self.file.fileno())
         finally:
             os.close(silence)
+
+
+def is_terse(console: Console) -> bool:
+    """Whether to print only a report's last line."""
+    return isinstance(console, ReportConsole) and console.terse
 
 
 def console(*, quiet: bool, no_color: bool) -> Console:

@@ -29,9 +29,6 @@ def draw_capacity(load: Mapping[str, Any]) -> Picture | None:
         return None
     found = tuple(number(members(load, "capacity").get(name)) for name in ("rate", "low", "high"))
 
-    def draw(width: int) -> Sheet:
-        return _draw(width, steps, found)
-
     legend = [Key("dot", "good", "held"), Key("cross", "bad", "did not hold")]
     if any(step.held is None for step in steps):
         legend.append(Key("ring", "open", "undecided"))
@@ -39,7 +36,7 @@ def draw_capacity(load: Mapping[str, Any]) -> Picture | None:
     if None not in found[1:]:
         legend.append(Key("box", "shade", "range of the capacity"))
     return make_picture(
-        draw,
+        lambda width: _draw(width, steps, found),
         key="capacity",
         title="Capacity",
         caption=_caption(found),

@@ -45,11 +45,8 @@ def draw_distribution(load: Mapping[str, Any]) -> Picture | None:
     if not curves:
         return None
 
-    def draw(width: int) -> Sheet:
-        return _draw(width, curves)
-
     return make_picture(
-        draw,
+        lambda width: _draw(width, curves),
         key="distribution",
         title="Latency distribution",
         caption=_caption(curves),

@@ -44,10 +44,9 @@ def draw_flow(root: Branch, *, key: str, title: str, caption: str) -> Picture | 
     if root.count <= 0:
         return None
 
-    def draw(width: int) -> Sheet:
-        return _draw(width, root)
-
-    return make_picture(draw, key=key, title=title, caption=caption, legend=(), table=_table(root))
+    return make_picture(
+        lambda width: _draw(width, root), key=key, title=title, caption=caption, legend=(), table=_table(root)
+    )
 
 
 def _columns(root: Branch) -> list[list[_Node]]:

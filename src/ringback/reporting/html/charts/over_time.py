@@ -33,11 +33,8 @@ def draw_over_time(windows: Sequence[SavedWindow], load: Mapping[str, Any]) -> P
     span = (number(steady.get("from_s")), number(steady.get("to_s")))
     limited = sum(window.limited for window in windows)
 
-    def draw(width: int) -> Sheet:
-        return _draw(width, windows, measured, span)
-
     return make_picture(
-        draw,
+        lambda width: _draw(width, windows, measured, span),
         key="over-time",
         title="Throughput and latency over time",
         caption=_caption(windows, limited, span),
