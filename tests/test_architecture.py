@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "first_steps": {"config", "contract", "deployment", "receiver"},
     "comparison": {"contract", "rundir"},
     "replaying": {"config", "contract", "deployment", "rundir", "suite"},
-    "reporting": {"contract", "config", "comparison", "rundir"},
+    "reporting": {"contract", "config", "comparison", "first_steps", "rundir"},
     "commands": {
         "config",
         "contract",

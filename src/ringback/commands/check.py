@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -9,7 +10,6 @@ from rich.console import Console
 from ringback import clock
 from ringback.commands.mistakes import mistakes_in
 from ringback.commands.running import (
-    Findings,
     Options,
     Running,
     add_own,
@@ -30,6 +30,7 @@ from ringback.reporting import CheckState, Progress, print_plan
 from ringback.reporting.model.timelines import CallTimeline, write_timelines
 from ringback.rundir import complain
 from ringback.rundir.names import TIMELINES_FILE
+from ringback.rundir.run import Findings
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Run
@@ -97,16 +98,7 @@ def check_target(
             on_progress=lambda tests: progress.watch(lambda: _state(tests)),
         )
     unwritten = unless_written(TIMELINES_FILE, lambda: write_timelines(map(_timeline, outcome.calls), run.directory))
-    return Findings(
-        results=outcome.results,
-        accepted=outcome.accepted,
-        budget=outcome.budget,
-        may_have_dialled=outcome.may_have_dialled,
-        open_questions=outcome.open_questions,
-        notes=outcome.notes,
-        unwritten=(*outcome.unwritten, *unwritten),
-        interrupted=outcome.interrupted,
-    )
+    return replace(outcome, unwritten=(*outcome.unwritten, *unwritten))
 
 
 def _state(tests: Run) -> CheckState:

@@ -9,11 +9,12 @@ from rich.console import Console
 from ringback import clock
 from ringback.commands.check import check_target
 from ringback.commands.load import LoadOptions, load_target
-from ringback.commands.running import Findings, Options, Running, add_own, new_directory, settle_sources
+from ringback.commands.running import Options, Running, add_own, new_directory, settle_sources
 from ringback.contract.clauses import Level
 from ringback.contract.waivers import waivers_in_force
 from ringback.interrupts import held
 from ringback.loadgen.run import check_before
+from ringback.rundir.run import Findings
 from ringback.target import resolve
 
 __all__ = ["gate"]
@@ -52,8 +53,8 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
 
 
 def _both(checked: Findings, loaded: Findings, load_budget: int | None) -> Findings:
-    return Findings(
-        results=checked.results,
+    return replace(
+        checked,
         limits=loaded.limits,
         accepted=checked.accepted + loaded.accepted,
         budget=0 if load_budget is None else checked.budget + load_budget,

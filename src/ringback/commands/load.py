@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback import clock
-from ringback.commands.running import Findings, Options, Running, new_directory, settle_sources, way_there
+from ringback.commands.running import Options, Running, new_directory, settle_sources, way_there
 from ringback.config import Config, ConfigError
 from ringback.contract.verdict import ExitCode
 from ringback.deployment.access import protect
@@ -25,6 +25,7 @@ from ringback.loadgen.run import (
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.loadgen.task import usable_cores
 from ringback.reporting import LoadProgress, print_plan
+from ringback.rundir.run import Findings
 from ringback.target import Target, resolve
 
 __all__ = ["LoadOptions", "load", "load_target", "work"]

@@ -15,7 +15,6 @@ import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -23,7 +22,7 @@ from ringback import clock
 from ringback.config import Config, ConfigError, SandboxOptions
 from ringback.config.loading import Sources, gather
 from ringback.contract.clauses import CLAUSES, Level, UnknownClause, WrongCatalogue, add_clauses, clause
-from ringback.contract.verdict import ClauseResult, Conclusion, ExitCode, LimitResult, conclude
+from ringback.contract.verdict import Conclusion, ExitCode, conclude
 from ringback.contract.waivers import waiver_notes, waiver_uses
 from ringback.deployment.access import protect_known
 from ringback.interrupts import unwinding
@@ -31,6 +30,7 @@ from ringback.reporting import RunReport, print_report, verdict_document
 from ringback.reporting.model.repeat import given_again
 from ringback.rundir import complain, make_room, reserve_room
 from ringback.rundir.names import EXCHANGES_FILE, HTML_FILE, LOAD_FILE, LOG_FILE, TIMELINES_FILE, WINDOWS_FILE
+from ringback.rundir.run import Findings
 from ringback.target import Target
 
 _RECORDS = (EXCHANGES_FILE, LOAD_FILE, WINDOWS_FILE, TIMELINES_FILE, LOG_FILE)
@@ -43,7 +43,6 @@ _LEAST_MEMORY = 512 * 1024 * 1024
 """Bytes of address space without which no run begins: a run takes less than 400 MB whatever a deployment sends."""
 
 __all__ = [
-    "Findings",
     "Options",
     "Running",
     "add_own",
@@ -82,23 +81,6 @@ class Options:
         return self.seed if self.seed is not None else random.SystemRandom().randrange(2**31)
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What a run found, from which its report is made."""
-
-    results: tuple[ClauseResult, ...] = ()
-    limits: tuple[LimitResult, ...] = ()
-    accepted: int = 0
-    budget: int = 0
-    may_have_dialled: int = 0
-    load: Mapping[str, Any] | None = None
-    open_questions: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    unwritten: tuple[str, ...] = ()
-    """Files of evidence that were not written or end early, each with the reason."""
-    interrupted: bool = False
-
-
 def settle_sources(options: Options) -> Sources:
     """Read the configuration's sources; raises `ConfigError`, also if this process may use too little for a run."""
     _allow_open_files()
@@ -113,8 +95,7 @@ def add_own(options: Options) -> None:
     try:
         add_clauses(options.own / "clauses.toml")
     except WrongCatalogue as why:
-        problem, _, fix = str(why).partition("; ")
-        raise ConfigError("--own", None, problem, fix) from None
+        raise ConfigError.of("--own", None, why) from None
 
 
 def _allow_open_files() -> None:

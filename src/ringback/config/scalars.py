@@ -1,4 +1,4 @@
-"""Small types of configuration values: durations with a unit, telephone numbers, URLs, addresses."""
+"""What sections have in common: `Section`, and types of values (durations, numbers, URLs, addresses)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from ringback.config.durations import parse_duration
 
 __all__ = [
     "BaseUrl",
+    "Count",
     "HttpUrl",
     "ListenAddress",
     "MetricsReceiver",
     "PhoneNumber",
     "Seconds",
+    "Section",
+    "not_a_boolean",
     "phone_number",
     "port_remark",
 ]
@@ -24,6 +27,13 @@ __all__ = [
 _NUMBER = re.compile(r"\+?[0-9]{3,15}")
 _DOCUMENTED_PORT = 22222
 _EMERGENCY = frozenset({"000", "110", "112", "113", "118", "119", "911", "988", "999"})
+
+
+def not_a_boolean(value: object) -> object:
+    """The value; ValueError for true and false, which Python takes for numbers."""
+    if isinstance(value, bool):
+        raise ValueError("not a number; write digits")
+    return value
 
 
 def phone_number(value: object) -> str:
@@ -90,6 +100,7 @@ def _listen(value: object) -> tuple[str, int]:
     raise ValueError('not an address to listen on; write host:port, such as "0.0.0.0:8099"')
 
 
+Count = Annotated[int, BeforeValidator(not_a_boolean)]
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 """A duration in seconds; a configuration writes it with its unit."""
 PhoneNumber = Annotated[str, BeforeValidator(phone_number)]
@@ -102,3 +113,11 @@ BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 """The URL to which `/v2/call` is appended, without a slash at its end."""
 ListenAddress = Annotated[tuple[str, int], BeforeValidator(_listen)]
 """Host and port to listen on; a configuration writes `host:port`."""
+
+
+class Section(BaseModel):
+    """A section: frozen, without unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )

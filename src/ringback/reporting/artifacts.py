@@ -77,14 +77,9 @@ def write_all(
     `more` are further files and their writers, written last. If `environment` (by default the process's) names a job's
     summary in GITHUB_STEP_SUMMARY, the Markdown page is appended to it. Raises only exceptions that end the process.
     """
-    notes = [note for name, writer in (*WRITERS.items(), *more) if (note := _guarded(name, writer, report, directory))]
+    notes = [note for entry in (*WRITERS.items(), *more) for note in _guarded(*entry, report, directory)]
     if named := (os.environ if environment is None else environment).get(STEP_SUMMARY):
-        shown: list[str] = []
-
-        def show(report: RunReport, _: Path) -> None:
-            shown.append(append_summary(summary_page(report), Path(named)))
-
-        notes += [note for note in (_guarded("the job's summary", show, report, directory), *shown) if note]
+        notes += unless_written("the job's summary", lambda: append_summary(summary_page(report), Path(named)))
     return notes
 
 
@@ -93,7 +88,7 @@ def write_promised(report: RunReport, directory: Path) -> list[str]:
 
     A run does this at its start, with a report that says that the run did not end, in case it is killed.
     """
-    return [note for name in PROMISED if (note := _guarded(name, WRITERS[name], report, directory))]
+    return [note for name in PROMISED for note in _guarded(name, WRITERS[name], report, directory)]
 
 
 def unless_written(name: str, write: Callable[[], object], bare: Callable[[], object] | None = None) -> list[str]:
@@ -113,6 +108,6 @@ def unless_written(name: str, write: Callable[[], object], bare: Callable[[], ob
     return []
 
 
-def _guarded(name: str, writer: Writer, report: RunReport, directory: Path) -> str:
+def _guarded(name: str, writer: Writer, report: RunReport, directory: Path) -> list[str]:
     bare = functools.partial(write_bare_verdict, report, directory) if writer is write_verdict else None
-    return "".join(unless_written(name, lambda: writer(report, directory), bare))
+    return unless_written(name, lambda: writer(report, directory), bare)

@@ -1,4 +1,4 @@
-"""`RunReport`: the facts of a run, from which all reports are made, and which `verdict` reads back."""
+"""The facts of a run: `Findings`, and `RunReport`, from which reports are made and which `verdict` reads back."""
 
 from __future__ import annotations
 
@@ -13,12 +13,33 @@ from ringback.contract.verdict import ClauseResult, Conclusion, LimitResult, Ver
 from ringback.contract.waivers import WaiverUse
 from ringback.rundir.sink import SINK
 
-__all__ = ["RunReport"]
+__all__ = ["Findings", "RunReport"]
 
 _FROM_OUTSIDE = (
     *("base_url", "faults", "dialects", "results", "limits", "conclusion", "load", "notes", "waivers", "again"),
     "version",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a run found, from which its report is made."""
+
+    results: tuple[ClauseResult, ...] = ()
+    limits: tuple[LimitResult, ...] = ()
+    accepted: int = 0
+    """Calls that the deployment accepted."""
+    budget: int = 0
+    """Calls that the run was allowed; 0 for no limit."""
+    may_have_dialled: int = 0
+    """Triggers without a confirmed acceptance that may have placed a call."""
+    load: Mapping[str, Any] | None = None
+    open_questions: tuple[str, ...] = ()
+    """Reasons outside any clause why the run did not pass."""
+    notes: tuple[str, ...] = ()
+    unwritten: tuple[str, ...] = ()
+    """Files of evidence that were not written or end early, each with the reason."""
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from ringback.contract.waivers import WaiverUse
 from ringback.reporting.model.evidence import (
     curl_line,
     decisive,
+    expected,
+    observed,
     request_text,
     smallest_first,
     smallest_request,
@@ -149,15 +151,15 @@ def _cell(result: ClauseResult, allowance: Allowance) -> Cell:
 
 def _shown(finding: Finding, result: ClauseResult, allowance: Allowance) -> Shown:
     evidence = smallest_request(finding)
-    observed = finding.observed or finding.summary or result.summary
-    summary = finding.summary if finding.summary != observed else ""
+    seen = observed(result, finding)
+    summary = finding.summary if finding.summary != seen else ""
     curl = curl_line(finding)
     variables = variables_in([curl.line])
     return Shown(
         test=one_line(finding.test, 200),
         summary=printable(summary, allowance.paragraph),
-        expected=printable(finding.expected or result.clause.expects, allowance.paragraph),
-        observed=printable(observed, allowance.paragraph),
+        expected=printable(expected(result, finding), allowance.paragraph),
+        observed=printable(seen, allowance.paragraph),
         request=request_text(evidence, allowance.message) if evidence else "",
         response=printable(evidence.response, allowance.message) if evidence else "",
         exchange=evidence.exchange if evidence else None,

@@ -17,6 +17,7 @@ from ringback.reporting.model.load import (
     ErrorKind,
     call_problems,
     error_kinds,
+    failed,
     latency_rows,
     profile,
     scenario,
@@ -101,9 +102,9 @@ def _request_tiles(name: str, measured: Mapping[str, Any]) -> Iterator[Tile]:
         half = milliseconds(latency.get("p50"))
         yield Tile(f"{name} latency, p99", milliseconds(latency.get("p99")), "ms", f"p50 {half} ms")
     if number(measured.get("error_rate")) is not None:
-        failed = sum(found for kind in members(measured, "errors").values() if (found := number(kind)) is not None)
-        aside = f"{count(failed)} of {count(measured.get('count'))} requests"
-        yield Tile(f"{name} errors", percent(measured.get("error_rate")), "", aside, alarming=failed > 0)
+        errors = failed(measured)
+        aside = f"{count(errors)} of {count(measured.get('count'))} requests"
+        yield Tile(f"{name} errors", percent(measured.get("error_rate")), "", aside, alarming=errors > 0)
 
 
 def _call_tiles(calls: Mapping[str, Any]) -> Iterator[Tile]:

@@ -41,7 +41,7 @@ _OPEN_CARDS = 3
 def write_html(report: RunReport, directory: Path) -> Path:
     """Write `report.html` into the run's directory, whole or not at all, and return its path. Raises OSError.
 
-    Reads `load_windows.ndjson` and `timelines.ndjson` (or else `exchanges.ndjson`) there.
+    Reads `load_windows.ndjson` and `timelines.ndjson` there.
     """
     pictures = pictures_of(report, directory)
     page = b""

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from ringback.reporting.model.figures import amount, count, milliseconds, percent
-from ringback.reporting.model.load import COLUMNS, OPERATIONS
+from ringback.reporting.model.load import COLUMNS, OPERATIONS, failed
 from ringback.reporting.model.safe import one_line
 from ringback.rundir.reading import members, number
 
@@ -109,11 +109,11 @@ def _named(kind: str, name: str, part: Mapping[str, Any], operation: str) -> str
 
 def _row(name: str, part: Mapping[str, Any], measured: Mapping[str, Any]) -> PartRow:
     latency = members(measured, "latency_ms")
-    failed = sum(found for kind in members(measured, "errors").values() if (found := number(kind)) is not None)
+    errors = failed(measured)
     return PartRow(
         name=name,
-        cells=(*(milliseconds(latency.get(column)) for column in COLUMNS), count(measured.get("count")), count(failed)),
-        alarming=failed > 0,
+        cells=(*(milliseconds(latency.get(column)) for column in COLUMNS), count(measured.get("count")), count(errors)),
+        alarming=errors > 0,
         limited=members(part, "generator").get("limited") is True,
     )
 

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from rich.console import Console
 from rich.text import Text
 
+from ringback.first_steps.steps import Step
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.terminal.layout import hanging
 
-__all__ = ["Finding", "print_steps"]
+__all__ = ["print_steps"]
 
 _LABEL = 15
 _LONGEST = 600
 
 
-class Finding(Protocol):
-    """What is printed of a step."""
-
-    @property
-    def name(self) -> str:
-        """A word or two."""
-
-    @property
-    def found(self) -> str:
-        """What was found."""
-
-    @property
-    def well(self) -> bool:
-        """Whether nothing stands in the way."""
-
-    @property
-    def fix(self) -> str:
-        """What to do."""
-
-
-def print_steps(console: Console, steps: Iterable[Finding]) -> None:
+def print_steps(console: Console, steps: Iterable[Step]) -> None:
     """Print each finding with its mark, and its fix if it is not well."""
     for step in steps:
         style = "green" if step.well else "bold red"

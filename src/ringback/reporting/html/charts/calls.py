@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ringback.reporting.html.charts.axes import Axes
-from ringback.reporting.html.charts.color_role import ColorRole
 from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
-from ringback.reporting.html.charts.sheet import Sheet
+from ringback.reporting.html.charts.sheet import ColorRole, Sheet
 from ringback.reporting.model.figures import amount, count
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.timelines import CallTimeline

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ringback.reporting.html.charts.axes import Axes, plain, ticks_between
-from ringback.reporting.html.charts.color_role import ColorRole
 from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
-from ringback.reporting.html.charts.sheet import DASHED, Sheet
+from ringback.reporting.html.charts.sheet import DASHED, ColorRole, Sheet
 from ringback.reporting.model.figures import amount, milliseconds, percent
 from ringback.reporting.model.load_parts import SearchStep, search_steps
 from ringback.rundir.reading import members, number

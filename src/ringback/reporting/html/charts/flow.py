@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ringback.reporting.html.charts.color_role import ColorRole
 from ringback.reporting.html.charts.picture import Picture, Table, is_narrow, make_picture
-from ringback.reporting.html.charts.sheet import Sheet, px
+from ringback.reporting.html.charts.sheet import ColorRole, Sheet, px
 from ringback.reporting.model.figures import count, percent, share
 from ringback.reporting.model.safe import one_line
 
