@@ -18,6 +18,7 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -106,8 +107,8 @@ def _message(node: str, half: int, rate: int, chance: random.Random) -> bytes:
     part = {
         "name": node, "users": 1, "seconds": half / _REPORTS, "scheduled": count, "sent": count, "held_back": 0,
         "dropped": 0, "on_their_way": 5, "reached": True, "indeterminate": 0, "refused_polls": 0, "asked_too_late": 0,
-        "reasons": [], "unusable": None, "account": Account(accepted=count, final=count).to_dict(),
-        "unfinished_ids": [],
+        "reasons": [], "unusable": None, "account": asdict(Account(accepted=count, final=count)),
+        "unfinished_ids": [], "examples": {"trigger": {}, "poll": {}},
         "time_to_final": Histogram().to_plain(), "connections": {"opened": 5}, "dns": "", "open_files": 20,
         "open_files_limit": 1024, "state": "playing",
     }  # fmt: skip

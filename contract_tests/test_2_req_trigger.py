@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment import Trigger
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_all_hold

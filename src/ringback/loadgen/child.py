@@ -26,12 +26,11 @@ from ringback.config import Config, ConfigError, load_config
 from ringback.deployment.access import dial_guard, protect
 from ringback.deployment.budget import CallBudget
 from ringback.interrupts import SIGNALS
-from ringback.loadgen.distributed.distributed_runner import DistributedRunner, RunnerError
+from ringback.loadgen.controller import LocalRunner, RunController
+from ringback.loadgen.distributed.master import DistributedRunner, RunnerError
 from ringback.loadgen.distributed.protocol import fingerprint
 from ringback.loadgen.distributed.worker import Worker
-from ringback.loadgen.generator.controller import RunController
 from ringback.loadgen.generator.load_run import LoadRun
-from ringback.loadgen.generator.runner import LocalRunner, Runner
 from ringback.loadgen.generator.users import LoadUser
 from ringback.loadgen.generator.worker_run import WorkerRun
 from ringback.loadgen.judging.baseline import baseline_of
@@ -119,7 +118,7 @@ def _lead(task: Task, config: Config) -> int:
 
 def _runner(
     task: Task, config: Config, plan: LoadPlan, environment: Environment, helpers: list[subprocess.Popen[bytes]]
-) -> Runner:
+) -> LocalRunner | DistributedRunner:
     """This process, or workers, which are started here (and put into `helpers`) or connect by themselves."""
     if task.role == "alone":
         run = LoadRun(config, dial_guard(config), environment, plan, CallBudget(task.budget), scheduled=True)
@@ -149,7 +148,7 @@ def _work(task: Task, config: Config) -> int:
     runs: list[WorkerRun] = []
 
     def begin(announced: Mapping[str, Any]) -> None:
-        plan = LoadPlan(**announced["plan"])
+        plan = LoadPlan.from_plain(announced["plan"])
         environment.user_classes[:] = [_user_class(plan)]
         run = worker.new_run(config, fingerprint(config), task.name, scheduled=True)
         gc.freeze()

@@ -15,6 +15,8 @@ from ringback.loadgen.schedule.arrivals import arrivals, poisson, uniform
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.loadgen.schedule.profiles import PROCESSES, Profile, constant, ramp, spike, steps
 
+from .rates import rate_at
+
 levels = st.floats(0.5, 500)
 times = st.floats(0.2, 10)
 profiles = st.one_of(
@@ -40,7 +42,7 @@ def area(profile: Profile, until: float) -> float:
     for segment in profile.segments:
         width = (min(until, start + segment.seconds) - start) / 8
         if width > 0:
-            total += width * math.fsum(profile.rate(start + (number + 0.5) * width) for number in range(8))
+            total += width * math.fsum(rate_at(profile, start + (number + 0.5) * width) for number in range(8))
         start += segment.seconds
     return total
 
@@ -134,7 +136,7 @@ def test_uniform_arrivals_do_not_drift() -> None:
 
 @given(st.floats(0.1, 5000), st.floats(0.01, 2))
 def test_as_many_calls_are_expected_as_arrive(rate: float, duration: float) -> None:
-    plan = LoadPlan("lifecycle", rate, 1, duration, 0, profile=constant(rate, duration).to_plain())
+    plan = LoadPlan("lifecycle", rate, 1, duration, 0, profile=constant(rate, duration))
     arrive = sum(1 for _ in takewhile(lambda offset: offset < duration, uniform(rate)))
     assert abs((plan.expected_calls(0) or 0) - arrive) <= (1 if (rate * duration) % 1 < 1e-6 else 0)
 
@@ -168,5 +170,8 @@ def test_wrong_values_of_a_plan_are_refused(values: tuple[str, float, int, float
 
 
 def test_a_plan_is_sent_to_the_child_unchanged() -> None:
-    plan = LoadPlan("lifecycle", 12.5, 3, 1.5, 42)
-    assert LoadPlan(**json.loads(json.dumps(plan.to_plain()))) == plan
+    for plan in (
+        LoadPlan("lifecycle", 12.5, 3, 1.5, 42),
+        *(LoadPlan("trigger", 1, 1, 1, 0, 2, each) for each in VARIED),
+    ):
+        assert LoadPlan.from_plain(json.loads(json.dumps(plan.to_plain()))) == plan

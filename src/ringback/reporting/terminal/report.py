@@ -62,9 +62,11 @@ _PARAGRAPH = 600
 """Characters of a reason of the run."""
 
 
-def print_plan(console: Console, lines: Sequence[tuple[str, str]]) -> None:
-    """Print a plan, one label with its text per line; nothing when quiet."""
+def print_plan(console: Console, lines: Sequence[tuple[str, str]], *, when_quiet: str = "") -> None:
+    """Print a plan, one label with its text per line; when quiet, only the line `when_quiet`, if there is one."""
     if is_terse(console):
+        if when_quiet:
+            line(console, one_line(when_quiet, 2_000))
         return
     width = max((len(label) for label, _ in lines), default=0)
     for label, text in lines:

@@ -33,12 +33,12 @@ class ReportConsole(Console):
 
 
 def is_terse(console: Console) -> bool:
-    """Whether to print only a report's last line."""
+    """Whether a command prints one line only."""
     return isinstance(console, ReportConsole) and console.terse
 
 
 def console(*, quiet: bool, no_color: bool) -> Console:
-    """A console on standard output; with `quiet`, reports print only their last line.
+    """A console on standard output; with `quiet`, a command prints one line only.
 
     Without colour (`no_color`, a non-empty NO_COLOR, or standard output that is not a terminal), no escape sequence is
     written. A character that standard output can't encode is replaced by a similar one or by its code.

@@ -14,7 +14,7 @@ import schemathesis
 from schemathesis.core.failures import CustomFailure, FailureGroup
 from schemathesis.core.transport import Response
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.deployment import Answer
 from ringback.suite.deviation import Deviation, must_hold
 from ringback.suite.generated.defects import Defect
