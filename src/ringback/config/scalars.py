@@ -6,9 +6,9 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
-from ringback.config.durations import parse_duration
+from ringback.config.durations import parse_duration, written_duration
 
 __all__ = [
     "BaseUrl",
@@ -100,8 +100,13 @@ def _listen(value: object) -> tuple[str, int]:
     raise ValueError('not an address to listen on; write host:port, such as "0.0.0.0:8099"')
 
 
+def _written_address(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 Count = Annotated[int, BeforeValidator(not_a_boolean)]
-Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Seconds = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(written_duration, when_used="json")]
 """A duration in seconds; a configuration writes it with its unit."""
 PhoneNumber = Annotated[str, BeforeValidator(phone_number)]
 """A telephone number: 3 to 15 digits, optionally after a plus sign."""
@@ -111,7 +116,9 @@ MetricsReceiver = Annotated[str, BeforeValidator(_metrics_receiver)]
 """The URL of an OTLP receiver, or `env` for the one that the variables of OpenTelemetry name."""
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 """The URL to which `/v2/call` is appended, without a slash at its end."""
-ListenAddress = Annotated[tuple[str, int], BeforeValidator(_listen)]
+ListenAddress = Annotated[
+    tuple[str, int], BeforeValidator(_listen), PlainSerializer(_written_address, when_used="json")
+]
 """Host and port to listen on; a configuration writes `host:port`."""
 
 
