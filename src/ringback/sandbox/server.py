@@ -22,11 +22,11 @@ import uvicorn
 from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.certificates import Authority
 from ringback.sandbox.messages import Receive, Refusal, Request, Send
-from ringback.sandbox.settings import SandboxError, SandboxSettings
+from ringback.sandbox.settings import RunningSandbox, SandboxError, SandboxSettings
 from ringback.sandbox.variations import compose
 
-Ready = Callable[[str, Path | None, SandboxSettings], None]
-"""Called with base URL, CA bundle and effective settings as soon as requests are answered."""
+Ready = Callable[[RunningSandbox], None]
+"""Called as soon as requests are answered."""
 
 _BACKLOG = 4096
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
@@ -102,7 +102,7 @@ class _Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
-        self._on_ready(_base_url(self._settings), self._ca_bundle, self._settings)
+        self._on_ready(RunningSandbox(_base_url(self._settings), self._ca_bundle, self._settings, os.getpid()))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._flusher is not None:
