@@ -35,6 +35,7 @@ from ringback.loadgen.generator.streams import UserStreams
 from ringback.loadgen.http.load_client import LoadClient
 from ringback.loadgen.http.pool import ConnectionPool, connections_allowed, open_files
 from ringback.loadgen.http.wire import RequestWriter
+from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.saturation import LAG_LIMIT
 from ringback.loadgen.metrics.windows import Windows
@@ -198,6 +199,10 @@ class LoadRun:
     def account(self) -> Account:
         """What became of this process's calls, as of now."""
         return self._ledger.account()
+
+    def snapshot(self, plan: LoadPlan) -> LoadSnapshot:
+        """This process's part as of now, as if it were the whole run; `plan` says how it is described."""
+        return LoadSnapshot(self.config, plan, [self.parts()], self.account(), self.windows, lost={})
 
     def fates(self, digests: Iterable[int], offset: float) -> list[IdFate]:
         """What became of ids that another process was given, too; `offset` leads from this clock to the common one."""
