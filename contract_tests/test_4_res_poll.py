@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.contract.guessing import why_guessable
 from ringback.contract.near_misses import may_be_a_calls_id, near_miss_ids, well_formed_unknown_ids
 from ringback.contract.same_id import other_spellings, resembles, same_id

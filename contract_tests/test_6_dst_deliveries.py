@@ -33,13 +33,19 @@ SLOW_TRIGGER = 2.5
 """Seconds by which a trigger that is held up takes longer than others."""
 
 NOT_SAID = WITHOUT_SEND_RESULT_IMMEDIATELY
-SLOW = accepted("a ResultDestination that is slow", destination=Destination(True, AddressBehaviour(seconds=HOLD)))
+RESULT = ("ResultDestination", "SendResultImmediately")
+SLOW = accepted(
+    "a ResultDestination that is slow",
+    destination=Destination(True, AddressBehaviour(seconds=HOLD)),
+    touches=RESULT,
+)
 TROUBLED = [
-    accepted("a ResultDestination on a closed port", destination=Destination(True, dead=True)),
+    accepted("a ResultDestination on a closed port", destination=Destination(True, dead=True), touches=RESULT),
     SLOW,
     accepted(
         "a ResultDestination that answers 503, then 500",
         destination=Destination(True, AddressBehaviour(statuses=(503, 500))),
+        touches=RESULT,
     ),
 ]
 UNAVAILABLE = TROUBLED[-1]

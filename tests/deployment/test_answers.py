@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringback.contract.checks import call_results_is_an_array, entries_are_complete
+from ringback.checks import call_results_is_an_array, entries_are_complete
 from ringback.deployment import Exchange, Poll, Trigger
 
 NONE = Exchange(0, "", "", 0, 0, "", "", (), "", 0)

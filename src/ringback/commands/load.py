@@ -59,13 +59,13 @@ def load(console: Console, options: Options, asked: LoadOptions, *, plan_only: b
     """Run the command, or with `plan_only` only print the plan; returns the exit code, raises `ConfigError`."""
     started = clock.start()
     seed = options.chosen_seed()
-    with resolve(settle_sources(options)) as target:
+    with resolve(settle_sources(options), start=not plan_only) as target:
         plan = asked.plan(target.config, seed)
         budget = check_before(target.config, plan, embedded=target.embedded)
         if asked.master is not None:
             check_master(asked.master, listens=True)
         if plan_only:
-            _print_plan(console, target, plan, budget, asked.master)
+            _print_plan(console, target, plan, budget, asked.master, alone=True)
             return ExitCode.OK
         directory = new_directory("load", options.out, force=options.force)
         with held():
@@ -134,7 +134,13 @@ def load_target(
 
 
 def _print_plan(
-    console: Console, target: Target, plan: LoadPlan, budget: int | None, master: MasterAddress | None
+    console: Console,
+    target: Target,
+    plan: LoadPlan,
+    budget: int | None,
+    master: MasterAddress | None,
+    *,
+    alone: bool = False,
 ) -> None:
     expected = plan.expected_calls(target.config.load.population)
     calls = "as many as it accepts" if expected is None else f"about {expected}"
@@ -155,4 +161,4 @@ def _print_plan(
         rows.append(("variables", f"{file.name}, {target.config.load.variables_order}"))
     if (address := target.config.metrics.prometheus) is not None:
         rows.append(("live figures", f"for Prometheus, on {address[0]}:{address[1]}"))
-    print_plan(console, rows)
+    print_plan(console, rows, when_quiet=f"plan: {plan.scenario}: {plan.text}; calls {calls}{bound}" if alone else "")

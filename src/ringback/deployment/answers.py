@@ -61,6 +61,11 @@ class Answer:
     failure: str | None = None
 
     @property
+    def fields(self) -> tuple[Exchange, float, float, int | None, httpx.Headers | None, bytes, str | None]:
+        """What an answer of any kind is made of."""
+        return self.exchange, self.begun, self.ended, self.status, self.headers, self.body, self.failure
+
+    @property
     def json(self) -> Json:
         """The body read as JSON; the value is an `outline`."""
         return self._content.json

@@ -26,7 +26,7 @@ from ringback.contract.verdict import ExitCode, Verdict
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import MARKS
 from ringback.reporting.terminal.layout import STYLES, hanging, heading, joined, line
-from ringback.reporting.terminal.screen import ReportConsole
+from ringback.reporting.terminal.screen import is_terse
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.verdict import SavedRun
 from ringback.rundir.windows import SavedWindows
@@ -75,7 +75,7 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print what changed between two runs; when quiet, the last line only."""
-    if not (isinstance(console, ReportConsole) and console.terse):
+    if not is_terse(console):
         _print_runs(console, comparison)
         for change in _TITLES:
             _print_clauses(console, change, comparison.clauses)

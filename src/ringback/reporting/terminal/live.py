@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Self, cast
 
 from rich.console import Console, RenderableType
 
+from ringback.reporting.terminal.screen import is_terse
 from ringback.rundir import CleaningStream
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class LiveView:
 
 def _is_terminal(console: Console) -> bool:
     """Whether the output is a terminal; colour forced into a pipe does not count."""
-    if getattr(console, "terse", False) or console.quiet or console.is_dumb_terminal or not console.is_terminal:
+    if is_terse(console) or console.quiet or console.is_dumb_terminal or not console.is_terminal:
         return False
     try:
         return os.isatty(console.file.fileno())

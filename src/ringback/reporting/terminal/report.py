@@ -30,7 +30,7 @@ from ringback.reporting.terminal.failures import print_failures
 from ringback.reporting.terminal.layout import STYLES, hanging, heading, joined, line, packed, page_width
 from ringback.reporting.terminal.load import print_load
 from ringback.reporting.terminal.progress import Progress
-from ringback.reporting.terminal.screen import ReportConsole, console
+from ringback.reporting.terminal.screen import console, is_terse
 
 __all__ = ["Progress", "console", "print_plan", "print_report"]
 
@@ -51,9 +51,11 @@ _PARAGRAPH = 600
 """Characters of a reason of the run."""
 
 
-def print_plan(console: Console, lines: Sequence[tuple[str, str]]) -> None:
-    """Print a plan, one label with its text per line; nothing when quiet."""
-    if _terse(console):
+def print_plan(console: Console, lines: Sequence[tuple[str, str]], *, when_quiet: str = "") -> None:
+    """Print a plan, one label with its text per line; when quiet, only the line `when_quiet`, if there is one."""
+    if is_terse(console):
+        if when_quiet:
+            line(console, one_line(when_quiet, 2_000))
         return
     width = max((len(label) for label, _ in lines), default=0)
     for label, text in lines:
@@ -63,7 +65,7 @@ def print_plan(console: Console, lines: Sequence[tuple[str, str]]) -> None:
 
 def print_report(console: Console, report: RunReport, directory: Path) -> None:
     """Print a run whose reports are in `directory`; when quiet, its last line only."""
-    if not _terse(console):
+    if not is_terse(console):
         _print_header(console, report)
         _print_sections(console, report)
         _print_reasons(console, report)
@@ -199,7 +201,7 @@ def _why(console: Console, report: RunReport) -> str:
     code = report.conclusion.exit_code
     undecided = (_reason(result, ()) for result in with_verdict(report, Verdict.INCONCLUSIVE))
     reasons = list(dict.fromkeys([*own_reasons(report), *undecided])) or list(report.conclusion.reasons)
-    if code != ExitCode.INCONCLUSIVE or not reasons or not _terse(console):
+    if code != ExitCode.INCONCLUSIVE or not reasons or not is_terse(console):
         return _EXITS.get(code, "not a verdict")
     more = f" (and {plural(len(reasons) - 1, 'more reason')})" if len(reasons) > 1 else ""
     return f"no verdict: {one_line(reasons[0], _ENTRY)}{more}"
@@ -222,7 +224,3 @@ def _counted(report: RunReport) -> str:
         held = sum(limit.verdict is Verdict.PASS for limit in report.limits)
         parts.append(f"{held} of {len(report.limits)} limits hold")
     return ", ".join(parts) or "nothing was decided"
-
-
-def _terse(console: Console) -> bool:
-    return isinstance(console, ReportConsole) and console.terse

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ringback.contract import checks
-from ringback.contract.checks import Violation
+from ringback import checks
+from ringback.checks import Violation
 from ringback.contract.clauses import CLAUSES
 from ringback.deployment import Answer, Exchange, Poll, Trigger
 
