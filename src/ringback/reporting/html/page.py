@@ -61,7 +61,7 @@ def _page(report: RunReport, pictures: Pictures, allowance: Allowance) -> bytes:
     limits = limit_rows(report.limits)
     style, script = _asset("page.css"), _asset("page.js")
     html = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             header=page_header(report),
@@ -102,7 +102,8 @@ def _asset(name: str) -> str:
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of the page."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
