@@ -32,7 +32,6 @@ from ringback.config import load_config
 from ringback.loadgen.accounting.id_memory import pack_digests
 from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.distributed.master import Master
-from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.windows import Windows
 from ringback.loadgen.schedule.origin import POLL, TRIGGER
@@ -87,7 +86,7 @@ def master_cost(workers: int, rate: int, seconds: int) -> float:
         for node, packed in zip(nodes, messages, strict=True):
             message = SimpleNamespace(node_id=node, data=msgpack.unpackb(packed, raw=False, strict_map_key=False))
             runner.receive(environment=None, msg=message)
-        snapshot = LoadSnapshot(config, plan, master.parts(), master.account(), master.windows, lost={})
+        snapshot = master.snapshot(plan)
         section = snapshot.section()
         json.dumps({"figures": snapshot.progress(section), "section": section})
         used += time.process_time() - begun

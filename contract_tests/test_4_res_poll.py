@@ -27,7 +27,8 @@ NOT_A_POLL: dict[str, object] = {
     "UniqueIds null": {"UniqueIds": None},
     "UniqueIds a string": {"UniqueIds": "no-such-call"},
     "UniqueIds a number": {"UniqueIds": 5},
-    "UniqueIds an object": {"UniqueIds": {}},
+    # Not an empty one: PHP's usual reader takes {} and [] for the same.
+    "UniqueIds an object": {"UniqueIds": {"UniqueId": "no-such-call"}},
     "UniqueIds true": {"UniqueIds": True},
     "a number among UniqueIds": {"UniqueIds": [5]},
     "null among UniqueIds": {"UniqueIds": [None]},

@@ -60,7 +60,7 @@ LOADGEN_MAY_IMPORT: dict[str, set[str]] = {
     "judging": {"accounting", "metrics", "schedule"},
     "live": {"accounting", "judging", "metrics", "schedule"},
     "generator": {"accounting", "http", "judging", "metrics", "schedule", "variables"},
-    "distributed": {"accounting", "generator", "metrics", "schedule", "task", "variables"},
+    "distributed": {"accounting", "generator", "judging", "metrics", "schedule", "task", "variables"},
 }
 """The folders of `loadgen`; its own modules, which start processes, may import all of them."""
 

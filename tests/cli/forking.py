@@ -20,6 +20,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn
 
 __all__ = ["Forks", "forks"]
@@ -36,7 +37,8 @@ class Forks:
     def run(self, cases: Sequence[dict[str, Any]], at_once: int, seconds: float) -> list[dict[str, Any]]:
         """Run commands, a few at a time, and return how they ended; a batch that hangs raises TimeoutError.
 
-        Of each: `code`, `seconds` of processor time, and `peak`, the megabytes that it or a child of it had in memory.
+        Each case has its `python`, with which a load run starts its processes. Of each end: `code`, `seconds` of
+        processor time, and `peak`, the megabytes that it or a child of it had in memory.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -75,6 +77,7 @@ def _run(case: dict[str, Any]) -> NoReturn:
             flags = os.O_RDONLY if name is None else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             os.dup2(os.open(os.devnull if name is None else case[name], flags), number)
         exec(case["before"], {})
+        sys.executable = case["python"]
         sys.argv = [case["program"], *case["arguments"]]
         if case["program"] == "pytest":
             imported_already = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
@@ -121,22 +124,15 @@ def _reap(running: dict[int, int], ends: list[dict[str, Any] | None]) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this directory, in which `python -m ringback` would not look
+    sys.path[0] = str(Path(__file__).parents[2])
     gc.disable()
-    import importlib
-    import pkgutil
-
     import pytest
-    import schemathesis.specs.openapi.checks  # noqa: F401
-    from hypothesis.internal.charmap import charmap
 
     import ringback.cli
+    from tests.warm import warm
 
-    for module in pkgutil.walk_packages(ringback.__path__, "ringback."):
-        # Load runs are separate processes that import gevent first.
-        if not module.name.startswith("ringback.loadgen.") and not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-    charmap()  # takes Hypothesis a second, and a check would do it each time
+    warm()
+    sys.path.pop(0)  # `python -m ringback` would not look there
     gc.freeze()
     gc.enable()
     _serve()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
+from ringback.suite.history import apart
 from ringback.suite.plan import Plan, make_plan
 from ringback.suite.probes import Destination, Probe, accepted, either, refused
 from ringback.suite.probes.bundles import LINE, bundled
@@ -127,6 +129,23 @@ def test_a_refusal_whose_control_the_budget_does_not_allow_is_open() -> None:
         pytest.raises(Inconclusive, match="budget of 3 calls is spent"),
     ):
         judged(session, probe)
+
+
+def test_a_bundle_that_fails_with_its_destination_is_covered_by_no_other_clause() -> None:
+    """Its halves decide about DST-07; that the whole was answered 500 is the same deviation."""
+    hosts: list[str] = []
+
+    def unreachable(asked: Asked) -> int:
+        hosts.append(urlsplit(asked.body["ResultDestination"]).netloc)
+        return 500 if hosts[-1] != hosts[0] else 200
+
+    tiny = Tiny(unreachable)
+    section = {"listen": "127.0.0.1:0"}
+    with running(tiny, [HEADER, DEAD], burst=True, budget={"calls": 8}, result_destination=section) as session:
+        failed = {answer.exchange.id for answer in session.record.history if answer.status == 500}
+        assert len(failed) > 2
+        assert failed <= apart(session)
+        assert session.record.outcome(HEADER).accepted
 
 
 def test_the_controls_of_a_refusal_may_take_the_reserved_place() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -16,7 +17,6 @@ from locust.env import Environment
 
 from ringback import clock
 from ringback.config import Config
-from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.distributed.master import DistributedRunner
 from ringback.loadgen.generator.call_placer import BUDGET_SPENT
 from ringback.loadgen.generator.worker_run import WorkerRun
@@ -24,7 +24,6 @@ from ringback.loadgen.judging.capacity import Capacity, CapacitySearch
 from ringback.loadgen.judging.limits import AbortWatch, evaluate, of_requests
 from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.judging.sustained import judge_step
-from ringback.loadgen.metrics.windows import Windows
 from ringback.loadgen.schedule.plan import HIGHEST_RATE, LoadPlan
 from ringback.loadgen.variables import ROWS_USED_UP
 
@@ -44,7 +43,6 @@ class LocalRunner:
 
     size = 1
     head_start = 0.0
-    lost: Mapping[str, str] = {}
 
     def __init__(self, run: WorkerRun, environment: Environment, users: int) -> None:
         self._run = run
@@ -68,18 +66,13 @@ class LocalRunner:
         """As of now."""
         return [self._run.parts()]
 
-    @property
-    def windows(self) -> Windows:
-        """This process's."""
-        return self._run.run.windows
-
-    def account(self) -> Account:
+    def snapshot(self, plan: LoadPlan) -> LoadSnapshot:
         """As of now."""
-        return self._run.run.account()
+        return self._run.run.snapshot(plan)
 
     def reconcile(self) -> None:
         """Close the windows."""
-        self.windows.close()
+        self._run.run.windows.close()
 
     def close(self) -> None:
         """End the users."""
@@ -154,10 +147,8 @@ class RunController:
 
     def snapshot(self) -> LoadSnapshot:
         """All that is known as of now."""
-        return LoadSnapshot(
-            self.config, self.plan, self._runner.parts(), self._runner.account(), self._runner.windows,
-            lost=self._runner.lost, reasons=tuple(self._reasons), capacity=self._capacity, cores=self._cores,
-        )  # fmt: skip
+        known = self._runner.snapshot(self.plan)
+        return replace(known, reasons=tuple(self._reasons), capacity=self._capacity, cores=self._cores)
 
     def _play(self, at: float, duration: float, rate: float | None = None) -> None:
         """Have a rate played (default: the plan's schedule); return when it has been, or when it is enough."""
@@ -201,10 +192,10 @@ class RunController:
             if self._enough.is_set():
                 break
             self._settle_step(begun + plan.step)
-            step = self.snapshot().between(start, start + plan.step)
-            limits = evaluate(self.config.limits, step.section, self._baseline)
+            section, lines = self.snapshot().between(start, start + plan.step)
+            limits = evaluate(self.config.limits, section, self._baseline)
             counting = [limit for limit in limits if of_requests(limit.metric)]  # calls end long after the step
-            search.take(judge_step(step.lines, step.section, counting, rate, plan.step))
+            search.take(judge_step(lines, section, counting, rate, plan.step))
             self._capacity = search.result()
         self._capacity = search.result()
 

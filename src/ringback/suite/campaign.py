@@ -123,7 +123,8 @@ class Campaign(Placer):
         planned = list(dict.fromkeys([BASELINE, *probes]))
         bundles = bundled(p for p in planned if p.valid and p is not BASELINE)
         others = [p for p in planned if not p.valid]
-        self._spread(bundles, others)
+        lines = list(self.config.lines.configured)
+        self._lines = lines_in_turn([BASELINE, *(b.probe for b in bundles), *others], lines)
         for probe in planned:
             self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
         ended: ExchangeError = ExchangeError("the campaign ended before it was sent")
@@ -144,7 +145,7 @@ class Campaign(Placer):
             bound, unbound = [b for b in bundles if b.bound], [b for b in bundles if not b.bound]
             if self.budget.left_for_valid < len(bound) + max(len(unbound), AT_ONCE if burst else 0):
                 valid = [p for p in planned if p.expect == "accepted" and p is not BASELINE]
-                await self._one_by_one(valid, others, identical, turns or {})
+                await self._one_by_one(valid, identical, turns or {})
                 if burst:
                     await self._polls_at_once(AT_ONCE)
             else:
@@ -168,18 +169,16 @@ class Campaign(Placer):
                     trouble = self._dead or ended
                     self._outcomes[probe].set_result(Outcome(probe, trouble=trouble))
 
-    def _spread(self, bundles: Iterable[Bundle], others: Iterable[Probe]) -> None:
-        """Spread what is sent over the lines."""
-        self._lines = lines_in_turn([BASELINE, *(b.probe for b in bundles), *others], [*self.config.lines.configured])
+    async def _one_by_one(self, probes: Sequence[Probe], identical: int, turns: Mapping[Probe, int]) -> None:
+        """Send valid probes in few bundles: first those that may explain a refused example, then as `turns` has it.
 
-    async def _one_by_one(
-        self, probes: Sequence[Probe], others: Sequence[Probe], identical: int, turns: Mapping[Probe, int]
-    ) -> None:
-        """Send valid probes in few bundles: first those that may explain a refused example, then as `turns` has it."""
+        Probes that are bound to a line begin with the first lines, so the others begin with the last.
+        """
         suspected = self.fallback.clause if self.fallback is not None else ""
         in_order = sorted(probes, key=lambda p: -1 if self._families.get(p) == suspected else turns.get(p, math.inf))
         bundles = bundled(in_order, tightly=True)
-        self._spread(bundles, others)
+        lines = list(self.config.lines.configured)
+        self._lines |= lines_in_turn([bundle.probe for bundle in bundles], lines, backwards=True)
         await self._identical(min(identical, 2))
         for bundle in bundles:
             await self._bundles([bundle])

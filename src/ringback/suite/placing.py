@@ -54,6 +54,8 @@ class Placer:
         """Why no probe is sent any more."""
         self._lines: dict[Probe, str] = {}
         self._families: dict[Probe, str] = {}
+        self.troubled: set[int] = set()
+        """Exchanges of triggers whose result is sent where it cannot be delivered."""
         self._slow_addresses: set[str] = set()
         """Addresses that keep a sender waiting, until the first delivery to them has come."""
 
@@ -114,6 +116,8 @@ class Placer:
         """Watch the call that a probe placed, if it did."""
         probe = outcome.probe
         troubled = probe.destination is not None and probe.destination.troubled
+        if troubled and outcome.answer is not None:
+            self.troubled.add(outcome.answer.exchange.id)
         regular = probe.valid and not troubled
         outcome.call = self._placed_call(outcome.answer, outcome.draft, group, regular=regular)
         if outcome.call is not None:

@@ -86,7 +86,7 @@ def run_check(handover: Handover, own: Path | None = None) -> CheckOutcome:
         open_questions.append(budget.why_spent)
     return CheckOutcome(
         results=tuple(run.results()),
-        plan=run.plan,
+        plan=handover.plan,
         accepted=budget.accepted,
         may_have_dialled=budget.may_have_dialled,
         budget=budget.limit,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import random
 from itertools import islice, pairwise, takewhile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.loadgen.schedule.arrivals import arrivals, poisson, uniform
-from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.config import ConfigError
+from ringback.loadgen.schedule.arrivals import arrivals, uniform
+from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.loadgen.schedule.profiles import PROCESSES, Profile, constant, ramp, spike, steps
+from tests.loadgen.deployments import config_for
 
 from .rates import rate_at
 
@@ -142,7 +143,7 @@ def test_as_many_calls_are_expected_as_arrive(rate: float, duration: float) -> N
 
 
 def test_poisson_arrivals_have_their_rate_and_scatter() -> None:
-    offsets = list(islice(poisson(100.0, random.Random(7)), 20_000))
+    offsets = list(arrivals(constant(100, 200), "poisson", 7))
     gaps = [later - earlier for earlier, later in pairwise(offsets)]
     mean = sum(gaps) / len(gaps)
     variance = sum((gap - mean) ** 2 for gap in gaps) / len(gaps)
@@ -152,7 +153,7 @@ def test_poisson_arrivals_have_their_rate_and_scatter() -> None:
 
 
 def test_the_seed_decides_poisson_arrivals() -> None:
-    first, second, other = (list(islice(poisson(5.0, random.Random(seed)), 9)) for seed in (1, 1, 2))
+    first, second, other = (list(arrivals(constant(5, 20), "poisson", seed)) for seed in (1, 1, 2))
     assert first == second != other
 
 
@@ -160,13 +161,17 @@ def test_a_closed_model_expects_no_number_of_calls() -> None:
     assert LoadPlan("lifecycle", None, 4, 10, 0).expected_calls(0) is None
 
 
-@pytest.mark.parametrize(
-    "values",
-    [("tempest", 1.0, 1, 1.0), ("lifecycle", 0.0, 1, 1.0), ("lifecycle", 1.0, 0, 1.0), ("lifecycle", 1.0, 1, 0.0)],
-)
-def test_wrong_values_of_a_plan_are_refused(values: tuple[str, float, int, float]) -> None:
-    with pytest.raises(ValueError, match=r"scenario|rate|connection|duration"):
-        LoadPlan(*values, seed=0)
+def test_each_worker_of_the_closed_model_has_a_connection() -> None:
+    config = config_for("http://127.0.0.1:1")
+
+    def plan(connections: int) -> LoadPlan:
+        return plan_for(
+            config, scenario="lifecycle", rate=None, connections=connections, duration=1, seed=0, workers=3, closed=True
+        )
+
+    assert plan(3).connections == 3
+    with pytest.raises(ConfigError, match="each worker needs a connection"):
+        plan(2)
 
 
 def test_a_plan_is_sent_to_the_child_unchanged() -> None:

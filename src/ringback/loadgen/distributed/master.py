@@ -19,6 +19,7 @@ from ringback import clock
 from ringback.config import Config
 from ringback.loadgen.accounting.reconcile import Account, IdFate, Reconciler
 from ringback.loadgen.distributed.protocol import MESSAGE, ClockOffset, fingerprint, ignore_wall_clock, shares
+from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.metrics.windows import Windows
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.loadgen.task import MasterAddress
@@ -161,6 +162,10 @@ class Master:
         accounts = {w.node: Account.from_dict(w.parts["account"]) for w in self._workers.values() if w.parts}
         fates = {w.node: [IdFate.from_plain(fate) for fate in w.fates or ()] for w in self._workers.values()}
         return self._reconciler.merge(accounts, fates)
+
+    def snapshot(self, plan: LoadPlan) -> LoadSnapshot:
+        """All that is known of the current run; `plan` says how it is described."""
+        return LoadSnapshot(self.config, plan, self.parts(), self.account(), self.windows, lost=self.lost)
 
     def reconcile(self) -> None:
         """Ask the workers, once all are over, what became of ids that more than one of them was given."""

@@ -35,6 +35,7 @@ from ringback.loadgen.generator.streams import UserStreams
 from ringback.loadgen.http.load_client import LoadClient
 from ringback.loadgen.http.pool import ConnectionPool, connections_allowed, open_files
 from ringback.loadgen.http.wire import RequestWriter
+from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.saturation import LAG_LIMIT
 from ringback.loadgen.metrics.windows import Windows
@@ -199,6 +200,10 @@ class LoadRun:
         """What became of this process's calls, as of now."""
         return self._ledger.account()
 
+    def snapshot(self, plan: LoadPlan) -> LoadSnapshot:
+        """This process's part as of now, as if it were the whole run; `plan` says how it is described."""
+        return LoadSnapshot(self.config, plan, [self.parts()], self.account(), self.windows, lost={})
+
     def fates(self, digests: Iterable[int], offset: float) -> list[IdFate]:
         """What became of ids that another process was given, too; `offset` leads from this clock to the common one."""
         return self._ledger.fates(digests, offset)
@@ -302,7 +307,7 @@ class LoadRun:
         placer, ledger = self.placer, self._ledger
         self.windows.tick(
             self.seconds, scheduled=placer.scheduled, sent=placer.sent, dropped=placer.dropped,
-            accepted=ledger.accepted, final=ledger.final, in_flight=ledger.in_flight,
+            accepted=ledger.counts.accepted, final=ledger.counts.final, in_flight=ledger.in_flight,
             cpu=time.process_time() - self._processor,
         )  # fmt: skip
 

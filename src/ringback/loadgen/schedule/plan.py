@@ -35,7 +35,7 @@ class PlannedStep(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """One load run. ValueError if a value is out of range."""
+    """One load run, of values that fit each other (see `plan_for`)."""
 
     scenario: str
     rate: float | None
@@ -55,22 +55,6 @@ class LoadPlan:
     """Seconds of each step of a capacity search."""
     think: float = 0.0
     """In the closed model, seconds that each requester waits between an answer and its next request."""
-
-    def __post_init__(self) -> None:
-        if self.scenario not in SCENARIOS:
-            raise ValueError(f"no such scenario: {self.scenario}; use one of {', '.join(SCENARIOS)}")
-        if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
-            raise ValueError("the rate must be above 0; for as many arrivals as possible, use max")
-        if not (math.isfinite(self.duration) and self.duration > 0):
-            raise ValueError("the duration must be above 0 seconds")
-        if self.connections < 1:
-            raise ValueError("a run needs at least 1 connection")
-        if self.workers < 1:
-            raise ValueError("a run needs at least 1 worker")
-        if self.think < 0 or (self.think and self.rate is not None):
-            raise ValueError("only users of the closed model take time to think; give their number")
-        if self.rate is None and self.connections < self.workers:
-            raise ValueError("each worker needs a connection; give as many connections as workers, or more")
 
     @property
     def what(self) -> Scenario:
@@ -172,11 +156,11 @@ def plan_for(
     else:
         profile = profile_from(load, rate, duration)
         rate, duration = max(max(part.first, part.last) for part in profile.segments), profile.duration
-    try:
-        return LoadPlan(
-            scenario=scenario, rate=None if closed else rate, connections=connections, duration=duration, seed=seed,
-            workers=workers, profile=profile, arrivals=load.arrivals, step=load.step, think=think if closed else 0.0,
-        )  # fmt: skip
-    except ValueError as mistake:
-        problem, _, fix = str(mistake).partition("; ")
-        raise ConfigError("load", None, problem, fix or "correct it") from None
+    if closed and connections < workers:
+        raise ConfigError(
+            "load", None, "each worker needs a connection", "give as many connections as workers, or more"
+        )
+    return LoadPlan(
+        scenario=scenario, rate=None if closed else rate, connections=connections, duration=duration, seed=seed,
+        workers=workers, profile=profile, arrivals=load.arrivals, step=load.step, think=think if closed else 0.0,
+    )  # fmt: skip
