@@ -11,7 +11,7 @@ from ringback.rundir import names
 
 __all__ = ["render"]
 
-_ELSEWHERE = ("TREND_FILE", "REPLAY_FILE")
+_ELSEWHERE = ("TREND_FILE", "REPLAY_FILE", "COMMENT_FILE")
 
 
 def render() -> str:

@@ -138,6 +138,8 @@ class Receiver:
     settings: ResultDestination
     on_delivery: Callable[[Delivery], Awaitable[None]] | None = None
     deliveries: list[Delivery] = field(default_factory=list)
+    unreadable: int = 0
+    """Requests that were answered 400, because they are not valid HTTP."""
     _unknown: int = 0
     _addresses: dict[str, _Address] = field(default_factory=dict)
     _handling: set[asyncio.Task[None]] = field(default_factory=set)
@@ -323,7 +325,8 @@ class Receiver:
 
 def _bounded(receiver: Receiver) -> type[H11Protocol]:
     """The protocol of the receiver's connections: a few at a time, and each must complete requests."""
-    from uvicorn.protocols.http.h11_impl import H11Protocol  # a plan needs none
+    import h11  # a plan needs none
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class Bounded(H11Protocol):
         _timer: asyncio.TimerHandle | None = None
@@ -340,6 +343,16 @@ def _bounded(receiver: Receiver) -> type[H11Protocol]:
             super().connection_lost(exc)
             if self._timer is not None:
                 self._timer.cancel()
+
+        def data_received(self, data: bytes) -> None:
+            if self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+                data = data.lstrip(b"\r\n")  # RFC 9112, 2.2: servers ignore empty lines before a request
+            if data:
+                super().data_received(data)
+
+        def send_400_response(self, msg: str) -> None:
+            receiver.unreadable += 1
+            super().send_400_response(msg)
 
         def _look(self) -> None:
             """Close the connection if it has completed no request since the last look."""

@@ -30,6 +30,14 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         "unknown form": Case(("report", str(runs / "run-0"), "--format", "pdf")),
         "form of a trend": Case(("report", str(runs), "--trend", "--format", "html")),
         "out without trend": Case(("report", str(runs / "run-0"), "--out", "x.html")),
+        "against without comment": Case(("report", str(runs / "run-0"), "--against", str(runs))),
+        "against a trend": Case(("report", str(runs), "--trend", "--against", str(runs))),
+        "against no run": Case(("report", str(runs / "run-0"), "--format", "comment", "--against", str(runs))),
+        "posted without comment": Case(("report", str(runs / "run-0"), "--post", "gate")),
+        "posted nowhere": Case(
+            ("report", str(runs / "run-0"), "--format", "comment", "--post", "gate"),
+            variables={"GITHUB_ACTIONS": "", "GITLAB_CI": ""},
+        ),
     }
     return run_all(cases, tmp_path_factory.mktemp("shown"))
 
@@ -55,6 +63,11 @@ def test_the_page_is_written(ends: dict[str, Ended]) -> None:
         ("unknown form", "unknown report pdf"),
         ("form of a trend", "does not go with --trend"),
         ("out without trend", "needs --trend"),
+        ("against without comment", "--against: needs --format comment; add it"),
+        ("against a trend", "--against: does not go with --trend"),
+        ("against no run", "not a run"),
+        ("posted without comment", "--post: needs --format comment"),
+        ("posted nowhere", "no job of GitHub Actions or GitLab CI; leave out --post"),
     ],
 )
 def test_a_mistake_is_one_line(ends: dict[str, Ended], name: str, words: str) -> None:

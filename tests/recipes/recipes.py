@@ -11,6 +11,7 @@ import yaml
 
 __all__ = [
     "ACTION",
+    "COMMENT",
     "GITLAB",
     "JENKINSFILE",
     "ROOT",
@@ -25,6 +26,7 @@ __all__ = [
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
 SCRIPT = ROOT / "ci" / "ringback.sh"
+COMMENT = ROOT / "ci" / "comment.sh"
 GITLAB = ROOT / "ci" / "gitlab" / "template.yml"
 JENKINSFILE = ROOT / "ci" / "Jenkinsfile"
 WORKFLOW = ROOT / "ci" / "github" / "workflow.yml"

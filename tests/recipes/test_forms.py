@@ -17,6 +17,7 @@ from tests.forked import REAL_PYTHON
 
 from .recipes import (
     ACTION,
+    COMMENT,
     GITLAB,
     JENKINSFILE,
     ROOT,
@@ -60,6 +61,17 @@ def test_the_action_declares_what_it_uses() -> None:
     used |= set(re.findall(r"inputs\.([a-z-]+)", ACTION.read_text().partition("\nruns:")[2]))
     assert used == set(action["inputs"])
     assert set(re.findall(r"steps\.run\.outputs\.([a-z-]+)", ACTION.read_text())) == {"verdict", "exit-code"}
+
+
+def test_a_pull_requests_run_never_becomes_the_one_that_others_compare_with() -> None:
+    """Neither pull_request nor pull_request_target; and what is read has the target branch in its key."""
+    steps = {step["name"]: step for step in action_steps()}
+    assert "!startsWith(github.event_name, 'pull_request')" in steps["Pick what later pull requests compare with"]["if"]
+    assert steps["Keep it"]["if"] == "always() && steps.kept.outputs.run == 'yes'"
+    kept, read = steps["Keep it"]["with"], steps["Get the last run on the target branch"]["with"]
+    assert kept["path"] == read["path"]
+    assert kept["key"].startswith(read["restore-keys"].replace("github.base_ref", "github.ref_name"))
+    assert read["restore-keys"].endswith(":"), "a branch whose name only begins alike does not match"
 
 
 def test_no_input_becomes_part_of_a_script() -> None:
@@ -148,6 +160,7 @@ def test_gitlab_gets_the_report_and_the_files() -> None:
 def test_the_scripts_for_gitlab_and_jenkins_are_clean() -> None:
     job = yaml.safe_load(gitlab())["ringback"]
     shellcheck("\n".join(job["script"]), "sh")
+    shellcheck("\n".join(job["after_script"]), "sh")
     assert len(jenkins_scripts()) == 2
     for script in jenkins_scripts():
         shellcheck(script, "sh")
@@ -163,9 +176,10 @@ def test_the_jenkinsfile_is_groovy() -> None:
     assert re.findall(r"^        stage\('(\w+)'\)", text, re.MULTILINE) == ["Install", "Run"]
 
 
-def test_the_plain_script_is_clean() -> None:
-    shellcheck(SCRIPT.read_text(), "sh")
-    assert SCRIPT.stat().st_mode & 0o111
+@pytest.mark.parametrize("script", [SCRIPT, COMMENT], ids=lambda script: script.name)
+def test_the_plain_scripts_are_clean(script: Path) -> None:
+    shellcheck(script.read_text(), "sh")
+    assert script.stat().st_mode & 0o111
 
 
 def test_no_recipe_has_a_token_on_a_command_line() -> None:

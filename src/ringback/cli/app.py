@@ -322,6 +322,14 @@ def report(
     formats: Annotated[
         list[str] | None, typer.Option("--format", metavar="NAME", help="Write only this report; repeatable.")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="OLD", help="With --format comment: an earlier run; show the change."),
+    ] = None,
+    post: Annotated[
+        str | None,
+        typer.Option("--post", metavar="NAME", help="Post comment.md as NAME on the CI job's pull request."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="With --trend: the file (default: trend.html beside the runs)."),
@@ -334,7 +342,10 @@ def report(
     from ringback.reporting import console
 
     screen = console(quiet=quiet, no_color=no_color)
-    raise typer.Exit(unwound(run, screen, path, trend=trend, last=last, formats=tuple(formats or ()), out=out))
+    names = tuple(formats or ())
+    raise typer.Exit(
+        unwound(run, screen, path, trend=trend, last=last, formats=names, against=against, post_as=post, out=out)
+    )
 
 
 @app.command(epilog="Example: ringback replay reports/last-release STA-03")

@@ -40,7 +40,7 @@ MaxTime = Annotated[
     typer.Option("--max-time", metavar="T", help="End after this time, such as 10m."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Repeat what an earlier run generated.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict line only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print one line only: the result.")]
 Prometheus = Annotated[str | None, typer.Option("--prometheus", metavar="HOST:PORT", help="Serve live figures there.")]
 Otlp = Annotated[str | None, typer.Option("--otlp", metavar="URL", help="Send live figures to an OTLP receiver.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Print without colours, as NO_COLOR does.")]

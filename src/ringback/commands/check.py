@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -9,13 +10,10 @@ from rich.console import Console
 from ringback import clock
 from ringback.commands.mistakes import mistakes_in
 from ringback.commands.running import (
-    Findings,
     Options,
-    Ticker,
+    Running,
     add_own,
-    finish,
     new_directory,
-    promise,
     selected,
     settle_sources,
     way_there,
@@ -28,13 +26,14 @@ from ringback.contract.verdict import ExitCode
 from ringback.contract.waivers import waivers_in_force
 from ringback.deployment.access import protect_known
 from ringback.interrupts import held
-from ringback.reporting import Progress, print_plan
+from ringback.reporting import CheckState, Progress, print_plan
 from ringback.reporting.model.timelines import CallTimeline, write_timelines
 from ringback.rundir import complain
 from ringback.rundir.names import TIMELINES_FILE
+from ringback.rundir.run import Findings
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
-from ringback.suite.plugin import Run
+from ringback.suite.plugin import Handover, Run
 from ringback.suite.run import run_check
 from ringback.target import Target, resolve
 
@@ -54,24 +53,21 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
         return ExitCode.USAGE
     with resolve(sources, start=not plan_only) as target:
         if plan_only:
-            run_check(
+            asked = Handover(
                 target,
-                seed=seed,
+                seed,
                 clauses=wanted,
                 plan_only=True,
-                own=options.own,
-                on_plan=lambda p: show_plan(console, target, p),
+                on_plan=lambda plan: show_plan(console, target, plan, alone=True),
             )
+            run_check(asked, options.own)
             return 0
         waivers_in_force(target.config.waivers)
         directory = new_directory("check", options.out, force=options.force)
+        run = Running(console, "check", target, directory, started, seed, level)
         with held():
-            promise("check", target, directory, started, seed, level)
-            findings = check_target(
-                console, target, directory, seed=seed, level=level, clauses=wanted, max_time=options.max_time,
-                own=options.own,
-            )  # fmt: skip
-            return finish(console, "check", target, directory, started, seed, level, findings)
+            run.promise()
+            return run.finish(check_target(run, clauses=wanted, max_time=options.max_time, own=options.own))
 
 
 def _mistakes(sources: Sources) -> list[ConfigError]:
@@ -83,49 +79,32 @@ def _mistakes(sources: Sources) -> list[ConfigError]:
 
 
 def check_target(
-    console: Console,
-    target: Target,
-    directory: Path,
-    *,
-    seed: int,
-    level: Level,
-    clauses: tuple[str, ...] = (),
-    max_time: float | None = None,
-    own: Path | None = None,
+    run: Running, *, clauses: tuple[str, ...] = (), max_time: float | None = None, own: Path | None = None
 ) -> Findings:
     """Check a deployment against the contract; print the plan first and a progress line meanwhile."""
     from ringback.reporting.artifacts import unless_written
 
-    waivers_in_force(target.config.waivers)
-    with Progress(console) as progress, Ticker(progress) as ticker:
+    waivers_in_force(run.target.config.waivers)
+    with Progress(run.console) as progress:
+        handover = Handover(
+            run.target, run.seed, run.level, clauses, run.directory, max_time=max_time,
+            on_plan=lambda plan: show_plan(run.console, run.target, plan),
+            on_progress=lambda tests: progress.watch(lambda: _state(tests)),
+        )  # fmt: skip
+        outcome = run_check(handover, own)
+    unwritten = unless_written(TIMELINES_FILE, lambda: write_timelines(map(_timeline, outcome.calls), run.directory))
+    return replace(outcome, unwritten=(*outcome.unwritten, *unwritten))
 
-        def on_plan(plan: Plan) -> None:
-            show_plan(console, target, plan)
 
-        def on_progress(run: Run) -> None:
-            ticker.watch(run)
-
-        outcome = run_check(
-            target,
-            seed=seed,
-            level=level,
-            clauses=clauses,
-            directory=directory,
-            max_time=max_time,
-            own=own,
-            on_plan=on_plan,
-            on_progress=on_progress,
-        )
-    unwritten = unless_written(TIMELINES_FILE, lambda: write_timelines(map(_timeline, outcome.calls), directory))
-    return Findings(
-        results=outcome.results,
-        accepted=outcome.accepted,
-        budget=outcome.budget,
-        may_have_dialled=outcome.may_have_dialled,
-        open_questions=outcome.open_questions,
-        notes=outcome.notes,
-        unwritten=(*outcome.unwritten, *unwritten),
-        interrupted=outcome.interrupted,
+def _state(tests: Run) -> CheckState:
+    budget = tests.session.budget
+    return CheckState(
+        clauses_done=tests.clauses_done,
+        clauses_total=len(tests.tests_left),
+        calls_placed=budget.accepted,
+        budget=budget.limit,
+        ringing=tests.session.record.calls.ringing,
+        may_have_dialled=budget.may_have_dialled,
     )
 
 
@@ -148,21 +127,26 @@ def _timeline(call: Call) -> CallTimeline:
     )
 
 
-def show_plan(console: Console, target: Target, plan: Plan) -> None:
-    """Print what the check is going to do."""
+def show_plan(console: Console, target: Target, plan: Plan, *, alone: bool = False) -> None:
+    """Print what the check is going to do; when quiet, one line if nothing follows (`alone`), else nothing."""
     config = target.config
     budget = config.budget
     lines = plan.calls_by_line(config)
     enough = "" if plan.calls <= budget.calls else "; clauses beyond the budget stay inconclusive"
+    calls = f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"
     seconds = plan.seconds(config)
     rows = [
         ("deployment", target.where + (f" ({remark})" if (remark := port_remark(config.deployment.base_url)) else "")),
         *way_there(config),
         ("clauses", str(len(plan.clauses))),
-        ("calls", f"about {plan.calls}, at most {budget.calls} (budget.calls){enough}"),
+        ("calls", calls),
         ("lines", ", ".join(f"{name} {count}" for name, count in lines.items())),
-        ("time", f"about {seconds:.0f} s to send, then until the last call ends (at most {config.timing.settle:g} s)"),
+        (
+            "time",
+            f"about {seconds:.0f} s to send, then until the last call ends (at most {config.timing.settle:g} s)"
+            + (f", then about {after:.0f} s of polls" if (after := plan.seconds_after_final) else ""),
+        ),
     ]
     if budget.cost_per_call is not None:
         rows.append(("cost", f"about {plan.calls * budget.cost_per_call:.2f} {budget.currency}"))
-    print_plan(console, rows)
+    print_plan(console, rows, when_quiet=f"plan: {len(plan.clauses)} clauses, calls {calls}" if alone else "")

@@ -12,7 +12,7 @@ from ringback.deployment.access import protect, protect_known
 from ringback.first_steps.doctor import examine
 from ringback.first_steps.steps import Step
 from ringback.reporting.terminal.layout import line
-from ringback.reporting.terminal.steps import print_steps
+from ringback.reporting.terminal.steps import in_one_line, print_steps
 
 __all__ = ["doctor"]
 
@@ -26,8 +26,9 @@ def doctor(console: Console, options: Options) -> int:
             "configuration", "deployment", "missing, so there is nothing to look at", "make a file with: ringback init"
         )
     if mistakes := mistakes_in(sources):
-        print_steps(console, [_mistake(mistake) for mistake in mistakes])
-        line(console, "Nothing was sent. Fix the configuration first.")
+        steps = [_mistake(mistake) for mistake in mistakes]
+        print_steps(console, steps)
+        line(console, f"Nothing was sent. Fix the configuration first{in_one_line(console, steps)}.")
         return ExitCode.USAGE
     steps = []
     try:
@@ -41,9 +42,10 @@ def doctor(console: Console, options: Options) -> int:
     for step in examine(config):
         print_steps(console, [step])
         steps.append(step)
-    in_the_way = [step.name for step in steps if not step.well]
+    in_the_way = [step for step in steps if not step.well]
     if in_the_way:
-        line(console, f"In the way of a check: {', '.join(in_the_way)}. No call was placed.")
+        names = ", ".join(step.name for step in in_the_way)
+        line(console, f"In the way of a check: {names}{in_one_line(console, in_the_way)}. No call was placed.")
     else:
         line(console, "Everything is in place. No call was placed. Next: ringback check --plan")
     return ExitCode.USAGE if not steps[0].well else ExitCode.INCONCLUSIVE if in_the_way else ExitCode.OK

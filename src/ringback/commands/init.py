@@ -18,8 +18,10 @@ from ringback.config.proxy import ProxyError, proxy_for
 from ringback.first_steps.curl import read_curl
 from ringback.first_steps.draft import Draft, draft_from
 from ringback.first_steps.network import way_to
+from ringback.first_steps.steps import Step
 from ringback.first_steps.words import Unreadable
-from ringback.reporting.terminal.steps import print_steps
+from ringback.reporting.terminal.screen import is_terse
+from ringback.reporting.terminal.steps import in_one_line, print_steps
 from ringback.rundir import SINK
 
 __all__ = ["TEMPLATE", "Asker", "InitOptions", "init"]
@@ -154,7 +156,7 @@ def init(console: Console, path: Path, options: InitOptions, *, force: bool, ask
     if ask is not None:
         _from_answers(console, draft, ask, offline=options.offline)
     elif "base_url" in draft.deployment and not options.offline:
-        _look(console, str(draft.deployment["base_url"]))
+        draft.in_the_way = [step for step in _look(console, str(draft.deployment["base_url"])) if not step.well]
     token_file = _token_file(draft, options, path, ask)
     SINK.protect(draft.redactor())
     _write(path, draft.fill(TEMPLATE), force=force)
@@ -177,8 +179,7 @@ def _from_curl(options: InitOptions, path: Path) -> Draft:
     try:
         draft = draft_from(read_curl(text), path.parent)
     except Unreadable as error:
-        problem, _, fix = str(error).partition("; ")
-        raise ConfigError("--from-curl", None, f"{name} {problem}", fix) from None
+        raise ConfigError.of("--from-curl", None, f"{name} {error}") from None
     SINK.protect(draft.redactor())
     for key, value in list(draft.deployment.items()):
         if key not in {"headers", "proxy"} and (wrong := _mistake(Deployment, key, value)) is not None:
@@ -225,8 +226,10 @@ def _from_answers(console: Console, draft: Draft, ask: Asker, *, offline: bool) 
             if (wrong := _mistake(Deployment, key, answer)) is not None:
                 console.print(f"  {wrong}", soft_wrap=True)
                 continue
-            if key == "base_url" and not offline and not _look(console, answer) and not ask.yes("Use it all the same?"):
-                continue
+            if key == "base_url" and not offline:
+                well = all(step.well for step in _look(console, answer))
+                if not well and not ask.yes("Use it all the same?"):
+                    continue
             draft.put(key, answer, "the answer")
     _ask_for_lines(console, draft, ask)
     while not draft.result_destination:
@@ -263,7 +266,7 @@ def _ask_for_lines(console: Console, draft: Draft, ask: Asker) -> None:
             console.print(f"  {wrong}", soft_wrap=True)
 
 
-def _look(console: Console, base_url: str) -> bool:
+def _look(console: Console, base_url: str) -> list[Step]:
     """Print whether the deployment can be reached; sends no request."""
     try:
         proxy = proxy_for(None, base_url, os.environ)
@@ -271,7 +274,7 @@ def _look(console: Console, base_url: str) -> bool:
         proxy = None  # ringback doctor reports it, with its variable
     steps = list(way_to(base_url) if proxy is None else way_to(proxy.url, key="the proxy's address"))
     print_steps(console, steps)
-    return all(step.well for step in steps)
+    return steps
 
 
 def _token_file(draft: Draft, options: InitOptions, path: Path, ask: Asker | None) -> Path | None:
@@ -315,36 +318,39 @@ def _write(path: Path, text: str, *, force: bool) -> None:
 
 
 def _print_end(console: Console, draft: Draft, path: Path, token_file: Path | None) -> None:
-    def show(text: str) -> None:
-        console.print(text, soft_wrap=True)
-
-    show(f"Wrote {path}.")
-    for note in dict.fromkeys(draft.notes):
-        show(f"Note: {note}.")
+    notes = [f"Note: {note}." for note in dict.fromkeys(draft.notes)]
     if draft.dialled is not None and draft.dialled not in draft.lines.values():
-        show(
+        notes.append(
             f"Note: the curl command dials a number that ends in {draft.dialled[-2:]}. Ringback dials only lines "
             "that you confirm: if it may be dialled, write it into [lines], beside the call state that it produces."
         )
     if draft.variables:
-        show(f"Note: the curl command sends project variables: {', '.join(draft.variables)}.")
+        notes.append(f"Note: the curl command sends project variables: {', '.join(draft.variables)}.")
     if missing := draft.missing():
-        show(f"Still to fill in: {', '.join(missing)}.")
+        notes.append(f"Still to fill in: {', '.join(missing)}.")
     if token_file is not None:
-        show(f"The token is in {token_file}; keep that file out of version control.")
+        notes.append(f"The token is in {token_file}; keep that file out of version control.")
     else:
         where = "the value of AccessToken in the curl command" if draft.token else "the project's access token"
         draft.exports = {draft.token_variable: where, **draft.exports}
-    for variable, where in draft.exports.items():
-        show(f"export {variable}=...   # {where}")
-    show("Then:")
     file = "" if path == Path("ringback.toml") else f" --config {path}"
-    for command, what in (
-        ("doctor", "is everything in place? places no call"),
-        ("check --plan", "what a check will do; sends nothing"),
-        ("check", "does the deployment keep the contract?"),
-    ):
-        show(f"  {f'ringback {command}{file}':<30} # {what}")
+    if is_terse(console):
+        notes += [f"Export {', '.join(draft.exports)}."] if draft.exports else []
+        if draft.in_the_way:
+            notes.append(f"In the way of a check{in_one_line(console, draft.in_the_way)}.")
+        console.print(" ".join([f"Wrote {path}.", *notes, f"Next: ringback doctor{file}"]), soft_wrap=True)
+        return
+    exports = [f"export {variable}=...   # {where}" for variable, where in draft.exports.items()]
+    commands = [
+        f"  {f'ringback {command}{file}':<30} # {what}"
+        for command, what in (
+            ("doctor", "is everything in place? places no call"),
+            ("check --plan", "what a check will do; sends nothing"),
+            ("check", "does the deployment keep the contract?"),
+        )
+    ]
+    for text in (f"Wrote {path}.", *notes, *exports, "Then:", *commands):
+        console.print(text, soft_wrap=True)
 
 
 def _state(text: str) -> str | None:
@@ -364,8 +370,7 @@ def _wrong_line(draft: Draft, name: str, number: str) -> str | None:
 
 def _refuse(flag: str, wrong: str | None) -> None:
     if wrong is not None:
-        problem, _, fix = wrong.partition("; ")
-        raise ConfigError(flag, None, problem, fix)
+        raise ConfigError.of(flag, None, wrong)
 
 
 def _mistake(section: type[BaseModel], key: str, value: object) -> str | None:

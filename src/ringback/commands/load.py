@@ -9,9 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback import clock
-from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources, way_there
+from ringback.commands.running import Options, Running, new_directory, settle_sources, way_there
 from ringback.config import Config, ConfigError
-from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.deployment.access import protect
 from ringback.interrupts import held
@@ -26,6 +25,7 @@ from ringback.loadgen.run import (
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.loadgen.task import usable_cores
 from ringback.reporting import LoadProgress, print_plan
+from ringback.rundir.run import Findings
 from ringback.target import Target, resolve
 
 __all__ = ["LoadOptions", "load", "load_target", "work"]
@@ -59,19 +59,19 @@ def load(console: Console, options: Options, asked: LoadOptions, *, plan_only: b
     """Run the command, or with `plan_only` only print the plan; returns the exit code, raises `ConfigError`."""
     started = clock.start()
     seed = options.chosen_seed()
-    with resolve(settle_sources(options)) as target:
+    with resolve(settle_sources(options), start=not plan_only) as target:
         plan = asked.plan(target.config, seed)
         budget = check_before(target.config, plan, embedded=target.embedded)
         if asked.master is not None:
             check_master(asked.master, listens=True)
         if plan_only:
-            _print_plan(console, target, plan, budget, asked.master)
+            _print_plan(console, target, plan, budget, asked.master, alone=True)
             return ExitCode.OK
         directory = new_directory("load", options.out, force=options.force)
+        run = Running(console, "load", target, directory, started, seed)
         with held():
-            promise("load", target, directory, started, seed, Level.SHOULD)
-            findings = load_target(console, target, directory, plan, asked.master, options.max_time)
-            return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)
+            run.promise()
+            return run.finish(load_target(run, plan, asked.master, options.max_time))
 
 
 def work(console: Console, options: Options, master: MasterAddress) -> int:
@@ -105,19 +105,15 @@ def work(console: Console, options: Options, master: MasterAddress) -> int:
 
 
 def load_target(
-    console: Console,
-    target: Target,
-    directory: Path,
-    plan: LoadPlan,
-    master: MasterAddress | None = None,
-    max_time: float | None = None,
+    run: Running, plan: LoadPlan, master: MasterAddress | None = None, max_time: float | None = None
 ) -> Findings:
     """Load a deployment; print the plan first and a live view meanwhile."""
-    budget = check_budget(target.config, embedded=target.embedded)
-    _print_plan(console, target, plan, budget, master)
-    with LoadProgress(console, plan.text, budget, target.config.limits) as progress:
+    config, embedded = run.target.config, run.target.embedded
+    budget = check_budget(config, embedded=embedded)
+    _print_plan(run.console, run.target, plan, budget, master)
+    with LoadProgress(run.console, plan.text, budget, config.limits) as progress:
         outcome = run_load(
-            target.config, plan, directory, embedded=target.embedded, master_address=master, max_time=max_time,
+            config, plan, run.directory, embedded=embedded, master_address=master, max_time=max_time,
             on_progress=progress.update,
         )  # fmt: skip
     return Findings(
@@ -134,7 +130,13 @@ def load_target(
 
 
 def _print_plan(
-    console: Console, target: Target, plan: LoadPlan, budget: int | None, master: MasterAddress | None
+    console: Console,
+    target: Target,
+    plan: LoadPlan,
+    budget: int | None,
+    master: MasterAddress | None,
+    *,
+    alone: bool = False,
 ) -> None:
     expected = plan.expected_calls(target.config.load.population)
     calls = "as many as it accepts" if expected is None else f"about {expected}"
@@ -155,4 +157,4 @@ def _print_plan(
         rows.append(("variables", f"{file.name}, {target.config.load.variables_order}"))
     if (address := target.config.metrics.prometheus) is not None:
         rows.append(("live figures", f"for Prometheus, on {address[0]}:{address[1]}"))
-    print_plan(console, rows)
+    print_plan(console, rows, when_quiet=f"plan: {plan.scenario}: {plan.text}; calls {calls}{bound}" if alone else "")

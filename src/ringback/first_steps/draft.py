@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from ringback.config.environment import known_keys
 from ringback.deployment.redaction import Redactor
 from ringback.first_steps.curl import CurlRequest
+from ringback.first_steps.steps import Step
 
 __all__ = ["REQUIRED", "Draft", "draft_from"]
 
@@ -56,6 +57,8 @@ class Draft:
     variables: list[str] = field(default_factory=list)
     """The names of the project variables that the curl command sends."""
     notes: list[str] = field(default_factory=list)
+    in_the_way: list[Step] = field(default_factory=list)
+    """What prevents reaching the deployment from here."""
 
     @property
     def token_variable(self) -> str:

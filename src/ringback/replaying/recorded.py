@@ -13,7 +13,7 @@ import httpx
 from ringback.config import LINE_STATES
 from ringback.contract.clauses import CLAUSES, Clause
 from ringback.deployment import Answer, Exchange, Poll, Trigger
-from ringback.deployment.reading import strings_in
+from ringback.deployment.reading import ids_in
 from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH
 from ringback.rundir.exchanges import SavedExchange, read_exchanges
 from ringback.rundir.names import EXCHANGES_FILE
@@ -115,7 +115,12 @@ def read_recorded(directory: Path, run: SavedRun) -> RecordedRun:
         dialects=run.dialects,
         exchanges=exchanges,
         cited={number: tuple(found) for number, found in cited.items() if found},
-        scripts={clause.id: clause.script.exchanges for clause in run.clauses.values() if clause.script is not None},
+        scripts={
+            finding.clause: finding.script.exchanges
+            for result in run.results
+            for finding in result.findings
+            if finding.script is not None
+        },
     )
 
 
@@ -140,7 +145,7 @@ def answer_of(exchange: Exchange, base_url: str) -> Answer:
         headers = httpx.Headers([(k.encode(), v.encode("utf-8", "replace")) for k, v in exchange.response_headers])
         fields = (*fields[:4], headers, body, exchange.failure)  # type: ignore[assignment]  # headers or None
     if endpoint_of(exchange, base_url).rstrip("/") == POLL_PATH:
-        return Poll(*fields, asked=tuple(strings_in(exchange.request_body.encode("utf-8", "replace"))))
+        return Poll(*fields, asked=tuple(ids_in(exchange.request_body.encode("utf-8", "replace"))))
     return Trigger(*fields)
 
 
@@ -156,11 +161,10 @@ def is_cut(exchange: Exchange) -> bool:
 
 
 def _citations(run: SavedRun) -> Iterator[tuple[int, Cited]]:
-    for clause in run.clauses.values():
-        for shown in clause.evidence:
-            if clause.id in CLAUSES and shown.exchange is not None:
-                texts = (shown.test, shown.expected, shown.observed)
-                yield shown.exchange, Cited(CLAUSES[clause.id], clause.verdict.value, *texts)
+    for result in run.results:
+        for finding in result.findings if result.clause.id in CLAUSES else ():
+            cited = Cited(result.clause, result.verdict.value, finding.test, finding.expected, finding.observed)
+            yield from ((shown.exchange, cited) for shown in finding.evidence)
 
 
 def _exchange(saved: SavedExchange) -> Exchange:

@@ -6,6 +6,7 @@ from typing import Final
 
 __all__ = [
     "BADGE_FILE",
+    "COMMENT_FILE",
     "EXCHANGES_FILE",
     "HAR_FILE",
     "HTML_FILE",
@@ -54,6 +55,8 @@ WINDOWS_CSV_FILE: Final = "load_windows.csv"
 LOG_FILE: Final = "load.log"
 """Standard error of the load's process, if there was any."""
 
+COMMENT_FILE: Final = "comment.md"
+"""Verdict and change since an earlier run, for a comment on a pull request (`ringback report RUN --format comment`)."""
 REPLAY_FILE: Final = "replay.json"
 """What `ringback replay` sent and what came, in a directory of its own."""
 TREND_FILE: Final = "trend.html"

@@ -66,9 +66,9 @@ MARKERS = (
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Handover:
-    """What `ringback check` passes to the suite, and gets back from it."""
+    """What `ringback check` passes to the suite, registered as a plugin of pytest, and gets back from it."""
 
     target: Target
     seed: int
@@ -80,6 +80,7 @@ class Handover:
     """Seconds after which the run ends; None for three times its plan."""
     on_plan: Callable[[Plan], None] = lambda _plan: None
     on_progress: Callable[[Run], None] = lambda _run: None
+    plan: Plan | None = None
     run: Run | None = None
 
 
@@ -90,13 +91,10 @@ class Run:
     config: Config
     seed: int
     level: Level
-    plan: Plan
     session: Session
     findings: list[Finding] = field(default_factory=list)
     tests_left: dict[str, int] = field(default_factory=dict)
     """Clause id -> how many of its tests have not ended."""
-    errors: list[str] = field(default_factory=list)
-    """Errors of Ringback itself."""
 
     @property
     def clauses_done(self) -> int:
@@ -148,7 +146,9 @@ class SuitePlugin:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.handover: Handover | None = config.pluginmanager.get_plugin("ringback-handover")
+        self.handover: Handover | None = next(
+            (plugin for _, plugin in config.pluginmanager.list_name_plugin() if isinstance(plugin, Handover)), None
+        )
         self.run: Run | None = None
         self._probes: dict[str, list[Probe]] = {}
         self._resources = contextlib.ExitStack()
@@ -208,6 +208,7 @@ class SuitePlugin:
             return (yield)  # see pytest_runtest_setup
         plan = make_plan(ours, self._probes)
         if self.handover is not None:
+            self.handover.plan = plan
             self.handover.on_plan(plan)
             if self.handover.plan_only:
                 session.items.clear()
@@ -217,47 +218,38 @@ class SuitePlugin:
             return (yield)
 
     def _open(self, plan: Plan, items: list[pytest.Item]) -> Run:
-        handed = self.handover
         try:
-            target = handed.target if handed else self._resources.enter_context(resolve(self._sources()))
-            waivers_in_force(target.config.waivers)
-            seed = handed.seed if handed else self._seed()
-            directory = handed.directory if handed else self._directory()
-            machinery = Session(target.config, seed, directory, max_time=handed.max_time if handed else None)
+            asked = self.handover or self._asked()
+            config = asked.target.config
+            waivers_in_force(config.waivers)
+            if asked.directory is not None:
+                asked.directory.mkdir(parents=True, exist_ok=True)
+            machinery = Session(config, asked.seed, asked.directory, max_time=asked.max_time)
             self._resources.callback(machinery.close)
             machinery.open()
         except ConfigError as error:
-            if handed:
+            if self.handover is not None:
                 raise
             raise pytest.UsageError(str(error)) from None
-        level = handed.level if handed else Level(self.config.getoption("--ringback-level"))
         wanted = self._wanted_clauses()
         left = dict(Counter(c for item in items for c in clauses_of(item) if not wanted or c in wanted))
-        run = Run(target.config, seed, level, plan, machinery, tests_left=left)
-        if handed:
-            handed.run = run
+        asked.run = Run(config, asked.seed, asked.level, machinery, tests_left=left)
         machinery.begin(plan)
         self._resources.enter_context(answering(machinery.on_signal))
-        if plan.drawn:
-            _import_generators()
-        return run
+        return asked.run
 
-    def _sources(self) -> Any:
-        name = self.config.getoption("--ringback-config")
-        flags = {"deployment.base_url": self.config.getoption("--ringback-base-url")}
-        return gather(Path(name) if name else None, os.environ, flags)
-
-    def _seed(self) -> int:
-        chosen = self.config.getoption("--ringback-seed")
-        return int(chosen) if chosen is not None else random.SystemRandom().randrange(2**31)
-
-    def _directory(self) -> Path | None:
-        name = self.config.getoption("--ringback-out")
-        if not name:
-            return None
-        directory = Path(name)
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory
+    def _asked(self) -> Handover:
+        """What the options of plain pytest ask for."""
+        option = self.config.getoption
+        file, seed, directory = (option(f"--ringback-{name}") for name in ("config", "seed", "out"))
+        flags = {"deployment.base_url": option("--ringback-base-url")}
+        target = self._resources.enter_context(resolve(gather(Path(file) if file else None, os.environ, flags)))
+        return Handover(
+            target,
+            random.SystemRandom().randrange(2**31) if seed is None else seed,
+            Level(option("--ringback-level")),
+            directory=Path(directory) if directory else None,
+        )
 
     # -- tests ----------------------------------------------------------------------------------------------------
 
@@ -367,10 +359,6 @@ def _clean(report: pytest.TestReport) -> pytest.TestReport:
     elif report.longrepr is not None:
         report.longrepr = SINK.clean(str(report.longrepr))
     return report
-
-
-def _import_generators() -> None:
-    """Import the request generators, which takes more than a second, while the campaign is being sent."""
 
 
 def _turn(item: pytest.Item) -> int:

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from ringback.config import Config
 from ringback.deployment.access import redactor_for
 from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.judging.capacity import Capacity
-from ringback.loadgen.judging.parts import parts_named
+from ringback.loadgen.judging.limits import parts_named
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.saturation import open_question
-from ringback.loadgen.metrics.section import keys_for, lines_of, load_section, steps_of, tags_of, window_lines
+from ringback.loadgen.metrics.section import (
+    generator_health,
+    keys_for,
+    lines_of,
+    operation,
+    steps_of,
+    tags_of,
+    window_lines,
+)
 from ringback.loadgen.metrics.windows import Part, Windows
 from ringback.loadgen.schedule.origin import POLL, TRIGGER
 from ringback.loadgen.schedule.plan import LoadPlan
 
-__all__ = ["LoadSnapshot", "StepSnapshot"]
+__all__ = ["LoadSnapshot"]
 
 _DOMINANT = 0.1
 """Share of arrivals; if a rate limit stopped more of them, it decided what was measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepSnapshot:
-    """What is known of one part of a run."""
-
-    section: dict[str, Any]
-    lines: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,19 @@ class LoadSnapshot:
     cores: int | None = None
     """Cores of the machine on which all processes run; None if there are several machines."""
 
+    @classmethod
+    def empty(cls, config: Config, plan: LoadPlan) -> Self:
+        """A run of which nothing is known."""
+        return cls(config, plan, (), Account(), Windows(), lost={})
+
+    @property
+    def time_to_final(self) -> Histogram:
+        """Seconds from triggers to the polls that reported their calls' final states, of all processes."""
+        total = Histogram()
+        for part in self.parts:
+            total.merge(Histogram.from_plain(part["time_to_final"]))
+        return total
+
     def section(self, *, live: bool = False) -> dict[str, Any]:
         """The load section of `verdict.json`; `live`, of the run's parts it has only those that limits are on."""
         return self._section(self.windows.steady_part(), live=live)
@@ -58,11 +72,10 @@ class LoadSnapshot:
         """The windows, a mapping each."""
         return list(window_lines(self.windows))
 
-    def between(self, start: float, end: float) -> StepSnapshot:
+    def between(self, start: float, end: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Section and windows of the part between two instants, in seconds since the run's start."""
-        return StepSnapshot(
-            self._section(self.windows.part(start, end), live=True), list(window_lines(self.windows, start, end))
-        )
+        section = self._section(self.windows.part(start, end), live=True)
+        return section, list(window_lines(self.windows, start, end))
 
     def progress(self, section: Mapping[str, Any]) -> dict[str, Any]:
         """A few figures for a live view."""
@@ -142,39 +155,44 @@ class LoadSnapshot:
         return sum(part[name] for part in self.parts)
 
     def _section(self, part: Part, *, live: bool) -> dict[str, Any]:
-        time_to_final = Histogram()
-        for each in self.parts:
-            time_to_final.merge(Histogram.from_plain(each["time_to_final"]))
-        profile = self.plan.arrival_profile
-        unusable = next((part["unusable"] for part in self.parts if part["unusable"]), None)
-        return ({} if unusable is None else {"unusable": unusable}) | load_section(
-            scenario=self.plan.scenario,
-            seconds=max((each["seconds"] for each in self.parts), default=0.0),
-            reached=self._reached,
-            windows=self.windows,
-            scheduled=self._sum("scheduled"),
-            sent=self._sum("sent"),
-            held_back=self._sum("held_back"),
-            calls=self._calls(),
-            time_to_final=time_to_final,
-            part=part,
-            parts=self._parts(part, live=live),
-            profile={
-                "shape": "closed" if profile is None else profile.shape,
-                "text": self.plan.text,
-                "arrivals": self.plan.arrivals,
-                "expected": self.plan.expected_calls(self.config.load.population),
+        keys, whole, plan = keys_for(self.config.limits), self.windows.whole, self.plan
+        seconds = max((each["seconds"] for each in self.parts), default=0.0)
+        end = part.end if math.isfinite(part.end) else max(seconds, part.start)
+        sent = self._sum("sent")
+        section: dict[str, Any] = {
+            "scenario": plan.scenario,
+            "seconds": round(seconds, 3),
+            "reached": self._reached,
+            "steady": {"from_s": round(part.start, 3), "to_s": round(end, 3)},
+            "workers": [self._worker(each) for each in self.parts] if plan.workers > 1 else [],
+            "arrivals": {
+                "scheduled": self._sum("scheduled"),
+                "sent": sent,
+                "held_back": self._sum("held_back"),
+                "rate": round(sent / seconds, 3) if seconds > 0 else 0.0,
             },
-            seed=self.plan.seed,
-            workers=[self._worker(each) for each in self.parts] if self.plan.workers > 1 else (),
-            generator=self._generator(),
-            receiver=self._receiver(),
-            examples=self._examples(),
-            capacity=None if self.capacity is None else self.capacity.to_plain(),
-            keys=keys_for(self.config.limits),
-        )
+            "trigger": operation(TRIGGER, part, whole, keys) | self._examples("trigger"),
+            "poll": operation(POLL, part, whole, keys) | self._examples("poll"),
+            "calls": self._calls(),
+            "time_to_final_ms": self.time_to_final.summary_ms(keys),
+            "generator": generator_health(part, whole, keys) | self._generator(),
+            "seed": plan.seed,
+            "profile": {
+                "shape": "closed" if plan.profile is None else plan.profile.shape,
+                "text": plan.text,
+                "arrivals": plan.arrivals,
+                "expected": plan.expected_calls(self.config.load.population),
+            },
+        }
+        section |= {name: figures for name, figures in self._parts(part, keys, live=live).items() if figures}
+        optional = {
+            "unusable": next((each["unusable"] for each in self.parts if each["unusable"]), None),
+            "receiver": self._receiver(),
+            "capacity": None if self.capacity is None else self.capacity.to_plain(),
+        }
+        return section | {name: value for name, value in optional.items() if value is not None}
 
-    def _parts(self, part: Part, *, live: bool) -> dict[str, Any]:
+    def _parts(self, part: Part, keys: tuple[str, ...], *, live: bool) -> dict[str, Any]:
         """Figures of steps, lines and tags. They cost processor time, so during a run only those with limits count."""
         limits = self.config.limits
         steps, lines, tags = (parts_named(limits, kind) for kind in ("step", "line", "tag"))
@@ -185,7 +203,6 @@ class LoadSnapshot:
                 line for line in self.config.lines.configured if line in lines or any(o.line == line for o in origins)
             ]
             tags = sorted({*tags, *(tag for o in origins for tag in o.tags)})
-        keys = keys_for(limits)
         planned = [(number, step) for number, step in self.plan.steps if number in steps]
         return {
             "step": steps_of(self.windows, planned, keys),
@@ -194,7 +211,7 @@ class LoadSnapshot:
         }
 
     def _calls(self) -> dict[str, Any]:
-        calls = self.account.to_dict()
+        calls = asdict(self.account)
         if calls["deliveries"] is None:
             del calls["deliveries"]
         calls["indeterminate"] = self._sum("indeterminate")
@@ -214,13 +231,12 @@ class LoadSnapshot:
             cleaned.append(redactor.clean(unique_id))
         return cleaned
 
-    def _examples(self) -> dict[str, dict[str, str]]:
-        """For each kind of request, an answer of each kind of error, from the first process that has one."""
-        found: dict[str, dict[str, str]] = {"trigger": {}, "poll": {}}
-        for part in self.parts:
-            for name, examples in part["examples"].items():
-                found[name] = {**examples, **found[name]}
-        return found
+    def _examples(self, operation: str) -> dict[str, dict[str, str]]:
+        """An answer of each kind of error, from the first process that has one."""
+        found: dict[str, str] = {}
+        for part in reversed(self.parts):
+            found |= part["examples"][operation]
+        return {"examples": dict(sorted(found.items()))} if found else {}
 
     def _receiver(self) -> dict[str, Any] | None:
         """The receivers of all processes. If only one of them can't be reached, its calls still lack deliveries."""

@@ -15,17 +15,27 @@ from typing import Any, Final
 
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Finding, RunVerdict, Verdict
-from ringback.reporting.model.evidence import curl_line, smallest
+from ringback.reporting.model.evidence import curl_line, expected, observed, smallest
 from ringback.reporting.model.load import COLUMNS, latency_rows, load_rows, profile, scenario
 from ringback.reporting.model.load_parts import HEAD, part_tables, search_steps
 from ringback.reporting.model.repeat import repeat_line
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import clean_text, one_line, printable, shell_line
 from ringback.reporting.model.verdicts import headline, own_reasons, spans, with_verdict
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import SUMMARY_FILE
+from ringback.rundir.run import RunReport
 
-__all__ = ["MOST_CHARACTERS", "append_summary", "code", "summary_page", "write_summary"]
+__all__ = [
+    "MARKS",
+    "MOST_CHARACTERS",
+    "append_summary",
+    "code",
+    "command_word",
+    "inert",
+    "summary_page",
+    "table",
+    "write_summary",
+]
 
 MOST_CHARACTERS: Final = 65_536
 """GitHub's limit for a comment on a pull request."""
@@ -37,7 +47,8 @@ _CELL, _ENTRY, _BLOCK, _CURL = 300, 200, 1_200, 3_000
 _LISTED = 10
 _PARTS = 30
 """Rows of a table of parts."""
-_MARKS: Final = {RunVerdict.PASS: "✅", RunVerdict.FAIL: "❌", RunVerdict.INCONCLUSIVE: "⚠️"}
+MARKS: Final = {RunVerdict.PASS: "✅", RunVerdict.FAIL: "❌", RunVerdict.INCONCLUSIVE: "⚠️"}
+"""The verdict of a run as an emoji."""
 _WORDS: Final = {Level.MUST: "must", Level.SHOULD: "should", Level.ADVISORY: "advisory"}
 _REFERENCES: Final = {ord(c): f"&#{ord(c)};" for c in "&<>`[]{}*_~|\\@#:$\n"}
 
@@ -47,18 +58,10 @@ def write_summary(report: RunReport, directory: Path) -> Path:
     return write_whole(directory / SUMMARY_FILE, SINK.document(summary_page(report)))
 
 
-def append_summary(page: str, path: Path) -> str:
-    """Append the page to a job's summary (the file in `GITHUB_STEP_SUMMARY`); returns a note if that fails.
-
-    Never raises, because the verdict does not depend on it.
-    """
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(SINK.document(page + "\n"))
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else None
-        return f"the job's summary was not written: {one_line(why or type(error).__name__, _ENTRY)}"
-    return ""
+def append_summary(page: str, path: Path) -> None:
+    """Append the page to a job's summary, the file in `GITHUB_STEP_SUMMARY`. Raises OSError or ValueError."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(SINK.document(page + "\n"))
 
 
 def summary_page(report: RunReport) -> str:
@@ -66,35 +69,35 @@ def summary_page(report: RunReport) -> str:
     failed = with_verdict(report, Verdict.FAIL)
     page = _Page()
     page.add(_title(report))
-    page.add(f"<p>{_inert(headline(report))}</p>")
+    page.add(f"<p>{inert(headline(report))}</p>")
     page.add(_facts(report))
     if failed:
         page.add("### Broken clauses")
         cell = _CELL if len(failed) <= _LISTED else _CELL // 3
         shown = _fitting([_failure_row(result, cell) for result in failed], _ROOM // 2)
-        page.add(_table(("clause", "expected", "observed"), shown))
+        page.add(table(("clause", "expected", "observed"), shown))
         if left := failed[len(shown) :]:
             page.add(f"<p>{len(left)} more, in verdict.json: {spans([result.clause.id for result in left])}</p>")
     if report.limits:
         page.add("### Limits")
         held = _fitting(_limit_rows(report), _ROOM // 6)
-        page.add(_table(("limit", "measured", ""), held))
+        page.add(table(("limit", "measured", ""), held))
         if len(held) < len(report.limits):
             page.add(f"<p>{len(report.limits) - len(held)} more, in verdict.json</p>")
     if report.load is not None and (rows := _load_rows(report.load)):
         page.add("### Load")
-        page.add(_table((), [(_inert(label), code(text, _CELL)) for label, text in rows]))
-        for table in part_tables(report.load):
+        page.add(table((), [(inert(label), code(text, _CELL)) for label, text in rows]))
+        for part in part_tables(report.load):
             shown = [
                 (code(row.name, _CELL) + (" (the generator was the bottleneck)" if row.limited else ""), *row.cells)
-                for row in table.rows[:_PARTS]
+                for row in part.rows[:_PARTS]
             ]
-            page.add(_table((f"{table.title}, ms", *HEAD), shown))
-            if len(shown) < len(table.rows):
-                page.add(f"<p>{len(table.rows) - len(shown)} more, in verdict.json</p>")
+            page.add(table((f"{part.title}, ms", *HEAD), shown))
+            if len(shown) < len(part.rows):
+                page.add(f"<p>{len(part.rows) - len(shown)} more, in verdict.json</p>")
         if steps := search_steps(report.load):
-            rows_of_search = [(s.rate, s.result, s.p99, s.errors, code(s.why, _CELL)) for s in steps[-_PARTS:]]
-            page.add(_table(("a second", "", "p99, ms", "errors", "why"), rows_of_search))
+            rows_of_search = [(*s.cells, code(s.why, _CELL)) for s in steps[-_PARTS:]]
+            page.add(table(("a second", "", "p99, ms", "errors", "why"), rows_of_search))
     page.add("### Run it again")
     clauses = [result.clause.id for result in failed] if 0 < len(failed) <= _LISTED else None
     page.add(_block(one_line(shell_line(repeat_line(report, clauses)), _BLOCK)))
@@ -115,16 +118,17 @@ def summary_page(report: RunReport) -> str:
 
 def code(text: str, limit: int) -> str:
     """Text from outside as an HTML `code` element on one line, without any active syntax."""
-    return f"<code>{_inert(one_line(text, limit))}</code>" if text else ""
+    return f"<code>{inert(one_line(text, limit))}</code>" if text else ""
 
 
-def _inert(shown: str) -> str:
+def inert(shown: str) -> str:
+    """Text without any character that Markdown, HTML or a forge would interpret."""
     return clean_text(shown).translate(_REFERENCES)
 
 
 def _block(text: str) -> str:
     """Text with its line breaks, on one line of the page."""
-    return f"<pre><code>{_inert(text)}</code></pre>"
+    return f"<pre><code>{inert(text)}</code></pre>"
 
 
 class _Page:
@@ -162,10 +166,11 @@ class _Page:
 
 def _title(report: RunReport) -> str:
     verdict = report.conclusion.verdict
-    return f"## {_MARKS[verdict]} Ringback {_word(report.command)}: {verdict.value}"
+    return f"## {MARKS[verdict]} Ringback {command_word(report.command)}: {verdict.value}"
 
 
-def _word(command: str) -> str:
+def command_word(command: str) -> str:
+    """The command that made the run, if it is a word."""
     return command if command.isascii() and command.isalpha() else "run"
 
 
@@ -180,14 +185,14 @@ def _facts(report: RunReport) -> str:
     more = f", {report.calls_may_have_dialled:,} more may have dialled" if report.calls_may_have_dialled else ""
     rows = [
         ("deployment", where),
-        ("when", _inert(when)),
+        ("when", inert(when)),
         ("calls placed", f"{report.calls_accepted:,}{bound}{more}"),
         ("level, seed", f"{_WORDS[report.level]}, {report.seed}"),
     ]
     if report.results:
         counts = [f"{count} {verdict.value}" for verdict, count in report.counts().items() if count]
         rows.insert(1, ("clauses", ", ".join(counts)))
-    return _table((), rows)
+    return table((), rows)
 
 
 def _fitting(rows: Iterable[Sequence[str]], room: int) -> list[Sequence[str]]:
@@ -201,7 +206,7 @@ def _fitting(rows: Iterable[Sequence[str]], room: int) -> list[Sequence[str]]:
     return shown
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; its cells are HTML."""
     lines = ["<table>"]
     if head:
@@ -212,16 +217,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _failure_row(result: ClauseResult, cell: int) -> tuple[str, str, str]:
     finding, _ = smallest(result)
-    name = f"<b>{result.clause.id}</b> {_WORDS[result.clause.level]}<br>{_inert(result.clause.title)}"
-    return name, code(_expected(result, finding), cell), code(_observed(result, finding), cell)
-
-
-def _expected(result: ClauseResult, finding: Finding | None) -> str:
-    return (finding.expected if finding else "") or result.clause.expects
-
-
-def _observed(result: ClauseResult, finding: Finding | None) -> str:
-    return (finding and (finding.observed or finding.summary)) or result.summary or "see verdict.json"
+    name = f"<b>{result.clause.id}</b> {_WORDS[result.clause.level]}<br>{inert(result.clause.title)}"
+    return name, code(expected(result, finding), cell), code(observed(result, finding) or "see verdict.json", cell)
 
 
 def _limit_rows(report: RunReport) -> Iterator[tuple[str, str, str]]:
@@ -249,14 +246,14 @@ def _evidence(result: ClauseResult, *, embedded: bool) -> str:
     if evidence is not None:
         parts += [_block(printable(evidence.request, _BLOCK)), _block(printable(evidence.response, _BLOCK))]
     parts.append(_curl(finding, embedded=embedded))
-    parts.append(f"<p>To fix: {_inert(result.fix)}</p>")
+    parts.append(f"<p>To fix: {inert(result.fix)}</p>")
     return "\n".join([*(part for part in parts if part), "</details>"])
 
 
 def _curl(finding: Finding | None, *, embedded: bool) -> str:
     curl = curl_line(finding, _CURL)
     if curl.problem:
-        return f"<p>{_inert(curl.problem)}</p>"
+        return f"<p>{inert(curl.problem)}</p>"
     aside = "start a sandbox first: the run's own has stopped" if embedded else "an accepted trigger places a call"
     what = "Repeat these requests, as a script" if curl.is_script else "Repeat the request"
     return f"<p>{what} ({aside}):</p>\n{_block(curl.line)}" if curl.line else ""

@@ -20,7 +20,7 @@ from ringback.reporting.model.safe import one_line, printable
 from ringback.reporting.model.verdicts import plural
 from ringback.reporting.terminal.layout import field as labelled
 from ringback.reporting.terminal.layout import hanging, heading, joined, line, quotation
-from ringback.reporting.terminal.screen import ReportConsole
+from ringback.reporting.terminal.screen import is_terse
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import REPLAY_FILE
 
@@ -115,17 +115,7 @@ def write_replay(report: ReplayReport, directory: Path) -> Path:
         "base_url": report.base_url,
         "calls": report.calls,
         "restored": list(report.restored),
-        "clauses": [
-            {
-                "id": clause.id,
-                "test": clause.test,
-                "expected": clause.expected,
-                "observed": clause.observed,
-                "outcome": clause.outcome,
-                "reason": clause.reason,
-            }
-            for clause in report.clauses
-        ],
+        "clauses": [asdict(clause) for clause in report.clauses],
         "request": last.request,
         "then": last.then,
         "now": last.now,
@@ -137,7 +127,7 @@ def write_replay(report: ReplayReport, directory: Path) -> Path:
 
 def print_replay(console: Console, report: ReplayReport, directory: Path) -> None:
     """Print a replay; when quiet, its last line only."""
-    if not (isinstance(console, ReportConsole) and console.terse):
+    if not is_terse(console):
         line(console)
         title = Text.assemble(("ringback replay  ", "bold"), one_line(report.base_url, _PARAGRAPH))
         hanging(console, Text(), title)

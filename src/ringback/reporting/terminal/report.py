@@ -14,7 +14,6 @@ from rich.text import Text
 
 from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, ExitCode, Verdict
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import (
     MARKS,
@@ -27,10 +26,22 @@ from ringback.reporting.model.verdicts import (
     with_verdict,
 )
 from ringback.reporting.terminal.failures import print_failures
-from ringback.reporting.terminal.layout import STYLES, hanging, heading, joined, line, packed, page_width
+from ringback.reporting.terminal.layout import (
+    NOTE,
+    OPEN,
+    STYLES,
+    bullets,
+    hanging,
+    heading,
+    joined,
+    line,
+    packed,
+    page_width,
+)
 from ringback.reporting.terminal.load import print_load
 from ringback.reporting.terminal.progress import Progress
-from ringback.reporting.terminal.screen import ReportConsole, console
+from ringback.reporting.terminal.screen import console, is_terse
+from ringback.rundir.run import RunReport
 
 __all__ = ["Progress", "console", "print_plan", "print_report"]
 
@@ -51,9 +62,11 @@ _PARAGRAPH = 600
 """Characters of a reason of the run."""
 
 
-def print_plan(console: Console, lines: Sequence[tuple[str, str]]) -> None:
-    """Print a plan, one label with its text per line; nothing when quiet."""
-    if _terse(console):
+def print_plan(console: Console, lines: Sequence[tuple[str, str]], *, when_quiet: str = "") -> None:
+    """Print a plan, one label with its text per line; when quiet, only the line `when_quiet`, if there is one."""
+    if is_terse(console):
+        if when_quiet:
+            line(console, one_line(when_quiet, 2_000))
         return
     width = max((len(label) for label, _ in lines), default=0)
     for label, text in lines:
@@ -63,10 +76,10 @@ def print_plan(console: Console, lines: Sequence[tuple[str, str]]) -> None:
 
 def print_report(console: Console, report: RunReport, directory: Path) -> None:
     """Print a run whose reports are in `directory`; when quiet, its last line only."""
-    if not _terse(console):
+    if not is_terse(console):
         _print_header(console, report)
         _print_sections(console, report)
-        _print_reasons(console, report)
+        bullets(console, "This run", own_reasons(report), OPEN, _PARAGRAPH)
         print_failures(console, report)
         _print_entries(console, "Warnings", report, Verdict.WARN)
         _print_entries(console, "Could not be decided", report, Verdict.INCONCLUSIVE)
@@ -75,7 +88,7 @@ def print_report(console: Console, report: RunReport, directory: Path) -> None:
         _print_limits(console, report)
         if report.load is not None:
             print_load(console, report.load)
-        _print_notes(console, report)
+        bullets(console, "Notes", report.notes, NOTE, _ENTRY)
         line(console)
     _print_last_line(console, report, directory)
 
@@ -163,23 +176,6 @@ def _print_limits(console: Console, report: RunReport) -> None:
         hanging(console, Text.assemble(*row), Text(measured + why, style))
 
 
-def _print_reasons(console: Console, report: RunReport) -> None:
-    """Print the run's own reasons."""
-    reasons = own_reasons(report)
-    if reasons:
-        heading(console, "This run")
-    for reason in reasons:
-        mark = Text(f"{MARKS[Verdict.INCONCLUSIVE]} ", STYLES[Verdict.INCONCLUSIVE])
-        hanging(console, mark, Text(one_line(reason, _PARAGRAPH)))
-
-
-def _print_notes(console: Console, report: RunReport) -> None:
-    if report.notes:
-        heading(console, "Notes")
-    for note in report.notes:
-        hanging(console, Text("· ", "dim"), Text(one_line(note, _ENTRY)))
-
-
 def _print_last_line(console: Console, report: RunReport, directory: Path) -> None:
     code = report.conclusion.exit_code
     parts = [
@@ -199,7 +195,7 @@ def _why(console: Console, report: RunReport) -> str:
     code = report.conclusion.exit_code
     undecided = (_reason(result, ()) for result in with_verdict(report, Verdict.INCONCLUSIVE))
     reasons = list(dict.fromkeys([*own_reasons(report), *undecided])) or list(report.conclusion.reasons)
-    if code != ExitCode.INCONCLUSIVE or not reasons or not _terse(console):
+    if code != ExitCode.INCONCLUSIVE or not reasons or not is_terse(console):
         return _EXITS.get(code, "not a verdict")
     more = f" (and {plural(len(reasons) - 1, 'more reason')})" if len(reasons) > 1 else ""
     return f"no verdict: {one_line(reasons[0], _ENTRY)}{more}"
@@ -222,7 +218,3 @@ def _counted(report: RunReport) -> str:
         held = sum(limit.verdict is Verdict.PASS for limit in report.limits)
         parts.append(f"{held} of {len(report.limits)} limits hold")
     return ", ".join(parts) or "nothing was decided"
-
-
-def _terse(console: Console) -> bool:
-    return isinstance(console, ReportConsole) and console.terse

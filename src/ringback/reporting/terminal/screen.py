@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-__all__ = ["ReportConsole", "console"]
+__all__ = ["ReportConsole", "console", "is_terse"]
 
 _ASCII = {"✓": "+", "✗": "x", "·": "-", "…": "...", "─": "-", "–": "-", "≈": "~"}
 _ERRORS = "ringback-terminal"
@@ -21,7 +21,6 @@ class ReportConsole(Console):
     def __init__(self, *, terse: bool = False, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
         self.terse = terse
-        """Whether to print only a report's last line."""
 
     def on_broken_pipe(self) -> None:
         """Continue without output, so that the exit code is still the run's."""
@@ -33,8 +32,13 @@ class ReportConsole(Console):
             os.close(silence)
 
 
+def is_terse(console: Console) -> bool:
+    """Whether a command prints one line only."""
+    return isinstance(console, ReportConsole) and console.terse
+
+
 def console(*, quiet: bool, no_color: bool) -> Console:
-    """A console on standard output; with `quiet`, reports print only their last line.
+    """A console on standard output; with `quiet`, a command prints one line only.
 
     Without colour (`no_color`, a non-empty NO_COLOR, or standard output that is not a terminal), no escape sequence is
     written. A character that standard output can't encode is replaced by a similar one or by its code.

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ringback.contract import checks
-from ringback.contract.checks import Violation
+from ringback import checks
+from ringback.checks import Violation
 from ringback.contract.clauses import CLAUSES
 from ringback.deployment import Answer, Exchange, Poll, Trigger
 
@@ -77,6 +77,8 @@ RIGHT = [
     checks.invalid_trigger_is_not_accepted(trigger(b"", None), "REQ-10", ""),
     checks.refusal_names_no_call(trigger(ERROR, 400)),
     checks.refusal_names_no_call(trigger(ID)),
+    checks.trigger_is_post_only(trigger({"example": {"UniqueId": "string"}}, 200, "OPTIONS")),
+    checks.poll_is_post_only(poll({"example": results(entry())}, method="OPTIONS")),
     checks.refusal_is_4xx(trigger(ERROR, 422)),
     checks.refusal_is_4xx(trigger(ID)),
     checks.refusal_is_4xx(trigger(b"", None)),
@@ -101,6 +103,7 @@ RIGHT = [
     checks.is_answered(poll(b"", 500)),
     checks.repeats_no_token(trigger(ID)),
     checks.shows_no_internals("the access token is wrong"),
+    checks.shows_no_internals("no scenario /ivr/main.ex; the line is 12, see https://docs.example.com/v2/errors.pl"),
 ]
 
 WRONG = [
@@ -145,6 +148,10 @@ WRONG = [
     ("ROB-04", "repeats the access token", checks.repeats_no_token(trigger(ID, leaks=("the access token",)))),
     ("ROB-05", "Traceback", checks.shows_no_internals("Traceback (most recent call last):\n ...")),
     ("ROB-05", "/srv/app/call.py", checks.shows_no_internals("failed at /srv/app/call.py")),
+    ("ROB-05", "/srv/vendor/Call.pm", checks.shows_no_internals("no token at /srv/vendor/Call.pm line 212.")),
+    ("ROB-05", "call.erl", checks.shows_no_internals('{call,start,1,[{file,"src/call.erl"},{line,17}]}')),
+    ("ROB-05", "call.ex:12", checks.shows_no_internals("(ivr 1.0) lib/ivr/call.ex:12: IVR.Call.start/1")),
+    ("ROB-05", "panicked at", checks.shows_no_internals("thread 'main' panicked at src/main.rs:12:5")),
 ]  # fmt: skip
 
 
