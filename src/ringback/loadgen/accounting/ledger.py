@@ -10,8 +10,8 @@ unusual ids (given out twice, or reported after the call was counted as lost) ha
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from ringback.loadgen.accounting.deliveries import DeliveryBook
@@ -94,25 +94,9 @@ class Ledger:
         self._drained = array("L")
         self._epoch = -1 - _LATEST
         self._placed_last = -settle
-        self._accepted = 0
-        self._by_code = [0] * (len(STATES) + 1)
         self._deliveries: DeliveryBook | None = None
-        self.final = 0
-        self.lost = 0
-        self.duplicate_ids = 0
-        self.wrong_state = 0
-        self.changed_state = 0
-        """Final calls that were later reported with another final state."""
-        self.unrequested = 0
-        """Results for a UniqueId that was not polled."""
-        self.undocumented_states = 0
-        """Reports of a state that is neither documented nor a word for a call in progress."""
-        self._undocumented: Counter[str] = Counter()
-
-    @property
-    def accepted(self) -> int:
-        """Triggers that were answered with a UniqueId."""
-        return self._accepted + self.duplicate_ids
+        self.counts = Account()
+        """The columns, except what `account` adds."""
 
     @property
     def in_flight(self) -> int:
@@ -124,11 +108,6 @@ class Ledger:
         """When the last accepted call must be final; 0 before the first."""
         return self._placed_last + self._settle
 
-    @property
-    def by_state(self) -> Counter[str]:
-        """Ended calls by final state."""
-        return Counter({state: count for state, count in zip(STATES, self._by_code[1:], strict=True) if count})
-
     def accept(self, unique_id: str, line: int, placed: float) -> bool:
         """A trigger sent at `placed` to this line was answered with this id.
 
@@ -137,11 +116,11 @@ class Ledger:
         if placed > self._placed_last:
             self._placed_last = placed
         call = int(placed * 1e6 + 0.5) << _CODE_BITS | self._lines[line]
+        self.counts.accepted += 1
         place = self._memory.claim(digest_of(unique_id))
         if place < 0:
             self._accept_again(unique_id, -1 - place, call)
             return False
-        self._accepted += 1
         self._calls[unique_id] = call << _PLACE_BITS | place
         return True
 
@@ -155,8 +134,9 @@ class Ledger:
         if call is None:
             self._report_again(unique_id, code, at)
             return None
-        self.final += 1
-        self._by_code[code] += 1
+        by_state = self.counts.by_state
+        by_state[state] = by_state.get(state, 0) + 1
+        self.counts.final += 1
         placed_us = self._end(call, code, at)
         if self._deliveries is not None:
             self._deliveries.final(self._memory.digest(call & _PLACE), code, at)
@@ -166,7 +146,7 @@ class Ledger:
         """A sound answer to a poll sent at `polled` had no final state for the call: it is lost if it is overdue."""
         if self.overdue(unique_id, polled):
             call = self._calls.pop(unique_id)
-            self.lost += 1
+            self.counts.lost += 1
             self._end(call, LOST, polled)
 
     def overdue(self, unique_id: str, at: float) -> bool:
@@ -213,11 +193,10 @@ class Ledger:
 
     def account(self) -> Account:
         """The columns as of now; calls in flight are unfinished."""
-        return Account(
-            accepted=self.accepted, final=self.final, lost=self.lost, duplicate_ids=self.duplicate_ids,
-            unfinished=self.in_flight, wrong_state=self.wrong_state, changed_state=self.changed_state,
-            unrequested=self.unrequested, undocumented_states=self.undocumented_states, by_state=dict(self.by_state),
-            undocumented=dict(self._undocumented), deliveries=self.deliveries(),
+        counts = self.counts
+        return replace(
+            counts, unfinished=self.in_flight, by_state=dict(counts.by_state), undocumented=dict(counts.undocumented),
+            deliveries=self.deliveries(),
         )  # fmt: skip
 
     def drain_digests(self) -> bytes:
@@ -242,7 +221,7 @@ class Ledger:
             wrong = wrong and outcome not in odd.lines()
             odd.ended, odd.wrong = ended_us, wrong
         if wrong:
-            self.wrong_state += 1
+            self.counts.wrong_state += 1
         ended = ended_us // _TICK
         took = ended - placed_us // _TICK
         if not 0 <= took <= _LONGEST:
@@ -256,10 +235,10 @@ class Ledger:
     def _report_undocumented(self, state: str) -> None:
         if state in self._pending:
             return
-        self.undocumented_states += 1
-        word = state[:_LONGEST_WORD]
-        if word in self._undocumented or len(self._undocumented) < _WORDS:
-            self._undocumented[word] += 1
+        self.counts.undocumented_states += 1
+        counted, word = self.counts.undocumented, state[:_LONGEST_WORD]
+        if word in counted or len(counted) < _WORDS:
+            counted[word] = counted.get(word, 0) + 1
 
     def _since(self, ended: int) -> int:
         """Hundredths of a second since the epoch (set by the first end), capped."""
@@ -272,7 +251,7 @@ class Ledger:
         return self._epoch + (self._memory.note(place) >> _TIMES_AT + _TOOK_BITS)
 
     def _accept_again(self, unique_id: str, place: int, accepted: int) -> None:
-        self.duplicate_ids += 1
+        self.counts.duplicate_ids += 1
         odd = self._odd.get(place)
         if odd is None:
             call = self._calls.get(unique_id)
@@ -300,7 +279,7 @@ class Ledger:
                 self._odd[place] = self._odd_ended(place)
             self._odd[place].late.setdefault(code, int(at * 1e6 + 0.5))
         elif outcome not in {code, IN_FLIGHT} and not note & _CHANGED:
-            self.changed_state += 1
+            self.counts.changed_state += 1
             self._memory.set_note(place, note | _CHANGED)
 
     def _fate(self, place: int, digest: int, flying: int | None, offset: float) -> IdFate:
