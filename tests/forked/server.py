@@ -121,6 +121,9 @@ def main() -> None:
     while True:
         for ready, _ in waiting.poll():
             if ready == ended:
+                for _, child, _ in connections.values():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child, signal.SIGKILL)
                 os._exit(0)
             if ready == listening:
                 connection = _socket.socket(fileno=server._accept()[0])  # type: ignore[attr-defined]

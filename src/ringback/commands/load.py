@@ -112,21 +112,10 @@ def load_target(
     budget = check_budget(config, embedded=embedded)
     _print_plan(run.console, run.target, plan, budget, master)
     with LoadProgress(run.console, plan.text, budget, config.limits) as progress:
-        outcome = run_load(
+        return run_load(
             config, plan, run.directory, embedded=embedded, master_address=master, max_time=max_time,
             on_progress=progress.update,
         )  # fmt: skip
-    return Findings(
-        limits=outcome.limits,
-        accepted=outcome.accepted,
-        budget=budget or 0,
-        may_have_dialled=int(outcome.section.get("calls", {}).get("indeterminate", 0)),
-        load=outcome.section,
-        unwritten=outcome.unwritten,
-        notes=outcome.notes,
-        open_questions=outcome.open_questions,
-        interrupted=outcome.interrupted,
-    )
 
 
 def _print_plan(
