@@ -78,6 +78,19 @@ def test_a_section_fits_the_schema_whole_and_empty() -> None:
         assert json.loads(json.dumps(section, allow_nan=False)) == section
 
 
+CALLS = {
+    "answered": {"accepted": 9, "final": 9, "by_state": {"Answered": 9}},
+    "busy": {"accepted": 6, "final": 5, "unfinished": 1, "wrong_state": 3, "by_state": {"Answered": 3, "Busy": 2}},
+}
+
+
+def times(*seconds: float) -> Histogram:
+    found = Histogram()
+    for each in seconds:
+        found.record(each)
+    return found
+
+
 def test_only_the_limit_on_the_slow_step_and_on_the_slow_line_fails() -> None:
     windows = Windows((0.0, math.inf), cuts=(0, 4, 8, 12))
     for second in range(12):
@@ -91,7 +104,7 @@ def test_only_the_limit_on_the_slow_step_and_on_the_slow_line_fails() -> None:
     keys = ("p50", "p90")
     parts = {
         "step": steps_of(windows, steps, keys),
-        "line": lines_of(windows.steady_part(), ("answered", "busy", "error"), keys),
+        "line": lines_of(windows.steady_part(), ("answered", "busy", "error"), keys, CALLS, {"busy": times(2.0, 9.0)}),
     }
     section = section_of(windows, parts=parts)
     LOAD.validate(section)
@@ -107,6 +120,22 @@ def test_only_the_limit_on_the_slow_step_and_on_the_slow_line_fails() -> None:
         "line.answered": "pass", "line.busy": "fail", "line.error": "inconclusive",
     }  # fmt: skip
     assert held["line.error"].why == "no trigger succeeded"
+    of_calls = {
+        "line.busy.calls.wrong_state == 0": "fail", "line.answered.calls.wrong_state == 0": "pass",
+        "line.busy.calls.by_state.answered == 3": "pass", "line.error.calls.lost == 0": "inconclusive",
+        "line.busy.calls.lost == 0": "inconclusive", "line.busy.time_to_final_ms.max < 8000": "fail",
+        "line.busy.time_to_final_ms.p50 < 3000": "pass", "line.answered.time_to_final_ms.p50 < 3000": "inconclusive",
+    }  # fmt: skip
+    limits = [Limit.parse(*text.split(" ", 1)) for text in of_calls]
+    results = evaluate(limits, section)[: len(limits)]
+    assert [held.verdict.value for held in results] == list(of_calls.values())
+    why = {held.metric: held.why for held in results}
+    assert why["line.error.calls.lost"] == "no call was accepted"
+    assert why["line.busy.calls.lost"] == "1 calls were unfinished when the run ended"
+    assert why["line.answered.time_to_final_ms.p50"] == "no call ended"
+    old = {**section, "line": {"busy": {"trigger": section["line"]["busy"]["trigger"]}}}
+    (relative,) = evaluate([Limit.parse("line.busy.calls.final", "<= 1x baseline")], section, old)[:1]
+    assert relative.verdict.value == "inconclusive", "a baseline without calls of lines is not one of the whole run"
     baseline = section_of(windows, parts={"step": {"2": parts["step"]["1"]}})
     (slower,) = (
         r

@@ -18,16 +18,19 @@ from ringback.loadgen.accounting.deliveries import DeliveryBook
 from ringback.loadgen.accounting.id_memory import IdMemory, digest_of, pack_digests
 from ringback.loadgen.accounting.reconcile import (
     IN_FLIGHT,
+    LINES,
     LOST,
     NO_DELIVERY,
     STATES,
     Account,
     DeliveryCounts,
     IdFate,
+    LineAccount,
 )
 
 __all__ = ["Ledger"]
 
+_NAMES = ("", *LINES)
 _CODES = {state: code for code, state in enumerate(STATES, 1)}
 _PLACE_BITS = 36
 _PLACE = (1 << _PLACE_BITS) - 1
@@ -94,13 +97,13 @@ class Ledger:
         self._drained = array("L")
         self._epoch = -1 - _LATEST
         self._placed_last = -settle
-        self._accepted = 0
-        self._by_code = [0] * (len(STATES) + 1)
+        self._accepted, self._duplicates, self._wrong = ([0] * LOST for _ in range(3))
+        """Calls by the code of their line's state: those that are followed, those with an earlier call's id, those
+        that ended with a wrong state."""
+        self._outcomes = [[0] * (LOST + 1) for _ in range(LOST)]
+        """Ended calls by the code of their line's state, and their outcome."""
         self._deliveries: DeliveryBook | None = None
         self.final = 0
-        self.lost = 0
-        self.duplicate_ids = 0
-        self.wrong_state = 0
         self.changed_state = 0
         """Final calls that were later reported with another final state."""
         self.unrequested = 0
@@ -112,7 +115,22 @@ class Ledger:
     @property
     def accepted(self) -> int:
         """Triggers that were answered with a UniqueId."""
-        return self._accepted + self.duplicate_ids
+        return sum(self._accepted) + self.duplicate_ids
+
+    @property
+    def lost(self) -> int:
+        """Calls without a final state after their settle time."""
+        return sum(outcomes[LOST] for outcomes in self._outcomes)
+
+    @property
+    def duplicate_ids(self) -> int:
+        """Calls with the UniqueId of an earlier call."""
+        return sum(self._duplicates)
+
+    @property
+    def wrong_state(self) -> int:
+        """Final calls with another state than their line's."""
+        return sum(self._wrong)
 
     @property
     def in_flight(self) -> int:
@@ -127,7 +145,7 @@ class Ledger:
     @property
     def by_state(self) -> Counter[str]:
         """Ended calls by final state."""
-        return Counter({state: count for state, count in zip(STATES, self._by_code[1:], strict=True) if count})
+        return sum((Counter(_states(outcomes)) for outcomes in self._outcomes), Counter())
 
     def accept(self, unique_id: str, line: int, placed: float) -> bool:
         """A trigger sent at `placed` to this line was answered with this id.
@@ -136,17 +154,21 @@ class Ledger:
         """
         if placed > self._placed_last:
             self._placed_last = placed
-        call = int(placed * 1e6 + 0.5) << _CODE_BITS | self._lines[line]
+        code = self._lines[line]
+        call = int(placed * 1e6 + 0.5) << _CODE_BITS | code
         place = self._memory.claim(digest_of(unique_id))
         if place < 0:
             self._accept_again(unique_id, -1 - place, call)
             return False
-        self._accepted += 1
+        self._accepted[code] += 1
         self._calls[unique_id] = call << _PLACE_BITS | place
         return True
 
-    def report(self, unique_id: str, state: str, at: float) -> float | None:
-        """A poll reported `state` at `at`. Returns the seconds since the trigger if that ended the call, else None."""
+    def report(self, unique_id: str, state: str, at: float) -> tuple[str, float] | None:
+        """A poll reported `state` at `at`. If that ended the call, returns its line and the seconds since the trigger.
+
+        The line is empty if it produces no documented state.
+        """
         code = _CODES.get(state)
         if code is None:
             self._report_undocumented(state)
@@ -156,17 +178,15 @@ class Ledger:
             self._report_again(unique_id, code, at)
             return None
         self.final += 1
-        self._by_code[code] += 1
-        placed_us = self._end(call, code, at)
+        line, placed_us = self._end(call, code, at)
         if self._deliveries is not None:
             self._deliveries.final(self._memory.digest(call & _PLACE), code, at)
-        return at - placed_us * _MICROSECOND
+        return _NAMES[line], at - placed_us * _MICROSECOND
 
     def missed(self, unique_id: str, polled: float) -> None:
         """A sound answer to a poll sent at `polled` had no final state for the call: it is lost if it is overdue."""
         if self.overdue(unique_id, polled):
             call = self._calls.pop(unique_id)
-            self.lost += 1
             self._end(call, LOST, polled)
 
     def overdue(self, unique_id: str, at: float) -> bool:
@@ -217,7 +237,22 @@ class Ledger:
             accepted=self.accepted, final=self.final, lost=self.lost, duplicate_ids=self.duplicate_ids,
             unfinished=self.in_flight, wrong_state=self.wrong_state, changed_state=self.changed_state,
             unrequested=self.unrequested, undocumented_states=self.undocumented_states, by_state=dict(self.by_state),
-            undocumented=dict(self._undocumented), deliveries=self.deliveries(),
+            undocumented=dict(self._undocumented), by_line=self._by_line(), deliveries=self.deliveries(),
+        )  # fmt: skip
+
+    def _by_line(self) -> dict[str, LineAccount]:
+        return {
+            name: self._line_account(code)
+            for code, name in enumerate(LINES, 1)
+            if self._accepted[code] or self._duplicates[code]
+        }
+
+    def _line_account(self, code: int) -> LineAccount:
+        accepted, duplicates, outcomes = self._accepted[code], self._duplicates[code], self._outcomes[code]
+        ended = sum(outcomes)
+        return LineAccount(
+            accepted=accepted + duplicates, final=ended - outcomes[LOST], lost=outcomes[LOST], duplicate_ids=duplicates,
+            unfinished=accepted - ended, wrong_state=self._wrong[code], by_state=_states(outcomes),
         )  # fmt: skip
 
     def drain_digests(self) -> bytes:
@@ -230,8 +265,8 @@ class Ledger:
         flying = {call & _PLACE: call >> _PLACE_BITS for call in self._calls.values() if call & _PLACE in places}
         return [self._fate(place, digest, flying.get(place), offset) for place, digest in places.items()]
 
-    def _end(self, call: int, outcome: int, at: float) -> int:
-        """Note how a call ended. Returns when it was placed, in microseconds."""
+    def _end(self, call: int, outcome: int, at: float) -> tuple[int, int]:
+        """Note how a call ended. Returns the code of its line's state, and when it was placed, in microseconds."""
         place = call & _PLACE
         call >>= _PLACE_BITS
         line = call & _CODE
@@ -241,8 +276,9 @@ class Ledger:
         if self._odd and (odd := self._odd.get(place)) is not None:
             wrong = wrong and outcome not in odd.lines()
             odd.ended, odd.wrong = ended_us, wrong
+        self._outcomes[line][outcome] += 1
         if wrong:
-            self.wrong_state += 1
+            self._wrong[line] += 1
         ended = ended_us // _TICK
         took = ended - placed_us // _TICK
         if not 0 <= took <= _LONGEST:
@@ -251,7 +287,7 @@ class Ledger:
         if not 0 <= since <= _LATEST:
             since = self._since(ended)
         self._memory.set_note(place, (since << _TOOK_BITS | took) << _TIMES_AT | line << _LINE_AT | outcome)
-        return placed_us
+        return line, placed_us
 
     def _report_undocumented(self, state: str) -> None:
         if state in self._pending:
@@ -272,7 +308,7 @@ class Ledger:
         return self._epoch + (self._memory.note(place) >> _TIMES_AT + _TOOK_BITS)
 
     def _accept_again(self, unique_id: str, place: int, accepted: int) -> None:
-        self.duplicate_ids += 1
+        self._duplicates[accepted & _CODE] += 1
         odd = self._odd.get(place)
         if odd is None:
             call = self._calls.get(unique_id)
@@ -328,3 +364,8 @@ class Ledger:
         if self._deliveries is None:
             self._deliveries = DeliveryBook()
         return self._deliveries
+
+
+def _states(outcomes: Sequence[int]) -> dict[str, int]:
+    """Final states that occurred, from counts of outcomes."""
+    return {state: count for state, count in zip(STATES, outcomes[1:LOST], strict=True) if count}

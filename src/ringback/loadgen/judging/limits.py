@@ -77,7 +77,7 @@ def value_of(section: Mapping[str, Any], metric: str) -> float | None:
 
 def of_a_search(limits: Iterable[Limit], section: Mapping[str, Any]) -> tuple[Limit, ...]:
     """The limits for a capacity search as a whole. Overload is its purpose, so most limits do not apply."""
-    return tuple(limit for limit in in_force(limits, section) if limit.metric.startswith(_IN_A_SEARCH))
+    return tuple(limit for limit in in_force(limits, section) if split(limit.metric)[2].startswith(_IN_A_SEARCH))
 
 
 def evaluate(

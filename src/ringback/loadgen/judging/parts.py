@@ -30,11 +30,15 @@ def split(metric: str) -> tuple[str, str, str]:
 
 
 def within(section: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
-    """The section as the part has it that a metric is about: its requests and, for a step, its generator's health."""
+    """The section as the part has it that a metric is about.
+
+    Each part has its requests, a step its generator's health, and a line its calls and their times.
+    """
     kind, name, _ = split(metric)
     if not kind:
         return section
-    return {**section, "trigger": {}, "poll": {}, **section.get(kind, {}).get(name, {})}
+    unknown: dict[str, Any] = {name: {} for name in ("trigger", "poll", "calls", "time_to_final_ms")}
+    return {**section, **unknown, **section.get(kind, {}).get(name, {})}
 
 
 def of_requests(metric: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ringback.config import Config
@@ -142,9 +142,6 @@ class LoadSnapshot:
         return sum(part[name] for part in self.parts)
 
     def _section(self, part: Part, *, live: bool) -> dict[str, Any]:
-        time_to_final = Histogram()
-        for each in self.parts:
-            time_to_final.merge(Histogram.from_plain(each["time_to_final"]))
         profile = self.plan.arrival_profile
         unusable = next((part["unusable"] for part in self.parts if part["unusable"]), None)
         return ({} if unusable is None else {"unusable": unusable}) | load_section(
@@ -156,7 +153,7 @@ class LoadSnapshot:
             sent=self._sum("sent"),
             held_back=self._sum("held_back"),
             calls=self._calls(),
-            time_to_final=time_to_final,
+            time_to_final=Histogram.sum(self.times_to_final().values()),
             part=part,
             parts=self._parts(part, live=live),
             profile={
@@ -185,16 +182,25 @@ class LoadSnapshot:
                 line for line in self.config.lines.configured if line in lines or any(o.line == line for o in origins)
             ]
             tags = sorted({*tags, *(tag for o in origins for tag in o.tags)})
-        keys = keys_for(limits)
+        keys, calls = keys_for(limits), {name: asdict(line) for name, line in self.account.by_line.items()}
         planned = [(number, step) for number, step in self.plan.steps if number in steps]
         return {
             "step": steps_of(self.windows, planned, keys),
-            "line": lines_of(part, lines, keys),
+            "line": lines_of(part, lines, keys, calls, self.times_to_final()),
             "tag": tags_of(part, tags, keys),
         }
 
+    def times_to_final(self) -> dict[str, Histogram]:
+        """For each line, the times from triggers to the polls that reported final states, of all processes."""
+        found = {line: Histogram() for line in self.config.lines.configured}
+        for part in self.parts:
+            for line, times in part["time_to_final"].items():
+                found[line].merge(Histogram.from_plain(times))
+        return found
+
     def _calls(self) -> dict[str, Any]:
         calls = self.account.to_dict()
+        del calls["by_line"]
         if calls["deliveries"] is None:
             del calls["deliveries"]
         calls["indeterminate"] = self._sum("indeterminate")

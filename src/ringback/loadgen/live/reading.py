@@ -30,9 +30,6 @@ _ARRIVALS = {"due": "scheduled", "sent": "sent", "held_back": "held_back", "drop
 def reading(snapshot: LoadSnapshot) -> dict[str, Any]:
     """The reading of all processes that a snapshot covers."""
     whole, account, parts = snapshot.windows.whole, snapshot.account, snapshot.parts
-    time_to_final = Histogram()
-    for part in parts:
-        time_to_final.merge(Histogram.from_plain(part["time_to_final"]))
     calls = {name: getattr(account, name) for name in _LEDGER}
     calls["indeterminate"] = sum(part["indeterminate"] for part in parts)
     return {
@@ -45,7 +42,7 @@ def reading(snapshot: LoadSnapshot) -> dict[str, Any]:
         "final": dict(account.by_state),
         "ledger": calls,
         "deliveries": None if account.deliveries is None else account.to_dict()["deliveries"],
-        "time_to_final": time_to_final.to_plain(),
+        "time_to_final": Histogram.sum(snapshot.times_to_final().values()).to_plain(),
         "lag": whole.lag.to_plain(),
         "cpu": sum(share.cpu for share in whole.shares.values()),
     }

@@ -29,6 +29,8 @@ __all__ = [
     "window_lines",
 ]
 
+LINE_CALLS = ("accepted", "final", "lost", "duplicate_ids", "unfinished", "wrong_state", "by_state")
+"""What is counted of the calls of a line."""
 _LINE_KEYS = ("p50", "p90", "p95", "p99")
 _LAG_KEYS = ("p50", "p99")
 
@@ -144,9 +146,26 @@ def steps_of(windows: Windows, steps: Iterable[tuple[str, PlannedStep]], keys: t
     return found
 
 
-def lines_of(part: Part, lines: Iterable[str], keys: tuple[str, ...]) -> dict[str, Any]:
-    """The member `line` of the section: the triggers that dialled each line, in a part of the run."""
-    return {line: {"trigger": _requests(origin("trigger", line), part, keys)} for line in lines}
+def lines_of(
+    part: Part,
+    lines: Iterable[str],
+    keys: tuple[str, ...],
+    calls: Mapping[str, Mapping[str, Any]],
+    times_to_final: Mapping[str, Histogram],
+) -> dict[str, Any]:
+    """The member `line` of the section: the triggers that dialled each line, in a part of the run, and all its calls.
+
+    `calls` and `times_to_final` are those of each line, over the whole run.
+    """
+    none: dict[str, Any] = {name: {} if name == "by_state" else 0 for name in LINE_CALLS}
+    return {
+        line: {
+            "trigger": _requests(origin("trigger", line), part, keys),
+            "calls": {**none, **calls.get(line, {})},
+            "time_to_final_ms": times_to_final.get(line, Histogram()).summary_ms(keys),
+        }
+        for line in lines
+    }
 
 
 def tags_of(part: Part, tags: Iterable[str], keys: tuple[str, ...]) -> dict[str, Any]:

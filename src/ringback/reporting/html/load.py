@@ -23,7 +23,7 @@ from ringback.reporting.model.load import (
     scenario,
     sent_of_scheduled,
 )
-from ringback.reporting.model.load_parts import HEAD, PartTable, part_tables
+from ringback.reporting.model.load_parts import PartTable, part_tables
 from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import plural
@@ -68,7 +68,6 @@ class LoadView:
     limits: tuple[LimitRow, ...]
     latency_head: tuple[str, ...]
     latency: tuple[tuple[str, ...], ...]
-    part_head: tuple[str, ...]
     parts: tuple[PartTable, ...]
     errors: tuple[ErrorKind, ...]
     states: tuple[StateRow, ...]
@@ -89,7 +88,6 @@ def load_view(report: RunReport) -> LoadView | None:
         limits=limit_rows(report.limits),
         latency_head=("ms", *COLUMNS.values(), "count"),
         latency=tuple((row.name, *row.cells, count(row.count)) for row in latency_rows(load)),
-        part_head=HEAD,
         parts=tuple(part_tables(load)),
         errors=(*error_kinds(load, _MOST_KINDS), *_waited(load)),
         states=tuple(_states(load)),

@@ -1,6 +1,7 @@
 """The parts of a load run as tables, which all reports share: steps, lines, tags, and the steps of a capacity search.
 
-A part whose figures are those of the run (the only line, a tag of all triggers) is left out.
+A part whose figures are those of the run (the only line, a tag of all triggers) is left out. Lines have the times from
+triggers to final states too, and what became of their calls.
 """
 
 from __future__ import annotations
@@ -15,10 +16,15 @@ from ringback.reporting.model.load import COLUMNS, OPERATIONS
 from ringback.reporting.model.safe import one_line
 from ringback.rundir.reading import members, number
 
-__all__ = ["HEAD", "PartRow", "PartTable", "SearchStep", "part_tables", "search_steps"]
+__all__ = ["PartRow", "PartTable", "SearchStep", "part_tables", "search_steps"]
 
-HEAD: Final = (*COLUMNS.values(), "count", "errors")
-"""Headings of `PartRow.cells`."""
+_TIMES: Final = (*COLUMNS.values(), "count", "errors")
+_CALLS: Final = {
+    "accepted": "accepted", "final": "final", "lost": "lost", "duplicate_ids": "duplicate", "wrong_state": "wrong",
+    "unfinished": "unfinished",
+}  # fmt: skip
+"""Member of a line's `calls` -> its heading."""
+_DEVIATIONS: Final = ("lost", "duplicate_ids", "wrong_state")
 _TITLES: Final = {"step": "Steps", "line": "Lines", "tag": "Tags"}
 _MOST: Final = 250
 """Parts of one kind that are shown."""
@@ -27,13 +33,13 @@ _RESULTS: Final = {True: "held", False: "did not hold", None: "undecided"}
 
 @dataclass(frozen=True, slots=True)
 class PartRow:
-    """Requests of one kind in one part: latency of successes in milliseconds, the number of requests, and errors."""
+    """Figures of one part. Of requests: latency of successes in milliseconds, the number of requests, and errors."""
 
     name: str
     cells: tuple[str, ...]
     alarming: bool
-    """Whether there were errors."""
-    limited: bool
+    """Whether there were errors, or calls that did not end as they should."""
+    limited: bool = False
     """Whether the load generator was the bottleneck in this part."""
 
 
@@ -42,7 +48,16 @@ class PartTable:
     """All parts of one kind."""
 
     title: str
+    unit: str
+    """Of the times in it; empty if it has none."""
+    head: tuple[str, ...]
+    """Headings of the rows' cells."""
     rows: tuple[PartRow, ...]
+
+    @property
+    def label(self) -> str:
+        """The title with the unit."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +72,9 @@ class SearchStep:
 
 
 def part_tables(load: Mapping[str, Any]) -> list[PartTable]:
-    """A table for each kind of part that the run has."""
-    tables = [PartTable(title, tuple(_rows(load, kind))) for kind, title in _TITLES.items()]
+    """A table for each kind of part that the run has, and one for the calls of its lines."""
+    tables = [PartTable(title, "ms", _TIMES, tuple(_rows(load, kind))) for kind, title in _TITLES.items()]
+    tables.insert(2, PartTable("Calls by line", "", (*_CALLS.values(), "states"), tuple(_calls(load))))
     return [table for table in tables if table.rows]
 
 
@@ -80,6 +96,22 @@ def _rows(load: Mapping[str, Any], kind: str) -> Iterator[PartRow]:
             measured = members(part, operation)
             if number(measured.get("count")) or (operation == "trigger" and kind != "tag"):
                 yield _row(_named(kind, str(name), part, operation), part, measured)
+        final = members(part, "time_to_final_ms")
+        if number(final.get("p50")) is not None:
+            cells = (*_times(final), count(members(part, "calls").get("final")), "–")
+            yield PartRow(f"{one_line(str(name), 40)}, to final", cells, alarming=False)
+
+
+def _calls(load: Mapping[str, Any]) -> Iterator[PartRow]:
+    lines = members(load, "line")
+    for name in islice(lines if len(lines) > 1 else (), _MOST):
+        calls = members(lines, name, "calls")
+        if not number(calls.get("accepted")):
+            continue
+        states = members(calls, "by_state")
+        shown = ", ".join(f"{one_line(str(state), 40)} {count(states[state])}" for state in islice(states, 7))
+        cells = (*(count(calls.get(column)) for column in _CALLS), shown or "–")
+        yield PartRow(one_line(str(name), 40), cells, alarming=any(number(calls.get(each)) for each in _DEVIATIONS))
 
 
 def _counted(section: Mapping[str, Any], operation: str) -> float:
@@ -94,14 +126,17 @@ def _named(kind: str, name: str, part: Mapping[str, Any], operation: str) -> str
 
 
 def _row(name: str, part: Mapping[str, Any], measured: Mapping[str, Any]) -> PartRow:
-    latency = members(measured, "latency_ms")
     failed = sum(found for kind in members(measured, "errors").values() if (found := number(kind)) is not None)
     return PartRow(
         name=name,
-        cells=(*(milliseconds(latency.get(column)) for column in COLUMNS), count(measured.get("count")), count(failed)),
+        cells=(*_times(members(measured, "latency_ms")), count(measured.get("count")), count(failed)),
         alarming=failed > 0,
         limited=members(part, "generator").get("limited") is True,
     )
+
+
+def _times(percentiles: Mapping[str, Any]) -> Iterator[str]:
+    return (milliseconds(percentiles.get(column)) for column in COLUMNS)
 
 
 def _searched(step: Mapping[str, Any]) -> SearchStep:
