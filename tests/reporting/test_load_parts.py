@@ -24,6 +24,7 @@ def requests(count: int, p99: float | None = None, **errors: int) -> dict[str, A
     return {"count": count, "errors": errors, "latency_ms": {"p50": 1.5, "p99": p99}}
 
 
+STATES = {"Answered": 77, "Busy": 2}
 STEPPED: dict[str, Any] = {
     "scenario": "mixed",
     "trigger": requests(120, 900.0, http_500=7),
@@ -38,7 +39,7 @@ STEPPED: dict[str, Any] = {
     "line": {
         "answered": {
             "trigger": requests(80, 11.0), "time_to_final_ms": {"p50": 2222.0, "p99": 3333.0},
-            "calls": {"accepted": 80, "final": 79, "lost": 1, "by_state": {"Answered": 77, "Busy": 2}, "wrong_state": 2},
+            "calls": {"accepted": 80, "final": 79, "lost": 1, "wrong_state": 2, "by_state": STATES},
         },
         "busy": {"trigger": requests(40, 765.0, http_500=7)},
     },

@@ -269,7 +269,9 @@ class AgainstNaiveLedger(RuleBasedStateMachine):
         if state in {"", "Ringing", "busy"} or call is None:
             assert ended is None
         elif call.ended is None:
-            assert ended == (NAMES[call.lines[0]], pytest.approx(at - call.placed[0]))
+            assert ended is not None
+            assert ended[0] == NAMES[call.lines[0]]
+            assert ended[1] == pytest.approx(at - call.placed[0])
             call.ended = state
             call.wrong = state not in {LINES[line] for line in call.lines}
         else:
