@@ -18,6 +18,7 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +32,6 @@ from ringback.config import load_config
 from ringback.loadgen.accounting.id_memory import pack_digests
 from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.distributed.master import Master
-from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.windows import Windows
 from ringback.loadgen.schedule.origin import POLL, TRIGGER
@@ -86,7 +86,7 @@ def master_cost(workers: int, rate: int, seconds: int) -> float:
         for node, packed in zip(nodes, messages, strict=True):
             message = SimpleNamespace(node_id=node, data=msgpack.unpackb(packed, raw=False, strict_map_key=False))
             runner.receive(environment=None, msg=message)
-        snapshot = LoadSnapshot(config, plan, master.parts(), master.account(), master.windows, lost={})
+        snapshot = master.snapshot(plan)
         section = snapshot.section()
         json.dumps({"figures": snapshot.progress(section), "section": section})
         used += time.process_time() - begun
@@ -106,8 +106,8 @@ def _message(node: str, half: int, rate: int, chance: random.Random) -> bytes:
     part = {
         "name": node, "users": 1, "seconds": half / _REPORTS, "scheduled": count, "sent": count, "held_back": 0,
         "dropped": 0, "on_their_way": 5, "reached": True, "indeterminate": 0, "refused_polls": 0, "asked_too_late": 0,
-        "reasons": [], "unusable": None, "account": Account(accepted=count, final=count).to_dict(),
-        "unfinished_ids": [],
+        "reasons": [], "unusable": None, "account": asdict(Account(accepted=count, final=count)),
+        "unfinished_ids": [], "examples": {"trigger": {}, "poll": {}},
         "time_to_final": Histogram().to_plain(), "connections": {"opened": 5}, "dns": "", "open_files": 20,
         "open_files_limit": 1024, "state": "playing",
     }  # fmt: skip

@@ -20,9 +20,8 @@ from benchmarks.servers.running import environment_for
 
 from ringback.config import load_config
 from ringback.deployment.access import dial_guard
-from ringback.loadgen.data.checking import check_rows
-from ringback.loadgen.data.rows import read_rows
 from ringback.loadgen.http.wire import RequestWriter
+from ringback.loadgen.variables import check_rows, read_rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.deployment import NotSent
-from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
+from ringback.deployment.connections import accepts_outdated_tls, inspect_tls
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_be_answered, must_hold
 from ringback.suite.history import dialled, regular_answers, wait_for_the_run
 from ringback.suite.probes import Probe, accepted, refused

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment import Trigger
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_all_hold
@@ -212,7 +212,8 @@ MISTYPED = (
         refused('SendResultImmediately "true"', giving("SendResultImmediately", "true")),
         refused("SendResultImmediately a number", giving("SendResultImmediately", 1)),
         refused("EndUser a string", giving("EndUser", "Ada Tester")),
-        refused("EndUser an array", giving("EndUser", [])),
+        # Not an empty one: PHP's usual reader takes [] and {} for the same.
+        refused("EndUser an array", giving("EndUser", ["Ada Tester"])),
         refused("EndUser's Name a number", giving("EndUser", {"Name": 5})),
         refused("EndUser's Phone a number", person("Phone", lambda v: int(v.lstrip("+")))),
         refused("EndUser's Email an array", person("Email", lambda v: [v])),
@@ -312,13 +313,16 @@ def test_calls_with_another_order_of_input_parameters(suite: Session) -> None:
     usual = [c for c in calls if not may_be_reordered(c)]
     if any(c.state != c.known_state for c in usual):
         raise Inconclusive("control calls in the usual order also ended in a wrong state (see STA-03 and ROB-03)")
-    for call in (c for c in calls if in_another_order(c)):
-        if call.state is not None and call.state != call.known_state and any(c.line == call.line for c in usual):
+    wrong = [c for c in calls if in_another_order(c) and c.state not in {None, c.known_state}]
+    for call in wrong:
+        if any(c.line == call.line for c in usual):
             raise Deviation(
                 f"a call with {' and '.join(in_another_order(call))} ended as {call.state}; in the usual order calls "
                 f"to the line end as {call.known_state}",
                 evidence=[call.trigger],
             )
+    if wrong:
+        raise Inconclusive(f"no call in the usual order to the line {wrong[0].line} shows how calls to it end")
 
 
 @pytest.mark.clause("REQ-06")

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.contract.guessing import why_guessable
 from ringback.deployment import Trigger
 from ringback.suite.deviation import Deviation, Inconclusive, must_all_hold

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.contract.guessing import why_guessable
 from ringback.contract.near_misses import may_be_a_calls_id, near_miss_ids, well_formed_unknown_ids
 from ringback.contract.same_id import other_spellings, resembles, same_id
@@ -27,7 +27,8 @@ NOT_A_POLL: dict[str, object] = {
     "UniqueIds null": {"UniqueIds": None},
     "UniqueIds a string": {"UniqueIds": "no-such-call"},
     "UniqueIds a number": {"UniqueIds": 5},
-    "UniqueIds an object": {"UniqueIds": {}},
+    # Not an empty one: PHP's usual reader takes {} and [] for the same.
+    "UniqueIds an object": {"UniqueIds": {"UniqueId": "no-such-call"}},
     "UniqueIds true": {"UniqueIds": True},
     "a number among UniqueIds": {"UniqueIds": [5]},
     "null among UniqueIds": {"UniqueIds": [None]},

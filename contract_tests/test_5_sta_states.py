@@ -6,9 +6,8 @@ from typing import Literal
 
 import pytest
 
-from ringback import clock
+from ringback import checks, clock
 from ringback.config import LINE_STATES
-from ringback.contract import checks
 from ringback.deployment import Exchange
 from ringback.suite.calls import Call, Observation
 from ringback.suite.calls.lifecycle import (

@@ -6,7 +6,6 @@ import gc
 import random
 import shlex
 import signal
-import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from ringback.rundir import SINK
 from ringback.suite.generated.runs import isolated
+from tests.forked import REAL_PYTHON, begin_session, fork_python
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs with Ctrl-C ignored, and children inherit that. Tests that interrupt a command need
@@ -62,6 +62,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(50_000, 20, 100)
+    worker = hasattr(config, "workerinput")
+    if not worker:
+        begin_session()
+    if worker or config.getoption("dist", "no") == "no":
+        fork_python()
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = SEED
 
@@ -112,7 +117,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def _again(item: pytest.Item) -> str:
     """The command that repeats a test; in a shuffled run, with the tests before it in its file."""
     what = item.nodeid.partition("::")[0] if item.config.option.order_seed is not None else shlex.quote(item.nodeid)
-    python = Path(sys.executable)
+    python = Path(REAL_PYTHON)
     if python.is_relative_to(item.config.rootpath):
         python = python.relative_to(item.config.rootpath)
     return f"{python} -m pytest {what} {_seeds(item.config)}"

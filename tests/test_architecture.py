@@ -18,16 +18,17 @@ MAY_IMPORT = {
     "contract": {"config", "resources"},
     "rundir": {"contract"},
     "deployment": {"config", "contract", "rundir"},
+    "checks": {"contract", "deployment"},
     "intake": set(),
     "receiver": {"config", "intake"},
     "sandbox": set(),
     "target": {"config", "deployment", "sandbox"},
     "interrupts": {"entry"},
-    "suite": {"config", "contract", "deployment", "interrupts", "receiver", "resources", "rundir", "target"},
+    "suite": {"checks", "config", "contract", "deployment", "interrupts", "receiver", "resources", "rundir", "target"},
     "loadgen": {"config", "contract", "deployment", "intake", "interrupts", "resources", "rundir", "target"},
     "first_steps": {"config", "contract", "deployment", "receiver"},
     "comparison": {"contract", "rundir"},
-    "replaying": {"config", "contract", "deployment", "rundir", "suite"},
+    "replaying": {"checks", "config", "contract", "deployment", "rundir", "suite"},
     "reporting": {"contract", "config", "comparison", "rundir"},
     "commands": {
         "config",
@@ -57,10 +58,9 @@ LOADGEN_MAY_IMPORT: dict[str, set[str]] = {
     "http": {"schedule"},
     "metrics": {"schedule"},
     "judging": {"accounting", "metrics", "schedule"},
-    "data": {"http"},
     "live": {"accounting", "judging", "metrics", "schedule"},
-    "generator": {"accounting", "data", "http", "judging", "metrics", "schedule"},
-    "distributed": {"accounting", "data", "generator", "metrics", "schedule", "task"},
+    "generator": {"accounting", "http", "judging", "metrics", "schedule", "variables"},
+    "distributed": {"accounting", "generator", "judging", "metrics", "schedule", "task", "variables"},
 }
 """The folders of `loadgen`; its own modules, which start processes, may import all of them."""
 

@@ -218,6 +218,23 @@ def test_a_hostile_sender_does_not_disturb_others(raw: bytes) -> None:
     run(main())
 
 
+@pytest.mark.parametrize(
+    "head",
+    ["POST {} HTTP/1.1", "POST {}?state=No Answer HTTP/1.1\r\nHost: x", "POST {}?name=ö HTTP/1.1\r\nHost: x"],
+)
+def test_requests_that_are_not_valid_http_are_counted(head: str) -> None:
+    async def main() -> None:
+        async with receiving() as receiver:
+            key, url = receiver.address()
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(receiver.public_url.rpartition(":")[2]))
+            writer.write((head.format(urlsplit(url).path) + "\r\nContent-Length: 0\r\n\r\n").encode())
+            assert b" 400 " in await asyncio.wait_for(reader.readline(), 5)
+            writer.close()
+            assert (receiver.unreadable, receiver.to(key)) == (1, [])
+
+    run(main())
+
+
 def test_many_deliveries_at_once_are_all_recorded() -> None:
     async def main() -> None:
         async with receiving() as receiver, client() as http:

@@ -138,6 +138,8 @@ class Receiver:
     settings: ResultDestination
     on_delivery: Callable[[Delivery], Awaitable[None]] | None = None
     deliveries: list[Delivery] = field(default_factory=list)
+    unreadable: int = 0
+    """Requests that were answered 400, because they are not valid HTTP."""
     _unknown: int = 0
     _addresses: dict[str, _Address] = field(default_factory=dict)
     _handling: set[asyncio.Task[None]] = field(default_factory=set)
@@ -340,6 +342,10 @@ def _bounded(receiver: Receiver) -> type[H11Protocol]:
             super().connection_lost(exc)
             if self._timer is not None:
                 self._timer.cancel()
+
+        def send_400_response(self, msg: str) -> None:
+            receiver.unreadable += 1
+            super().send_400_response(msg)
 
         def _look(self) -> None:
             """Close the connection if it has completed no request since the last look."""

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.loadgen.http.connection import Failed
 from ringback.loadgen.http.pool import ConnectionPool
 from ringback.loadgen.http.wire import read_trigger

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.forked import REAL_PYTHON
+
 from .forking import forks
 
 TOKEN = "rb-command-line-token-SECRET"
@@ -89,7 +91,7 @@ def ringback(*arguments: str, folder: Path, seconds: float = 90, before: str = "
 def started(*arguments: str, folder: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
     """Start a command in its own process group; end the whole group afterwards."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ringback", *arguments],
+        [REAL_PYTHON, "-m", "ringback", *arguments],
         cwd=folder, env=environment(**variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         stdin=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
@@ -181,6 +183,7 @@ def _forked(cases: Sequence[tuple[Case, Path]], at_once: int, seconds: float) ->
         orders: list[dict[str, Any]] = [
             {
                 "folder": str(place),
+                "python": sys.executable,
                 "program": case.program,
                 "arguments": case.arguments,
                 "before": case.before,

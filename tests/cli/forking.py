@@ -36,7 +36,8 @@ class Forks:
     def run(self, cases: Sequence[dict[str, Any]], at_once: int, seconds: float) -> list[dict[str, Any]]:
         """Run commands, a few at a time, and return how they ended; a batch that hangs raises TimeoutError.
 
-        Of each: `code`, `seconds` of processor time, and `peak`, the megabytes that it or a child of it had in memory.
+        Each case has its `python`, with which a load run starts its processes. Of each end: `code`, `seconds` of
+        processor time, and `peak`, the megabytes that it or a child of it had in memory.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -75,6 +76,7 @@ def _run(case: dict[str, Any]) -> NoReturn:
             flags = os.O_RDONLY if name is None else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             os.dup2(os.open(os.devnull if name is None else case[name], flags), number)
         exec(case["before"], {})
+        sys.executable = case["python"]
         sys.argv = [case["program"], *case["arguments"]]
         if case["program"] == "pytest":
             imported_already = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"

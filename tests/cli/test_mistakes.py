@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import trustme
+
+from tests.forked import REAL_PYTHON
 
 from .commands import CONFIG, TOKEN, Case, Ended, Listener, environment, listening, ringback, run_all
 
@@ -212,7 +213,7 @@ def test_without_its_mistake_the_same_configuration_is_used(tmp_path: Path) -> N
 
 
 def test_the_installed_command_reports_a_mistake(tmp_path: Path) -> None:
-    program = Path(sys.executable).with_name("ringback")
+    program = Path(REAL_PYTHON).with_name("ringback")
     done = subprocess.run(
         [program, "check", "--config", "no.toml"], cwd=tmp_path, env=environment(), capture_output=True, text=True,
         check=False, timeout=60,

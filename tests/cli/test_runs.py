@@ -21,7 +21,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ringback.contract.places import description_text
+from ringback.contract.description import description_text
 from ringback.reporting.formats.verdict_file import SCHEMA_PATH
 from ringback.sandbox import SandboxSettings, launch
 

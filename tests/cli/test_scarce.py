@@ -86,13 +86,13 @@ def test_what_the_machine_lacks_is_no_internal_error_and_no_finding(
     """In the middle of a run: the calls that were placed are kept, and no clause fails."""
     lacking = f"""
 import itertools
-import ringback.deployment.client as c
-before, numbers = c.DeploymentClient._send, itertools.count()
-async def lacking(*given):
+from ringback.deployment.transport import GuardedTransport
+before, numbers = GuardedTransport.send, itertools.count()
+async def lacking(*given, **named):
     if next(numbers) >= 10:
         raise {error}
-    return await before(*given)
-c.DeploymentClient._send = lacking
+    return await before(*given, **named)
+GuardedTransport.send = lacking
 """
     end = run(tmp_path, port, *CHECK, before=lacking)
     assert end.code == 3, end.out + end.err

@@ -21,13 +21,14 @@ import yaml
 
 from ringback.config.loading import load_config
 from ringback.loadgen.live.families import Distribution, Families
+from tests.forked import REAL_PYTHON
 from tests.loadgen.deployments import unused_port
 from tests.loadgen.live.receivers import needs_prometheus, prometheus_scraping
 from tests.loadgen.live.test_families import a_reading
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-BIN = Path(sys.executable).parent
+BIN = Path(REAL_PYTHON).parent
 TOKEN = {"RINGBACK_ACCESS_TOKEN": "a-token"}
 MANIFESTS = [
     (path.name, document)

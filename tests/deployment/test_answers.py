@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringback.contract.checks import call_results_is_an_array, entries_are_complete
+from ringback.checks import call_results_is_an_array, entries_are_complete
 from ringback.deployment import Exchange, Poll, Trigger
 
 NONE = Exchange(0, "", "", 0, 0, "", "", (), "", 0)
@@ -93,6 +93,22 @@ DOCUMENTED = {"UniqueId": "a", "CallRequestId": "", "CallState": "Busy"}
 def test_entries_are_found_in_many_forms(value: object) -> None:
     assert poll(value).states("a") == ["Busy"]
     assert poll(value).states("b") == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"CallResults": [{"Status": "Completed", "State": 3, "uniqueid": "b", "unique_id": None, **DOCUMENTED}]},
+        {"CallResults": [{"callState": "Ended", **DOCUMENTED}]},
+        {"Data": None, "Results": [], "CallResults": [DOCUMENTED]},
+        {"data": {"x": "Answered"}, "CallResults": [DOCUMENTED]},
+        {"callResults": [{"UniqueId": "b"}], "UniqueId": "b", "CallResults": [DOCUMENTED]},
+    ],
+    ids=lambda value: json.dumps(value)[:40],
+)
+def test_members_spelled_as_documented_count_before_similar_ones(value: object) -> None:
+    answer = poll(value)
+    assert [(entry.unique_id, entry.state) for entry in answer.entries] == [("a", "Busy")]
 
 
 @pytest.mark.parametrize(

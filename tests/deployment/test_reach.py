@@ -16,7 +16,6 @@ import pytest
 from ringback import clock
 from ringback.deployment import BudgetSpent, NotSent, Unreachable
 from ringback.deployment.guard import StrangerRefused
-from ringback.deployment.transport import Intent
 from tests.virtual_time import run
 
 from .authority import Authority
@@ -169,27 +168,25 @@ def test_a_number_that_is_not_a_line_never_reaches_the_socket(method: str) -> No
     ],
     ids=["json", "another path", "query", "form", "header", "multipart", "poll", "packed"],
 )  # fmt: skip
-def test_a_raw_httpx_client_passes_the_guard_too(request_of: Callable[[str], httpx.Request]) -> None:
+def test_any_request_passes_the_guard(request_of: Callable[[str], httpx.Request]) -> None:
     async def main() -> None:
         async with serving(accepts) as server, talking_to(settings(server.base_url)) as client:
-            async with httpx.AsyncClient(transport=client.transport, trust_env=False) as raw:
-                with pytest.raises(NotSent):
-                    await raw.send(request_of(server.base_url))
+            with pytest.raises(NotSent):
+                await client.transport.send(request_of(server.base_url))
             assert server.connections == 0
 
     run(main())
 
 
-def test_a_raw_httpx_client_spends_the_budget_too() -> None:
+def test_any_request_spends_the_budget() -> None:
     async def main() -> None:
         config = {"calls": 2, "triggers_per_second": 1000}
         async with serving(accepts) as server, talking_to(settings(server.base_url, budget=config)) as client:
-            async with httpx.AsyncClient(transport=client.transport, trust_env=False) as raw:
-                intent = Intent(places_a_call=True)
-                for _ in range(2):
-                    await raw.post(f"{server.base_url}/v2/call/", json=body(), extensions={"ringback": intent})
-                with pytest.raises(BudgetSpent):
-                    await raw.post(f"{server.base_url}/v2/call", json=body())
+            for _ in range(2):
+                request = httpx.Request("POST", f"{server.base_url}/v2/call/", json=body())
+                await client.transport.send(request, places_a_call=True)
+            with pytest.raises(BudgetSpent):
+                await client.transport.send(httpx.Request("POST", f"{server.base_url}/v2/call", json=body()))
             assert len(server.requests) == 2
 
     run(main())

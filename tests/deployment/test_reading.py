@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringback.deployment.reading import MAX_BODY, BodyDecoder, read_json, strings_in
+from ringback.deployment.reading import MAX_BODY, BodyDecoder, ids_in, read_json, strings_in
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -104,6 +104,13 @@ def test_the_strings_of_a_body_are_found_in_any_form() -> None:
     assert strings_in(b'{"UniqueIds": ["a", ["b"], {"x": "c"}], "UniqueIds": "d", "n": 5}') == ("c", "a", "b", "d")
     assert strings_in(b'{"UniqueIds": ["a", "b') == ("UniqueIds", "a")
     assert strings_in(b"") == ()
+
+
+def test_a_reader_may_take_any_value_in_a_body_for_an_id() -> None:
+    long = "9" * 5000
+    body = b'{"UniqueIds": ["a", 5, 1e9999, [-0, true], {"x": null}, NaN, %s]}' % long.encode()
+    assert ids_in(body) == ("null", "a", "5", "1e9999", "-0", "true", "NaN", long)
+    assert ids_in(b'{"UniqueIds": ["a", "b') == ("UniqueIds", "a")
 
 
 @given(st.binary(max_size=3000), st.sampled_from(["gzip", "deflate", ""]), st.integers(1, 50))

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from ringback.deployment import Unreachable
-from ringback.deployment.tls import accepts_outdated_tls, inspect_tls
+from ringback.deployment.connections import accepts_outdated_tls, inspect_tls
 
 from .authority import Authority
 from .hostile import Server, accepts, body, serving, settings, talking_to

@@ -111,6 +111,18 @@ def test_a_trigger_is_never_sent_twice(script: Script, failure: str | None, poss
     runner_for(script)(main())
 
 
+@pytest.mark.parametrize("site", ["Köln".encode(), "Köln".encode("latin-1"), b""])
+def test_headers_may_have_any_bytes(site: bytes) -> None:
+    async def main() -> None:
+        async def from_a_site(_request: Request) -> bytes | None:
+            return OK.replace(b"\r\n\r\n", b"\r\nX-Site: " + site + b"\r\n\r\n", 1)
+
+        async with serving(from_a_site) as server, talking_to(settings(server.base_url)) as client:
+            assert (await client.trigger(body(), expect_call=True)).unique_id == "call-one"
+
+    run(main())
+
+
 def test_a_trigger_is_not_sent_again_after_a_connection_was_closed_unread() -> None:
     async def main() -> None:
         async def hang_up(_number: int, _writer: asyncio.StreamWriter) -> bool:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 STATE = Path(os.environ["DOCS_STATE"])
-REAL = [sys.executable, "-m", "ringback"]
+REAL = [os.environ["DOCS_PYTHON"], "-m", "ringback"]
 SHORT = {"--duration": "1s", "--ramp": "300ms", "--think": "10ms", "--max-time": "90s"}
 FEW = {"--rate": 20, "--users": 5, "--connections": 4}
 START_SECONDS = 60.0

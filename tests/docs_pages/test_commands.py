@@ -19,6 +19,7 @@ from docs.generate.commands import commands, help_text
 
 from ringback.rundir.exchanges import read_exchanges
 from ringback.sandbox import SandboxSettings, launch
+from tests.forked import REAL_PYTHON
 
 from .blocks import PAGES, ROOT, blocks_of, command_lines
 
@@ -69,11 +70,11 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         shutil.copytree(ROOT / "reports" / "example", tmp_path / "reports" / name)
     programs = tmp_path / ".programs"
     programs.mkdir()
-    python = shlex.quote(sys.executable)
+    python, launcher = shlex.quote(REAL_PYTHON), shlex.quote(sys.executable)
     for name, command in {
         "ringback": f'{python} {shlex.quote(str(Path(__file__).with_name("shim.py")))} "$@"',
         "make": f'{shutil.which("make")} --dry-run --directory {shlex.quote(str(ROOT))} "$@"',
-        "locust": f'{python} -m locust $(echo "$@" | sed "{SHORT_LOCUST}")',
+        "locust": f'{launcher} -m locust $(echo "$@" | sed "{SHORT_LOCUST}")',
         "pytest": f'{python} -m pytest -p no:cacheprovider "$@"',
         "python": f'{python} "$@"',
     }.items():
@@ -107,6 +108,7 @@ def variables(folder: Path) -> dict[str, str]:
         **kept,
         "PATH": f"{folder / '.programs'}:{kept['PATH']}",
         "DOCS_STATE": str(folder / ".programs"),
+        "DOCS_PYTHON": sys.executable,
         "DOCS_LOG": str(folder / ".programs" / "log"),
         "RINGBACK_ACCESS_TOKEN": "demo-access-token",
         "RINGBACK_LOAD__BUDGET_CALLS": "5000",

@@ -22,6 +22,7 @@ import pytest
 
 from ringback.config.loading import as_environment
 from ringback.resources import load_path
+from tests.forked import REAL_PYTHON
 
 from .deployments import TinyDeployment, config_for, serving, unused_port
 from .waiting import until
@@ -215,7 +216,10 @@ def test_deliveries_without_a_receiver_are_a_configuration_error(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_named_and_makes_the_test_inconclusive(tmp_path: Path) -> None:
+def test_a_killed_worker_is_named_and_makes_the_test_inconclusive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", REAL_PYTHON)  # a fork is not a child of this process
     with serving(deployment := TinyDeployment()):
         arguments = ["--headless", "-u", "20", "-r", "20", "-t", "6s", *two_workers()]
         environment = environment_for(deployment, timing__settle="3s")

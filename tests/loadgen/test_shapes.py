@@ -95,7 +95,7 @@ def test_a_shape_places_exactly_the_calls_under_its_curve(played: Played, name: 
 
 def test_poisson_arrivals_are_those_of_the_seed(played: Played) -> None:
     scene = played("poisson")
-    course = scene.plan.arrival_profile
+    course = scene.plan.profile
     assert course is not None
     due = list(arrivals(course, "poisson", 1))
     assert scene.section["arrivals"]["scheduled"] == scene.deployment.triggers == len(due)

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from groovy_parser.parser import parse_groovy_content
 
+from tests.forked import REAL_PYTHON
+
 from .recipes import (
     ACTION,
     COMMENT,
@@ -28,7 +30,7 @@ from .recipes import (
 )
 
 HERE = Path(__file__).parent
-SHELLCHECK = Path(sys.executable).with_name("shellcheck")
+SHELLCHECK = Path(REAL_PYTHON).with_name("shellcheck")
 
 
 def check_schema(schema: str, path: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from contextlib import closing
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.forked import REAL_PYTHON
 
 from .recipes import SCRIPT, action_steps, gitlab, jenkins_scripts
 
@@ -233,7 +234,7 @@ def real(folder: Path, **more: str) -> dict[str, str]:
     """The environment with the real `ringback` on the path, and a short load."""
     short = {"RINGBACK_GATE__RATE": "20", "RINGBACK_GATE__DURATION": "2s"}
     variables = environment(folder, **short, **more)
-    return {**variables, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return {**variables, "PATH": f"{Path(REAL_PYTHON).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def test_the_plain_script_runs_for_real(tmp_path: Path) -> None:

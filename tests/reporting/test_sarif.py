@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringback.contract.clauses import CLAUSES
-from ringback.contract.places import clause_lines
+from ringback.contract.description import clause_lines
 from ringback.contract.verdict import Verdict
 from ringback.reporting import RunReport
 from ringback.reporting.formats.sarif import sarif_document, write_sarif

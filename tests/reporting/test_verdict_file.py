@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import LimitResult, Verdict
-from ringback.loadgen.metrics.section import empty_section
+from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.reporting import SCHEMA_PATH, RunReport, verdict_document, write_verdict
 from ringback.rundir.names import VERDICT_FILE
+from tests.loadgen.deployments import config_for
 
 MakeReport = Callable[..., RunReport]
 SCHEMA = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
@@ -196,7 +197,7 @@ def test_the_file_is_replaced_whole(tmp_path: Path, make_report: MakeReport, mon
 
 
 def test_the_load_section_is_documented_to_the_last_member(make_report: MakeReport) -> None:
-    section = empty_section(LoadPlan(scenario="lifecycle", rate=1.0, connections=1, duration=1.0, seed=1))
+    section = LoadSnapshot.empty(config_for("http://127.0.0.1:1"), LoadPlan("lifecycle", 1.0, 1, 1.0, 1)).section()
     VALIDATOR.validate(verdict_document(make_report(load=section)))
     assert undocumented(section, SCHEMA["$defs"]["load"]) == []
 

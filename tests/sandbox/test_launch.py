@@ -30,6 +30,7 @@ from ringback.sandbox import (
     serve_forever,
 )
 from ringback.sandbox.curl import example_trigger
+from tests.forked import REAL_PYTHON
 
 QUICK = SandboxSettings(port=0, ring_seconds=0.1, ring_jitter=0.0)
 
@@ -128,7 +129,8 @@ def test_an_exception_in_the_block_ends_it_too() -> None:
     assert _gone(running.pid)
 
 
-def test_ctrl_c_does_not_end_the_sandbox() -> None:
+def test_ctrl_c_does_not_end_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", REAL_PYTHON)  # not a launcher, which passes signals on
     with launch(replace(QUICK, tls=False)) as running, _client(running) as client:
         ignored = next(
             x for x in Path(f"/proc/{running.pid}/status").read_text().splitlines() if x.startswith("SigIgn")

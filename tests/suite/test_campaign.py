@@ -240,8 +240,8 @@ def test_probes_that_touch_different_parts_share_a_trigger(burst: bool) -> None:
         first, second = (session.record.outcome(probe).answer for probe in TOUCHING[:2])
         assert first is not second
         assert all(session.record.outcome(probe).answer is first for probe in TOUCHING[2:])
-        assert tiny.triggers[1].inputs.keys() == {"_DisplayNumber", "_Destination"}
-        assert tiny.triggers[1].header is None
+        many = next(asked for asked in tiny.triggers if asked.header is None)
+        assert many.inputs.keys() == {"_DisplayNumber", "_Destination"}
 
 
 @pytest.mark.parametrize("burst", [False, True])
@@ -384,7 +384,7 @@ def test_a_small_budget_is_spent_on_refusals_first_and_still_has_places_for_othe
         assert "Tenant" not in strict.triggers[1].body
         judged(session, NO_TENANT)
         judged(session, NO_LOCALE)
-        assert session.budget.left >= RESERVE
+        assert session.budget.left == 1
 
 
 def test_a_budget_too_small_for_sixteen_at_once_is_spent_on_a_copy_and_on_taking_apart() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ringback.contract.checks import shows_no_internals
+from ringback.checks import shows_no_internals
 from ringback.intake import MAX_BODY
 from ringback.receiver import Delivery, undone
 from ringback.suite.calls.deliveries import foreign_ids, names, reported_state

@@ -171,15 +171,16 @@ def running(
     burst: bool = False,
     identical: int = 0,
     pool: int = 0,
+    plan: Plan | None = None,
     **sections: dict[str, Any],
 ) -> Iterator[Session]:
-    """A session against a tiny deployment, with its campaign sent."""
+    """A session against a tiny deployment, with its campaign sent: these probes, or a plan."""
     with virtual_clock() as virtual:
         session = VirtualSession(tiny, settings(PORT, **sections), virtual)
         session.open()
         try:
             families = {probe: probe.title.split()[0] for probe in probes}
-            session.begin(Plan(tuple(probes), burst, identical, pool, 0, (), families))
+            session.begin(plan or Plan(tuple(probes), burst, identical, pool, 0, (), families))
             session.record.placed()
             yield session
         finally:

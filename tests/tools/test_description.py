@@ -17,6 +17,7 @@ import yaml
 from ringback.resources import openapi_path
 from ringback.sandbox import SandboxSettings, launch
 from tests.cli.commands import environment
+from tests.forked import REAL_PYTHON
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +35,7 @@ def ended(*command: str | Path, folder: Path, seconds: float = 300) -> subproces
 def test_schemathesis_runs_it_against_a_conforming_deployment(tmp_path: Path) -> None:
     with launch(SandboxSettings(port=0, tls=False)) as sandbox:
         run = ended(
-            Path(sys.executable).with_name("schemathesis"), "run", OPENAPI, "--max-examples", "10", "--no-color",
+            Path(REAL_PYTHON).with_name("schemathesis"), "run", OPENAPI, "--max-examples", "10", "--no-color",
             "--url", f"http://127.0.0.1:{sandbox.settings.port}", folder=tmp_path,
         )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr

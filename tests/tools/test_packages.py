@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import environment
+from tests.forked import REAL_PYTHON
 
 CHECKOUT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -71,7 +72,7 @@ def test_twine_finds_nothing(first: dict[str, Path], tmp_path: Path) -> None:
 
 def test_make_works_in_the_archive(first: dict[str, Path], unpacked: Path) -> None:
     """It installs what the lock names, and builds the same wheel."""
-    made = ended("make", f"PYTHON={sys.executable}", "wheel", cwd=unpacked, seconds=1500)
+    made = ended("make", f"PYTHON={REAL_PYTHON}", "wheel", cwd=unpacked, seconds=1500)
     if made.returncode != 0 and "pip" in made.stderr and "Could not" in made.stderr:
         pytest.skip(f"the lock could not be installed: {made.stderr.strip()[-300:]}")
     assert made.returncode == 0, made.stdout + made.stderr

@@ -34,7 +34,7 @@ from ringback.rundir import complain
 from ringback.rundir.names import TIMELINES_FILE
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
-from ringback.suite.plugin import Run
+from ringback.suite.plugin import Handover
 from ringback.suite.run import run_check
 from ringback.target import Target, resolve
 
@@ -54,14 +54,14 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
         return ExitCode.USAGE
     with resolve(sources, start=not plan_only) as target:
         if plan_only:
-            run_check(
+            asked = Handover(
                 target,
-                seed=seed,
+                seed,
                 clauses=wanted,
                 plan_only=True,
-                own=options.own,
-                on_plan=lambda p: show_plan(console, target, p, alone=True),
+                on_plan=lambda plan: show_plan(console, target, plan, alone=True),
             )
+            run_check(asked, options.own)
             return 0
         waivers_in_force(target.config.waivers)
         directory = new_directory("check", options.out, force=options.force)
@@ -98,24 +98,11 @@ def check_target(
 
     waivers_in_force(target.config.waivers)
     with Progress(console) as progress, Ticker(progress) as ticker:
-
-        def on_plan(plan: Plan) -> None:
-            show_plan(console, target, plan)
-
-        def on_progress(run: Run) -> None:
-            ticker.watch(run)
-
-        outcome = run_check(
-            target,
-            seed=seed,
-            level=level,
-            clauses=clauses,
-            directory=directory,
-            max_time=max_time,
-            own=own,
-            on_plan=on_plan,
-            on_progress=on_progress,
-        )
+        handover = Handover(
+            target, seed, level, clauses, directory, max_time=max_time,
+            on_plan=lambda plan: show_plan(console, target, plan), on_progress=ticker.watch,
+        )  # fmt: skip
+        outcome = run_check(handover, own)
     unwritten = unless_written(TIMELINES_FILE, lambda: write_timelines(map(_timeline, outcome.calls), directory))
     return Findings(
         results=outcome.results,
@@ -162,7 +149,11 @@ def show_plan(console: Console, target: Target, plan: Plan, *, alone: bool = Fal
         ("clauses", str(len(plan.clauses))),
         ("calls", calls),
         ("lines", ", ".join(f"{name} {count}" for name, count in lines.items())),
-        ("time", f"about {seconds:.0f} s to send, then until the last call ends (at most {config.timing.settle:g} s)"),
+        (
+            "time",
+            f"about {seconds:.0f} s to send, then until the last call ends (at most {config.timing.settle:g} s)"
+            + (f", then about {after:.0f} s of polls" if (after := plan.seconds_after_final) else ""),
+        ),
     ]
     if budget.cost_per_call is not None:
         rows.append(("cost", f"about {plan.calls * budget.cost_per_call:.2f} {budget.currency}"))

@@ -21,6 +21,7 @@ from ringback.reporting import print_plan
 from ringback.reporting.terminal.comparison import print_comparison, write_comparison
 from ringback.rundir import complain
 from ringback.rundir.verdict import NotARun, SavedRun, read_run
+from ringback.suite.plugin import Handover
 from ringback.suite.run import run_check
 from ringback.target import Target, resolve
 
@@ -128,7 +129,7 @@ def _print_plan(console: Console, targets: list[Target], seed: int, wanted: tupl
     rows = []
     total = 0
     for target in targets:
-        plan = run_check(target, seed=seed, clauses=wanted, plan_only=True).plan
+        plan = run_check(Handover(target, seed, clauses=wanted, plan_only=True)).plan
         calls = min(plan.calls, target.config.budget.calls) if plan else 0
         total += calls
         rows.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ringback.config import Config, ConfigError
 from ringback.config.loading import Sources
 from ringback.contract.waivers import check_clause
-from ringback.deployment.tls import client_ssl_context
+from ringback.deployment.connections import client_ssl_context
 
 __all__ = ["NO_TOKEN", "mistakes_in"]
 

@@ -18,19 +18,34 @@ def near_miss_tokens() -> dict[str, Callable[[str], str]]:
     return {
         "in another case": lambda token: token.swapcase() if token.swapcase() != token else token[::-1] + "x",
         "in capitals": lambda token: token.upper() if token.upper() != token else token.lower() + "x",
-        "without its last character": lambda token: token[:-1] or token + "x",
+        "without its last character": lambda token: _unpadded(token)[:-1] or token + "x",
         "without its first half": lambda token: token[len(token) // 2 :] if len(token) > 1 else token + "x",
         "with a letter appended": lambda token: token + "x",
         "with a blank appended": lambda token: token + " ",
         "after a blank": lambda token: " " + token,
         "with a line break appended": lambda token: token + "\n",
         "with a NUL and more appended": lambda token: token + "\0x",
-        "with another last character": lambda token: token[:-1] + ("x" if token[-1] != "x" else "y"),
+        "with another last character": lambda token: _with_another_last(token, "x", "Xwxyz0123456789+/-_", "A"),
         "with another character in its middle": _with_another_middle,
         "twice": lambda token: token + token,
         "replaced by another of its length": lambda token: ("notthetokenatall" * len(token))[: max(6, len(token))],
         "replaced by a wildcard": lambda token: "*" if "%" in token else "%",
     }
+
+
+def _unpadded(text: str) -> str:
+    """The text without the padding of base64, which lenient readers do without."""
+    return text.rstrip("=") or text
+
+
+def _with_another_last(text: str, other: str, similar: str, otherwise: str) -> str:
+    """The text with `other` as its last letter, or with `otherwise` in place of a letter that is `similar` to `other`.
+
+    As digits of base64, similar letters have their first two bits in common. Lenient readers, as those of a JWT's
+    signature, ignore the other bits where they complete no byte: for them, such texts are the same.
+    """
+    letters = _unpadded(text)
+    return letters[:-1] + (otherwise if letters[-1] in similar else other) + text[len(letters) :]
 
 
 def _with_another_middle(token: str) -> str:
@@ -41,14 +56,14 @@ def _with_another_middle(token: str) -> str:
 def near_miss_ids(unique_id: str) -> dict[str, str]:
     """Unknown UniqueIds that are similar to a known one, by the difference. `same_id` takes none of them for it."""
     last = unique_id[-1]
-    other = "b" if last.casefold() == "a" else "a"
+    other = "a"
     if last.isdigit():
         other = str((int(last) + 5) % 10) if last.isascii() else "5"
     candidates = {
-        "without its last character": unique_id[:-1],
+        "without its last character": _unpadded(unique_id)[:-1],
         "its first half": unique_id[: len(unique_id) // 2],
         "with a letter appended": unique_id + "x",
-        "with another last character": unique_id[:-1] + other,
+        "with another last character": _with_another_last(unique_id, other, "AQRSTUVWXYZabcdef", "5"),
         "without its first character": unique_id[1:],
         "twice": unique_id + unique_id,
         "beside another id": f"{unique_id},no-such-call",

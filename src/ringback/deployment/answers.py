@@ -61,6 +61,11 @@ class Answer:
     failure: str | None = None
 
     @property
+    def fields(self) -> tuple[Exchange, float, float, int | None, httpx.Headers | None, bytes, str | None]:
+        """What an answer of any kind is made of."""
+        return self.exchange, self.begun, self.ended, self.status, self.headers, self.body, self.failure
+
+    @property
     def json(self) -> Json:
         """The body read as JSON; the value is an `outline`."""
         return self._content.json
@@ -114,6 +119,8 @@ class Trigger(Answer):
         value = whole.value
         documented = value.get("UniqueId") if isinstance(value, dict) else None
         unique_id = documented if isinstance(documented, str) and documented else None
+        if self.exchange.method == "OPTIONS":
+            return Content(whole.outlined(), unique_id, unique_id)  # others may be examples in a description
         names = {"uniqueid"} if self.status is None or self.status >= 300 else {"uniqueid", "callid", "id"}
         return Content(whole.outlined(), unique_id, unique_id or next(_ids_in(value, names), None))
 
@@ -199,8 +206,12 @@ def _ids_in(value: Any, names: set[str], depth: int = 0) -> Iterator[str]:
             yield from _ids_in(inner, names, depth + 1)
 
 
-def _member(entry: dict[str, Any], *names: str) -> Any:
-    return next((v for k, v in entry.items() if _letters(k) in names), None)
+def _member(entry: dict[str, Any], documented: str, *others: str) -> Any:
+    """A member's value: of the one that is spelled as documented, else of the first by the earliest of these names."""
+    if documented in entry:
+        return entry[documented]
+    by_name = {_letters(name): value for name, value in reversed(entry.items())}
+    return next((by_name[name] for name in (_letters(documented), *others) if name in by_name), None)
 
 
 def _text_of(state: Any) -> str | None:
@@ -214,7 +225,7 @@ def _entries(value: Any, depth: int = 0) -> Iterator[Entry]:
     if isinstance(value, list):
         for item in value:
             if isinstance(item, dict):
-                unique_id, state = _member(item, "uniqueid"), _member(item, "callstate", "state", "status")
+                unique_id, state = _member(item, "UniqueId"), _member(item, "CallState", "state", "status")
                 text_id = str(unique_id) if isinstance(unique_id, str | int) else None
                 yield Entry(text_id, _text_of(state), item)
             elif isinstance(item, list) and len(item) > 1 and all(isinstance(part, str) for part in item):
@@ -222,13 +233,13 @@ def _entries(value: Any, depth: int = 0) -> Iterator[Entry]:
             else:
                 yield Entry(None, None, item)
     elif isinstance(value, dict) and depth < 3:
-        inner = _member(value, "callresults", "results", "data")
+        inner = _member(value, "CallResults", "results", "data")
         if isinstance(inner, list):
             yield from _entries(inner)
-        elif isinstance(inner, dict) and _member(inner, "uniqueid") is not None:
+        elif isinstance(inner, dict) and _member(inner, "UniqueId") is not None:
             yield from _entries([inner])
         elif isinstance(inner, dict):
-            nested = _member(inner, "callresults", "results", "data")
+            nested = _member(inner, "CallResults", "results", "data")
             if nested is not None:
                 yield from _entries(inner, depth + 1)
             else:
@@ -236,10 +247,10 @@ def _entries(value: Any, depth: int = 0) -> Iterator[Entry]:
                     state = (
                         item
                         if isinstance(item, str)
-                        else _member(item, "callstate")
+                        else _member(item, "CallState")
                         if isinstance(item, dict)
                         else None
                     )
                     yield Entry(key, state if isinstance(state, str) else None, item)
-        elif _member(value, "uniqueid") is not None:
+        elif _member(value, "UniqueId") is not None:
             yield from _entries([value])

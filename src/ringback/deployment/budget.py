@@ -141,6 +141,10 @@ class WaitingBudget(CallBudget):
         """Valid triggers without an answer so far."""
         self._changed = asyncio.Condition()
 
+    def reserve_at_most(self, places: int) -> None:
+        """Release reserved places for valid triggers, as most that must be refused have been."""
+        self._reserve = min(self._reserve, places)
+
     async def take(self, count: int = 1, *, valid: bool = False) -> None:
         """Reserve places, waiting for reserved ones to become free; raises `BudgetSpent` when none can.
 

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 from ringback.config import Config
 from ringback.deployment.causes import Port, speaks_of_https
-from ringback.deployment.tls import client_ssl_context
-from ringback.deployment.tunnel import connect
+from ringback.deployment.connections import client_ssl_context, connect
 
 __all__ = ["dead_addresses", "look_at"]
 

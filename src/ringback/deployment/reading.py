@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MAX_BODY", "BodyDecoder", "Json", "decoded_text", "outline", "read_json", "strings_in"]
+__all__ = ["MAX_BODY", "BodyDecoder", "Json", "decoded_text", "ids_in", "outline", "read_json", "strings_in"]
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of an answer, after decompression, beyond which reading stops."""
@@ -56,6 +57,7 @@ class BodyDecoder:
 
 
 _ABSENT: Any = object()
+_OBJECT: Any = object()
 _DOCUMENTED = frozenset({"UniqueId", "CallResults", "CallRequestId", "CallState"})
 _LONGEST_NUMBER = 1000
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -144,22 +146,33 @@ def outline(value: Any, most: int = 20) -> Any:
 
 def strings_in(body: bytes) -> tuple[str, ...]:
     """Every string value in a body, including those of members that occur twice."""
+    return _values_in(body, lambda value: value if isinstance(value, str) else None)
+
+
+def ids_in(body: bytes) -> tuple[str, ...]:
+    """Every value in a body that a reader may take for an id: strings, and all else as it is spelled there."""
+    return _values_in(body, lambda value: value if isinstance(value, str) else json.dumps(value), as_spelled=True)
+
+
+def _values_in(body: bytes, text_of: Callable[[Any], str | None], *, as_spelled: bool = False) -> tuple[str, ...]:
     found: list[str] = []
 
     def collect(value: Any) -> None:
-        if isinstance(value, str):
-            found.append(value)
-        elif isinstance(value, list):
+        if isinstance(value, list):
             for inner in value:
                 collect(inner)
+        elif value is not _OBJECT and (text := text_of(value)) is not None:
+            found.append(text)
 
-    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def members(pairs: list[tuple[str, Any]]) -> Any:
         for _name, value in pairs:
             collect(value)
-        return {}
+        return _OBJECT
 
+    whole: Callable[[str], Any] = str if as_spelled else _whole
+    other: Callable[[str], Any] = str if as_spelled else float
     try:
-        collect(json.loads(body, object_pairs_hook=members, parse_int=_whole))
+        collect(json.loads(body, object_pairs_hook=members, parse_int=whole, parse_float=other, parse_constant=other))
     except (ValueError, RecursionError):
         found = re.findall(r'"([^"\\]*)"', body.decode("utf-8", "replace"))
     return tuple(dict.fromkeys(found))

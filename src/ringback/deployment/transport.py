@@ -1,4 +1,4 @@
-"""The one transport of all httpx clients of check and replay.
+"""The one way by which check and replay send requests.
 
 Each request passes the dial guard, the budget, the trigger rate and pauses that a 429 requested, in this order. It is
 then sent once. A trigger is always sent on a new connection: on a stale one, Ringback could not know whether the
@@ -11,25 +11,25 @@ import asyncio
 import contextlib
 import copy
 import ssl
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 
 from ringback import clock
 from ringback.config import Config
+from ringback.deployment.answers import Answer, Trigger
 from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
+from ringback.deployment.connections import PROXY_STATUSES, Trace, client_ssl_context, httpx_proxy, needs_credentials
 from ringback.deployment.credentials import Credentials
 from ringback.deployment.errors import ExchangeError, Interrupted, NotSent, Unreachable, failure_of, reason_of, root_of
-from ringback.deployment.evidence import Exchange, Recorder
+from ringback.deployment.evidence import Recorder
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.pace import AnswerBounds, RetryAllowance, TimeLimit, TriggerRate, retry_after
 from ringback.deployment.reading import BodyDecoder
-from ringback.deployment.tls import client_ssl_context
-from ringback.deployment.tunnel import PROXY_STATUSES, Trace, httpx_proxy, needs_credentials
 
-__all__ = ["TRIGGER_PATH", "Attempt", "GuardedTransport", "Intent", "NoAnswer"]
+__all__ = ["POLL_PATH", "TRIGGER_PATH", "GuardedTransport"]
 
 TRIGGER_PATH = "/v2/call"
 POLL_PATH = "/v2/callresult"
@@ -42,40 +42,24 @@ _LONGEST_MESSAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
-    """What the transport must know about a request; passed in its extensions as `ringback`."""
+class _Outgoing:
+    """A request on its way."""
 
-    purpose: str = ""
-    places_a_call: bool = False
-    """Whether a conforming deployment accepts it."""
-    id_in: Callable[[int, bytes], str | None] = field(default=lambda _status, _body: None)
-    """Returns the id of a call in any spelling, from status and body of a trigger's answer."""
-    paced: bool = True
-    """False if the sender has already waited for the trigger rate, to send several triggers at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One request that was sent: its exchange, its begin and end (`clock.monotonic`), and the decoded body."""
-
-    exchange: Exchange
-    begun: float
-    ended: float
+    request: httpx.Request
     body: bytes
+    """What is sent: the request's body with the token in force."""
+    purpose: str
+    endpoint: str
+    """The path below the base URL."""
+    paced: bool
+
+    @property
+    def is_poll(self) -> bool:
+        """Whether it is sent to the endpoint of polls; anything else may place a call."""
+        return self.endpoint.rstrip("/") == POLL_PATH
 
 
-class NoAnswer(httpx.TransportError):
-    """The request was sent, but had no complete answer: `timeout`, `connection closed`, or another reason."""
-
-    def __init__(self, failure: str, attempt: Attempt, status: int | None, headers: httpx.Headers | None) -> None:
-        super().__init__(failure)
-        self.failure = failure
-        self.attempt = attempt
-        self.status = status
-        self.headers = headers
-
-
-class GuardedTransport(httpx.AsyncBaseTransport):
+class GuardedTransport:
     """Sends requests as the module's docstring describes. Use it in one event loop."""
 
     def __init__(self, config: Config, guard: DialGuard, budget: WaitingBudget, recorder: Recorder) -> None:
@@ -104,96 +88,86 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=30),
         )  # fmt: skip
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; raises `NoAnswer`, or `ExchangeError` if there is nothing to judge."""
-        intent: Intent = request.extensions.get("ringback", Intent())
+    async def send(
+        self, request: httpx.Request, *, purpose: str = "", places_a_call: bool = False, paced: bool = True
+    ) -> Answer:
+        """Send one request; raises `ExchangeError` if there is nothing to judge.
+
+        `places_a_call`: a conforming deployment accepts it. `paced` is False if the sender has already waited for the
+        trigger rate, to send several triggers at once.
+        """
         body = await request.aread()
         request.headers.update(self._credentials.headers)
         self._guard.check(str(request.url), request.headers.multi_items(), body)
         if self._useless is not None:
             raise copy.copy(self._useless)
-        endpoint = request.url.path.removeprefix(self._prefix)
-        if endpoint.rstrip("/") == POLL_PATH:
-            return await self._patiently(request, body, intent, endpoint)
+        outgoing = _Outgoing(request, body, purpose, request.url.path.removeprefix(self._prefix), paced)
+        if outgoing.is_poll:
+            return await self._patiently(outgoing)
         count = places(body)
-        await self._unless_closed(self.budget.take(count, valid=intent.places_a_call))
+        await self._unless_closed(self.budget.take(count, valid=places_a_call))
         sent, fate = False, Fate.FREE
         try:
-            response = await self._patiently(request, body, intent, endpoint)
-            sent, fate = True, self._fate(response.status_code, response.content, intent)
-            return response
-        except NoAnswer as lost:
-            sent, fate = True, self._fate(lost.status, lost.attempt.body, intent, whole=False)
-            raise
+            answer = await self._patiently(outgoing)
+            sent, fate = True, _fate(outgoing, answer)
+            return answer
         except (_CutOff, _CutShort, _Forwarded):
             sent, fate = True, Fate.MAY_HAVE_DIALLED
             raise
         finally:
-            await asyncio.shield(self.budget.give(fate, count, valid=intent.places_a_call, sent=sent))
+            await asyncio.shield(self.budget.give(fate, count, valid=places_a_call, sent=sent))
 
-    def _fate(self, status: int | None, body: bytes, intent: Intent, *, whole: bool = True) -> Fate:
-        return fate_of(status, body, None if status is None else intent.id_in(status, body), whole=whole)
-
-    async def _patiently(self, request: httpx.Request, body: bytes, intent: Intent, endpoint: str) -> httpx.Response:
+    async def _patiently(self, outgoing: _Outgoing) -> Answer:
+        endpoint = outgoing.endpoint
         attempt = 0
-        self.bounds.check(request.url.path)
+        self.bounds.check(outgoing.request.url.path)
         while True:
             await self._unless_closed(self.retry_allowance.open(endpoint))
-            if endpoint.rstrip("/") != POLL_PATH:
-                if intent.paced or attempt:
+            if not outgoing.is_poll:
+                if outgoing.paced or attempt:
                     await self._unless_closed(self.rate.wait())
                 await self._unless_closed(self._credentials.refresh())
-                body = self._credentials.with_current_token(body)
-            response = await self._sent(request, body, intent)
-            if response.status_code != 429 or self._fate(429, response.content, intent) is not Fate.FREE:
-                return response
-            asked = retry_after(response.headers.get("retry-after"), response.headers.get("date"))
+                outgoing = replace(outgoing, body=self._credentials.with_current_token(outgoing.body))
+            answer = await self._sent(outgoing)
+            if answer.status != 429 or answer.headers is None or _fate(outgoing, answer) is not Fate.FREE:
+                return answer
+            asked = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
             self.retry_allowance.note(endpoint, asked, attempt)
             attempt += 1
 
-    async def _sent(self, request: httpx.Request, body: bytes, intent: Intent) -> httpx.Response:
-        is_poll = request.url.path.endswith(POLL_PATH)
-        if is_poll:
+    async def _sent(self, outgoing: _Outgoing) -> Answer:
+        if outgoing.is_poll:
             # A kept-alive connection may have been closed meanwhile; if so, the poll is sent again on a new one.
             with contextlib.suppress(_StaleConnection):
-                return await self._once(self._pooled, request, body, intent, kept_alive=True)
-        return await self._once(self._fresh, request, body, intent, kept_alive=False)
+                return await self._once(self._pooled, outgoing, kept_alive=True)
+        return await self._once(self._fresh, outgoing, kept_alive=False)
 
-    async def _once(
-        self,
-        transport: httpx.AsyncHTTPTransport,
-        request: httpx.Request,
-        body: bytes,
-        intent: Intent,
-        *,
-        kept_alive: bool,
-    ) -> httpx.Response:
+    async def _once(self, transport: httpx.AsyncHTTPTransport, outgoing: _Outgoing, *, kept_alive: bool) -> Answer:
+        host, port = outgoing.request.url.host, outgoing.request.url.port
         for attempt in range(_CONNECT_TRIES):
             trace = Trace(tunnelled=self._tunnelled)
             begun = clock.monotonic()
             try:
                 try:
-                    return await self._exchange(transport, request, body, intent, trace, begun)
+                    return await self._exchange(transport, outgoing, trace, begun)
                 finally:
                     self._reached = self._reached or (trace.sent_at is not None and self._proxy is None)
             except httpx.ProxyError as error:
-                raise self._proxy_refused(request, body, intent, begun, str(error)) from None
+                raise self._proxy_refused(outgoing, begun, str(error)) from None
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 if isinstance(root_of(error), ssl.SSLError):
-                    self._record(request, body, intent, begun, clock.monotonic(), failure="TLS handshake failed")
-                    raise self._unreachable(
-                        f"TLS with {request.url.host} failed: {reason_of(error)}", tls=True
-                    ) from None
+                    self._record(outgoing, begun, failure="TLS handshake failed")
+                    raise self._unreachable(f"TLS with {host} failed: {reason_of(error)}", tls=True) from None
                 if attempt == _CONNECT_TRIES - 1:
-                    self._record(request, body, intent, begun, clock.monotonic(), failure="no connection")
-                    where = f"{request.url.host}:{request.url.port or ''}".rstrip(":")
-                    where = where if self._proxy is None else f"the proxy {self._proxy.where}"
+                    self._record(outgoing, begun, failure="no connection")
+                    direct = f"{host}:{port or ''}".rstrip(":")
+                    where = direct if self._proxy is None else f"the proxy {self._proxy.where}"
                     raise self._unreachable(f"no connection to {where}: {reason_of(error)}") from None
                 await asyncio.sleep(_CONNECT_PAUSE * (attempt + 1))
             except asyncio.CancelledError:
                 if trace.sent_at is None:
                     raise
-                self._record(request, body, intent, trace.sent_at, clock.monotonic(), failure="interrupted")
+                self._record(outgoing, trace.sent_at, failure="interrupted")
                 raise _CutOff from None
             except httpx.LocalProtocolError as error:
                 raise NotSent(
@@ -205,36 +179,26 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                     raise _StaleConnection from None
                 if self._proxy is not None and not self._tunnelled and failed.failure.startswith("connection closed"):
                     # The connection was the proxy's, which answers 502 if the deployment closes its own.
-                    refused = self._proxy_refused(request, body, intent, trace.sent_at or begun, "nothing")
+                    refused = self._proxy_refused(outgoing, trace.sent_at or begun, "nothing")
                     raise _Forwarded(str(refused)) from None
                 ended = clock.monotonic()
                 sent = trace.sent_at or begun
-                self.bounds.failed(
-                    request.url.path, failure, ended - sent, failed.size, begun=failed.status is not None
+                path, begun_to_answer = outgoing.request.url.path, failed.status is not None
+                self.bounds.failed(path, failure, ended - sent, failed.size, begun=begun_to_answer)
+                return self._record(
+                    outgoing, sent, failed.status, failed.headers, failed.body, ended=ended, failure=failure
                 )
-                exchange = self._record(
-                    request, body, intent, sent, ended, status=failed.status, headers=failed.headers,
-                    answer=failed.body, failure=failure,
-                )  # fmt: skip
-                answer = Attempt(exchange, sent, ended, failed.body)
-                raise NoAnswer(failure, answer, failed.status, failed.headers) from None
         raise AssertionError("unreachable code")
 
     async def _exchange(
-        self,
-        transport: httpx.AsyncHTTPTransport,
-        request: httpx.Request,
-        body: bytes,
-        intent: Intent,
-        trace: Trace,
-        begun: float,
-    ) -> httpx.Response:
-        sent_headers = request.headers
-        if len(body) != len(request.content):
-            sent_headers = request.headers.copy()
+        self, transport: httpx.AsyncHTTPTransport, outgoing: _Outgoing, trace: Trace, begun: float
+    ) -> Answer:
+        sent_headers, body = outgoing.request.headers, outgoing.body
+        if len(body) != len(outgoing.request.content):
+            sent_headers = sent_headers.copy()
             sent_headers["Content-Length"] = str(len(body))
-        outgoing = httpx.Request(
-            request.method, request.url, headers=sent_headers, content=body,
+        request = httpx.Request(
+            outgoing.request.method, outgoing.request.url, headers=sent_headers, content=body,
             extensions={"trace": trace, "timeout": {"connect": self._timeout}},
         )  # fmt: skip
         status: int | None = None
@@ -248,7 +212,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 self._limits.add(limit)
                 watch = asyncio.get_running_loop().create_task(limit.watch(lambda: trace.sent_at))
                 try:
-                    response = await transport.handle_async_request(outgoing)
+                    response = await transport.handle_async_request(request)
                     status, headers = response.status_code, response.headers
                     decoder = BodyDecoder(headers.get("content-encoding", ""))
                     try:
@@ -264,7 +228,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             if self._closed.is_set():
                 if trace.sent_at is None:
                     raise Interrupted from None
-                self._record(request, body, intent, trace.sent_at, clock.monotonic(), failure="interrupted")
+                self._record(outgoing, trace.sent_at, failure="interrupted")
                 raise _CutShort from None
             if trace.sent_at is None:
                 raise httpx.ConnectTimeout(f"no connection within {self._timeout:g} s") from None
@@ -282,23 +246,17 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         sent = trace.sent_at or begun
         if self._proxy is not None and not self._tunnelled and status in PROXY_STATUSES:
             reason = f"{status} {response.reason_phrase}"
-            refused = self._proxy_refused(request, body, intent, sent, reason)
+            refused = self._proxy_refused(outgoing, sent, reason)
             raise refused if status == 407 else _Forwarded(str(refused))
         self._reached = True
-        answer = bytes(decoder.body)
         self.bounds.came(request.url.path, ended - sent, decoder.received)
-        exchange = self._record(request, body, intent, sent, ended, status=status, headers=headers, answer=answer)
-        plain = [(k, v) for k, v in headers.multi_items() if k.lower() not in {"content-encoding", "transfer-encoding"}]
-        attempt = Attempt(exchange, sent, ended, answer)
-        return httpx.Response(status, headers=plain, content=answer, extensions={"ringback": attempt}, request=request)
+        return self._record(outgoing, sent, status, headers, bytes(decoder.body), ended=ended)
 
-    def _proxy_refused(
-        self, request: httpx.Request, body: bytes, intent: Intent, begun: float, answer: str
-    ) -> Unreachable:
+    def _proxy_refused(self, outgoing: _Outgoing, begun: float, answer: str) -> Unreachable:
         """Record that the proxy answered instead of the deployment."""
         assert self._proxy is not None  # noqa: S101 - there is one that answered
         reason = f"the proxy {self._proxy.where} answered {answer}{needs_credentials(answer)}"
-        self._record(request, body, intent, begun, clock.monotonic(), failure=reason)
+        self._record(outgoing, begun, failure=reason)
         return self._unreachable(reason)
 
     def _unreachable(self, reason: str, *, tls: bool = False) -> Unreachable:
@@ -317,16 +275,18 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         return clean if len(clean) <= _LONGEST_MESSAGE else f"{clean[:_LONGEST_MESSAGE]}…"
 
     def _record(
-        self, request: httpx.Request, body: bytes, intent: Intent, begun: float, ended: float, *,
-        status: int | None = None, headers: httpx.Headers | None = None, answer: bytes = b"",
-        failure: str | None = None,
-    ) -> Exchange:  # fmt: skip
-        return self._recorder.record(
-            purpose=intent.purpose, begun=begun, ended=ended, method=request.method, url=str(request.url),
-            request_headers=self._credentials.shown(request.headers.multi_items()), request_body=body, status=status,
-            response_headers=headers.multi_items() if headers is not None else (), response_body=answer,
-            failure=failure,
+        self, outgoing: _Outgoing, begun: float, status: int | None = None, headers: httpx.Headers | None = None,
+        body: bytes = b"", *, ended: float | None = None, failure: str | None = None,
+    ) -> Answer:  # fmt: skip
+        """Record what became of a request; without `ended`, it ended now."""
+        request, ended = outgoing.request, clock.monotonic() if ended is None else ended
+        exchange = self._recorder.record(
+            purpose=outgoing.purpose, begun=begun, ended=ended, method=request.method, url=str(request.url),
+            request_headers=self._credentials.shown(request.headers.multi_items()), request_body=outgoing.body,
+            status=status, response_headers=headers.multi_items() if headers is not None else (),
+            response_body=body, failure=failure,
         )  # fmt: skip
+        return Answer(exchange, begun, ended, status, headers, body, failure)
 
     def interrupt(self) -> None:
         """Send no more requests, and end those in progress with `Interrupted`."""
@@ -352,6 +312,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Close all connections."""
         await self._fresh.aclose()
         await self._pooled.aclose()
+
+
+def _fate(outgoing: _Outgoing, answer: Answer) -> Fate:
+    """Whether a request that was answered in this way placed a call."""
+    found = None if outgoing.is_poll else Trigger(*answer.fields).found_id
+    return fate_of(answer.status, answer.body, found, whole=answer.failure is None)
 
 
 class _StaleConnection(Exception):

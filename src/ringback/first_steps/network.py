@@ -15,9 +15,8 @@ from ringback import clock
 from ringback.config import Config
 from ringback.config.scalars import port_remark
 from ringback.deployment.causes import Symptom, diagnose
+from ringback.deployment.connections import connect, inspect_tls
 from ringback.deployment.port import look_at
-from ringback.deployment.tls import inspect_tls
-from ringback.deployment.tunnel import connect
 from ringback.first_steps.steps import Step
 
 __all__ = ["look_at_tls", "way_to"]

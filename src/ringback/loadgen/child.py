@@ -26,18 +26,17 @@ from ringback.config import Config, ConfigError, load_config
 from ringback.deployment.access import dial_guard, protect
 from ringback.deployment.budget import CallBudget
 from ringback.interrupts import SIGNALS
-from ringback.loadgen.distributed.distributed_runner import DistributedRunner, RunnerError
+from ringback.loadgen.controller import LocalRunner, RunController
+from ringback.loadgen.distributed.master import DistributedRunner, RunnerError
 from ringback.loadgen.distributed.protocol import fingerprint
 from ringback.loadgen.distributed.worker import Worker
-from ringback.loadgen.generator.controller import RunController
 from ringback.loadgen.generator.load_run import LoadRun
-from ringback.loadgen.generator.runner import LocalRunner, Runner
 from ringback.loadgen.generator.users import LoadUser
 from ringback.loadgen.generator.worker_run import WorkerRun
 from ringback.loadgen.judging.baseline import baseline_of
 from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.live.reading import reading
-from ringback.loadgen.process import command_line, instructions
+from ringback.loadgen.process import start_process
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.loadgen.task import MasterAddress, Task, usable_cores, write_load
 from ringback.resources import load_path
@@ -119,7 +118,7 @@ def _lead(task: Task, config: Config) -> int:
 
 def _runner(
     task: Task, config: Config, plan: LoadPlan, environment: Environment, helpers: list[subprocess.Popen[bytes]]
-) -> Runner:
+) -> LocalRunner | DistributedRunner:
     """This process, or workers, which are started here (and put into `helpers`) or connect by themselves."""
     if task.role == "alone":
         run = LoadRun(config, dial_guard(config), environment, plan, CallBudget(task.budget), scheduled=True)
@@ -131,7 +130,7 @@ def _runner(
             return
         for number in range(plan.workers):
             worker_task = Task("worker", address=MasterAddress("127.0.0.1", port), name=f"worker-{number + 1}")
-            helpers.append(_start(worker_task, config))
+            helpers.append(start_process(worker_task, config, stdout=subprocess.DEVNULL))
 
     address = task.address or MasterAddress("127.0.0.1", 0, _PATIENCE)
 
@@ -149,7 +148,7 @@ def _work(task: Task, config: Config) -> int:
     runs: list[WorkerRun] = []
 
     def begin(announced: Mapping[str, Any]) -> None:
-        plan = LoadPlan(**announced["plan"])
+        plan = LoadPlan.from_plain(announced["plan"])
         environment.user_classes[:] = [_user_class(plan)]
         run = worker.new_run(config, fingerprint(config), task.name, scheduled=True)
         gc.freeze()
@@ -166,9 +165,7 @@ def _work(task: Task, config: Config) -> int:
 
     def report() -> None:
         for run in runs[-1:] if task.live else ():
-            whole = run.run
-            snapshot = LoadSnapshot(config, whole.plan, [run.parts()], whole.account(), whole.windows, lost={})
-            _say({"event": "reading", "reading": reading(snapshot)})
+            _say({"event": "reading", "reading": reading(run.run.snapshot(run.run.plan))})
 
     while not worker.dismissed.wait(1.0):
         report()
@@ -196,16 +193,6 @@ def _user_class(plan: LoadPlan) -> type[LoadUser]:
     (user,) = users.values()
     assert issubclass(user, LoadUser)  # noqa: S101 - the scenarios are ours
     return user
-
-
-def _start(task: Task, config: Config) -> subprocess.Popen[bytes]:
-    helper = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command_line(task), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
-    assert helper.stdin is not None  # noqa: S101 - it was asked for
-    helper.stdin.write(instructions(task, config))
-    helper.stdin.flush()
-    return helper
 
 
 def _wait_for(helper: subprocess.Popen[bytes]) -> None:

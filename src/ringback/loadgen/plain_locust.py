@@ -213,8 +213,7 @@ class _LocustProcess:
         """What is known of all workers; None if none has reported anything."""
         if not (parts := master.parts()):
             return None
-        plan = _plan(self._scenario, max(float(part["seconds"]) for part in parts), master.size)
-        return LoadSnapshot(master.config, plan, parts, master.account(), master.windows, lost=master.lost)
+        return master.snapshot(_plan(self._scenario, max(float(part["seconds"]) for part in parts), master.size))
 
     @property
     def _fingerprint(self) -> str:
@@ -258,8 +257,7 @@ def _in_words(calls: Mapping[str, Any]) -> str:
 
 def _alone(run: LoadRun) -> LoadSnapshot:
     """All that is known of a run in this process."""
-    plan = _plan(run.plan.scenario, run.seconds)
-    return LoadSnapshot(run.config, plan, [run.parts()], run.account(), run.windows, lost={})
+    return run.snapshot(_plan(run.plan.scenario, run.seconds))
 
 
 def _plan(scenario: str, seconds: float = 1.0, workers: int = 1) -> LoadPlan:

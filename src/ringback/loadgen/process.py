@@ -25,7 +25,7 @@ from ringback.loadgen.task import Task
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import LOG_FILE
 
-__all__ = ["Ended", "LoadProcess", "command_line", "instructions"]
+__all__ = ["Ended", "LoadProcess", "start_process"]
 
 _GRACE = 30.0
 """Seconds that the child has to start and to end, beside the run itself."""
@@ -50,14 +50,18 @@ class Ended:
     """Why the child could not write its files into the run's directory; None if it did."""
 
 
-def command_line(task: Task) -> list[str]:
-    """The command that starts a process of a load run."""
-    return [sys.executable, "-m", "ringback.loadgen", *task.arguments]
-
-
-def instructions(task: Task, config: Config) -> bytes:
-    """What that process reads from standard input; it ends when its standard input does."""
-    return json.dumps({"task": task.to_plain(), "configuration": as_environment(config)}).encode() + b"\n"
+def start_process(task: Task, config: Config, **options: Any) -> subprocess.Popen[bytes]:
+    """Start a process of a load run, with these options of `Popen`. It ends when its standard input does."""
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", "ringback.loadgen", *task.arguments], stdin=subprocess.PIPE, **options
+    )
+    assert process.stdin is not None  # noqa: S101 - it was asked for
+    with contextlib.suppress(BrokenPipeError):  # a process that died at once is noticed by its exit code
+        process.stdin.write(
+            json.dumps({"task": task.to_plain(), "configuration": as_environment(config)}).encode() + b"\n"
+        )
+        process.stdin.flush()
+    return process
 
 
 class LoadProcess:
@@ -84,8 +88,8 @@ class LoadProcess:
         # Signals wait until the child, which inherits the mask, is ready to react to them.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                command_line(self.task), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            child = start_process(
+                self.task, self.config, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 env={name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")},
                 start_new_session=True,
             )  # fmt: skip
@@ -99,7 +103,6 @@ class LoadProcess:
         try:
             for reader in readers:
                 reader.start()
-            self._instruct(child)
             with answering(lines.put):
                 end = None if max_time is None else begun + max_time
                 ended = self._listen(child, lines, on_progress, on_reading, end)
@@ -118,12 +121,6 @@ class LoadProcess:
                     stream.close()
             self._write_log()
         return ended
-
-    def _instruct(self, child: subprocess.Popen[bytes]) -> None:
-        assert child.stdin is not None  # noqa: S101 - it was asked for
-        with contextlib.suppress(BrokenPipeError):  # a child that died at once is noticed by its exit code
-            child.stdin.write(instructions(self.task, self.config))
-            child.stdin.flush()
 
     def _listen(
         self,

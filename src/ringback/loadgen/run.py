@@ -13,13 +13,11 @@ from typing import Any
 
 from ringback.config import Config, ConfigError
 from ringback.contract.verdict import LimitResult
-from ringback.loadgen.data.checking import check_rows
 from ringback.loadgen.judging.baseline import baseline_of, unlike
-from ringback.loadgen.judging.limits import evaluate
-from ringback.loadgen.judging.parts import check_parts
+from ringback.loadgen.judging.limits import check_parts, evaluate
+from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.live.live_metrics import LiveMetrics, check_metrics
-from ringback.loadgen.live.reading import first_reading
-from ringback.loadgen.metrics.section import empty_section
+from ringback.loadgen.live.reading import reading
 from ringback.loadgen.process import Ended, LoadProcess
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.loadgen.task import (
@@ -31,6 +29,7 @@ from ringback.loadgen.task import (
     Task,
     write_load,
 )
+from ringback.loadgen.variables import check_rows
 
 __all__ = [
     "MASTER_PORT",
@@ -134,12 +133,13 @@ def run_load(
         (directory / left_over).unlink(missing_ok=True)
     role: Role = "master" if master_address is not None else "alone" if plan.workers == 1 else "local-workers"
     task = Task(role, plan, str(directory), budget, address=master_address, live=config.metrics.wanted)
+    nothing_yet = LoadSnapshot.empty(config, plan)
     with LiveMetrics(config.metrics, "alone" if role == "local-workers" else role) as live:
-        live.take(first_reading(config, plan))
+        live.take(reading(nothing_yet))  # without it, a receiver can't see the first increase
         ended = LoadProcess(config, task, directory).follow(on_progress, live.take, max_time)
         if not ended.interrupted and not ended.out_of_time:
             live.linger()
-    section, questions = _settled(plan, directory, ended)
+    section, questions = _settled(nothing_yet, directory, ended)
     baseline, shortfall = baseline_of(config), live.shortfall()
     if baseline is not None:
         questions = (*questions, *unlike(section, baseline))
@@ -185,9 +185,9 @@ def join_master(config: Config, master_address: MasterAddress, name: str, direct
     return ended
 
 
-def _settled(plan: LoadPlan, directory: Path, ended: Ended) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _settled(nothing_yet: LoadSnapshot, directory: Path, ended: Ended) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The child's section and open questions; the last that it reported if it did not come to its end."""
-    section = ended.last_section or empty_section(plan)
+    section = ended.last_section or nothing_yet.section()
     if ended.failure is None and ended.last_section is not None:
         return section, ended.open_questions
     try:

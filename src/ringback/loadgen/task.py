@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from pydantic import TypeAdapter
+
 from ringback.loadgen.schedule.plan import LoadPlan
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import LOAD_FILE, WINDOWS_FILE
@@ -64,14 +66,7 @@ class Task:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
         """The task that `to_plain` gave."""
-        plan, address = plain["plan"], plain["address"]
-        return cls(
-            **{
-                **plain,
-                "plan": None if plan is None else LoadPlan(**plan),
-                "address": None if address is None else MasterAddress(**address),
-            }
-        )
+        return TypeAdapter(cls).validate_python(plain)
 
 
 def write_load(directory: Path, section: Mapping[str, Any], lines: Iterable[Mapping[str, Any]] = ()) -> None:

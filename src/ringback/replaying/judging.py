@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from ringback.contract import checks
-from ringback.contract.checks import Violation
+from ringback import checks
+from ringback.checks import Violation
 from ringback.deployment import Answer, Poll, Trigger
 from ringback.deployment.reading import decoded_text
 from ringback.replaying.recorded import Cited, is_cut

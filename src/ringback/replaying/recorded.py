@@ -13,7 +13,7 @@ import httpx
 from ringback.config import LINE_STATES
 from ringback.contract.clauses import CLAUSES, Clause
 from ringback.deployment import Answer, Exchange, Poll, Trigger
-from ringback.deployment.reading import strings_in
+from ringback.deployment.reading import ids_in
 from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH
 from ringback.rundir.exchanges import SavedExchange, read_exchanges
 from ringback.rundir.names import EXCHANGES_FILE
@@ -140,7 +140,7 @@ def answer_of(exchange: Exchange, base_url: str) -> Answer:
         headers = httpx.Headers([(k.encode(), v.encode("utf-8", "replace")) for k, v in exchange.response_headers])
         fields = (*fields[:4], headers, body, exchange.failure)  # type: ignore[assignment]  # headers or None
     if endpoint_of(exchange, base_url).rstrip("/") == POLL_PATH:
-        return Poll(*fields, asked=tuple(strings_in(exchange.request_body.encode("utf-8", "replace"))))
+        return Poll(*fields, asked=tuple(ids_in(exchange.request_body.encode("utf-8", "replace"))))
     return Trigger(*fields)
 
 

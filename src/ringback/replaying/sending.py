@@ -11,7 +11,7 @@ from ringback.config import Config
 from ringback.deployment import Answer, DeploymentClient, ExchangeError, NotSent, Recorder, Trigger
 from ringback.deployment.access import dial_guard, redactor_for
 from ringback.deployment.budget import WaitingBudget
-from ringback.deployment.reading import strings_in
+from ringback.deployment.reading import ids_in
 from ringback.deployment.shell import given_id, in_rounds, spellings
 from ringback.replaying.recorded import CannotReplay
 from ringback.replaying.restoring import Restored
@@ -127,7 +127,7 @@ class _Sender:
         answer: Answer
         if restored.is_poll:
             body = self._with_new_ids(restored.body)
-            asked = strings_in(body)
+            asked = ids_in(body)
             answer = await client.poll_with(body, asked=asked, headers=headers, method=method, purpose=purpose)
         else:
             self._work.begun += 1

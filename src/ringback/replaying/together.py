@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ringback import checks
 from ringback.config import Config
-from ringback.contract import checks
 from ringback.deployment import Answer, Poll, Trigger
 from ringback.replaying.judging import Judgement, ReplayOutcome
 from ringback.replaying.recorded import Cited, is_cut

@@ -63,6 +63,7 @@ class SandboxBehaviour(Admission):
         self.outbox: list[SandboxCall] = []
         self._pool = ""
         self._pool_at = 0
+        self._counts: Counter[str] = Counter()
 
     @classmethod
     def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
@@ -72,6 +73,11 @@ class SandboxBehaviour(Admission):
     def server_context(self, authority: Authority) -> ssl.SSLContext:
         """Return the server's TLS context, with a certificate that clients can verify."""
         return authority.server_context()
+
+    def count(self, what: str) -> int:
+        """Count one more of something, for dialects and faults that treat every n-th of it differently; returns n."""
+        self._counts[what] += 1
+        return self._counts[what]
 
     def close(self) -> None:
         """End no more calls and send no more results."""

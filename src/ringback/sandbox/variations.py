@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from ringback.sandbox import dialects, faults  # noqa: F401 - importing them registers them
 from ringback.sandbox.behaviour import SandboxBehaviour
-from ringback.sandbox.catalogue import SandboxVariation, table
-from ringback.sandbox.dialects import dialect
-from ringback.sandbox.faults import fault
+from ringback.sandbox.catalogue import SandboxVariation, dialect, fault, table
 from ringback.sandbox.settings import SandboxError, SandboxSettings
 
-__all__ = ["DIALECTS", "FAULTS", "SandboxVariation", "compose", "dialect", "fault", "table"]
+__all__ = ["DIALECTS", "FAULTS", "SandboxVariation", "compose", "table"]
 
 _SECTIONS = ("TRN", "REQ", "ACK", "RES", "STA", "DST", "ROB")
 

@@ -3,10 +3,11 @@
 Order: a valid trigger that the deployment accepts (the baseline); calls to each line; sixteen triggers at once, which
 carry the other valid probes; triggers that must be refused or may be either. If the budget is small, triggers that must
 be refused come before all but the baseline: they cost a call only if they are wrongly accepted. If it does not suffice
-for sixteen at once, a copy of the baseline and the bundles follow one by one.
+for sixteen at once, a copy of the baseline and tighter bundles follow one by one: first those that reach a clause that
+nothing sent before reaches.
 
-A bundle of probes that is refused is taken apart. A valid probe that is refused gets its controls at once, while the
-circumstances are the same: the trigger without its change, then the probe again by itself.
+A bundle of probes that is refused is taken apart by halves. A valid probe that is refused gets its controls at once,
+while the circumstances are the same: the trigger without its change, then the probe again by itself.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,19 +51,6 @@ _REPEATED = 3
 """Plain triggers of those at once that are sent by themselves if they were not accepted."""
 
 
-def _turn_when_scarce(bundle: Bundle) -> int:
-    """When a bundle is sent if the budget does not suffice for all: what only it can show comes first."""
-    if bundle.probe.base == "required":
-        return 0
-    if bundle.bound:
-        return 1
-    if bundle.troubled:
-        return 3
-    if not bundle.probe.touches and len(bundle.carried) == 1:
-        return 4
-    return 2
-
-
 @dataclass(slots=True)
 class _Shot:
     """One of the triggers sent at once: a bundle, a copy of the baseline, or a plain call."""
@@ -70,11 +59,7 @@ class _Shot:
     draft: Draft
     bundle: Bundle | None = None
     group: str = "burst"
-
-    @property
-    def expects_call(self) -> bool:
-        """Whether a conforming deployment accepts it."""
-        return self.bundle is None or self.bundle.probe.expect == "accepted"
+    expects_call: bool = True
 
 
 class Campaign(Placer):
@@ -126,11 +111,13 @@ class Campaign(Placer):
         burst: bool = False,
         identical: int = 0,
         pool: int = 0,
+        turns: Mapping[Probe, int] | None = None,
     ) -> None:
         """Send everything.
 
-        `families` names the clause for which a probe is sent: once a few invalid triggers for a clause were accepted,
-        no more are sent for it. `pool` is the number of accepted calls that later tests need.
+        `families` names the clause for which a probe is sent: after a few invalid triggers for a clause were accepted,
+        no more are sent. `pool`: accepted calls that later tests need. `turns`: the order of valid probes if the budget
+        does not suffice for all.
         """
         self._families = dict(families or {})
         planned = list(dict.fromkeys([BASELINE, *probes]))
@@ -146,27 +133,27 @@ class Campaign(Placer):
             self.opened.set()
             if self.cause is not None:
                 return
-            if self.baseline is not None and self.baseline.call is None:
+            if self.baseline is not None and self.baseline.call is None and (answer := self.baseline.answer):
                 # Calls without an id cannot be watched, so no more of them are placed.
-                outcome = self.baseline.answer.describe_outcome() if self.baseline.answer else "not sent"
-                why = why_unwatched(self.baseline.answer.found_id if self.baseline.answer else None)
-                self._dead = ExchangeError(f"a valid trigger was {outcome}, {why} (see ACK-02)")
+                outcome = f"{answer.describe_outcome()}, {why_unwatched(answer.found_id)}"
+                self._dead = ExchangeError(f"a valid trigger was {outcome} (see ACK-02)")
                 return
             refusals = [p for p in others if p.expect == "refused"]
             if self.baseline is not None and self.budget.left < len(bundles) + AT_ONCE + pool + RESERVE:
                 await self._all(p for p in refusals if not p.last)
+                self.budget.reserve_at_most(1)
             bound, unbound = [b for b in bundles if b.bound], [b for b in bundles if not b.bound]
             if self.budget.left_for_valid < len(bound) + max(len(unbound), AT_ONCE if burst else 0):
-                await self._identical(min(identical, 2))
-                for bundle in sorted(bundles, key=_turn_when_scarce):
-                    await self._bundles([bundle])  # what is refused is taken apart before the next is sent
-                await self._identical(identical)
+                valid = [p for p in planned if p.expect == "accepted" and p is not BASELINE]
+                await self._one_by_one(valid, identical, turns or {})
+                if burst:
+                    await self._polls_at_once(AT_ONCE)
             else:
                 await self._bundles(bound)
                 await self._together(unbound, identical, at_once=burst)
             await self._fill(pool)
             await self._all(sorted(refusals, key=lambda p: p.last))
-            await self._all(p for p in others if p.expect == "either")
+            await self._all(p for p in planned if p.expect == "either")
         except Exception as error:
             self.failure = error
             raise
@@ -182,6 +169,21 @@ class Campaign(Placer):
                     trouble = self._dead or ended
                     self._outcomes[probe].set_result(Outcome(probe, trouble=trouble))
 
+    async def _one_by_one(self, probes: Sequence[Probe], identical: int, turns: Mapping[Probe, int]) -> None:
+        """Send valid probes in few bundles: first those that may explain a refused example, then as `turns` has it.
+
+        Probes that are bound to a line begin with the first lines, so the others begin with the last.
+        """
+        suspected = self.fallback.clause if self.fallback is not None else ""
+        in_order = sorted(probes, key=lambda p: -1 if self._families.get(p) == suspected else turns.get(p, math.inf))
+        bundles = bundled(in_order, tightly=True)
+        lines = list(self.config.lines.configured)
+        self._lines |= lines_in_turn([bundle.probe for bundle in bundles], lines, backwards=True)
+        await self._identical(min(identical, 2))
+        for bundle in bundles:
+            await self._bundles([bundle])
+        await self._identical(identical)
+
     async def _all(self, probes: Iterable[Probe]) -> None:
         await asyncio.gather(*(self._settle(probe) for probe in probes))
 
@@ -189,35 +191,35 @@ class Campaign(Placer):
 
     async def _bundles(self, bundles: Iterable[Bundle]) -> None:
         async def one(bundle: Bundle) -> None:
-            if len(bundle.carried) == 1:
-                await self._settle(bundle.probe)
-                return
-            async with self._gate:
-                outcome = await self.attempt(bundle.probe, bundle.carried)
-            await self._conclude(bundle, outcome)
+            self._conclude(await self._by_itself(bundle))
 
         await asyncio.gather(*(one(bundle) for bundle in bundles))
 
-    async def _conclude(self, bundle: Bundle, outcome: Outcome) -> None:
-        """Give each carried probe its outcome: the bundle's if that was accepted, else that of a trigger of its own."""
+    def _conclude(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            self._outcomes[outcome.probe].set_result(outcome)
+
+    async def _by_itself(self, bundle: Bundle) -> list[Outcome]:
+        async with self._gate:
+            outcome = await self.attempt(bundle.probe, bundle.carried)
+        return await self._decided(bundle, outcome)
+
+    async def _decided(self, bundle: Bundle, outcome: Outcome) -> list[Outcome]:
+        """The outcomes of the probes that a bundle carries. If it was refused, each of its halves is sent."""
         if len(bundle.carried) == 1:
             async with self._gate:
                 if outcome.not_accepted:
                     await self.look_into(outcome)
-            self._outcomes[bundle.probe].set_result(outcome)
-            return
+            return [outcome]
         if outcome.draft is not None and not outcome.not_accepted:
-            for probe in bundle.carried:
-                self._outcomes[probe].set_result(replace(outcome, probe=probe))
-            return
-        apart = await asyncio.gather(*(self._attempted(probe) for probe in bundle.carried))
-        if all(one.accepted for one in apart):
+            return [replace(outcome, probe=probe) for probe in bundle.carried]
+        found = [one for half in bundle.halves for one in await self._by_itself(half)]
+        if all(one.accepted for one in found):
             async with self._gate:
                 again = await self.attempt(bundle.probe)
             if again.not_accepted:
-                apart[0].refused_together = again.answer
-        for one in apart:
-            self._outcomes[one.probe].set_result(one)
+                found[0].refused_together = again.answer
+        return found
 
     async def _find_baseline(self) -> None:
         """Find a valid trigger that is accepted: the documents' example, or one that is close to it."""
@@ -289,7 +291,8 @@ class Campaign(Placer):
             if self.places.limited:
                 self._lines[bundle.probe] = free[0]
             with contextlib.suppress(ExchangeError):
-                found.append(_Shot(bundle.probe.title, self.drafted(bundle.probe), bundle))
+                probe, expects_call = bundle.probe, bundle.probe.expect == "accepted"
+                found.append(_Shot(probe.title, self.drafted(probe), bundle, expects_call=expects_call))
                 free.pop(0)
         found += [self._copy() for _ in range(min(copies, len(free)))]
         plain = free if self.places.limited else lines[: len(lines) - len(found)]
@@ -327,7 +330,7 @@ class Campaign(Placer):
         await self._polls_at_once(count)
         for shot, outcome in zip(shots, outcomes, strict=True):
             if shot.bundle is not None:
-                await self._conclude(shot.bundle, outcome)
+                self._conclude(await self._decided(shot.bundle, outcome))
 
     async def _alone(self, shot: _Shot, outcome: Outcome) -> None:
         """Send a trigger that was not accepted among others by itself; that decides about what it carries."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from _pytest.outcomes import Skipped
 
-from ringback.contract.checks import Violation
+from ringback.checks import Violation
 from ringback.deployment import Answer, Exchange
 
 __all__ = ["Deviation", "Inconclusive", "NotExercised", "must_all_hold", "must_be_answered", "must_hold"]

@@ -5,7 +5,7 @@ The campaign's controls decide whether the deployment refused this trigger, or r
 
 from __future__ import annotations
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_hold
 from ringback.suite.probes.drafts import NotTried
 from ringback.suite.probes.outcome import Outcome

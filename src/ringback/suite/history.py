@@ -70,9 +70,5 @@ def apart(suite: Session) -> set[int]:
     other than POST: a server may close the connection on them without reading the body.
     """
     burst = suite.campaign.burst
-    ids = {answer.exchange.id for answer in (*burst.triggers, *burst.polls)}
-    for outcome in suite.record.outcomes():
-        wanted = outcome.probe.destination
-        if wanted is not None and wanted.troubled:
-            ids |= {answer.exchange.id for answer in (outcome.answer, outcome.again) if answer is not None}
+    ids = {answer.exchange.id for answer in (*burst.triggers, *burst.polls)} | suite.campaign.troubled
     return ids | {answer.exchange.id for answer in suite.record.history if answer.exchange.method != "POST"}

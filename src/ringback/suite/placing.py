@@ -10,11 +10,10 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ringback.checks import seems_accepted
 from ringback.config import Config
-from ringback.contract.checks import seems_accepted
 from ringback.deployment import DeploymentClient, ExchangeError, Trigger, Unreachable
 from ringback.deployment.budget import WaitingBudget
-from ringback.deployment.errors import Interrupted
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls, why_unwatched
 from ringback.suite.calls.places import LinePlaces
@@ -55,6 +54,8 @@ class Placer:
         """Why no probe is sent any more."""
         self._lines: dict[Probe, str] = {}
         self._families: dict[Probe, str] = {}
+        self.troubled: set[int] = set()
+        """Exchanges of triggers whose result is sent where it cannot be delivered."""
         self._slow_addresses: set[str] = set()
         """Addresses that keep a sender waiting, until the first delivery to them has come."""
 
@@ -68,12 +69,12 @@ class Placer:
             probe, title=f"control for: {probe.title}", change=unchanged, parts=(), base="example", header=None,
             line=self._line(probe), destination=Destination(wanted.immediately) if wanted and wanted.troubled else None,
         )  # fmt: skip
-        controlled = await self.attempt(control)
+        controlled = await self.attempt(control, reserved=True)
         outcome.control = controlled.answer
         if controlled.accepted:
-            controlled = await self.attempt(probe)
+            controlled = await self.attempt(probe, reserved=True)
             outcome.again = controlled.answer
-        if isinstance(controlled.trouble, Interrupted):
+        if controlled.answer is None:
             outcome.trouble = controlled.trouble  # a refusal proves nothing without its controls
         if probe.parts and outcome.again is not None and not seems_accepted(outcome.again):
             outcome.culprit = await self._isolate(probe.parts)
@@ -86,8 +87,11 @@ class Placer:
             parts = parts[len(parts) // 2 :] if outcome.accepted else half
         return await self.attempt(parts[0])
 
-    async def attempt(self, probe: Probe, carried: Sequence[Probe] = ()) -> Outcome:
-        """Send a probe once. `carried` are the probes that it carries, if it is a bundle."""
+    async def attempt(self, probe: Probe, carried: Sequence[Probe] = (), *, reserved: bool = False) -> Outcome:
+        """Send a probe once. `carried` are the probes that it carries, if it is a bundle.
+
+        `reserved`: it may take a place in the budget that is reserved for triggers that must be refused.
+        """
         outcome = Outcome(probe)
         if self._dead is not None:
             outcome.trouble = self._dead
@@ -96,7 +100,8 @@ class Placer:
             outcome.draft = draft = self.drafted(probe)
             if probe.destination is not None and probe.destination.slow and draft.delivery_key is not None:
                 self._slow_addresses.add(draft.delivery_key)
-            outcome.answer = await self.send(draft, probe.title_on(draft.line), expect_call=probe.expect == "accepted")
+            expects_call = probe.expect == "accepted" and not reserved
+            outcome.answer = await self.send(draft, probe.title_on(draft.line), expect_call=expects_call)
         except Unreachable as trouble:
             outcome.trouble = trouble
             if len(self.calls) == 0 and not self.client.recorder.answered:
@@ -111,6 +116,8 @@ class Placer:
         """Watch the call that a probe placed, if it did."""
         probe = outcome.probe
         troubled = probe.destination is not None and probe.destination.troubled
+        if troubled and outcome.answer is not None:
+            self.troubled.add(outcome.answer.exchange.id)
         regular = probe.valid and not troubled
         outcome.call = self._placed_call(outcome.answer, outcome.draft, group, regular=regular)
         if outcome.call is not None:

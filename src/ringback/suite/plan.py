@@ -18,6 +18,8 @@ from ringback.suite.probes.bundles import Bundle, bundled
 
 __all__ = ["Plan", "clauses_of", "make_plan", "probes_by_clause", "probes_of"]
 
+_AFTER_FINAL = 8.0
+"""Seconds for which tests poll final calls: states must stay for 2.5 s, and conversations take up to 6 s."""
 _SHORTEST_LIMIT = 120.0
 """Seconds that any run may take if it is given no limit."""
 
@@ -39,6 +41,10 @@ class Plan:
     """Probe -> the clause for which it is sent, if it is a test's parameter."""
     generated: int = 0
     """Calls that tests place themselves, at most."""
+    polls_final_calls: bool = False
+    """Whether tests poll for calls after these have ended."""
+    turns: Mapping[Probe, int] = field(default_factory=dict)
+    """Probe -> how many probes come before it in the clause in which it comes first."""
 
     @property
     def bundles(self) -> list[Bundle]:
@@ -100,6 +106,11 @@ class Plan:
         at_rate = math.ceil(max(0.0, self.triggers - rate) / rate)
         return max(at_rate, seconds_on_lines(config, self.calls_by_line(config)))
 
+    @property
+    def seconds_after_final(self) -> float:
+        """About how many seconds the run goes on after the last call has ended."""
+        return _AFTER_FINAL if self.polls_final_calls else 0.0
+
     def longest(self, config: Config) -> float:
         """How many seconds a run may take if it is given no limit: three times the plan, at least two minutes.
 
@@ -140,10 +151,16 @@ def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Pr
     of these probes is not selected.
     """
     probes: dict[Probe, None] = {}
+    items = list(items)
     burst, identical, pool, drawn, generated = False, 0, 0, 0, 0
     clauses: dict[str, None] = {}
     families: dict[Probe, str] = {}
+    sent_for: dict[str, dict[Probe, int]] = {}
     for item in items:
+        for clause in clauses_of(item):
+            reaching = sent_for.setdefault(clause, {})
+            for probe in probes_of(item):
+                reaching.setdefault(probe, len(reaching))
         clauses.update(dict.fromkeys(clauses_of(item)))
         for marker in item.iter_markers("sends"):
             probes.update(dict.fromkeys(marker.args))
@@ -160,4 +177,6 @@ def make_plan(items: Iterable[pytest.Item], everything: Mapping[str, Iterable[Pr
         pool = max([pool, *(m.args[0] for m in item.iter_markers("pool"))])
         drawn = max([drawn, *(m.args[0] for m in item.iter_markers("draws"))])
         generated += sum(m.args[0] for m in item.iter_markers("generates"))
-    return Plan(tuple(probes), burst, identical, pool, drawn, tuple(clauses), families, generated)
+    late = any(item.get_closest_marker("after_final") or item.get_closest_marker("at_end") for item in items)
+    turns = {probe: min(of.get(probe, len(probes)) for of in sent_for.values()) for probe in probes}
+    return Plan(tuple(probes), burst, identical, pool, drawn, tuple(clauses), families, generated, late, turns)

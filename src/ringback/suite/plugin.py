@@ -66,9 +66,9 @@ MARKERS = (
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Handover:
-    """What `ringback check` passes to the suite, and gets back from it."""
+    """What `ringback check` passes to the suite, registered as a plugin of pytest, and gets back from it."""
 
     target: Target
     seed: int
@@ -80,6 +80,7 @@ class Handover:
     """Seconds after which the run ends; None for three times its plan."""
     on_plan: Callable[[Plan], None] = lambda _plan: None
     on_progress: Callable[[Run], None] = lambda _run: None
+    plan: Plan | None = None
     run: Run | None = None
 
 
@@ -148,7 +149,9 @@ class SuitePlugin:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.handover: Handover | None = config.pluginmanager.get_plugin("ringback-handover")
+        self.handover: Handover | None = next(
+            (plugin for _, plugin in config.pluginmanager.list_name_plugin() if isinstance(plugin, Handover)), None
+        )
         self.run: Run | None = None
         self._probes: dict[str, list[Probe]] = {}
         self._resources = contextlib.ExitStack()
@@ -208,6 +211,7 @@ class SuitePlugin:
             return (yield)  # see pytest_runtest_setup
         plan = make_plan(ours, self._probes)
         if self.handover is not None:
+            self.handover.plan = plan
             self.handover.on_plan(plan)
             if self.handover.plan_only:
                 session.items.clear()
@@ -238,8 +242,6 @@ class SuitePlugin:
             handed.run = run
         machinery.begin(plan)
         self._resources.enter_context(answering(machinery.on_signal))
-        if plan.drawn:
-            _import_generators()
         return run
 
     def _sources(self) -> Any:
@@ -367,10 +369,6 @@ def _clean(report: pytest.TestReport) -> pytest.TestReport:
     elif report.longrepr is not None:
         report.longrepr = SINK.clean(str(report.longrepr))
     return report
-
-
-def _import_generators() -> None:
-    """Import the request generators, which takes more than a second, while the campaign is being sent."""
 
 
 def _turn(item: pytest.Item) -> int:

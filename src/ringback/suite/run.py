@@ -6,22 +6,21 @@ import contextlib
 import io
 import itertools
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from ringback.config import ConfigError
 from ringback.config.errors import unexpected
-from ringback.contract.clauses import CLAUSES, Level
+from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
 from ringback.deployment.port import dead_addresses
 from ringback.resources import contract_tests_path
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
-from ringback.suite.plugin import Handover, Run
+from ringback.suite.plugin import Handover
 from ringback.suite.session import INTERRUPTED
-from ringback.target import Target
 
 __all__ = ["CheckOutcome", "run_check"]
 
@@ -44,30 +43,13 @@ class CheckOutcome:
     """The calls that were placed, each with its observations."""
 
 
-def run_check(
-    target: Target,
-    *,
-    seed: int,
-    level: Level = Level.SHOULD,
-    clauses: tuple[str, ...] = (),
-    directory: Path | None = None,
-    plan_only: bool = False,
-    max_time: float | None = None,
-    own: Path | None = None,
-    on_plan: Callable[[Plan], None] = lambda _plan: None,
-    on_progress: Callable[[Run], None] = lambda _run: None,
-) -> CheckOutcome:
-    """Check a deployment against the contract, or against the given clauses; `own` is a folder with further tests.
+def run_check(handover: Handover, own: Path | None = None) -> CheckOutcome:
+    """Check a deployment against the contract, or against some clauses; `own` is a folder with further tests.
 
     Raises `ConfigError` for errors that are found before anything is sent (the receiver cannot listen).
     """
-    plans: list[Plan] = []
-
-    def planned(plan: Plan) -> None:
-        plans.append(plan)
-        on_plan(plan)
-
-    handover = Handover(target, seed, level, clauses, directory, plan_only, max_time, planned, on_progress)
+    plan_only = handover.plan_only
+    target = handover.target
     caught = _Caught(own)
     code = _pytest(handover, caught, own)
     run = handover.run
@@ -81,11 +63,11 @@ def run_check(
         stopped = code == pytest.ExitCode.INTERRUPTED and not caught.problems
         if stopped and plan_only:
             raise KeyboardInterrupt
-        wanted = clauses or tuple(CLAUSES)
+        wanted = handover.clauses or tuple(CLAUSES)
         unjudged = [Finding(clause, Verdict.INCONCLUSIVE, "", INTERRUPTED) for clause in wanted] if stopped else []
         return CheckOutcome(
             tuple(judge_all(unjudged, wanted if stopped else ())),
-            plans[0] if plans else None,
+            handover.plan,
             0,
             target.config.budget.calls,
             interrupted=stopped,
@@ -137,12 +119,9 @@ class _Caught:
     """Records what pytest would have printed: errors of collection, and of the suite itself."""
 
     def __init__(self, own: Path | None) -> None:
-        from ringback.config import ConfigError
-
         self._own = own
         self.problems: list[str] = []
         self.config_error: ConfigError | None = None
-        self._kind = ConfigError
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed and self._own is not None and (self._own / Path(report.nodeid).name).exists():
@@ -152,7 +131,7 @@ class _Caught:
             self.problems.append(f"an internal error: {report.nodeid} cannot be collected")
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-        if isinstance(excinfo.value, self._kind):
+        if isinstance(excinfo.value, ConfigError):
             self.config_error = excinfo.value
         else:
             self.problems.append(unexpected(excinfo.value, f" at {Path(excinfo.traceback[-1].path).name}"))
@@ -174,7 +153,7 @@ def _pytest(handover: Handover, caught: _Caught, own: Path | None) -> int:
     os.environ.update(variables)
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            return int(pytest.main(arguments, plugins=[_Named(handover), caught]))
+            return int(pytest.main(arguments, plugins=[handover, caught]))
     except KeyboardInterrupt:  # where pytest does not catch it
         return int(pytest.ExitCode.INTERRUPTED)
     finally:
@@ -183,15 +162,3 @@ def _pytest(handover: Handover, caught: _Caught, own: Path | None) -> int:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-class _Named:
-    """Registers the handover by the name that the plugin looks up."""
-
-    def __init__(self, handover: Handover) -> None:
-        self._handover = handover
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_addhooks(self, pluginmanager: pytest.PytestPluginManager) -> None:
-        if not pluginmanager.has_plugin("ringback-handover"):
-            pluginmanager.register(self._handover, "ringback-handover")

@@ -119,6 +119,7 @@ class Session:
                 burst=plan.burst,
                 identical=plan.identical,
                 pool=plan.pool,
+                turns=plan.turns,
             )
             self._tasks = [
                 asyncio.create_task(campaign),

@@ -14,6 +14,7 @@ const DIALECTS = [
     'Compressed' => ['compressed', [], 'answers gzipped to who accepts it'],
     'Framework' => ['framework', [], '422 with a list of errors, 415 for other media types, headers of a framework'],
     'LongIds' => ['long-ids', [], 'ids of 200 characters; all text escaped and indented'],
+    'ReadIntoArrays' => ['read-into-arrays', [], 'takes [] and {} for the same, as json_decode into arrays does'],
     'Limited' => ['limited', [], '429 with Retry-After: 1.5 above 20 requests in 1.5 s'],
 ];
 
@@ -110,6 +111,21 @@ class LongIds extends Behaviour
     {
         header('Content-Type: application/json; charset=utf-8');
         echo json_encode($answer, JSON_PRETTY_PRINT | JSON_HEX_TAG | JSON_HEX_AMP | JSON_HEX_QUOT), "\n";
+    }
+}
+
+class ReadIntoArrays extends Behaviour
+{
+    public function read(): mixed
+    {
+        $body = parent::read();
+        if (is_object($body) && ($body->EndUser ?? null) === []) {
+            $body->EndUser = (object) [];
+        }
+        if (is_object($body) && ($body->UniqueIds ?? null) == (object) []) {
+            $body->UniqueIds = [];
+        }
+        return $body;
     }
 }
 

@@ -20,7 +20,10 @@ FEW_DIGESTS = st.integers(0, 40).map(lambda number: number << 10 | 7) | st.integ
 def test_it_is_a_dict_that_does_not_overwrite(digests: list[tuple[int, int]]) -> None:
     memory, model = IdMemory(), dict[int, int]()
     for digest, note in digests:
-        assert memory.add(digest, note) == (digest not in model)
+        place = memory.claim(digest)
+        assert (place >= 0) == (digest not in model)
+        if place >= 0:
+            memory.set_note(place, note)
         model.setdefault(digest, note)
     assert len(memory) == len(model)
     assert dict(memory.items()) == model
@@ -45,7 +48,7 @@ def test_an_id_never_seen_is_not_known() -> None:
     memory = IdMemory()
     assert memory.get(0) is None
     assert memory.find(5) is None
-    memory.add(0, 1)
+    memory.set_note(memory.claim(0), 1)
     assert memory.get(0) == 1
     assert memory.get(1 << 10) is None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -47,12 +47,12 @@ class Workers:
         for worker in self.ledgers:
             self.drain(worker)
         accounts = {
-            worker: Account.from_dict(json.loads(json.dumps(ledger.account().to_dict())))
+            worker: Account.from_dict(json.loads(json.dumps(asdict(ledger.account()))))
             for worker, ledger in self.ledgers.items()
         }
         fates = {
             worker: [
-                IdFate.from_list(json.loads(json.dumps(fate.to_list())))
+                IdFate.from_plain(json.loads(json.dumps(fate)))
                 for fate in ledger.fates(self.master.shared(worker), self.offsets[worker])
             ]
             for worker, ledger in self.ledgers.items()
@@ -286,6 +286,6 @@ def test_an_account_is_sent_unchanged_and_refuses_unknown_members() -> None:
         accepted=3, final=1, unfinished=2, by_state={"Busy": 1}, by_line={"busy": line},
         deliveries=DeliveryCounts(expected=3),
     )  # fmt: skip
-    assert Account.from_dict(json.loads(json.dumps(account.to_dict()))) == account
+    assert Account.from_dict(json.loads(json.dumps(asdict(account)))) == account
     with pytest.raises(TypeError):
         Account.from_dict({"won": 1})

@@ -19,6 +19,7 @@ from ringback.loadgen.process import Ended
 from ringback.loadgen.run import LoadOutcome, MasterAddress, join_master, run_load
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.sandbox import SandboxSettings
+from tests.forked import REAL_PYTHON
 from tests.loadgen.deployments import TinyDeployment, config_for, serving, unused_port
 from tests.loadgen.hosts import Hosts, hosts_or_skip
 from tests.loadgen.scenes import children, verdicts
@@ -104,8 +105,9 @@ def test_a_connected_worker_learns_that_the_other_is_missing(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_worker_ends_when_its_master_is_gone(tmp_path: Path) -> None:
+def test_a_worker_ends_when_its_master_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It places no more than what fell due until it knew, and its process ends."""
+    monkeypatch.setattr(sys, "executable", REAL_PYTHON)  # a fork is not a child of this process
     with serving(deployment := TinyDeployment()):
         config = config_for(deployment.base_url, load__budget_calls=100_000)
         processes = Processes(tmp_path)

@@ -10,7 +10,7 @@ from gevent import monkey
 monkey.patch_all()
 import locust.runners
 from ringback import clock
-from ringback.loadgen.distributed.runner_clock import ignore_wall_clock
+from ringback.loadgen.distributed.protocol import ignore_wall_clock
 
 class Set(clock.Clock):
     def monotonic(self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from ringback.contract.verdict import Verdict
 from ringback.loadgen.task import LOAD_FILE
+from tests.forked import REAL_PYTHON
 from tests.loadgen.deployments import LINES, TOKEN, TinyDeployment, serving
 from tests.loadgen.scenes import Played, Scene, children, playing, started, verdicts, workers
 from tests.loadgen.waiting import until
@@ -36,6 +38,14 @@ def scenes() -> dict[str, Scene]:
         "budget": Scene(tiny(), flags={"load__budget_calls": 25}, embedded=False, workers=2),
         "closed": Scene(tiny(ring=0), None, 0.7, connections=3, workers=2),
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def family() -> Iterator[None]:
+    """These tests look for children of processes, and forks are not children of theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", REAL_PYTHON)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import pytest
 from ringback.config import Limit
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.loadgen.judging.limits import DEFAULT_LIMITS, AbortWatch, evaluate, value_of
-from ringback.loadgen.metrics.section import percentiles_needed
+from ringback.loadgen.metrics.histogram import PERCENTILES
+from ringback.loadgen.metrics.section import keys_for
 
 
 def section(**changes: Any) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def test_without_accepted_calls_limits_on_calls_are_inconclusive() -> None:
 
 def test_unusual_percentiles_are_needed() -> None:
     limits = [Limit.parse("trigger.latency_ms.p99_95", "< 1"), Limit.parse("poll.count", "> 1")]
-    assert percentiles_needed(limits) == ("p99_95",)
+    assert keys_for(limits) == (*PERCENTILES, "p99_95")
 
 
 def test_missing_errors_are_0_and_missing_measurements_are_inconclusive() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from ringback.config import LINE_STATES
+from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.live.families import COARSE, FINE, Bounds, Distribution, Families, Family
-from ringback.loadgen.live.reading import first_reading
+from ringback.loadgen.live.reading import reading
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.schedule.plan import plan_for
 from tests.loadgen.deployments import config_for
@@ -18,7 +19,7 @@ from tests.loadgen.deployments import config_for
 def a_reading(**changed: Any) -> dict[str, Any]:
     config = config_for("http://127.0.0.1:1")
     plan = plan_for(config, scenario="lifecycle", rate=10, connections=4, duration=1, seed=1)
-    return {**first_reading(config, plan), **changed}
+    return {**reading(LoadSnapshot.empty(config, plan)), **changed}
 
 
 def numbers(families: list[Family], name: str) -> dict[tuple[str, ...], Any]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.measures import Measures
+from ringback.loadgen.metrics.saturation import causes
 from ringback.loadgen.metrics.section import window_lines
 from ringback.loadgen.metrics.window import LoadWindow
 from ringback.loadgen.metrics.windows import MOST_WINDOWS, Windows
@@ -123,7 +124,7 @@ def test_three_merged_processes_count_the_same_as_one(course: list[Request | str
         for line in lines:
             inside = [r for r in due_from(taken, line["from_s"], line["to_s"]) if r.error != "generator"]
             assert line["trigger"]["count"] + line["poll"]["count"] == len(inside)
-        judged = [bool(windows.causes(span.window)) for span in windows.spans() if span.phase == "steady"]
+        judged = [bool(causes(span.window)) for span in windows.spans() if span.phase == "steady"]
         assert windows.steady_part().judgement.limited_windows == sum(judged)
         for start, end in ((2.5, 4.0), (4.0, 6.6), (6.6, 7.25), STEADY):
             part = windows.stretch(start, end)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import random
 from itertools import islice, pairwise, takewhile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.loadgen.schedule.arrivals import arrivals, poisson, uniform
-from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.config import ConfigError
+from ringback.loadgen.schedule.arrivals import arrivals, uniform
+from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.loadgen.schedule.profiles import PROCESSES, Profile, constant, ramp, spike, steps
+from tests.loadgen.deployments import config_for
+
+from .rates import rate_at
 
 levels = st.floats(0.5, 500)
 times = st.floats(0.2, 10)
@@ -40,7 +43,7 @@ def area(profile: Profile, until: float) -> float:
     for segment in profile.segments:
         width = (min(until, start + segment.seconds) - start) / 8
         if width > 0:
-            total += width * math.fsum(profile.rate(start + (number + 0.5) * width) for number in range(8))
+            total += width * math.fsum(rate_at(profile, start + (number + 0.5) * width) for number in range(8))
         start += segment.seconds
     return total
 
@@ -134,13 +137,13 @@ def test_uniform_arrivals_do_not_drift() -> None:
 
 @given(st.floats(0.1, 5000), st.floats(0.01, 2))
 def test_as_many_calls_are_expected_as_arrive(rate: float, duration: float) -> None:
-    plan = LoadPlan("lifecycle", rate, 1, duration, 0, profile=constant(rate, duration).to_plain())
+    plan = LoadPlan("lifecycle", rate, 1, duration, 0, profile=constant(rate, duration))
     arrive = sum(1 for _ in takewhile(lambda offset: offset < duration, uniform(rate)))
     assert abs((plan.expected_calls(0) or 0) - arrive) <= (1 if (rate * duration) % 1 < 1e-6 else 0)
 
 
 def test_poisson_arrivals_have_their_rate_and_scatter() -> None:
-    offsets = list(islice(poisson(100.0, random.Random(7)), 20_000))
+    offsets = list(arrivals(constant(100, 200), "poisson", 7))
     gaps = [later - earlier for earlier, later in pairwise(offsets)]
     mean = sum(gaps) / len(gaps)
     variance = sum((gap - mean) ** 2 for gap in gaps) / len(gaps)
@@ -150,7 +153,7 @@ def test_poisson_arrivals_have_their_rate_and_scatter() -> None:
 
 
 def test_the_seed_decides_poisson_arrivals() -> None:
-    first, second, other = (list(islice(poisson(5.0, random.Random(seed)), 9)) for seed in (1, 1, 2))
+    first, second, other = (list(arrivals(constant(5, 20), "poisson", seed)) for seed in (1, 1, 2))
     assert first == second != other
 
 
@@ -158,15 +161,22 @@ def test_a_closed_model_expects_no_number_of_calls() -> None:
     assert LoadPlan("lifecycle", None, 4, 10, 0).expected_calls(0) is None
 
 
-@pytest.mark.parametrize(
-    "values",
-    [("tempest", 1.0, 1, 1.0), ("lifecycle", 0.0, 1, 1.0), ("lifecycle", 1.0, 0, 1.0), ("lifecycle", 1.0, 1, 0.0)],
-)
-def test_wrong_values_of_a_plan_are_refused(values: tuple[str, float, int, float]) -> None:
-    with pytest.raises(ValueError, match=r"scenario|rate|connection|duration"):
-        LoadPlan(*values, seed=0)
+def test_each_worker_of_the_closed_model_has_a_connection() -> None:
+    config = config_for("http://127.0.0.1:1")
+
+    def plan(connections: int) -> LoadPlan:
+        return plan_for(
+            config, scenario="lifecycle", rate=None, connections=connections, duration=1, seed=0, workers=3, closed=True
+        )
+
+    assert plan(3).connections == 3
+    with pytest.raises(ConfigError, match="each worker needs a connection"):
+        plan(2)
 
 
 def test_a_plan_is_sent_to_the_child_unchanged() -> None:
-    plan = LoadPlan("lifecycle", 12.5, 3, 1.5, 42)
-    assert LoadPlan(**json.loads(json.dumps(plan.to_plain()))) == plan
+    for plan in (
+        LoadPlan("lifecycle", 12.5, 3, 1.5, 42),
+        *(LoadPlan("trigger", 1, 1, 1, 0, 2, each) for each in VARIED),
+    ):
+        assert LoadPlan.from_plain(json.loads(json.dumps(plan.to_plain()))) == plan

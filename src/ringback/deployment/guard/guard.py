@@ -1,4 +1,4 @@
-"""`DialGuard`: checks each outgoing request of every client."""
+"""`DialGuard` checks each outgoing request of every client; `RequestTemplate` is one checked for many words."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
 from ringback.deployment.guard.folding import count_digits
@@ -14,9 +15,8 @@ from ringback.deployment.guard.names import Role, mentions_a_trigger, study
 from ringback.deployment.guard.only_lines import OnlyLines
 from ringback.deployment.guard.refusal import StrangerRefused
 from ringback.deployment.guard.structure import NotCleanError, Structure, has_plain_names, parse, scalars
-from ringback.deployment.guard.template import LETTERS, RequestTemplate
 
-__all__ = ["DialGuard", "names_a_number"]
+__all__ = ["LETTERS", "DialGuard", "RequestTemplate", "names_a_number"]
 
 _POLL_PATH = re.compile(r"(?:/[A-Za-z0-9_.~-]+)*/callresult")
 _IDS_IN_QUERY = re.compile(r"UniqueIds?=[\w.~%-]*(?:&UniqueIds?=[\w.~%-]*)*", re.ASCII)
@@ -40,6 +40,18 @@ _LAYERS = 4
 _DIGITS_IN_PATH = 2
 """Digits that a URL's path may have after the configured base URL: `v2` has one."""
 _REMEMBERED = 1024
+
+LETTERS = "bcdfghjklmnpqrst"
+"""The letters of words."""
+_LETTERS = LETTERS.encode()
+_SHORTEST, _LONGEST = 4, 64
+"""Letters of a word. Shorter words may be names of something that is dialled (`gsm`, `dst`)."""
+_BEFORE = re.compile(rb"[:,\[]\s*\"[^\"\\]*[-/]\Z")
+"""The end of the piece before a gap: the beginning of a text without escapes, and a separator."""
+_BASE64 = re.compile(rb"\+[A-Za-z0-9+/]*\Z")
+"""What may be the beginning of base64 in UTF-7, which letters would continue."""
+_AFTER = re.compile(rb"\"\s*[,}\]]")
+"""The beginning of the piece after a gap: the end of a text that is not a name."""
 
 
 class DialGuard:
@@ -156,6 +168,35 @@ class DialGuard:
         if not (plain and _IDS_IN_QUERY.fullmatch(parts.query)) or _hides_a_trigger(parts.query):
             self._other.check(parts.query, "URL's query")
         return bool(plain) and not parts.query and not parts.fragment
+
+
+class RequestTemplate:
+    """The pieces of a request with gaps for words. `DialGuard.approve` checks it once, and only words afterwards.
+
+    A load run sends the same trigger many times a second with a different id, made of letters. Words have only
+    consonants: no reader takes them for digits or for the end of a text, and they spell no name whose value might be
+    dialled. A gap is always at the end of a text value, never in a name, an escape or a number.
+
+    `length` is the length of every word, so that Content-Length stays right. Raises `StrangerRefused` if a gap is not
+    at the end of a text value.
+    """
+
+    __slots__ = ("_length", "_pieces")
+
+    def __init__(self, pieces: tuple[bytes, ...], length: int) -> None:
+        if not _SHORTEST <= length <= _LONGEST:
+            raise ValueError(f"a word has {_SHORTEST} to {_LONGEST} letters")
+        for before, after in pairwise(pieces):
+            if not (_BEFORE.search(before) and _AFTER.match(after)) or _BASE64.search(before):
+                raise StrangerRefused("a gap that is not at the end of a text", "a request")
+        self._pieces = pieces
+        self._length = length
+
+    def fill(self, word: bytes) -> bytes:
+        """The whole request with `word` in each gap; raises `StrangerRefused` for any other text than a word."""
+        if len(word) != self._length or word.strip(_LETTERS):
+            raise StrangerRefused("a word with other letters, or of another length", "a request's gap")
+        return word.join(self._pieces)
 
 
 def names_a_number(header: str, value: str) -> bool:

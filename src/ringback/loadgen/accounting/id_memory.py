@@ -131,14 +131,6 @@ class IdMemory:
         key = self._segments[segment][3][position >> _BLOCK_BITS][position & _BLOCK]
         return key >> _SHORT_BITS << _SEGMENT_BITS | segment
 
-    def add(self, digest: int, note: int) -> bool:
-        """Remember a digest with a note; False, without a change, if it was known."""
-        place = self.claim(digest)
-        if place < 0:
-            return False
-        self.set_note(place, note)
-        return True
-
     def get(self, digest: int) -> int | None:
         """The note on a digest, or None if it was never seen."""
         place = self.find(digest)

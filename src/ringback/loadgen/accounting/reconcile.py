@@ -1,7 +1,7 @@
 """Merges several workers' ledgers into the account that one ledger with all their calls would have.
 
 What lives here: the account, the fate of an id that several workers were given, and the merging of both. What does not:
-how they are sent, and the ledger. Everything that is sent has a form in plain lists and dicts.
+how they are sent, and the ledger.
 
 An id that two workers were given is one followed call and one duplicate. Its outcome is found by replaying what the
 workers saw in order of time, so workers give instants on a common clock, to the hundredth of a second.
@@ -10,8 +10,8 @@ workers saw in order of time, so workers give instants on a common clock, to the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
 from ringback.config import LINE_STATES
@@ -111,23 +111,12 @@ class Account:
     dialled. What a lost worker did after its last report is only in the columns of the run."""
     deliveries: DeliveryCounts | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """The account in plain values."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """The account from what `to_dict` gave; TypeError for an unknown member."""
+        """The account from what `asdict` gave; TypeError for an unknown member."""
         deliveries = plain.get("deliveries")
-        members = {**plain, "deliveries": None if deliveries is None else DeliveryCounts(**deliveries)}
-        return cls(
-            **{
-                **members,
-                "by_state": dict(plain.get("by_state", {})),
-                "undocumented": dict(plain.get("undocumented", {})),
-                "by_line": {name: LineAccount(**line) for name, line in plain.get("by_line", {}).items()},
-            }
-        )
+        lines = {name: LineAccount(**line) for name, line in plain.get("by_line", {}).items()}
+        return cls(**{**plain, "by_line": lines, "deliveries": deliveries and DeliveryCounts(**deliveries)})
 
     def add(self, other: Account) -> None:
         """Add another's calls, as if both had no id in common."""
@@ -169,12 +158,11 @@ class DeliveryFate(NamedTuple):
 NO_DELIVERY = DeliveryFate()
 
 
-@dataclass(frozen=True, slots=True)
-class IdFate:
+class IdFate(NamedTuple):
     """What one worker knows of an id. Instants are seconds on the common clock."""
 
     digest: int
-    accepts: tuple[tuple[float, int], ...]
+    accepts: Sequence[tuple[float, int]]
     """For each trigger that was answered with it: when it was placed, and the code of the line's state."""
     outcome: int
     """A final state's code, LOST or IN_FLIGHT."""
@@ -182,7 +170,7 @@ class IdFate:
     """When the outcome was seen; for a lost call, when the poll that showed it was sent."""
     wrong: bool = False
     changed: bool = False
-    late: tuple[tuple[float, int], ...] = ()
+    late: Sequence[tuple[float, int]] = ()
     """Final states reported after the call was counted as lost: when, and the state's code."""
     delivery: DeliveryFate = NO_DELIVERY
 
@@ -192,18 +180,10 @@ class IdFate:
         code = self.accepts[0][1]
         return LINES[code - 1] if code else None
 
-    def to_list(self) -> list[Any]:
-        """The fate in plain values."""
-        return [getattr(self, each.name) for each in fields(self)]
-
     @classmethod
-    def from_list(cls, plain: Iterable[Any]) -> Self:
-        """The fate from what `to_list` gave (tuples may be lists); ValueError for a wrong number of members."""
-        digest, accepts, outcome, ended, wrong, changed, late, delivery = plain
-        return cls(
-            digest, tuple((at, line) for at, line in accepts), outcome, ended, wrong, changed,
-            tuple((at, code) for at, code in late), DeliveryFate._make(delivery),
-        )  # fmt: skip
+    def from_plain(cls, plain: Sequence[Any]) -> Self:
+        """The fate from its members, as they arrive from a worker."""
+        return cls(*plain)._replace(delivery=DeliveryFate(*plain[-1]))
 
 
 class Reconciler:
@@ -319,7 +299,7 @@ def replay(parts: list[IdFate], settle: float) -> IdFate:
             others = True
     changed = outcome not in {LOST, IN_FLIGHT} and (others or any(part.changed for part in parts))
     return IdFate(
-        parts[0].digest, tuple(sorted(each for part in parts for each in part.accepts)), outcome, ended, wrong, changed,
+        parts[0].digest, sorted(each for part in parts for each in part.accepts), outcome, ended, wrong, changed,
         delivery=_one_delivery(parts, outcome),
     )  # fmt: skip
 

@@ -14,11 +14,13 @@ import json
 import math
 from dataclasses import dataclass
 from hashlib import blake2b
+from types import SimpleNamespace
 
+from ringback import clock
 from ringback.config import Config
-from ringback.loadgen.data.rows import digest_of
+from ringback.loadgen.variables import digest_of
 
-__all__ = ["MESSAGE", "REPORT_EVERY", "ClockOffset", "fingerprint", "shares"]
+__all__ = ["MESSAGE", "REPORT_EVERY", "ClockOffset", "fingerprint", "ignore_wall_clock", "shares"]
 
 MESSAGE = "ringback"
 """The type of our messages in Locust's protocol."""
@@ -64,3 +66,14 @@ class ClockOffset:
         if error < self.error:
             self.error = error
             self.offset = theirs - (sent + received) / 2
+
+
+def ignore_wall_clock() -> None:
+    """Have Locust's runners date heartbeats and orders by the clock that only runs forward.
+
+    By the wall clock, a worker quits when its machine's clock is set forward, because its master seems to be gone, and
+    it discards orders to spawn users when its master's clock is set back.
+    """
+    import locust.runners  # it patches the standard library: all else here does without
+
+    vars(locust.runners)["time"] = SimpleNamespace(time=clock.monotonic)

@@ -14,8 +14,7 @@ from ringback import clock
 from ringback.config import Config
 from ringback.deployment.access import dial_guard
 from ringback.deployment.budget import CallBudget
-from ringback.loadgen.distributed.protocol import MESSAGE, REPORT_EVERY
-from ringback.loadgen.distributed.runner_clock import ignore_wall_clock
+from ringback.loadgen.distributed.protocol import MESSAGE, REPORT_EVERY, ignore_wall_clock
 from ringback.loadgen.generator.load_run import LoadRun
 from ringback.loadgen.generator.worker_run import WorkerRun
 from ringback.loadgen.schedule.plan import LoadPlan
@@ -69,7 +68,7 @@ class Worker:
         """
         announced, self.announced = self.announced or {}, None
         ours = announced.get("fingerprint") == fingerprint
-        plan = LoadPlan(**announced["plan"]) if announced else LoadPlan("lifecycle", None, 1, 1.0, 0)
+        plan = LoadPlan.from_plain(announced["plan"]) if announced else LoadPlan("lifecycle", None, 1, 1.0, 0)
         number, members = announced.get("member", (0, 1))
         run = LoadRun(
             config, dial_guard(config), self._runner.environment, plan, CallBudget(announced["budget"] if ours else 0),

@@ -20,12 +20,12 @@ from ringback.config import Config
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.guard import StrangerRefused
 from ringback.loadgen.accounting.ledger import Ledger
-from ringback.loadgen.data.rows import Rows, RowSource, RowsUsedUp
 from ringback.loadgen.generator.call_poller import CallPoller
 from ringback.loadgen.generator.result_listener import AwaitedDeliveries
 from ringback.loadgen.http.load_client import WITHDRAWN, HeldBack, LoadClient, NoCallsLeft, RequestNotSent, Triggered
 from ringback.loadgen.schedule.origin import origin
 from ringback.loadgen.schedule.plan import SETUP, LoadPlan
+from ringback.loadgen.variables import Rows, RowSource, RowsUsedUp
 
 __all__ = ["BUDGET_SPENT", "CallPlacer", "Population"]
 

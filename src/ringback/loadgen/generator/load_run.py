@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,14 +21,12 @@ from ringback.config.token import TokenError
 from ringback.deployment.access import redactor_for
 from ringback.deployment.budget import CallBudget
 from ringback.deployment.causes import Cause, diagnose
+from ringback.deployment.connections import client_ssl_context
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.port import look_at
-from ringback.deployment.tls import client_ssl_context
 from ringback.intake import MAX_CONNECTIONS
 from ringback.loadgen.accounting.ledger import Ledger
-from ringback.loadgen.accounting.reconcile import Account
-from ringback.loadgen.data.personal import PersonalValues
-from ringback.loadgen.data.rows import read_rows
+from ringback.loadgen.accounting.reconcile import Account, IdFate
 from ringback.loadgen.generator.call_placer import CallPlacer
 from ringback.loadgen.generator.call_poller import CallPoller
 from ringback.loadgen.generator.locust_statistics import LocustStatistics
@@ -36,11 +35,13 @@ from ringback.loadgen.generator.streams import UserStreams
 from ringback.loadgen.http.load_client import LoadClient
 from ringback.loadgen.http.pool import ConnectionPool, connections_allowed, open_files
 from ringback.loadgen.http.wire import RequestWriter
+from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.saturation import LAG_LIMIT
 from ringback.loadgen.metrics.windows import Windows
 from ringback.loadgen.schedule.origin import Origin
 from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.loadgen.variables import PersonalValues, read_rows
 from ringback.rundir import SINK
 
 __all__ = ["LoadRun"]
@@ -199,9 +200,13 @@ class LoadRun:
         """What became of this process's calls, as of now."""
         return self._ledger.account()
 
-    def fates(self, digests: Iterable[int], offset: float) -> list[list[Any]]:
+    def snapshot(self, plan: LoadPlan) -> LoadSnapshot:
+        """This process's part as of now, as if it were the whole run; `plan` says how it is described."""
+        return LoadSnapshot(self.config, plan, [self.parts()], self.account(), self.windows, lost={})
+
+    def fates(self, digests: Iterable[int], offset: float) -> list[IdFate]:
         """What became of ids that another process was given, too; `offset` leads from this clock to the common one."""
-        return [fate.to_list() for fate in self._ledger.fates(digests, offset)]
+        return self._ledger.fates(digests, offset)
 
     def news(self) -> dict[str, Any]:
         """What a master is sent once: windows that are over, and digests of ids that were accepted since."""
@@ -226,7 +231,7 @@ class LoadRun:
             "asked_too_late": self._poller.asked_too_late,
             # A worker's access tokens are its own: its master could not recognise them.
             "reasons": SINK.values(placer.reasons),
-            "account": self._ledger.account().to_dict(),
+            "account": asdict(self._ledger.account()),
             "unfinished_ids": SINK.values(
                 [self._personal.clean(each) for each in self._ledger.unfinished_ids(_UNFINISHED_IDS)]
             ),

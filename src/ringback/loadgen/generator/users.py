@@ -20,7 +20,7 @@ from ringback import clock
 from ringback.loadgen.generator.load_run import LoadRun
 from ringback.loadgen.generator.streams import Stream
 from ringback.loadgen.http.load_client import Triggered
-from ringback.loadgen.schedule.arrivals import ArrivalProcess, uniform
+from ringback.loadgen.schedule.arrivals import uniform
 
 __all__ = ["LoadUser"]
 
@@ -46,9 +46,7 @@ class LoadUser(User):
     scenario: ClassVar[str] = "lifecycle"
     """A name in `ringback.loadgen.schedule.scenarios`."""
     rate: ClassVar[float | None] = 1.0
-    """Arrivals a second of each user."""
-    process: ClassVar[ArrivalProcess] = staticmethod(uniform)
-    """How they are spread: `uniform` or `poisson` of `ringback.loadgen.schedule.arrivals`."""
+    """Arrivals a second of each user, evenly spread."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -100,7 +98,7 @@ class LoadUser(User):
         if self.rate is None:
             return Stream(now, None, None)
         begun = now + self._streams.next_phase() / self.rate
-        return Stream(begun, type(self).process(self.rate, self._placer.chance), None)
+        return Stream(begun, uniform(self.rate), None)
 
     def _on_schedule(self, stream: Stream, offsets: Iterator[float]) -> None:
         burst = 0

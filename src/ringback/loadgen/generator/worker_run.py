@@ -14,7 +14,7 @@ import gevent
 from ringback.loadgen.generator.load_run import LoadRun
 from ringback.loadgen.generator.streams import Stream
 from ringback.loadgen.schedule.arrivals import arrivals
-from ringback.loadgen.schedule.profiles import Profile
+from ringback.loadgen.schedule.profiles import constant
 
 __all__ = ["WorkerRun"]
 
@@ -84,9 +84,10 @@ class WorkerRun:
 
     def _play(self, order: Mapping[str, Any]) -> None:
         begun, duration = float(order["at"]), float(order["duration"])
-        if order["profile"] is None:
+        plan = self.run.plan
+        profile = plan.profile if order["rate"] is None else constant(order["rate"], duration)
+        if profile is None:
             self.run.streams.play(lambda: self._closed(begun, duration))
             return
-        plan, profile = self.run.plan, Profile.from_plain(order["profile"])
         offsets = arrivals(profile, plan.process, plan.seed, self.run.member)
         self.run.streams.play(lambda: Stream(begun, offsets, duration))

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from gevent import monkey
 
 from ringback import clock
-from ringback.deployment.tunnel import is_open
+from ringback.deployment.connections import is_open
 from ringback.loadgen.http.http_answer import AnswerReader, HttpAnswer, KnownHeads, Unreadable
 
 __all__ = ["Address", "Connection", "ConnectionOwner", "Failed", "Outcome", "PendingRequest", "cause_of"]

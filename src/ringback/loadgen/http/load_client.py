@@ -12,13 +12,14 @@ from typing import NamedTuple, Protocol
 
 from ringback import clock
 from ringback.config import Config
+from ringback.deployment.access import redactor_for
 from ringback.deployment.budget import CallBudget, Fate, fate_of
 from ringback.deployment.causes import FEW, Symptom
+from ringback.deployment.connections import PROXY_STATUSES
 from ringback.deployment.guard import StrangerRefused
 from ringback.deployment.pace import FIRST_PAUSE, retry_after
-from ringback.deployment.tunnel import PROXY_STATUSES
+from ringback.deployment.redaction import Redactor
 from ringback.loadgen.http.connection import Failed, Outcome, PendingRequest
-from ringback.loadgen.http.examples import Examples
 from ringback.loadgen.http.http_answer import HttpAnswer
 from ringback.loadgen.http.pool import ConnectionPool
 from ringback.loadgen.http.wire import RequestWriter, Variables, read_poll, read_trigger
@@ -37,9 +38,15 @@ _NO_SYMPTOM = frozenset({"connect", "generator", "proxy", "rate_limited", "stale
 _LATE_READING = 0.001
 """Seconds that an answer waits to be read; more counts as the generator's lag."""
 _LONGEST_PAUSE = 60.0
+"""Seconds of pause after a 429, at most."""
 _LONGEST_ENTRY = 4096
 """Bytes for each id that a poll asked for, and for 64 more: a longer answer is not read."""
-"""Seconds of pause after a 429, at most."""
+_MOST_EXAMPLES = 16
+"""Kinds of error that have an example, for each kind of request."""
+_READ = 4096
+"""Bytes of an answer in which its first line is sought."""
+_LONGEST_EXAMPLE = 200
+"""Characters of an example."""
 
 
 class Listener(Protocol):
@@ -86,6 +93,26 @@ class Polled(NamedTuple):
     results: Sequence[tuple[str, str]]
     kind: str | None
     begun: float
+
+
+class Examples:
+    """Keeps the first answer of each kind: its status and its first line, cleaned of secrets and personal data."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._redactor: Redactor | None = None
+        self.found: dict[str, dict[str, str]] = {"trigger": {}, "poll": {}}
+        """The examples by kind of request and kind of error."""
+
+    def take(self, name: str, kind: str, outcome: Outcome) -> None:
+        """A request (`trigger` or `poll`) has ended with this kind of error."""
+        found = self.found[name]
+        if kind in found or len(found) >= _MOST_EXAMPLES:
+            return
+        if text := _shown(outcome):
+            if self._redactor is None:
+                self._redactor = redactor_for(self._config)
+            found[kind] = self._redactor.clean(text)[:_LONGEST_EXAMPLE]
 
 
 class LoadClient:
@@ -283,3 +310,18 @@ class LoadClient:
             self.reached = True
         elif not self.reached and failed.kind not in {"generator", WITHDRAWN}:
             self._note_unreached()
+
+
+def _shown(outcome: Outcome) -> str:
+    """What came, in one line; empty if nothing came."""
+    if isinstance(outcome, Failed):
+        return _first_line(outcome.came)
+    media = outcome.headers.get("content-type", "").partition(";")[0].strip()
+    where = outcome.headers.get("location", "") if 300 <= outcome.status < 400 else ""
+    head = " ".join(filter(None, (str(outcome.status), media, f"to {where}" if where else "")))
+    return f"{head}: {_first_line(outcome.body) or 'an empty body'}"
+
+
+def _first_line(data: bytes) -> str:
+    text = data[:_READ].decode("utf-8", "replace")
+    return next((line for each in text.splitlines() if (line := each.strip())), "")

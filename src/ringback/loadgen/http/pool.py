@@ -19,7 +19,7 @@ import gevent
 
 from ringback import clock
 from ringback.config.proxy import Proxy
-from ringback.deployment.tunnel import connect_request
+from ringback.deployment.connections import connect_request
 from ringback.loadgen.http.connection import Address, Connection, Failed, Outcome, PendingRequest, cause_of
 from ringback.loadgen.http.http_answer import KnownHeads
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from ringback.config import Config
 from ringback.deployment.access import redactor_for
-from ringback.loadgen.accounting.reconcile import Account
+from ringback.loadgen.accounting.reconcile import Account, LineAccount
 from ringback.loadgen.judging.capacity import Capacity
-from ringback.loadgen.judging.parts import parts_named
+from ringback.loadgen.judging.limits import parts_named
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.saturation import open_question
-from ringback.loadgen.metrics.section import keys_for, lines_of, load_section, steps_of, tags_of, window_lines
+from ringback.loadgen.metrics.section import (
+    generator_health,
+    keys_for,
+    lines_of,
+    operation,
+    steps_of,
+    tags_of,
+    window_lines,
+)
 from ringback.loadgen.metrics.windows import Part, Windows
 from ringback.loadgen.schedule.origin import POLL, TRIGGER
 from ringback.loadgen.schedule.plan import LoadPlan
@@ -49,6 +58,24 @@ class LoadSnapshot:
     capacity: Capacity | None = None
     cores: int | None = None
     """Cores of the machine on which all processes run; None if there are several machines."""
+
+    @classmethod
+    def empty(cls, config: Config, plan: LoadPlan) -> Self:
+        """A run of which nothing is known."""
+        return cls(config, plan, (), Account(), Windows(), lost={})
+
+    @property
+    def time_to_final(self) -> Histogram:
+        """Seconds from triggers to the polls that reported their calls' final states, of all processes."""
+        return Histogram.sum(self.times_to_final().values())
+
+    def times_to_final(self) -> dict[str, Histogram]:
+        """The same for each line."""
+        found = {line: Histogram() for line in self.config.lines.configured}
+        for part in self.parts:
+            for line, times in part["time_to_final"].items():
+                found[line].merge(Histogram.from_plain(times))
+        return found
 
     def section(self, *, live: bool = False) -> dict[str, Any]:
         """The load section of `verdict.json`; `live`, of the run's parts it has only those that limits are on."""
@@ -142,36 +169,44 @@ class LoadSnapshot:
         return sum(part[name] for part in self.parts)
 
     def _section(self, part: Part, *, live: bool) -> dict[str, Any]:
-        profile = self.plan.arrival_profile
-        unusable = next((part["unusable"] for part in self.parts if part["unusable"]), None)
-        return ({} if unusable is None else {"unusable": unusable}) | load_section(
-            scenario=self.plan.scenario,
-            seconds=max((each["seconds"] for each in self.parts), default=0.0),
-            reached=self._reached,
-            windows=self.windows,
-            scheduled=self._sum("scheduled"),
-            sent=self._sum("sent"),
-            held_back=self._sum("held_back"),
-            calls=self._calls(),
-            time_to_final=Histogram.sum(self.times_to_final().values()),
-            part=part,
-            parts=self._parts(part, live=live),
-            profile={
-                "shape": "closed" if profile is None else profile.shape,
-                "text": self.plan.text,
-                "arrivals": self.plan.arrivals,
-                "expected": self.plan.expected_calls(self.config.load.population),
+        keys, whole, plan = keys_for(self.config.limits), self.windows.whole, self.plan
+        seconds = max((each["seconds"] for each in self.parts), default=0.0)
+        end = part.end if math.isfinite(part.end) else max(seconds, part.start)
+        sent = self._sum("sent")
+        section: dict[str, Any] = {
+            "scenario": plan.scenario,
+            "seconds": round(seconds, 3),
+            "reached": self._reached,
+            "steady": {"from_s": round(part.start, 3), "to_s": round(end, 3)},
+            "workers": [self._worker(each) for each in self.parts] if plan.workers > 1 else [],
+            "arrivals": {
+                "scheduled": self._sum("scheduled"),
+                "sent": sent,
+                "held_back": self._sum("held_back"),
+                "rate": round(sent / seconds, 3) if seconds > 0 else 0.0,
             },
-            seed=self.plan.seed,
-            workers=[self._worker(each) for each in self.parts] if self.plan.workers > 1 else (),
-            generator=self._generator(),
-            receiver=self._receiver(),
-            examples=self._examples(),
-            capacity=None if self.capacity is None else self.capacity.to_plain(),
-            keys=keys_for(self.config.limits),
-        )
+            "trigger": operation(TRIGGER, part, whole, keys) | self._examples("trigger"),
+            "poll": operation(POLL, part, whole, keys) | self._examples("poll"),
+            "calls": self._calls(),
+            "time_to_final_ms": self.time_to_final.summary_ms(keys),
+            "generator": generator_health(part, whole, keys) | self._generator(),
+            "seed": plan.seed,
+            "profile": {
+                "shape": "closed" if plan.profile is None else plan.profile.shape,
+                "text": plan.text,
+                "arrivals": plan.arrivals,
+                "expected": plan.expected_calls(self.config.load.population),
+            },
+        }
+        section |= {name: figures for name, figures in self._parts(part, keys, live=live).items() if figures}
+        optional = {
+            "unusable": next((each["unusable"] for each in self.parts if each["unusable"]), None),
+            "receiver": self._receiver(),
+            "capacity": None if self.capacity is None else self.capacity.to_plain(),
+        }
+        return section | {name: value for name, value in optional.items() if value is not None}
 
-    def _parts(self, part: Part, *, live: bool) -> dict[str, Any]:
+    def _parts(self, part: Part, keys: tuple[str, ...], *, live: bool) -> dict[str, Any]:
         """Figures of steps, lines and tags. They cost processor time, so during a run only those with limits count."""
         limits = self.config.limits
         steps, lines, tags = (parts_named(limits, kind) for kind in ("step", "line", "tag"))
@@ -182,24 +217,19 @@ class LoadSnapshot:
                 line for line in self.config.lines.configured if line in lines or any(o.line == line for o in origins)
             ]
             tags = sorted({*tags, *(tag for o in origins for tag in o.tags)})
-        keys, calls = keys_for(limits), {name: asdict(line) for name, line in self.account.by_line.items()}
         planned = [(number, step) for number, step in self.plan.steps if number in steps]
         return {
             "step": steps_of(self.windows, planned, keys),
-            "line": lines_of(part, lines, keys, calls, self.times_to_final()),
+            "line": lines_of(part, lines, keys, self._calls_of(lines), self.times_to_final()),
             "tag": tags_of(part, tags, keys),
         }
 
-    def times_to_final(self) -> dict[str, Histogram]:
-        """For each line, the times from triggers to the polls that reported final states, of all processes."""
-        found = {line: Histogram() for line in self.config.lines.configured}
-        for part in self.parts:
-            for line, times in part["time_to_final"].items():
-                found[line].merge(Histogram.from_plain(times))
-        return found
+    def _calls_of(self, lines: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What became of the calls of each line."""
+        return {line: asdict(self.account.by_line.get(line) or LineAccount()) for line in lines}
 
     def _calls(self) -> dict[str, Any]:
-        calls = self.account.to_dict()
+        calls = asdict(self.account)
         del calls["by_line"]
         if calls["deliveries"] is None:
             del calls["deliveries"]
@@ -220,13 +250,12 @@ class LoadSnapshot:
             cleaned.append(redactor.clean(unique_id))
         return cleaned
 
-    def _examples(self) -> dict[str, dict[str, str]]:
-        """For each kind of request, an answer of each kind of error, from the first process that has one."""
-        found: dict[str, dict[str, str]] = {"trigger": {}, "poll": {}}
-        for part in self.parts:
-            for name, examples in part["examples"].items():
-                found[name] = {**examples, **found[name]}
-        return found
+    def _examples(self, operation: str) -> dict[str, dict[str, str]]:
+        """An answer of each kind of error, from the first process that has one."""
+        found: dict[str, str] = {}
+        for part in reversed(self.parts):
+            found |= part["examples"][operation]
+        return {"examples": dict(sorted(found.items()))} if found else {}
 
     def _receiver(self) -> dict[str, Any] | None:
         """The receivers of all processes. If only one of them can't be reached, its calls still lack deliveries."""

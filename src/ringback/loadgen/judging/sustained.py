@@ -11,7 +11,7 @@ from typing import Any
 
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.loadgen.judging.capacity import Step
-from ringback.loadgen.judging.parts import of_requests, split
+from ringback.loadgen.judging.limits import of_requests, split
 
 __all__ = ["judge_step"]
 

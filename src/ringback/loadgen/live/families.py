@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import accumulate
 from math import exp, log
+from operator import getitem
 from typing import Any, Literal
 
 from ringback.config import LINE_STATES
@@ -21,13 +23,13 @@ from ringback.loadgen.schedule.scenarios import SCENARIOS
 __all__ = ["COARSE", "FINE", "Bounds", "Distribution", "Families", "Family", "Point", "Role"]
 
 Role = Literal["alone", "master", "worker"]
+Kind = Literal["counter", "gauge", "histogram"]
 _OTHER = "other"
 _HTTP = re.compile(r"http_[1-5][0-9]{2}")
 _RESULTS = frozenset({
     OK, "rate_limited", "timeout", "connect", "tls", "connection_lost", "protocol", "too_large", "malformed",
     "content_type", "guard", "stale", "generator", "batch_refused",
 })  # fmt: skip
-_STATES = frozenset(LINE_STATES.values())
 
 
 class Bounds:
@@ -86,7 +88,7 @@ class Family:
     """A metric: its name with dots, as OpenTelemetry writes it, its unit (`s` or none) and its points."""
 
     name: str
-    kind: Literal["counter", "gauge", "histogram"]
+    kind: Kind
     unit: str
     about: str
     points: tuple[Point, ...]
@@ -110,83 +112,81 @@ class Families:
             self._highest.clear()
         self._seconds = reading["seconds"]
         scenario = reading["scenario"] if reading["scenario"] in SCENARIOS else _OTHER
-        self._common = {"role": self._role, "scenario": scenario}
-        return list(self._families(reading))
-
-    def _families(self, reading: Mapping[str, Any]) -> Iterator[Family]:
-        for name, about in (
-            ("due", "Arrivals that were due."),
-            ("sent", "Arrivals that were sent."),
-            ("held_back", "Arrivals that were not sent because of a pause that the deployment asked for (429)."),
-            ("dropped", "Arrivals that were not sent because the generator was too late."),
-        ):
-            yield self._counter(f"arrivals.{name}", about, [({}, reading["arrivals"][name])])
-        requests = reading["requests"]
-        yield self._counter(
-            "requests", "Requests that ended, by kind and result.",
-            [
-                ({"request": kind, "result": result}, count)
-                for kind, measured in requests.items()
-                for result, count in _known(measured["results"], _RESULTS).items()
-            ],
-        )  # fmt: skip
-        for name, about in (
-            ("latency", "Seconds from when a request was due to its answer."),
-            ("service", "Seconds from when a request was begun to its answer."),
-        ):
-            yield self._histogram(
-                f"request.{name}",
-                about,
-                [({"request": kind}, measured[name]) for kind, measured in requests.items()],
-                FINE,
-            )
-        yield self._gauge(
-            "triggers.in_flight", "Triggers that have not been answered yet.", [({}, reading["on_their_way"])]
-        )
-        yield self._counter("calls.accepted", "Calls that the deployment accepted.", [({}, reading["accepted"])])
-        final = dict.fromkeys(_STATES, 0) | {s: n for s, n in reading["final"].items() if s in _STATES}
-        yield self._counter("calls.final", "Calls by final state.", [({"state": s}, final[s]) for s in sorted(final)])
-        yield self._histogram(
-            "call.time_to_final", "Seconds from a trigger to the poll that reported the call's final state.",
-            [({}, reading["time_to_final"])], COARSE,
-        )  # fmt: skip
-        yield self._gauge(
-            "ledger.calls", "What the ledger has beside final calls.",
-            [({"column": column}, count) for column, count in reading["ledger"].items()],
-        )  # fmt: skip
-        if reading["deliveries"] is not None:
-            yield self._gauge(
-                "ledger.deliveries", "What became of results sent to ResultDestination.",
-                [({"column": column}, count) for column, count in reading["deliveries"].items()],
-            )  # fmt: skip
-        yield self._histogram(
-            "generator.lag", "Seconds from when a request was due to when it was begun.", [({}, reading["lag"])], COARSE
-        )
-        yield self._counter("generator.cpu", "Seconds of processor that the run used.", [({}, reading["cpu"])], "s")
-
-    def _counter(self, name: str, about: str, values: list[tuple[dict[str, str], float]], unit: str = "") -> Family:
-        points = []
-        for labels, value in values:
-            key = name, tuple(labels.values())
-            value = self._highest[key] = max(value, self._highest.get(key, 0))
-            points.append(Point({**self._common, **labels}, value))
-        return Family(f"ringback.{name}", "counter", unit, about, tuple(points))
-
-    def _gauge(self, name: str, about: str, values: list[tuple[dict[str, str], float]]) -> Family:
-        points = (Point({**self._common, **labels}, value) for labels, value in values)
-        return Family(f"ringback.{name}", "gauge", "", about, tuple(points))
-
-    def _histogram(
-        self, name: str, about: str, values: list[tuple[dict[str, str], Sequence[Any]]], bounds: Bounds
-    ) -> Family:
-        points = (Point({**self._common, **labels}, Distribution.of(plain, bounds)) for labels, plain in values)
-        return Family(f"ringback.{name}", "histogram", "s", about, tuple(points))
+        common = {"role": self._role, "scenario": scenario}
+        families = []
+        for name, kind, unit, about, values in _FAMILIES:
+            points = []
+            for labels, value in values(reading):
+                if kind == "counter":
+                    key = name, tuple(labels.values())
+                    value = self._highest[key] = max(value, self._highest.get(key, 0))
+                points.append(Point({**common, **labels}, value))
+            if points:
+                families.append(Family(f"ringback.{name}", kind, unit, about, tuple(points)))
+        return families
 
 
-def _known(counts: Mapping[str, int], names: frozenset[str]) -> dict[str, int]:
+def _known(counts: Mapping[str, int]) -> dict[str, int]:
     """Counts by result; those of no known name under one name."""
     known: dict[str, int] = dict.fromkeys((OK,), 0)
     for name, count in counts.items():
-        label = name if name in names or _HTTP.fullmatch(name) else _OTHER
+        label = name if name in _RESULTS or _HTTP.fullmatch(name) else _OTHER
         known[label] = known.get(label, 0) + count
     return known
+
+
+_Values = Callable[[Mapping[str, Any]], list[tuple[dict[str, str], Any]]]
+"""From a reading: labels and value of each point."""
+
+
+def _one(*path: str) -> _Values:
+    """One point, without labels of its own."""
+    return lambda reading: [({}, reduce(getitem, path, reading))]
+
+
+def _by(label: str, member: str) -> _Values:
+    """A point for each count; none if there are no counts."""
+    return lambda reading: [({label: name}, count) for name, count in (reading[member] or {}).items()]
+
+
+def _times(member: str) -> _Values:
+    return lambda reading: [
+        ({"request": kind}, Distribution.of(measured[member], FINE)) for kind, measured in reading["requests"].items()
+    ]
+
+
+def _in_all(member: str) -> _Values:
+    return lambda reading: [({}, Distribution.of(reading[member], COARSE))]
+
+
+def _results(reading: Mapping[str, Any]) -> list[tuple[dict[str, str], Any]]:
+    return [
+        ({"request": kind, "result": result}, count)
+        for kind, measured in reading["requests"].items()
+        for result, count in _known(measured["results"]).items()
+    ]
+
+
+_FAMILIES: tuple[tuple[str, Kind, str, str, _Values], ...] = (
+    ("arrivals.due", "counter", "", "Arrivals that were due.", _one("arrivals", "due")),
+    ("arrivals.sent", "counter", "", "Arrivals that were sent.", _one("arrivals", "sent")),
+    ("arrivals.held_back", "counter", "",
+     "Arrivals that were not sent because of a pause that the deployment asked for (429).",
+     _one("arrivals", "held_back")),
+    ("arrivals.dropped", "counter", "", "Arrivals that were not sent because the generator was too late.",
+     _one("arrivals", "dropped")),
+    ("requests", "counter", "", "Requests that ended, by kind and result.", _results),
+    ("request.latency", "histogram", "s", "Seconds from when a request was due to its answer.", _times("latency")),
+    ("request.service", "histogram", "s", "Seconds from when a request was begun to its answer.", _times("service")),
+    ("triggers.in_flight", "gauge", "", "Triggers that have not been answered yet.", _one("on_their_way")),
+    ("calls.accepted", "counter", "", "Calls that the deployment accepted.", _one("accepted")),
+    ("calls.final", "counter", "", "Calls by final state.",
+     lambda reading: [({"state": state}, reading["final"].get(state, 0)) for state in sorted(LINE_STATES.values())]),
+    ("call.time_to_final", "histogram", "s",
+     "Seconds from a trigger to the poll that reported the call's final state.", _in_all("time_to_final")),
+    ("ledger.calls", "gauge", "", "What the ledger has beside final calls.", _by("column", "ledger")),
+    ("ledger.deliveries", "gauge", "", "What became of results sent to ResultDestination.",
+     _by("column", "deliveries")),
+    ("generator.lag", "histogram", "s", "Seconds from when a request was due to when it was begun.", _in_all("lag")),
+    ("generator.cpu", "counter", "s", "Seconds of processor that the run used.", _one("cpu")),
+)  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -68,12 +68,16 @@ class LiveMetrics:
         self._prometheus: PrometheusServer | None = None
         self._otlp: OtlpSender | None = None
         if options.prometheus is not None:
-            self._prometheus = self._rest.enter_context(_serve(options.prometheus, self._current))
+            from ringback.loadgen.live.prometheus import PrometheusServer
+
+            with _listening(options.prometheus):
+                server = PrometheusServer(options.prometheus, lambda: self._latest)
+            self._prometheus = self._rest.enter_context(server)
         if options.otlp is not None and environ.get("OTEL_SDK_DISABLED", "").lower() != "true":
             from ringback.loadgen.live.otlp import OtlpSender
 
             endpoint = None if options.otlp == "env" else options.otlp.rstrip("/").removesuffix(_PATH) + _PATH
-            sender = OtlpSender(endpoint, _interval(environ), self._current, environ)
+            sender = OtlpSender(endpoint, _interval(environ), lambda: self._latest, environ)
             self._otlp = self._rest.enter_context(sender)
 
     @property
@@ -105,16 +109,6 @@ class LiveMetrics:
 
     def __exit__(self, *_: object) -> None:
         self._rest.close()
-
-    def _current(self) -> tuple[int, Sequence[Family]]:
-        return self._latest
-
-
-def _serve(address: tuple[str, int], latest: Callable[[], tuple[int, Sequence[Family]]]) -> PrometheusServer:
-    from ringback.loadgen.live.prometheus import PrometheusServer
-
-    with _listening(address):
-        return PrometheusServer(address, latest)
 
 
 def _try(address: tuple[str, int]) -> None:

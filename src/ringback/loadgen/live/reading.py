@@ -6,18 +6,14 @@ Histograms are in the form of `Histogram.to_plain`. A reading has no id, no numb
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
-from ringback.config import Config
-from ringback.loadgen.accounting.reconcile import Account
 from ringback.loadgen.judging.snapshot import LoadSnapshot
-from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.measures import Measures
-from ringback.loadgen.metrics.windows import Windows
 from ringback.loadgen.schedule.origin import POLL, TRIGGER
-from ringback.loadgen.schedule.plan import LoadPlan
 
-__all__ = ["OK", "first_reading", "reading"]
+__all__ = ["OK", "reading"]
 
 OK = "ok"
 """The result of a request that was answered as it should be; others are the kinds of failure."""
@@ -41,16 +37,11 @@ def reading(snapshot: LoadSnapshot) -> dict[str, Any]:
         "accepted": account.accepted,
         "final": dict(account.by_state),
         "ledger": calls,
-        "deliveries": None if account.deliveries is None else account.to_dict()["deliveries"],
-        "time_to_final": Histogram.sum(snapshot.times_to_final().values()).to_plain(),
+        "deliveries": None if account.deliveries is None else asdict(account.deliveries),
+        "time_to_final": snapshot.time_to_final.to_plain(),
         "lag": whole.lag.to_plain(),
         "cpu": sum(share.cpu for share in whole.shares.values()),
     }
-
-
-def first_reading(config: Config, plan: LoadPlan) -> dict[str, Any]:
-    """The reading before a run, in which nothing is counted: without it, a receiver can't see the first increase."""
-    return reading(LoadSnapshot(config, plan, (), Account(), Windows(), lost={}))
 
 
 def _requests(measures: Measures) -> dict[str, Any]:

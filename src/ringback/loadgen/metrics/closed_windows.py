@@ -6,10 +6,10 @@ window a request belongs to, and when a window is closed (windows).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ringback.loadgen.metrics.saturation import Mark
+from ringback.loadgen.metrics.saturation import Mark, causes
 from ringback.loadgen.metrics.window import LoadWindow
 
 __all__ = ["ClosedWindows", "Key", "paired"]
@@ -25,10 +25,9 @@ class _Packed:
 
 
 class ClosedWindows:
-    """Windows by key. `causes` says why the generator was the limit in a window."""
+    """Windows by key."""
 
-    def __init__(self, causes: Callable[[LoadWindow], Mapping[str, str]]) -> None:
-        self._causes = causes
+    def __init__(self) -> None:
         self._packed: dict[Key, list[_Packed]] = {}
         self._unmerged: list[Key] = []
         self._limited: dict[int, LoadWindow] = {}
@@ -47,7 +46,7 @@ class ClosedWindows:
                 limited.subtract(stored)
         if window is not None:
             whole.merge(window)
-        mark = Mark(whole.busy, frozenset(self._causes(whole)))
+        mark = Mark(whole.busy, frozenset(causes(whole)))
         if mark.causes:
             limited.merge(whole)
         self._packed[key] = [_Packed(whole.pack(), mark)]

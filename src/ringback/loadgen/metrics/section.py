@@ -1,133 +1,39 @@
-"""The load section of `verdict.json` and the lines of `load_windows.ndjson`, made from what was counted.
+"""Parts of `verdict.json`'s load section, and the lines of `load_windows.ndjson`, made from what was measured.
 
-Pure functions. Section `calls` is passed in, as the ledger has it.
+Pure functions. `judging.snapshot` puts the section together.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ringback.config import Limit
 from ringback.loadgen.metrics.histogram import DISTRIBUTION, PERCENTILES, Histogram, is_percentile
 from ringback.loadgen.metrics.measures import Measures
+from ringback.loadgen.metrics.saturation import causes
 from ringback.loadgen.metrics.window import LoadWindow
 from ringback.loadgen.metrics.windows import Part, PlacedWindow, Windows
 from ringback.loadgen.schedule.origin import KINDS, POLL, TRIGGER, Origin, origin
-from ringback.loadgen.schedule.plan import LoadPlan, PlannedStep
+from ringback.loadgen.schedule.plan import PlannedStep
 
-__all__ = [
-    "empty_section",
-    "keys_for",
-    "lines_of",
-    "load_section",
-    "no_calls",
-    "percentiles_needed",
-    "steps_of",
-    "tags_of",
-    "window_lines",
-]
+__all__ = ["generator_health", "keys_for", "lines_of", "operation", "steps_of", "tags_of", "window_lines"]
 
-LINE_CALLS = ("accepted", "final", "lost", "duplicate_ids", "unfinished", "wrong_state", "by_state")
-"""What is counted of the calls of a line."""
 _LINE_KEYS = ("p50", "p90", "p95", "p99")
 _LAG_KEYS = ("p50", "p99")
 
 
 def keys_for(limits: Iterable[Limit]) -> tuple[str, ...]:
     """The percentiles to report: the usual ones, and those that limits use."""
-    return tuple(dict.fromkeys((*PERCENTILES, *percentiles_needed(limits))))
-
-
-def percentiles_needed(limits: Iterable[Limit]) -> tuple[str, ...]:
-    """The percentiles that limits use, by key."""
     last = (limit.metric.rpartition(".")[2] for limit in limits)
-    return tuple(dict.fromkeys(key for key in last if is_percentile(key)))
-
-
-def load_section(
-    *,
-    scenario: str,
-    seconds: float,
-    reached: bool,
-    windows: Windows,
-    scheduled: int,
-    sent: int,
-    held_back: int,
-    calls: Mapping[str, Any],
-    time_to_final: Histogram,
-    part: Part | None = None,
-    parts: Mapping[str, Any] | None = None,
-    profile: Mapping[str, Any] | None = None,
-    seed: int | None = None,
-    workers: Sequence[Mapping[str, Any]] = (),
-    generator: Mapping[str, Any] | None = None,
-    receiver: Mapping[str, Any] | None = None,
-    examples: Mapping[str, Mapping[str, str]] | None = None,
-    capacity: Mapping[str, Any] | None = None,
-    keys: tuple[str, ...] = PERCENTILES,
-) -> dict[str, Any]:
-    """The section, as of now. Of `scheduled` arrivals, `sent` were sent and `held_back` were not (after a 429).
-
-    `seconds` is how long sending lasted. Figures of triggers and polls are taken from `part` of the windows (default:
-    the steady part); `parts` are the members `step`, `line` and `tag`. `reached` says whether any request was sent.
-    `generator` has further members of that section (connections, dns, open files). `keys` are the percentiles to
-    report.
-    """
-    part, whole = part or windows.steady_part(), windows.whole
-    end = part.end if math.isfinite(part.end) else max(seconds, part.start)
-    section: dict[str, Any] = {
-        "scenario": scenario,
-        "seconds": round(seconds, 3),
-        "reached": reached,
-        "steady": {"from_s": round(part.start, 3), "to_s": round(end, 3)},
-        "workers": [dict(worker) for worker in workers],
-        "arrivals": {
-            "scheduled": scheduled,
-            "sent": sent,
-            "held_back": held_back,
-            "rate": round(sent / seconds, 3) if seconds > 0 else 0.0,
-        },
-        "trigger": _operation(TRIGGER, part, whole, keys) | _examples(examples, "trigger"),
-        "poll": _operation(POLL, part, whole, keys) | _examples(examples, "poll"),
-        "calls": dict(calls),
-        "time_to_final_ms": time_to_final.summary_ms(keys),
-        "generator": {**_generator(part, whole, keys), **(generator or {})},
-    }
-    section |= {name: figures for name, figures in (parts or {}).items() if figures}
-    optional = {"seed": seed, "profile": profile, "receiver": receiver, "capacity": capacity}
-    return section | {name: value for name, value in optional.items() if value is not None}
-
-
-def no_calls() -> dict[str, Any]:
-    """The member `calls` of a run in which none was accepted."""
-    names = (
-        "accepted", "final", "lost", "duplicate_ids", "wrong_state", "unfinished", "indeterminate", "unrequested",
-        "undocumented_states", "changed_state",
-    )  # fmt: skip
-    return {**dict.fromkeys(names, 0), "by_state": {}, "undocumented": {}}
-
-
-def empty_section(plan: LoadPlan) -> dict[str, Any]:
-    """The section of a run about which nothing is known."""
-    return load_section(
-        scenario=plan.scenario,
-        seconds=0.0,
-        reached=False,
-        windows=Windows(),
-        scheduled=0,
-        sent=0,
-        held_back=0,
-        calls=no_calls(),
-        time_to_final=Histogram(),
-    )
+    return tuple(dict.fromkeys((*PERCENTILES, *(key for key in last if is_percentile(key)))))
 
 
 def window_lines(windows: Windows, start: float = 0.0, end: float = math.inf) -> Iterator[dict[str, Any]]:
     """The windows as lines, in order of time; only those that lie entirely between two instants, if they are given."""
     for span in windows.spans(start, end):
-        yield _line(span, tuple(windows.causes(span.window).values()))
+        yield _line(span, tuple(causes(span.window).values()))
 
 
 def steps_of(windows: Windows, steps: Iterable[tuple[str, PlannedStep]], keys: tuple[str, ...]) -> dict[str, Any]:
@@ -141,7 +47,7 @@ def steps_of(windows: Windows, steps: Iterable[tuple[str, PlannedStep]], keys: t
             "to_s": round(end, 3),
             "trigger": _requests(TRIGGER, part, keys),
             "poll": _requests(POLL, part, keys),
-            "generator": _generator(part, part.total, keys),
+            "generator": generator_health(part, part.total, keys),
         }
     return found
 
@@ -157,12 +63,11 @@ def lines_of(
 
     `calls` and `times_to_final` are those of each line, over the whole run.
     """
-    none: dict[str, Any] = {name: {} if name == "by_state" else 0 for name in LINE_CALLS}
     return {
         line: {
             "trigger": _requests(origin("trigger", line), part, keys),
-            "calls": {**none, **calls.get(line, {})},
-            "time_to_final_ms": times_to_final.get(line, Histogram()).summary_ms(keys),
+            "calls": calls[line],
+            "time_to_final_ms": times_to_final[line].summary_ms(keys),
         }
         for line in lines
     }
@@ -176,7 +81,8 @@ def tags_of(part: Part, tags: Iterable[str], keys: tuple[str, ...]) -> dict[str,
     }
 
 
-def _operation(kind: Origin, part: Part, whole: LoadWindow, keys: tuple[str, ...]) -> dict[str, Any]:
+def operation(kind: Origin, part: Part, whole: LoadWindow, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The member `trigger` or `poll` of the section: its figures in a part of the run, and its counts in all of it."""
     all_measures = whole.of(kind)
     return _requests(kind, part, keys) | {
         "distribution": _distribution(part.total.of(kind)),
@@ -193,11 +99,6 @@ def _requests(wanted: Origin, part: Part, keys: tuple[str, ...]) -> dict[str, An
     return section
 
 
-def _examples(examples: Mapping[str, Mapping[str, str]] | None, operation: str) -> dict[str, Any]:
-    found = (examples or {}).get(operation)
-    return {"examples": dict(sorted(found.items()))} if found else {}
-
-
 def _distribution(measures: Measures) -> list[list[float]]:
     latency, service = measures.latency.distribution(), measures.service.distribution()
     return [
@@ -206,7 +107,8 @@ def _distribution(measures: Measures) -> list[list[float]]:
     ]
 
 
-def _generator(part: Part, whole: LoadWindow, keys: tuple[str, ...]) -> dict[str, Any]:
+def generator_health(part: Part, whole: LoadWindow, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The member `generator` of the section, as far as it is measured in windows."""
     cpu = whole.cpu if part.total.cpu is None else part.total.cpu
     return {
         "cpu": None if cpu is None else round(cpu, 4),

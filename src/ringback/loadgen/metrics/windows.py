@@ -97,7 +97,7 @@ class Windows:
         self._known: dict[tuple[Origin, int], _Near] = {}
         self._open: dict[Key, LoadWindow] = {}
         self._seen: dict[Key, int] = {}
-        self._closed = ClosedWindows(self.causes)
+        self._closed = ClosedWindows()
         self._sums = [LoadWindow() for _ in self._edges]
         self._large_sums = {parts: LoadWindow() for parts in (range(len(self._edges)), self._between(*self.steady))}
         """Of the whole run and of the steady part, which are asked for often."""
@@ -218,16 +218,12 @@ class Windows:
         """The windows that lie entirely between two instants. Each is unpacked, so keep the part short."""
         total, limited, marks = LoadWindow(), LoadWindow(), []
         for span in self.spans(start, end):
-            found = frozenset(self.causes(span.window))
+            found = frozenset(causes(span.window))
             marks.append(Mark(span.window.busy, found))
             total.merge(span.window)
             if found:
                 limited.merge(span.window)
         return Part(start, end, total, limited, judge(marks, total, total, limited))
-
-    def causes(self, window: LoadWindow) -> dict[str, str]:
-        """Why the generator was the limit in a window, by kind of cause."""
-        return causes(window)
 
     def spans(self, start: float = 0.0, end: float = math.inf) -> Iterator[PlacedWindow]:
         """The windows that lie entirely between two instants, in order of time, as of now."""

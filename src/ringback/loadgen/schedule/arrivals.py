@@ -1,6 +1,6 @@
 """When requests are due: arrivals as offsets in seconds from the start. No clock and no request here.
 
-`arrivals` follows a profile and can be divided among workers; `uniform` and `poisson` are endless streams at one rate.
+`arrivals` follows a profile and can be divided among workers; `uniform` is an endless stream at one rate.
 Each offset is computed from the arrival's number, by the inverse of the profile's integral, so errors do not add up.
 """
 
@@ -14,10 +14,7 @@ from math import log, sqrt
 
 from ringback.loadgen.schedule.profiles import PROCESSES, CountedSegment, Profile, Segment, whole_arrivals
 
-__all__ = ["ArrivalProcess", "arrivals", "poisson", "uniform"]
-
-ArrivalProcess = Callable[[float, random.Random], Iterator[float]]
-"""From arrivals a second and a random generator: the offsets, rising, without end."""
+__all__ = ["arrivals", "uniform"]
 
 
 def arrivals(profile: Profile, process: str, seed: int, share: tuple[int, int] = (0, 1)) -> Iterator[float]:
@@ -44,15 +41,9 @@ def arrivals(profile: Profile, process: str, seed: int, share: tuple[int, int] =
     return chain.from_iterable(_uniform(span, own, workers) for span in profile.spans())
 
 
-def uniform(rate: float, chance: random.Random | None = None) -> Iterator[float]:
+def uniform(rate: float) -> Iterator[float]:
     """Offsets 0, 1/rate, 2/rate, ..., each computed from its number, so that errors do not add up."""
-    del chance
     return (number / rate for number in itertools.count())
-
-
-def poisson(rate: float, chance: random.Random) -> Iterator[float]:
-    """Offsets with exponential gaps of mean 1/rate, as from independent callers."""
-    return itertools.accumulate(chance.expovariate(rate) for _ in itertools.count())
 
 
 def _uniform(span: CountedSegment, own: int, workers: int) -> Iterator[float]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
+
+from pydantic import TypeAdapter
 
 from ringback.config import Config, ConfigError
-from ringback.loadgen.schedule.profiles import BadShape, Profile, ShapeSettings, parse_step, profile_from
+from ringback.loadgen.schedule.profiles import DEFAULT_DURATION, Profile, profile_from
 from ringback.loadgen.schedule.scenarios import SCENARIOS, Scenario
 
 __all__ = ["HIGHEST_RATE", "SETUP", "LoadPlan", "PlannedStep", "plan_for"]
 
 SETUP = 5.0
 """Seconds in which a standing population is placed, before the schedule begins."""
+_START = 50.0
+"""Arrivals a second at which a capacity search begins."""
 _SEARCH = 600.0
 """Seconds that a capacity search takes at most, if no duration is given."""
 HIGHEST_RATE = 100_000.0
@@ -31,7 +35,7 @@ class PlannedStep(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """One load run. ValueError if a value is out of range."""
+    """One load run, of values that fit each other (see `plan_for`)."""
 
     scenario: str
     rate: float | None
@@ -43,8 +47,8 @@ class LoadPlan:
     seed: int
     workers: int = 1
     """Processes that share the load."""
-    profile: Mapping[str, Any] | None = None
-    """The arrival rate over time, from `Profile.to_plain`; None in the closed model and in a search."""
+    profile: Profile | None = None
+    """The arrival rate over time; None in the closed model and in a search."""
     arrivals: str = "uniform"
     """How arrivals are spread: `uniform` or `poisson`."""
     step: float = 5.0
@@ -52,31 +56,10 @@ class LoadPlan:
     think: float = 0.0
     """In the closed model, seconds that each requester waits between an answer and its next request."""
 
-    def __post_init__(self) -> None:
-        if self.scenario not in SCENARIOS:
-            raise ValueError(f"no such scenario: {self.scenario}; use one of {', '.join(SCENARIOS)}")
-        if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
-            raise ValueError("the rate must be above 0; for as many arrivals as possible, use max")
-        if not (math.isfinite(self.duration) and self.duration > 0):
-            raise ValueError("the duration must be above 0 seconds")
-        if self.connections < 1:
-            raise ValueError("a run needs at least 1 connection")
-        if self.workers < 1:
-            raise ValueError("a run needs at least 1 worker")
-        if self.think < 0 or (self.think and self.rate is not None):
-            raise ValueError("only users of the closed model take time to think; give their number")
-        if self.rate is None and self.connections < self.workers:
-            raise ValueError("each worker needs a connection; give as many connections as workers, or more")
-
     @property
     def what(self) -> Scenario:
         """The scenario's needs."""
         return SCENARIOS[self.scenario]
-
-    @property
-    def arrival_profile(self) -> Profile | None:
-        """The arrival rate over time, if it is known in advance."""
-        return None if self.profile is None else Profile.from_plain(self.profile)
 
     @property
     def process(self) -> str:
@@ -91,16 +74,15 @@ class LoadPlan:
     @property
     def steady(self) -> tuple[float, float]:
         """Start and end of the part that limits are applied to, in seconds since the run's start."""
-        profile = self.arrival_profile
-        if profile is None or self.what.searches:
+        if self.profile is None:
             return (0.0, math.inf)
-        start, end = profile.steady
-        return (start + self.delay, math.inf if end >= profile.duration - 1e-9 else end + self.delay)
+        start, end = self.profile.steady
+        return (start + self.delay, math.inf if end >= self.profile.duration - 1e-9 else end + self.delay)
 
     @property
     def steps(self) -> tuple[tuple[str, PlannedStep], ...]:
         """The steps of the schedule with their numbers, without the seconds that are not judged; else empty."""
-        profile = self.arrival_profile
+        profile = self.profile
         if profile is None or profile.shape != "steps":
             return ()
         first, delay = profile.steady[0], self.delay
@@ -124,32 +106,28 @@ class LoadPlan:
         """The load in words."""
         if self.what.searches:
             return f"{self.what.arrivals}, from {self.rate or 0:g} a second on, in steps of {self.step:g} s"
-        profile = self.arrival_profile
-        if profile is None:
-            if self.think:
-                return (
-                    f"{self.what.arrivals}, closed model: {self.connections} users, each {self.think:g} s after its "
-                    f"last answer, for {self.duration:g} s"
-                )
-            return (
-                f"{self.what.arrivals}, closed model: back to back on {self.connections} connections for "
-                f"{self.duration:g} s"
-            )
-        spread = "" if self.arrivals == "uniform" else ", at random (Poisson)"
-        return f"{self.what.arrivals}: {profile.text}{spread}"
+        if self.profile is not None:
+            spread = "" if self.arrivals == "uniform" else ", at random (Poisson)"
+            return f"{self.what.arrivals}: {self.profile.text}{spread}"
+        how = f"back to back on {self.connections} connections"
+        if self.think:
+            how = f"{self.connections} users, each {self.think:g} s after its last answer,"
+        return f"{self.what.arrivals}, closed model: {how} for {self.duration:g} s"
 
     def expected_calls(self, population: int) -> int | None:
         """How many calls the run will place at most; None if that depends on answers, or on a search."""
         if self.what.arrivals.startswith("polls"):
             return population
-        profile = self.arrival_profile
-        if profile is None or self.what.searches:
-            return None
-        return profile.count()
+        return None if self.profile is None else self.profile.count()
 
     def to_plain(self) -> dict[str, Any]:
         """The plan in JSON's types."""
         return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """The plan that `to_plain` gave."""
+        return TypeAdapter(cls).validate_python(plain)
 
 
 def plan_for(
@@ -174,33 +152,15 @@ def plan_for(
     if what.searches:
         rate, duration, closed = min(rate or _START, HIGHEST_RATE), duration or _SEARCH, False
     elif closed:
-        rate, duration = None, duration or _DURATION
+        rate, duration = None, duration or DEFAULT_DURATION
     else:
-        try:
-            settings = ShapeSettings(
-                shape=load.shape, ramp_up=load.ramp_up, from_rate=load.from_rate,
-                steps=tuple(parse_step(step) for step in load.steps), spike_rate=load.spike_rate,
-                spike_at=load.spike_at, spike_for=load.spike_for, arrivals=load.arrivals,
-            )  # fmt: skip
-            own = load.shape == "steps"
-            profile = profile_from(settings, rate if own else rate or _RATE, duration if own else duration or _DURATION)
-        except BadShape as mistake:
-            problem, _, fix = mistake.problem.partition("; ")
-            key = f"--{mistake.key}" if mistake.key in {"rate", "duration"} else f"load.{mistake.key}"
-            raise ConfigError("load", key, problem, fix or "correct it") from None
+        profile = profile_from(load, rate, duration)
         rate, duration = max(max(part.first, part.last) for part in profile.segments), profile.duration
-    try:
-        return LoadPlan(
-            scenario=scenario, rate=None if closed else rate, connections=connections, duration=duration or _DURATION,
-            seed=seed, workers=workers, profile=None if profile is None else profile.to_plain(),
-            arrivals=load.arrivals, step=load.step, think=think if closed else 0.0,
-        )  # fmt: skip
-    except ValueError as mistake:
-        problem, _, fix = str(mistake).partition("; ")
-        raise ConfigError("load", None, problem, fix or "correct it") from None
-
-
-_RATE = 20.0
-_START = 50.0
-"""Arrivals a second at which a capacity search begins."""
-_DURATION = 30.0
+    if closed and connections < workers:
+        raise ConfigError(
+            "load", None, "each worker needs a connection", "give as many connections as workers, or more"
+        )
+    return LoadPlan(
+        scenario=scenario, rate=None if closed else rate, connections=connections, duration=duration, seed=seed,
+        workers=workers, profile=profile, arrivals=load.arrivals, step=load.step, think=think if closed else 0.0,
+    )  # fmt: skip

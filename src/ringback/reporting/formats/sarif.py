@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from ringback import __version__
 from ringback.contract.clauses import CLAUSES, SECTIONS, Clause, Level
-from ringback.contract.places import clause_lines, description_text
+from ringback.contract.description import clause_lines, description_text
 from ringback.contract.verdict import ClauseResult, ExitCode, LimitResult, Verdict
 from ringback.reporting.model.evidence import curl_line, smallest
 from ringback.reporting.model.run import RunReport

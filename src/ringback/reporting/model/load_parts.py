@@ -1,7 +1,7 @@
 """The parts of a load run as tables, which all reports share: steps, lines, tags, and the steps of a capacity search.
 
-A part whose figures are those of the run (the only line, a tag of all triggers) is left out. Lines have the times from
-triggers to final states too, and what became of their calls.
+A part whose figures are those of the run (the only line, a tag of all triggers) is left out. Another table has what
+became of the calls of each line, and the times to their final states.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _CALLS: Final = {
     "unfinished": "unfinished",
 }  # fmt: skip
 """Member of a line's `calls` -> its heading."""
+_FINAL: Final = {"p50": "to final, p50 ms", "p95": "p95", "p99": "p99"}
+"""Percentile of a line's `time_to_final_ms` -> its heading."""
 _DEVIATIONS: Final = ("lost", "duplicate_ids", "wrong_state")
 _TITLES: Final = {"step": "Steps", "line": "Lines", "tag": "Tags"}
 _MOST: Final = 250
@@ -74,7 +76,9 @@ class SearchStep:
 def part_tables(load: Mapping[str, Any]) -> list[PartTable]:
     """A table for each kind of part that the run has, and one for the calls of its lines."""
     tables = [PartTable(title, "ms", _TIMES, tuple(_rows(load, kind))) for kind, title in _TITLES.items()]
-    tables.insert(2, PartTable("Calls by line", "", (*_CALLS.values(), "states"), tuple(_calls(load))))
+    tables.insert(
+        2, PartTable("Calls by line", "", (*_CALLS.values(), *_FINAL.values(), "states"), tuple(_calls(load)))
+    )
     return [table for table in tables if table.rows]
 
 
@@ -96,10 +100,6 @@ def _rows(load: Mapping[str, Any], kind: str) -> Iterator[PartRow]:
             measured = members(part, operation)
             if number(measured.get("count")) or (operation == "trigger" and kind != "tag"):
                 yield _row(_named(kind, str(name), part, operation), part, measured)
-        final = members(part, "time_to_final_ms")
-        if number(final.get("p50")) is not None:
-            cells = (*_times(final), count(members(part, "calls").get("final")), "–")
-            yield PartRow(f"{one_line(str(name), 40)}, to final", cells, alarming=False)
 
 
 def _calls(load: Mapping[str, Any]) -> Iterator[PartRow]:
@@ -110,7 +110,9 @@ def _calls(load: Mapping[str, Any]) -> Iterator[PartRow]:
             continue
         states = members(calls, "by_state")
         shown = ", ".join(f"{one_line(str(state), 40)} {count(states[state])}" for state in islice(states, 7))
-        cells = (*(count(calls.get(column)) for column in _CALLS), shown or "–")
+        final = members(lines, name, "time_to_final_ms")
+        times = (milliseconds(final.get(column)) for column in _FINAL)
+        cells = (*(count(calls.get(column)) for column in _CALLS), *times, shown or "–")
         yield PartRow(one_line(str(name), 40), cells, alarming=any(number(calls.get(each)) for each in _DEVIATIONS))
 
 
@@ -126,17 +128,14 @@ def _named(kind: str, name: str, part: Mapping[str, Any], operation: str) -> str
 
 
 def _row(name: str, part: Mapping[str, Any], measured: Mapping[str, Any]) -> PartRow:
+    latency = members(measured, "latency_ms")
     failed = sum(found for kind in members(measured, "errors").values() if (found := number(kind)) is not None)
     return PartRow(
         name=name,
-        cells=(*_times(members(measured, "latency_ms")), count(measured.get("count")), count(failed)),
+        cells=(*(milliseconds(latency.get(column)) for column in COLUMNS), count(measured.get("count")), count(failed)),
         alarming=failed > 0,
         limited=members(part, "generator").get("limited") is True,
     )
-
-
-def _times(percentiles: Mapping[str, Any]) -> Iterator[str]:
-    return (milliseconds(percentiles.get(column)) for column in COLUMNS)
 
 
 def _searched(step: Mapping[str, Any]) -> SearchStep:

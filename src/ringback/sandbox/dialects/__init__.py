@@ -5,7 +5,12 @@ One module per subject; importing this package registers them all.
 
 from __future__ import annotations
 
-from ringback.sandbox.catalogue import dialect
-from ringback.sandbox.dialects import answers, delivery, identifiers, pacing, polls, refusals, stacks
-
-__all__ = ["answers", "delivery", "dialect", "identifiers", "pacing", "polls", "refusals", "stacks"]
+from ringback.sandbox.dialects import (  # noqa: F401 - each registers its dialects
+    answers,
+    delivery,
+    identifiers,
+    pacing,
+    polls,
+    refusals,
+    stacks,
+)

@@ -20,6 +20,7 @@ _EXTRA = {
     "Server": {"Node": "ivr-3", "Region": None},
     "UniqueIds": None,
 }
+_SIMILAR = {"Status": "Completed", "State": 3, "uniqueid": "old-4711", "Id": 7, "Results": None, "Data": {"Rows": 1}}
 
 
 def _members(name: str, description: str, change: Callable[[JsonObject], JsonObject]) -> None:
@@ -35,6 +36,7 @@ def _members(name: str, description: str, change: Callable[[JsonObject], JsonObj
 
 _members("reversed-members", "Members come in reverse order.", lambda value: dict(reversed(value.items())))
 _members("extra-members", "Objects have further members.", lambda value: {"Success": True, **value, **_EXTRA})
+_members("similar-members", "Members with similar names come before the documented ones.", lambda v: {**_SIMILAR, **v})
 
 
 def _order(name: str, description: str, arrange: Callable[[list[JsonObject], random.Random], list[JsonObject]]) -> None:
@@ -130,8 +132,13 @@ _headers(
     "many-headers",
     "ROB-02",
     "Answers carry cookies, odd headers and a long policy.",
-    [(b"set-cookie", b"node%d=%d; Path=/; HttpOnly" % (n, n)) for n in range(12)]
-    + [(b"x-powered-by", b""), (b"content-security-policy", b"default-src 'none'; " * 40), (b"X-NODE", b"ivr-3")],
+    [
+        *((b"set-cookie", b"node%d=%d; Path=/; HttpOnly" % (n, n)) for n in range(12)),
+        (b"x-powered-by", b""),
+        (b"x-site", "K\xf6ln".encode("latin-1")),
+        (b"content-security-policy", b"default-src 'none'; " * 40),
+        (b"X-NODE", b"ivr-3"),
+    ],
 )
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
-from itertools import count
+from typing import Any
 
 from ringback import clock
 from ringback.sandbox.behaviour import SandboxBehaviour
@@ -98,37 +98,27 @@ _slow("slow-answers", "Answers take 150 ms.", 0.15, 0.15)
 _slow("uneven-answers", "Answers take anything from 0 to 300 ms.", 0.0, 0.3)
 
 
-@dialect("ring-time-zero", "STA-02", "STA-05")
-class _RingTimeZero(SandboxBehaviour):
-    """Calls are final at once."""
+def _setting(name: str, clauses: str, description: str, **changed: Any) -> None:
+    """Register a dialect that changes settings."""
 
-    @classmethod
-    def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
-        return replace(super().adapt(settings), ring_seconds=0.0)
+    @dialect(name, *clauses.split(), description=description)
+    class Setting(SandboxBehaviour):
+        @classmethod
+        def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
+            return replace(super().adapt(settings), **changed)
+
+
+_setting("ring-time-zero", "STA-02 STA-05", "Calls are final at once.", ring_seconds=0.0)
 
 
 @dialect("final-just-in-time", "STA-02")
 class _FinalJustInTime(SandboxBehaviour):
     """Every ninth call ends a second before the settle time that clients allow is over."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
-        super().__init__(settings)
-        self.rung = count(1)
-
     def ring_time(self, call: SandboxCall) -> float | None:
-        slow = next(self.rung) % 9 == 0
+        slow = self.count("rung") % 9 == 0
         return max(0.0, self.settings.settle_limit_seconds - 1.0) if slow else super().ring_time(call)
 
 
-def _channels(name: str, description: str, channels: int) -> None:
-    """Register a dialect of a deployment with few channels."""
-
-    @dialect(name, "STA-02", description=description)
-    class Channels(SandboxBehaviour):
-        @classmethod
-        def adapt(cls, settings: SandboxSettings) -> SandboxSettings:
-            return replace(super().adapt(settings), channels=channels)
-
-
-_channels("one-channel", "One call rings at a time, the others wait.", 1)
-_channels("eight-channels", "Eight calls ring at a time, the others wait.", 8)
+_setting("one-channel", "STA-02", "One call rings at a time, the others wait.", channels=1)
+_setting("eight-channels", "STA-02", "Eight calls ring at a time, the others wait.", channels=8)

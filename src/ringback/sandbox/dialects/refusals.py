@@ -44,11 +44,14 @@ _status("methods-404", "TRN-03", "Other methods are refused with 404.", lambda s
 
 @dialect("options-described", "TRN-03")
 class _OptionsDescribed(SandboxBehaviour):
-    """OPTIONS is answered 200 with a description of the endpoint."""
+    """OPTIONS is answered 200 with a description of the endpoint and an example."""
 
     def other_method(self, request: Request) -> SandboxAnswer:
         if request.method == "OPTIONS":
-            described = orjson.dumps({"methods": ["POST"], "parameters": [*REQUIRED, *OPTIONAL]})
+            example = {"UniqueId": "string", "CallResults": [{"UniqueId": "string", "CallState": "Busy"}]}
+            described = orjson.dumps(
+                {"methods": ["POST"], "parameters": [*REQUIRED, *OPTIONAL], "answer": {"example": example}}
+            )
             return SandboxAnswer(200, described, headers=[(b"allow", b"POST")])
         return super().other_method(request)
 

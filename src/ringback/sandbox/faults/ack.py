@@ -6,7 +6,7 @@ import asyncio
 import base64
 import uuid
 from collections.abc import Callable, Hashable
-from itertools import count
+from dataclasses import replace
 
 from ringback import clock
 from ringback.sandbox.behaviour import SandboxBehaviour
@@ -18,23 +18,17 @@ from ringback.sandbox.settings import SandboxSettings
 # ACK-01
 
 
-@fault("created-201", "ACK-01")
-class _Created201(SandboxBehaviour):
-    """Answers an accepted trigger with 201."""
+def _answers(name: str, description: str, status: int) -> None:
+    """Register a fault that answers accepted triggers with another status."""
 
-    status = 201
-
-    def trigger(self, request: Request) -> SandboxAnswer:
-        answer = super().trigger(request)
-        answer.status = self.status
-        return answer
+    @fault(name, "ACK-01", description=description)
+    class Answers(SandboxBehaviour):
+        def trigger(self, request: Request) -> SandboxAnswer:
+            return replace(super().trigger(request), status=status)
 
 
-@fault("accepted-202", "ACK-01")
-class _Accepted202(_Created201):
-    """Answers an accepted trigger with 202."""
-
-    status = 202
+_answers("created-201", "Answers an accepted trigger with 201.", 201)
+_answers("accepted-202", "Answers an accepted trigger with 202.", 202)
 
 
 # ACK-02
@@ -110,13 +104,10 @@ _repeats("id-from-clock", "Makes the UniqueId from a clock of 20 ms.", lambda _:
 class _EverySeventhIdRepeated(SandboxBehaviour):
     """Gives every seventh call the UniqueId of the one before it."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
-        super().__init__(settings)
-        self.made = count(1)
-        self.last = ""
+    last = ""
 
     def make_id(self, order: AcceptedTrigger) -> str:
-        if next(self.made) % 7:
+        if self.count("ids") % 7:
             self.last = super().make_id(order)
         return self.last
 
@@ -125,10 +116,8 @@ class _EverySeventhIdRepeated(SandboxBehaviour):
 class _IdRace(SandboxBehaviour):
     """Gives triggers that are answered at the same time the same UniqueId."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
-        super().__init__(settings)
-        self.at_once = 0
-        self.last = ""
+    at_once = 0
+    last = ""
 
     async def exchange(self, request: Request, send: Send) -> None:
         if request.path != TRIGGER_PATH:
@@ -155,13 +144,9 @@ def _guessable(name: str, description: str, nth_id: Callable[[int], str]) -> Non
 
     @fault(name, "ACK-04", description=description)
     class Guessable(SandboxBehaviour):
-        def __init__(self, settings: SandboxSettings) -> None:
-            super().__init__(settings)
-            self.made = count(1)
-
         def make_id(self, order: AcceptedTrigger) -> str:
             del order
-            return nth_id(next(self.made))
+            return nth_id(self.count("ids"))
 
 
 _guessable("counted-ids", "Counts its UniqueIds.", lambda n: str(100_000 + n))

@@ -90,13 +90,18 @@ _sends(
 )
 
 
-@fault("immediate-sent-late", "DST-01")
-class _ImmediateSentLate(SandboxBehaviour):
-    """Sends immediate results half a second after the time that clients allow."""
+def _sends_late(name: str, description: str, seconds: float) -> None:
+    """Register a fault that sends immediate results so many seconds after the time that clients allow."""
 
-    def deliver(self, call: SandboxCall) -> None:
-        seconds = self.settings.delivery_limit_seconds + 0.5 if call.immediate else 0.0
-        self.book.loop.call_later(seconds, super().deliver, call)
+    @fault(name, "DST-01", description=description)
+    class SendsLate(SandboxBehaviour):
+        def deliver(self, call: SandboxCall) -> None:
+            late = self.settings.delivery_limit_seconds + seconds if call.immediate else 0.0
+            self.book.loop.call_later(late, super().deliver, call)
+
+
+_sends_late("immediate-sent-late", "Sends immediate results half a second after the time that clients allow.", 0.5)
+_sends_late("immediate-sent-3-s-late", "Sends immediate results three seconds after the time that clients allow.", 3.0)
 
 
 @fault("absent-flag-never-sent", "DST-02")
@@ -114,17 +119,8 @@ class _AbsentFlagNeverSent(SandboxBehaviour):
 class _QueueHalfSent(SandboxBehaviour):
     """Sends every second queued result."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
-        super().__init__(settings)
-        self.turn = False
-
     def flush(self) -> None:
-        sent = []
-        for call in self.outbox:
-            self.turn = not self.turn
-            if self.turn:
-                sent.append(call)
-        self.outbox = sent
+        self.outbox = [call for call in self.outbox if self.count("queued") % 2]
         super().flush()
 
 
@@ -229,9 +225,7 @@ class _TokenInSentHeader(SandboxBehaviour):
 class _PreviousIdSent(SandboxBehaviour):
     """Sends the UniqueId of the previous result too."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
-        super().__init__(settings)
-        self.previous = ""
+    previous = ""
 
     def delivered(self, call: SandboxCall) -> dict[str, Any]:
         previous, self.previous = self.previous, call.unique_id
@@ -303,15 +297,6 @@ class _SlowDestinationHoldsTriggers(SandboxBehaviour):
         while self.sending and request.path == TRIGGER_PATH:
             await asyncio.sleep(0.02)
         await super().exchange(request, send)
-
-
-@fault("immediate-sent-3-s-late", "DST-01")
-class _ImmediateSent3sLate(SandboxBehaviour):
-    """Sends immediate results three seconds after the time that clients allow."""
-
-    def deliver(self, call: SandboxCall) -> None:
-        seconds = self.settings.delivery_limit_seconds + 3.0 if call.immediate else 0.0
-        self.book.loop.call_later(seconds, super().deliver, call)
 
 
 class _Following(SandboxBehaviour):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from itertools import count
+from copy import deepcopy
 from typing import Any
 
 import orjson
@@ -239,12 +239,8 @@ _fails_to_answer(
 class _TwentiethPollDrops(SandboxBehaviour):
     """Drops the connection at every twentieth poll, and at the two after it."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
-        super().__init__(settings)
-        self.polls = count(1)
-
     async def exchange(self, request: Request, send: Send) -> None:
-        if request.path == POLL_PATH and next(self.polls) % 20 >= 17:
+        if request.path == POLL_PATH and self.count("polls") % 20 >= 17:
             await _drop_connection(self, request, send)
         else:
             await super().exchange(request, send)
@@ -253,56 +249,48 @@ class _TwentiethPollDrops(SandboxBehaviour):
 # ROB-03
 
 
-class _Congested(SandboxBehaviour):
-    """Waits a moment before each answer, and counts the requests in progress."""
+def _gives_way(name: str, description: str, most: int, answer: SandboxAnswer, only: str = "") -> None:
+    """Register a fault that takes a moment for each answer, and gives `answer` beyond `most` requests at once.
 
-    def __init__(self, settings: SandboxSettings) -> None:
-        super().__init__(settings)
-        self.at_once = 0
+    `only`: the path of the requests that it gives it to, empty for any.
+    """
 
-    async def exchange(self, request: Request, send: Send) -> None:
-        self.at_once += 1
-        try:
-            refused = self.congested(request)
-            await asyncio.sleep(_BUSY_SECONDS)
-            if refused is None:
-                await super().exchange(request, send)
-            else:
-                await self.transmit(refused, request, send)
-        finally:
-            self.at_once -= 1
+    @fault(name, "ROB-03", description=description)
+    class GivesWay(SandboxBehaviour):
+        at_once = 0
 
-    def congested(self, request: Request) -> SandboxAnswer | None:
-        """Return the answer to a request that arrives during others, or None for the usual one."""
-        raise NotImplementedError
-
-
-@fault("crowd-500", "ROB-03")
-class _Crowd500(_Congested):
-    """Answers 500 beyond eight requests at once."""
-
-    def congested(self, request: Request) -> SandboxAnswer | None:
-        del request
-        return SandboxAnswer(500, b'{"error":"no connection left in the pool"}') if self.at_once > 8 else None
+        async def exchange(self, request: Request, send: Send) -> None:
+            self.at_once += 1
+            try:
+                gives_way = self.at_once > most and only in ("", request.path)
+                await asyncio.sleep(_BUSY_SECONDS)
+                if gives_way:
+                    await self.transmit(deepcopy(answer), request, send)
+                else:
+                    await super().exchange(request, send)
+            finally:
+                self.at_once -= 1
 
 
-@fault("crowd-503", "ROB-03")
-class _Crowd503(_Congested):
-    """Answers 503 to triggers beyond four at once."""
-
-    def congested(self, request: Request) -> SandboxAnswer | None:
-        if self.at_once > 4 and request.path == TRIGGER_PATH:
-            return SandboxAnswer(503, b'{"error":"busy"}')
-        return None
-
-
-@fault("crowd-refused", "ROB-03")
-class _CrowdRefused(_Congested):
-    """Refuses valid requests beyond ten at once with 400."""
-
-    def congested(self, request: Request) -> SandboxAnswer | None:
-        del request
-        return SandboxAnswer(400, b'{"error":"try again"}') if self.at_once > 10 else None
+_gives_way(
+    "crowd-500",
+    "Answers 500 beyond eight requests at once.",
+    8,
+    SandboxAnswer(500, b'{"error":"no connection left in the pool"}'),
+)
+_gives_way(
+    "crowd-503",
+    "Answers 503 to triggers beyond four at once.",
+    4,
+    SandboxAnswer(503, b'{"error":"busy"}'),
+    TRIGGER_PATH,
+)
+_gives_way(
+    "crowd-refused",
+    "Refuses valid requests beyond ten at once with 400.",
+    10,
+    SandboxAnswer(400, b'{"error":"try again"}'),
+)
 
 
 @fault("answers-crossed", "ROB-03")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
-from itertools import count
 
 from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import fault
 from ringback.sandbox.messages import AcceptedTrigger, JsonObject
 from ringback.sandbox.settings import STATE_OF_LINE, SandboxSettings
+
+
+def _shows(name: str, clause: str, description: str, state: str) -> None:
+    """Register a fault that reports calls in progress with a state."""
+
+    @fault(name, clause, description=description)
+    class Shows(SandboxBehaviour):
+        def pending_entry(self, call: SandboxCall) -> JsonObject | None:
+            return self.make_entry(call.unique_id, state)
+
 
 # STA-01
 
@@ -53,12 +61,7 @@ _misspells("translated-states", "Writes states in German.", lambda word: _GERMAN
 _misspells("sip-codes", "Writes SIP status codes for states.", lambda word: _SIP.get(word, word))
 
 
-@fault("ringing-while-pending", "STA-01")
-class _RingingWhilePending(SandboxBehaviour):
-    """Reports calls in progress as Ringing."""
-
-    def pending_entry(self, call: SandboxCall) -> JsonObject | None:
-        return self.make_entry(call.unique_id, "Ringing")
+_shows("ringing-while-pending", "STA-01", "Reports calls in progress as Ringing.", "Ringing")
 
 
 # STA-02
@@ -69,13 +72,9 @@ def _never_ends(name: str, description: str, applies: Callable[[SandboxCall, int
 
     @fault(name, "STA-02", description=description)
     class NeverEnds(SandboxBehaviour):
-        def __init__(self, settings: SandboxSettings) -> None:
-            super().__init__(settings)
-            self.rung = count(1)
-
         def ring_time(self, call: SandboxCall) -> float | None:
             seconds = super().ring_time(call)
-            if applies(call, next(self.rung)):
+            if applies(call, self.count("rung")):
                 self.book.loop.call_soon(self.book.release_channel)
                 return None
             return seconds
@@ -92,12 +91,8 @@ _never_ends("every-ninth-never-ends", "Never ends every ninth call.", lambda _, 
 class _EveryNinthFinalLate(SandboxBehaviour):
     """Ends every ninth call 1.5 seconds after the settle time that clients allow."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
-        super().__init__(settings)
-        self.rung = count(1)
-
     def ring_time(self, call: SandboxCall) -> float | None:
-        late = next(self.rung) % 9 == 0
+        late = self.count("rung") % 9 == 0
         return self.settings.settle_limit_seconds + 1.5 if late else super().ring_time(call)
 
 
@@ -107,11 +102,10 @@ class _EveryNinthLost(SandboxBehaviour):
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
-        self.ended = count(1)
         self.lost: set[str] = set()
 
     def on_final(self, call: SandboxCall) -> None:
-        if next(self.ended) % 9 == 0:
+        if self.count("ended") % 9 == 0:
             self.lost.add(call.unique_id)
         super().on_final(call)
 
@@ -153,9 +147,7 @@ _mistakes("all-answered", "Ends every call as Answered.", dict.fromkeys(STATE_OF
 class _StateOfPreviousCall(SandboxBehaviour):
     """Ends each call in the state that the call before it should have."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
-        super().__init__(settings)
-        self.previous = ""
+    previous = ""
 
     def outcome(self, order: AcceptedTrigger) -> str:
         state = super().outcome(order)
@@ -171,13 +163,8 @@ def _unsteady(name: str, description: str, state_at: Callable[[SandboxCall, int,
 
     @fault(name, "STA-04", description=description)
     class Unsteady(SandboxBehaviour):
-        def __init__(self, settings: SandboxSettings) -> None:
-            super().__init__(settings)
-            self.reports: Counter[str] = Counter()
-
         def final_entry(self, call: SandboxCall) -> JsonObject | None:
-            before = self.reports[call.unique_id]
-            self.reports[call.unique_id] += 1
+            before = self.count(call.unique_id) - 1
             word = state_at(call, before, self.book.loop.time() - call.finished_at)
             return None if word is None else self.make_entry(call.unique_id, word)
 
@@ -222,18 +209,9 @@ _unsteady(
 # STA-05
 
 
-def _hasty(name: str, description: str, word: Callable[[SandboxCall], str]) -> None:
-    """Register a fault that reports calls in progress with a final state."""
-
-    @fault(name, "STA-05", description=description)
-    class Hasty(SandboxBehaviour):
-        def pending_entry(self, call: SandboxCall) -> JsonObject | None:
-            return self.make_entry(call.unique_id, word(call))
-
-
-_hasty("answered-while-ringing", "Reports calls in progress as Answered.", lambda _: "Answered")
-_hasty("no-answer-while-ringing", "Reports calls in progress as No Answer.", lambda _: "No Answer")
-_hasty("error-while-ringing", "Reports calls in progress as Error.", lambda _: "Error")
+_shows("answered-while-ringing", "STA-05", "Reports calls in progress as Answered.", "Answered")
+_shows("no-answer-while-ringing", "STA-05", "Reports calls in progress as No Answer.", "No Answer")
+_shows("error-while-ringing", "STA-05", "Reports calls in progress as Error.", "Error")
 
 
 @fault("result-shown-too-soon", "STA-05")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 import orjson
@@ -30,44 +32,34 @@ class _PlainHttp(SandboxBehaviour):
 # TRN-02
 
 
-@fault("expired-certificate", "TRN-02")
-class _ExpiredCertificate(SandboxBehaviour):
-    """Presents a certificate that expired yesterday."""
+def _presents(name: str, description: str, **certificate: Any) -> None:
+    """Register a fault that presents such a certificate (see `Authority.server_context`)."""
 
-    def server_context(self, authority: Authority) -> ssl.SSLContext:
-        return authority.server_context(valid_for=(timedelta(days=-90), timedelta(days=-1)))
-
-
-@fault("certificate-from-tomorrow", "TRN-02")
-class _CertificateFromTomorrow(SandboxBehaviour):
-    """Presents a certificate that is not valid yet."""
-
-    def server_context(self, authority: Authority) -> ssl.SSLContext:
-        return authority.server_context(valid_for=(timedelta(days=1), timedelta(days=90)))
+    @fault(name, "TRN-02", description=description)
+    class Presents(SandboxBehaviour):
+        def server_context(self, authority: Authority) -> ssl.SSLContext:
+            return authority.server_context(**certificate)
 
 
-@fault("wrong-host-certificate", "TRN-02")
-class _WrongHostCertificate(SandboxBehaviour):
-    """Presents a certificate for another host."""
-
-    def server_context(self, authority: Authority) -> ssl.SSLContext:
-        return authority.server_context(names=("ivr.example.net",))
-
-
-@fault("common-name-only", "TRN-02")
-class _CommonNameOnly(SandboxBehaviour):
-    """Presents a certificate that names the host localhost in its common name only."""
-
-    def server_context(self, authority: Authority) -> ssl.SSLContext:
-        return authority.server_context(common_name="localhost")
-
-
-@fault("unknown-authority", "TRN-02")
-class _UnknownAuthority(SandboxBehaviour):
-    """Presents a certificate of an authority that clients do not trust."""
-
-    def server_context(self, authority: Authority) -> ssl.SSLContext:
-        return authority.server_context(unknown_authority=True)
+_presents(
+    "expired-certificate",
+    "Presents a certificate that expired yesterday.",
+    valid_for=(timedelta(days=-90), timedelta(days=-1)),
+)
+_presents(
+    "certificate-from-tomorrow",
+    "Presents a certificate that is not valid yet.",
+    valid_for=(timedelta(days=1), timedelta(days=90)),
+)
+_presents("wrong-host-certificate", "Presents a certificate for another host.", names=("ivr.example.net",))
+_presents(
+    "common-name-only",
+    "Presents a certificate that names the host localhost in its common name only.",
+    common_name="localhost",
+)
+_presents(
+    "unknown-authority", "Presents a certificate of an authority that clients do not trust.", unknown_authority=True
+)
 
 
 @fault("old-tls", "TRN-02")
@@ -85,24 +77,27 @@ class _OldTls(SandboxBehaviour):
 # TRN-03
 
 
-@fault("get-answers-200", "TRN-03")
-class _GetAnswers200(SandboxBehaviour):
-    """Answers GET with 200 and a hint."""
+def _answers_to(name: str, description: str, method: str, answer: SandboxAnswer) -> None:
+    """Register a fault that answers requests with another method than POST."""
 
-    def other_method(self, request: Request) -> SandboxAnswer:
-        if request.method == "GET":
-            return SandboxAnswer(200, b'{"message":"this endpoint takes POST"}')
-        return super().other_method(request)
+    @fault(name, "TRN-03", description=description)
+    class AnswersTo(SandboxBehaviour):
+        def other_method(self, request: Request) -> SandboxAnswer:
+            return deepcopy(answer) if request.method == method else super().other_method(request)
 
 
-@fault("get-redirects", "TRN-03")
-class _GetRedirects(SandboxBehaviour):
-    """Redirects GET to a login page with 302."""
-
-    def other_method(self, request: Request) -> SandboxAnswer:
-        if request.method == "GET":
-            return SandboxAnswer(302, headers=[(b"location", b"/login")])
-        return super().other_method(request)
+_answers_to(
+    "get-answers-200",
+    "Answers GET with 200 and a hint.",
+    "GET",
+    SandboxAnswer(200, b'{"message":"this endpoint takes POST"}'),
+)
+_answers_to(
+    "get-redirects",
+    "Redirects GET to a login page with 302.",
+    "GET",
+    SandboxAnswer(302, headers=[(b"location", b"/login")]),
+)
 
 
 @fault("poll-takes-get", "TRN-03")
@@ -115,28 +110,27 @@ class _PollTakesGet(SandboxBehaviour):
         return super().other_method(request)
 
 
-@fault("get-reports-query", "TRN-03")
-class _GetReportsQuery(SandboxBehaviour):
-    """Answers GET on the poll endpoint with the calls whose UniqueIds are in the query."""
+def _reports_query(name: str, description: str, method: str, status: int) -> None:
+    """Register a fault that reports the calls in the query of a request to the poll endpoint."""
 
-    def other_method(self, request: Request) -> SandboxAnswer:
-        ids = parse_qs(request.query.decode("ascii", "replace")).get("UniqueIds", [])
-        if request.method == "GET" and request.path != TRIGGER_PATH and ids:
-            return self.render(self.results(self.report(ids)), request)
-        return super().other_method(request)
+    @fault(name, "TRN-03", description=description)
+    class ReportsQuery(SandboxBehaviour):
+        def other_method(self, request: Request) -> SandboxAnswer:
+            ids = parse_qs(request.query.decode("ascii", "replace")).get("UniqueIds", [])
+            if request.method == method and request.path != TRIGGER_PATH and ids:
+                return replace(self.render(self.results(self.report(ids)), request), status=status)
+            return super().other_method(request)
 
 
-@fault("delete-refused-with-results", "TRN-03")
-class _DeleteRefusedWithResults(SandboxBehaviour):
-    """Refuses DELETE on the poll endpoint with 405, and reports the calls in its query all the same."""
-
-    def other_method(self, request: Request) -> SandboxAnswer:
-        ids = parse_qs(request.query.decode("ascii", "replace")).get("UniqueIds", [])
-        if request.method == "DELETE" and request.path != TRIGGER_PATH and ids:
-            answer = self.render(self.results(self.report(ids)), request)
-            answer.status = 405
-            return answer
-        return super().other_method(request)
+_reports_query(
+    "get-reports-query", "Answers GET on the poll endpoint with the calls whose UniqueIds are in the query.", "GET", 200
+)
+_reports_query(
+    "delete-refused-with-results",
+    "Refuses DELETE on the poll endpoint with 405, and reports the calls in its query all the same.",
+    "DELETE",
+    405,
+)
 
 
 @fault("get-triggers-by-query", "TRN-03")
@@ -162,24 +156,13 @@ class _PutTriggers(SandboxBehaviour):
         return super().other_method(request)
 
 
-@fault("delete-answers-200", "TRN-03")
-class _DeleteAnswers200(SandboxBehaviour):
-    """Answers DELETE with 200 and an error in the body."""
-
-    def other_method(self, request: Request) -> SandboxAnswer:
-        if request.method == "DELETE":
-            return SandboxAnswer(200, b'{"error":"method not supported"}')
-        return super().other_method(request)
-
-
-@fault("patch-crashes", "TRN-03")
-class _PatchCrashes(SandboxBehaviour):
-    """Answers PATCH with 500."""
-
-    def other_method(self, request: Request) -> SandboxAnswer:
-        if request.method == "PATCH":
-            return SandboxAnswer(500, b'{"error":"no handler"}')
-        return super().other_method(request)
+_answers_to(
+    "delete-answers-200",
+    "Answers DELETE with 200 and an error in the body.",
+    "DELETE",
+    SandboxAnswer(200, b'{"error":"method not supported"}'),
+)
+_answers_to("patch-crashes", "Answers PATCH with 500.", "PATCH", SandboxAnswer(500, b'{"error":"no handler"}'))
 
 
 # TRN-04

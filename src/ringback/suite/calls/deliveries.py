@@ -40,16 +40,13 @@ def foreign_ids(delivery: Delivery, own: str, others: set[str]) -> list[str]:
 def reported_state(delivery: Delivery, unique_id: str) -> str | None:
     """The state that a delivery reports of a call; None if no state can be read.
 
-    That is any word in CallState, else a documented state in another member, or by itself in plain text.
+    That is any word in CallState, else a documented state in other members or by itself in plain text; different ones,
+    as in a history of the call, can't be read.
     """
-    for owner, member, value in _members(delivery):
-        if owner not in {None, unique_id}:
-            continue
-        if member == "callstate" and value:
-            return value
-        if member in _STATE_MEMBERS and (state := nearest_state(value)):
-            return state
-    return None
+    own = [(member, value) for owner, member, value in _members(delivery) if owner in {None, unique_id}]
+    documented = next((value for member, value in own if member == "callstate" and value), None)
+    others = {state for member, value in own if member in _STATE_MEMBERS and (state := nearest_state(value))}
+    return documented or (others.pop() if len(others) == 1 else None)
 
 
 def _forms(delivery: Delivery) -> list[str]:
@@ -86,7 +83,8 @@ def _in_text(content: str) -> Iterator[tuple[str | None, str, str]]:
 
 def _walk(value: Any, owner: str | None) -> Iterator[tuple[str | None, str, str]]:
     if isinstance(value, dict):
-        mine = next((v for k, v in value.items() if _letters(k) == "uniqueid" and isinstance(v, str)), owner)
+        named = [value.get("UniqueId"), *(v for k, v in value.items() if _letters(k) == "uniqueid")]
+        mine = next((v for v in named if isinstance(v, str)), owner)
         for name, inner in value.items():
             if isinstance(inner, str):
                 yield mine, _letters(name), inner

@@ -8,8 +8,8 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from ringback.checks import seems_accepted
 from ringback.config import Config
-from ringback.contract.checks import seems_accepted
 from ringback.deployment import Trigger
 from ringback.deployment.errors import ExchangeError, Interrupted
 from ringback.suite.calls.call import Calls

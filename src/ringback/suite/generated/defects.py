@@ -39,7 +39,7 @@ def defects_of_trigger(body: bytes, *, project: str, tokens: Collection[str]) ->
 
 
 def defects_of_poll(body: bytes) -> frozenset[Defect]:
-    """All defects of a poll."""
+    """All defects of a poll. An empty object for an empty list is none: PHP's usual reader takes them for the same."""
     parsed, value = _parsed(body)
     if not parsed:
         return frozenset({Defect("RES-08", "the body is not JSON")})
@@ -48,7 +48,7 @@ def defects_of_poll(body: bytes) -> frozenset[Defect]:
     if "UniqueIds" not in value:
         return frozenset({Defect("RES-08", "UniqueIds is left out")})
     ids = value["UniqueIds"]
-    if not isinstance(ids, list):
+    if not isinstance(ids, list) and ids != {}:
         return frozenset({Defect("RES-08", f"UniqueIds is {_kind(ids)}")})
     return frozenset(
         Defect("RES-08", f"{_kind(one)} is among UniqueIds") for one in ids if not isinstance(one, str)
@@ -135,11 +135,11 @@ def _entry(entry: object) -> Iterator[Defect]:
 
 
 def _optional(body: dict[str, Any]) -> Iterator[Defect]:
-    """Null for an optional parameter is left open by the contract."""
+    """Null for an optional parameter is left open by the contract. PHP's usual reader takes [] and {} for the same."""
     kinds: dict[str, type] = {"Locale": str, "ResultDestination": str, "SendResultImmediately": bool, "EndUser": dict}
     for name, kind in kinds.items():
         value = body.get(name)
-        if value is not None and not isinstance(value, kind):
+        if value is not None and not isinstance(value, kind) and not (kind is dict and value == []):
             yield Defect("REQ-13", f"{name} is {_kind(value)}")
     person = body.get("EndUser")
     if isinstance(person, dict):

@@ -6,7 +6,7 @@ by itself, so that each clause gets its own evidence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ringback.suite.probes.drafts import Draft
@@ -33,35 +33,52 @@ class Bundle:
         return any(LINE in (probe.touches or ()) for probe in self.carried)
 
     @property
+    def halves(self) -> tuple[Bundle, Bundle]:
+        """Two triggers that each carry half of the probes, if there are several."""
+        middle = len(self.carried) // 2
+        return _bundle(self.carried[:middle]), _bundle(self.carried[middle:])
+
+    @property
     def troubled(self) -> bool:
         """Whether its result is sent where it cannot be delivered."""
-        return self.probe.destination is not None and self.probe.destination.troubled
+        return _troubled(self.probe)
 
 
-def bundled(probes: Iterable[Probe]) -> list[Bundle]:
+def bundled(probes: Iterable[Probe], *, tightly: bool = False) -> list[Bundle]:
     """As few triggers as can carry these probes, by first fit: each probe joins the first bundle that it fits into.
 
     Probes that are bound to a line come first, so that others join them: the last one first, so that the line
     `answered` carries the fewest. A deployment that answers every call of an unusual form would not show there.
+    Destinations that fail have triggers of their own. `tightly`: they do not, and the probes keep their order.
     """
     found: list[list[Probe]] = []
     every = list(dict.fromkeys(probes))
-    bound = [probe for probe in every if LINE in (probe.touches or ())]
+    bound = [] if tightly else [probe for probe in every if LINE in (probe.touches or ())]
     for probe in [*reversed(bound), *(probe for probe in every if probe not in bound)]:
         for carried in found:
-            if all(_fits(probe, other) for other in carried):
+            if all(_fits(probe, other, tightly) for other in carried):
                 carried.append(probe)
                 break
         else:
             found.append([probe])
-    return [Bundle(_together(carried), tuple(carried)) for carried in found]
+    return [_bundle(carried) for carried in found]
 
 
-def _fits(probe: Probe, other: Probe) -> bool:
+def _fits(probe: Probe, other: Probe, tightly: bool) -> bool:
+    if not tightly and (_troubled(probe) or _troubled(other)):
+        return False
     return probe.touches is not None and other.touches is not None and probe.touches.isdisjoint(other.touches)
 
 
-def _together(carried: list[Probe]) -> Probe:
+def _troubled(probe: Probe) -> bool:
+    return probe.destination is not None and probe.destination.troubled
+
+
+def _bundle(carried: Sequence[Probe]) -> Bundle:
+    return Bundle(_together(carried), tuple(carried))
+
+
+def _together(carried: Sequence[Probe]) -> Probe:
     if len(carried) == 1:
         return carried[0]
     # The order of entries is changed last, when all entries are there.
@@ -74,7 +91,7 @@ def _together(carried: list[Probe]) -> Probe:
     return accepted(
         ", ".join(probe.title for probe in carried),
         change,
-        line=next((probe.line for probe in carried if LINE in (probe.touches or ())), None),
+        line=next((probe.line for probe in carried if LINE in (probe.touches or ()) or _troubled(probe)), None),
         header=next((probe.header for probe in carried if probe.header is not None), None),
         destination=next((probe.destination for probe in carried if probe.destination is not None), None),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ringback.contract.checks import seems_accepted
+from ringback.checks import seems_accepted
 from ringback.deployment import ExchangeError, Poll, Trigger
 from ringback.deployment.causes import Cause
 from ringback.suite.calls import Call

@@ -131,13 +131,17 @@ def all_changes(parts: tuple[Probe, ...]) -> Callable[[Draft], None]:
     return change
 
 
-def lines_in_turn(probes: Iterable[Probe], lines: Sequence[str]) -> dict[Probe, str]:
-    """The line that each probe dials: its own if configured, else the first; or any line in turn."""
+def lines_in_turn(probes: Iterable[Probe], lines: Sequence[str], *, backwards: bool = False) -> dict[Probe, str]:
+    """The line that each probe dials: its own if configured, else the first; or any line in turn.
+
+    `backwards`: the last line has the first turn.
+    """
     found: dict[Probe, str] = {}
+    turns = lines[::-1] if backwards else lines
     turn = 0
     for probe in dict.fromkeys(probes):
         if probe.line is None:
-            found[probe] = lines[turn % len(lines)]
+            found[probe] = turns[turn % len(turns)]
             turn += 1
         else:
             found[probe] = probe.line if probe.line in lines else lines[0]

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from ringback.contract import checks
+from ringback import checks
 from ringback.contract.same_id import resembles, same_id
 from ringback.contract.states import nearest_state
 from ringback.deployment import Entry, Poll

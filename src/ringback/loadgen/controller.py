@@ -1,32 +1,33 @@
 """Controls a load run: when it starts, what is played, when it is enough, and when all calls have come to their end.
 
-What lives here: the phases of a run, the same for one process and for many. What does not: how orders reach the
-processes (runner), what they mean there (worker run), and what the result means (judging).
+What lives here: the phases of a run, the same for one process and for many. What does not: how orders reach other
+processes (distributed), what they mean there (worker run), and what the result means (judging).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import gevent
 from gevent.event import Event
+from locust.env import Environment
 
 from ringback import clock
 from ringback.config import Config
-from ringback.loadgen.data.rows import ROWS_USED_UP
+from ringback.loadgen.distributed.master import DistributedRunner
 from ringback.loadgen.generator.call_placer import BUDGET_SPENT
-from ringback.loadgen.generator.runner import Runner
+from ringback.loadgen.generator.worker_run import WorkerRun
 from ringback.loadgen.judging.capacity import Capacity, CapacitySearch
-from ringback.loadgen.judging.limits import AbortWatch, evaluate
-from ringback.loadgen.judging.parts import of_requests
+from ringback.loadgen.judging.limits import AbortWatch, evaluate, of_requests
 from ringback.loadgen.judging.snapshot import LoadSnapshot
 from ringback.loadgen.judging.sustained import judge_step
 from ringback.loadgen.schedule.plan import HIGHEST_RATE, LoadPlan
-from ringback.loadgen.schedule.profiles import constant
+from ringback.loadgen.variables import ROWS_USED_UP
 
-__all__ = ["RunController"]
+__all__ = ["LocalRunner", "RunController"]
 
 _LOOK = 0.1
 _PROGRESS_EVERY = 0.5
@@ -35,6 +36,47 @@ _ENDS_ONE_PROCESS = frozenset({BUDGET_SPENT, ROWS_USED_UP})
 """Reasons for which one process places no further call while others go on with their share."""
 _MARGIN = 0.5
 """Seconds after a step in which the answers to its last requests may still come."""
+
+
+class LocalRunner:
+    """This process alone."""
+
+    size = 1
+    head_start = 0.0
+
+    def __init__(self, run: WorkerRun, environment: Environment, users: int) -> None:
+        self._run = run
+        self._runner = environment.create_local_runner()
+        self._runner.start(users, spawn_rate=users)
+        if self._runner.spawning_greenlet is not None:
+            self._runner.spawning_greenlet.join()
+        while run.run.streams.users < users:
+            gevent.sleep(0.005)
+
+    def order(self, order: Mapping[str, Any]) -> None:
+        """Carry it out at once."""
+        self._run.carry_out(order)
+
+    @property
+    def states(self) -> list[str]:
+        """One."""
+        return [self._run.state]
+
+    def parts(self) -> list[dict[str, Any]]:
+        """As of now."""
+        return [self._run.parts()]
+
+    def snapshot(self, plan: LoadPlan) -> LoadSnapshot:
+        """As of now."""
+        return self._run.run.snapshot(plan)
+
+    def reconcile(self) -> None:
+        """Close the windows."""
+        self._run.run.windows.close()
+
+    def close(self) -> None:
+        """End the users."""
+        self._runner.quit()
 
 
 class RunController:
@@ -47,7 +89,7 @@ class RunController:
         self,
         config: Config,
         plan: LoadPlan,
-        runner: Runner,
+        runner: LocalRunner | DistributedRunner,
         *,
         baseline: Mapping[str, Any] | None,
         on_progress: Callable[[dict[str, Any], LoadSnapshot], None],
@@ -87,7 +129,7 @@ class RunController:
         if self.plan.what.searches:
             self._search()
         else:
-            self._play(self._begun + self.plan.delay, self.plan.profile, self.plan.duration)
+            self._play(self._begun + self.plan.delay, self.plan.duration)
         self._runner.order({"do": "stop"})
         self._phase = "draining"
         self._runner.order({"do": "abandon" if self.interrupted else "drain"})
@@ -105,14 +147,12 @@ class RunController:
 
     def snapshot(self) -> LoadSnapshot:
         """All that is known as of now."""
-        return LoadSnapshot(
-            self.config, self.plan, self._runner.parts(), self._runner.account(), self._runner.windows,
-            lost=self._runner.lost, reasons=tuple(self._reasons), capacity=self._capacity, cores=self._cores,
-        )  # fmt: skip
+        known = self._runner.snapshot(self.plan)
+        return replace(known, reasons=tuple(self._reasons), capacity=self._capacity, cores=self._cores)
 
-    def _play(self, at: float, profile: Mapping[str, Any] | None, duration: float) -> None:
-        """Have a schedule played; return when it has been, or when it is enough."""
-        self._runner.order({"do": "play", "at": at, "profile": profile, "duration": duration})
+    def _play(self, at: float, duration: float, rate: float | None = None) -> None:
+        """Have a rate played (default: the plan's schedule); return when it has been, or when it is enough."""
+        self._runner.order({"do": "play", "at": at, "duration": duration, "rate": rate})
         while not self._enough.is_set():
             self._look()
             if all(state not in {"playing", "ordered"} for state in self._runner.states):
@@ -148,7 +188,7 @@ class RunController:
             self._rest(search.rest_seconds)
             start = math.ceil(clock.monotonic() + max(self._runner.head_start, 0.05) - self._begun)
             begun = self._begun + start  # a full second, where a window begins
-            self._play(begun, constant(rate, plan.step).to_plain(), plan.step)
+            self._play(begun, plan.step, rate)
             if self._enough.is_set():
                 break
             self._settle_step(begun + plan.step)

@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback.config import ConfigError
-from ringback.loadgen.data.checking import check_rows
-from ringback.loadgen.data.personal import PersonalValues
-from ringback.loadgen.data.rows import Order, Rows, RowSource, RowsUsedUp, read_rows
+from ringback.loadgen.variables import Order, PersonalValues, Rows, RowSource, RowsUsedUp, check_rows, read_rows
 from tests.loadgen.deployments import config_for
 
 SECRET = "Annegret"

@@ -1,6 +1,7 @@
-"""Reads the rows of `load.variables_file`, and gives each call the next one.
+"""Project variables for the calls of a load run, from `load.variables_file`: its rows, their check, who gets which.
 
 Values are personal data: no message has one, nor a column's name, which in a file without a heading is a value too.
+Reports have no id that contains one: a deployment may repeat them in the ids that it gives out.
 """
 
 from __future__ import annotations
@@ -13,12 +14,26 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-from ringback.config import ConfigError
+from ringback.config import Config, ConfigError
+from ringback.deployment.access import dial_guard
+from ringback.deployment.guard import StrangerRefused
+from ringback.loadgen.http.wire import RequestWriter
 
-__all__ = ["ROWS_USED_UP", "Order", "RowSource", "Rows", "RowsUsedUp", "digest_of", "read_rows"]
+__all__ = [
+    "ROWS_USED_UP",
+    "Order",
+    "PersonalValues",
+    "RowSource",
+    "Rows",
+    "RowsUsedUp",
+    "check_rows",
+    "digest_of",
+    "read_rows",
+]
 
 Order = Literal["in order", "random", "once"]
 ROWS_USED_UP = "the rows of load.variables_file were used up before the planned load ended"
@@ -28,6 +43,16 @@ _LONGEST_NAME = 64
 _UNUSABLE = re.compile("[\ud800-\udfff\N{OBJECT REPLACEMENT CHARACTER}]")
 """Surrogates, which UTF-8 does not have, and the character that marks gaps in our templates."""
 _KINDS = {".csv": "CSV", ".ndjson": "NDJSON", ".jsonl": "NDJSON"}
+
+_AT_A_TIME = 50
+"""Rows whose variables are checked in one request: most of a check's time does not depend on their number."""
+
+_HIDDEN = "<an id with a value of load.variables_file>"
+_SHORTEST_PART, _SHORTEST_WORD = 4, 2
+"""Characters of a value that is found within other text, and of one that is found as a word by itself."""
+_LONGEST_ID = 128
+"""Characters of an id that is searched; a longer one is hidden whole."""
+_WORD = re.compile(r"[^\W_]+")
 
 
 class RowsUsedUp(Exception):
@@ -184,3 +209,66 @@ class _Reader:
 
 class _Pairs(list[Any]):
     """The members of a JSON object."""
+
+
+def check_rows(config: Config, workers: int) -> None:
+    """Read and check the file of variables, if there is one. Raises `ConfigError` that names file, line and fix."""
+    if config.load.variables_file is None:
+        return
+    rows = read_rows(config.load.variables_file)
+    if len(rows.values) < workers:
+        raise ConfigError(
+            rows.source, None, f"{len(rows.values)} rows, and {workers} workers share them without overlap",
+            "add rows, or use fewer workers",
+        )  # fmt: skip
+    if config.variables is not None:
+        declared = {name for name, _ in config.variables}
+        for column, name in enumerate(rows.names, 1):
+            if name not in declared:
+                raise ConfigError(
+                    rows.source, None, f"column {column} is not one of the project's [variables]",
+                    "declare it there, or remove the column",
+                )  # fmt: skip
+    writer = RequestWriter(config, dial_guard(config))
+    for first in range(0, len(rows.values), _AT_A_TIME):
+        several = range(first, min(first + _AT_A_TIME, len(rows.values)))
+        if not _passes(writer, rows, several):
+            for row in several:
+                if not _passes(writer, rows, range(row, row + 1)):
+                    raise ConfigError(
+                        rows.source, f"line {rows.lines[row]}", "a variable that might be dialled",
+                        "leave out numbers of more than 6 digits, dates and names of numbers (phone, destination)",
+                    )  # fmt: skip
+
+
+def _passes(writer: RequestWriter, rows: Rows, several: range) -> bool:
+    try:
+        writer.check_variables(tuple(chain.from_iterable(rows.variables(row) for row in several)))
+    except StrangerRefused:
+        return False
+    return True
+
+
+class PersonalValues:
+    """Recognises ids that contain a value of the file, in whatever case. The file's size costs no time."""
+
+    def __init__(self, rows: Rows | None) -> None:
+        every = {value.strip().casefold() for row in rows.values for value in row} if rows is not None else set()
+        self._values = frozenset(value for value in every if len(value) >= _SHORTEST_WORD)
+        self._lengths = sorted({len(value) for value in self._values if len(value) >= _SHORTEST_PART})
+
+    def clean(self, unique_id: str) -> str:
+        """The id, or a text in its place."""
+        return (
+            _HIDDEN if self._values and (len(unique_id) > _LONGEST_ID or self._in(unique_id.casefold())) else unique_id
+        )
+
+    def _in(self, text: str) -> bool:
+        words = set(_WORD.findall(text))
+        parts = {
+            text[at : at + length]
+            for length in self._lengths
+            if length <= len(text)
+            for at in range(len(text) - length + 1)
+        }
+        return not self._values.isdisjoint(words | parts)

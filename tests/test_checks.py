@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ringback.contract import checks
-from ringback.contract.checks import Violation
+from ringback import checks
+from ringback.checks import Violation
 from ringback.contract.clauses import CLAUSES
 from ringback.deployment import Answer, Exchange, Poll, Trigger
 
@@ -77,6 +77,8 @@ RIGHT = [
     checks.invalid_trigger_is_not_accepted(trigger(b"", None), "REQ-10", ""),
     checks.refusal_names_no_call(trigger(ERROR, 400)),
     checks.refusal_names_no_call(trigger(ID)),
+    checks.trigger_is_post_only(trigger({"example": {"UniqueId": "string"}}, 200, "OPTIONS")),
+    checks.poll_is_post_only(poll({"example": results(entry())}, method="OPTIONS")),
     checks.refusal_is_4xx(trigger(ERROR, 422)),
     checks.refusal_is_4xx(trigger(ID)),
     checks.refusal_is_4xx(trigger(b"", None)),

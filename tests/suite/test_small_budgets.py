@@ -1,0 +1,174 @@
+"""Budgets that do not suffice for everything: what is sent in which order, in how few calls, and what is left open."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from ringback.suite.campaign import AT_ONCE
+from ringback.suite.deviation import Deviation, Inconclusive
+from ringback.suite.expect import must_be_accepted, must_not_be_accepted
+from ringback.suite.history import apart
+from ringback.suite.plan import Plan, make_plan
+from ringback.suite.probes import Destination, Probe, accepted, either, refused
+from ringback.suite.probes.bundles import LINE, bundled
+from ringback.suite.session import Session
+
+from .tiny import Asked, Tiny, running
+
+RESULT = ("ResultDestination", "SendResultImmediately")
+
+
+def without(parameter: str) -> Probe:
+    return accepted(f"without {parameter}", lambda draft: draft.drop(parameter), touches=(parameter,), line=None)
+
+
+def flag(value: bool) -> Probe:
+    return accepted(
+        f"flag {value}",
+        lambda draft: draft.set("SendResultImmediately", value),
+        touches=("SendResultImmediately",),
+        line=None,
+    )
+
+
+def judged(session: Session, probe: Probe) -> None:
+    must_be_accepted(session.record.outcome(probe), session.campaign.baseline)
+
+
+BUSY = accepted("a call to the line busy", line="busy", touches=(LINE, *RESULT))
+DEAD = accepted("a closed port", destination=Destination(dead=True), touches=RESULT)
+HEADER = accepted("no header", header="absent", touches=("header",), line=None)
+
+
+# -- bundles ----------------------------------------------------------------------------------------------------------
+
+
+def test_bundles_keep_the_order_of_their_probes_if_they_are_tight() -> None:
+    probes = [HEADER, without("Locale"), DEAD, BUSY, without("EndUser")]
+    first, second = bundled(probes, tightly=True)
+    assert first.carried == (probes[0], probes[1], DEAD, probes[4])
+    assert (first.troubled, first.probe.line) == (True, "answered")
+    assert (second.carried, second.bound) == ((BUSY,), True)
+
+
+def test_a_failing_destination_has_a_trigger_of_its_own_if_bundles_are_not_tight() -> None:
+    assert [bundle.carried for bundle in bundled([HEADER, DEAD])] == [(HEADER,), (DEAD,)]
+
+
+# -- order ------------------------------------------------------------------------------------------------------------
+
+
+def item(clause: str, *sent: Probe, parameter: Probe | None = None) -> Any:
+    """What the plan reads of a collected test."""
+    markers = {"clause": [SimpleNamespace(args=(clause,))], "sends": [SimpleNamespace(args=sent)]}
+    return SimpleNamespace(
+        callspec=SimpleNamespace(params={"probe": parameter} if parameter is not None else {}),
+        iter_markers=lambda name: markers.get(name, []),
+        get_closest_marker=lambda name: next(iter(markers.get(name, [])), None),
+    )
+
+
+def test_a_probe_has_its_turn_where_it_comes_first_in_a_clause() -> None:
+    first, second, third = without("Locale"), without("EndUser"), without("Tenant")
+    plan = make_plan(
+        [
+            *(item("REQ-03", parameter=probe) for probe in (first, second, third)),
+            item("DST-02", third, first),
+        ]
+    )
+    assert plan.turns == {first: 0, second: 1, third: 0}
+
+
+def test_a_small_budget_is_spent_in_the_order_of_turns() -> None:
+    late, early = accepted("late", line=None), accepted("early", line=None)
+    plan = Plan((late, early), True, 0, 25, 0, (), turns={late: 1, early: 0})
+    with running(Tiny(), plan=plan, budget={"calls": 3}) as session:
+        judged(session, early)
+        with pytest.raises(Inconclusive, match="budget of 3 calls is spent"):
+            judged(session, late)
+
+
+def test_what_may_explain_a_refused_example_comes_first() -> None:
+    """The example, which carries `false`, is refused; with `true` it is accepted."""
+    others = [accepted(f"other {letter}", line=None) for letter in "abcdefgh"]
+    false = flag(False)
+    families = {**dict.fromkeys(others, "REQ-03"), false: "REQ-09"}
+    plan = Plan((*others, false), True, 2, 25, 0, (), families, turns=dict.fromkeys(others, 0))
+    tiny = Tiny(lambda asked: 400 if asked.body.get("SendResultImmediately") is False else 200)
+    with running(tiny, plan=plan, budget={"calls": 6}) as session, pytest.raises(Deviation, match="flag False"):
+        judged(session, false)
+
+
+# -- what calls are spent on ------------------------------------------------------------------------------------------
+
+
+def test_a_refused_bundle_is_taken_apart_by_halves() -> None:
+    probes = [without(name) for name in ("Locale", "EndUser", "ResultDestination", "SendResultImmediately")]
+    probes += [accepted(f"one more, {name}", touches=(name,), line=None) for name in "abcd"]
+    tiny = Tiny(lambda asked: 400 if "EndUser" not in asked.body else 200)
+    with running(tiny, probes) as session:
+        for probe in probes:
+            if probe is not probes[1]:
+                judged(session, probe)
+        with pytest.raises(Deviation, match="without EndUser"):
+            judged(session, probes[1])
+        assert session.budget.accepted == 5, "the baseline, three halves, and one control"
+
+
+def test_a_refusal_whose_control_the_budget_does_not_allow_is_open() -> None:
+    def hiccup(asked: Asked) -> int:
+        return 503 if "Locale" not in asked.body else 200
+
+    probe = without("Locale")
+    with (
+        running(Tiny(hiccup), [accepted("one before"), probe], pool=25, budget={"calls": 3}) as session,
+        pytest.raises(Inconclusive, match="budget of 3 calls is spent"),
+    ):
+        judged(session, probe)
+
+
+def test_a_bundle_that_fails_with_its_destination_is_covered_by_no_other_clause() -> None:
+    """Its halves decide about DST-07; that the whole was answered 500 is the same deviation."""
+    hosts: list[str] = []
+
+    def unreachable(asked: Asked) -> int:
+        hosts.append(urlsplit(asked.body["ResultDestination"]).netloc)
+        return 500 if hosts[-1] != hosts[0] else 200
+
+    tiny = Tiny(unreachable)
+    section = {"listen": "127.0.0.1:0"}
+    with running(tiny, [HEADER, DEAD], burst=True, budget={"calls": 8}, result_destination=section) as session:
+        failed = {answer.exchange.id for answer in session.record.history if answer.status == 500}
+        assert len(failed) > 2
+        assert failed <= apart(session)
+        assert session.record.outcome(HEADER).accepted
+
+
+def test_the_controls_of_a_refusal_may_take_the_reserved_place() -> None:
+    probe = without("Locale")
+    tiny = Tiny(lambda asked: 400 if "Locale" not in asked.body else 200)
+    with (
+        running(tiny, [accepted("one before"), probe], pool=25, budget={"calls": 4}) as session,
+        pytest.raises(Deviation, match="without Locale"),
+    ):
+        judged(session, probe)
+
+
+def test_a_trigger_that_may_be_refused_leaves_a_place_for_those_that_must_be() -> None:
+    wrong = refused("a wrong token", lambda draft: draft.set("AccessToken", "wrong"), last=True)
+    nulls = either("nulls", lambda draft: draft.set("Locale", None), ordinary=True)
+    plan = Plan((nulls, wrong, *(accepted(f"one {n}", line=None) for n in "abcdef")), True, 0, 25, 0, ())
+    with running(Tiny(), plan=plan, budget={"calls": 5}) as session:
+        with pytest.raises(Deviation, match="a wrong token"):
+            must_not_be_accepted(session.record.outcome(wrong), session.campaign.baseline, "REQ-15")
+        assert session.budget.accepted == 5
+
+
+def test_polls_are_sent_at_once_with_any_budget() -> None:
+    with running(Tiny(), [HEADER], burst=True, budget={"calls": 5}) as session:
+        assert len(session.campaign.burst.polls) == AT_ONCE
+        assert session.campaign.burst.triggers == []
