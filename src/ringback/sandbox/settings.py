@@ -84,7 +84,7 @@ class SandboxSettings:
             raise SandboxError("channels must be at least 1, and keep_finished_calls at least 0")
         for line in self.lines:
             if line not in STATE_OF_LINE:
-                raise SandboxError(f"unknown line {line!r}: choose from {', '.join(STATE_OF_LINE)}")
+                raise did_you_mean("line", line, STATE_OF_LINE, f"choose from {', '.join(STATE_OF_LINE)}")
         if len(set(self.lines.values())) != len(self.lines):
             raise SandboxError("two lines have the same number: give each line its own")
 
@@ -103,11 +103,10 @@ class SandboxSettings:
         return cls(**{**values, **lists})
 
 
-def did_you_mean(kind: str, name: str, known: Mapping[str, object]) -> SandboxError:
-    """Return the error for a name that is not in `known`; it suggests the nearest known name."""
+def did_you_mean(kind: str, name: str, known: Mapping[str, object], otherwise: str) -> SandboxError:
+    """Return the error for a name that is not in `known`; it suggests the nearest known name, or what to do else."""
     near = get_close_matches(name, known, n=1)
-    suggestion = f"did you mean {near[0]!r}?" if near else f"ringback sandbox --list-{kind}s lists them"
-    return SandboxError(f"unknown {kind} {name!r}: {suggestion}")
+    return SandboxError(f"unknown {kind} {name!r}: {f'did you mean {near[0]!r}?' if near else otherwise}")
 
 
 def _plain(value: object) -> object:
