@@ -37,7 +37,7 @@ test-all: $(READY)  ## all of Ringback's own tests, including the fault and dial
 matrix: $(READY)  ## every fault and dialect of every stack on this machine, checked for all clauses (takes hours)
 	RINGBACK_MATRIX=full $(BIN)/python -m pytest -q tests/matrix
 
-nightly: $(READY)  ## every misbehaving server, and a thousand mixtures of them (CI runs a share, and fifty)
+nightly: $(READY)  ## every misbehaving server, and a thousand mixtures of them (CI runs a share, and ten)
 	RINGBACK_MATRIX=full RINGBACK_MIXTURES=1000 $(BIN)/python -m pytest -q tests/menagerie
 
 lint: $(READY)  ## ruff (rules and format) and vulture (dead code)

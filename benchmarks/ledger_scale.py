@@ -67,9 +67,9 @@ def memory(calls: int) -> dict[str, float]:
         for unique_id in batch:
             ledger.accept(unique_id, 0, 1.0)
     come_and_go(ledger, calls, calls + calls // 2)
-    in_flight, ended = resident_mb(), ledger.final
-    come_and_go(ledger, ledger.accepted, ledger.accepted + 10 * calls)
-    assert (ledger.duplicate_ids, ledger.final - ended, ledger.in_flight) == (0, 10 * calls, calls)
+    in_flight, ended = resident_mb(), ledger.counts.final
+    come_and_go(ledger, ledger.counts.accepted, ledger.counts.accepted + 10 * calls)
+    assert (ledger.counts.duplicate_ids, ledger.counts.final - ended, ledger.in_flight) == (0, 10 * calls, calls)
     return {
         "in_flight": calls,
         "in_flight_mb": round(in_flight, 1),

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ringback import clock
+from ringback.deployment import Trigger
 from ringback.receiver import AddressBehaviour, Receiver
 from ringback.suite.calls import Call
 from ringback.suite.calls.deliveries import foreign_ids, names, reported_state
@@ -29,6 +30,8 @@ AT_THE_EDGE = 0.3
 """Seconds after the begin and before the end of a slow delivery in which an answer shows nothing."""
 GIVEN_UP = 1.0
 """Seconds after a result is due by which a deployment has tried to deliver it."""
+CONTROLS = 2
+"""Calls that decide whether a trigger took long because of its destination."""
 SLOW_TRIGGER = 2.5
 """Seconds by which a trigger that is held up takes longer than others."""
 
@@ -328,13 +331,16 @@ def test_a_call_with_a_failing_destination(suite: Session, probe: Probe) -> None
     usual = sorted(c.trigger.seconds for c in suite.record.calls if c.trigger is not answer)
     limit = SLOW_TRIGGER + 2 * (usual[len(usual) // 2] if usual else 0.0)
     if answer.seconds > limit:
+        took = f"the trigger with {probe.title} took {answer.seconds:.1f} s"
+        if suite.budget.left < CONTROLS and (held_up := only_failing_ones_took(suite, limit)):
+            raise Deviation(f"{took}, as did {len(held_up) - 1} more with failing ones, no other", evidence=held_up)
         again = suite.send.trigger(suite.campaign.draft(probe), f"{probe.title}, sent again", expect_call=True)
         well = replace(probe, destination=Destination(True))
         usually = suite.send.trigger(
             suite.campaign.draft(well), "a working ResultDestination, as a control", expect_call=True
         )
         if again.seconds > limit >= usually.seconds:
-            raise Deviation(f"the trigger with {probe.title} took {answer.seconds:.1f} s", evidence=[answer])
+            raise Deviation(took, evidence=[answer])
     call = call_of(suite, probe, must_be_final=False)
     suite.record.ids_must_differ()
     others = [c for c in suite.record.final_calls() if c.line == call.line and is_steady(c)]
@@ -346,6 +352,14 @@ def test_a_call_with_a_failing_destination(suite: Session, probe: Probe) -> None
         suite.record.results_must_stay()
         state = last.final or "no final state"
         raise Deviation(f"the call with {probe.title} is reported with {state}", evidence=[answer, last.exchange])
+
+
+def only_failing_ones_took(suite: Session, seconds: float) -> list[Trigger]:
+    """The triggers with failing destinations that took longer, if they are several and no other trigger did."""
+    failing = [outcome.answer for outcome in map(suite.record.outcome, TROUBLED) if outcome.answer is not None]
+    held_up = [answer for answer in failing if answer.seconds > seconds]
+    others = [call.trigger for call in suite.record.calls if call.trigger not in failing]
+    return held_up if len(held_up) > 1 and all(other.seconds < seconds for other in others) else []
 
 
 def wait_for_an_attempt(suite: Session, call: Call) -> None:

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "first_steps": {"config", "contract", "deployment", "receiver"},
     "comparison": {"contract", "rundir"},
     "replaying": {"checks", "config", "contract", "deployment", "rundir", "suite"},
-    "reporting": {"contract", "config", "comparison", "rundir"},
+    "reporting": {"contract", "config", "comparison", "first_steps", "rundir"},
     "commands": {
         "config",
         "contract",

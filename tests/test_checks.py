@@ -103,6 +103,7 @@ RIGHT = [
     checks.is_answered(poll(b"", 500)),
     checks.repeats_no_token(trigger(ID)),
     checks.shows_no_internals("the access token is wrong"),
+    checks.shows_no_internals("no scenario /ivr/main.ex; the line is 12, see https://docs.example.com/v2/errors.pl"),
 ]
 
 WRONG = [
@@ -147,6 +148,10 @@ WRONG = [
     ("ROB-04", "repeats the access token", checks.repeats_no_token(trigger(ID, leaks=("the access token",)))),
     ("ROB-05", "Traceback", checks.shows_no_internals("Traceback (most recent call last):\n ...")),
     ("ROB-05", "/srv/app/call.py", checks.shows_no_internals("failed at /srv/app/call.py")),
+    ("ROB-05", "/srv/vendor/Call.pm", checks.shows_no_internals("no token at /srv/vendor/Call.pm line 212.")),
+    ("ROB-05", "call.erl", checks.shows_no_internals('{call,start,1,[{file,"src/call.erl"},{line,17}]}')),
+    ("ROB-05", "call.ex:12", checks.shows_no_internals("(ivr 1.0) lib/ivr/call.ex:12: IVR.Call.start/1")),
+    ("ROB-05", "panicked at", checks.shows_no_internals("thread 'main' panicked at src/main.rs:12:5")),
 ]  # fmt: skip
 
 

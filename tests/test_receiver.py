@@ -218,6 +218,23 @@ def test_a_hostile_sender_does_not_disturb_others(raw: bytes) -> None:
     run(main())
 
 
+def test_empty_lines_before_a_request_are_ignored() -> None:
+    async def main() -> None:
+        async with receiving() as receiver:
+            key, url = receiver.address()
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(receiver.public_url.rpartition(":")[2]))
+            request = f"POST {urlsplit(url).path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n\r\n".encode()
+            for before in (b"\r\n", b"\r\n\r\n", b""):
+                writer.write(before)
+                await writer.drain()
+                writer.write(request)
+                assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            writer.close()
+            assert [delivery.body for delivery in receiver.to(key)] == [b"\r\n"] * 3
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     "head",
     ["POST {} HTTP/1.1", "POST {}?state=No Answer HTTP/1.1\r\nHost: x", "POST {}?name=ö HTTP/1.1\r\nHost: x"],

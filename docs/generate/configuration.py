@@ -25,7 +25,7 @@ from ringback.config.model import (
     Timing,
     Waiver,
 )
-from ringback.config.section import Section
+from ringback.config.scalars import Section
 
 __all__ = ["render"]
 

@@ -325,7 +325,8 @@ class Receiver:
 
 def _bounded(receiver: Receiver) -> type[H11Protocol]:
     """The protocol of the receiver's connections: a few at a time, and each must complete requests."""
-    from uvicorn.protocols.http.h11_impl import H11Protocol  # a plan needs none
+    import h11  # a plan needs none
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class Bounded(H11Protocol):
         _timer: asyncio.TimerHandle | None = None
@@ -342,6 +343,12 @@ def _bounded(receiver: Receiver) -> type[H11Protocol]:
             super().connection_lost(exc)
             if self._timer is not None:
                 self._timer.cancel()
+
+        def data_received(self, data: bytes) -> None:
+            if self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+                data = data.lstrip(b"\r\n")  # RFC 9112, 2.2: servers ignore empty lines before a request
+            if data:
+                super().data_received(data)
 
         def send_400_response(self, msg: str) -> None:
             receiver.unreadable += 1

@@ -20,6 +20,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn
 
 __all__ = ["Forks", "forks"]
@@ -123,22 +124,15 @@ def _reap(running: dict[int, int], ends: list[dict[str, Any] | None]) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this directory, in which `python -m ringback` would not look
+    sys.path[0] = str(Path(__file__).parents[2])
     gc.disable()
-    import importlib
-    import pkgutil
-
     import pytest
-    import schemathesis.specs.openapi.checks  # noqa: F401
-    from hypothesis.internal.charmap import charmap
 
     import ringback.cli
+    from tests.warm import warm
 
-    for module in pkgutil.walk_packages(ringback.__path__, "ringback."):
-        # Load runs are separate processes that import gevent first.
-        if not module.name.startswith("ringback.loadgen.") and not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-    charmap()  # takes Hypothesis a second, and a check would do it each time
+    warm()
+    sys.path.pop(0)  # `python -m ringback` would not look there
     gc.freeze()
     gc.enable()
     _serve()

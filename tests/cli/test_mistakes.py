@@ -52,7 +52,7 @@ MISTAKES = [
     Mistake("no such run", ("nowhere: not a run: no such directory", "name a run's directory"),
             arguments=("replay", "nowhere", "1")),
     Mistake("no run in a folder", (".: not a run: there is no verdict.json",), arguments=("report", ".")),
-    Mistake("a level by another name", ("Invalid value for '--level': 'all' is not one of 'must'", "ringback check --help"),
+    Mistake("a level by another name", ("for '--level': 'all' is not one of 'must'", "ringback check --help"),
             arguments=("check", "--level", "all")),
     Mistake("limit on polls of a line", ("--limit", "no such metric", "docs/metrics.md"),
             arguments=("load", "--config", "my.toml", "--limit", "line.busy.poll.count > 0")),

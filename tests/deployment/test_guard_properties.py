@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringback.deployment.guard import DialGuard, StrangerRefused
+from tests.matrix.conftest import TURN
 
 from .guard_bodies import BASE, CALLER, HARMLESS, LINES, Hostile, hostile, mutated
 from .guard_volume import dialled_numbers, tally
@@ -84,9 +85,11 @@ def test_thousands_of_bodies(seed: int, damaged: bool) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seed", "damaged"), [(22, False), (23, True)])
-def test_a_hundred_thousand_bodies(seed: int, damaged: bool) -> None:
-    assert_enough_of_each(tally(GUARD, seed, 100_000, damaged=damaged), damaged=damaged)
+@pytest.mark.parametrize("damaged", [False, True], ids=["whole", "damaged"])
+def test_tens_of_thousands_of_bodies(damaged: bool) -> None:
+    """Other bodies in each commit; a failure names the command that repeats it."""
+    seed = 22 + 2 * (TURN % 1000) + damaged
+    assert_enough_of_each(tally(GUARD, seed, 30_000, damaged=damaged), damaged=damaged)
 
 
 def assert_enough_of_each(counts: Counter[str], *, damaged: bool) -> None:

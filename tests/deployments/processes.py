@@ -15,9 +15,7 @@ from typing import Protocol
 __all__ = ["Run", "in_a_fork", "in_a_new_process"]
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    ["ringback.cli", "ringback.commands.check", "ringback.suite.plugin", "ringback.receiver", "schemathesis", __name__]
-)
+_CONTEXT.set_forkserver_preload(["tests.deployments.preloaded", __name__])
 
 
 class Run(Protocol):

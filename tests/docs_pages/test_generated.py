@@ -19,7 +19,7 @@ from docs.generate.source import attribute_texts
 from ringback.config import model
 from ringback.config.limits import Limit
 from ringback.config.lines import Line
-from ringback.config.section import Section
+from ringback.config.scalars import Section
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import ExitCode
 from ringback.deployment import causes as diagnosis

@@ -23,27 +23,16 @@ _UNIT = 4
 
 def _imports(kind: str) -> None:
     """Import what commands of a kind need."""
-    import importlib
-    import pkgutil
-
     if kind == "gevent":
         from gevent import monkey
 
         monkey.patch_all()
         import ringback.loadgen.child
-        import ringback.loadgen.plain_locust
+        import ringback.loadgen.plain_locust  # noqa: F401
+    else:
+        from tests.warm import warm
 
-        return
-    import pytest  # noqa: F401
-    import schemathesis.specs.openapi.checks  # noqa: F401
-    from hypothesis.internal.charmap import charmap
-
-    import ringback.sandbox.server
-
-    for module in pkgutil.walk_packages(ringback.__path__, "ringback."):
-        if not module.name.startswith("ringback.loadgen.") and not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-    charmap()  # takes Hypothesis a second
+        warm()
 
 
 def _received(connection: _socket.socket) -> tuple[dict[str, Any], list[int]]:
@@ -112,11 +101,12 @@ def _run(order: dict[str, Any], streams: list[int], others: Iterable[int]) -> No
 def main() -> None:
     """Fork as ordered, pass on signals, and report ends."""
     kind, listening, session, launcher = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-    sys.path[:] = [path for path in sys.path if path != str(Path(__file__).parent)]
     import gc
 
     gc.disable()
+    sys.path.insert(0, str(Path(__file__).parents[2]))
     _imports(kind)
+    sys.path.pop(0)
     gc.freeze()
     gc.enable()
     sys.executable = launcher
@@ -131,6 +121,9 @@ def main() -> None:
     while True:
         for ready, _ in waiting.poll():
             if ready == ended:
+                for _, child, _ in connections.values():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child, signal.SIGKILL)
                 os._exit(0)
             if ready == listening:
                 connection = _socket.socket(fileno=server._accept()[0])  # type: ignore[attr-defined]

@@ -52,7 +52,7 @@ class Scene:
     """The deployment dies."""
 
     @property
-    def section(self) -> dict[str, Any]:
+    def section(self) -> Mapping[str, Any]:
         return self.outcome.section
 
     @property

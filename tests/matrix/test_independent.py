@@ -1,6 +1,6 @@
 """Verdicts on deployments that share no code with Ringback: each dialect passes, each fault is found on its clause.
 
-One fault of each clause is checked, for its clause only, and a fifth of the dialects; with `RINGBACK_MATRIX=full` all,
+One fault of each clause is checked, for its clause only, and a tenth of the dialects; with `RINGBACK_MATRIX=full` all,
 for all clauses. The deployments use plain HTTP, so TRN-01 warns and TRN-02 is not exercised.
 """
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 INDEPENDENT = [stack for stack in STACKS if stack != "sandbox"]
 FAULTS = one_of_each_clause(v for v in variants(INDEPENDENT) if v.kind == "fault")
 IN_FULL = FAULTS if FULL else []
-DIALECTS = share_of([v for v in variants(INDEPENDENT) if v.kind == "conforming"], 5)
+DIALECTS = share_of([v for v in variants(INDEPENDENT) if v.kind == "conforming"], 10)
 
 
 def label(variant: DeploymentVariant) -> str:

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.slow
 
 CALLS = 10
 FOUND = {
-    "accents-refused", "crowd-refused", "display-number-must-be-first", "false-refused", "only-answered-sent",
-    "result-destination-required", "token-trimmed",
+    "accents-refused", "destination-contacted-first", "display-number-must-be-first", "false-refused",
+    "only-answered-sent", "result-destination-required", "token-trimmed",
 }  # fmt: skip
-NOT_ACCUSED = {"", "nulls-refused", "odd-text-refused", "one-channel", "rate-limit"}
+NOT_ACCUSED = {"", "nulls-refused", "odd-text-refused", "one-channel", "rate-limit", "uneven-answers"}
 EVERY = [*variants(["sandbox"])]
 
 

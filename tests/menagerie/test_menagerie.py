@@ -16,7 +16,7 @@ from .running import MAX_TIME, PATIENCE, case, must_be_sound, run_must_be_sound
 
 TOGETHER = 10
 """Servers that are hosted at a time."""
-NAMES = share(list(SERVERS), 12)
+NAMES = share(list(SERVERS), 20)
 
 pytestmark = pytest.mark.slow
 

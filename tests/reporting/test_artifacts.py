@@ -68,8 +68,7 @@ def test_an_internal_error_in_one_report_leaves_the_others(
     def broken(report: RunReport, directory: Path) -> None:
         raise error
 
-    writers = tuple((name, broken if name == faulty else writer) for name, writer in module._WRITERS)
-    monkeypatch.setattr(module, "_WRITERS", writers)
+    monkeypatch.setattr(module, "WRITERS", {**module.WRITERS, faulty: broken})
     notes = write_all(of_every_kind(), run, environment={})
     assert notes == [f"{faulty} was not written because of an internal error: {type(error).__name__}"]
     assert written(run) == set(ARTIFACTS) - {faulty}
@@ -110,10 +109,23 @@ def test_a_jobs_summary_gets_the_page(run: Path, of_every_kind: MakeReport, monk
     assert (run / "other.md").exists()
 
 
-def test_a_jobs_summary_that_cannot_be_written_is_a_note(run: Path, of_every_kind: MakeReport) -> None:
-    notes = write_all(of_every_kind(), run, environment={"GITHUB_STEP_SUMMARY": str(run)})
-    assert notes == ["the job's summary was not written: Is a directory"]
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        ("", ": Is a directory"),
+        ("no/file", ": No such file or directory"),
+        ("a\x00b", " because of an internal error: ValueError"),
+    ],
+)
+def test_a_jobs_summary_that_cannot_be_written_is_a_note(
+    run: Path, of_every_kind: MakeReport, file: str, why: str
+) -> None:
+    notes = write_all(of_every_kind(), run, environment={"GITHUB_STEP_SUMMARY": str(run / file)})
+    assert notes == [f"the job's summary was not written{why}"]
     assert written(run) == set(ARTIFACTS)
+
+
+def test_an_empty_name_of_the_jobs_summary_is_no_file(run: Path, of_every_kind: MakeReport) -> None:
     assert write_all(of_every_kind(), run, environment={"GITHUB_STEP_SUMMARY": ""}) == []
 
 

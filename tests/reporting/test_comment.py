@@ -9,7 +9,6 @@ import pytest
 from comparison.runs import document, load, saved, windows  # type: ignore[import-not-found]  # pytest's path
 from ringback.comparison import compare_runs
 from ringback.reporting.formats.comment import comment
-from ringback.reporting.model.saved import report_of
 from ringback.rundir.verdict import SavedRun, read_run
 
 SECRET = "personal@example.com <b>@team</b> 5550000001 https://ivr.example.com"
@@ -38,7 +37,7 @@ def runs(tmp_path: Path) -> dict[str, SavedRun]:
 
 
 def shown(new: SavedRun, old: SavedRun | None = None) -> str:
-    return comment(report_of(new), None if old is None else compare_runs(old, new))
+    return comment(new, None if old is None else compare_runs(old, new))
 
 
 def test_the_change_is_shown(runs: dict[str, SavedRun]) -> None:

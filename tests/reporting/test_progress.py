@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ringback.reporting import LoadProgress, Progress
+from ringback.reporting import CheckState, LoadProgress, Progress
 from ringback.reporting.terminal.screen import ReportConsole
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -58,13 +58,16 @@ def pty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pty]:
     os.close(master)
 
 
+def show(progress: Progress, *numbers: int) -> None:
+    progress.watch(lambda: CheckState(*numbers))
+
+
 def test_a_terminal_sees_one_line(pty: Pty) -> None:
     screen = ReportConsole(file=pty.file, width=100)
     with Progress(screen) as progress:
-        progress.update(12, 53, 34, 60, 9, "waiting\x1b[2J for calls")
+        show(progress, 12, 53, 34, 60, 9)
         pty.wait_for("12 of 53 clauses · 34 of 60 calls placed · 9 ringing · ")
-        pty.wait_for("waiting\\x1b[2J for calls")
-        progress.update(53, 53, 48, 0, 0)
+        show(progress, 53, 53, 48, 0, 0)
         pty.wait_for("53 of 53 clauses · 48 calls placed · ")
         screen.print("said meanwhile")
     pty.wait_for(SHOW)
@@ -76,7 +79,7 @@ def test_a_terminal_sees_one_line(pty: Pty) -> None:
 
 def test_a_narrow_terminal_still_sees_one_line(pty: Pty) -> None:
     with Progress(ReportConsole(file=pty.file, width=30)) as progress:
-        progress.update(12, 53, 34, 60, 9, "waiting for calls")
+        show(progress, 12, 53, 34, 60, 9)
         pty.wait_for("12/53 clauses · 34/60")
         pty.wait_for("…")
     pty.wait_for(SHOW)
@@ -85,9 +88,9 @@ def test_a_narrow_terminal_still_sees_one_line(pty: Pty) -> None:
 
 def test_at_60_columns_the_line_is_whole(pty: Pty) -> None:
     with Progress(ReportConsole(file=pty.file, width=60)) as progress:
-        progress.update(53, 53, 56, 60, 12, "waiting for calls", 3)
+        show(progress, 53, 53, 56, 60, 12, 3)
         pty.wait_for("53/53 clauses · 56/60 calls · 3 unsure · 12 ringing · 0 s")
-        progress.update(9, 53, 34, 60, 9)
+        show(progress, 9, 53, 34, 60, 9)
         pty.wait_for("9 of 53 clauses · 34 of 60 calls placed · 9 ringing · ")
     pty.wait_for(SHOW)
     assert "…" not in pty.seen
@@ -98,7 +101,7 @@ def test_the_terminal_is_restored_after_an_exception(pty: Pty, error: type[BaseE
     screen = ReportConsole(file=pty.file)
     threads = set(threading.enumerate())
     with pytest.raises(error), Progress(screen) as progress:
-        progress.update(1, 53, 1, 60, 1)
+        show(progress, 1, 53, 1, 60, 1)
         pty.wait_for("1 of 53")
         raise error
     pty.wait_for(SHOW)
@@ -114,7 +117,7 @@ def test_at_most_eight_updates_a_second(pty: Pty) -> None:
     with Progress(ReportConsole(file=pty.file, width=100)) as progress:
         while time.monotonic() < begun + 1:
             updates += 1
-            progress.update(updates, 10**9, 0, 60, 0)
+            show(progress, updates, 10**9, 0, 60, 0)
             time.sleep(0.0005)  # lets the drawing thread run
     seconds = time.monotonic() - begun
     pty.wait_for(SHOW)
@@ -126,7 +129,7 @@ def test_at_most_eight_updates_a_second(pty: Pty) -> None:
 def test_many_threads_may_update(pty: Pty) -> None:
     def work() -> None:
         for number in range(500):
-            progress.update(number, 500, number, 500, 0)
+            show(progress, number, 500, number, 500, 0)
 
     with Progress(ReportConsole(file=pty.file, width=100)) as progress:
         threads = [threading.Thread(target=work) for _ in range(8)]
@@ -143,7 +146,7 @@ def test_redirected_output_does_not_swallow_it(pty: Pty) -> None:
     try:
         with Progress(ReportConsole(file=pty.file, width=100)) as progress, Path(os.devnull).open("w") as silence:
             os.dup2(silence.fileno(), pty.file.fileno())
-            progress.update(7, 53, 0, 60, 0)
+            show(progress, 7, 53, 0, 60, 0)
             pty.wait_for("7 of 53")
             os.dup2(kept, pty.file.fileno())
     finally:
@@ -155,7 +158,7 @@ def test_redirected_output_does_not_swallow_it(pty: Pty) -> None:
 def test_without_a_terminal_nothing_is_written(options: dict[str, bool]) -> None:
     pipe, threads = io.StringIO(), threading.enumerate()
     with Progress(ReportConsole(file=pipe, **options)) as progress:
-        progress.update(1, 53, 1, 60, 1, "doing")
+        show(progress, 1, 53, 1, 60, 1)
         assert threading.enumerate() == threads, "nobody is there to draw later"
     assert pipe.getvalue() == ""
 
@@ -163,7 +166,7 @@ def test_without_a_terminal_nothing_is_written(options: dict[str, bool]) -> None
 def test_quiet_on_a_terminal_writes_nothing(pty: Pty) -> None:
     threads = threading.enumerate()
     with Progress(ReportConsole(file=pty.file, terse=True)) as progress:
-        progress.update(1, 53, 1, 60, 1, "doing")
+        show(progress, 1, 53, 1, 60, 1)
         assert threading.enumerate() == threads, "nobody is there to draw later"
     assert pty.seen == ""
 
@@ -172,7 +175,7 @@ def test_a_dumb_terminal_is_spared(pty: Pty, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("TERM", "dumb")
     threads = threading.enumerate()
     with Progress(ReportConsole(file=pty.file)) as progress:
-        progress.update(1, 53, 1, 60, 1, "doing")
+        show(progress, 1, 53, 1, 60, 1)
         assert threading.enumerate() == threads, "nobody is there to draw later"
     assert pty.seen == ""
 

@@ -14,9 +14,9 @@ from urllib.parse import unquote_plus
 from ringback.deployment.pace import retry_after
 from ringback.receiver import Delivery as Received
 from ringback.receiver import undone
-from ringback.sandbox.app import SandboxApp
 from ringback.sandbox.curl import example_trigger
 from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH
+from ringback.sandbox.server import SandboxApp
 from ringback.sandbox.settings import STATE_OF_LINE, SandboxSettings
 from ringback.sandbox.variations import compose
 

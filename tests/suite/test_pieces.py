@@ -229,6 +229,13 @@ def test_other_calls_ids_are_found_unless_they_are_part_of_the_own_id() -> None:
     assert foreign_ids(delivery({"UniqueId": "call-one"}), "call-one", {"call-one"}) == []
 
 
+def test_a_counted_id_is_not_found_in_a_longer_number() -> None:
+    sent = delivery({"UniqueId": "70012", "At": 1764270013123, "Line": "5550700110", "Next": "/calls/70014?x=%2070015"})
+    assert names(sent, "70012")
+    assert not names(sent, "7001")
+    assert sorted(foreign_ids(sent, "70012", {"70011", "70012", "70013", "70014", "70015"})) == ["70014", "70015"]
+
+
 @pytest.mark.parametrize(
     ("body", "state"),
     [

@@ -79,8 +79,7 @@ def duration(text: str) -> float:
     try:
         return parse_duration(text)
     except ValueError as error:
-        problem, _, fix = str(error).partition("; ")
-        raise ConfigError("command line", None, f"{text}: {problem}", fix) from None
+        raise ConfigError.of("command line", None, f"{text}: {error}") from None
 
 
 def duration_if_given(text: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -9,13 +10,10 @@ from rich.console import Console
 from ringback import clock
 from ringback.commands.mistakes import mistakes_in
 from ringback.commands.running import (
-    Findings,
     Options,
-    Ticker,
+    Running,
     add_own,
-    finish,
     new_directory,
-    promise,
     selected,
     settle_sources,
     way_there,
@@ -28,13 +26,14 @@ from ringback.contract.verdict import ExitCode
 from ringback.contract.waivers import waivers_in_force
 from ringback.deployment.access import protect_known
 from ringback.interrupts import held
-from ringback.reporting import Progress, print_plan
+from ringback.reporting import CheckState, Progress, print_plan
 from ringback.reporting.model.timelines import CallTimeline, write_timelines
 from ringback.rundir import complain
 from ringback.rundir.names import TIMELINES_FILE
+from ringback.rundir.run import Findings
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
-from ringback.suite.plugin import Handover
+from ringback.suite.plugin import Handover, Run
 from ringback.suite.run import run_check
 from ringback.target import Target, resolve
 
@@ -65,13 +64,10 @@ def check(console: Console, options: Options, *, clauses: tuple[str, ...], level
             return 0
         waivers_in_force(target.config.waivers)
         directory = new_directory("check", options.out, force=options.force)
+        run = Running(console, "check", target, directory, started, seed, level)
         with held():
-            promise("check", target, directory, started, seed, level)
-            findings = check_target(
-                console, target, directory, seed=seed, level=level, clauses=wanted, max_time=options.max_time,
-                own=options.own,
-            )  # fmt: skip
-            return finish(console, "check", target, directory, started, seed, level, findings)
+            run.promise()
+            return run.finish(check_target(run, clauses=wanted, max_time=options.max_time, own=options.own))
 
 
 def _mistakes(sources: Sources) -> list[ConfigError]:
@@ -83,36 +79,32 @@ def _mistakes(sources: Sources) -> list[ConfigError]:
 
 
 def check_target(
-    console: Console,
-    target: Target,
-    directory: Path,
-    *,
-    seed: int,
-    level: Level,
-    clauses: tuple[str, ...] = (),
-    max_time: float | None = None,
-    own: Path | None = None,
+    run: Running, *, clauses: tuple[str, ...] = (), max_time: float | None = None, own: Path | None = None
 ) -> Findings:
     """Check a deployment against the contract; print the plan first and a progress line meanwhile."""
     from ringback.reporting.artifacts import unless_written
 
-    waivers_in_force(target.config.waivers)
-    with Progress(console) as progress, Ticker(progress) as ticker:
+    waivers_in_force(run.target.config.waivers)
+    with Progress(run.console) as progress:
         handover = Handover(
-            target, seed, level, clauses, directory, max_time=max_time,
-            on_plan=lambda plan: show_plan(console, target, plan), on_progress=ticker.watch,
+            run.target, run.seed, run.level, clauses, run.directory, max_time=max_time,
+            on_plan=lambda plan: show_plan(run.console, run.target, plan),
+            on_progress=lambda tests: progress.watch(lambda: _state(tests)),
         )  # fmt: skip
         outcome = run_check(handover, own)
-    unwritten = unless_written(TIMELINES_FILE, lambda: write_timelines(map(_timeline, outcome.calls), directory))
-    return Findings(
-        results=outcome.results,
-        accepted=outcome.accepted,
-        budget=outcome.budget,
-        may_have_dialled=outcome.may_have_dialled,
-        open_questions=outcome.open_questions,
-        notes=outcome.notes,
-        unwritten=(*outcome.unwritten, *unwritten),
-        interrupted=outcome.interrupted,
+    unwritten = unless_written(TIMELINES_FILE, lambda: write_timelines(map(_timeline, outcome.calls), run.directory))
+    return replace(outcome, unwritten=(*outcome.unwritten, *unwritten))
+
+
+def _state(tests: Run) -> CheckState:
+    budget = tests.session.budget
+    return CheckState(
+        clauses_done=tests.clauses_done,
+        clauses_total=len(tests.tests_left),
+        calls_placed=budget.accepted,
+        budget=budget.limit,
+        ringing=tests.session.record.calls.ringing,
+        may_have_dialled=budget.may_have_dialled,
     )
 
 

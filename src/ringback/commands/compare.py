@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ringback import clock
 from ringback.commands.check import check_target
-from ringback.commands.running import Options, finish, know_secrets, new_directory, selected, settle_sources
+from ringback.commands.running import Options, Running, know_secrets, new_directory, selected, settle_sources
 from ringback.comparison import compare_runs
 from ringback.config import ConfigError
 from ringback.contract.clauses import Level
@@ -113,12 +113,11 @@ def _check_both(
         _print_plan(console, targets, seed, wanted)
         found = []
         for name, target in zip(names, targets, strict=True):
-            started = clock.start()
-            directory = new_directory("check", root / name)
             terse = make_console(quiet=True, no_color=asked.no_color)
+            directory = new_directory("check", root / name)
+            run = Running(terse, "check", target, directory, clock.start(), seed, asked.level)
             with held():
-                findings = check_target(terse, target, directory, seed=seed, level=asked.level, clauses=wanted)
-                code = finish(terse, "check", target, directory, started, seed, asked.level, findings)
+                code = run.finish(check_target(run, clauses=wanted))
             if code == ExitCode.INTERRUPTED:
                 return None
             found.append(read_run(directory))

@@ -9,11 +9,12 @@ from rich.console import Console
 from ringback import clock
 from ringback.commands.check import check_target
 from ringback.commands.load import LoadOptions, load_target
-from ringback.commands.running import Findings, Options, add_own, finish, new_directory, promise, settle_sources
+from ringback.commands.running import Options, Running, add_own, new_directory, settle_sources
 from ringback.contract.clauses import Level
 from ringback.contract.waivers import waivers_in_force
 from ringback.interrupts import held
 from ringback.loadgen.run import check_before
+from ringback.rundir.run import Findings
 from ringback.target import resolve
 
 __all__ = ["gate"]
@@ -30,10 +31,10 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
         load_budget = check_before(config, plan, embedded=target.embedded)
         waivers_in_force(config.waivers)
         directory = new_directory("gate", options.out, force=options.force)
+        run = Running(console, "gate", target, directory, started, seed, level)
         with held():
-            promise("gate", target, directory, started, seed, level)
-            left = options.time_left(started)
-            checked = check_target(console, target, directory, seed=seed, level=level, max_time=left, own=options.own)
+            run.promise()
+            checked = check_target(run, max_time=options.time_left(started), own=options.own)
             findings = checked
             if checked.accepted == 0 and not checked.interrupted:
                 findings = replace(
@@ -42,18 +43,18 @@ def gate(console: Console, options: Options, *, level: Level) -> int:
                 )
             elif not checked.interrupted:
                 try:
-                    loaded = load_target(console, target, directory, plan, max_time=options.time_left(started))
+                    loaded = load_target(run, plan, max_time=options.time_left(started))
                 except Exception as error:  # keep the findings of the check
                     failed = f"the load could not be run: {type(error).__name__}"
                     findings = replace(checked, open_questions=(*checked.open_questions, failed))
                 else:
                     findings = _both(checked, loaded, load_budget)
-            return finish(console, "gate", target, directory, started, seed, level, findings)
+            return run.finish(findings)
 
 
 def _both(checked: Findings, loaded: Findings, load_budget: int | None) -> Findings:
-    return Findings(
-        results=checked.results,
+    return replace(
+        checked,
         limits=loaded.limits,
         accepted=checked.accepted + loaded.accepted,
         budget=0 if load_budget is None else checked.budget + load_budget,

@@ -179,8 +179,7 @@ def _from_curl(options: InitOptions, path: Path) -> Draft:
     try:
         draft = draft_from(read_curl(text), path.parent)
     except Unreadable as error:
-        problem, _, fix = str(error).partition("; ")
-        raise ConfigError("--from-curl", None, f"{name} {problem}", fix) from None
+        raise ConfigError.of("--from-curl", None, f"{name} {error}") from None
     SINK.protect(draft.redactor())
     for key, value in list(draft.deployment.items()):
         if key not in {"headers", "proxy"} and (wrong := _mistake(Deployment, key, value)) is not None:
@@ -372,8 +371,7 @@ def _wrong_line(draft: Draft, name: str, number: str) -> str | None:
 
 def _refuse(flag: str, wrong: str | None) -> None:
     if wrong is not None:
-        problem, _, fix = wrong.partition("; ")
-        raise ConfigError(flag, None, problem, fix)
+        raise ConfigError.of(flag, None, wrong)
 
 
 def _mistake(section: type[BaseModel], key: str, value: object) -> str | None:

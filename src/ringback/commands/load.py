@@ -9,9 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback import clock
-from ringback.commands.running import Findings, Options, finish, new_directory, promise, settle_sources, way_there
+from ringback.commands.running import Options, Running, new_directory, settle_sources, way_there
 from ringback.config import Config, ConfigError
-from ringback.contract.clauses import Level
 from ringback.contract.verdict import ExitCode
 from ringback.deployment.access import protect
 from ringback.interrupts import held
@@ -26,6 +25,7 @@ from ringback.loadgen.run import (
 from ringback.loadgen.schedule.plan import LoadPlan, plan_for
 from ringback.loadgen.task import usable_cores
 from ringback.reporting import LoadProgress, print_plan
+from ringback.rundir.run import Findings
 from ringback.target import Target, resolve
 
 __all__ = ["LoadOptions", "load", "load_target", "work"]
@@ -68,10 +68,10 @@ def load(console: Console, options: Options, asked: LoadOptions, *, plan_only: b
             _print_plan(console, target, plan, budget, asked.master, alone=True)
             return ExitCode.OK
         directory = new_directory("load", options.out, force=options.force)
+        run = Running(console, "load", target, directory, started, seed)
         with held():
-            promise("load", target, directory, started, seed, Level.SHOULD)
-            findings = load_target(console, target, directory, plan, asked.master, options.max_time)
-            return finish(console, "load", target, directory, started, seed, Level.SHOULD, findings)
+            run.promise()
+            return run.finish(load_target(run, plan, asked.master, options.max_time))
 
 
 def work(console: Console, options: Options, master: MasterAddress) -> int:
@@ -105,32 +105,17 @@ def work(console: Console, options: Options, master: MasterAddress) -> int:
 
 
 def load_target(
-    console: Console,
-    target: Target,
-    directory: Path,
-    plan: LoadPlan,
-    master: MasterAddress | None = None,
-    max_time: float | None = None,
+    run: Running, plan: LoadPlan, master: MasterAddress | None = None, max_time: float | None = None
 ) -> Findings:
     """Load a deployment; print the plan first and a live view meanwhile."""
-    budget = check_budget(target.config, embedded=target.embedded)
-    _print_plan(console, target, plan, budget, master)
-    with LoadProgress(console, plan.text, budget, target.config.limits) as progress:
-        outcome = run_load(
-            target.config, plan, directory, embedded=target.embedded, master_address=master, max_time=max_time,
+    config, embedded = run.target.config, run.target.embedded
+    budget = check_budget(config, embedded=embedded)
+    _print_plan(run.console, run.target, plan, budget, master)
+    with LoadProgress(run.console, plan.text, budget, config.limits) as progress:
+        return run_load(
+            config, plan, run.directory, embedded=embedded, master_address=master, max_time=max_time,
             on_progress=progress.update,
         )  # fmt: skip
-    return Findings(
-        limits=outcome.limits,
-        accepted=outcome.accepted,
-        budget=budget or 0,
-        may_have_dialled=int(outcome.section.get("calls", {}).get("indeterminate", 0)),
-        load=outcome.section,
-        unwritten=outcome.unwritten,
-        notes=outcome.notes,
-        open_questions=outcome.open_questions,
-        interrupted=outcome.interrupted,
-    )
 
 
 def _print_plan(

@@ -75,8 +75,7 @@ def replay(
     except NotARun as why:
         raise ConfigError(str(run), None, f"not a run: {why}", "name a run's directory") from None
     except CannotReplay as why:
-        problem, _, fix = str(why).partition("; ")
-        raise ConfigError(f"{run}, exchange {evidence}", None, problem, fix or "name another") from None
+        raise ConfigError.of(f"{run}, exchange {evidence}", None, why) from None
 
 
 def _sources(options: Options, recorded: RecordedRun) -> Sources:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,17 +13,11 @@ from ringback.commands.running import know_secrets
 from ringback.comparison import compare_runs
 from ringback.config import ConfigError
 from ringback.contract.verdict import ExitCode
-from ringback.reporting import RunReport, write_junit
-from ringback.reporting.formats.badge import write_badge
+from ringback.reporting.artifacts import WRITERS
 from ringback.reporting.formats.comment import write_comment
-from ringback.reporting.formats.har import write_har
-from ringback.reporting.formats.markdown import write_summary
-from ringback.reporting.formats.sarif import write_sarif
-from ringback.reporting.formats.windows_csv import write_windows
 from ringback.reporting.html import write_html
 from ringback.reporting.html.trend import find_runs, write_trend
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.model.saved import report_of
 from ringback.reporting.terminal.layout import hanging, line
 from ringback.reporting.terminal.screen import is_terse
 from ringback.rundir import complain
@@ -43,19 +36,16 @@ from ringback.rundir.verdict import NotARun, SavedRun, read_run
 
 __all__ = ["FORMATS", "report"]
 
-FORMATS: Final[Mapping[str, tuple[str, Callable[[RunReport, Path], Path | None]]]] = {
-    "html": (HTML_FILE, write_html),
-    "junit": (JUNIT_FILE, write_junit),
-    "summary": (SUMMARY_FILE, write_summary),
-    "sarif": (SARIF_FILE, write_sarif),
-    "csv": (WINDOWS_CSV_FILE, lambda _, directory: write_windows(directory)),
-    "har": (HAR_FILE, write_har),
-    "badge": (BADGE_FILE, write_badge),
+FORMATS: Final = {
+    "html": HTML_FILE,
+    "junit": JUNIT_FILE,
+    "summary": SUMMARY_FILE,
+    "sarif": SARIF_FILE,
+    "csv": WINDOWS_CSV_FILE,
+    "har": HAR_FILE,
+    "badge": BADGE_FILE,
 }
-"""Name of a report -> its file and its writer, which returns None if the run has nothing for it.
-
-`verdict.json` is left out: the reports are made from it.
-"""
+"""Name of a report -> its file. `verdict.json` is left out: the reports are made from it."""
 _SHOWN = 300
 
 
@@ -97,15 +87,15 @@ def _rewrite(console: Console, directory: Path, formats: tuple[str, ...], agains
     if unknown:
         known = ", ".join((*FORMATS, _COMMENT))
         raise ConfigError("--format", None, f"unknown report {unknown[0]}", f"use one of: {known}")
-    saved = _run(directory, windows=_COMMENT in formats)
-    run = report_of(saved)
+    run = _run(directory, windows=_COMMENT in formats)
     written: list[str] = []
     without: list[str] = []
     for name in formats or FORMATS:
         if name == _COMMENT:
-            written.append(_write_comment(saved, run, directory, against))
+            written.append(_write_comment(run, directory, against))
             continue
-        file, write = FORMATS[name]
+        file = FORMATS[name]
+        write = write_html if file == HTML_FILE else WRITERS[file]
         (written if write(run, directory) is not None else without).append(file)
     if without and not is_terse(console):
         line(console, f"The run has nothing for {', '.join(without)}.", "dim")
@@ -119,10 +109,8 @@ def _run(directory: Path, *, windows: bool) -> SavedRun:
         raise ConfigError(str(directory), None, f"not a run: {why}", "name a run's directory, or use --trend") from None
 
 
-def _write_comment(saved: SavedRun, run: RunReport, directory: Path, against: Path | None) -> str:
-    comparison = None
-    if against is not None:
-        comparison = compare_runs(_run(against, windows=True), saved, level=saved.level)
+def _write_comment(run: SavedRun, directory: Path, against: Path | None) -> str:
+    comparison = None if against is None else compare_runs(_run(against, windows=True), run, level=run.level)
     return write_comment(run, comparison, directory).name
 
 
@@ -133,8 +121,7 @@ def _post(console: Console, comment: Path, name: str) -> int:
     try:
         replaced = post(comment.read_text(encoding="utf-8"), name, os.environ)
     except NoRequest as why:
-        problem, _, fix = str(why).partition("; ")
-        raise ConfigError("--post", None, problem, fix) from None
+        raise ConfigError.of("--post", None, why) from None
     except NotPosted as why:
         complain(f"the comment was not posted: {why}")
         return ExitCode.INCONCLUSIVE

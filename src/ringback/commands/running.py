@@ -1,4 +1,4 @@
-"""What check, load and gate share: reading the configuration, the run's directory, the report at the end.
+"""What check, load and gate share: reading the configuration, the run's directory, a run from beginning to end.
 
 What writes reports is imported when there is something to write: a plan needs none of it.
 """
@@ -11,13 +11,10 @@ import os
 import random
 import resource
 import sys
-import threading
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 from rich.console import Console
 
@@ -25,15 +22,15 @@ from ringback import clock
 from ringback.config import Config, ConfigError, SandboxOptions
 from ringback.config.loading import Sources, gather
 from ringback.contract.clauses import CLAUSES, Level, UnknownClause, WrongCatalogue, add_clauses, clause
-from ringback.contract.verdict import ClauseResult, Conclusion, ExitCode, LimitResult, conclude
+from ringback.contract.verdict import Conclusion, ExitCode, conclude
 from ringback.contract.waivers import waiver_notes, waiver_uses
 from ringback.deployment.access import protect_known
 from ringback.interrupts import unwinding
-from ringback.reporting import Progress, RunReport, print_report, verdict_document
+from ringback.reporting import RunReport, print_report, verdict_document
 from ringback.reporting.model.repeat import given_again
 from ringback.rundir import complain, make_room, reserve_room
 from ringback.rundir.names import EXCHANGES_FILE, HTML_FILE, LOAD_FILE, LOG_FILE, TIMELINES_FILE, WINDOWS_FILE
-from ringback.suite.plugin import Run
+from ringback.rundir.run import Findings
 from ringback.target import Target
 
 _RECORDS = (EXCHANGES_FILE, LOAD_FILE, WINDOWS_FILE, TIMELINES_FILE, LOG_FILE)
@@ -46,14 +43,11 @@ _LEAST_MEMORY = 512 * 1024 * 1024
 """Bytes of address space without which no run begins: a run takes less than 400 MB whatever a deployment sends."""
 
 __all__ = [
-    "Findings",
     "Options",
-    "Ticker",
+    "Running",
     "add_own",
-    "finish",
     "know_secrets",
     "new_directory",
-    "promise",
     "selected",
     "settle_sources",
     "way_there",
@@ -87,23 +81,6 @@ class Options:
         return self.seed if self.seed is not None else random.SystemRandom().randrange(2**31)
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What a run found, from which its report is made."""
-
-    results: tuple[ClauseResult, ...] = ()
-    limits: tuple[LimitResult, ...] = ()
-    accepted: int = 0
-    budget: int = 0
-    may_have_dialled: int = 0
-    load: Mapping[str, Any] | None = None
-    open_questions: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    unwritten: tuple[str, ...] = ()
-    """Files of evidence that were not written or end early, each with the reason."""
-    interrupted: bool = False
-
-
 def settle_sources(options: Options) -> Sources:
     """Read the configuration's sources; raises `ConfigError`, also if this process may use too little for a run."""
     _allow_open_files()
@@ -118,8 +95,7 @@ def add_own(options: Options) -> None:
     try:
         add_clauses(options.own / "clauses.toml")
     except WrongCatalogue as why:
-        problem, _, fix = str(why).partition("; ")
-        raise ConfigError("--own", None, problem, fix) from None
+        raise ConfigError.of("--own", None, why) from None
 
 
 def _allow_open_files() -> None:
@@ -218,91 +194,80 @@ def new_directory(command: str, out: Path | None, *, force: bool = False) -> Pat
     return directory
 
 
-def finish(
-    console: Console,
-    command: str,
-    target: Target,
-    directory: Path,
-    started: clock.Start,
-    seed: int,
-    level: Level,
-    findings: Findings,
-) -> int:
-    """Conclude the run, write and print its reports, send the notification, and return the exit code."""
-    from ringback.reporting.artifacts import write_all
-    from ringback.reporting.formats.notify import notify
-    from ringback.reporting.html import write_html
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A run of check, load or gate, from before its first request to its report."""
 
-    conclusion = conclude(
-        findings.results, findings.limits, interrupted=findings.interrupted, open_questions=findings.open_questions
-    )
-    # The reasons of a failed run are its deviations; its open questions become notes.
-    also_open = findings.open_questions if conclusion.exit_code == ExitCode.BROKEN else ()
-    waivers = waiver_uses(target.config.waivers, findings.results)
-    report = replace(
-        _report(command, target, started, seed, level, findings, conclusion),
-        seconds=started.seconds(),
-        notes=(*findings.notes, *findings.unwritten, *also_open, *waiver_notes(waivers)),
-        waivers=waivers,
-    )
-    make_room(directory)
-    notes = write_all(report, directory, more=[(HTML_FILE, write_html)])
-    with contextlib.suppress(KeyboardInterrupt), unwinding():  # all files are written: Ctrl-C may cut off the rest
-        print_report(console, report, directory)
-        if (hook := target.config.notify) is not None:
-            failed = notify(
-                hook.webhook_url, hook.token(), verdict_document(report),
-                timeout=hook.timeout,
-            )  # fmt: skip
-            notes += [] if failed is None else [failed]
-        for note in (*findings.unwritten, *notes):
-            complain(note)
-    return conclusion.exit_code
+    console: Console
+    command: str
+    target: Target
+    directory: Path
+    started: clock.Start
+    seed: int
+    level: Level = Level.SHOULD
 
+    def promise(self) -> None:
+        """Write the promised reports before anything is sent, so that a run that is killed leaves them too."""
+        from ringback.reporting.artifacts import write_promised
 
-def promise(command: str, target: Target, directory: Path, started: clock.Start, seed: int, level: Level) -> None:
-    """Write the promised reports before anything is sent, so that a run that is killed leaves them too."""
-    from ringback.reporting.artifacts import write_promised
+        unfinished = "the run did not come to its end"
+        report = self._report(Findings(notes=(unfinished,)), conclude((), (), open_questions=(unfinished,)))
+        write_promised(report, self.directory)
+        reserve_room(self.directory)
 
-    unfinished = "the run did not come to its end"
-    conclusion = conclude((), (), open_questions=(unfinished,))
-    report = _report(command, target, started, seed, level, Findings(notes=(unfinished,)), conclusion)
-    write_promised(report, directory)
-    reserve_room(directory)
+    def finish(self, findings: Findings) -> int:
+        """Conclude the run, write and print its reports, send the notification, and return the exit code."""
+        from ringback.reporting.artifacts import write_all
+        from ringback.reporting.formats.notify import notify
+        from ringback.reporting.html import write_html
 
+        conclusion = conclude(
+            findings.results, findings.limits, interrupted=findings.interrupted, open_questions=findings.open_questions
+        )
+        # The reasons of a failed run are its deviations; its open questions become notes.
+        also_open = findings.open_questions if conclusion.exit_code == ExitCode.BROKEN else ()
+        waivers = waiver_uses(self.target.config.waivers, findings.results)
+        report = replace(
+            self._report(findings, conclusion),
+            seconds=self.started.seconds(),
+            notes=(*findings.notes, *findings.unwritten, *also_open, *waiver_notes(waivers)),
+            waivers=waivers,
+        )
+        make_room(self.directory)
+        notes = write_all(report, self.directory, more=[(HTML_FILE, write_html)])
+        with contextlib.suppress(KeyboardInterrupt), unwinding():  # all files are written: Ctrl-C may cut off the rest
+            print_report(self.console, report, self.directory)
+            if (hook := self.target.config.notify) is not None:
+                failed = notify(hook.webhook_url, hook.token(), verdict_document(report), timeout=hook.timeout)
+                notes += [] if failed is None else [failed]
+            for note in (*findings.unwritten, *notes):
+                complain(note)
+        return conclusion.exit_code
 
-def _report(
-    command: str,
-    target: Target,
-    started: clock.Start,
-    seed: int,
-    level: Level,
-    findings: Findings,
-    conclusion: Conclusion,
-) -> RunReport:
-    """The report of a run that took no time so far."""
-    sandbox = target.config.sandbox if target.embedded else SandboxOptions()
-    typed = Path(sys.argv[0]).name == "ringback"
-    return RunReport(
-        command=command,
-        started=started.date,
-        seconds=0.0,
-        base_url=target.config.deployment.base_url,
-        embedded=target.embedded,
-        seed=seed,
-        level=level,
-        results=findings.results,
-        limits=findings.limits,
-        calls_accepted=findings.accepted,
-        calls_budget=findings.budget,
-        calls_may_have_dialled=findings.may_have_dialled,
-        conclusion=conclusion,
-        faults=sandbox.faults,
-        dialects=sandbox.dialects,
-        load=findings.load,
-        notes=findings.notes,
-        again=given_again(sys.argv[1:], seed, sandbox.faults, sandbox.dialects) if typed else "",
-    )
+    def _report(self, findings: Findings, conclusion: Conclusion) -> RunReport:
+        """The report of a run that took no time so far."""
+        sandbox = self.target.config.sandbox if self.target.embedded else SandboxOptions()
+        typed = Path(sys.argv[0]).name == "ringback"
+        return RunReport(
+            command=self.command,
+            started=self.started.date,
+            seconds=0.0,
+            base_url=self.target.config.deployment.base_url,
+            embedded=self.target.embedded,
+            seed=self.seed,
+            level=self.level,
+            results=findings.results,
+            limits=findings.limits,
+            calls_accepted=findings.accepted,
+            calls_budget=findings.budget,
+            calls_may_have_dialled=findings.may_have_dialled,
+            conclusion=conclusion,
+            faults=sandbox.faults,
+            dialects=sandbox.dialects,
+            load=findings.load,
+            notes=findings.notes,
+            again=given_again(sys.argv[1:], self.seed, sandbox.faults, sandbox.dialects) if typed else "",
+        )
 
 
 def way_there(config: Config) -> list[tuple[str, str]]:
@@ -316,40 +281,3 @@ def way_there(config: Config) -> list[tuple[str, str]]:
     if (lifetime := deployment.access_token_lifetime) is not None:
         rows.append(("token", f"from access_token_command, not older than {lifetime:g} s"))
     return rows
-
-
-class Ticker:
-    """Updates the progress line while tests wait for calls."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._run: Run | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._tick, name="ringback-progress", daemon=True)
-
-    def watch(self, run: Run) -> None:
-        """Show the progress of this run from now on."""
-        self._run = run
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join(2)
-
-    def _tick(self) -> None:
-        while not self._stop.wait(0.2):
-            if (run := self._run) is not None:
-                budget = run.session.budget
-                self._progress.update(
-                    run.clauses_done,
-                    len(run.tests_left),
-                    budget.accepted,
-                    budget.limit,
-                    run.session.record.calls.ringing,
-                    may_have_dialled=budget.may_have_dialled,
-                )

@@ -5,7 +5,7 @@ Pure functions of two runs that `rundir` has read. Nothing here reads files, tal
 
 from __future__ import annotations
 
-from ringback.comparison.clauses import Change, ClauseChange, LimitChange
+from ringback.comparison.clauses import Change, ClauseChange, LimitChange, in_words
 from ringback.comparison.compare import COMPARISON_SCHEMA_PATH, Comparison, compare_runs, comparison_document
 from ringback.comparison.load import LoadComparison, Metric, Significance
 
@@ -20,4 +20,5 @@ __all__ = [
     "Significance",
     "compare_runs",
     "comparison_document",
+    "in_words",
 ]

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ringback.contract.clauses import CLAUSES, Level
-from ringback.contract.verdict import LimitResult, Verdict
-from ringback.rundir.verdict import SavedClause
+from ringback.contract.verdict import ClauseResult, LimitResult, Verdict
 
-__all__ = ["Change", "ClauseChange", "LimitChange", "compare_clauses", "compare_limits"]
+__all__ = ["Change", "ClauseChange", "LimitChange", "compare_clauses", "compare_limits", "in_words"]
 
 _DEVIATES = frozenset({Verdict.FAIL, Verdict.WARN})
 _OPEN = frozenset({Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED, None})
@@ -64,6 +63,11 @@ class LimitChange:
     change: Change
 
 
+def in_words(verdict: Verdict | None) -> str:
+    """A verdict in words; `not selected` if the run did not select the clause."""
+    return "not selected" if verdict is None else verdict.value.replace("-", " ")
+
+
 def changed(old: Verdict | None, new: Verdict | None) -> Change:
     """The meaning of a change from one verdict to another; None if the run did not select the clause."""
     if old is new:
@@ -80,7 +84,7 @@ def changed(old: Verdict | None, new: Verdict | None) -> Change:
 
 
 def compare_clauses(
-    old: Mapping[str, SavedClause], new: Mapping[str, SavedClause], level: Level
+    old: Mapping[str, ClauseResult], new: Mapping[str, ClauseResult], level: Level
 ) -> tuple[ClauseChange, ...]:
     """All clauses of both runs, in the contract's order. `level` is the lowest whose changes affect the exit code."""
     known = {name: place for place, name in enumerate(CLAUSES)}
@@ -90,10 +94,10 @@ def compare_clauses(
         either = after or before
         assert either is not None  # noqa: S101 - the name came from one of them
         was, now = (side.verdict if side else None for side in (before, after))
-        counts = _RANKS[either.level] <= _RANKS[level]
+        counts = _RANKS[either.clause.level] <= _RANKS[level]
         change = changed(was, now)
         summary = after.summary if after else "the newer run did not select it"
-        found.append(ClauseChange(name, either.level, either.title, was, now, change, counts, summary))
+        found.append(ClauseChange(name, either.clause.level, either.clause.title, was, now, change, counts, summary))
     return tuple(found)
 
 

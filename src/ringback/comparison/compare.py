@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ringback import __version__
-from ringback.comparison.clauses import Change, ClauseChange, LimitChange, compare_clauses, compare_limits
+from ringback.comparison.clauses import Change, ClauseChange, LimitChange, compare_clauses, compare_limits, in_words
 from ringback.comparison.load import ALPHA, LEAST_CHANGE, LEAST_MILLISECONDS, LoadComparison, Metric, compare_load
 from ringback.comparison.noise import LEAST_BLOCK, LEAST_BLOCKS, LEAST_WINDOWS, PERMUTATIONS
 from ringback.contract.clauses import Level
-from ringback.contract.verdict import ExitCode, Verdict
+from ringback.contract.verdict import ExitCode
 from ringback.rundir.verdict import SavedRun
 
 __all__ = ["COMPARISON_SCHEMA_PATH", "SCHEMA_ID", "Comparison", "compare_runs", "comparison_document"]
@@ -50,9 +50,9 @@ class Comparison:
     @property
     def undecided(self) -> tuple[str, ...]:
         """The reasons why a regression can't be ruled out; empty if it can."""
-        reasons = [f"{c.id} was {_word(c.old)}, and is {_word(c.new)} now" for c in self.of(Change.UNDECIDED)]
+        reasons = [f"{c.id} was {in_words(c.old)}, and is {in_words(c.new)} now" for c in self.of(Change.UNDECIDED)]
         reasons += [
-            f"the limit {held.metric} {held.limit} was {_word(held.old)}, and is {_word(held.new)} now"
+            f"the limit {held.metric} {held.limit} was {in_words(held.old)}, and is {in_words(held.new)} now"
             for held in self.limits
             if held.change is Change.UNDECIDED
         ]
@@ -103,7 +103,7 @@ def _notes(old: SavedRun, new: SavedRun) -> list[str]:
     if (old.load is None) != (new.load is None):
         notes.append(f"only the {'newer' if old.load is None else 'older'} run has a load, so no load was compared")
     for name, run in (("older", old), ("newer", new)):
-        if run.exit_code == ExitCode.INTERRUPTED:
+        if run.conclusion.exit_code == ExitCode.INTERRUPTED:
             notes.append(f"the {name} run was interrupted")
         if run.windows.unreadable:
             notes.append(f"{run.windows.unreadable} lines of the {name} run's load windows are unreadable")
@@ -122,8 +122,8 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         "level": comparison.level.value,
         "old": _run(comparison.old),
         "new": _run(comparison.new),
-        "clauses": [_clause(clause) for clause in comparison.clauses],
-        "limits": [_limit(held) for held in comparison.limits],
+        "clauses": [_without_title(clause) for clause in comparison.clauses],
+        "limits": [asdict(held) for held in comparison.limits],
         "load": None if load is None else _load(load, comparison.least_change),
         "notes": list(comparison.notes),
     }
@@ -137,33 +137,13 @@ def _run(run: SavedRun) -> dict[str, Any]:
         "variation": list(run.variation),
         "started": run.started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "command": run.command,
-        "verdict": run.verdict.value,
+        "verdict": run.conclusion.verdict.value,
         "seed": run.seed,
     }
 
 
-def _clause(change: ClauseChange) -> dict[str, Any]:
-    return {
-        "id": change.id,
-        "level": change.level.value,
-        "old": _value(change.old),
-        "new": _value(change.new),
-        "change": change.change.value,
-        "counts": change.counts,
-        "summary": change.summary,
-    }
-
-
-def _limit(held: LimitChange) -> dict[str, Any]:
-    return {
-        "metric": held.metric,
-        "limit": held.limit,
-        "old": _value(held.old),
-        "new": _value(held.new),
-        "old_value": held.old_value,
-        "new_value": held.new_value,
-        "change": held.change.value,
-    }
+def _without_title(clause: ClauseChange) -> dict[str, Any]:
+    return {name: value for name, value in asdict(clause).items() if name != "title"}
 
 
 def _load(load: LoadComparison, least_change: float) -> Mapping[str, Any]:
@@ -200,11 +180,3 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "samples": {"old": metric.samples[0], "new": metric.samples[1]},
         "block": metric.shift.block if metric.shift else None,
     }
-
-
-def _value(verdict: Verdict | None) -> str | None:
-    return None if verdict is None else verdict.value
-
-
-def _word(verdict: Verdict | None) -> str:
-    return "not selected" if verdict is None else verdict.value.replace("-", " ")

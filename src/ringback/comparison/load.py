@@ -117,13 +117,10 @@ class LoadComparison:
         )
 
 
-_WINDOWED = (
-    ("trigger.latency_ms.p50", "trigger", "p50_ms"),
-    ("trigger.latency_ms.p95", "trigger", "p95_ms"),
-    ("trigger.latency_ms.p99", "trigger", "p99_ms"),
-    ("poll.latency_ms.p50", "poll", "p50_ms"),
-    ("poll.latency_ms.p95", "poll", "p95_ms"),
-    ("poll.latency_ms.p99", "poll", "p99_ms"),
+_WINDOWED = tuple(
+    (f"{part}.latency_ms.{percentile}", part, f"{percentile}_ms")
+    for part in ("trigger", "poll")
+    for percentile in ("p50", "p95", "p99")
 )
 _COUNTED = ("lost", "duplicate_ids", "wrong_state", "undocumented_states", "unrequested")
 _SHOWN = (

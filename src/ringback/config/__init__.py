@@ -14,46 +14,35 @@ from ringback.config.errors import ConfigError
 
 if TYPE_CHECKING:
     from ringback.config.limits import Limit
-    from ringback.config.loading import DEFAULT_FILE, load_config
+    from ringback.config.loading import load_config
     from ringback.config.model import (
         LINE_STATES,
-        Budget,
         Config,
         Deployment,
-        Dialect,
-        Gate,
         Line,
-        Lines,
         Load,
         Metrics,
         ResultDestination,
         SandboxOptions,
-        Timing,
         Waiver,
     )
 
 __all__ = [
-    "DEFAULT_FILE",
     "LINE_STATES",
-    "Budget",
     "Config",
     "ConfigError",
     "Deployment",
-    "Dialect",
-    "Gate",
     "Limit",
     "Line",
-    "Lines",
     "Load",
     "Metrics",
     "ResultDestination",
     "SandboxOptions",
-    "Timing",
     "Waiver",
     "load_config",
 ]
 
-_ELSEWHERE = {"DEFAULT_FILE": "loading", "load_config": "loading", "Limit": "limits"}
+_ELSEWHERE = {"load_config": "loading", "Limit": "limits"}
 
 
 def __getattr__(name: str) -> object:

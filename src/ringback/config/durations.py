@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
-__all__ = ["parse_duration"]
+__all__ = ["parse_duration", "written_duration"]
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _NUMBER = r"\d+(?:\.\d+)?"
@@ -24,3 +25,8 @@ def parse_duration(value: object) -> float:
     if not 0 < seconds <= 7 * 86400:
         raise ValueError("out of range; write a duration above 0 and at most 7 days")
     return seconds
+
+
+def written_duration(seconds: float) -> str:
+    """The text that `parse_duration` reads as exactly these seconds."""
+    return f"{Decimal(repr(seconds)):f}s"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
-from decimal import Decimal
-from typing import Any, get_args, get_origin
+from collections.abc import Iterator, Mapping
+from typing import Final, get_args, get_origin
 
 from pydantic import BaseModel
 
-from ringback.config.durations import parse_duration
 from ringback.config.errors import ConfigError
 from ringback.config.model import Config, Deployment, Line
 from ringback.config.references import VARIABLE
@@ -23,35 +21,28 @@ FILE_VARIABLE = "RINGBACK_CONFIG"
 PREFIX = "RINGBACK_"
 
 
-_LEFT_OUT = frozenset({"notify"})
-"""Sections that other processes do not need."""
+_LEFT_OUT: Final[Mapping[str, bool | set[str]]] = {
+    "notify": True,
+    "deployment": {"access_token_env", "access_token_file"},
+}
+"""What other processes do not need, or get with the token."""
 
 
 def as_environment(config: Config) -> dict[str, str]:
     """The variables that give `load_config` in another process an equal configuration, token included."""
     variables = {FILE_VARIABLE: "", **dict(_secrets(config.deployment))}
-    for section, table in config.model_dump(mode="python").items():
-        if not isinstance(table, dict) or section in _LEFT_OUT:
-            continue
-        model = _section_model(section)
-        for key, value in table.items():
-            if value is None or (section == "deployment" and key in {"access_token_env", "access_token_file"}):
-                continue
-            if section == "lines":
-                value = _line_table(getattr(config.lines, key))
-            annotation = model.model_fields[key] if model else None
-            variables[f"{PREFIX}{section}__{key}".upper()] = _written(value, annotation)
+    tables = config.model_dump(mode="json", exclude=_LEFT_OUT, exclude_none=True)
+    tables["lines"] |= {n: line.number for n, line in config.lines.by_name.items() if line == Line(number=line.number)}
+    for section, table in tables.items():
+        if isinstance(table, dict):
+            for key, value in table.items():
+                variables[f"{PREFIX}{section}__{key}".upper()] = value if isinstance(value, str) else _toml(value)
     for limit in config.limits:
         variables[f"{PREFIX}LIMITS__{limit.metric.replace('.', '__')}".upper()] = limit.expression
     if config.waivers:
-        waivers = [
-            f"{{clause = {_toml_text(w.clause)}, reason = {_toml_text(w.reason)}, expires = {w.expires.isoformat()}}}"
-            for w in config.waivers
-        ]
-        variables[f"{PREFIX}WAIVERS"] = f"[{', '.join(waivers)}]"
+        variables[f"{PREFIX}WAIVERS"] = _toml([waiver.model_dump() for waiver in config.waivers])
     if config.variables is not None:
-        written = (f"{_toml_text(name)} = {_toml_text(value)}" for name, value in config.variables)
-        variables[f"{PREFIX}VARIABLES"] = f"{{{', '.join(written)}}}"
+        variables[f"{PREFIX}VARIABLES"] = _toml(dict(config.variables))
     return variables
 
 
@@ -62,54 +53,25 @@ def _secrets(deployment: Deployment) -> Iterator[tuple[str, str]]:
         yield f"{PREFIX}DEPLOYMENT__ACCESS_TOKEN_ENV", deployment.access_token_env
     yield f"{PREFIX}DEPLOYMENT__PROXY", deployment.proxy_url
     if deployment.headers:
-        written = (
-            f"{_toml_text(header.name)} = {_toml_text(VARIABLE + header.variable)}" for header in deployment.headers
-        )
-        yield f"{PREFIX}DEPLOYMENT__HEADERS", f"{{{', '.join(written)}}}"
+        written = {header.name: VARIABLE + header.variable for header in deployment.headers}
+        yield f"{PREFIX}DEPLOYMENT__HEADERS", _toml(written)
     for header in deployment.headers:
         yield header.variable, header.value.get_secret_value()
 
 
-def _line_table(line: Line) -> str:
-    """A line as a configuration spells it: its number, or a table."""
-    if line == Line(number=line.number):
-        return line.number
-    at_once = "" if line.at_once is None else f", at_once = {line.at_once}"
-    return f'{{ number = "{line.number}"{at_once}, ring = "{_plain(line.ring)}s" }}'
-
-
-def _plain(number: float) -> str:
-    """The exact number in decimal digits, without an exponent."""
-    return format(Decimal(repr(number)), "f")
-
-
-def _toml_text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _written(value: object, info: Any) -> str:
-    """A value as a configuration spells it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and info is not None and parse_duration in _validators(info):
-        return f"{_plain(value)}s"
-    if (
-        isinstance(value, tuple)
-        and info is not None
-        and get_origin(info.annotation) is tuple
-        and Ellipsis in get_args(info.annotation)
-    ):
-        return json.dumps(list(value), ensure_ascii=False)
-    if isinstance(value, tuple):
-        host, port = value
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return str(value)
-
-
-def _validators(info: Any) -> list[object]:
-    """The validators of a field, which may be optional."""
-    metadata = [*info.metadata, *(m for inner in get_args(info.annotation) for m in getattr(inner, "__metadata__", ()))]
-    return [getattr(m, "func", None) for m in metadata]
+def _toml(value: object) -> str:
+    """A value as TOML writes it."""
+    match value:
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case dict():
+            return f"{{{', '.join(f'{_toml(name)} = {_toml(member)}' for name, member in value.items())}}}"
+        case list():
+            return f"[{', '.join(map(_toml, value))}]"
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
 
 
 def toml_value(variable: str, text: str, example: str) -> object:

@@ -40,6 +40,12 @@ class ConfigError(Exception):
         where = f"{source}: {key}{shown}" if key else source
         super().__init__(_one_line(f"{where}: {problem}; {fix}"))
 
+    @classmethod
+    def of(cls, source: str, key: str | None, mistake: object, value: object = None) -> ConfigError:
+        """The mistake whose message is `problem; fix`."""
+        problem, _, fix = str(mistake).partition("; ")
+        return cls(source, key, problem, fix or "fix it", value)
+
     def at(self, source: str) -> ConfigError:
         """The same mistake with another source; what checks a value does not always know where it was set."""
         return ConfigError(source, self.key, self.problem, self.fix, self.value)

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ringback.config.scalars import PhoneNumber, Seconds, phone_number
-from ringback.config.section import Count, Section
+from ringback.config.scalars import Count, PhoneNumber, Seconds, Section, phone_number
 
 __all__ = ["LINE_STATES", "Line", "Lines"]
 

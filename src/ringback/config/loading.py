@@ -150,9 +150,8 @@ class Sources:
             try:
                 yield Limit.parse(metric, expression)
             except ValueError as error:
-                problem, _, fix = str(error).partition("; ")
-                key = f'limits."{metric}"'
-                raise ConfigError(self.origin_of(f"limits.{metric}"), key, problem, fix, expression) from None
+                source = self.origin_of(f"limits.{metric}")
+                raise ConfigError.of(source, f'limits."{metric}"', error, expression) from None
 
     def _headers(self, table: object) -> Iterator[Header]:
         key = "deployment.headers"
@@ -171,8 +170,7 @@ class Sources:
         except ProxyError as mistake:
             if mistake.variable is None:
                 raise self._mistake("deployment.proxy", mistake) from None
-            problem, _, fix = str(mistake).partition("; ")
-            raise ConfigError(mistake.variable, None, problem, fix) from None
+            raise ConfigError.of(mistake.variable, None, mistake) from None
 
     def _one_token(self, deployment: Mapping[str, object]) -> None:
         """Raise `ConfigError` if the configuration has two ways to the token, or a lifetime without a command."""
@@ -187,8 +185,7 @@ class Sources:
             )
 
     def _mistake(self, key: str, mistake: Exception, shown: str | None = None) -> ConfigError:
-        problem, _, fix = str(mistake).partition("; ")
-        return ConfigError(self.origin_of(key), shown or key, problem, fix)
+        return ConfigError.of(self.origin_of(key), shown or key, mistake)
 
     def _token(self, deployment: Deployment) -> AccessToken:
         if deployment.access_token_command is not None:

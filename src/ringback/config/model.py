@@ -16,8 +16,16 @@ from ringback.config.headers import Header
 from ringback.config.limits import Limit, check_baseline
 from ringback.config.lines import LINE_STATES, Line, Lines
 from ringback.config.proxy import Proxy, is_loopback
-from ringback.config.scalars import BaseUrl, HttpUrl, ListenAddress, MetricsReceiver, Seconds
-from ringback.config.section import Count, Section, not_a_boolean
+from ringback.config.scalars import (
+    BaseUrl,
+    Count,
+    HttpUrl,
+    ListenAddress,
+    MetricsReceiver,
+    Seconds,
+    Section,
+    not_a_boolean,
+)
 from ringback.config.token import AccessToken
 from ringback.config.variables import as_pairs, check_variables
 

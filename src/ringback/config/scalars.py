@@ -1,4 +1,4 @@
-"""Small types of configuration values: durations with a unit, telephone numbers, URLs, addresses."""
+"""What sections have in common: `Section`, and types of values (durations, numbers, URLs, addresses)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
-from ringback.config.durations import parse_duration
+from ringback.config.durations import parse_duration, written_duration
 
 __all__ = [
     "BaseUrl",
+    "Count",
     "HttpUrl",
     "ListenAddress",
     "MetricsReceiver",
     "PhoneNumber",
     "Seconds",
+    "Section",
+    "not_a_boolean",
     "phone_number",
     "port_remark",
 ]
@@ -24,6 +27,13 @@ __all__ = [
 _NUMBER = re.compile(r"\+?[0-9]{3,15}")
 _DOCUMENTED_PORT = 22222
 _EMERGENCY = frozenset({"000", "110", "112", "113", "118", "119", "911", "988", "999"})
+
+
+def not_a_boolean(value: object) -> object:
+    """The value; ValueError for true and false, which Python takes for numbers."""
+    if isinstance(value, bool):
+        raise ValueError("not a number; write digits")
+    return value
 
 
 def phone_number(value: object) -> str:
@@ -90,7 +100,13 @@ def _listen(value: object) -> tuple[str, int]:
     raise ValueError('not an address to listen on; write host:port, such as "0.0.0.0:8099"')
 
 
-Seconds = Annotated[float, BeforeValidator(parse_duration)]
+def _written_address(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+Count = Annotated[int, BeforeValidator(not_a_boolean)]
+Seconds = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(written_duration, when_used="json")]
 """A duration in seconds; a configuration writes it with its unit."""
 PhoneNumber = Annotated[str, BeforeValidator(phone_number)]
 """A telephone number: 3 to 15 digits, optionally after a plus sign."""
@@ -100,5 +116,15 @@ MetricsReceiver = Annotated[str, BeforeValidator(_metrics_receiver)]
 """The URL of an OTLP receiver, or `env` for the one that the variables of OpenTelemetry name."""
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 """The URL to which `/v2/call` is appended, without a slash at its end."""
-ListenAddress = Annotated[tuple[str, int], BeforeValidator(_listen)]
+ListenAddress = Annotated[
+    tuple[str, int], BeforeValidator(_listen), PlainSerializer(_written_address, when_used="json")
+]
 """Host and port to listen on; a configuration writes `host:port`."""
+
+
+class Section(BaseModel):
+    """A section: frozen, without unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )

@@ -192,10 +192,10 @@ class RunController:
             if self._enough.is_set():
                 break
             self._settle_step(begun + plan.step)
-            step = self.snapshot().between(start, start + plan.step)
-            limits = evaluate(self.config.limits, step.section, self._baseline)
+            section, lines = self.snapshot().between(start, start + plan.step)
+            limits = evaluate(self.config.limits, section, self._baseline)
             counting = [limit for limit in limits if of_requests(limit.metric)]  # calls end long after the step
-            search.take(judge_step(step.lines, step.section, counting, rate, plan.step))
+            search.take(judge_step(lines, section, counting, rate, plan.step))
             self._capacity = search.result()
         self._capacity = search.result()
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ringback.config import Config, ConfigError
-from ringback.contract.verdict import LimitResult
 from ringback.loadgen.judging.baseline import baseline_of, unlike
 from ringback.loadgen.judging.limits import check_parts, evaluate
 from ringback.loadgen.judging.snapshot import LoadSnapshot
@@ -30,6 +29,7 @@ from ringback.loadgen.task import (
     write_load,
 )
 from ringback.loadgen.variables import check_rows
+from ringback.rundir.run import Findings
 
 __all__ = [
     "MASTER_PORT",
@@ -46,21 +46,13 @@ Progress = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class LoadOutcome:
-    """What a load run found out."""
+class LoadOutcome(Findings):
+    """What a load run found out. `open_questions`: unreachable, budget spent, generator limited, cut short."""
 
-    section: dict[str, Any]
-    """The `load` section of `verdict.json`."""
-    limits: tuple[LimitResult, ...]
-    open_questions: tuple[str, ...]
-    """Reasons why the run is inconclusive: unreachable, budget spent, generator limited, cut short."""
-    interrupted: bool
-    accepted: int
-    """Calls that the deployment accepted."""
-    unwritten: tuple[str, ...] = ()
-    """Files of the run's directory that could not be written, with the reason."""
-    notes: tuple[str, ...] = ()
-    """What else a reader of the report should know."""
+    @property
+    def section(self) -> Mapping[str, Any]:
+        """The `load` section of `verdict.json`."""
+        return self.load or {}
 
 
 def check_budget(config: Config, *, embedded: bool) -> int | None:
@@ -144,11 +136,13 @@ def run_load(
     if baseline is not None:
         questions = (*questions, *unlike(section, baseline))
     return LoadOutcome(
-        section=section,
+        load=section,
         limits=evaluate(config.limits, section, baseline, search=plan.what.searches),
         open_questions=questions,
         interrupted=ended.interrupted,
         accepted=int(section["calls"]["accepted"]),
+        budget=budget or 0,
+        may_have_dialled=int(section["calls"].get("indeterminate", 0)),
         unwritten=(f"{LOAD_FILE} and {WINDOWS_FILE} were not written: {ended.unwritten}",) if ended.unwritten else (),
         notes=() if shortfall is None else (shortfall,),
     )

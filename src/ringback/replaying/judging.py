@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from ringback import checks
 from ringback.checks import Violation
@@ -60,6 +60,8 @@ class Judgement:
     """Why it is undecided, or for what it holds."""
 
 
+A = TypeVar("A", bound=Answer)
+
 Rule = Callable[[Seen], bool | None]
 """Whether an answer deviates; None if it cannot show that."""
 
@@ -68,20 +70,11 @@ _EMPTY_POLL = re.compile(r'\s*\{\s*"UniqueIds"\s*:\s*\[\s*\]\s*\}\s*')
 """A poll with an empty list, which may be refused or answered."""
 
 
-def _of_any(check: Callable[[Answer], Violation | None], applies: Callable[[Answer], bool]) -> Rule:
-    return lambda seen: check(seen.answer) is not None if applies(seen.answer) else None
+def _of(kind: type[A], check: Callable[[A], Violation | None], applies: Callable[[A], bool]) -> Rule:
+    """The rule of a check on answers of a kind, for those to which it applies."""
 
-
-def _of_trigger(check: Callable[[Trigger], Violation | None], applies: Callable[[Trigger], bool]) -> Rule:
     def rule(seen: Seen) -> bool | None:
-        return check(seen.answer) is not None if isinstance(seen.answer, Trigger) and applies(seen.answer) else None
-
-    return rule
-
-
-def _of_poll(check: Callable[[Poll], Violation | None], applies: Callable[[Poll], bool]) -> Rule:
-    def rule(seen: Seen) -> bool | None:
-        return check(seen.answer) is not None if isinstance(seen.answer, Poll) and applies(seen.answer) else None
+        return check(seen.answer) is not None if isinstance(seen.answer, kind) and applies(seen.answer) else None
 
     return rule
 
@@ -102,7 +95,7 @@ def _accepted(seen: Seen) -> bool | None:
 
 
 def _not_accepted(clause: str) -> Rule:
-    return _of_trigger(lambda answer: checks.invalid_trigger_is_not_accepted(answer, clause, ""), _answered)
+    return _of(Trigger, lambda answer: checks.invalid_trigger_is_not_accepted(answer, clause, ""), _answered)
 
 
 def _post_only(seen: Seen) -> bool | None:
@@ -135,28 +128,31 @@ def _no_internals(answer: Answer) -> Violation | None:
 
 RULES: Final[Mapping[str, Rule]] = {
     "TRN-03": _post_only,
-    "TRN-04": _of_any(checks.content_type_is_json, lambda answer: _answered_200(answer) and answer.headers is not None),
-    "TRN-05": _of_any(checks.is_one_json_text, _answered_200),
-    "TRN-06": _of_any(checks.members_are_named_once, _answered),
+    "TRN-04": _of(
+        Answer, checks.content_type_is_json, lambda answer: _answered_200(answer) and answer.headers is not None
+    ),
+    "TRN-05": _of(Answer, checks.is_one_json_text, _answered_200),
+    "TRN-06": _of(Answer, checks.members_are_named_once, _answered),
     **{f"REQ-{n:02}": _accepted for n in range(1, 10)},
     **{f"REQ-{n:02}": _not_accepted(f"REQ-{n:02}") for n in range(10, 16)},
-    "REQ-16": _of_trigger(
+    "REQ-16": _of(
+        Trigger,
         lambda answer: checks.refusal_names_no_call(answer) or checks.refusal_is_4xx(answer),
         lambda answer: _answered(answer) and not answer.accepted,
     ),
-    "ACK-01": _of_trigger(checks.acceptance_is_200, checks.seems_accepted),
-    "ACK-02": _of_trigger(checks.carries_a_unique_id, checks.seems_accepted),
+    "ACK-01": _of(Trigger, checks.acceptance_is_200, checks.seems_accepted),
+    "ACK-02": _of(Trigger, checks.carries_a_unique_id, checks.seems_accepted),
     "ACK-03": _own_id,
-    "RES-01": _of_poll(checks.answers_200, _answered),
-    "RES-02": _of_poll(checks.call_results_is_an_array, _answered_200),
-    "RES-03": _of_poll(checks.entries_are_complete, lambda poll: _answered_200(poll) and bool(poll.entries)),
-    "RES-05": _of_poll(checks.names_only_asked_ids, _answered_200),
-    "RES-08": _of_poll(_poll_refused, lambda poll: poll.status is not None and poll.status < 500),
+    "RES-01": _of(Poll, checks.answers_200, _answered),
+    "RES-02": _of(Poll, checks.call_results_is_an_array, _answered_200),
+    "RES-03": _of(Poll, checks.entries_are_complete, lambda poll: _answered_200(poll) and bool(poll.entries)),
+    "RES-05": _of(Poll, checks.names_only_asked_ids, _answered_200),
+    "RES-08": _of(Poll, _poll_refused, lambda poll: poll.status is not None and poll.status < 500),
     "STA-01": _documented_states,
-    "ROB-01": _of_any(checks.is_no_server_error, _answered),
-    "ROB-02": _of_any(checks.is_answered, lambda _: True),
-    "ROB-04": _of_any(checks.repeats_no_token, lambda _: True),
-    "ROB-05": _of_any(_no_internals, lambda answer: answer.status is not None and answer.status >= 400),
+    "ROB-01": _of(Answer, checks.is_no_server_error, _answered),
+    "ROB-02": _of(Answer, checks.is_answered, lambda _: True),
+    "ROB-04": _of(Answer, checks.repeats_no_token, lambda _: True),
+    "ROB-05": _of(Answer, _no_internals, lambda answer: answer.status is not None and answer.status >= 400),
 }
 """Clause -> rule, for clauses whose deviations one exchange can show."""
 _BY_THE_BODY = frozenset({"TRN-05", "TRN-06", "RES-02", "RES-03", "RES-05", "STA-01", "ACK-02", "ACK-03", "ROB-05"})

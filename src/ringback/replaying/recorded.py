@@ -115,7 +115,12 @@ def read_recorded(directory: Path, run: SavedRun) -> RecordedRun:
         dialects=run.dialects,
         exchanges=exchanges,
         cited={number: tuple(found) for number, found in cited.items() if found},
-        scripts={clause.id: clause.script.exchanges for clause in run.clauses.values() if clause.script is not None},
+        scripts={
+            finding.clause: finding.script.exchanges
+            for result in run.results
+            for finding in result.findings
+            if finding.script is not None
+        },
     )
 
 
@@ -156,11 +161,10 @@ def is_cut(exchange: Exchange) -> bool:
 
 
 def _citations(run: SavedRun) -> Iterator[tuple[int, Cited]]:
-    for clause in run.clauses.values():
-        for shown in clause.evidence:
-            if clause.id in CLAUSES and shown.exchange is not None:
-                texts = (shown.test, shown.expected, shown.observed)
-                yield shown.exchange, Cited(CLAUSES[clause.id], clause.verdict.value, *texts)
+    for result in run.results:
+        for finding in result.findings if result.clause.id in CLAUSES else ():
+            cited = Cited(result.clause, result.verdict.value, finding.test, finding.expected, finding.observed)
+            yield from ((shown.exchange, cited) for shown in finding.evidence)
 
 
 def _exchange(saved: SavedExchange) -> Exchange:

@@ -20,7 +20,6 @@ from ringback.reporting.formats.markdown import append_summary, summary_page, wr
 from ringback.reporting.formats.sarif import write_sarif
 from ringback.reporting.formats.verdict_file import write_bare_verdict, write_verdict
 from ringback.reporting.formats.windows_csv import write_windows
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.rundir.names import (
     BADGE_FILE,
@@ -31,27 +30,37 @@ from ringback.rundir.names import (
     VERDICT_FILE,
     WINDOWS_CSV_FILE,
 )
+from ringback.rundir.run import RunReport
 
-__all__ = ["ARTIFACTS", "PROMISED", "STEP_SUMMARY", "Writer", "unless_written", "write_all", "write_promised"]
+__all__ = [
+    "ARTIFACTS",
+    "PROMISED",
+    "STEP_SUMMARY",
+    "WRITERS",
+    "Writer",
+    "unless_written",
+    "write_all",
+    "write_promised",
+]
 
 Writer = Callable[[RunReport, Path], object]
-"""Writes one file into a run's directory."""
+"""Writes one file into a run's directory; returns None if the run has nothing for it."""
 
 STEP_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 """GitHub's variable for the file of a job's summary."""
 
-_WRITERS: Final[tuple[tuple[str, Writer], ...]] = (
-    (VERDICT_FILE, write_verdict),
-    (JUNIT_FILE, write_junit),
-    (SUMMARY_FILE, write_summary),
-    (SARIF_FILE, write_sarif),
-    (WINDOWS_CSV_FILE, lambda _, directory: write_windows(directory)),
-    (BADGE_FILE, write_badge),
-    (HAR_FILE, write_har),
-)
+WRITERS: Final[Mapping[str, Writer]] = {
+    VERDICT_FILE: write_verdict,
+    JUNIT_FILE: write_junit,
+    SUMMARY_FILE: write_summary,
+    SARIF_FILE: write_sarif,
+    WINDOWS_CSV_FILE: lambda _, directory: write_windows(directory),
+    BADGE_FILE: write_badge,
+    HAR_FILE: write_har,
+}
+"""The files that `write_all` writes, in that order."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-ARTIFACTS: Final = tuple(name for name, _ in _WRITERS)
-"""Names of the files that `write_all` writes, in that order."""
+ARTIFACTS: Final = tuple(WRITERS)
 PROMISED: Final = ARTIFACTS[:3]
 """The files that a run leaves even if it is killed."""
 
@@ -68,14 +77,9 @@ def write_all(
     `more` are further files and their writers, written last. If `environment` (by default the process's) names a job's
     summary in GITHUB_STEP_SUMMARY, the Markdown page is appended to it. Raises only exceptions that end the process.
     """
-    notes = [note for name, writer in (*_WRITERS, *more) if (note := _guarded(name, writer, report, directory))]
+    notes = [note for entry in (*WRITERS.items(), *more) for note in _guarded(*entry, report, directory)]
     if named := (os.environ if environment is None else environment).get(STEP_SUMMARY):
-        shown: list[str] = []
-
-        def show(report: RunReport, _: Path) -> None:
-            shown.append(append_summary(summary_page(report), Path(named)))
-
-        notes += [note for note in (_guarded("the job's summary", show, report, directory), *shown) if note]
+        notes += unless_written("the job's summary", lambda: append_summary(summary_page(report), Path(named)))
     return notes
 
 
@@ -84,9 +88,7 @@ def write_promised(report: RunReport, directory: Path) -> list[str]:
 
     A run does this at its start, with a report that says that the run did not end, in case it is killed.
     """
-    return [
-        note for name, writer in _WRITERS if name in PROMISED and (note := _guarded(name, writer, report, directory))
-    ]
+    return [note for name in PROMISED for note in _guarded(name, WRITERS[name], report, directory)]
 
 
 def unless_written(name: str, write: Callable[[], object], bare: Callable[[], object] | None = None) -> list[str]:
@@ -106,6 +108,6 @@ def unless_written(name: str, write: Callable[[], object], bare: Callable[[], ob
     return []
 
 
-def _guarded(name: str, writer: Writer, report: RunReport, directory: Path) -> str:
+def _guarded(name: str, writer: Writer, report: RunReport, directory: Path) -> list[str]:
     bare = functools.partial(write_bare_verdict, report, directory) if writer is write_verdict else None
-    return "".join(unless_written(name, lambda: writer(report, directory), bare))
+    return unless_written(name, lambda: writer(report, directory), bare)

@@ -3,6 +3,7 @@
 - `sink`: `SINK`, which removes secrets, and `CleanText`, which only it makes;
 - `files`: writing into a run's directory, in one step or line by line, also on a full disk;
 - `streams`: standard output, standard error and logs behind the sink;
+- `run`: the facts of a run, from which reports are made;
 - `names`: the names of the files in a run's directory;
 - `verdict`, `exchanges`, `windows`: typed readers of those files, which tolerate what they don't understand; `reading`:
   what they share.

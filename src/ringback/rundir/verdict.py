@@ -11,16 +11,30 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from ringback.contract.clauses import Level
-from ringback.contract.verdict import ExitCode, LimitResult, RunVerdict, Verdict
+from ringback.contract.clauses import CLAUSES, Clause, Level, add_section
+from ringback.contract.verdict import (
+    ClauseResult,
+    Conclusion,
+    Evidence,
+    ExitCode,
+    Finding,
+    LimitResult,
+    RunVerdict,
+    Script,
+    Verdict,
+)
+from ringback.contract.waivers import WaiverUse
 from ringback.rundir.names import VERDICT_FILE, VERDICT_SCHEMA_ID
 from ringback.rundir.reading import members, number, text
+from ringback.rundir.run import RunReport
+from ringback.rundir.sink import SINK
 from ringback.rundir.windows import SavedWindows, read_windows
 
-__all__ = ["NotARun", "SavedClause", "SavedEvidence", "SavedRun", "SavedScript", "SavedWaiver", "read_run", "saved_run"]
+__all__ = ["NotARun", "SavedRun", "read_run", "saved_run"]
 
 _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of a file beyond which it is not read."""
@@ -34,86 +48,17 @@ class NotARun(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class SavedEvidence:
-    """One deviation of a clause, and the exchange that shows it, if one does."""
+class SavedRun(RunReport):
+    """A finished run, read back. `verdict.json` does not hold the findings of clauses that passed."""
 
-    test: str
-    expected: str
-    observed: str
-    exchange: int | None
-    request: str
-    response: str
-    curl: str
-
-
-@dataclass(frozen=True, slots=True)
-class SavedScript:
-    """What repeats a deviation that several exchanges show: their numbers, and shell commands."""
-
-    exchanges: tuple[int, ...]
-    commands: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SavedClause:
-    """The verdict on one clause."""
-
-    id: str
-    level: Level
-    verdict: Verdict
-    title: str
-    summary: str
-    waiver: str | None
-    evidence: tuple[SavedEvidence, ...]
-    script: SavedScript | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SavedWaiver:
-    """A waiver of the run's configuration; `applied` if it waived a deviation."""
-
-    clause: str
-    reason: str
-    expires: date
-    applied: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SavedRun:
-    """A finished run, read back."""
-
-    path: Path
+    path: Path = Path()
     """The directory or file that was named."""
-    verdict: RunVerdict
-    exit_code: int
-    reasons: tuple[str, ...]
-    command: str
-    version: str
-    """The version of Ringback that made the run."""
-    started: datetime
-    seconds: float
-    base_url: str
-    embedded: bool
-    faults: tuple[str, ...]
-    dialects: tuple[str, ...]
-    seed: int
-    level: Level
-    calls_accepted: int
-    calls_budget: int
-    calls_may_have_dialled: int
-    clauses: Mapping[str, SavedClause]
-    limits: tuple[LimitResult, ...]
-    waivers: tuple[SavedWaiver, ...]
-    notes: tuple[str, ...]
-    again: str
-    """The command line that repeats the run; empty if it is not known."""
-    load: Mapping[str, Any] | None
     windows: SavedWindows = _NO_WINDOWS
 
     @property
-    def variation(self) -> tuple[str, ...]:
-        """The faults and dialects of the embedded sandbox."""
-        return (*self.faults, *self.dialects)
+    def clauses(self) -> dict[str, ClauseResult]:
+        """Clause -> its result."""
+        return {result.clause.id: result for result in self.results}
 
     @property
     def deployment(self) -> str:
@@ -143,12 +88,12 @@ def saved_run(document: Mapping[str, Any], path: Path, windows: SavedWindows) ->
     exit_code = document.get("exit_code")
     if exit_code not in _EXIT_CODES:
         raise ValueError("exit_code is not one of Ringback's")
-    clauses = [_clause(entry) for entry in _list(document, "clauses")]
+    results = {result.clause.id: result for result in map(_result, _list(document, "clauses"))}
     return SavedRun(
         path=path,
-        verdict=RunVerdict(_text(document, "verdict")),
-        exit_code=int(exit_code),
-        reasons=tuple(map(str, _list(document, "reasons"))),
+        conclusion=Conclusion(
+            RunVerdict(_text(document, "verdict")), int(exit_code), tuple(map(str, _list(document, "reasons")))
+        ),
         command=_text(document, "command"),
         version=text(document.get("ringback")),
         started=_instant(_text(document, "started")),
@@ -162,9 +107,9 @@ def saved_run(document: Mapping[str, Any], path: Path, windows: SavedWindows) ->
         calls_accepted=_count(calls.get("accepted")),
         calls_budget=_count(calls.get("budget")),
         calls_may_have_dialled=_count(calls.get("may_have_dialled")),
-        clauses={clause.id: clause for clause in clauses},
+        results=tuple(results.values()),
         limits=tuple(_limit(entry) for entry in _list(document, "limits")),
-        waivers=tuple(_waiver(entry) for entry in _list(document, "waivers")),
+        waivers=tuple(_waiver(entry, results) for entry in _list(document, "waivers")),
         notes=tuple(map(str, _list(document, "notes"))),
         again=text(document.get("again")),
         load=load if isinstance(load, Mapping) else None,
@@ -191,36 +136,52 @@ def _document(file: Path) -> Mapping[str, Any]:
     return document
 
 
-def _clause(entry: object) -> SavedClause:
+def _result(entry: object) -> ClauseResult:
     if not isinstance(entry, dict) or not _CLAUSE_ID.fullmatch(str(entry.get("id"))):
         raise ValueError("an entry of clauses has no clause id")
-    waiver = entry.get("waiver")
-    return SavedClause(
-        id=entry["id"],
-        level=Level(_text(entry, "level")),
-        verdict=Verdict(_text(entry, "verdict")),
-        title=text(entry.get("title")),
-        summary=text(entry.get("summary")),
-        waiver=None if waiver is None else str(waiver),
-        evidence=tuple(_evidence(shown) for shown in _list(entry, "evidence") if isinstance(shown, dict)),
-        script=_script(members(entry, "script")),
+    verdict, waiver = Verdict(_text(entry, "verdict")), entry.get("waiver")
+    return ClauseResult(
+        _clause(entry["id"], Level(_text(entry, "level")), text(entry.get("title"))),
+        verdict,
+        text(entry.get("summary")),
+        tuple(_findings(entry, verdict)),
+        None if waiver is None else str(waiver),
     )
 
 
-def _script(saved: Mapping[str, Any]) -> SavedScript | None:
+def _clause(clause_id: str, level: Level, title: str) -> Clause:
+    """The catalogue's clause; one that this version does not know has the title that the run gave it, and no text."""
+    if (known := CLAUSES.get(clause_id)) is not None:
+        return known
+    add_section(clause_id[:3])
+    return Clause(clause_id, level, clause_id[:3], SINK.clean(title), SINK.clean(title), "", "", "")
+
+
+def _findings(entry: Mapping[str, Any], verdict: Verdict) -> Iterator[Finding]:
+    """Entries of evidence that follow on each other and have the same texts belong to one finding."""
+    kind = Verdict.INCONCLUSIVE if verdict is Verdict.INCONCLUSIVE else Verdict.FAIL
+    script = _script(members(entry, "script"))
+    evidence = (shown for shown in _list(entry, "evidence") if isinstance(shown, dict))
+    for (test, expected, observed), same in groupby(
+        evidence, lambda shown: _texts(shown, "test", "expected", "observed")
+    ):
+        exchanges = tuple(
+            Evidence(shown["exchange"], *_texts(shown, "request", "response", "curl"))
+            for shown in same
+            if type(shown.get("exchange")) is int
+        )
+        its = script if exchanges and script and {one.exchange for one in exchanges} <= {*script.exchanges} else None
+        yield Finding(entry["id"], kind, test, "", expected, observed, exchanges, script=its)
+
+
+def _texts(table: Mapping[str, Any], *names: str) -> tuple[str, ...]:
+    return tuple(text(table.get(name)) for name in names)
+
+
+def _script(saved: Mapping[str, Any]) -> Script | None:
     exchanges = tuple(one for one in _list(saved, "exchanges") if type(one) is int)
     commands = tuple(one for one in _list(saved, "commands") if isinstance(one, str))
-    return SavedScript(exchanges, commands) if exchanges and commands else None
-
-
-def _evidence(shown: Mapping[str, Any]) -> SavedEvidence:
-    exchange = shown.get("exchange")
-    test, expected, observed, request, response, curl = (
-        text(shown.get(name)) for name in ("test", "expected", "observed", "request", "response", "curl")
-    )
-    return SavedEvidence(
-        test, expected, observed, exchange if type(exchange) is int else None, request, response, curl
-    )  # fmt: skip
+    return Script(exchanges, commands) if exchanges and commands else None
 
 
 def _limit(entry: object) -> LimitResult:
@@ -232,11 +193,13 @@ def _limit(entry: object) -> LimitResult:
     )  # fmt: skip
 
 
-def _waiver(entry: object) -> SavedWaiver:
+def _waiver(entry: object, results: Mapping[str, ClauseResult]) -> WaiverUse:
     if not isinstance(entry, dict):
         raise ValueError("an entry of waivers is not an object")
-    expires = date.fromisoformat(_text(entry, "expires"))
-    return SavedWaiver(_text(entry, "clause"), _text(entry, "reason"), expires, entry.get("applied") is True)
+    clause, expires = _text(entry, "clause"), date.fromisoformat(_text(entry, "expires"))
+    verdict = results[clause].verdict if clause in results else None
+    shadowed = verdict is Verdict.WAIVED and entry.get("applied") is not True
+    return WaiverUse(clause, _text(entry, "reason"), expires, verdict, shadowed=shadowed)
 
 
 def _text(table: Mapping[str, Any], name: str) -> str:

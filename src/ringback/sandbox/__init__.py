@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from ringback.sandbox.curl import curl_lines
-from ringback.sandbox.launch import RunningSandbox, launch, serve_forever
-from ringback.sandbox.settings import SandboxError, SandboxSettings
+from ringback.sandbox.launch import launch, serve_forever
+from ringback.sandbox.settings import RunningSandbox, SandboxError, SandboxSettings
 
 if TYPE_CHECKING:
     from ringback.sandbox.catalogue import SandboxVariation

@@ -10,10 +10,9 @@ import os
 import select
 import signal
 import sys
-from pathlib import Path
 
 from ringback.sandbox.server import run
-from ringback.sandbox.settings import SandboxError, SandboxSettings
+from ringback.sandbox.settings import RunningSandbox, SandboxError, SandboxSettings
 
 
 def main() -> int:
@@ -38,8 +37,9 @@ def _standard_input_ended() -> bool:
     return bool(readable) and not os.read(0, 4096)
 
 
-def _announce(base_url: str, ca_bundle: Path | None, settings: SandboxSettings) -> None:
-    _say({"base_url": base_url, "ca_bundle": ca_bundle and str(ca_bundle), "settings": settings.to_json()})
+def _announce(running: RunningSandbox) -> None:
+    ca_bundle = running.ca_bundle and str(running.ca_bundle)
+    _say({"base_url": running.base_url, "ca_bundle": ca_bundle, "settings": running.settings.to_json()})
 
 
 def _say(message: dict[str, object]) -> None:

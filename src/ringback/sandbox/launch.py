@@ -10,25 +10,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ringback import clock
-from ringback.sandbox.settings import SandboxError, SandboxSettings
+from ringback.sandbox.settings import RunningSandbox, SandboxError, SandboxSettings
 
 START_SECONDS = 20.0
 STOP_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunningSandbox:
-    """A sandbox that answers requests. `ca_bundle` is None without TLS; `settings` are the effective ones."""
-
-    base_url: str
-    ca_bundle: Path | None
-    settings: SandboxSettings
-    pid: int
 
 
 @contextlib.contextmanager
@@ -52,18 +41,16 @@ def launch(settings: SandboxSettings) -> Iterator[RunningSandbox]:
         _stop(process, running)
 
 
-def serve_forever(settings: SandboxSettings, on_ready: Callable[[RunningSandbox], None] | None = None) -> None:
+def serve_forever(
+    settings: SandboxSettings, on_ready: Callable[[RunningSandbox], None] = lambda _running: None
+) -> None:
     """Serve in this process until SIGINT or SIGTERM.
 
     `on_ready` is called once, as soon as requests are answered. Raises SandboxError when the sandbox cannot start.
     """
     from ringback.sandbox.server import run
 
-    def ready(base_url: str, ca_bundle: Path | None, effective: SandboxSettings) -> None:
-        if on_ready is not None:
-            on_ready(RunningSandbox(base_url, ca_bundle, effective, os.getpid()))
-
-    run(settings, ready)
+    run(settings, on_ready)
 
 
 def _handshake(process: subprocess.Popen[bytes], settings: SandboxSettings) -> RunningSandbox:

@@ -1,10 +1,11 @@
-"""Runs one sandbox in this process: socket, TLS, event loop, signals. `launch` runs one in a process of its own."""
+"""Runs one sandbox in this process: socket, TLS, event loop, signals, requests. `launch` starts a process for one."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import shutil
 import signal
@@ -14,19 +15,25 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 
 import uvicorn
 
-from ringback.sandbox.app import SandboxApp
 from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.certificates import Authority
-from ringback.sandbox.settings import SandboxError, SandboxSettings
+from ringback.sandbox.messages import Receive, Refusal, Request, Send
+from ringback.sandbox.settings import RunningSandbox, SandboxError, SandboxSettings
 from ringback.sandbox.variations import compose
 
-Ready = Callable[[str, Path | None, SandboxSettings], None]
-"""Called with base URL, CA bundle and effective settings as soon as requests are answered."""
+Ready = Callable[[RunningSandbox], None]
+"""Called as soon as requests are answered."""
 
 _BACKLOG = 4096
+MAX_BODY_BYTES: Final = 2 * 1024 * 1024
+MAX_DRAINED_BYTES: Final = 64 * 1024 * 1024
+"""How much of an oversized body is read and dropped, so that its sender receives the refusal."""
+
+_log = logging.getLogger("ringback.sandbox")
 
 
 def run(settings: SandboxSettings, on_ready: Ready, stop_when: Callable[[], bool] | None = None) -> None:
@@ -95,7 +102,7 @@ class _Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
-        self._on_ready(_base_url(self._settings), self._ca_bundle, self._settings)
+        self._on_ready(RunningSandbox(_base_url(self._settings), self._ca_bundle, self._settings, os.getpid()))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._flusher is not None:
@@ -124,6 +131,55 @@ class _Server(uvicorn.Server):
         while True:
             await asyncio.sleep(self._settings.queued_delivery_seconds)
             self._behaviour.flush()
+
+
+class SandboxApp:
+    """An ASGI application that reads each request up to a size limit and answers as its behaviour decides.
+
+    It uses no web framework, for speed; `benchmarks/sandbox_throughput.py` measures the sandbox.
+    """
+
+    def __init__(self, behaviour: SandboxBehaviour) -> None:
+        self.behaviour = behaviour
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        request = Request(scope["method"], scope["path"], scope["headers"], body, scope.get("query_string", b""))
+        if message["type"] == "http.disconnect":
+            return
+        if message.get("more_body"):
+            rest = await _read_rest(body, receive)
+            if rest is None:
+                return
+            request.body = rest
+        if len(request.body) > MAX_BODY_BYTES:
+            request.body = b""
+            refusal = Refusal(413, "the body is too large", [(b"connection", b"close")])
+            await self.behaviour.transmit(self.behaviour.refuse(refusal, request), request, send)
+            return
+        try:
+            await self.behaviour.exchange(request, send)
+        except Exception:
+            _log.exception("the sandbox failed to answer")
+            raise
+
+
+async def _read_rest(body: bytes, receive: Receive) -> bytes | None:
+    """Return the whole body, or its beginning if it is too large; None if the client has gone."""
+    parts = [body]
+    size = len(body)
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk: bytes = message.get("body", b"")
+        if size <= MAX_BODY_BYTES:
+            parts.append(chunk)
+        size += len(chunk)
+        if not message.get("more_body") or size > MAX_DRAINED_BYTES:
+            return b"".join(parts)
 
 
 def _listen(settings: SandboxSettings) -> socket.socket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 
 STATE_OF_LINE: Final[Mapping[str, str]] = {
@@ -101,6 +102,16 @@ class SandboxSettings:
         """Rebuild settings from `to_json`."""
         lists = {name: tuple(values[name]) for name in ("faults", "dialects") if name in values}
         return cls(**{**values, **lists})
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSandbox:
+    """A sandbox that answers requests. `ca_bundle` is None without TLS; `settings` are the effective ones."""
+
+    base_url: str
+    ca_bundle: Path | None
+    settings: SandboxSettings
+    pid: int
 
 
 def did_you_mean(kind: str, name: str, known: Mapping[str, object], otherwise: str) -> SandboxError:

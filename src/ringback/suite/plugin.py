@@ -91,13 +91,10 @@ class Run:
     config: Config
     seed: int
     level: Level
-    plan: Plan
     session: Session
     findings: list[Finding] = field(default_factory=list)
     tests_left: dict[str, int] = field(default_factory=dict)
     """Clause id -> how many of its tests have not ended."""
-    errors: list[str] = field(default_factory=list)
-    """Errors of Ringback itself."""
 
     @property
     def clauses_done(self) -> int:
@@ -221,45 +218,38 @@ class SuitePlugin:
             return (yield)
 
     def _open(self, plan: Plan, items: list[pytest.Item]) -> Run:
-        handed = self.handover
         try:
-            target = handed.target if handed else self._resources.enter_context(resolve(self._sources()))
-            waivers_in_force(target.config.waivers)
-            seed = handed.seed if handed else self._seed()
-            directory = handed.directory if handed else self._directory()
-            machinery = Session(target.config, seed, directory, max_time=handed.max_time if handed else None)
+            asked = self.handover or self._asked()
+            config = asked.target.config
+            waivers_in_force(config.waivers)
+            if asked.directory is not None:
+                asked.directory.mkdir(parents=True, exist_ok=True)
+            machinery = Session(config, asked.seed, asked.directory, max_time=asked.max_time)
             self._resources.callback(machinery.close)
             machinery.open()
         except ConfigError as error:
-            if handed:
+            if self.handover is not None:
                 raise
             raise pytest.UsageError(str(error)) from None
-        level = handed.level if handed else Level(self.config.getoption("--ringback-level"))
         wanted = self._wanted_clauses()
         left = dict(Counter(c for item in items for c in clauses_of(item) if not wanted or c in wanted))
-        run = Run(target.config, seed, level, plan, machinery, tests_left=left)
-        if handed:
-            handed.run = run
+        asked.run = Run(config, asked.seed, asked.level, machinery, tests_left=left)
         machinery.begin(plan)
         self._resources.enter_context(answering(machinery.on_signal))
-        return run
+        return asked.run
 
-    def _sources(self) -> Any:
-        name = self.config.getoption("--ringback-config")
-        flags = {"deployment.base_url": self.config.getoption("--ringback-base-url")}
-        return gather(Path(name) if name else None, os.environ, flags)
-
-    def _seed(self) -> int:
-        chosen = self.config.getoption("--ringback-seed")
-        return int(chosen) if chosen is not None else random.SystemRandom().randrange(2**31)
-
-    def _directory(self) -> Path | None:
-        name = self.config.getoption("--ringback-out")
-        if not name:
-            return None
-        directory = Path(name)
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory
+    def _asked(self) -> Handover:
+        """What the options of plain pytest ask for."""
+        option = self.config.getoption
+        file, seed, directory = (option(f"--ringback-{name}") for name in ("config", "seed", "out"))
+        flags = {"deployment.base_url": option("--ringback-base-url")}
+        target = self._resources.enter_context(resolve(gather(Path(file) if file else None, os.environ, flags)))
+        return Handover(
+            target,
+            random.SystemRandom().randrange(2**31) if seed is None else seed,
+            Level(option("--ringback-level")),
+            directory=Path(directory) if directory else None,
+        )
 
     # -- tests ----------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,10 @@ import pytest
 from ringback.config import ConfigError
 from ringback.config.errors import unexpected
 from ringback.contract.clauses import CLAUSES
-from ringback.contract.verdict import ClauseResult, Finding, Verdict, judge_all
+from ringback.contract.verdict import Finding, Verdict, judge_all
 from ringback.deployment.port import dead_addresses
 from ringback.resources import contract_tests_path
+from ringback.rundir.run import Findings
 from ringback.suite.calls import Call
 from ringback.suite.plan import Plan
 from ringback.suite.plugin import Handover
@@ -26,19 +27,10 @@ __all__ = ["CheckOutcome", "run_check"]
 
 
 @dataclass(frozen=True, slots=True)
-class CheckOutcome:
+class CheckOutcome(Findings):
     """The result of a check."""
 
-    results: tuple[ClauseResult, ...]
-    plan: Plan | None
-    accepted: int
-    budget: int
-    may_have_dialled: int = 0
-    interrupted: bool = False
-    open_questions: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    unwritten: tuple[str, ...] = ()
-    """Why the record of exchanges is incomplete, if it is."""
+    plan: Plan | None = None
     calls: tuple[Call, ...] = ()
     """The calls that were placed, each with its observations."""
 
@@ -66,10 +58,9 @@ def run_check(handover: Handover, own: Path | None = None) -> CheckOutcome:
         wanted = handover.clauses or tuple(CLAUSES)
         unjudged = [Finding(clause, Verdict.INCONCLUSIVE, "", INTERRUPTED) for clause in wanted] if stopped else []
         return CheckOutcome(
-            tuple(judge_all(unjudged, wanted if stopped else ())),
-            handover.plan,
-            0,
-            target.config.budget.calls,
+            results=tuple(judge_all(unjudged, wanted if stopped else ())),
+            plan=handover.plan,
+            budget=target.config.budget.calls,
             interrupted=stopped,
             open_questions=problems,
         )
@@ -96,7 +87,7 @@ def run_check(handover: Handover, own: Path | None = None) -> CheckOutcome:
         open_questions.append(budget.why_spent)
     return CheckOutcome(
         results=tuple(run.results()),
-        plan=run.plan,
+        plan=handover.plan,
         accepted=budget.accepted,
         may_have_dialled=budget.may_have_dialled,
         budget=budget.limit,

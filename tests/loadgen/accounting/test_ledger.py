@@ -34,23 +34,23 @@ def test_a_call_is_final_when_a_documented_state_is_reported() -> None:
     ledger = Ledger(SETTLE, LINES)
     assert ledger.accept("a", BUSY, placed=1.0)
     assert ledger.report("a", "Busy", at=3.5) == ("busy", 2.5)
-    assert (ledger.final, ledger.wrong_state, ledger.in_flight) == (1, 0, 0)
-    assert ledger.by_state == {"Busy": 1}
+    assert (ledger.counts.final, ledger.counts.wrong_state, ledger.in_flight) == (1, 0, 0)
+    assert ledger.counts.by_state == {"Busy": 1}
 
 
 def test_another_state_than_the_lines_is_wrong() -> None:
     ledger = followed("a")
     ledger.report("a", "Answered", at=1)
-    assert (ledger.final, ledger.wrong_state) == (1, 1)
+    assert (ledger.counts.final, ledger.counts.wrong_state) == (1, 1)
 
 
 def test_a_pending_call_stays_in_flight() -> None:
     ledger = followed("a")
     assert ledger.report("a", "", at=1) is None
     assert ledger.report("a", "Ringing", at=2) is None
-    assert (ledger.in_flight, ledger.undocumented_states) == (1, 0)
+    assert (ledger.in_flight, ledger.counts.undocumented_states) == (1, 0)
     assert ledger.report("a", "NoAnswer", at=2) is None
-    assert (ledger.in_flight, ledger.undocumented_states) == (1, 1)
+    assert (ledger.in_flight, ledger.counts.undocumented_states) == (1, 1)
 
 
 def test_a_call_is_lost_only_by_a_poll_after_its_settle_time() -> None:
@@ -58,9 +58,9 @@ def test_a_call_is_lost_only_by_a_poll_after_its_settle_time() -> None:
     ledger.accept("a", BUSY, placed=5)
     ledger.missed("a", polled=14.9)
     ledger.missed("a", polled=15.0)
-    assert ledger.lost == 0
+    assert ledger.counts.lost == 0
     ledger.missed("a", polled=15.1)
-    assert (ledger.lost, ledger.in_flight) == (1, 0)
+    assert (ledger.counts.lost, ledger.in_flight) == (1, 0)
 
 
 def test_a_lost_call_stays_lost_whatever_is_reported_later() -> None:
@@ -68,7 +68,7 @@ def test_a_lost_call_stays_lost_whatever_is_reported_later() -> None:
     ledger.missed("a", polled=11)
     assert ledger.report("a", "Busy", at=12) is None
     assert ledger.report("a", "Answered", at=13) is None
-    assert (ledger.lost, ledger.final, ledger.changed_state) == (1, 0, 0)
+    assert (ledger.counts.lost, ledger.counts.final, ledger.counts.changed_state) == (1, 0, 0)
 
 
 def test_an_id_given_out_twice_is_a_duplicate_whether_the_first_call_goes_on_or_has_ended() -> None:
@@ -76,7 +76,12 @@ def test_an_id_given_out_twice_is_a_duplicate_whether_the_first_call_goes_on_or_
     assert not ledger.accept("a", ANSWERED, placed=1)
     assert ledger.report("a", "Answered", at=2) is not None
     assert not ledger.accept("a", BUSY, placed=3)
-    assert (ledger.accepted, ledger.duplicate_ids, ledger.final, ledger.wrong_state) == (3, 2, 1, 0)
+    assert (ledger.counts.accepted, ledger.counts.duplicate_ids, ledger.counts.final, ledger.counts.wrong_state) == (
+        3,
+        2,
+        1,
+        0,
+    )
 
 
 def test_each_line_has_its_own_columns() -> None:
@@ -110,7 +115,7 @@ def test_every_use_of_the_same_id_is_counted() -> None:
     for number in range(5_000):
         ledger.accept("a", number % 2, placed=number / 1000)
     ledger.missed("a", polled=14.9)
-    assert (ledger.accepted, ledger.duplicate_ids, ledger.in_flight) == (5_001, 5_000, 1)
+    assert (ledger.counts.accepted, ledger.counts.duplicate_ids, ledger.in_flight) == (5_001, 5_000, 1)
 
 
 def test_a_state_that_changes_is_counted_once_for_its_call() -> None:
@@ -119,7 +124,7 @@ def test_a_state_that_changes_is_counted_once_for_its_call() -> None:
         ledger.report("a", state, at=1)
     ledger.report("b", "Busy", at=1)
     ledger.report("b", "", at=2)
-    assert (ledger.changed_state, ledger.final, ledger.by_state) == (1, 2, {"Busy": 2})
+    assert (ledger.counts.changed_state, ledger.counts.final, ledger.counts.by_state) == (1, 2, {"Busy": 2})
 
 
 def test_reports_of_an_unknown_id_are_not_counted() -> None:

@@ -99,7 +99,7 @@ def test_a_call_is_asked_for_until_it_is_final(scenes: Scenes) -> None:
     assert scene.client.asked[1:] == [("b",), ("b",)]
     scene.client.answer({"b": "Answered"})
     assert scene.finals == ["answered", "answered"]
-    assert (scene.ledger.in_flight, scene.ledger.lost, scene.ledger.unrequested) == (0, 0, 0)
+    assert (scene.ledger.in_flight, scene.ledger.counts.lost, scene.ledger.counts.unrequested) == (0, 0, 0)
     scene.accept("c")
     scene.polled(4)
     assert scene.client.asked[3] == ("c",), "ended calls are not polled"
@@ -137,7 +137,7 @@ def test_a_stalled_deployment_is_not_piled_upon(scenes: Scenes) -> None:
     assert len(scene.client.asked) == 65
     while scene.client.open:
         scene.client.answer(dict.fromkeys((*ids(100), "last"), "Answered"))
-    assert scene.ledger.final == 101
+    assert scene.ledger.counts.final == 101
     assert len(scene.client.asked) == 101
 
 
@@ -185,11 +185,11 @@ def test_a_poll_that_could_not_be_sent_is_tried_later_and_loses_nobody(
     scene.client.refusal = RequestNotSent()
     scene.accept("a")
     until(lambda: scene.poller._quiet_until)
-    assert (scene.ledger.lost, scene.ledger.in_flight) == (0, 1)
+    assert (scene.ledger.counts.lost, scene.ledger.in_flight) == (0, 1)
     scene.client.refusal = None
     scene.polled()
     scene.client.answer({"a": "Answered"})
-    assert scene.ledger.final == 1
+    assert scene.ledger.counts.final == 1
 
 
 def test_a_call_without_any_result_is_lost_after_its_settle_time(scenes: Scenes) -> None:
@@ -197,8 +197,8 @@ def test_a_call_without_any_result_is_lost_after_its_settle_time(scenes: Scenes)
     scene.accept("a")
     scene.polled()
     scene.client.answer()
-    assert scene.ledger.lost == 0
-    while not scene.ledger.lost:
+    assert scene.ledger.counts.lost == 0
+    while not scene.ledger.counts.lost:
         scene.polled(len(scene.client.asked) + 1 if not scene.client.open else 1)
         scene.client.answer()
     assert scene.client.at[-1] - scene.client.at[0] >= 0.1
@@ -216,7 +216,7 @@ def test_a_call_first_asked_for_too_late_is_not_called_lost(scenes: Scenes, stat
     scene.accept("b")
     scene.polled()
     scene.client.answer(states)
-    assert (scene.poller.asked_too_late, scene.ledger.lost, scene.ledger.unrequested) == (1, 0, 0)
+    assert (scene.poller.asked_too_late, scene.ledger.counts.lost, scene.ledger.counts.unrequested) == (1, 0, 0)
     scene.polled(2)
     assert scene.client.asked == [("a", "b"), ("b",)], "another poll would show no more"
     assert scene.ledger.in_flight == 2
@@ -227,7 +227,7 @@ def test_a_state_that_comes_late_is_a_state(scenes: Scenes) -> None:
     scene.accept("a", placed=time.perf_counter() - LONG_AGO)
     scene.polled()
     scene.client.answer({"a": "Answered"})
-    assert (scene.ledger.final, scene.poller.asked_too_late) == (1, 0)
+    assert (scene.ledger.counts.final, scene.poller.asked_too_late) == (1, 0)
 
 
 @pytest.mark.parametrize("why", ["failed", "held back"])
@@ -246,7 +246,7 @@ def test_what_could_not_be_asked_in_time_was_not_asked_in_time(scenes: Scenes, w
         scene.client.answer(kind="rate_limited")
     until(lambda: scene.client.open)
     scene.client.answer()
-    assert (scene.poller.asked_too_late, scene.ledger.lost, scene.ledger.in_flight) == (1, 0, 1)
+    assert (scene.poller.asked_too_late, scene.ledger.counts.lost, scene.ledger.in_flight) == (1, 0, 1)
 
 
 def test_hurry_asks_at_once_for_those_whose_time_had_not_come(scenes: Scenes) -> None:
@@ -267,7 +267,7 @@ def test_what_nobody_asked_for_is_counted_and_not_taken(scenes: Scenes) -> None:
     scene = scenes(start=False)
     scene.accept("a", "b")
     scene.poller.take(Polled(["a"], [("b", "Answered"), ("z", "Busy"), ("a", "Answered")], None, 0.0))
-    assert (scene.ledger.unrequested, scene.finals) == (2, ["answered"])
+    assert (scene.ledger.counts.unrequested, scene.finals) == (2, ["answered"])
     assert scene.ledger.follows("b")
 
 

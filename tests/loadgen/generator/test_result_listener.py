@@ -122,8 +122,8 @@ def listening() -> Iterator[Listening]:
         listeners.append(listener)
         results: list[Result] = []
 
-        def take(word: bytes, unique_id: str | None, state: str | None, at: float) -> bool:
-            results.append((word, unique_id, state, at))
+        def take(path: bytes, unique_id: str | None, state: str | None, at: float) -> bool:
+            results.append((path, unique_id, state, at))
             return True
 
         listener.on_result = take
@@ -174,10 +174,10 @@ def test_each_delivery_is_answered_and_reported_with_its_state(listening: Listen
         deliver(f"{listener.url}/in/wordwordwordword", [json.dumps(each).encode() for each in documents]) == [200] * 3
     )
     assert [each[:3] for each in results] == [
-        (b"wordwordwordword", "a", "Busy"),
-        (b"wordwordwordword", None, None),
-        (b"wordwordwordword", "b", None),
-        (b"wordwordwordword", "b", None),
+        (b"in/wordwordwordword", "a", "Busy"),
+        (b"in/wordwordwordword", None, None),
+        (b"in/wordwordwordword", "b", None),
+        (b"in/wordwordwordword", "b", None),
     ]
     times = [each[3] for each in results]
     assert times == sorted(times)
@@ -186,7 +186,7 @@ def test_each_delivery_is_answered_and_reported_with_its_state(listening: Listen
 def test_junk_and_what_is_too_long_is_answered_too(listening: Listening) -> None:
     listener, results = listening()
     assert deliver(f"{listener.url}/%ff/%00", [b"\xff\xfe", b"x" * (MAX_BODY + 100_000), b""]) == [200] * 3
-    assert [each[:3] for each in results] == [(b"\x00", None, None)] * 3
+    assert [each[:3] for each in results] == [(b"\xff/\x00", None, None)] * 3
 
 
 def test_a_delivery_that_breaks_off_is_none(listening: Listening, capfd: pytest.CaptureFixture[str]) -> None:
@@ -225,7 +225,7 @@ def test_results_come_over_tls_where_a_certificate_is_named(listening: Listening
     authority.configure_trust(context)
     assert listener.url.startswith("https://127.0.0.1:")
     assert deliver(f"{listener.url}/in/w", [b'{"UniqueId": "a"}'] * 2, context) == [200, 200]
-    assert [each[:3] for each in results] == [(b"w", "a", None)] * 2
+    assert [each[:3] for each in results] == [(b"in/w", "a", None)] * 2
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_a_delivery_without_end_is_cut_off(listening: Listening, monkeypatch: py
     thread.start()
     until(lambda: not thread.is_alive())
     assert listener.intake.dropped == 1
-    assert [each[:3] for each in results] == [(b"w", None, None)]
+    assert [each[:3] for each in results] == [(b"in/w", None, None)]
 
 
 def awaiting(calls: int) -> tuple[Ledger, AwaitedDeliveries, Intake, list[str]]:
@@ -386,6 +386,16 @@ def test_a_flood_is_dropped_and_costs_no_call_its_delivery() -> None:
     counts = ledger.deliveries()
     assert counts is not None
     assert (counts.expected, counts.arrived, counts.unknown) == (3, 3, most // 2)
+
+
+def test_a_deployment_may_append_the_id_to_the_address() -> None:
+    ledger, book, _, _ = awaiting(2)
+    assert book.arrived(b"in/word-0/id-0", None, None, 2.1)
+    assert book.arrived(b"in/word-1/id-1/", None, None, 2.1)
+    ledger.close_deliveries(3.0, 5.0)
+    counts = ledger.deliveries()
+    assert counts is not None
+    assert (counts.expected, counts.arrived, counts.unknown) == (2, 2, 0)
 
 
 def test_deliveries_before_the_answer_to_a_trigger_are_bounded_too() -> None:

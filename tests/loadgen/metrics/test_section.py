@@ -178,7 +178,8 @@ def test_a_steady_part_that_is_the_whole_run_agrees_with_it() -> None:
 
 
 def test_a_part_may_be_a_step() -> None:
-    section = snapshot_of(played((0.0, math.inf))).between(0.0, 2.0).section
+    section, lines = snapshot_of(played((0.0, math.inf))).between(0.0, 2.0)
+    assert [line["from_s"] for line in lines] == [0.0, 1.0]
     assert section["steady"] == {"from_s": 0.0, "to_s": 2.0}
     assert section["trigger"]["latency_ms"]["p50"] == pytest.approx(1000, rel=0.01)
 

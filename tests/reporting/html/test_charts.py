@@ -21,8 +21,8 @@ from ringback.reporting.html.charts import (
     draw_over_time,
 )
 from ringback.reporting.html.charts.axes import plain
-from ringback.reporting.html.charts.color_role import ColorRole
 from ringback.reporting.html.charts.picture import Picture
+from ringback.reporting.html.charts.sheet import ColorRole
 from ringback.reporting.model.timelines import CallTimeline
 from ringback.rundir.windows import read_windows
 

@@ -19,8 +19,10 @@ RENDER = """
 import json, re, sys, time
 from pathlib import Path
 began = time.process_time()
-from ringback.reporting.html import rewrite_html
-path = rewrite_html(Path(sys.argv[1]))
+from ringback.reporting.html import write_html
+from ringback.rundir.verdict import read_run
+folder = Path(sys.argv[1])
+path = write_html(read_run(folder), folder)
 most = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 print(json.dumps({"seconds": time.process_time() - began, "kib": most, "bytes": path.stat().st_size}))
 """

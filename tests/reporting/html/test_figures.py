@@ -120,4 +120,4 @@ def test_broken_limits_come_first() -> None:
 def test_bars_of_final_states_show_their_share(make_report: Any) -> None:
     view = load_view(make_report(load={"calls": {"by_state": {"Answered": 86, "Busy": 14}}}))
     assert view is not None
-    assert [(row.state, row.bar) for row in view.states] == [("Answered", 86.0), ("Busy", 14.0)]
+    assert [(row.state, row.bar) for row in view["states"]] == [("Answered", 86.0), ("Busy", 14.0)]

@@ -14,9 +14,8 @@ from ringback.contract.clauses import CLAUSES, Level
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.contract.waivers import WaiverUse
 from ringback.reporting import RunReport, write_verdict
-from ringback.reporting.html import MOST_BYTES, rewrite_html, write_html
-from ringback.reporting.model.saved import read_report
-from ringback.rundir.verdict import NotARun
+from ringback.reporting.html import MOST_BYTES, write_html
+from ringback.rundir.verdict import NotARun, read_run
 
 from .load_runs import MadeUp, write_load_run
 from .page_reader import Page, read_page
@@ -120,7 +119,7 @@ def test_waivers_are_shown_with_their_outcome(tmp_path: Path, make_report: Make)
     assert waivers.index("delete it: the clause holds") < waivers.index("it waived a deviation")
     assert "delete it: a later waiver" in waivers
     write_verdict(report, tmp_path)
-    assert read_report(tmp_path).waivers == uses
+    assert read_run(tmp_path).waivers == uses
 
 
 def test_every_clause_opens_to_its_text(shown: Shown, of_every_kind: Make) -> None:
@@ -135,9 +134,9 @@ def test_every_clause_opens_to_its_text(shown: Shown, of_every_kind: Make) -> No
 
 def test_the_page_is_the_same_when_made_again(tmp_path: Path, whole_gate: RunReport) -> None:
     write_verdict(whole_gate, tmp_path)
-    first = rewrite_html(tmp_path).read_bytes()
-    assert rewrite_html(tmp_path).read_bytes() == first
-    stored = read_report(tmp_path)
+    first = write_html(read_run(tmp_path), tmp_path).read_bytes()
+    assert write_html(read_run(tmp_path), tmp_path).read_bytes() == first
+    stored = read_run(tmp_path)
     assert stored.conclusion == whole_gate.conclusion
     assert [(r.clause, r.verdict, r.summary, r.waiver) for r in stored.results] == [
         (r.clause, r.verdict, r.summary, r.waiver) for r in whole_gate.results
@@ -155,7 +154,7 @@ def test_a_directory_without_a_run_is_refused(tmp_path: Path, content: bytes | N
     if content is not None:
         (tmp_path / "verdict.json").write_bytes(content)
     with pytest.raises(NotARun, match=r"verdict\.json"):
-        rewrite_html(tmp_path)
+        read_run(tmp_path)
 
 
 def test_the_worst_run_still_fits(tmp_path: Path, all_broken: Make) -> None:

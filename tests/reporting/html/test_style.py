@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ringback.reporting.html as package
-from ringback.reporting.html.charts.color_role import ColorRole
+from ringback.reporting.html.charts.sheet import ColorRole
 
 CSS = (Path(package.__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
 BY_DAY, BY_NIGHT = (

@@ -10,8 +10,8 @@ unusual ids (given out twice, or reported after the call was counted as lost) ha
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from ringback.loadgen.accounting.deliveries import DeliveryBook
@@ -103,34 +103,8 @@ class Ledger:
         self._outcomes = [[0] * (LOST + 1) for _ in range(LOST)]
         """Ended calls by the code of their line's state, and their outcome."""
         self._deliveries: DeliveryBook | None = None
-        self.final = 0
-        self.changed_state = 0
-        """Final calls that were later reported with another final state."""
-        self.unrequested = 0
-        """Results for a UniqueId that was not polled."""
-        self.undocumented_states = 0
-        """Reports of a state that is neither documented nor a word for a call in progress."""
-        self._undocumented: Counter[str] = Counter()
-
-    @property
-    def accepted(self) -> int:
-        """Triggers that were answered with a UniqueId."""
-        return sum(self._accepted) + self.duplicate_ids
-
-    @property
-    def lost(self) -> int:
-        """Calls without a final state after their settle time."""
-        return sum(outcomes[LOST] for outcomes in self._outcomes)
-
-    @property
-    def duplicate_ids(self) -> int:
-        """Calls with the UniqueId of an earlier call."""
-        return sum(self._duplicates)
-
-    @property
-    def wrong_state(self) -> int:
-        """Final calls with another state than their line's."""
-        return sum(self._wrong)
+        self.counts = Account()
+        """The columns, except what `account` adds."""
 
     @property
     def in_flight(self) -> int:
@@ -142,11 +116,6 @@ class Ledger:
         """When the last accepted call must be final; 0 before the first."""
         return self._placed_last + self._settle
 
-    @property
-    def by_state(self) -> Counter[str]:
-        """Ended calls by final state."""
-        return sum((Counter(_states(outcomes)) for outcomes in self._outcomes), Counter())
-
     def accept(self, unique_id: str, line: int, placed: float) -> bool:
         """A trigger sent at `placed` to this line was answered with this id.
 
@@ -156,6 +125,7 @@ class Ledger:
             self._placed_last = placed
         code = self._lines[line]
         call = int(placed * 1e6 + 0.5) << _CODE_BITS | code
+        self.counts.accepted += 1
         place = self._memory.claim(digest_of(unique_id))
         if place < 0:
             self._accept_again(unique_id, -1 - place, call)
@@ -177,7 +147,9 @@ class Ledger:
         if call is None:
             self._report_again(unique_id, code, at)
             return None
-        self.final += 1
+        by_state = self.counts.by_state
+        by_state[state] = by_state.get(state, 0) + 1
+        self.counts.final += 1
         line, placed_us = self._end(call, code, at)
         if self._deliveries is not None:
             self._deliveries.final(self._memory.digest(call & _PLACE), code, at)
@@ -187,6 +159,7 @@ class Ledger:
         """A sound answer to a poll sent at `polled` had no final state for the call: it is lost if it is overdue."""
         if self.overdue(unique_id, polled):
             call = self._calls.pop(unique_id)
+            self.counts.lost += 1
             self._end(call, LOST, polled)
 
     def overdue(self, unique_id: str, at: float) -> bool:
@@ -233,11 +206,10 @@ class Ledger:
 
     def account(self) -> Account:
         """The columns as of now; calls in flight are unfinished."""
-        return Account(
-            accepted=self.accepted, final=self.final, lost=self.lost, duplicate_ids=self.duplicate_ids,
-            unfinished=self.in_flight, wrong_state=self.wrong_state, changed_state=self.changed_state,
-            unrequested=self.unrequested, undocumented_states=self.undocumented_states, by_state=dict(self.by_state),
-            undocumented=dict(self._undocumented), by_line=self._by_line(), deliveries=self.deliveries(),
+        counts = self.counts
+        return replace(
+            counts, unfinished=self.in_flight, by_state=dict(counts.by_state), undocumented=dict(counts.undocumented),
+            by_line=self._by_line(), deliveries=self.deliveries(),
         )  # fmt: skip
 
     def _by_line(self) -> dict[str, LineAccount]:
@@ -279,6 +251,7 @@ class Ledger:
         self._outcomes[line][outcome] += 1
         if wrong:
             self._wrong[line] += 1
+            self.counts.wrong_state += 1
         ended = ended_us // _TICK
         took = ended - placed_us // _TICK
         if not 0 <= took <= _LONGEST:
@@ -292,10 +265,10 @@ class Ledger:
     def _report_undocumented(self, state: str) -> None:
         if state in self._pending:
             return
-        self.undocumented_states += 1
-        word = state[:_LONGEST_WORD]
-        if word in self._undocumented or len(self._undocumented) < _WORDS:
-            self._undocumented[word] += 1
+        self.counts.undocumented_states += 1
+        counted, word = self.counts.undocumented, state[:_LONGEST_WORD]
+        if word in counted or len(counted) < _WORDS:
+            counted[word] = counted.get(word, 0) + 1
 
     def _since(self, ended: int) -> int:
         """Hundredths of a second since the epoch (set by the first end), capped."""
@@ -309,6 +282,7 @@ class Ledger:
 
     def _accept_again(self, unique_id: str, place: int, accepted: int) -> None:
         self._duplicates[accepted & _CODE] += 1
+        self.counts.duplicate_ids += 1
         odd = self._odd.get(place)
         if odd is None:
             call = self._calls.get(unique_id)
@@ -336,7 +310,7 @@ class Ledger:
                 self._odd[place] = self._odd_ended(place)
             self._odd[place].late.setdefault(code, int(at * 1e6 + 0.5))
         elif outcome not in {code, IN_FLIGHT} and not note & _CHANGED:
-            self.changed_state += 1
+            self.counts.changed_state += 1
             self._memory.set_note(place, note | _CHANGED)
 
     def _fate(self, place: int, digest: int, flying: int | None, offset: float) -> IdFate:

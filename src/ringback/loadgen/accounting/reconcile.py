@@ -95,14 +95,18 @@ class Account:
     """Every accepted call is in one column: `accepted == final + lost + duplicate_ids + unfinished`."""
 
     accepted: int = 0
+    """Triggers that were answered with a UniqueId."""
     final: int = 0
     lost: int = 0
     duplicate_ids: int = 0
     unfinished: int = 0
     wrong_state: int = 0
     changed_state: int = 0
+    """Final calls that were later reported with another final state."""
     unrequested: int = 0
+    """Results for a UniqueId that was not polled."""
     undocumented_states: int = 0
+    """Reports of a state that is neither documented nor a word for a call in progress."""
     undocumented: dict[str, int] = field(default_factory=dict)
     """Reports by undocumented state; only a few states are counted."""
     by_state: dict[str, int] = field(default_factory=dict)

@@ -77,7 +77,7 @@ class Watch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self._timer.kill(block=False)
 
     def cut(self) -> None:

@@ -310,7 +310,7 @@ class LoadRun:
         placer, ledger = self.placer, self._ledger
         self.windows.tick(
             self.seconds, scheduled=placer.scheduled, sent=placer.sent, dropped=placer.dropped,
-            accepted=ledger.accepted, final=ledger.final, in_flight=ledger.in_flight,
+            accepted=ledger.counts.accepted, final=ledger.counts.final, in_flight=ledger.in_flight,
             cpu=time.process_time() - self._processor,
         )  # fmt: skip
 

@@ -34,7 +34,7 @@ _BACKLOG = 4096
 _PIECE = 64 * 1024
 
 OnResult = Callable[[bytes, str | None, str | None, float], bool]
-"""Called for each result with the word in its address, the id and the state in it, if any, and when it came.
+"""Called for each result with the path that it came to, the id and the state in it, if any, and when it came.
 
 False: it was dropped, because too many came."""
 
@@ -77,8 +77,13 @@ class AwaitedDeliveries:
                     self._ledger.delivered(unique_id, state, at)
                 self._awaited.pop(word, None)
 
-    def arrived(self, word: bytes, unique_id: str | None, state: str | None, at: float) -> bool:
-        """A result was delivered at `at`, with this id and state in it, if any. False if it was dropped."""
+    def arrived(self, path: bytes, unique_id: str | None, state: str | None, at: float) -> bool:
+        """A result was delivered at `at`, with this id and state in it, if any. False if it was dropped.
+
+        A deployment may append to the address, as the id.
+        """
+        parts = path.split(b"/")
+        word = next((part for part in reversed(parts) if part in self._awaited), parts[-1])
         if word not in self._awaited or word in self._early:
             self._others += 1
             if not self._intake.takes(self._others, KEPT_PER_ADDRESS * (self._calls + 10)):
@@ -159,13 +164,13 @@ class ResultListener:
             start_response("400 Bad Request", [("Content-Length", "0"), ("Connection", "close")])
             return []
         target = f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
-        word = environ.get("PATH_INFO", "").strip("/").rpartition("/")[2].encode("latin-1", "replace")
-        if word == self._probe.encode():
+        path = environ.get("PATH_INFO", "").strip("/").encode("latin-1", "replace")
+        if path.endswith(self._probe.encode()):
             start_response("200 OK", [("Content-Length", "0")])
             return []
         self.requests += 1
         results: Sequence[tuple[str | None, str | None]] = read_delivery(target, body) or [(None, None)]
-        if not all(self.on_result(word, unique_id, state, now) for unique_id, state in results):
+        if not all(self.on_result(path, unique_id, state, now) for unique_id, state in results):
             gevent.sleep(DROPPED_SLOWLY)
         if size > READ_BODY:
             environ[WATCH].cut()

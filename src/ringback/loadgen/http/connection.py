@@ -11,6 +11,7 @@ be patched and no greenlet waits for it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import ssl
@@ -176,9 +177,7 @@ class Connection:
             if self._tls is not None:
                 self._tls.write(content)
                 content = self._unsent + self._outgoing.read()
-            sent = self._socket.send(content)
-        except BlockingIOError:
-            sent = 0
+            self._send(content)
         except OSError:
             if not self._used:  # it has just been opened: a new connection would not help
                 self._fail("connect", sent=False)
@@ -186,10 +185,17 @@ class Connection:
             self._request = None
             self.close()
             return False
+        return True
+
+    def _send(self, content: bytes) -> None:
+        """Send what the socket takes now; the rest follows when it takes more. Raises OSError."""
+        try:
+            sent = self._socket.send(content)
+        except BlockingIOError:
+            sent = 0
         self._unsent = content[sent:]
         if self._unsent:
             self._writable.start(self._on_writable)
-        return True
 
     def expire(self) -> None:
         """The request has timed out."""
@@ -255,30 +261,16 @@ class Connection:
 
     def _flush(self) -> None:
         """Send what TLS itself needs to send."""
-        left = self._unsent + self._outgoing.read()
-        if not left:
-            return
-        try:
-            sent = self._socket.send(left)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            return  # reading will show the error
-        self._unsent = left[sent:]
-        if self._unsent:
-            self._writable.start(self._on_writable)
+        if left := self._unsent + self._outgoing.read():
+            with contextlib.suppress(OSError):  # reading will show the error
+                self._send(left)
 
     def _on_writable(self) -> None:
-        try:
-            sent = self._socket.send(self._unsent)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._writable.stop()
-            return  # reading will show the error; an answer may have come before it
-        self._unsent = self._unsent[sent:]
-        if not self._unsent:
-            self._writable.stop()
+        with contextlib.suppress(OSError):  # reading will show the error; an answer may have come before it
+            self._send(self._unsent)
+            if self._unsent:
+                return
+        self._writable.stop()
 
     def _on_readable(self) -> None:
         try:

@@ -1,1 +1,1 @@
-"""What measurements mean: limits, baseline, capacity, reasons why a run is inconclusive. Pure."""
+"""What measurements mean: the load section, limits, baseline, capacity, reasons why a run is inconclusive. Pure."""

@@ -28,18 +28,10 @@ from ringback.loadgen.metrics.windows import Part, Windows
 from ringback.loadgen.schedule.origin import POLL, TRIGGER
 from ringback.loadgen.schedule.plan import LoadPlan
 
-__all__ = ["LoadSnapshot", "StepSnapshot"]
+__all__ = ["LoadSnapshot"]
 
 _DOMINANT = 0.1
 """Share of arrivals; if a rate limit stopped more of them, it decided what was measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepSnapshot:
-    """What is known of one part of a run."""
-
-    section: dict[str, Any]
-    lines: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +77,10 @@ class LoadSnapshot:
         """The windows, a mapping each."""
         return list(window_lines(self.windows))
 
-    def between(self, start: float, end: float) -> StepSnapshot:
+    def between(self, start: float, end: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Section and windows of the part between two instants, in seconds since the run's start."""
-        return StepSnapshot(
-            self._section(self.windows.part(start, end), live=True), list(window_lines(self.windows, start, end))
-        )
+        section = self._section(self.windows.part(start, end), live=True)
+        return section, list(window_lines(self.windows, start, end))
 
     def progress(self, section: Mapping[str, Any]) -> dict[str, Any]:
         """A few figures for a live view."""

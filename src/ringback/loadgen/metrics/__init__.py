@@ -1,1 +1,1 @@
-"""What was measured: histograms, windows, the load section, and whether the generator was the limit. Pure."""
+"""What was measured: histograms, windows, figures of the load section, whether the generator was the limit. Pure."""

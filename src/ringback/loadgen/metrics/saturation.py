@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from ringback.loadgen.metrics.histogram import Histogram
 from ringback.loadgen.metrics.window import LoadWindow
@@ -65,10 +64,6 @@ class UncertainFigure:
     """Milliseconds."""
     least_ms: float
     """Milliseconds, if the service time counts in those windows."""
-
-    def to_plain(self) -> dict[str, Any]:
-        """The figure in JSON's types."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

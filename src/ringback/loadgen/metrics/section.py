@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ringback.config import Limit
@@ -117,7 +118,7 @@ def generator_health(part: Part, whole: LoadWindow, keys: tuple[str, ...]) -> di
         "windows": part.judgement.windows,
         "limited_windows": part.judgement.limited_windows,
         "limited_by": list(part.judgement.limited_by),
-        "uncertain": [figure.to_plain() for figure in part.judgement.uncertain],
+        "uncertain": [asdict(figure) for figure in part.judgement.uncertain],
     }
 
 

@@ -10,10 +10,10 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from ringback.contract.verdict import RunVerdict, Verdict
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.verdicts import headline
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import BADGE_FILE
+from ringback.rundir.run import RunReport
 
 __all__ = ["badge", "write_badge"]
 

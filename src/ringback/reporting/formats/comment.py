@@ -14,10 +14,10 @@ from ringback.comparison import Change, Comparison, LoadComparison, Significance
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Verdict
 from ringback.reporting.formats.markdown import MARKS, code, command_word, inert, table
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.verdicts import headline, plural, spans, with_verdict
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import COMMENT_FILE
+from ringback.rundir.run import RunReport
 
 __all__ = ["comment", "write_comment"]
 
@@ -67,7 +67,7 @@ def _no_change_known() -> Iterator[str]:
 
 def _changes(comparison: Comparison) -> Iterator[str]:
     old = comparison.old
-    yield f"<p><b>Since the run of {old.started:%Y-%m-%d %H:%M} UTC</b> ({old.verdict.value}):</p>"
+    yield f"<p><b>Since the run of {old.started:%Y-%m-%d %H:%M} UTC</b> ({old.conclusion.verdict.value}):</p>"
     if old.deployment != comparison.new.deployment:
         yield "<p>The runs tested different deployments.</p>"
     if old.version != comparison.new.version:

@@ -15,11 +15,11 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from ringback import __version__
 from ringback.contract.verdict import Verdict
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import clean_text
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.exchanges import SavedExchange, read_exchanges
 from ringback.rundir.names import EXCHANGES_FILE, HAR_FILE
+from ringback.rundir.run import RunReport
 
 __all__ = ["har_document", "write_har"]
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, LimitResult, Verdict
-from ringback.reporting.model.evidence import curl_line, smallest_request
-from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.evidence import curl_line, expected, observed, smallest_request
 from ringback.reporting.model.safe import one_line, printable, shell_line
 from ringback.reporting.model.verdicts import by_section
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import JUNIT_FILE
+from ringback.rundir.run import RunReport
 
 __all__ = ["write_junit"]
 
@@ -102,13 +102,13 @@ def _deviations(result: ClauseResult) -> str:
 
 
 def _deviation(finding: Finding, result: ClauseResult) -> str:
-    observed = finding.observed or finding.summary
+    seen = observed(result, finding)
     lines = [f"test: {one_line(finding.test, _LINE)}"]
-    if finding.summary and finding.summary != observed:
+    if finding.summary and finding.summary != seen:
         lines.append(f"found: {printable(finding.summary, _LINE)}")
     lines += [
-        f"expected: {printable(finding.expected or result.clause.expects, _LINE)}",
-        f"observed: {printable(observed, _LINE)}",
+        f"expected: {printable(expected(result, finding), _LINE)}",
+        f"observed: {printable(seen, _LINE)}",
     ]
     if shown := smallest_request(finding):
         lines += [

@@ -15,15 +15,15 @@ from typing import Any, Final
 
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Finding, RunVerdict, Verdict
-from ringback.reporting.model.evidence import curl_line, smallest
+from ringback.reporting.model.evidence import curl_line, expected, observed, smallest
 from ringback.reporting.model.load import COLUMNS, latency_rows, load_rows, profile, scenario
 from ringback.reporting.model.load_parts import part_tables, search_steps
 from ringback.reporting.model.repeat import repeat_line
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import clean_text, one_line, printable, shell_line
 from ringback.reporting.model.verdicts import headline, own_reasons, spans, with_verdict
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import SUMMARY_FILE
+from ringback.rundir.run import RunReport
 
 __all__ = [
     "MARKS",
@@ -58,18 +58,10 @@ def write_summary(report: RunReport, directory: Path) -> Path:
     return write_whole(directory / SUMMARY_FILE, SINK.document(summary_page(report)))
 
 
-def append_summary(page: str, path: Path) -> str:
-    """Append the page to a job's summary (the file in `GITHUB_STEP_SUMMARY`); returns a note if that fails.
-
-    Never raises, because the verdict does not depend on it.
-    """
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(SINK.document(page + "\n"))
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else None
-        return f"the job's summary was not written: {one_line(why or type(error).__name__, _ENTRY)}"
-    return ""
+def append_summary(page: str, path: Path) -> None:
+    """Append the page to a job's summary, the file in `GITHUB_STEP_SUMMARY`. Raises OSError or ValueError."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(SINK.document(page + "\n"))
 
 
 def summary_page(report: RunReport) -> str:
@@ -107,7 +99,7 @@ def summary_page(report: RunReport) -> str:
             if len(shown) < len(part.rows):
                 page.add(f"<p>{len(part.rows) - len(shown)} more, in verdict.json</p>")
         if steps := search_steps(report.load):
-            rows_of_search = [(s.rate, s.result, s.p99, s.errors, code(s.why, _CELL)) for s in steps[-_PARTS:]]
+            rows_of_search = [(*s.cells, code(s.why, _CELL)) for s in steps[-_PARTS:]]
             page.add(table(("a second", "", "p99, ms", "errors", "why"), rows_of_search))
     page.add("### Run it again")
     clauses = [result.clause.id for result in failed] if 0 < len(failed) <= _LISTED else None
@@ -229,15 +221,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _failure_row(result: ClauseResult, cell: int) -> tuple[str, str, str]:
     finding, _ = smallest(result)
     name = f"<b>{result.clause.id}</b> {_WORDS[result.clause.level]}<br>{inert(result.clause.title)}"
-    return name, code(_expected(result, finding), cell), code(_observed(result, finding), cell)
-
-
-def _expected(result: ClauseResult, finding: Finding | None) -> str:
-    return (finding.expected if finding else "") or result.clause.expects
-
-
-def _observed(result: ClauseResult, finding: Finding | None) -> str:
-    return (finding and (finding.observed or finding.summary)) or result.summary or "see verdict.json"
+    return name, code(expected(result, finding), cell), code(observed(result, finding) or "see verdict.json", cell)
 
 
 def _limit_rows(report: RunReport) -> Iterator[tuple[str, str, str]]:

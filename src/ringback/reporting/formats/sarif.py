@@ -20,12 +20,12 @@ from ringback import __version__
 from ringback.contract.clauses import CLAUSES, SECTIONS, Clause, Level
 from ringback.contract.description import clause_lines, description_text
 from ringback.contract.verdict import ClauseResult, ExitCode, LimitResult, Verdict
-from ringback.reporting.model.evidence import curl_line, smallest
-from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.evidence import curl_line, expected, smallest
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import own_reasons, with_verdict
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import SARIF_FILE
+from ringback.rundir.run import RunReport
 
 __all__ = ["sarif_document", "write_sarif"]
 
@@ -120,9 +120,11 @@ def _clause_result(result: ClauseResult, places: dict[str, int]) -> dict[str, An
     clause = result.clause
     finding, evidence = smallest(result)
     summary = one_line((finding and finding.summary) or result.summary, _SENTENCE)
-    expected = one_line((finding and finding.expected) or clause.expects, _SENTENCE)
     observed = one_line((finding and finding.observed) or "", _SENTENCE)
-    sentences = [_sentence(summary or f"not so: {clause.title}"), _sentence(f"Expected: {expected}")]
+    sentences = [
+        _sentence(summary or f"not so: {clause.title}"),
+        _sentence(f"Expected: {one_line(expected(result, finding), _SENTENCE)}"),
+    ]
     if observed and observed != summary:
         sentences.append(_sentence(f"Observed: {observed}"))
     properties: dict[str, Any] = {"verdict": result.verdict.value, "deviations": len(result.deviations)}

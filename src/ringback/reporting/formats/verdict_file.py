@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +15,10 @@ from typing import Any, Final
 from ringback import __version__
 from ringback.contract.verdict import ClauseResult, Finding
 from ringback.reporting.model.evidence import decisive, smallest_first
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import VERDICT_FILE, VERDICT_SCHEMA_ID
+from ringback.rundir.run import RunReport
 
 __all__ = ["SCHEMA_PATH", "verdict_document", "write_bare_verdict", "write_verdict"]
 
@@ -54,14 +55,7 @@ def verdict_document(report: RunReport) -> dict[str, Any]:
         "counts": {verdict.value: count for verdict, count in report.counts().items()},
         "clauses": [_clause(result) for result in report.results],
         "limits": [
-            {
-                "metric": held.metric,
-                "limit": held.limit,
-                "value": held.value,
-                "verdict": held.verdict.value,
-                **({"why": held.why} if held.why else {}),
-            }
-            for held in report.limits
+            {name: value for name, value in asdict(held).items() if name != "why" or value} for held in report.limits
         ],
         "waivers": [
             {"clause": use.clause, "reason": use.reason, "expires": use.expires.isoformat(), "applied": use.applied}
@@ -128,13 +122,7 @@ def _evidence(finding: Finding, result: ClauseResult) -> Iterator[dict[str, Any]
     if not finding.evidence:
         yield {**texts, "exchange": None, "request": None, "response": None, "curl": None}
     for shown in finding.evidence:
-        yield {
-            **texts,
-            "exchange": shown.exchange,
-            "request": shown.request,
-            "response": shown.response,
-            "curl": shown.curl,
-        }
+        yield {**texts, **asdict(shown)}
 
 
 def _sorted(value: Any) -> Any:

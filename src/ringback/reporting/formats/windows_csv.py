@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from ringback.reporting.model.safe import clean_text, one_line
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import WINDOWS_CSV_FILE, WINDOWS_FILE
-from ringback.rundir.reading import members, number
+from ringback.rundir.reading import number, value_at
 from ringback.rundir.windows import SavedWindow, read_windows
 
 __all__ = ["windows_table", "write_windows"]
@@ -25,13 +25,13 @@ _OPERATION = (
     *("count", "errors", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms", "mean_ms"),
     *("service_p50_ms", "service_p99_ms"),
 )
-_COLUMNS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    *((name, (name,)) for name in ("from_s", "to_s", "phase", "scheduled", "sent", "accepted", "final", "in_flight")),
-    *((f"{operation}_{name}", (operation, name)) for operation in ("trigger", "poll") for name in _OPERATION),
-    *((f"lag_{name}_ms", ("lag_ms", name)) for name in ("p50", "p99", "max")),
-    ("cpu_cores", ("cpu",)),
-    ("limited", ("limited",)),
-    ("limited_by", ("limited_by",)),
+_COLUMNS: Final[tuple[tuple[str, str], ...]] = (
+    *((name, name) for name in ("from_s", "to_s", "phase", "scheduled", "sent", "accepted", "final", "in_flight")),
+    *((f"{operation}_{name}", f"{operation}.{name}") for operation in ("trigger", "poll") for name in _OPERATION),
+    *((f"lag_{name}_ms", f"lag_ms.{name}") for name in ("p50", "p99", "max")),
+    ("cpu_cores", "cpu"),
+    ("limited", "limited"),
+    ("limited_by", "limited_by"),
 )
 """Column name and the path of its member in a window."""
 _TEXTS = ("phase", "limited_by")
@@ -52,12 +52,8 @@ def windows_table(windows: Iterable[SavedWindow]) -> str:
     writer = csv.writer(table, lineterminator="\r\n")
     writer.writerow([column for column, _ in _COLUMNS])
     for window in windows:
-        writer.writerow([_cell(column, _member(window.figures, path)) for column, path in _COLUMNS])
+        writer.writerow([_cell(column, value_at(window.figures, path)) for column, path in _COLUMNS])
     return table.getvalue()
-
-
-def _member(figures: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    return members(figures, *path[:-1]).get(path[-1])
 
 
 def _cell(column: str, value: Any) -> str:

@@ -6,6 +6,6 @@ from a `RunReport` and the files in the run's directory, so it can be made again
 
 from __future__ import annotations
 
-from ringback.reporting.html.page import MOST_BYTES, rewrite_html, write_html
+from ringback.reporting.html.page import MOST_BYTES, write_html
 
-__all__ = ["MOST_BYTES", "rewrite_html", "write_html"]
+__all__ = ["MOST_BYTES", "write_html"]

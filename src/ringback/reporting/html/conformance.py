@@ -6,6 +6,7 @@ Text from a deployment is made harmless here and cut to an `Allowance`; the temp
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ringback.contract.clauses import SECTIONS, Level
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, Verdict, variables_in
@@ -13,22 +14,25 @@ from ringback.contract.waivers import WaiverUse
 from ringback.reporting.model.evidence import (
     curl_line,
     decisive,
+    expected,
+    observed,
     request_text,
     smallest_first,
     smallest_request,
 )
 from ringback.reporting.model.figures import count
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line, printable
-from ringback.reporting.model.verdicts import MARKS, WORDS, by_section, own_reasons, with_verdict
+from ringback.reporting.model.verdicts import by_section, own_reasons, with_verdict
+from ringback.rundir.run import RunReport
 
-__all__ = ["ALLOWANCES", "Allowance", "Cell", "Section", "Shown", "broken", "opened", "sections", "waivers"]
+__all__ = ["ALLOWANCES", "BINDINGS", "Allowance", "Cell", "Section", "Shown", "broken", "opened", "sections", "waivers"]
 
-_BINDING = {
+BINDINGS: Final = {
     Level.MUST: "The API documentation says so.",
     Level.SHOULD: "It follows from the documentation, HTTP or JSON.",
     Level.ADVISORY: "Good practice; a deviation only warns.",
 }
+"""Why a clause of a level binds."""
 _NUMBERS = 6
 _LEVELS = {Level.MUST: 0, Level.SHOULD: 1, Level.ADVISORY: 2}
 
@@ -73,21 +77,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One clause."""
+    """One clause with its result."""
 
-    id: str
-    title: str
-    level: str
-    verdict: str
-    word: str
-    mark: str
-    statement: str
-    binding: str
-    basis: str
-    expects: str
-    fix: str
-    summary: str
-    waiver: str
+    result: ClauseResult
     shown: tuple[Shown, ...]
     left_out: str
     observed_in: tuple[str, ...]
@@ -102,17 +94,6 @@ class Section:
     title: str
     cells: tuple[Cell, ...]
     passed: int
-
-
-@dataclass(frozen=True, slots=True)
-class WaiverRow:
-    """A waiver of the configuration."""
-
-    clause: str
-    reason: str
-    expires: str
-    outcome: str
-    needless: bool
 
 
 def sections(report: RunReport, allowance: Allowance) -> tuple[Section, ...]:
@@ -140,13 +121,9 @@ def opened(report: RunReport) -> tuple[tuple[str, str], ...]:
     return (*found, *(("", one_line(reason, 400)) for reason in own_reasons(report)))
 
 
-def waivers(report: RunReport) -> tuple[WaiverRow, ...]:
+def waivers(report: RunReport) -> list[tuple[WaiverUse, str]]:
     """The waivers of the configuration with their outcome; those to delete come first."""
-    ranked = sorted(report.waivers, key=lambda use: not use.needless)
-    return tuple(
-        WaiverRow(use.clause, one_line(use.reason, 300), use.expires.isoformat(), _outcome(use), use.needless)
-        for use in ranked
-    )
+    return [(use, _outcome(use)) for use in sorted(report.waivers, key=lambda use: not use.needless)]
 
 
 def _outcome(use: WaiverUse) -> str:
@@ -160,26 +137,13 @@ def _outcome(use: WaiverUse) -> str:
 
 
 def _cell(result: ClauseResult, allowance: Allowance) -> Cell:
-    clause = result.clause
     findings = smallest_first(decisive(result))
     shown = tuple(_shown(finding, result, allowance) for finding in findings[: allowance.findings])
     left = len(findings) - len(shown)
     passed = [f.test for f in result.findings if f.verdict is Verdict.PASS]
     return Cell(
-        id=clause.id,
-        title=clause.title,
-        level=clause.level.value,
-        verdict=result.verdict.value,
-        word=WORDS[result.verdict],
-        mark=MARKS[result.verdict],
-        statement=clause.statement,
-        binding=_BINDING[clause.level],
-        basis=clause.basis,
-        expects=clause.expects,
-        fix=result.fix,
-        summary=one_line(result.summary, 400),
-        waiver=one_line(result.waiver or "", 400),
-        shown=shown,
+        result,
+        shown,
         left_out=f"{count(left)} more {'finding is' if left == 1 else 'findings are'} in verdict.json." if left else "",
         observed_in=tuple(one_line(test, 160) for test in passed[:12]),
     )
@@ -187,15 +151,15 @@ def _cell(result: ClauseResult, allowance: Allowance) -> Cell:
 
 def _shown(finding: Finding, result: ClauseResult, allowance: Allowance) -> Shown:
     evidence = smallest_request(finding)
-    observed = finding.observed or finding.summary or result.summary
-    summary = finding.summary if finding.summary != observed else ""
+    seen = observed(result, finding)
+    summary = finding.summary if finding.summary != seen else ""
     curl = curl_line(finding)
     variables = variables_in([curl.line])
     return Shown(
         test=one_line(finding.test, 200),
         summary=printable(summary, allowance.paragraph),
-        expected=printable(finding.expected or result.clause.expects, allowance.paragraph),
-        observed=printable(observed, allowance.paragraph),
+        expected=printable(expected(result, finding), allowance.paragraph),
+        observed=printable(seen, allowance.paragraph),
         request=request_text(evidence, allowance.message) if evidence else "",
         response=printable(evidence.response, allowance.message) if evidence else "",
         exchange=evidence.exchange if evidence else None,

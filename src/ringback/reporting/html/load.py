@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringback.contract.states import FINAL_STATES
-from ringback.reporting.html.limits import LimitRow, limit_rows
 from ringback.reporting.model.figures import amount, count, milliseconds, percent, share
 from ringback.reporting.model.load import (
     COLUMNS,
@@ -18,18 +17,19 @@ from ringback.reporting.model.load import (
     ErrorKind,
     call_problems,
     error_kinds,
+    failed,
     latency_rows,
     profile,
     scenario,
     sent_of_scheduled,
 )
-from ringback.reporting.model.load_parts import PartTable, part_tables
-from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.load_parts import part_tables
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import plural
 from ringback.rundir.reading import members, number
+from ringback.rundir.run import RunReport
 
-__all__ = ["LoadView", "Tile", "load_view"]
+__all__ = ["Tile", "load_view"]
 
 _MOST_KINDS = 20
 
@@ -56,44 +56,24 @@ class StateRow:
     documented: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LoadView:
-    """The contents of the section."""
-
-    scenario: str
-    profile: str
-    tiles: tuple[Tile, ...]
-    problems: tuple[str, ...]
-    """Reasons why the figures may not describe the deployment."""
-    limits: tuple[LimitRow, ...]
-    latency_head: tuple[str, ...]
-    latency: tuple[tuple[str, ...], ...]
-    parts: tuple[PartTable, ...]
-    errors: tuple[ErrorKind, ...]
-    states: tuple[StateRow, ...]
-    workers: tuple[tuple[str, ...], ...]
-    facts: tuple[tuple[str, str], ...]
-
-
-def load_view(report: RunReport) -> LoadView | None:
-    """The section of a run; None if it has neither a load nor limits."""
+def load_view(report: RunReport) -> dict[str, Any] | None:
+    """What the template of the section needs; None if the run has neither a load nor limits."""
     if report.load is None and not report.limits:
         return None
     load = report.load if report.load is not None else {}
-    return LoadView(
-        scenario=scenario(load) or "unknown",
-        profile=profile(load),
-        tiles=tuple(_tiles(load)),
-        problems=tuple(_problems(load)),
-        limits=limit_rows(report.limits),
-        latency_head=("ms", *COLUMNS.values(), "count"),
-        latency=tuple((row.name, *row.cells, count(row.count)) for row in latency_rows(load)),
-        parts=tuple(part_tables(load)),
-        errors=(*error_kinds(load, _MOST_KINDS), *_waited(load)),
-        states=tuple(_states(load)),
-        workers=tuple(_workers(load)),
-        facts=tuple(_facts(load)),
-    )
+    return {
+        "scenario": scenario(load) or "unknown",
+        "profile": profile(load),
+        "tiles": list(_tiles(load)),
+        "problems": list(_problems(load)),
+        "latency_head": ("ms", *COLUMNS.values(), "count"),
+        "latency": [(row.name, *row.cells, count(row.count)) for row in latency_rows(load)],
+        "parts": part_tables(load),
+        "errors": [*error_kinds(load, _MOST_KINDS), *_waited(load)],
+        "states": list(_states(load)),
+        "workers": list(_workers(load)),
+        "facts": list(_facts(load)),
+    }
 
 
 def _tiles(load: Mapping[str, Any]) -> Iterator[Tile]:
@@ -121,9 +101,9 @@ def _request_tiles(name: str, measured: Mapping[str, Any]) -> Iterator[Tile]:
         half = milliseconds(latency.get("p50"))
         yield Tile(f"{name} latency, p99", milliseconds(latency.get("p99")), "ms", f"p50 {half} ms")
     if number(measured.get("error_rate")) is not None:
-        failed = sum(found for kind in members(measured, "errors").values() if (found := number(kind)) is not None)
-        aside = f"{count(failed)} of {count(measured.get('count'))} requests"
-        yield Tile(f"{name} errors", percent(measured.get("error_rate")), "", aside, alarming=failed > 0)
+        errors = failed(measured)
+        aside = f"{count(errors)} of {count(measured.get('count'))} requests"
+        yield Tile(f"{name} errors", percent(measured.get("error_rate")), "", aside, alarming=errors > 0)
 
 
 def _call_tiles(calls: Mapping[str, Any]) -> Iterator[Tile]:

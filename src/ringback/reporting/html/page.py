@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup, escape
 
-from ringback.reporting.html.conformance import ALLOWANCES, Allowance, broken, opened, sections, waivers
+from ringback.reporting.html.conformance import ALLOWANCES, BINDINGS, Allowance, broken, opened, sections, waivers
 from ringback.reporting.html.limits import limit_rows
 from ringback.reporting.html.load import load_view
 from ringback.reporting.html.page_header import page_header
 from ringback.reporting.html.pictures import Pictures, pictures_of
 from ringback.reporting.model.figures import count
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.model.saved import read_report
+from ringback.reporting.model.verdicts import MARKS, WORDS
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import HTML_FILE
+from ringback.rundir.run import RunReport
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["MOST_BYTES", "rewrite_html", "write_html"]
+__all__ = ["MOST_BYTES", "asset", "digest", "environment", "write_html"]
 
 MOST_BYTES: Final = 1_000_000
 """The largest size of the page in bytes; evidence is cut until the page fits."""
@@ -41,7 +41,7 @@ _OPEN_CARDS = 3
 def write_html(report: RunReport, directory: Path) -> Path:
     """Write `report.html` into the run's directory, whole or not at all, and return its path. Raises OSError.
 
-    Reads `load_windows.ndjson` and `timelines.ndjson` (or else `exchanges.ndjson`) there.
+    Reads `load_windows.ndjson` and `timelines.ndjson` there.
     """
     pictures = pictures_of(report, directory)
     page = b""
@@ -52,16 +52,11 @@ def write_html(report: RunReport, directory: Path) -> Path:
     return write_whole(directory / HTML_FILE, SINK.document(page.decode()))
 
 
-def rewrite_html(directory: Path) -> Path:
-    """Write the page of a finished run again. Raises `NotARun` if it can't be read, OSError if it can't be written."""
-    return write_html(read_report(directory), directory)
-
-
 def _page(report: RunReport, pictures: Pictures, allowance: Allowance) -> bytes:
     limits = limit_rows(report.limits)
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = asset("page.css"), asset("page.js")
     html = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             header=page_header(report),
@@ -87,35 +82,40 @@ def _page(report: RunReport, pictures: Pictures, allowance: Allowance) -> bytes:
 
 def _policy(style: str, script: str) -> str:
     return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
+        f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
-def _hash(text: str) -> str:
+def digest(text: str) -> str:
+    """The hash of a style or script, as a content security policy names it."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 @functools.cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of one of our own files."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates' environment. Text is escaped; a name that is not given is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["foreign"] = _foreign
-    environment.filters["drawn"] = _drawn
-    environment.filters["counted"] = count
-    return environment
+    made.filters["foreign"] = _foreign
+    made.filters["drawn"] = _drawn
+    made.filters["counted"] = count
+    made.filters["line"] = one_line
+    made.globals.update(marks=MARKS, words=WORDS, bindings=BINDINGS)
+    return made
 
 
 def _foreign(text: Any) -> Markup:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC
+from typing import Any
 from urllib.parse import urlsplit
 
-from ringback.contract.clauses import SECTIONS, Level
+from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, ExitCode, LimitResult, RunVerdict, Verdict
 from ringback.reporting.html.limits import metric_words
 from ringback.reporting.model.figures import count, duration
 from ringback.reporting.model.repeat import repeat_line
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line, shell_line
-from ringback.reporting.model.verdicts import MARKS, WORDS, WORST_FIRST, by_section, with_verdict
+from ringback.reporting.model.verdicts import MARKS, WORDS, WORST_FIRST, with_verdict
 from ringback.rundir import SINK
+from ringback.rundir.run import RunReport
 
-__all__ = ["PageHeader", "page_header", "why"]
+__all__ = ["page_header"]
 
 _WORDS = {RunVerdict.PASS: "Pass", RunVerdict.FAIL: "Fail", RunVerdict.INCONCLUSIVE: "Inconclusive"}
 _MARKS = {RunVerdict.PASS: "✓", RunVerdict.FAIL: "✗", RunVerdict.INCONCLUSIVE: "?"}
@@ -24,72 +24,26 @@ _NAMED = 4
 _REASON, _LONG, _LINE = 200, 400, 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Square:
-    """A clause in the overview."""
-
-    id: str
-    title: str
-    verdict: str
-    word: str
-    mark: str
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A section in the overview."""
-
-    section: str
-    title: str
-    squares: tuple[Square, ...]
-    passed: int
-
-
-@dataclass(frozen=True, slots=True)
-class PageHeader:
-    """The contents of the top of the page."""
-
-    title: str
-    verdict: str
-    word: str
-    mark: str
-    why: str
-    deployment: str
-    host: str
-    aside: str
-    """The kind of deployment, if it is the sandbox."""
-    facts: tuple[tuple[str, str, str], ...]
-    """Name, value and remark."""
-    again: str
-    again_aside: str
-    counts: tuple[tuple[str, str, str, int], ...]
-    """Verdict, mark, word and number, for verdicts that occurred."""
-    rows: tuple[Row, ...]
-    exit_code: int
-
-
-def page_header(report: RunReport) -> PageHeader:
-    """The top of a run's page."""
+def page_header(report: RunReport) -> dict[str, Any]:
+    """What the template of the top of a run's page needs."""
     verdict = report.conclusion.verdict
     started = report.started.astimezone(UTC)
     host = one_line(urlsplit(_url(report)).netloc or report.base_url, 100)
     counts = report.counts()
-    return PageHeader(
-        title=f"{_WORDS[verdict]} · ringback {report.command} · {host} · {started:%Y-%m-%d}",
-        verdict=verdict.value,
-        word=_WORDS[verdict],
-        mark=_MARKS[verdict],
-        why=why(report),
-        deployment=one_line(report.base_url, _LONG),
-        host=host,
-        aside=_aside(report),
-        facts=_facts(report),
-        again=shell_line(SINK.clean(repeat_line(report)))[:_LINE],
-        again_aside=_again_aside(report),
-        counts=tuple((v.value, MARKS[v], WORDS[v], counts[v]) for v in WORST_FIRST if counts[v]),
-        rows=tuple(_rows(report)),
-        exit_code=report.conclusion.exit_code,
-    )
+    return {
+        "title": f"{_WORDS[verdict]} · ringback {report.command} · {host} · {started:%Y-%m-%d}",
+        "verdict": verdict.value,
+        "word": _WORDS[verdict],
+        "mark": _MARKS[verdict],
+        "why": _why(report),
+        "deployment": one_line(report.base_url, _LONG),
+        "aside": _aside(report),
+        "facts": _facts(report),
+        "again": shell_line(SINK.clean(repeat_line(report)))[:_LINE],
+        "again_aside": _again_aside(report),
+        "counts": [(each.value, MARKS[each], WORDS[each], counts[each]) for each in WORST_FIRST if counts[each]],
+        "exit_code": report.conclusion.exit_code,
+    }
 
 
 def _url(report: RunReport) -> str:
@@ -103,7 +57,7 @@ def _url(report: RunReport) -> str:
 # -- why ----------------------------------------------------------------------------------------------------------
 
 
-def why(report: RunReport) -> str:
+def _why(report: RunReport) -> str:
     """The reason for the verdict, in one or two sentences."""
     broken = with_verdict(report, Verdict.FAIL)
     exceeded = [held for held in report.limits if held.verdict is Verdict.FAIL]
@@ -211,16 +165,6 @@ def _facts(report: RunReport) -> tuple[tuple[str, str, str], ...]:
         facts.append(("Level", report.level.value, levels[report.level]))
     facts.append(("Seed", str(report.seed), ""))
     return tuple(facts)
-
-
-def _rows(report: RunReport) -> list[Row]:
-    rows = []
-    for section, results in by_section(report).items():
-        squares = tuple(
-            Square(r.clause.id, r.clause.title, r.verdict.value, WORDS[r.verdict], MARKS[r.verdict]) for r in results
-        )
-        rows.append(Row(section, SECTIONS[section], squares, sum(r.verdict is Verdict.PASS for r in results)))
-    return rows
 
 
 def _again_aside(report: RunReport) -> str:

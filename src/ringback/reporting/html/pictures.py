@@ -16,12 +16,12 @@ from ringback.reporting.html.charts import (
     draw_flow,
     draw_over_time,
 )
-from ringback.reporting.html.charts.color_role import ColorRole
 from ringback.reporting.html.charts.picture import Picture
+from ringback.reporting.html.charts.sheet import ColorRole
 from ringback.reporting.model.figures import count
-from ringback.reporting.model.run import RunReport
-from ringback.reporting.model.timelines import timelines_of_run
+from ringback.reporting.model.timelines import read_timelines
 from ringback.rundir.reading import members, number
+from ringback.rundir.run import RunReport
 from ringback.rundir.windows import read_windows
 
 __all__ = ["Pictures", "pictures_of"]
@@ -43,7 +43,7 @@ class Pictures:
 
 def pictures_of(report: RunReport, directory: Path) -> Pictures:
     """The pictures of a run whose files are in `directory`."""
-    timelines = timelines_of_run(directory) if report.results else ()
+    timelines = read_timelines(directory) if report.results else ()
     if report.load is None and not timelines:
         return Pictures()
     load = report.load or {}

@@ -6,8 +6,6 @@ draws its charts.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +15,10 @@ from markupsafe import Markup
 
 from ringback.contract.clauses import CLAUSES
 from ringback.contract.verdict import Verdict
+from ringback.reporting.html.page import asset, digest, environment
 from ringback.reporting.html.trend_chart import Series, draw
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.model.verdicts import MARKS, WORDS
+from ringback.reporting.model.verdicts import WORDS
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import TREND_FILE
 from ringback.rundir.reading import number, value_at
@@ -87,21 +86,17 @@ def write_trend(found: FoundRuns, path: Path) -> Path:
 
 def trend_page(found: FoundRuns) -> str:
     """The page as HTML; text from outside is escaped and harmless."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("ringback.reporting.html", "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    style = Path(__file__).with_name("templates").joinpath("trend.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    return environment.get_template("trend.html.j2").render(
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=f"sha256-{digest}",
-        groups=[_group(number, name, runs) for number, (name, runs) in enumerate(found.runs.items())],
-        skipped=[(one_line(name, _SHORT), one_line(why, _LONG)) for name, why in found.skipped],
-        marks={verdict.value: mark for verdict, mark in MARKS.items()},
-        verdicts=[verdict.value for verdict in Verdict],
+    style = asset("trend.css")
+    return (
+        environment()
+        .get_template("trend.html.j2")
+        .render(
+            style=Markup(style),  # noqa: S704 - our own file
+            style_hash=digest(style),
+            groups=[_group(number, name, runs) for number, (name, runs) in enumerate(found.runs.items())],
+            skipped=[(one_line(name, _SHORT), one_line(why, _LONG)) for name, why in found.skipped],
+            verdicts=[verdict.value for verdict in Verdict],
+        )
     )
 
 
@@ -117,9 +112,7 @@ def _group(number: int, name: str, runs: Sequence[SavedRun]) -> dict[str, Any]:
 
 
 def _run(run: SavedRun, older: SavedRun | None) -> dict[str, Any]:
-    counts = dict.fromkeys(Verdict, 0)
-    for clause in run.clauses.values():
-        counts[clause.verdict] += 1
+    counts = run.counts()
     limits = sum(held.verdict is Verdict.FAIL for held in run.limits)
     parts = [f"{counts[verdict]} {WORDS[verdict]}" for verdict in Verdict if counts[verdict]]
     return {
@@ -127,7 +120,7 @@ def _run(run: SavedRun, older: SavedRun | None) -> dict[str, Any]:
         "day": f"{run.started:%d %b}" if older is None or older.started.date() != run.started.date() else "",
         "name": one_line(run.path.name, _SHORT),
         "command": one_line(run.command, 20),
-        "verdict": run.verdict.value,
+        "verdict": run.conclusion.verdict.value,
         "counts": ", ".join(parts) + (f"; {limits} limits broken" if limits else ""),
         "seconds": f"{run.seconds:,.0f}",
         "version": one_line(run.version, 40),
@@ -136,20 +129,21 @@ def _run(run: SavedRun, older: SavedRun | None) -> dict[str, Any]:
 
 def _clauses(runs: Sequence[SavedRun]) -> Iterator[dict[str, Any]]:
     """The clauses whose verdict changed between the runs, or that deviate in the last run."""
+    by_clause = [run.clauses for run in runs]
     for name, clause in CLAUSES.items():
-        verdicts = [run.clauses[name].verdict if name in run.clauses else None for run in runs]
+        results = [found.get(name) for found in by_clause]
+        verdicts = [result.verdict if result else None for result in results]
         seen = [verdict for verdict in verdicts if verdict is not None]
         if len(set(seen)) > 1 or (seen and seen[-1] in {Verdict.FAIL, Verdict.WARN, Verdict.WAIVED}):
             cells = []
             before: Verdict | None = None
-            for run, verdict in zip(runs, verdicts, strict=True):
-                summary = run.clauses[name].summary if name in run.clauses else ""
+            for run, result, verdict in zip(runs, results, verdicts, strict=True):
                 moved = verdict is not None and before is not None and verdict is not before
                 cells.append(
                     {
                         "verdict": "" if verdict is None else verdict.value,
                         "changed": moved,
-                        "summary": one_line(summary, _LONG),
+                        "summary": one_line(result.summary if result else "", _LONG),
                         "when": f"{run.started:%Y-%m-%d %H:%M}",
                     }
                 )
@@ -159,10 +153,9 @@ def _clauses(runs: Sequence[SavedRun]) -> Iterator[dict[str, Any]]:
 
 def _steady(runs: Sequence[SavedRun]) -> str:
     """How many clauses passed in every run that selected them."""
-    asked = [name for name in CLAUSES if any(name in run.clauses for run in runs)]
-    passed = [
-        name for name in asked if all(run.clauses[name].verdict is Verdict.PASS for run in runs if name in run.clauses)
-    ]
+    results = [result for run in runs for result in run.results if result.clause.id in CLAUSES]
+    asked = {result.clause.id for result in results}
+    passed = asked - {result.clause.id for result in results if result.verdict is not Verdict.PASS}
     return f"{len(passed)} of {len(asked)} clauses passed in every run" if asked else ""
 
 

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ringback.reporting.html.charts.axes import Axes, Scale
-from ringback.reporting.html.charts.color_role import ColorRole
-from ringback.reporting.html.charts.sheet import Sheet
+from ringback.reporting.html.charts.sheet import ColorRole, Sheet
 
 __all__ = ["Series", "draw"]
 

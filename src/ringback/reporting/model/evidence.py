@@ -12,6 +12,8 @@ __all__ = [
     "CurlLine",
     "curl_line",
     "decisive",
+    "expected",
+    "observed",
     "request_text",
     "smallest",
     "smallest_first",
@@ -29,6 +31,16 @@ def decisive(result: ClauseResult) -> tuple[Finding, ...]:
     if result.verdict is Verdict.INCONCLUSIVE:
         return tuple(finding for finding in result.findings if finding.verdict is Verdict.INCONCLUSIVE)
     return result.deviations
+
+
+def expected(result: ClauseResult, finding: Finding | None) -> str:
+    """What was expected, in the words of the finding or else of the clause."""
+    return (finding.expected if finding else "") or result.clause.expects
+
+
+def observed(result: ClauseResult, finding: Finding | None) -> str:
+    """What was observed, in the words of the finding or else of the result."""
+    return (finding.observed or finding.summary if finding else "") or result.summary
 
 
 def smallest(result: ClauseResult) -> tuple[Finding | None, Evidence | None]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ringback.contract.states import undocumented_reports
 from ringback.reporting.model.figures import amount, count, milliseconds, percent
 from ringback.reporting.model.safe import one_line
-from ringback.rundir.reading import members, number
+from ringback.rundir.reading import members, number, value_at
 
 __all__ = [
     "COLUMNS",
@@ -23,6 +23,7 @@ __all__ = [
     "LoadRow",
     "call_problems",
     "error_kinds",
+    "failed",
     "latency_rows",
     "load_rows",
     "profile",
@@ -182,7 +183,7 @@ def latency_rows(load: Mapping[str, Any]) -> list[LatencyRow]:
     rows = []
     for operation in OPERATIONS:
         measured = members(load, operation)
-        failures = sum(found for kind in members(measured, "errors").values() if (found := number(kind)) is not None)
+        failures = failed(measured)
         counted = number(measured.get("count"))
         succeeded = None if counted is None else counted - failures - (number(measured.get("rate_limited")) or 0)
         rows += [
@@ -190,13 +191,14 @@ def latency_rows(load: Mapping[str, Any]) -> list[LatencyRow]:
             LatencyRow(f"{operation} service", members(measured, "service_ms"), succeeded),
             LatencyRow(f"{operation} failed", members(measured, "failed", "latency_ms"), failures),
         ]
-    rows.append(LatencyRow("time to final", members(load, "time_to_final_ms"), _finals(load)))
+    rows.append(LatencyRow("time to final", members(load, "time_to_final_ms"), number(value_at(load, "calls.final"))))
     rows.append(LatencyRow("generator lag", members(load, "generator", "lag_ms"), None))
     return [row for row in rows if any(number(row.percentiles.get(column)) is not None for column in COLUMNS)]
 
 
-def _finals(load: Mapping[str, Any]) -> float | None:
-    return number(members(load, "calls").get("final"))
+def failed(measured: Mapping[str, Any]) -> float:
+    """How many requests of an operation failed, over all kinds of errors."""
+    return sum(found for kind in members(measured, "errors").values() if (found := number(kind)) is not None)
 
 
 def error_kinds(load: Mapping[str, Any], most: int) -> Iterator[ErrorKind]:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from ringback.reporting.model.figures import amount, count, milliseconds, percent
-from ringback.reporting.model.load import COLUMNS, OPERATIONS
+from ringback.reporting.model.load import COLUMNS, OPERATIONS, failed
 from ringback.reporting.model.safe import one_line
 from ringback.rundir.reading import members, number
 
@@ -30,7 +30,6 @@ _DEVIATIONS: Final = ("lost", "duplicate_ids", "wrong_state")
 _TITLES: Final = {"step": "Steps", "line": "Lines", "tag": "Tags"}
 _MOST: Final = 250
 """Parts of one kind that are shown."""
-_RESULTS: Final = {True: "held", False: "did not hold", None: "undecided"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +63,27 @@ class PartTable:
 
 @dataclass(frozen=True, slots=True)
 class SearchStep:
-    """A step of a capacity search: arrivals a second, `held`, `did not hold` or `undecided`, and why."""
+    """A step of a capacity search. None for what is not known."""
 
-    rate: str
-    result: str
-    p99: str
-    errors: str
+    rate: float
+    """Arrivals a second that were due."""
+    arrived: float | None
+    """Arrivals a second that took place."""
+    held: bool | None
+    """Whether the limits held; None if that is undecided."""
+    p99_ms: float | None
+    error_rate: float | None
     why: str
+
+    @property
+    def result(self) -> str:
+        """`held`, `did not hold` or `undecided`."""
+        return "undecided" if self.held is None else "held" if self.held else "did not hold"
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """Rate, result, latency and share of errors, as text."""
+        return amount(self.rate), self.result, milliseconds(self.p99_ms), percent(self.error_rate)
 
 
 def part_tables(load: Mapping[str, Any]) -> list[PartTable]:
@@ -83,9 +96,10 @@ def part_tables(load: Mapping[str, Any]) -> list[PartTable]:
 
 
 def search_steps(load: Mapping[str, Any]) -> list[SearchStep]:
-    """The steps of a capacity search in their order."""
+    """The steps of a capacity search in their order; those without a rate are left out."""
     steps = members(load, "capacity").get("steps")
-    return [_searched(step) for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
+    found = (_searched(step) for step in steps if isinstance(step, Mapping)) if isinstance(steps, list) else ()
+    return [step for step in found if step.rate > 0]
 
 
 def _rows(load: Mapping[str, Any], kind: str) -> Iterator[PartRow]:
@@ -129,11 +143,11 @@ def _named(kind: str, name: str, part: Mapping[str, Any], operation: str) -> str
 
 def _row(name: str, part: Mapping[str, Any], measured: Mapping[str, Any]) -> PartRow:
     latency = members(measured, "latency_ms")
-    failed = sum(found for kind in members(measured, "errors").values() if (found := number(kind)) is not None)
+    errors = failed(measured)
     return PartRow(
         name=name,
-        cells=(*(milliseconds(latency.get(column)) for column in COLUMNS), count(measured.get("count")), count(failed)),
-        alarming=failed > 0,
+        cells=(*(milliseconds(latency.get(column)) for column in COLUMNS), count(measured.get("count")), count(errors)),
+        alarming=errors > 0,
         limited=members(part, "generator").get("limited") is True,
     )
 
@@ -141,9 +155,10 @@ def _row(name: str, part: Mapping[str, Any], measured: Mapping[str, Any]) -> Par
 def _searched(step: Mapping[str, Any]) -> SearchStep:
     held = step.get("held")
     return SearchStep(
-        rate=amount(step.get("rate")),
-        result=_RESULTS[held if isinstance(held, bool) else None],
-        p99=milliseconds(step.get("p99_ms")),
-        errors=percent(step.get("error_rate")),
-        why=one_line(str(step.get("why") or ""), 200),
+        rate=number(step.get("rate")) or 0.0,
+        arrived=number(step.get("arrived_rate")),
+        held=held if isinstance(held, bool) else None,
+        p99_ms=number(step.get("p99_ms")),
+        error_rate=number(step.get("error_rate")),
+        why=one_line(str(step.get("why") or ""), 300),
     )

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from ringback.contract.clauses import CLAUSES, SECTIONS, Level
-from ringback.reporting.model.run import RunReport
 from ringback.rundir.reading import members, number
+from ringback.rundir.run import RunReport
 
 __all__ = ["given_again", "repeat_line"]
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, ExitCode, RunVerdict, Verdict
-from ringback.reporting.model.run import RunReport
+from ringback.rundir.run import RunReport
 
 __all__ = ["MARKS", "WORDS", "WORST_FIRST", "by_section", "headline", "own_reasons", "plural", "spans", "with_verdict"]
 

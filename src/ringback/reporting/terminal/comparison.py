@@ -21,11 +21,11 @@ from ringback.comparison import (
     Metric,
     Significance,
     comparison_document,
+    in_words,
 )
-from ringback.contract.verdict import ExitCode, Verdict
+from ringback.contract.verdict import ExitCode
 from ringback.reporting.model.safe import one_line
-from ringback.reporting.model.verdicts import MARKS
-from ringback.reporting.terminal.layout import STYLES, hanging, heading, joined, line
+from ringback.reporting.terminal.layout import NOTE, OPEN, STYLES, bullets, hanging, heading, joined, line
 from ringback.reporting.terminal.screen import is_terse
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.verdict import SavedRun
@@ -66,8 +66,8 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
     """Write the document `ringback/comparison/1`, whole or not at all, and return its path. Raises OSError."""
     without_files = replace(
         comparison,
-        old=replace(comparison.old, clauses={}, windows=SavedWindows()),
-        new=replace(comparison.new, clauses={}, windows=SavedWindows()),
+        old=replace(comparison.old, results=(), windows=SavedWindows()),
+        new=replace(comparison.new, results=(), windows=SavedWindows()),
     )
     document = comparison_document(SINK.values(without_files))
     return write_whole(path, SINK.json_document(document, indent=2))
@@ -82,15 +82,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         _print_limits(console, comparison.limits)
         if comparison.load is not None:
             _print_load(console, comparison.load, comparison.least_change)
-        if comparison.undecided:
-            heading(console, "A regression can't be ruled out")
-        for reason in comparison.undecided:
-            mark = Text(f"{MARKS[Verdict.INCONCLUSIVE]} ", STYLES[Verdict.INCONCLUSIVE])
-            hanging(console, mark, Text(one_line(reason, _SENTENCE)))
-        if comparison.notes:
-            heading(console, "Notes")
-        for note in comparison.notes:
-            hanging(console, Text("· ", "dim"), Text(one_line(note, _SENTENCE)))
+        bullets(console, "A regression can't be ruled out", comparison.undecided, OPEN, _SENTENCE)
+        bullets(console, "Notes", comparison.notes, NOTE, _SENTENCE)
         line(console)
     _print_last_line(console, comparison)
 
@@ -106,7 +99,7 @@ def _run(run: SavedRun) -> Text:
         Text(one_line(run.deployment, _SENTENCE), "bold"),
         f"{run.started:%Y-%m-%d %H:%M:%S} UTC",
         one_line(run.command, 20),
-        Text(run.verdict.value, STYLES[run.verdict]),
+        Text(run.conclusion.verdict.value, STYLES[run.conclusion.verdict]),
         one_line(str(run.path), _SENTENCE),
     ]
     return joined(parts)
@@ -118,7 +111,7 @@ def _print_clauses(console: Console, change: Change, clauses: Sequence[ClauseCha
         return
     heading(console, _TITLES[change])
     for clause in found:
-        words = f"{_word(clause.old)} -> {_word(clause.new)}"
+        words = f"{in_words(clause.old)} -> {in_words(clause.new)}"
         aside = "" if clause.counts else f" ({clause.level.value}: does not affect the exit code)"
         lead = Text.assemble((f"{clause.id}  ", _STYLES[change]), f"{words:<28}  ")
         hanging(
@@ -133,7 +126,9 @@ def _print_limits(console: Console, limits: Sequence[LimitChange]) -> None:
     heading(console, "Limits that changed")
     for held in moved:
         lead = Text(f"{one_line(held.metric, 100)} {one_line(held.limit, 100)}  ", _STYLES[held.change])
-        verdicts = f"{_word(held.old)} ({_figure(held.old_value)}) -> {_word(held.new)} ({_figure(held.new_value)})"
+        verdicts = (
+            f"{in_words(held.old)} ({_figure(held.old_value)}) -> {in_words(held.new)} ({_figure(held.new_value)})"
+        )
         hanging(console, lead, Text(verdicts))
 
 
@@ -182,10 +177,6 @@ def _print_last_line(console: Console, comparison: Comparison) -> None:
         f"exit {code}",
     ]
     line(console, joined(parts))
-
-
-def _word(verdict: Verdict | None) -> str:
-    return "not selected" if verdict is None else verdict.value.replace("-", " ")
 
 
 def _figure(value: float | None, unit: str = "") -> str:

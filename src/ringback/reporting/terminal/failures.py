@@ -7,11 +7,11 @@ from rich.text import Text
 
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, Verdict, variables_in
-from ringback.reporting.model.evidence import curl_line, request_text, smallest
-from ringback.reporting.model.run import RunReport
+from ringback.reporting.model.evidence import curl_line, expected, observed, request_text, smallest
 from ringback.reporting.model.safe import one_line, printable
 from ringback.reporting.model.verdicts import MARKS, with_verdict
 from ringback.reporting.terminal.layout import STYLES, field, hanging, heading, line, quotation
+from ringback.rundir.run import RunReport
 
 __all__ = ["print_failures"]
 
@@ -57,15 +57,15 @@ def _print_failure(console: Console, result: ClauseResult, finding: Finding | No
         Text(f"{MARKS[Verdict.FAIL]} {clause.id}  ", style),
         Text.assemble((clause.title, "bold"), "  ", (clause.level.value.upper(), style)),
     )
-    observed = (finding.observed if finding else "") or summary
-    if summary and summary != observed:
+    seen = observed(result, finding)
+    if summary and summary != seen:
         hanging(console, Text("  "), Text(one_line(summary, _PARAGRAPH), "red"))
     field(console, "contract", f"{clause.statement} ({_BINDING[clause.level]}.)")
     if finding is not None:
         field(console, "test", one_line(finding.test, _PARAGRAPH))
-    field(console, "expected", printable((finding and finding.expected) or clause.expects, _PARAGRAPH), "green")
-    if observed:
-        field(console, "observed", printable(observed, _PARAGRAPH), "red")
+    field(console, "expected", printable(expected(result, finding), _PARAGRAPH), "green")
+    if seen:
+        field(console, "observed", printable(seen, _PARAGRAPH), "red")
     if evidence is not None:
         aside = f"  (exchange {evidence.exchange})"
         quotation(console, "request", request_text(evidence, _QUOTED, aside=aside), _QUOTED_LINES)

@@ -6,7 +6,7 @@ is wrapped, because redaction would not find a secret that is split over two lin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rich.cells import cell_len
@@ -14,10 +14,15 @@ from rich.console import Console
 from rich.text import Text
 
 from ringback.contract.verdict import RunVerdict, Verdict
+from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.verdicts import MARKS
 from ringback.rundir import SINK
 
 __all__ = [
+    "NOTE",
+    "OPEN",
     "STYLES",
+    "bullets",
     "field",
     "hanging",
     "heading",
@@ -39,6 +44,9 @@ STYLES: Final[dict[Verdict | RunVerdict, str]] = {
     RunVerdict.FAIL: "bold red",
     RunVerdict.INCONCLUSIVE: "bold yellow",
 }
+NOTE: Final = Text("· ", "dim")
+OPEN: Final = Text(f"{MARKS[Verdict.INCONCLUSIVE]} ", STYLES[Verdict.INCONCLUSIVE])
+"""Marks of notes and of open questions."""
 _WIDEST = 112
 """The widest column of text that is easy to read."""
 _NARROWEST = 40
@@ -63,6 +71,14 @@ def heading(console: Console, title: str, aside: str = "") -> None:
     line(console, title, "bold")
     if aside:
         hanging(console, Text("  "), Text(aside, "dim"))
+
+
+def bullets(console: Console, title: str, texts: Sequence[str], mark: Text, limit: int) -> None:
+    """Print a heading with texts below it, each after a mark and cut at `limit` characters; nothing without texts."""
+    if texts:
+        heading(console, title)
+    for text in texts:
+        hanging(console, mark, Text(one_line(text, limit)))
 
 
 def hanging(console: Console, lead: Text, body: Text) -> None:

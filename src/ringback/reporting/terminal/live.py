@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Self, cast
 
 from rich.console import Console, RenderableType
@@ -22,16 +21,21 @@ UPDATES_PER_SECOND = 8
 class LiveView:
     """Draws what `render` gives, on a terminal only, at most 8 times a second, and wipes it, whatever ended it.
 
+    `render` is called on another thread.
+
     Meanwhile the console writes to the terminal itself, even if somebody (pytest, for one) redirects standard output
     underneath it.
     """
 
-    def __init__(self, console: Console, render: Callable[[], RenderableType]) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._render = render
         self._live: Live | None = None
         self._terminal: IO[str] | None = None
         self._before: IO[str] = console.file
+
+    def render(self) -> RenderableType:
+        """The current view."""
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         self._before = self._console.file
@@ -57,7 +61,7 @@ class LiveView:
         )
         self._console.file = cast("IO[str]", CleaningStream(self._terminal))
         self._live = Live(
-            get_renderable=self._render,
+            get_renderable=self.render,
             console=self._console,
             transient=True,
             refresh_per_second=UPDATES_PER_SECOND,

@@ -66,5 +66,6 @@ def _print_search(console: Console, steps: Sequence[SearchStep]) -> None:
     line(console)
     line(console, f"  {'a second':<10}{'':<13}{'p99, ms':>9}{'errors':>9}", "dim")
     for step in steps:
-        lead = Text(f"  {step.rate:<10}{step.result:<13}{step.p99:>9}{step.errors:>9}  ")
+        rate, result, p99, errors = step.cells
+        lead = Text(f"  {rate:<10}{result:<13}{p99:>9}{errors:>9}  ")
         hanging(console, lead, Text(step.why))

@@ -6,7 +6,7 @@ It shows the figures that the run reports about twice a second.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -25,31 +25,24 @@ _PERCENTILES = ("p50", "p90", "p95", "p99", "max")
 _BAR = 24
 
 
-class LoadProgress:
+class LoadProgress(LiveView):
     """A few live lines on a terminal, erased at the end; nothing without a terminal."""
 
     def __init__(self, console: Console, load: str, budget: int | None, limits: Iterable[Limit]) -> None:
+        super().__init__(console)
         self._load = load
         self._budget = budget
         self._limits = tuple(limits)
         self._figures: Mapping[str, Any] = {}
-        self._before: tuple[float, int] | None = None
+        self._last: tuple[float, int] | None = None
         self._rate = 0.0
-        self._view = LiveView(console, self.render)
-
-    def __enter__(self) -> Self:
-        self._view.__enter__()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._view.__exit__(*raised)
 
     def update(self, figures: Mapping[str, Any]) -> None:
         """Take the figures that the run reported."""
         now, sent = clock.monotonic(), int(figures.get("sent") or 0)
-        if self._before is not None and now > self._before[0]:
-            self._rate = max(0.0, sent - self._before[1]) / (now - self._before[0])
-        self._before = (now, sent)
+        if self._last is not None and now > self._last[0]:
+            self._rate = max(0.0, sent - self._last[1]) / (now - self._last[0])
+        self._last = (now, sent)
         self._figures = figures
 
     def render(self) -> RenderableType:

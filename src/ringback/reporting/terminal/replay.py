@@ -115,17 +115,7 @@ def write_replay(report: ReplayReport, directory: Path) -> Path:
         "base_url": report.base_url,
         "calls": report.calls,
         "restored": list(report.restored),
-        "clauses": [
-            {
-                "id": clause.id,
-                "test": clause.test,
-                "expected": clause.expected,
-                "observed": clause.observed,
-                "outcome": clause.outcome,
-                "reason": clause.reason,
-            }
-            for clause in report.clauses
-        ],
+        "clauses": [asdict(clause) for clause in report.clauses],
         "request": last.request,
         "then": last.then,
         "now": last.now,

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, ExitCode, Verdict
-from ringback.reporting.model.run import RunReport
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import (
     MARKS,
@@ -27,10 +26,22 @@ from ringback.reporting.model.verdicts import (
     with_verdict,
 )
 from ringback.reporting.terminal.failures import print_failures
-from ringback.reporting.terminal.layout import STYLES, hanging, heading, joined, line, packed, page_width
+from ringback.reporting.terminal.layout import (
+    NOTE,
+    OPEN,
+    STYLES,
+    bullets,
+    hanging,
+    heading,
+    joined,
+    line,
+    packed,
+    page_width,
+)
 from ringback.reporting.terminal.load import print_load
 from ringback.reporting.terminal.progress import Progress
 from ringback.reporting.terminal.screen import console, is_terse
+from ringback.rundir.run import RunReport
 
 __all__ = ["Progress", "console", "print_plan", "print_report"]
 
@@ -68,7 +79,7 @@ def print_report(console: Console, report: RunReport, directory: Path) -> None:
     if not is_terse(console):
         _print_header(console, report)
         _print_sections(console, report)
-        _print_reasons(console, report)
+        bullets(console, "This run", own_reasons(report), OPEN, _PARAGRAPH)
         print_failures(console, report)
         _print_entries(console, "Warnings", report, Verdict.WARN)
         _print_entries(console, "Could not be decided", report, Verdict.INCONCLUSIVE)
@@ -77,7 +88,7 @@ def print_report(console: Console, report: RunReport, directory: Path) -> None:
         _print_limits(console, report)
         if report.load is not None:
             print_load(console, report.load)
-        _print_notes(console, report)
+        bullets(console, "Notes", report.notes, NOTE, _ENTRY)
         line(console)
     _print_last_line(console, report, directory)
 
@@ -163,23 +174,6 @@ def _print_limits(console: Console, report: RunReport) -> None:
         style = STYLES[held.verdict]
         row = (f"{MARKS[held.verdict]} ", style), f"{metric:<{wide}}  {bound:<{narrow}}  "
         hanging(console, Text.assemble(*row), Text(measured + why, style))
-
-
-def _print_reasons(console: Console, report: RunReport) -> None:
-    """Print the run's own reasons."""
-    reasons = own_reasons(report)
-    if reasons:
-        heading(console, "This run")
-    for reason in reasons:
-        mark = Text(f"{MARKS[Verdict.INCONCLUSIVE]} ", STYLES[Verdict.INCONCLUSIVE])
-        hanging(console, mark, Text(one_line(reason, _PARAGRAPH)))
-
-
-def _print_notes(console: Console, report: RunReport) -> None:
-    if report.notes:
-        heading(console, "Notes")
-    for note in report.notes:
-        hanging(console, Text("· ", "dim"), Text(one_line(note, _ENTRY)))
 
 
 def _print_last_line(console: Console, report: RunReport, directory: Path) -> None:

@@ -21,7 +21,6 @@ class ReportConsole(Console):
     def __init__(self, *, terse: bool = False, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
         self.terse = terse
-        """Whether a command prints one line only."""
 
     def on_broken_pipe(self) -> None:
         """Continue without output, so that the exit code is still the run's."""

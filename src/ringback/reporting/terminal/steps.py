@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from rich.console import Console
 from rich.text import Text
 
+from ringback.first_steps.steps import Step
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.terminal.layout import hanging
 from ringback.reporting.terminal.screen import is_terse
 
-__all__ = ["Finding", "in_one_line", "print_steps"]
+__all__ = ["in_one_line", "print_steps"]
 
 _LABEL = 15
 _LONGEST = 600
 
 
-class Finding(Protocol):
-    """What is printed of a step."""
-
-    @property
-    def name(self) -> str:
-        """A word or two."""
-
-    @property
-    def found(self) -> str:
-        """What was found."""
-
-    @property
-    def well(self) -> bool:
-        """Whether nothing stands in the way."""
-
-    @property
-    def fix(self) -> str:
-        """What to do."""
-
-
-def print_steps(console: Console, steps: Iterable[Finding]) -> None:
+def print_steps(console: Console, steps: Iterable[Step]) -> None:
     """Print each finding with its mark, and its fix if it is not well; nothing when quiet."""
     for step in () if is_terse(console) else steps:
         style = "green" if step.well else "bold red"
@@ -48,7 +28,7 @@ def print_steps(console: Console, steps: Iterable[Finding]) -> None:
             hanging(console, Text(" " * (_LABEL + 2) + "→ "), Text(one_line(step.fix, _LONGEST), "bold"))
 
 
-def in_one_line(console: Console, steps: Iterable[Finding]) -> str:
+def in_one_line(console: Console, steps: Iterable[Step]) -> str:
     """When quiet, the findings and their fixes, to be added to the one line; an empty text otherwise."""
     if not is_terse(console):
         return ""

@@ -8,9 +8,8 @@ from __future__ import annotations
 from ringback.sandbox.faults import (  # noqa: F401 - each registers its faults
     ack,
     dst,
-    req_bad_refusals,
     req_invalid_accepted,
-    req_valid_refused,
+    req_refusals,
     res,
     res_ids,
     rob,

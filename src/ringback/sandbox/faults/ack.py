@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import uuid
 from collections.abc import Callable, Hashable
 from dataclasses import replace
@@ -170,3 +171,20 @@ _guessable(
     "Makes UniqueIds from the time and the network card.",
     lambda _: str(uuid.uuid1(node=0x02420A0B0C0D, clock_seq=7)),
 )
+
+
+_OLDER_CALLS = 8_765_432
+
+
+@fault("counted-among-others", "ACK-04")
+class _CountedAmongOthers(SandboxBehaviour):
+    """Counts its UniqueIds up from a large number: all lower ones are other clients' calls."""
+
+    def make_id(self, order: AcceptedTrigger) -> str:
+        del order
+        return str(_OLDER_CALLS + self.count("ids"))
+
+    def unknown_entry(self, unique_id: str) -> JsonObject | None:
+        if re.fullmatch(r"[1-9]\d{0,6}", unique_id, re.ASCII) and int(unique_id) <= _OLDER_CALLS:
+            return self.make_entry(unique_id, "Answered")
+        return super().unknown_entry(unique_id)

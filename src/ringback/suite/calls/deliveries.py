@@ -24,7 +24,7 @@ _STATE_MEMBERS = {"callstate", "state", "status", "callstatus", "result"}
 
 def names(delivery: Delivery, unique_id: str) -> bool:
     """Whether a delivery names a UniqueId in its URL or body, in any common encoding."""
-    return any(unique_id in form for form in _forms(delivery))
+    return any(_stands_in(unique_id, form) for form in _forms(delivery))
 
 
 def foreign_ids(delivery: Delivery, own: str, others: set[str]) -> list[str]:
@@ -33,8 +33,17 @@ def foreign_ids(delivery: Delivery, own: str, others: set[str]) -> list[str]:
     return [
         other
         for other in others
-        if other != own and len(other) >= 4 and other not in own and any(other in f for f in forms)
+        if other != own and len(other) >= 4 and other not in own and any(_stands_in(other, f) for f in forms)
     ]
+
+
+def _stands_in(unique_id: str, text: str) -> bool:
+    """Whether a text has an id; its digits are no part of a longer number, such as a time or a telephone number."""
+    if unique_id not in text:
+        return False
+    before = r"(?<!\d)" if unique_id[:1].isdecimal() else ""
+    behind = r"(?!\d)" if unique_id[-1:].isdecimal() else ""
+    return re.search(before + re.escape(unique_id) + behind, text) is not None
 
 
 def reported_state(delivery: Delivery, unique_id: str) -> str | None:

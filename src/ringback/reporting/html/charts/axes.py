@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from ringback.reporting.html.charts.color_role import ColorRole
-from ringback.reporting.html.charts.sheet import FONT_SIZE, Point, Sheet
+from ringback.reporting.html.charts.sheet import FONT_SIZE, ColorRole, Point, Sheet
 
 __all__ = ["Axes", "Scale", "plain", "ticks", "ticks_between"]
 

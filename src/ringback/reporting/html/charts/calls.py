@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ringback.reporting.html.charts.axes import Axes
-from ringback.reporting.html.charts.color_role import ColorRole
 from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
-from ringback.reporting.html.charts.sheet import Sheet
+from ringback.reporting.html.charts.sheet import ColorRole, Sheet
 from ringback.reporting.model.figures import amount, count
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.timelines import CallTimeline
@@ -34,9 +33,6 @@ def draw_calls(timelines: Sequence[CallTimeline]) -> Picture | None:
     shown = _chosen(timelines, _MOST_DRAWN)
     apart = _apart(shown)
 
-    def draw(width: int) -> Sheet:
-        return _draw(width, [_from_its_trigger(call) for call in shown] if apart else shown, apart=apart)
-
     legend = [
         Key("box", "ink", "trigger until its answer"),
         Key("box", "accent", "in progress, until a poll reported the end"),
@@ -51,7 +47,7 @@ def draw_calls(timelines: Sequence[CallTimeline]) -> Picture | None:
     if any(call.deliveries for call in shown):
         legend.append(Key("diamond", "final", "result delivered"))
     return make_picture(
-        draw,
+        lambda width: _draw(width, [_from_its_trigger(call) for call in shown] if apart else shown, apart=apart),
         key="calls",
         title="Call timelines",
         caption=_caption(timelines, shown, apart=apart),

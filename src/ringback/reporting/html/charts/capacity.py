@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ringback.reporting.html.charts.axes import Axes, plain, ticks_between
-from ringback.reporting.html.charts.color_role import ColorRole
 from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
-from ringback.reporting.html.charts.sheet import DASHED, Sheet
+from ringback.reporting.html.charts.sheet import DASHED, ColorRole, Sheet
 from ringback.reporting.model.figures import amount, milliseconds, percent
-from ringback.reporting.model.safe import one_line
+from ringback.reporting.model.load_parts import SearchStep, search_steps
 from ringback.rundir.reading import members, number
 
 __all__ = ["draw_capacity"]
-
-_WHY = 300
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    rate: float
-    held: bool | None
-    why: str
-    p99_ms: float | None
-    error_rate: float | None
-    arrived: float | None
-
 
 _MARKS = {
     True: ("dot", ColorRole.GOOD),
     False: ("cross", ColorRole.BAD),
     None: ("ring", ColorRole.OPEN),
 }
-_WORDS = {True: "held", False: "did not hold", None: "undecided"}
 
 
 def draw_capacity(load: Mapping[str, Any]) -> Picture | None:
     """The rates that were tried; None without a capacity search."""
-    capacity = members(load, "capacity")
-    entries = capacity.get("steps")
-    steps = sorted(
-        (step for entry in (entries if isinstance(entries, list) else []) if (step := _step(entry)) is not None),
-        key=lambda step: step.rate,
-    )
+    steps = sorted(search_steps(load), key=lambda step: step.rate)
     if not steps:
         return None
-    found = tuple(number(capacity.get(name)) for name in ("rate", "low", "high"))
-
-    def draw(width: int) -> Sheet:
-        return _draw(width, steps, found)
+    found = tuple(number(members(load, "capacity").get(name)) for name in ("rate", "low", "high"))
 
     legend = [Key("dot", "good", "held"), Key("cross", "bad", "did not hold")]
     if any(step.held is None for step in steps):
@@ -59,7 +35,7 @@ def draw_capacity(load: Mapping[str, Any]) -> Picture | None:
     if None not in found[1:]:
         legend.append(Key("box", "shade", "range of the capacity"))
     return make_picture(
-        draw,
+        lambda width: _draw(width, steps, found),
         key="capacity",
         title="Capacity",
         caption=_caption(found),
@@ -67,27 +43,11 @@ def draw_capacity(load: Mapping[str, Any]) -> Picture | None:
         table=Table(
             ("due a second", "arrived a second", "p99, ms", "errors", "verdict", "why"),
             tuple(
-                (amount(s.rate), amount(s.arrived), milliseconds(s.p99_ms), percent(s.error_rate), _WORDS[s.held],
-                 one_line(s.why, _WHY))
+                (amount(s.rate), amount(s.arrived), milliseconds(s.p99_ms), percent(s.error_rate), s.result, s.why)
                 for s in steps
             ),
         ),
     )  # fmt: skip
-
-
-def _step(entry: Any) -> _Step | None:
-    rate = number(members({"step": entry}, "step").get("rate"))
-    if rate is None or rate <= 0:
-        return None
-    held = entry.get("held")
-    return _Step(
-        rate,
-        held if isinstance(held, bool) else None,
-        str(entry.get("why") or ""),
-        number(entry.get("p99_ms")),
-        number(entry.get("error_rate")),
-        number(entry.get("arrived_rate")),
-    )
 
 
 def _caption(found: Sequence[float | None]) -> str:
@@ -100,7 +60,7 @@ def _caption(found: Sequence[float | None]) -> str:
     return caption
 
 
-def _draw(width: int, steps: Sequence[_Step], found: Sequence[float | None]) -> Sheet:
+def _draw(width: int, steps: Sequence[SearchStep], found: Sequence[float | None]) -> Sheet:
     narrow = is_narrow(width)
     height, top, left, right, gap = (180, 26, 48, 12, 76) if narrow else (230, 26, 58, 20, 64)
     each = width - left - right if narrow else (width - 2 * left - 2 * right) / 2
@@ -127,7 +87,7 @@ def _draw(width: int, steps: Sequence[_Step], found: Sequence[float | None]) -> 
     return sheet
 
 
-def _points(axes: Axes, points: Sequence[tuple[_Step, float | None]]) -> None:
+def _points(axes: Axes, points: Sequence[tuple[SearchStep, float | None]]) -> None:
     known = [(step, value) for step, value in points if value is not None]
     axes.line([(step.rate, value) for step, value in known], ColorRole.SOFT, width=1.25)
     for step, value in known:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringback.reporting.html.charts.axes import Axes
-from ringback.reporting.html.charts.color_role import ColorRole
 from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
-from ringback.reporting.html.charts.sheet import DOTTED, Sheet
+from ringback.reporting.html.charts.sheet import DOTTED, ColorRole, Sheet
 from ringback.reporting.model.figures import count, milliseconds
 from ringback.rundir.reading import members, number
 
@@ -45,11 +44,8 @@ def draw_distribution(load: Mapping[str, Any]) -> Picture | None:
     if not curves:
         return None
 
-    def draw(width: int) -> Sheet:
-        return _draw(width, curves)
-
     return make_picture(
-        draw,
+        lambda width: _draw(width, curves),
         key="distribution",
         title="Latency distribution",
         caption=_caption(curves),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ringback.reporting.html.charts.color_role import ColorRole
 from ringback.reporting.html.charts.picture import Picture, Table, is_narrow, make_picture
-from ringback.reporting.html.charts.sheet import Sheet, px
+from ringback.reporting.html.charts.sheet import ColorRole, Sheet, px
 from ringback.reporting.model.figures import count, percent, share
 from ringback.reporting.model.safe import one_line
 
@@ -44,10 +43,9 @@ def draw_flow(root: Branch, *, key: str, title: str, caption: str) -> Picture | 
     if root.count <= 0:
         return None
 
-    def draw(width: int) -> Sheet:
-        return _draw(width, root)
-
-    return make_picture(draw, key=key, title=title, caption=caption, legend=(), table=_table(root))
+    return make_picture(
+        lambda width: _draw(width, root), key=key, title=title, caption=caption, legend=(), table=_table(root)
+    )
 
 
 def _columns(root: Branch) -> list[list[_Node]]:

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ringback.reporting.html.charts.axes import Axes
-from ringback.reporting.html.charts.color_role import ColorRole
 from ringback.reporting.html.charts.picture import Key, Picture, Table, is_narrow, make_picture
-from ringback.reporting.html.charts.sheet import DASHED, DOTTED, Sheet
+from ringback.reporting.html.charts.sheet import DASHED, DOTTED, ColorRole, Sheet
 from ringback.reporting.model.figures import amount, count, milliseconds
 from ringback.reporting.model.safe import one_line
 from ringback.rundir.reading import members, number
@@ -33,11 +32,8 @@ def draw_over_time(windows: Sequence[SavedWindow], load: Mapping[str, Any]) -> P
     span = (number(steady.get("from_s")), number(steady.get("to_s")))
     limited = sum(window.limited for window in windows)
 
-    def draw(width: int) -> Sheet:
-        return _draw(width, windows, measured, span)
-
     return make_picture(
-        draw,
+        lambda width: _draw(width, windows, measured, span),
         key="over-time",
         title="Throughput and latency over time",
         caption=_caption(windows, limited, span),

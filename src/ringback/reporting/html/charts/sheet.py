@@ -10,11 +10,10 @@ from __future__ import annotations
 import itertools
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from typing import Final
 
-from ringback.reporting.html.charts.color_role import ColorRole
-
-__all__ = ["DASHED", "DOTTED", "FONT_SIZE", "Point", "Sheet", "px"]
+__all__ = ["DASHED", "DOTTED", "FONT_SIZE", "ColorRole", "Point", "Sheet", "px"]
 
 Point = tuple[float, float]
 
@@ -22,6 +21,28 @@ FONT_SIZE: Final = 12.5
 DASHED: Final = "5 4"
 DOTTED: Final = "2 3"
 _HATCH_STEP = 8
+
+
+class ColorRole(StrEnum):
+    """A role; the style sheet has the classes `f-ROLE` (fill) and `s-ROLE` (stroke) for it."""
+
+    INK = "ink"
+    SOFT = "soft"
+    RULE = "rule"
+    PAPER = "paper"
+    ACCENT = "accent"
+    GOOD = "good"
+    BAD = "bad"
+    OPEN = "open"
+    P50 = "p50"
+    P95 = "p95"
+    P99 = "p99"
+    SERVICE = "service"
+    SHADE = "shade"
+    HATCH = "hatch"
+    DUE = "due"
+    FINAL = "final"
+    WAIT = "wait"
 
 
 class Sheet:

@@ -1,4 +1,4 @@
-"""`RunReport`: the facts of a finished or interrupted run, from which all reports are made."""
+"""The facts of a run: `Findings`, and `RunReport`, from which reports are made and which `verdict` reads back."""
 
 from __future__ import annotations
 
@@ -11,14 +11,35 @@ from ringback import __version__
 from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Conclusion, LimitResult, Verdict
 from ringback.contract.waivers import WaiverUse
-from ringback.rundir import SINK
+from ringback.rundir.sink import SINK
 
-__all__ = ["RunReport"]
+__all__ = ["Findings", "RunReport"]
 
 _FROM_OUTSIDE = (
     *("base_url", "faults", "dialects", "results", "limits", "conclusion", "load", "notes", "waivers", "again"),
     "version",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a run found, from which its report is made."""
+
+    results: tuple[ClauseResult, ...] = ()
+    limits: tuple[LimitResult, ...] = ()
+    accepted: int = 0
+    """Calls that the deployment accepted."""
+    budget: int = 0
+    """Calls that the run was allowed; 0 for no limit."""
+    may_have_dialled: int = 0
+    """Triggers without a confirmed acceptance that may have placed a call."""
+    load: Mapping[str, Any] | None = None
+    open_questions: tuple[str, ...] = ()
+    """Reasons outside any clause why the run did not pass."""
+    notes: tuple[str, ...] = ()
+    unwritten: tuple[str, ...] = ()
+    """Files of evidence that were not written or end early, each with the reason."""
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
