@@ -123,7 +123,10 @@ def _document(file: Path) -> Mapping[str, Any]:
             raise NotARun(f"its {file.name} is larger than {_LARGEST:,} bytes")
         document = json.loads(file.read_bytes())
     except FileNotFoundError:
-        raise NotARun(f"there is no {file.name}") from None
+        missing = (
+            f"there is no {file.name}" if file.parent.is_dir() and file.name == VERDICT_FILE else "no such directory"
+        )
+        raise NotARun(missing) from None
     except OSError as error:
         raise NotARun(f"its {file.name} can't be read ({error.strerror})") from None
     except (ValueError, RecursionError):
