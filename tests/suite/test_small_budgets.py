@@ -172,3 +172,14 @@ def test_polls_are_sent_at_once_with_any_budget() -> None:
     with running(Tiny(), [HEADER], burst=True, budget={"calls": 5}) as session:
         assert len(session.campaign.burst.polls) == AT_ONCE
         assert session.campaign.burst.triggers == []
+
+
+@pytest.mark.parametrize("calls", [18, 20, 24, 60])
+def test_a_bundle_that_is_refused_is_taken_apart_with_any_budget(calls: int) -> None:
+    """Sixteen are sent at once only if places are left for what a refusal among them needs."""
+    first, second = without("Locale"), without("EndUser")
+    tiny = Tiny(lambda asked: 400 if "EndUser" not in asked.body else 200)
+    with running(tiny, [first, second], burst=True, identical=3, pool=21, budget={"calls": calls}) as session:
+        judged(session, first)
+        with pytest.raises(Deviation, match="without EndUser"):
+            judged(session, second)

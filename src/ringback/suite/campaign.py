@@ -47,6 +47,8 @@ _ENOUGH = 2
 """Invalid triggers accepted for one clause, after which no more are sent for it."""
 RESERVE = 2
 """Places in the budget that are left for triggers that must be refused: each needs one until its answer is there."""
+_APART = 3
+"""Calls that taking a refused bundle apart takes: halves that are accepted, and a control."""
 _REPEATED = 3
 """Plain triggers of those at once that are sent by themselves if they were not accepted."""
 
@@ -143,7 +145,7 @@ class Campaign(Placer):
                 await self._all(p for p in refusals if not p.last)
                 self.budget.reserve_at_most(1)
             bound, unbound = [b for b in bundles if b.bound], [b for b in bundles if not b.bound]
-            if self.budget.left_for_valid < len(bound) + max(len(unbound), AT_ONCE if burst else 0):
+            if self.budget.left_for_valid < len(bound) + max(len(unbound), AT_ONCE + _APART if burst else 0):
                 valid = [p for p in planned if p.expect == "accepted" and p is not BASELINE]
                 await self._one_by_one(valid, identical, turns or {})
                 if burst:
