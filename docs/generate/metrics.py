@@ -79,7 +79,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield (
         "Before the metrics of `trigger` and `poll`, but for `whole`, a part of the load may stand: "
-        "`step.2.trigger.latency_ms.p99`, `tag.delivery.poll.count`; before those of `trigger`, also a line: "
-        "`line.busy.trigger.error_rate`. See "
+        "`step.2.trigger.latency_ms.p99`, `tag.delivery.poll.count`; before those of `trigger`, `calls` (accepted, final, "
+        "lost, duplicate_ids, wrong_state, unfinished, by_state) and `time_to_final_ms`, also a line: "
+        "`line.busy.trigger.error_rate`, `line.busy.calls.lost`. See "
         "[Limits on a step, a line or a tag](load.md#limits-on-a-step-a-line-or-a-tag)."
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ringback.config import Config, ConfigError
 from ringback.config.loading import Sources
 from ringback.deployment.access import protect, protect_known
+from ringback.deployment.connections import client_ssl_context
 from ringback.sandbox import SandboxError, SandboxSettings, launch
 
 __all__ = ["Target", "resolve"]
@@ -57,6 +58,7 @@ def _resolved(sources: Sources, *, start: bool) -> Iterator[Target]:
     if sources.names_a_deployment:
         config = sources.build(token=None if start else "placeholder")
         protect(config)
+        client_ssl_context(config)  # a file that can't be used ends a run before its plan
         yield Target(config, embedded=False)
         return
     demo = SandboxSettings(port=0)

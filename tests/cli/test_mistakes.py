@@ -47,6 +47,17 @@ class Mistake:
 
 
 MISTAKES = [
+    Mistake("client certificate that is none", ("my.toml: deployment.client_cert", "not a certificate", "PEM"),
+            "display_number", 'client_cert = "bad.pem"\ndisplay_number', beside={"bad.pem": "nothing"}),
+    Mistake("no such run", ("nowhere: not a run: no such directory", "name a run's directory"),
+            arguments=("replay", "nowhere", "1")),
+    Mistake("no run in a folder", (".: not a run: there is no verdict.json",), arguments=("report", ".")),
+    Mistake("a level by another name", ("for '--level': 'all' is not one of 'must'", "ringback check --help"),
+            arguments=("check", "--level", "all")),
+    Mistake("limit on polls of a line", ("--limit", "no such metric", "docs/metrics.md"),
+            arguments=("load", "--config", "my.toml", "--limit", "line.busy.poll.count > 0")),
+    Mistake("limit on calls of a line that is not configured", ("this load has no line error", "answered, busy"),
+            arguments=("load", "--config", "my.toml", "--limit", "line.error.calls.lost == 0")),
     # Mistakes that the specification lists.
     Mistake("missing file", ("no-such.toml", "no such file", "ringback init"),
             arguments=("check", "--config", "no-such.toml")),

@@ -143,6 +143,8 @@ def test_an_address_that_nothing_answers_is_asked_about(folder: Path, port: int)
             "--base-url: includes /v2; end the URL before it",
         ),
         (InitOptions(lines=("ringing=5550000001",)), "--line: ringing is not a call state; write one of: answered,"),
+        (InitOptions(lines=("answered",)), "--line: answered has no number; write --line answered=NUMBER"),
+        (InitOptions(lines=("5550000001",)), "--line: 5550000001 is not a call state; write one of: answered,"),
         (InitOptions(lines=("busy=112",)), "--line: an emergency number"),
         (InitOptions(lines=("busy=+5551", "answered=5551")), "--line: the same number as another line"),
         (InitOptions(public_url="x"), "--public-url: not an http or https URL"),

@@ -10,6 +10,7 @@ import _socket
 import contextlib
 import marshal
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterable
@@ -124,6 +125,7 @@ def main() -> None:
                 for _, child, _ in connections.values():
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(child, signal.SIGKILL)
+                shutil.rmtree(Path(launcher).parent, ignore_errors=True)  # a killed session has left it
                 os._exit(0)
             if ready == listening:
                 connection = _socket.socket(fileno=server._accept()[0])  # type: ignore[attr-defined]

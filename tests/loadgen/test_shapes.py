@@ -149,6 +149,14 @@ def test_a_deployment_that_errs_on_one_line_fails_the_limit_on_that_line(played:
     assert section["tag"]["poll"]["poll"]["count"] == 0, "polls that follow calls belong to no task"
     errors = {line: figures["trigger"]["errors"] for line, figures in section["line"].items()}
     assert errors == {"answered": {}, "busy": {"http_500": counts["busy"]}, "no_answer": {}}
+    calls = {line: figures["calls"] for line, figures in section["line"].items()}
+    assert {line: (found["accepted"], found["final"]) for line, found in calls.items()} == {
+        line: (0, 0) if line == "busy" else (counts[line], counts[line]) for line in LINES
+    }
+    assert sum(found["accepted"] for found in calls.values()) == section["calls"]["accepted"]
+    measured = {line: figures["time_to_final_ms"]["max"] for line, figures in section["line"].items()}
+    assert measured["busy"] is None
+    assert max(measured["answered"], measured["no_answer"]) == section["time_to_final_ms"]["max"]
     LOAD.validate(section)
 
 

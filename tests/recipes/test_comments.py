@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ import yaml
 
 from comparison.runs import document, saved  # type: ignore[import-not-found]  # pytest's path
 from reporting.test_post import TOKEN, Forge, ForgeHandler  # type: ignore[import-not-found]  # likewise
+from tests.forked import REAL_PYTHON
 
 from .recipes import COMMENT, ROOT, action_steps, gitlab
 
@@ -61,7 +61,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 def commented(server: Server, folder: Path, last: Path | None) -> subprocess.CompletedProcess[str]:
     """Run the step that comments, after a run in `out`, with or without an earlier run."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RINGBACK_", "PYTEST", "CI"))}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(REAL_PYTHON).parent}{os.pathsep}{os.environ['PATH']}"
     variables = {**kept, **server.variables(folder), "PATH": path}
     if server.gitlab:
         job = yaml.safe_load(gitlab(directory="out"))["ringback"]
@@ -71,7 +71,7 @@ def commented(server: Server, folder: Path, last: Path | None) -> subprocess.Com
         }  # fmt: skip
         venv = folder / ".ringback-venv"
         if not venv.exists():
-            venv.symlink_to(Path(sys.executable).parents[1])
+            venv.symlink_to(Path(REAL_PYTHON).parents[1])
         if last is not None:
             server.artifacts["verdict.json"] = (last / "verdict.json").read_bytes()
     else:

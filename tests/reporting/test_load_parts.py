@@ -24,6 +24,7 @@ def requests(count: int, p99: float | None = None, **errors: int) -> dict[str, A
     return {"count": count, "errors": errors, "latency_ms": {"p50": 1.5, "p99": p99}}
 
 
+STATES = {"Answered": 77, "Busy": 2}
 STEPPED: dict[str, Any] = {
     "scenario": "mixed",
     "trigger": requests(120, 900.0, http_500=7),
@@ -35,7 +36,13 @@ STEPPED: dict[str, Any] = {
             "generator": {"limited": True},
         },
     },
-    "line": {"answered": {"trigger": requests(80, 11.0)}, "busy": {"trigger": requests(40, 765.0, http_500=7)}},
+    "line": {
+        "answered": {
+            "trigger": requests(80, 11.0), "time_to_final_ms": {"p50": 2222.0, "p99": 3333.0},
+            "calls": {"accepted": 80, "final": 79, "lost": 1, "wrong_state": 2, "by_state": STATES},
+        },
+        "busy": {"trigger": requests(40, 765.0, http_500=7)},
+    },
     "tag": {
         "delivery": {"trigger": requests(25, 14.0), "poll": requests(0)},
         "poll": {"trigger": requests(120, 900.0), "poll": requests(40, 30.0)},
@@ -62,12 +69,16 @@ def test_each_part_has_a_row_with_its_own_figures() -> None:
     assert {title: list(rows) for title, rows in tables.items()} == {
         "Steps": ["1: 30/s", "2: 90/s", "2: 90/s, polls"],
         "Lines": ["answered", "busy"],
+        "Calls by line": ["answered"],
         "Tags": ["delivery"],
     }
     second = tables["Steps"]["2: 90/s"]
     assert second.cells == ("1.50", "–", "–", "987", "–", "–", "90", "7")
     assert (second.alarming, second.limited) == (True, True)
     assert not tables["Lines"]["answered"].alarming
+    calls = tables["Calls by line"]["answered"]
+    assert calls.cells == ("80", "79", "1", "–", "2", "–", "2,222", "–", "3,333", "Answered 77, Busy 2")
+    assert calls.alarming
 
 
 def test_a_part_that_is_the_whole_run_is_left_out() -> None:
@@ -80,7 +91,7 @@ def test_parts_are_in_all_reports(make_report: MakeReport, tmp_path: Path) -> No
     report = make_report(load=STEPPED)
     page = write_html(report, tmp_path).read_text(encoding="utf-8")
     for text in (on_the_terminal(STEPPED), summary_page(report), page):
-        for word in ("2: 90/s, polls", "987", "busy", "765", "delivery", "bottleneck"):
+        for word in ("2: 90/s, polls", "987", "busy", "765", "delivery", "bottleneck", "2,222", "Answered 77, Busy 2"):
             assert word in unescape(text)
 
 
@@ -95,6 +106,7 @@ def test_the_steps_of_a_search_are_printed(make_report: MakeReport) -> None:
 @pytest.mark.parametrize(
     "odd",
     [
+        {"line": {"a": {"calls": 3}, "b": {"calls": {"accepted": 1, "by_state": [1], "lost": {}}}}},
         {"step": 3, "line": [], "tag": "x", "capacity": {"steps": 3}},
         {"step": {"1": None}, "line": {"busy": 1, "x": {}}, "tag": {"t": {"trigger": {"count": "9"}}}},
         {"capacity": {"steps": [1, {"rate": "x", "held": "yes", "why": {"a": 1}}]}},

@@ -174,7 +174,7 @@ def test_a_port_in_use_is_one_line_that_names_the_fix(sandbox: RunningSandbox) -
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"faults": ("no-such",)}, "unknown fault 'no-such'"),
+        ({"faults": ("no-such",)}, "unknown fault 'no-such': ringback sandbox --list-faults lists them"),
         ({"dialects": ("gzipp",)}, "did you mean 'gzip'"),
         ({"host": "no.such.host.invalid"}, "try 127.0.0.1"),
     ],

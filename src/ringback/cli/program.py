@@ -40,7 +40,8 @@ def _message(error: Exception) -> str:
         return str(error)
     if isinstance(error, _UsageError):
         command = error.ctx.command_path if error.ctx else "ringback"
-        return f"{' '.join(error.format_message().split())} (see: {command} --help)"
+        words = " ".join(error.format_message().split()).replace("Value error, ", "")
+        return f"{words} (see: {command} --help)"
     if (lacking := shortage(error)) is not None:
         return f"{lacking}; this says nothing about the deployment"
     if isinstance(error, OSError):

@@ -195,12 +195,12 @@ def _from_flags(draft: Draft, options: InitOptions) -> None:
             _refuse(flag, _mistake(Deployment, key, value))
             draft.put(key, value, flag)
     for text in options.lines:
-        state, equals, number = text.rpartition("=")
+        state, equals, number = text.partition("=")
         name = _state(state)
-        if not equals or name is None:
-            raise ConfigError(
-                "--line", None, f"{state or 'it'} is not a call state", f"write one of: {', '.join(LINE_STATES)}"
-            )
+        if name is None:
+            raise ConfigError("--line", None, f"{state} is not a call state", f"write one of: {', '.join(LINE_STATES)}")
+        if not equals:
+            raise ConfigError("--line", None, f"{state} has no number", f"write --line {name}=NUMBER")
         _refuse("--line", _wrong_line(draft, name, number.strip()))
         draft.lines[name] = number.strip()
     if options.public_url is not None:
@@ -322,7 +322,8 @@ def _print_end(console: Console, draft: Draft, path: Path, token_file: Path | No
     if draft.dialled is not None and draft.dialled not in draft.lines.values():
         notes.append(
             f"Note: the curl command dials a number that ends in {draft.dialled[-2:]}. Ringback dials only lines "
-            "that you confirm: if it may be dialled, write it into [lines], beside the call state that it produces."
+            "that you confirm: if it may be dialled, write it into [lines], beside the call state that it produces, or "
+            "repeat this command with --force and, for example, --line answered=NUMBER."
         )
     if draft.variables:
         notes.append(f"Note: the curl command sends project variables: {', '.join(draft.variables)}.")

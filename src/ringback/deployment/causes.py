@@ -188,50 +188,47 @@ def _of_answer(symptom: Symptom, deployment: Deployment, clean: Clean, sent: str
 
 
 def _by_status(status: int, symptom: Symptom, deployment: Deployment, came: str) -> Cause:
-    kind = f"status-{status}"
+    upgrade = symptom.headers.get("upgrade", "")
     match status:
         case 401:
-            return Cause(kind, came, f"check project, tenant and {_token(deployment)}")
+            fix = f"check project, tenant and {_token(deployment)}"
         case 403:
             fix = f"check project, tenant and {_token(deployment)}, and whether this machine may use the API"
-            return Cause(kind, came, fix)
         case 404 | 405 | 410:
             path = f"{urlsplit(deployment.base_url).path.rstrip('/')}/v2/call"
             fix = (
                 f"check whether the API is at {path} there (base_url is the address before /v2/call), and whether "
                 "project and scenario_path exist"
             )
-            return Cause(kind, came, fix)
         case 407:
-            return Cause(kind, came, "a proxy in between wants credentials: have it let Ringback pass")
+            fix = "a proxy in between wants credentials: have it let Ringback pass"
         case 415:
             fix = (
                 "each trigger is sent as application/json, as documented: check whether base_url is the address of "
                 "this API, or whether something in between changes the header Content-Type"
             )
-            return Cause(kind, came, fix)
         case 421:
-            return Cause(kind, came, "check the host in base_url: the server does not serve this name")
-        case 426 if "tls" in symptom.headers.get("upgrade", "").lower():
+            fix = "check the host in base_url: the server does not serve this name"
+        case 426 if "tls" in upgrade.lower():
             return Cause("tls", came, f'set base_url = "{_with_scheme(deployment, "https")}"')
         case 426 | 505:
-            wants = _one_line(symptom.headers.get("upgrade", ""))[:20]
+            wants = _one_line(upgrade)[:20]
             protocol = f" ({wants})" if wants and wants.isascii() else ""
+            fix = f"it wants another protocol{protocol}: "
             if deployment.base_url.startswith("http:"):
-                fix = f'it wants another protocol{protocol}: try base_url = "{_with_scheme(deployment, "https")}"'
+                fix += f'try base_url = "{_with_scheme(deployment, "https")}"'
             else:
-                fix = (
-                    f"it wants another protocol{protocol}: have HTTP/1.1 enabled, or set base_url to a port that has it"
-                )
-            return Cause(kind, came, fix)
+                fix += "have HTTP/1.1 enabled, or set base_url to a port that has it"
         case 511:
-            return Cause(kind, came, "the network wants a login before it lets requests pass: log in, then try again")
+            fix = "the network wants a login before it lets requests pass: log in, then try again"
         case 502 | 503 | 504:
             fix = "the deployment, or what it stands behind, does not work: look into its log"
             return Cause("server-error", came, fix, ours=False)
         case _ if status >= 500:
             return Cause("server-error", came, "the deployment fails: look into its log", ours=False)
-    return Cause(kind, came, _REFUSES, ours=False, certain=False)
+        case _:
+            return Cause(f"status-{status}", came, _REFUSES, ours=False, certain=False)
+    return Cause(f"status-{status}", came, fix)
 
 
 def _redirect(symptom: Symptom, deployment: Deployment, came: str, clean: Clean) -> Cause:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
@@ -123,7 +123,10 @@ def _document(file: Path) -> Mapping[str, Any]:
             raise NotARun(f"its {file.name} is larger than {_LARGEST:,} bytes")
         document = json.loads(file.read_bytes())
     except FileNotFoundError:
-        raise NotARun(f"there is no {file.name}") from None
+        missing = (
+            f"there is no {file.name}" if file.parent.is_dir() and file.name == VERDICT_FILE else "no such directory"
+        )
+        raise NotARun(missing) from None
     except OSError as error:
         raise NotARun(f"its {file.name} can't be read ({error.strerror})") from None
     except (ValueError, RecursionError):
@@ -154,21 +157,30 @@ def _clause(clause_id: str, level: Level, title: str) -> Clause:
     return Clause(clause_id, level, clause_id[:3], SINK.clean(title), SINK.clean(title), "", "", "")
 
 
-def _findings(entry: Mapping[str, Any], verdict: Verdict) -> Iterator[Finding]:
+def _findings(entry: Mapping[str, Any], verdict: Verdict) -> list[Finding]:
     """Entries of evidence that follow on each other and have the same texts belong to one finding."""
     kind = Verdict.INCONCLUSIVE if verdict is Verdict.INCONCLUSIVE else Verdict.FAIL
-    script = _script(members(entry, "script"))
     evidence = (shown for shown in _list(entry, "evidence") if isinstance(shown, dict))
-    for (test, expected, observed), same in groupby(
-        evidence, lambda shown: _texts(shown, "test", "expected", "observed")
-    ):
+    found = []
+    for texts, same in groupby(evidence, lambda shown: _texts(shown, "test", "expected", "observed")):
         exchanges = tuple(
             Evidence(shown["exchange"], *_texts(shown, "request", "response", "curl"))
             for shown in same
             if type(shown.get("exchange")) is int
         )
-        its = script if exchanges and script and {one.exchange for one in exchanges} <= {*script.exchanges} else None
-        yield Finding(entry["id"], kind, test, "", expected, observed, exchanges, script=its)
+        test, expected, observed = texts
+        found.append(Finding(entry["id"], kind, test, "", expected, observed, exchanges))
+    script = _script(members(entry, "script"))
+    if script is not None and found:
+        # The script belongs to the findings whose exchanges it sends; in an edited file, there may be none.
+        within = [i for i, one in enumerate(found) if one.evidence and _exchanges(one) <= {*script.exchanges}]
+        for place in within or [0]:
+            found[place] = replace(found[place], script=script)
+    return found
+
+
+def _exchanges(finding: Finding) -> set[int]:
+    return {evidence.exchange for evidence in finding.evidence}
 
 
 def _texts(table: Mapping[str, Any], *names: str) -> tuple[str, ...]:

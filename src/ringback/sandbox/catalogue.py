@@ -48,7 +48,9 @@ class Register:
         try:
             return self._variations[name]
         except KeyError:
-            raise did_you_mean(self.kind, name, self._variations) from None
+            raise did_you_mean(
+                self.kind, name, self._variations, f"ringback sandbox --list-{self.kind}s lists them"
+            ) from None
 
 
 fault = Register("fault")

@@ -85,7 +85,7 @@ class SandboxSettings:
             raise SandboxError("channels must be at least 1, and keep_finished_calls at least 0")
         for line in self.lines:
             if line not in STATE_OF_LINE:
-                raise SandboxError(f"unknown line {line!r}: {_suggestion(line, STATE_OF_LINE)}")
+                raise did_you_mean("line", line, STATE_OF_LINE, f"choose from {', '.join(STATE_OF_LINE)}")
         if len(set(self.lines.values())) != len(self.lines):
             raise SandboxError("two lines have the same number: give each line its own")
 
@@ -114,14 +114,10 @@ class RunningSandbox:
     pid: int
 
 
-def did_you_mean(kind: str, name: str, known: Mapping[str, object]) -> SandboxError:
-    """Return the error for a name that is not in `known`; it suggests the nearest known name."""
-    return SandboxError(f"unknown {kind} {name!r}: {_suggestion(name, known)}")
-
-
-def _suggestion(name: str, known: Mapping[str, object]) -> str:
+def did_you_mean(kind: str, name: str, known: Mapping[str, object], otherwise: str) -> SandboxError:
+    """Return the error for a name that is not in `known`; it suggests the nearest known name, or what to do else."""
     near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+    return SandboxError(f"unknown {kind} {name!r}: {f'did you mean {near[0]!r}?' if near else otherwise}")
 
 
 def _plain(value: object) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,13 @@ def run_check(handover: Handover, own: Path | None = None) -> CheckOutcome:
     )
 
 
+_UNUSED = (
+    "terminal", "cacheprovider", "logging", "faulthandler", "debugging", "doctest", "junitxml", "pastebin", "setuponly",
+    "setupplan", "stepwise", "legacypath",
+)  # fmt: skip
+"""Plugins of pytest that a check does not use."""
+
+
 class _Caught:
     """Records what pytest would have printed: errors of collection, and of the suite itself."""
 
@@ -126,8 +134,11 @@ def _pytest(handover: Handover, caught: _Caught, own: Path | None) -> int:
     arguments = [
         *map(str, [suite, own.resolve()] if own is not None else [suite]),
         f"--rootdir={suite}", f"--confcutdir={suite}", "-c", os.devnull, "--import-mode=prepend",
-        "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "-p", "no:faulthandler", "--capture=fd",
+        "--capture=fd", *itertools.chain.from_iterable(("-p", f"no:{name}") for name in _UNUSED),
     ]  # fmt: skip
+    if handover.plan_only:
+        # No test runs, so no assertion is shown, and none can leave an exception behind.
+        arguments += ["--assert=plain", "-p", "no:unraisableexception", "-p", "no:threadexception"]
     variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)

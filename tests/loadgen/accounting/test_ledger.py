@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ringback.loadgen.accounting.ledger import Ledger
-from ringback.loadgen.accounting.reconcile import DeliveryCounts
+from ringback.loadgen.accounting.reconcile import DeliveryCounts, LineAccount
 
 LINES = ["Busy", "Answered", "No Answer"]
+NAMES = ["busy", "answered", "no_answer"]
 BUSY, ANSWERED, NO_ANSWER = range(3)
 SETTLE = 10.0
 
@@ -32,7 +33,7 @@ def followed(*unique_ids: str, line: int = BUSY) -> Ledger:
 def test_a_call_is_final_when_a_documented_state_is_reported() -> None:
     ledger = Ledger(SETTLE, LINES)
     assert ledger.accept("a", BUSY, placed=1.0)
-    assert ledger.report("a", "Busy", at=3.5) == 2.5
+    assert ledger.report("a", "Busy", at=3.5) == ("busy", 2.5)
     assert (ledger.counts.final, ledger.counts.wrong_state, ledger.in_flight) == (1, 0, 0)
     assert ledger.counts.by_state == {"Busy": 1}
 
@@ -81,6 +82,23 @@ def test_an_id_given_out_twice_is_a_duplicate_whether_the_first_call_goes_on_or_
         1,
         0,
     )
+
+
+def test_each_line_has_its_own_columns() -> None:
+    ledger = Ledger(SETTLE, LINES)
+    for number, line in enumerate((BUSY, BUSY, BUSY, ANSWERED, ANSWERED, NO_ANSWER)):
+        ledger.accept(f"{number}", line, placed=0)
+    ledger.accept("0", ANSWERED, placed=1)
+    for number, state in ((0, "Busy"), (1, "Rejected"), (3, "Answered")):
+        ledger.report(f"{number}", state, at=2)
+    ledger.missed("4", polled=11)
+    assert ledger.account().by_line == {
+        "answered": LineAccount(
+            accepted=3, final=1, lost=1, duplicate_ids=1, unfinished=0, wrong_state=0, by_state={"Answered": 1}
+        ),
+        "busy": LineAccount(accepted=3, final=2, unfinished=1, wrong_state=1, by_state={"Busy": 1, "Rejected": 1}),
+        "no_answer": LineAccount(accepted=1, unfinished=1),
+    }
 
 
 def test_a_duplicate_gives_the_id_more_time() -> None:
@@ -138,7 +156,7 @@ def test_the_last_deadline_is_that_of_the_call_placed_last() -> None:
 
 def test_unusual_texts_are_ids() -> None:
     ledger = followed("", "\ud800", "☎", "x" * 100_000)
-    assert ledger.report("\ud800", "Busy", at=1) == 1
+    assert ledger.report("\ud800", "Busy", at=1) == ("busy", 1)
     assert not ledger.accept("\ud800", BUSY, placed=2)
 
 
@@ -234,12 +252,14 @@ class AgainstNaiveLedger(RuleBasedStateMachine):
         self.ledger = Ledger(SETTLE, LINES, ["Ringing"])
         self.calls: dict[str, NaiveCall] = {}
         self.accepted = self.undocumented = 0
+        self.dialled: Counter[str] = Counter()
 
     @rule(unique_id=ids, line=st.sampled_from([BUSY, ANSWERED, NO_ANSWER]), placed=instants)
     def accept(self, unique_id: str, line: int, placed: float) -> None:
         call = self.calls.get(unique_id)
         assert self.ledger.accept(unique_id, line, placed) == (call is None)
         self.accepted += 1
+        self.dialled[NAMES[line]] += 1
         if call is None:
             self.calls[unique_id] = NaiveCall([line], [placed])
         elif call.ended is None:
@@ -248,17 +268,19 @@ class AgainstNaiveLedger(RuleBasedStateMachine):
 
     @rule(unique_id=ids, state=st.sampled_from([*LINES, "Error", "", "Ringing", "busy"]), at=instants)
     def report(self, unique_id: str, state: str, at: float) -> None:
-        seconds = self.ledger.report(unique_id, state, at)
+        ended = self.ledger.report(unique_id, state, at)
         call = self.calls.get(unique_id)
         self.undocumented += state == "busy"
         if state in {"", "Ringing", "busy"} or call is None:
-            assert seconds is None
+            assert ended is None
         elif call.ended is None:
-            assert seconds == pytest.approx(at - call.placed[0])
+            assert ended is not None
+            assert ended[0] == NAMES[call.lines[0]]
+            assert ended[1] == pytest.approx(at - call.placed[0])
             call.ended = state
             call.wrong = state not in {LINES[line] for line in call.lines}
         else:
-            assert seconds is None
+            assert ended is None
             call.reported.add(state)
 
     @rule(unique_id=ids, polled=instants)
@@ -282,6 +304,14 @@ class AgainstNaiveLedger(RuleBasedStateMachine):
             call.ended in [*LINES, "Error"] and bool(call.reported - {call.ended}) for call in calls
         )
         assert account.undocumented_states == self.undocumented
+        of_line = {NAMES[line]: [call for call in calls if call.lines[0] == line] for line in range(len(LINES))}
+        for name, line in account.by_line.items():
+            own = Counter(call.ended for call in of_line[name])
+            assert line.accepted == self.dialled[name] == len(of_line[name]) + line.duplicate_ids
+            assert (line.lost, line.unfinished) == (own.pop("lost", 0), own.pop(None, 0))
+            assert (line.final, line.by_state) == (own.total(), own)
+            assert line.wrong_state == sum(call.wrong for call in of_line[name])
+        assert account.by_line.keys() == self.dialled.keys()
         assert self.ledger.unfinished_ids(99) == [name for name, call in self.calls.items() if call.ended is None]
         assert all(self.ledger.follows(name) == (call.ended is None) for name, call in self.calls.items())
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringback.loadgen.accounting.ledger import Ledger
-from ringback.loadgen.accounting.reconcile import Account, DeliveryCounts, IdFate, Reconciler
+from ringback.loadgen.accounting.reconcile import Account, DeliveryCounts, IdFate, LineAccount, Reconciler
 
 SETTLE = 10.0
 LINES = ["Busy", "Answered", "No Answer"]
@@ -72,7 +72,11 @@ def test_an_id_given_to_calls_of_two_workers_is_one_call_and_one_duplicate() -> 
     workers.report("worker-2", "x", "Answered", 4)
     merged = workers.merged()
     assert merged == workers.one.account()
-    assert merged == Account(accepted=2, final=1, duplicate_ids=1, by_state={"Answered": 1})
+    assert merged.by_line == {
+        "answered": LineAccount(accepted=1, duplicate_ids=1),
+        "busy": LineAccount(accepted=1, final=1, by_state={"Answered": 1}),
+    }
+    assert replace(merged, by_line={}) == Account(accepted=2, final=1, duplicate_ids=1, by_state={"Answered": 1})
 
 
 def test_different_states_at_two_workers_are_a_changed_state() -> None:
@@ -139,7 +143,10 @@ def test_an_id_that_two_workers_still_follow_is_unfinished_once() -> None:
     workers = Workers(3)
     for number, worker in enumerate(workers.ledgers):
         workers.accept(worker, "x", BUSY, number)
-    assert workers.merged() == workers.one.account() == Account(accepted=3, duplicate_ids=2, unfinished=1)
+    merged = workers.merged()
+    assert merged == workers.one.account()
+    assert merged.by_line == {"busy": LineAccount(accepted=3, duplicate_ids=2, unfinished=1)}
+    assert replace(merged, by_line={}) == Account(accepted=3, duplicate_ids=2, unfinished=1)
 
 
 def test_different_clocks_are_translated() -> None:
@@ -182,7 +189,9 @@ def test_a_lost_worker_counts_with_what_it_reported() -> None:
         {"worker-1": survivor.account(), "worker-2": last},
         {"worker-1": survivor.fates(workers.master.shared("worker-1"))},
     )
-    assert merged == Account(accepted=5, final=2, duplicate_ids=1, unfinished=2, by_state={"Busy": 2})
+    expected = Account(accepted=5, final=2, duplicate_ids=1, unfinished=2, by_state={"Busy": 2})
+    assert replace(merged, by_line={}) == expected
+    assert merged.by_line["busy"].accepted == 4, "what was accepted after the last report has no line"
     assert adds_up(merged)
 
 
@@ -272,7 +281,11 @@ def test_any_history_merges_to_the_account_of_one_ledger(
 
 
 def test_an_account_is_sent_unchanged_and_refuses_unknown_members() -> None:
-    account = Account(accepted=3, final=1, unfinished=2, by_state={"Busy": 1}, deliveries=DeliveryCounts(expected=3))
+    line = LineAccount(accepted=3, final=1, unfinished=2, by_state={"Busy": 1})
+    account = Account(
+        accepted=3, final=1, unfinished=2, by_state={"Busy": 1}, by_line={"busy": line},
+        deliveries=DeliveryCounts(expected=3),
+    )  # fmt: skip
     assert Account.from_dict(json.loads(json.dumps(asdict(account)))) == account
     with pytest.raises(TypeError):
         Account.from_dict({"won": 1})

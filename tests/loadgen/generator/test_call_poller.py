@@ -51,7 +51,7 @@ class Scene:
         self.poller = CallPoller(
             self.client,  # type: ignore[arg-type] # it has all that the poller uses
             self.ledger, batch=batch, interval=interval, first=first,
-            on_final=lambda unique_id, _seconds: self.finals.append(unique_id),
+            on_final=lambda line, _seconds: self.finals.append(line),
         )  # fmt: skip
 
     def accept(self, *unique_ids: str, placed: float | None = None) -> None:
@@ -98,7 +98,7 @@ def test_a_call_is_asked_for_until_it_is_final(scenes: Scenes) -> None:
     scene.polled(3)
     assert scene.client.asked[1:] == [("b",), ("b",)]
     scene.client.answer({"b": "Answered"})
-    assert scene.finals == ["a", "b"]
+    assert scene.finals == ["answered", "answered"]
     assert (scene.ledger.in_flight, scene.ledger.counts.lost, scene.ledger.counts.unrequested) == (0, 0, 0)
     scene.accept("c")
     scene.polled(4)
@@ -267,7 +267,7 @@ def test_what_nobody_asked_for_is_counted_and_not_taken(scenes: Scenes) -> None:
     scene = scenes(start=False)
     scene.accept("a", "b")
     scene.poller.take(Polled(["a"], [("b", "Answered"), ("z", "Busy"), ("a", "Answered")], None, 0.0))
-    assert (scene.ledger.counts.unrequested, scene.finals) == (2, ["a"])
+    assert (scene.ledger.counts.unrequested, scene.finals) == (2, ["answered"])
     assert scene.ledger.follows("b")
 
 

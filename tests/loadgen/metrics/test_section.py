@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from ringback.config import Limit
-from ringback.loadgen.accounting.reconcile import Account, DeliveryCounts
+from ringback.loadgen.accounting.reconcile import Account, DeliveryCounts, LineAccount
 from ringback.loadgen.judging.capacity import Capacity, Step
 from ringback.loadgen.judging.limits import evaluate, value_of
 from ringback.loadgen.judging.snapshot import LoadSnapshot
@@ -57,12 +57,16 @@ def snapshot_of(windows: Windows, plan: LoadPlan = PLAN, limits: Iterable[str] =
         time_to_final.record(number / 100)
     part = {
         "name": "worker-1", "seconds": 20.0, "reached": True, "unusable": None, "scheduled": 2000, "sent": 2000,
-        "held_back": 0, "indeterminate": 0, "unfinished_ids": [], "time_to_final": time_to_final.to_plain(),
+        "held_back": 0, "indeterminate": 0, "unfinished_ids": [], "time_to_final": {"busy": time_to_final.to_plain()},
         "account": {"accepted": 2000}, "connections": dict.fromkeys(("opened", "reused", "tls_resumed", "stale"), 3),
         "dns": "resolved once: 127.0.0.1", "open_files": 20, "open_files_limit": 1024, "receiver": None,
         "examples": {"trigger": {}, "poll": {}},
     }  # fmt: skip
-    account = Account(accepted=2000, final=2000, by_state={"Busy": 2000}, deliveries=DeliveryCounts())
+    lines = {
+        "answered": LineAccount(accepted=9, final=9, by_state={"Answered": 9}),
+        "busy": LineAccount(accepted=6, final=5, unfinished=1, wrong_state=3, by_state={"Answered": 3, "Busy": 2}),
+    }
+    account = Account(accepted=2000, final=2000, by_state={"Busy": 2000}, by_line=lines, deliveries=DeliveryCounts())
     config = config_for("http://127.0.0.1:1", **{f"limits__{metric}": ">= 0" for metric in limits})
     return LoadSnapshot(config, plan, [part], account, windows, lost={}, **more)
 
@@ -107,6 +111,22 @@ def test_only_the_limit_on_the_slow_step_and_on_the_slow_line_fails() -> None:
         "line.answered": "pass", "line.busy": "fail", "line.no_answer": "inconclusive",
     }  # fmt: skip
     assert held["line.no_answer"].why == "no trigger succeeded"
+    of_calls = {
+        "line.busy.calls.wrong_state == 0": "fail", "line.answered.calls.wrong_state == 0": "pass",
+        "line.busy.calls.by_state.answered == 3": "pass", "line.no_answer.calls.lost == 0": "inconclusive",
+        "line.busy.calls.lost == 0": "inconclusive", "line.busy.time_to_final_ms.max < 800": "fail",
+        "line.busy.time_to_final_ms.p50 < 600": "pass", "line.answered.time_to_final_ms.p50 < 3000": "inconclusive",
+    }  # fmt: skip
+    limits = [Limit.parse(*text.split(" ", 1)) for text in of_calls]
+    results = evaluate(limits, section)[: len(limits)]
+    assert [held.verdict.value for held in results] == list(of_calls.values())
+    why = {held.metric: held.why for held in results}
+    assert why["line.no_answer.calls.lost"] == "no call was accepted"
+    assert why["line.busy.calls.lost"] == "1 calls were unfinished when the run ended"
+    assert why["line.answered.time_to_final_ms.p50"] == "no call ended"
+    old = {**section, "line": {"busy": {"trigger": section["line"]["busy"]["trigger"]}}}
+    (relative,) = evaluate([Limit.parse("line.busy.calls.final", "<= 1x baseline")], section, old)[:1]
+    assert relative.verdict.value == "inconclusive", "a baseline without calls of lines is not one of the whole run"
     baseline = {**section, "step": {"2": section["step"]["1"]}}
     (slower,) = (
         r

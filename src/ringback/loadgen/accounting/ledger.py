@@ -18,16 +18,19 @@ from ringback.loadgen.accounting.deliveries import DeliveryBook
 from ringback.loadgen.accounting.id_memory import IdMemory, digest_of, pack_digests
 from ringback.loadgen.accounting.reconcile import (
     IN_FLIGHT,
+    LINES,
     LOST,
     NO_DELIVERY,
     STATES,
     Account,
     DeliveryCounts,
     IdFate,
+    LineAccount,
 )
 
 __all__ = ["Ledger"]
 
+_NAMES = ("", *LINES)
 _CODES = {state: code for code, state in enumerate(STATES, 1)}
 _PLACE_BITS = 36
 _PLACE = (1 << _PLACE_BITS) - 1
@@ -94,6 +97,11 @@ class Ledger:
         self._drained = array("L")
         self._epoch = -1 - _LATEST
         self._placed_last = -settle
+        self._accepted, self._duplicates, self._wrong = ([0] * LOST for _ in range(3))
+        """Calls by the code of their line's state: those that are followed, those with an earlier call's id, those
+        that ended with a wrong state."""
+        self._outcomes = [[0] * (LOST + 1) for _ in range(LOST)]
+        """Ended calls by the code of their line's state, and their outcome."""
         self._deliveries: DeliveryBook | None = None
         self.counts = Account()
         """The columns, except what `account` adds."""
@@ -115,17 +123,22 @@ class Ledger:
         """
         if placed > self._placed_last:
             self._placed_last = placed
-        call = int(placed * 1e6 + 0.5) << _CODE_BITS | self._lines[line]
+        code = self._lines[line]
+        call = int(placed * 1e6 + 0.5) << _CODE_BITS | code
         self.counts.accepted += 1
         place = self._memory.claim(digest_of(unique_id))
         if place < 0:
             self._accept_again(unique_id, -1 - place, call)
             return False
+        self._accepted[code] += 1
         self._calls[unique_id] = call << _PLACE_BITS | place
         return True
 
-    def report(self, unique_id: str, state: str, at: float) -> float | None:
-        """A poll reported `state` at `at`. Returns the seconds since the trigger if that ended the call, else None."""
+    def report(self, unique_id: str, state: str, at: float) -> tuple[str, float] | None:
+        """A poll reported `state` at `at`. If that ended the call, returns its line and the seconds since the trigger.
+
+        The line is empty if it produces no documented state.
+        """
         code = _CODES.get(state)
         if code is None:
             self._report_undocumented(state)
@@ -137,10 +150,10 @@ class Ledger:
         by_state = self.counts.by_state
         by_state[state] = by_state.get(state, 0) + 1
         self.counts.final += 1
-        placed_us = self._end(call, code, at)
+        line, placed_us = self._end(call, code, at)
         if self._deliveries is not None:
             self._deliveries.final(self._memory.digest(call & _PLACE), code, at)
-        return at - placed_us * _MICROSECOND
+        return _NAMES[line], at - placed_us * _MICROSECOND
 
     def missed(self, unique_id: str, polled: float) -> None:
         """A sound answer to a poll sent at `polled` had no final state for the call: it is lost if it is overdue."""
@@ -196,7 +209,22 @@ class Ledger:
         counts = self.counts
         return replace(
             counts, unfinished=self.in_flight, by_state=dict(counts.by_state), undocumented=dict(counts.undocumented),
-            deliveries=self.deliveries(),
+            by_line=self._by_line(), deliveries=self.deliveries(),
+        )  # fmt: skip
+
+    def _by_line(self) -> dict[str, LineAccount]:
+        return {
+            name: self._line_account(code)
+            for code, name in enumerate(LINES, 1)
+            if self._accepted[code] or self._duplicates[code]
+        }
+
+    def _line_account(self, code: int) -> LineAccount:
+        accepted, duplicates, outcomes = self._accepted[code], self._duplicates[code], self._outcomes[code]
+        ended = sum(outcomes)
+        return LineAccount(
+            accepted=accepted + duplicates, final=ended - outcomes[LOST], lost=outcomes[LOST], duplicate_ids=duplicates,
+            unfinished=accepted - ended, wrong_state=self._wrong[code], by_state=_states(outcomes),
         )  # fmt: skip
 
     def drain_digests(self) -> bytes:
@@ -209,8 +237,8 @@ class Ledger:
         flying = {call & _PLACE: call >> _PLACE_BITS for call in self._calls.values() if call & _PLACE in places}
         return [self._fate(place, digest, flying.get(place), offset) for place, digest in places.items()]
 
-    def _end(self, call: int, outcome: int, at: float) -> int:
-        """Note how a call ended. Returns when it was placed, in microseconds."""
+    def _end(self, call: int, outcome: int, at: float) -> tuple[int, int]:
+        """Note how a call ended. Returns the code of its line's state, and when it was placed, in microseconds."""
         place = call & _PLACE
         call >>= _PLACE_BITS
         line = call & _CODE
@@ -220,7 +248,9 @@ class Ledger:
         if self._odd and (odd := self._odd.get(place)) is not None:
             wrong = wrong and outcome not in odd.lines()
             odd.ended, odd.wrong = ended_us, wrong
+        self._outcomes[line][outcome] += 1
         if wrong:
+            self._wrong[line] += 1
             self.counts.wrong_state += 1
         ended = ended_us // _TICK
         took = ended - placed_us // _TICK
@@ -230,7 +260,7 @@ class Ledger:
         if not 0 <= since <= _LATEST:
             since = self._since(ended)
         self._memory.set_note(place, (since << _TOOK_BITS | took) << _TIMES_AT | line << _LINE_AT | outcome)
-        return placed_us
+        return line, placed_us
 
     def _report_undocumented(self, state: str) -> None:
         if state in self._pending:
@@ -251,6 +281,7 @@ class Ledger:
         return self._epoch + (self._memory.note(place) >> _TIMES_AT + _TOOK_BITS)
 
     def _accept_again(self, unique_id: str, place: int, accepted: int) -> None:
+        self._duplicates[accepted & _CODE] += 1
         self.counts.duplicate_ids += 1
         odd = self._odd.get(place)
         if odd is None:
@@ -307,3 +338,8 @@ class Ledger:
         if self._deliveries is None:
             self._deliveries = DeliveryBook()
         return self._deliveries
+
+
+def _states(outcomes: Sequence[int]) -> dict[str, int]:
+    """Final states that occurred, from counts of outcomes."""
+    return {state: count for state, count in zip(STATES, outcomes[1:LOST], strict=True) if count}

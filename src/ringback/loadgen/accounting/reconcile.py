@@ -19,6 +19,7 @@ from ringback.loadgen.accounting.id_memory import IdMemory, unpack_digests
 
 __all__ = [
     "IN_FLIGHT",
+    "LINES",
     "LOST",
     "NO_DELIVERY",
     "STATES",
@@ -26,11 +27,14 @@ __all__ = [
     "DeliveryCounts",
     "DeliveryFate",
     "IdFate",
+    "LineAccount",
     "Reconciler",
 ]
 
 STATES: tuple[str, ...] = tuple(LINE_STATES.values())
 """The documented states; a state's *code* is its place here, counted from 1."""
+LINES: tuple[str, ...] = tuple(LINE_STATES)
+"""The names of lines: each line has the place of the state that it produces."""
 IN_FLIGHT = 0
 LOST = len(STATES) + 1
 """Outcomes beside a final state's code."""
@@ -65,6 +69,28 @@ _DELIVERY_COUNTS = tuple(each.name for each in fields(DeliveryCounts))
 
 
 @dataclass(slots=True)
+class LineAccount:
+    """The calls of one line, in the same columns."""
+
+    accepted: int = 0
+    final: int = 0
+    lost: int = 0
+    duplicate_ids: int = 0
+    unfinished: int = 0
+    wrong_state: int = 0
+    by_state: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: LineAccount) -> None:
+        """Add another's calls."""
+        for name in _LINE_COLUMNS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.by_state = dict(Counter(self.by_state) + Counter(other.by_state))
+
+
+_LINE_COLUMNS = tuple(each.name for each in fields(LineAccount) if each.name != "by_state")
+
+
+@dataclass(slots=True)
 class Account:
     """Every accepted call is in one column: `accepted == final + lost + duplicate_ids + unfinished`."""
 
@@ -84,13 +110,17 @@ class Account:
     undocumented: dict[str, int] = field(default_factory=dict)
     """Reports by undocumented state; only a few states are counted."""
     by_state: dict[str, int] = field(default_factory=dict)
+    by_line: dict[str, LineAccount] = field(default_factory=dict)
+    """The calls of each line that was dialled. A call with the id of an earlier one counts for the line that it
+    dialled. What a lost worker did after its last report is only in the columns of the run."""
     deliveries: DeliveryCounts | None = None
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """The account from what `asdict` gave; TypeError for an unknown member."""
         deliveries = plain.get("deliveries")
-        return cls(**{**plain, "deliveries": deliveries and DeliveryCounts(**deliveries)})
+        lines = {name: LineAccount(**line) for name, line in plain.get("by_line", {}).items()}
+        return cls(**{**plain, "by_line": lines, "deliveries": deliveries and DeliveryCounts(**deliveries)})
 
     def add(self, other: Account) -> None:
         """Add another's calls, as if both had no id in common."""
@@ -98,12 +128,18 @@ class Account:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.by_state = dict(Counter(self.by_state) + Counter(other.by_state))
         self.undocumented = dict(Counter(self.undocumented) + Counter(other.undocumented))
+        for name, line in other.by_line.items():
+            self.of_line(name).add(line)
         if other.deliveries is not None:
             self.deliveries = self.deliveries or DeliveryCounts()
             self.deliveries.add(other.deliveries)
 
+    def of_line(self, name: str) -> LineAccount:
+        """The calls of a line, to be added to."""
+        return self.by_line.setdefault(name, LineAccount())
 
-_COLUMNS = tuple(each.name for each in fields(Account) if each.name not in {"by_state", "deliveries", "undocumented"})
+
+_COLUMNS = tuple(each.name for each in fields(Account) if each.type == "int")
 
 
 class DeliveryFate(NamedTuple):
@@ -141,6 +177,12 @@ class IdFate(NamedTuple):
     late: Sequence[tuple[float, int]] = ()
     """Final states reported after the call was counted as lost: when, and the state's code."""
     delivery: DeliveryFate = NO_DELIVERY
+
+    @property
+    def line(self) -> str | None:
+        """The line of the call that was followed: the first that was given the id."""
+        code = self.accepts[0][1]
+        return LINES[code - 1] if code else None
 
     @classmethod
     def from_plain(cls, plain: Sequence[Any]) -> Self:
@@ -203,12 +245,17 @@ class Reconciler:
         for digest, parts in known.items():
             merged.duplicate_ids += len(self._shared[digest]) - 1
             if parts:
+                first = min(parts.values(), key=lambda part: part.accepts[0][0])
                 for part in parts.values():
-                    _count(merged, part, -1)
-                _count(merged, replay(list(parts.values()), self._settle), 1)
+                    _count(merged, part, -1, part.line)
+                    if part is not first and part.line is not None:
+                        merged.of_line(part.line).duplicate_ids += 1
+                _count(merged, replay(list(parts.values()), self._settle), 1, first.line)
             else:
                 merged.unfinished += 1
-        merged.by_state = {state: count for state, count in merged.by_state.items() if count}
+        columns: list[Account | LineAccount] = [merged, *merged.by_line.values()]
+        for counted in columns:
+            counted.by_state = {state: count for state, count in counted.by_state.items() if count}
         return merged
 
     def _whole(self, worker: str, account: Account | None, silent: int) -> Account:
@@ -278,17 +325,19 @@ def _one_delivery(parts: Iterable[IdFate], outcome: int) -> DeliveryFate:
     )
 
 
-def _count(account: Account, fate: IdFate, times: int) -> None:
-    """Add a followed call to its column, or (times = -1) remove it."""
-    if fate.outcome == IN_FLIGHT:
-        account.unfinished += times
-    elif fate.outcome == LOST:
-        account.lost += times
-    else:
-        account.final += times
-        state = STATES[fate.outcome - 1]
-        account.by_state[state] = account.by_state.get(state, 0) + times
-        account.wrong_state += times * fate.wrong
+def _count(account: Account, fate: IdFate, times: int, line: str | None) -> None:
+    """Add a followed call to its columns, or (times = -1) remove it."""
+    for counted in (account,) if line is None else (account, account.of_line(line)):
+        if fate.outcome == IN_FLIGHT:
+            counted.unfinished += times
+        elif fate.outcome == LOST:
+            counted.lost += times
+        else:
+            counted.final += times
+            state = STATES[fate.outcome - 1]
+            counted.by_state[state] = counted.by_state.get(state, 0) + times
+            counted.wrong_state += times * fate.wrong
+    if fate.outcome not in {IN_FLIGHT, LOST}:
         account.changed_state += times * fate.changed
     if account.deliveries is not None:
         account.deliveries.add(fate.delivery.counts, times)

@@ -27,7 +27,8 @@ class CallPoller:
     """Polls each followed call `first` seconds after it was accepted, then every `interval` seconds.
 
     `batch` limits the calls of one poll. Calls wait in the order in which they are due, in lists of one tick each, so
-    each costs eight bytes beside what the ledger stores.
+    each costs eight bytes beside what the ledger stores. `on_final` gets the line of a call that has ended, and the
+    seconds since its trigger.
     """
 
     def __init__(
@@ -93,9 +94,9 @@ class CallPoller:
             if unique_id not in asked:
                 self._ledger.counts.unrequested += 1
                 continue
-            seconds = self._ledger.report(unique_id, state, now)
-            if seconds is not None:
-                self._on_final(unique_id, seconds)
+            ended = self._ledger.report(unique_id, state, now)
+            if ended is not None:
+                self._on_final(*ended)
         for unique_id in polled.asked:
             self._ledger.missed(unique_id, polled.begun)
 

@@ -91,7 +91,7 @@ class LoadRun:
             else None
         )
         self._deliveries = AwaitedDeliveries(self._ledger, self._results.intake) if self._results else None
-        self._time_to_final = Histogram()
+        self._time_to_final = {line: Histogram() for line in config.lines.configured}
         self._statistics = LocustStatistics(environment)
         self._pool = ConnectionPool(
             config.deployment.base_url, client_ssl_context(config), config.timing.request, self._files_allowed,
@@ -102,7 +102,7 @@ class LoadRun:
         self._poller = CallPoller(
             self._client, self._ledger, batch=config.load.poll_batch, interval=config.load.poll_interval,
             first=config.timing.settle if scenario.asks_late else None,
-            on_final=lambda _, seconds: None if scenario.asks_late else self._time_to_final.record(seconds),
+            on_final=(lambda *_: None) if scenario.asks_late else self._is_final,
         )  # fmt: skip
         rows = None if config.load.variables_file is None else read_rows(config.load.variables_file)
         self._personal = PersonalValues(rows)
@@ -235,7 +235,7 @@ class LoadRun:
             "unfinished_ids": SINK.values(
                 [self._personal.clean(each) for each in self._ledger.unfinished_ids(_UNFINISHED_IDS)]
             ),
-            "time_to_final": self._time_to_final.to_plain(),
+            "time_to_final": {line: times.to_plain() for line, times in self._time_to_final.items()},
             "connections": self._pool.counts(),
             "dns": self._pool.lookup,
             "examples": self._client.examples.found,
@@ -243,6 +243,9 @@ class LoadRun:
             "open_files": open_files(),
             "open_files_limit": self._files_allowed,
         }
+
+    def _is_final(self, line: str, seconds: float) -> None:
+        self._time_to_final[line].record(seconds)
 
     def _end_sending(self) -> None:
         self.placer.stopped.set()

@@ -96,7 +96,7 @@ def value_of(section: Mapping[str, Any], metric: str) -> float | None:
 
 def of_a_search(limits: Iterable[Limit], section: Mapping[str, Any]) -> tuple[Limit, ...]:
     """The limits for a capacity search as a whole. Overload is its purpose, so most limits do not apply."""
-    return tuple(limit for limit in in_force(limits, section) if limit.metric.startswith(_IN_A_SEARCH))
+    return tuple(limit for limit in in_force(limits, section) if split(limit.metric)[2].startswith(_IN_A_SEARCH))
 
 
 def evaluate(
@@ -326,11 +326,15 @@ def split(metric: str) -> tuple[str, str, str]:
 
 
 def within(section: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
-    """The section as the part has it that a metric is about: its requests and, for a step, its generator's health."""
+    """The section as the part has it that a metric is about.
+
+    Each part has its requests, a step its generator's health, and a line its calls and their times.
+    """
     kind, name, _ = split(metric)
     if not kind:
         return section
-    return {**section, "trigger": {}, "poll": {}, **section.get(kind, {}).get(name, {})}
+    unknown: dict[str, Any] = {name: {} for name in ("trigger", "poll", "calls", "time_to_final_ms")}
+    return {**section, **unknown, **section.get(kind, {}).get(name, {})}
 
 
 def of_requests(metric: str) -> bool:

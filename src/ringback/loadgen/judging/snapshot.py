@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from ringback.config import Config
 from ringback.deployment.access import redactor_for
-from ringback.loadgen.accounting.reconcile import Account
+from ringback.loadgen.accounting.reconcile import Account, LineAccount
 from ringback.loadgen.judging.capacity import Capacity
 from ringback.loadgen.judging.limits import parts_named
 from ringback.loadgen.metrics.histogram import Histogram
@@ -59,10 +59,15 @@ class LoadSnapshot:
     @property
     def time_to_final(self) -> Histogram:
         """Seconds from triggers to the polls that reported their calls' final states, of all processes."""
-        total = Histogram()
+        return Histogram.sum(self.times_to_final().values())
+
+    def times_to_final(self) -> dict[str, Histogram]:
+        """The same for each line."""
+        found = {line: Histogram() for line in self.config.lines.configured}
         for part in self.parts:
-            total.merge(Histogram.from_plain(part["time_to_final"]))
-        return total
+            for line, times in part["time_to_final"].items():
+                found[line].merge(Histogram.from_plain(times))
+        return found
 
     def section(self, *, live: bool = False) -> dict[str, Any]:
         """The load section of `verdict.json`; `live`, of the run's parts it has only those that limits are on."""
@@ -206,12 +211,17 @@ class LoadSnapshot:
         planned = [(number, step) for number, step in self.plan.steps if number in steps]
         return {
             "step": steps_of(self.windows, planned, keys),
-            "line": lines_of(part, lines, keys),
+            "line": lines_of(part, lines, keys, self._calls_of(lines), self.times_to_final()),
             "tag": tags_of(part, tags, keys),
         }
 
+    def _calls_of(self, lines: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What became of the calls of each line."""
+        return {line: asdict(self.account.by_line.get(line) or LineAccount()) for line in lines}
+
     def _calls(self) -> dict[str, Any]:
         calls = asdict(self.account)
+        del calls["by_line"]
         if calls["deliveries"] is None:
             del calls["deliveries"]
         calls["indeterminate"] = self._sum("indeterminate")

@@ -6,12 +6,12 @@ Pure functions. `judging.snapshot` puts the section together.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from ringback.config import Limit
-from ringback.loadgen.metrics.histogram import DISTRIBUTION, PERCENTILES, is_percentile
+from ringback.loadgen.metrics.histogram import DISTRIBUTION, PERCENTILES, Histogram, is_percentile
 from ringback.loadgen.metrics.measures import Measures
 from ringback.loadgen.metrics.saturation import causes
 from ringback.loadgen.metrics.window import LoadWindow
@@ -53,9 +53,25 @@ def steps_of(windows: Windows, steps: Iterable[tuple[str, PlannedStep]], keys: t
     return found
 
 
-def lines_of(part: Part, lines: Iterable[str], keys: tuple[str, ...]) -> dict[str, Any]:
-    """The member `line` of the section: the triggers that dialled each line, in a part of the run."""
-    return {line: {"trigger": _requests(origin("trigger", line), part, keys)} for line in lines}
+def lines_of(
+    part: Part,
+    lines: Iterable[str],
+    keys: tuple[str, ...],
+    calls: Mapping[str, Mapping[str, Any]],
+    times_to_final: Mapping[str, Histogram],
+) -> dict[str, Any]:
+    """The member `line` of the section: the triggers that dialled each line, in a part of the run, and all its calls.
+
+    `calls` and `times_to_final` are those of each line, over the whole run.
+    """
+    return {
+        line: {
+            "trigger": _requests(origin("trigger", line), part, keys),
+            "calls": calls[line],
+            "time_to_final_ms": times_to_final[line].summary_ms(keys),
+        }
+        for line in lines
+    }
 
 
 def tags_of(part: Part, tags: Iterable[str], keys: tuple[str, ...]) -> dict[str, Any]:

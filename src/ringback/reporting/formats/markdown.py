@@ -17,7 +17,7 @@ from ringback.contract.clauses import Level
 from ringback.contract.verdict import ClauseResult, Finding, RunVerdict, Verdict
 from ringback.reporting.model.evidence import curl_line, expected, observed, smallest
 from ringback.reporting.model.load import COLUMNS, latency_rows, load_rows, profile, scenario
-from ringback.reporting.model.load_parts import HEAD, part_tables, search_steps
+from ringback.reporting.model.load_parts import part_tables, search_steps
 from ringback.reporting.model.repeat import repeat_line
 from ringback.reporting.model.safe import clean_text, one_line, printable, shell_line
 from ringback.reporting.model.verdicts import headline, own_reasons, spans, with_verdict
@@ -89,10 +89,13 @@ def summary_page(report: RunReport) -> str:
         page.add(table((), [(inert(label), code(text, _CELL)) for label, text in rows]))
         for part in part_tables(report.load):
             shown = [
-                (code(row.name, _CELL) + (" (the generator was the bottleneck)" if row.limited else ""), *row.cells)
+                (
+                    code(row.name, _CELL) + (" (the generator was the bottleneck)" if row.limited else ""),
+                    *map(inert, row.cells),
+                )
                 for row in part.rows[:_PARTS]
             ]
-            page.add(table((f"{part.title}, ms", *HEAD), shown))
+            page.add(table((part.label, *part.head), shown))
             if len(shown) < len(part.rows):
                 page.add(f"<p>{len(part.rows) - len(shown)} more, in verdict.json</p>")
         if steps := search_steps(report.load):

@@ -29,7 +29,7 @@ _HINTS = {
     "latency_ms": "Counted from the due time of each request that succeeded. What it has more than the service time, a "
     "request waited in the load generator. See the times below.",
     "service_ms": "Counted from the sending of each request to the end of its answer.",
-    "time_to_final_ms": "From the acceptance of a trigger to the first poll that reported the final state.",
+    "time_to_final_ms": "From the sending of a trigger to the first poll that reported the final state.",
     "error_rate": "Failed requests as a share of the sent ones. See their kinds and times below.",
     "lost": "The deployment accepted these calls but did not report their final state within the settle time.",
     "duplicate_ids": "The deployment gave these calls the UniqueId of another call.",

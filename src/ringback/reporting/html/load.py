@@ -23,7 +23,7 @@ from ringback.reporting.model.load import (
     scenario,
     sent_of_scheduled,
 )
-from ringback.reporting.model.load_parts import HEAD, part_tables
+from ringback.reporting.model.load_parts import part_tables
 from ringback.reporting.model.safe import one_line
 from ringback.reporting.model.verdicts import plural
 from ringback.rundir.reading import members, number
@@ -68,7 +68,6 @@ def load_view(report: RunReport) -> dict[str, Any] | None:
         "problems": list(_problems(load)),
         "latency_head": ("ms", *COLUMNS.values(), "count"),
         "latency": [(row.name, *row.cells, count(row.count)) for row in latency_rows(load)],
-        "part_head": HEAD,
         "parts": part_tables(load),
         "errors": [*error_kinds(load, _MOST_KINDS), *_waited(load)],
         "states": list(_states(load)),

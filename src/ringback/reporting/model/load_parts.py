@@ -1,6 +1,7 @@
 """The parts of a load run as tables, which all reports share: steps, lines, tags, and the steps of a capacity search.
 
-A part whose figures are those of the run (the only line, a tag of all triggers) is left out.
+A part whose figures are those of the run (the only line, a tag of all triggers) is left out. Another table has what
+became of the calls of each line, and the times to their final states.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from ringback.reporting.model.load import COLUMNS, OPERATIONS, failed
 from ringback.reporting.model.safe import one_line
 from ringback.rundir.reading import members, number
 
-__all__ = ["HEAD", "PartRow", "PartTable", "SearchStep", "part_tables", "search_steps"]
+__all__ = ["PartRow", "PartTable", "SearchStep", "part_tables", "search_steps"]
 
-HEAD: Final = (*COLUMNS.values(), "count", "errors")
-"""Headings of `PartRow.cells`."""
+_TIMES: Final = (*COLUMNS.values(), "count", "errors")
+_CALLS: Final = {
+    "accepted": "accepted", "final": "final", "lost": "lost", "duplicate_ids": "duplicate", "wrong_state": "wrong",
+    "unfinished": "unfinished",
+}  # fmt: skip
+"""Member of a line's `calls` -> its heading."""
+_FINAL: Final = {"p50": "to final, p50 ms", "p95": "p95", "p99": "p99"}
+"""Percentile of a line's `time_to_final_ms` -> its heading."""
+_DEVIATIONS: Final = ("lost", "duplicate_ids", "wrong_state")
 _TITLES: Final = {"step": "Steps", "line": "Lines", "tag": "Tags"}
 _MOST: Final = 250
 """Parts of one kind that are shown."""
@@ -26,13 +34,13 @@ _MOST: Final = 250
 
 @dataclass(frozen=True, slots=True)
 class PartRow:
-    """Requests of one kind in one part: latency of successes in milliseconds, the number of requests, and errors."""
+    """Figures of one part. Of requests: latency of successes in milliseconds, the number of requests, and errors."""
 
     name: str
     cells: tuple[str, ...]
     alarming: bool
-    """Whether there were errors."""
-    limited: bool
+    """Whether there were errors, or calls that did not end as they should."""
+    limited: bool = False
     """Whether the load generator was the bottleneck in this part."""
 
 
@@ -41,7 +49,16 @@ class PartTable:
     """All parts of one kind."""
 
     title: str
+    unit: str
+    """Of the times in it; empty if it has none."""
+    head: tuple[str, ...]
+    """Headings of the rows' cells."""
     rows: tuple[PartRow, ...]
+
+    @property
+    def label(self) -> str:
+        """The title with the unit."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +87,11 @@ class SearchStep:
 
 
 def part_tables(load: Mapping[str, Any]) -> list[PartTable]:
-    """A table for each kind of part that the run has."""
-    tables = [PartTable(title, tuple(_rows(load, kind))) for kind, title in _TITLES.items()]
+    """A table for each kind of part that the run has, and one for the calls of its lines."""
+    tables = [PartTable(title, "ms", _TIMES, tuple(_rows(load, kind))) for kind, title in _TITLES.items()]
+    tables.insert(
+        2, PartTable("Calls by line", "", (*_CALLS.values(), *_FINAL.values(), "states"), tuple(_calls(load)))
+    )
     return [table for table in tables if table.rows]
 
 
@@ -94,6 +114,20 @@ def _rows(load: Mapping[str, Any], kind: str) -> Iterator[PartRow]:
             measured = members(part, operation)
             if number(measured.get("count")) or (operation == "trigger" and kind != "tag"):
                 yield _row(_named(kind, str(name), part, operation), part, measured)
+
+
+def _calls(load: Mapping[str, Any]) -> Iterator[PartRow]:
+    lines = members(load, "line")
+    for name in islice(lines if len(lines) > 1 else (), _MOST):
+        calls = members(lines, name, "calls")
+        if not number(calls.get("accepted")):
+            continue
+        states = members(calls, "by_state")
+        shown = ", ".join(f"{one_line(str(state), 40)} {count(states[state])}" for state in islice(states, 7))
+        final = members(lines, name, "time_to_final_ms")
+        times = (milliseconds(final.get(column)) for column in _FINAL)
+        cells = (*(count(calls.get(column)) for column in _CALLS), *times, shown or "–")
+        yield PartRow(one_line(str(name), 40), cells, alarming=any(number(calls.get(each)) for each in _DEVIATIONS))
 
 
 def _counted(section: Mapping[str, Any], operation: str) -> float:

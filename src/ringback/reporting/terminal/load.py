@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ringback.reporting.model.figures import count
 from ringback.reporting.model.load import COLUMNS, latency_rows, load_rows, scenario
-from ringback.reporting.model.load_parts import HEAD, PartTable, SearchStep, part_tables, search_steps
+from ringback.reporting.model.load_parts import PartTable, SearchStep, part_tables, search_steps
 from ringback.reporting.terminal.layout import field, hanging, heading, line
 from ringback.rundir.reading import members
 
@@ -47,11 +47,15 @@ def print_load(console: Console, load: Mapping[str, Any]) -> None:
 
 def _print_parts(console: Console, table: PartTable) -> None:
     width = max(_NAME, *(len(row.name) + 1 for row in table.rows))
+    columns = zip(table.head, *(row.cells for row in table.rows), strict=True)
+    widths = [max(9 if table.unit else 6, *(len(cell) + 2 for cell in column)) for column in columns]
     line(console)
-    line(console, f"  {f'{table.title}, ms':<{width}}" + "".join(f"{title:>9}" for title in HEAD), "dim")
+    head = "".join(f"{title:>{wide}}" for title, wide in zip(table.head, widths, strict=True))
+    line(console, f"  {table.label:<{width}}{head}", "dim")
     for row in table.rows:
-        text = Text(f"  {row.name:<{width}}" + "".join(f"{cell:>9}" for cell in row.cells[:-1]))
-        text.append(f"{row.cells[-1]:>9}", "bold yellow" if row.alarming else "")
+        cells = [f"{cell:>{wide}}" for cell, wide in zip(row.cells, widths, strict=True)]
+        text = Text(f"  {row.name:<{width}}{''.join(cells[:-1])}")
+        text.append(cells[-1], "bold yellow" if row.alarming else "")
         text.append("  the generator was the bottleneck" if row.limited else "", "bold yellow")
         line(console, text)
 
