@@ -74,9 +74,17 @@ class Violation:
 
 def _kind(value: object) -> str:
     """What JSON calls a value."""
-    if isinstance(value, bool) or value is None:
-        return json.dumps(value)
-    return {dict: "an object", list: "an array", str: "a string"}.get(type(value), "a number")
+    match value:
+        case None | bool():
+            return json.dumps(value)
+        case dict():
+            return "an object"
+        case list():
+            return "an array"
+        case str():
+            return "a string"
+        case _:
+            return "a number"
 
 
 # -- TRN: how an answer travels ---------------------------------------------------------------------------------------
