@@ -40,6 +40,24 @@ class TwoSteps(LoadTestShape):
 """
 
 
+CTRL_C_BETWEEN_TURNS = """
+import os, signal
+import gevent
+from locust import events
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    sum(range(1000))
+
+
+@events.test_start.add_listener
+def later(**_):
+    events.later = gevent.get_hub().loop.timer(2)
+    events.later.start(interrupt)
+"""
+
+
 def command(*files: Path | str) -> list[str]:
     return [sys.executable, "-m", "locust", "-f", ",".join(map(str, files))]
 
@@ -273,6 +291,18 @@ def test_ctrl_c_accounts_for_what_was_seen(tmp_path: Path) -> None:
     whole = calls["accepted"] + calls["indeterminate"]
     assert deployment.triggers <= whole, "what was cut off on its way may have placed a call, and is reported"
     assert "Traceback" not in output
+
+
+def test_ctrl_c_while_the_event_loop_is_at_work_is_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "ctrl_c.py").write_text(CTRL_C_BETWEEN_TURNS)
+    with serving(deployment := TinyDeployment(ring=60)):
+        environment = environment_for(deployment, timing__settle="60s")
+        files = (LOCUSTFILE, tmp_path / "ctrl_c.py")
+        ended = locust(tmp_path, "-u", "5", "-r", "5", "-t", "60s", environment=environment, files=files)
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == 3
+    (calls,) = accounts(ended.stderr)
+    assert calls["accepted"] == calls["unfinished"] > 0
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -110,6 +111,8 @@ class _LocustProcess:
         # Locust calls the last listener first: a worker sends its account before it says that it quits.
         environment.events.quitting.add_listener(self.on_quitting)
         self._ready.set()
+        # Python would raise KeyboardInterrupt wherever it is, in the middle of reading an answer too.
+        gevent.signal_handler(signal.SIGINT, gevent.kill, gevent.getcurrent(), KeyboardInterrupt)
         gevent.get_hub().loop.update_now()  # Locust's --run-time goes by this clock, which stood still
 
     def on_test_start(self, environment: Environment, **_: Any) -> None:

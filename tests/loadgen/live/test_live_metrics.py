@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import socketserver
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from wsgiref.handlers import SimpleHandler
 
 import httpx
 import pytest
@@ -51,6 +55,33 @@ def test_lingering_ends_with_the_scrape_of_the_last_reading() -> None:
         live.take(a_reading(accepted=3))
         httpx.get(f"http://127.0.0.1:{live.port}/metrics")
         live.linger()
+
+
+def test_the_end_waits_for_the_answer_to_the_last_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited_for, written = threading.Event(), threading.Event()
+    threads: Any = vars(socketserver)["_Threads"]  # typeshed has only what is public
+    write, join = SimpleHandler._write, threads.join
+
+    def write_late(self: SimpleHandler, data: bytes) -> None:
+        assert waited_for.wait(60)
+        write(self, data)
+        written.set()
+
+    def joined(self: Any) -> None:
+        waited_for.set()
+        join(self)
+
+    monkeypatch.setattr(SimpleHandler, "_write", write_late)
+    monkeypatch.setattr(threads, "join", joined)
+    with ThreadPoolExecutor() as pool:
+        with LiveMetrics(metrics(prometheus="127.0.0.1:0", linger="1h"), "alone") as live:
+            live.take(a_reading(accepted=3))
+            answer = pool.submit(httpx.get, f"http://127.0.0.1:{live.port}/metrics")
+            live.linger()
+        waited = written.is_set()
+        waited_for.set()
+        assert "ringback_calls_accepted_total" in answer.result(60).text
+    assert waited
 
 
 def test_an_otlp_receiver_gets_the_last_reading() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from socketserver import ThreadingMixIn
 from typing import Self
+from wsgiref.simple_server import WSGIRequestHandler
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -59,6 +61,16 @@ class _Latest(Collector):
         return list(zip(self._bounds[bounds], distribution.cumulative(), strict=True))
 
 
+class _Handler(WSGIRequestHandler):
+    """One scrape, without a log."""
+
+    timeout = 2.0
+    """Seconds for which the end of a run waits for somebody who reads slowly."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+        pass
+
+
 class PrometheusServer:
     """An HTTP server for scrapes, until the `with` block ends. Raises OSError if it can't listen there.
 
@@ -71,6 +83,9 @@ class PrometheusServer:
         self._collector = _Latest(latest)
         registry.register(self._collector)
         self._server, self._thread = start_http_server(port, host, registry)
+        self._server.RequestHandlerClass = _Handler
+        assert isinstance(self._server, ThreadingMixIn)  # noqa: S101 - prometheus_client makes such a server
+        self._server.daemon_threads = False  # closing the server waits for answers under way
         self.port = int(self._server.server_port)
 
     def wait_for_scrape(self, number: int, seconds: float) -> bool:
