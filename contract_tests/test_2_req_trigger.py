@@ -122,6 +122,12 @@ def with_token(make: Callable[[str], str]) -> Change:
     return lambda draft: draft.set("AccessToken", make(draft.body["AccessToken"]))
 
 
+def wrong_token_alone(draft: Draft) -> None:
+    """Send an access token with a letter appended, and only the required parameters."""
+    draft.set("AccessToken", draft.body["AccessToken"] + "x")
+    draft.drop(*OPTIONAL)
+
+
 def with_entry(entry: object) -> Change:
     """Send one more entry of ScenarioInputParameters."""
     return lambda draft: draft.body["ScenarioInputParameters"].append(entry)
@@ -184,7 +190,11 @@ FLAGS = [
     ),
 ]
 
-LACKING = [refused(f"without {p}", without(p)) for p in REQUIRED]
+LACKING = [
+    *(refused(f"without {p}", without(p)) for p in REQUIRED),
+    # Many deployments check a trigger by another rule where it has no EndUser.
+    *(refused(f"without {p} and all optional parameters", without(p, *OPTIONAL)) for p in REQUIRED),
+]
 LACKING_INPUT = [
     refused("without _DisplayNumber", lambda draft: draft.drop_input("_DisplayNumber")),
     refused("without _Destination", lambda draft: draft.drop_input("_Destination")),
@@ -251,6 +261,7 @@ WRONG_TOKENS = [
         lambda draft: draft.set("Project", draft.body["Project"] + "-other"),
         last=True,
     ),
+    refused("a wrong access token without all optional parameters", wrong_token_alone, last=True),
 ]
 NEGATIVES = [*LACKING, *LACKING_INPUT, *HOLLOW, *MISTYPED, *NOT_AN_OBJECT, *WRONG_TOKENS]
 

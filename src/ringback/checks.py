@@ -6,6 +6,7 @@ run; rules on a call's whole record are in `ringback.suite.calls.lifecycle`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -69,6 +70,21 @@ class Violation:
     """What came, in one sentence."""
     expected: str = ""
     """What should have come; empty where the clause's own words say it best."""
+
+
+def _kind(value: object) -> str:
+    """What JSON calls a value."""
+    match value:
+        case None | bool():
+            return json.dumps(value)
+        case dict():
+            return "an object"
+        case list():
+            return "an array"
+        case str():
+            return "a string"
+        case _:
+            return "a number"
 
 
 # -- TRN: how an answer travels ---------------------------------------------------------------------------------------
@@ -147,9 +163,9 @@ def carries_a_unique_id(answer: Trigger) -> Violation | None:
         return None
     value = answer.json.value if answer.json.readable else None
     if not isinstance(value, dict):
-        what = f"is not a JSON object ({answer.json.problem or type(value).__name__})"
+        what = f"is not a JSON object ({answer.json.problem or _kind(value)})"
     elif "UniqueId" in value:
-        what = f"has the UniqueId {value['UniqueId']!r}"
+        what = f"has the UniqueId {json.dumps(value['UniqueId'], ensure_ascii=False)}"
     else:
         what = f"has no member UniqueId; its members: {', '.join(map(str, list(value)[:5])) or 'none'}"
     return Violation("ACK-02", f"the answer to an accepted trigger {what}")
@@ -194,7 +210,7 @@ def call_results_is_an_array(poll: Poll) -> Violation | None:
         return None
     value = poll.json.value if poll.json.readable else None
     if not isinstance(value, dict):
-        observed = f"the body is not an object ({poll.json.problem or type(value).__name__})"
+        observed = f"the body is not an object ({poll.json.problem or _kind(value)})"
     elif "CallResults" not in value:
         observed = f"CallResults is missing; members: {', '.join(map(str, list(value)[:5])) or 'none'}"
     elif not isinstance(value["CallResults"], list):
@@ -210,9 +226,7 @@ def entries_are_complete(poll: Poll) -> Violation | None:
         return None
     for entry in poll.entries:
         if not isinstance(entry.raw, dict):
-            return Violation(
-                "RES-03", f"an entry is not an object but {type(entry.raw).__name__}", "entries that are objects"
-            )
+            return Violation("RES-03", f"an entry is not an object but {_kind(entry.raw)}", "entries that are objects")
         for member in ("UniqueId", "CallRequestId", "CallState"):
             if not isinstance(entry.raw.get(member), str):
                 problem = "is not a string" if member in entry.raw else "is missing"

@@ -137,6 +137,19 @@ def test_patience_is_never_overdrawn(answers: list[tuple[float | None, int]]) ->
     run(main())
 
 
+@pytest.mark.parametrize("asked", [1.0, None])
+def test_a_run_that_waited_often_says_so(asked: float | None) -> None:
+    async def main() -> None:
+        allowance = RetryAllowance(30)
+        for _ in range(30):
+            allowance.note("/v2/call", 1.0, 0)
+            await allowance.open("/v2/call")
+        with pytest.raises(RateLimited, match="waits 30 s in all for 429, and has waited 30 s"):
+            allowance.note("/v2/call", asked, 0)
+
+    run(main())
+
+
 def test_a_pause_applies_to_its_endpoint_only() -> None:
     async def main() -> None:
         began, allowance = clock.monotonic(), RetryAllowance(30)

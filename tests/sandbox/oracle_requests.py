@@ -164,7 +164,8 @@ async def _none_accepted(d: Deployment, bodies: list[Any]) -> AsyncIterator[str]
 
 
 def req_10(d: Deployment) -> AsyncIterator[str]:
-    return _none_accepted(d, [d.body(**{name: ...}) for name in (*REQUIRED, "ScenarioInputParameters")])
+    names = (*REQUIRED, "ScenarioInputParameters")
+    return _none_accepted(d, [d.body(**{name: ...}, **more) for name in names for more in ({}, {"EndUser": ...})])
 
 
 def req_11(d: Deployment) -> AsyncIterator[str]:
@@ -219,6 +220,7 @@ def req_15(d: Deployment) -> AsyncIterator[str]:
     wrong = [token.swapcase(), token.upper(), token[:-1], token[: len(token) // 2], token + "x", f" {token}"]
     wrong += [f"{token} ", "x" * len(token), "x", token[::-1], token + "\0", "null"]
     bodies = [d.body(AccessToken=value) for value in wrong]
+    bodies.append(d.body(AccessToken="x", EndUser=...))
     return _none_accepted(d, [*bodies, d.body(Project="Other"), d.body(Project=d.settings.project.swapcase())])
 
 

@@ -71,6 +71,7 @@ class RetryAllowance:
     """The seconds that a whole run may wait for 429; when they are spent, a 429 raises `RateLimited`."""
 
     def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self.left = seconds
         self.answers = 0
         """429 answers seen."""
@@ -89,10 +90,11 @@ class RetryAllowance:
         until = max(self._until.get(endpoint, 0.0), now + pause)
         extra = until - max(self._until.get(endpoint, 0.0), now)
         if extra > self.left:
+            waited = f"a run waits {self.seconds:.0f} s in all for 429, and has waited {self.seconds - self.left:.0f} s"
             raise RateLimited(
-                f"the deployment answers 429 and asks for {pause:.0f} s more, longer than a run waits"
+                f"the deployment answers 429 and asks for {pause:.0f} s more; {waited}"
                 if asked is not None
-                else "the deployment still answers 429 after all pauses"
+                else f"the deployment still answers 429 after all pauses; {waited}"
             )
         self.left -= extra
         self._until[endpoint] = until

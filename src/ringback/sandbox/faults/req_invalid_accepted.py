@@ -38,6 +38,14 @@ for _parameter in REQUIRED:
     _accepts_without(_parameter)
 
 
+@fault("no-tenant-without-end-user-accepted", "REQ-10")
+class _NoTenantWithoutEndUserAccepted(SandboxBehaviour):
+    """Accepts triggers with neither Tenant nor EndUser."""
+
+    def check_present(self, body: JsonObject) -> None:
+        super().check_present(body if "EndUser" in body else {"Tenant": "", **body})
+
+
 @fault("no-display-number-accepted", "REQ-11")
 class _NoDisplayNumberAccepted(SandboxBehaviour):
     """Accepts triggers without _DisplayNumber."""
@@ -282,3 +290,12 @@ class _AnyProjectAccepted(SandboxBehaviour):
 
     def check_token(self, body: JsonObject) -> None:
         super().check_token({**body, "Project": self.settings.project})
+
+
+@fault("any-token-accepted-without-end-user", "REQ-15")
+class _AnyTokenAcceptedWithoutEndUser(SandboxBehaviour):
+    """Accepts any AccessToken where a trigger has no EndUser."""
+
+    def check_token(self, body: JsonObject) -> None:
+        if "EndUser" in body:
+            super().check_token(body)
