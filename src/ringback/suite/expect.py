@@ -49,7 +49,7 @@ def must_be_accepted(outcome: Outcome, baseline: Outcome | None) -> None:
         raise Inconclusive(f"{answer.describe_outcome()} at first, and accepted when sent again (see ROB-03)")
     if (culprit := outcome.culprit) is not None and culprit.answer is not None:
         if culprit.answer.accepted:
-            raise Inconclusive(f"{title} was {answer.describe_outcome()}, but each part of it alone is accepted")
+            raise Inconclusive(f"{title} was {answer.describe_outcome()}, but is accepted in parts: it may be too long")
         title, answer = culprit.probe.title, culprit.answer
     raise Deviation(f"a trigger was not accepted, {title}: {answer.describe_answer()}", evidence=[answer])
 

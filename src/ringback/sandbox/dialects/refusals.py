@@ -118,6 +118,16 @@ class _ValuesOf255(SandboxBehaviour):
             raise Refusal(422, "a value may have 255 characters")
 
 
+@dialect("names-of-100", "REQ-08", "ROB-01")
+class _NamesOf100(SandboxBehaviour):
+    """An EndUser's Name of more than 100 characters is refused."""
+
+    def check_end_user(self, end_user: Any) -> None:
+        super().check_end_user(end_user)
+        if end_user and len(end_user.get("Name") or "") > 100:
+            raise Refusal(422, "a name may have 100 characters")
+
+
 @dialect("odd-text-refused", "ROB-01")
 class _OddTextRefused(SandboxBehaviour):
     """NUL, private characters and texts of more than 1,000 characters are refused, and tenants that are not known."""

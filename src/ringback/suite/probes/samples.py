@@ -5,21 +5,22 @@ from __future__ import annotations
 __all__ = ["AWKWARD_VALUES", "NAMES_IN_MANY_SCRIPTS"]
 
 NAMES_IN_MANY_SCRIPTS = {
-    "Latin with accents": "Zoë Åström-Żółć",
-    "Turkish": "İpek Iğdır Işık",
-    "Greek": "Ελένη Παπαδοπούλου",
-    "Cyrillic": "Наталья Щукина",
-    "Arabic": "ليلى عبد الرحمن",
-    "Hebrew": "נעמי כהן",
-    "Devanagari": "सुनीता शर्मा",
-    "Thai": "สมชาย ใจดี",
+    "Latin with accents": "Zoë",
+    "Turkish": "İpek Işı",
+    "Greek": "Ελένη",
+    "Cyrillic": "Илья",
+    "Arabic": "ليلى",
+    "Hebrew": "נעמי",
+    "Devanagari": "उषा",
+    "Thai": "สมชาย",
     "Chinese": "王小明",
-    "a rare Chinese character beyond the basic plane": "𠮷野家",
-    "Korean": "김민수",
-    "Japanese": "さくら 山田",
-    "combining marks": "Zoe\u0308 A\u030astro\u0308m",
-    "emoji": "Sam 👩🏽‍💻🎉",
+    "a rare Chinese character beyond the basic plane": "𠮷野",
+    "Korean": "민수",
+    "Japanese": "さくら",
+    "combining marks": "A\u030asa",
+    "emoji": "👩🏽‍💻🎉",
 }
+"""Short, because one EndUser has them all, and many deployments allow a name 100 characters."""
 
 AWKWARD_VALUES = {
     "that is empty": "",
