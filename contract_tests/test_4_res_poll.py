@@ -261,7 +261,7 @@ def must_name_only(suite: Session, poll: Poll) -> None:
     """Raise if an entry names an id that was not asked for; crossed answers are covered by ROB-03."""
     violation = checks.names_only_asked_ids(poll)
     own = {call.unique_id for call in suite.record.calls}
-    if violation is not None and poll.asked and (set(poll.asked) <= own or set(poll.foreign) <= own):
+    if violation is not None and poll.valid and (set(poll.asked) <= own or set(poll.foreign) <= own):
         alone = suite.send.poll(poll.asked, "the same poll, with no other poll under way")
         if all(e.unique_id in poll.asked for e in alone.entries):
             return

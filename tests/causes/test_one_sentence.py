@@ -49,6 +49,7 @@ def test_a_mistake_is_named_in_one_sentence(command: str, mistake: Mistake, tls:
     assert "".join(sentence.split()) in "".join(end.out.split()), "the terminal shows it too, wrapped"
     assert verdict["calls"]["accepted"] == 0
     assert verdict["calls"]["may_have_dialled"] <= 3
-    assert len(server.triggers) <= 3 or mistake.name == "400", "a 400 may be about the form, so each form is tried"
+    # A load run sends on schedule until it has read answers; a 400 may be about the form, so a check tries each form.
+    assert len(server.triggers) <= 3 or command == "load" or mistake.name == "400"
     failed = [clause["id"] for clause in verdict["clauses"] if clause["verdict"] == "fail"]
     assert failed == (["REQ-01"] if mistake.fails and command == "check" else [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -321,10 +322,15 @@ TestAgainstNaiveLedger.settings = settings(max_examples=60, stateful_step_count=
 
 
 @pytest.mark.slow
-def test_the_memory_of_a_million_calls_in_flight_and_ten_million_ended_ones() -> None:
+def test_the_memory_of_calls_in_flight_and_of_ended_ones() -> None:
+    """A tenth of the calls, unless everything is run: a million in flight and ten million ended take a minute."""
+    whole = os.environ.get("RINGBACK_MATRIX") == "full"
     benchmark = Path(__file__).parents[3] / "benchmarks" / "ledger_scale.py"
-    ran = subprocess.run([sys.executable, benchmark, "--memory", "--json"], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, benchmark, "--memory", "--json", *([] if whole else ["--quick"])],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     figures = json.loads(ran.stdout)
-    assert (figures["in_flight"], figures["remembered"]) == (1_000_000, 10_000_000)
-    assert figures["in_flight_mb"] <= 300
-    assert figures["remembered_mb"] <= 200
+    assert (figures["in_flight"], figures["remembered"]) == ((1_000_000, 10_000_000) if whole else (100_000, 1_000_000))
+    assert figures["in_flight_mb"] <= (300 if whole else 80), "the interpreter's own memory is in it"
+    assert figures["remembered_mb"] <= (200 if whole else 50)
