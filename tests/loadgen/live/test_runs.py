@@ -167,9 +167,9 @@ def test_plain_locust_with_workers_serves_them_as_one(tmp_path: Path) -> None:
         arguments = ["--headless", "-u", "40", "-r", "40", "-t", "4s", "--processes", "2"]
         arguments += ["--master-bind-port", str(master), "--master-port", str(master)]
         environment = environment_for(deployment, metrics__prometheus=f"127.0.0.1:{port}", metrics__linger="60s")
-        with subprocess.Popen(
+        with (tmp_path / "log").open("w") as log, subprocess.Popen(
             [*command(LOCUSTFILE), *arguments], cwd=tmp_path, env={**BARE, **environment},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=log,
         ) as process:  # fmt: skip
 
             def ended() -> bool:
@@ -178,7 +178,10 @@ def test_plain_locust_with_workers_serves_them_as_one(tmp_path: Path) -> None:
                 return process.poll() is not None
 
             until(ended, 120)
-    assert process.returncode in {0, 3}  # a busy machine is a reason for an open question
+    reported = (tmp_path / "log").read_text()
+    assert process.returncode in {0, 3}, reported  # a busy machine is a reason for an open question
+    if process.returncode == 3 and deployment.triggers == 0:
+        pytest.skip(f"no worker was ready in time: {reported[-500:]}")
     assert f'ringback_calls_accepted_total{{role="master",scenario="lifecycle"}} {deployment.triggers}.0' in seen
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.calls import SandboxCall
@@ -154,16 +153,6 @@ class _StateOfPreviousCall(SandboxBehaviour):
         state = super().outcome(order)
         previous, self.previous = self.previous, state
         return previous or state
-
-
-@fault("phone-dialled", "STA-03")
-class _PhoneDialled(SandboxBehaviour):
-    """Dials EndUser.Phone, where there is one, in place of _Destination."""
-
-    def outcome(self, order: AcceptedTrigger) -> str:
-        phone = (order.body.get("EndUser") or {}).get("Phone")
-        dialled = replace(order, inputs={**order.inputs, "_Destination": phone}) if phone else order
-        return super().outcome(dialled)
 
 
 # STA-04

@@ -168,9 +168,7 @@ class DraftMaker:
 
     def example(self, line: str, header: HeaderForm = "empty", destination: str | None = None) -> Draft:
         """Every documented parameter as in the documents' example, dialling the line with this name."""
-        deployment, lines = self.config.deployment, self.config.lines.configured
-        number = lines[line]
-        other = next((lines[name] for name in lines if name != line), number)  # a deployment that dials it is found
+        deployment, number = self.config.deployment, self.config.lines.configured[line]
         body: dict[str, Any] = {
             "Project": deployment.project,
             "ConversationId": f"ringback-{self.word()}",
@@ -178,7 +176,7 @@ class DraftMaker:
             "ScenarioPath": deployment.scenario_path,
             "OrchestratorUrl": deployment.orchestrator_url,
             "Tenant": deployment.tenant,
-            "EndUser": {"Name": "Ada Tester", "Phone": other, "Email": "ada.tester@example.com"},
+            "EndUser": {"Name": "Ada Tester", "Phone": number, "Email": "ada.tester@example.com"},
             "Locale": deployment.locale,
             "ScenarioInputParameters": [
                 {"Name": "_DisplayNumber", "Value": deployment.display_number},
