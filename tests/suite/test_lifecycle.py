@@ -47,7 +47,6 @@ TYPICAL = 2.0
         ([(0.1, "batch", B), (0.2, "one", B), (2, "batch", A), (2.1, "one", A)], "early"),
         ([(0.1, "batch", B), (0.2, "one", PENDING), (2, "batch", A), (2.1, "one", A)], "none"),
         ([(0.1, "one", A), (0.5, "one", PENDING), (2, "one", A)], "early"),
-        ([(0.1, "one", A), (0.5, "one", PENDING), (0.6, "one", A), (1, "one", PENDING), (2, "one", A)], "lost"),
         ([(2, "one", A), (2.5, "one", PENDING), (3, "one", A)], "lost"),
         ([(2, "one", A), (3, "one", PENDING)], "lost"),
         ([(2, "one", A), (3, "one", E)], "lost"),

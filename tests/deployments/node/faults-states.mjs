@@ -121,9 +121,9 @@ export const STATE_FAULTS = {
   },
   'error-in-a-crowd': {
     clauses: ['STA-03'],
-    summary: 'ends calls in Error that are placed while eight are ringing',
+    summary: 'ends calls in Error that are placed while four are ringing',
     outcome: (order, deployment) =>
-      deployment.book.ringing >= 8 ? 'Error' : natural.outcome(order, deployment),
+      deployment.book.ringing >= 4 ? 'Error' : natural.outcome(order, deployment),
   },
   'variables-decide': {
     clauses: ['STA-03'],

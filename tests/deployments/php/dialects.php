@@ -122,7 +122,7 @@ class ReadIntoArrays extends Behaviour
         if (is_object($body) && ($body->EndUser ?? null) === []) {
             $body->EndUser = (object) [];
         }
-        if (is_object($body) && ($body->UniqueIds ?? null) == (object) []) {
+        if (is_object($body->UniqueIds ?? null) && (array) $body->UniqueIds === []) {
             $body->UniqueIds = [];
         }
         return $body;

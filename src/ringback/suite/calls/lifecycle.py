@@ -55,8 +55,8 @@ def _changes(call: Call) -> list[tuple[Observation, Observation]]:
 def early_final(call: Call, typical_age: float | None) -> tuple[str, Observation] | None:
     """A final state shown while the call was in progress, as later polls prove; None if there was none.
 
-    That is proven if the state was not the line's and changed to the line's; or if it was taken back, once, and came
-    again only at about the age at which other calls become final (`typical_age`, seconds).
+    That is proven if the state was not the line's and changed to the line's; or if it was taken back, and came again
+    only at about the age at which other calls become final (`typical_age`, seconds).
     """
     changes = _changes(call)
     if not changes:
@@ -67,7 +67,7 @@ def early_final(call: Call, typical_age: float | None) -> tuple[str, Observation
             return f"it was reported {first.final}, and {then.final} later", first
         return None
     again = next((o for o in call.observations if o.asked_at > then.asked_at and o.final is not None), None)
-    if again is None or len(changes) > 1:  # one that comes and goes was not early
+    if again is None:
         return None
     shown, back = call.age(first.asked_at), call.age(again.asked_at)
     if typical_age is not None and shown < 0.6 * typical_age <= 1.5 * back:
