@@ -60,9 +60,7 @@ class DeliveryCounts:
 
     def add(self, other: DeliveryCounts, times: int = 1) -> None:
         """Add another's counts, so many times."""
-        for name in _DELIVERY_COUNTS:
-            if more := getattr(other, name):
-                setattr(self, name, getattr(self, name) + times * more)
+        _add(self, other, _DELIVERY_COUNTS, times)
 
 
 _DELIVERY_COUNTS = tuple(each.name for each in fields(DeliveryCounts))
@@ -82,8 +80,7 @@ class LineAccount:
 
     def add(self, other: LineAccount) -> None:
         """Add another's calls."""
-        for name in _LINE_COLUMNS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        _add(self, other, _LINE_COLUMNS)
         self.by_state = dict(Counter(self.by_state) + Counter(other.by_state))
 
 
@@ -124,8 +121,7 @@ class Account:
 
     def add(self, other: Account) -> None:
         """Add another's calls, as if both had no id in common."""
-        for name in _COLUMNS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        _add(self, other, _COLUMNS)
         self.by_state = dict(Counter(self.by_state) + Counter(other.by_state))
         self.undocumented = dict(Counter(self.undocumented) + Counter(other.undocumented))
         for name, line in other.by_line.items():
@@ -140,6 +136,13 @@ class Account:
 
 
 _COLUMNS = tuple(each.name for each in fields(Account) if each.type == "int")
+
+
+def _add(mine: object, theirs: object, names: Iterable[str], times: int = 1) -> None:
+    """Add the members with these names, so many times."""
+    for name in names:
+        if more := getattr(theirs, name):
+            setattr(mine, name, getattr(mine, name) + times * more)
 
 
 class DeliveryFate(NamedTuple):

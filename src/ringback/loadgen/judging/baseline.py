@@ -24,8 +24,8 @@ def baseline_of(config: Config) -> Mapping[str, Any] | None:
         check_baseline(config.limits, named=path is not None)
         return None if path is None else load_baseline(path)
     except ValueError as error:
-        problem, _, fix = str(error).rpartition("|")[2].partition("; ")
-        raise ConfigError("configuration", "load.baseline", problem, fix, path and str(path)) from None
+        mistake = str(error).rpartition("|")[2]
+        raise ConfigError.of("configuration", "load.baseline", mistake, path and str(path)) from None
 
 
 def load_baseline(path: Path) -> Mapping[str, Any]:

@@ -164,6 +164,7 @@ class LoadSnapshot:
         seconds = max((each["seconds"] for each in self.parts), default=0.0)
         end = part.end if math.isfinite(part.end) else max(seconds, part.start)
         sent = self._sum("sent")
+        times = self.times_to_final()
         section: dict[str, Any] = {
             "scenario": plan.scenario,
             "seconds": round(seconds, 3),
@@ -179,7 +180,7 @@ class LoadSnapshot:
             "trigger": operation(TRIGGER, part, whole, keys) | self._examples("trigger"),
             "poll": operation(POLL, part, whole, keys) | self._examples("poll"),
             "calls": self._calls(),
-            "time_to_final_ms": self.time_to_final.summary_ms(keys),
+            "time_to_final_ms": Histogram.sum(times.values()).summary_ms(keys),
             "generator": generator_health(part, whole, keys) | self._generator(),
             "seed": plan.seed,
             "profile": {
@@ -189,7 +190,7 @@ class LoadSnapshot:
                 "expected": plan.expected_calls(self.config.load.population),
             },
         }
-        section |= {name: figures for name, figures in self._parts(part, keys, live=live).items() if figures}
+        section |= {name: figures for name, figures in self._parts(part, keys, times, live=live).items() if figures}
         optional = {
             "unusable": next((each["unusable"] for each in self.parts if each["unusable"]), None),
             "receiver": self._receiver(),
@@ -197,7 +198,9 @@ class LoadSnapshot:
         }
         return section | {name: value for name, value in optional.items() if value is not None}
 
-    def _parts(self, part: Part, keys: tuple[str, ...], *, live: bool) -> dict[str, Any]:
+    def _parts(
+        self, part: Part, keys: tuple[str, ...], times: Mapping[str, Histogram], *, live: bool
+    ) -> dict[str, Any]:
         """Figures of steps, lines and tags. They cost processor time, so during a run only those with limits count."""
         limits = self.config.limits
         steps, lines, tags = (parts_named(limits, kind) for kind in ("step", "line", "tag"))
@@ -211,7 +214,7 @@ class LoadSnapshot:
         planned = [(number, step) for number, step in self.plan.steps if number in steps]
         return {
             "step": steps_of(self.windows, planned, keys),
-            "line": lines_of(part, lines, keys, self._calls_of(lines), self.times_to_final()),
+            "line": lines_of(part, lines, keys, self._calls_of(lines), times),
             "tag": tags_of(part, tags, keys),
         }
 

@@ -189,8 +189,7 @@ def parse_step(text: str) -> tuple[float, float]:
     try:
         return float(match[1]), parse_duration(match[2])
     except ValueError as error:
-        problem, _, fix = str(error).partition("; ")
-        raise _wrong("steps", f'in "{match[0].strip()}": {problem}', fix) from None
+        raise ConfigError.of("load", "load.steps", f'in "{match[0].strip()}": {error}') from None
 
 
 def profile_from(load: Load, rate: float | None, duration: float | None) -> Profile:
