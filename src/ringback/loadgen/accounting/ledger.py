@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 
 from ringback.loadgen.accounting.deliveries import DeliveryBook
@@ -103,8 +103,16 @@ class Ledger:
         self._outcomes = [[0] * (LOST + 1) for _ in range(LOST)]
         """Ended calls by the code of their line's state, and their outcome."""
         self._deliveries: DeliveryBook | None = None
-        self.counts = Account()
-        """The columns, except what `account` adds."""
+        self._beside = Account()
+        """The columns that no line has."""
+
+    @property
+    def counts(self) -> Account:
+        """The columns of the whole run, as of now; calls in flight are unfinished."""
+        whole = LineAccount()
+        for code in range(LOST):
+            whole.add(self._line_account(code))
+        return replace(self._beside, undocumented=dict(self._beside.undocumented), **asdict(whole))
 
     @property
     def in_flight(self) -> int:
@@ -125,7 +133,6 @@ class Ledger:
             self._placed_last = placed
         code = self._lines[line]
         call = int(placed * 1e6 + 0.5) << _CODE_BITS | code
-        self.counts.accepted += 1
         place = self._memory.claim(digest_of(unique_id))
         if place < 0:
             self._accept_again(unique_id, -1 - place, call)
@@ -147,9 +154,6 @@ class Ledger:
         if call is None:
             self._report_again(unique_id, code, at)
             return None
-        by_state = self.counts.by_state
-        by_state[state] = by_state.get(state, 0) + 1
-        self.counts.final += 1
         line, placed_us = self._end(call, code, at)
         if self._deliveries is not None:
             self._deliveries.final(self._memory.digest(call & _PLACE), code, at)
@@ -159,8 +163,11 @@ class Ledger:
         """A sound answer to a poll sent at `polled` had no final state for the call: it is lost if it is overdue."""
         if self.overdue(unique_id, polled):
             call = self._calls.pop(unique_id)
-            self.counts.lost += 1
             self._end(call, LOST, polled)
+
+    def unrequested(self) -> None:
+        """A result came for an id that its poll did not ask for."""
+        self._beside.unrequested += 1
 
     def overdue(self, unique_id: str, at: float) -> bool:
         """Whether a call has not ended and its settle time was over by then."""
@@ -205,12 +212,8 @@ class Ledger:
         return None if self._deliveries is None else self._deliveries.counts()
 
     def account(self) -> Account:
-        """The columns as of now; calls in flight are unfinished."""
-        counts = self.counts
-        return replace(
-            counts, unfinished=self.in_flight, by_state=dict(counts.by_state), undocumented=dict(counts.undocumented),
-            by_line=self._by_line(), deliveries=self.deliveries(),
-        )  # fmt: skip
+        """The columns of the whole run and of each line, and the deliveries, as of now."""
+        return replace(self.counts, by_line=self._by_line(), deliveries=self.deliveries())
 
     def _by_line(self) -> dict[str, LineAccount]:
         return {
@@ -251,7 +254,6 @@ class Ledger:
         self._outcomes[line][outcome] += 1
         if wrong:
             self._wrong[line] += 1
-            self.counts.wrong_state += 1
         ended = ended_us // _TICK
         took = ended - placed_us // _TICK
         if not 0 <= took <= _LONGEST:
@@ -265,8 +267,8 @@ class Ledger:
     def _report_undocumented(self, state: str) -> None:
         if state in self._pending:
             return
-        self.counts.undocumented_states += 1
-        counted, word = self.counts.undocumented, state[:_LONGEST_WORD]
+        self._beside.undocumented_states += 1
+        counted, word = self._beside.undocumented, state[:_LONGEST_WORD]
         if word in counted or len(counted) < _WORDS:
             counted[word] = counted.get(word, 0) + 1
 
@@ -282,7 +284,6 @@ class Ledger:
 
     def _accept_again(self, unique_id: str, place: int, accepted: int) -> None:
         self._duplicates[accepted & _CODE] += 1
-        self.counts.duplicate_ids += 1
         odd = self._odd.get(place)
         if odd is None:
             call = self._calls.get(unique_id)
@@ -310,7 +311,7 @@ class Ledger:
                 self._odd[place] = self._odd_ended(place)
             self._odd[place].late.setdefault(code, int(at * 1e6 + 0.5))
         elif outcome not in {code, IN_FLIGHT} and not note & _CHANGED:
-            self.counts.changed_state += 1
+            self._beside.changed_state += 1
             self._memory.set_note(place, note | _CHANGED)
 
     def _fate(self, place: int, digest: int, flying: int | None, offset: float) -> IdFate:

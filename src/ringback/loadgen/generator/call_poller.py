@@ -92,7 +92,7 @@ class CallPoller:
         asked = set(polled.asked)
         for unique_id, state in polled.results:
             if unique_id not in asked:
-                self._ledger.counts.unrequested += 1
+                self._ledger.unrequested()
                 continue
             ended = self._ledger.report(unique_id, state, now)
             if ended is not None:

@@ -307,10 +307,10 @@ class LoadRun:
             self._tick_once()
 
     def _tick_once(self) -> None:
-        placer, ledger = self.placer, self._ledger
+        placer, counts = self.placer, self._ledger.counts
         self.windows.tick(
             self.seconds, scheduled=placer.scheduled, sent=placer.sent, dropped=placer.dropped,
-            accepted=ledger.counts.accepted, final=ledger.counts.final, in_flight=ledger.in_flight,
+            accepted=counts.accepted, final=counts.final, in_flight=self._ledger.in_flight,
             cpu=time.process_time() - self._processor,
         )  # fmt: skip
 
