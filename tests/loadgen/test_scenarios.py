@@ -128,6 +128,9 @@ def scenes() -> dict[str, Scene]:
             TinyDeployment(), 5, 0.5, {"load__step": "3s", "timing__settle": "20s"}, scenario="capacity"
         ),
         "trigger": Scene(TinyDeployment(), scenario="trigger", flags={"timing__settle": "2s"}),
+        "losing trigger": Scene(
+            TinyDeployment(lose_every=10), 20, 4, scenario="trigger", flags={"timing__settle": "2s"}
+        ),
         "poll": Scene(TinyDeployment(), 40, scenario="poll", flags=quick),
         "changing": Scene(TinyDeployment(poll_script=changing(20)), 40, scenario="poll", flags=quick),
         "lifecycle": Scene(TinyDeployment()),
@@ -179,6 +182,13 @@ def test_a_trigger_storm_polls_only_when_calls_must_be_over(played: Played) -> N
     assert scene.section["time_to_final_ms"]["p50"] is None, "so nothing is known of when calls ended"
 
 
+def test_a_trigger_storm_finds_lost_calls_however_long_it_lasts(played: Played) -> None:
+    """Each call is polled before its settle time is over, and after it: the result of a lost one was not missed."""
+    scene = played("losing trigger")
+    assert scene.calls["lost"] == scene.deployment.expected["lost"] == 8
+    assert scene.calls["unfinished"] == 0
+
+
 def test_polling_asks_for_a_standing_population(played: Played) -> None:
     scene = played("poll")
     assert sound(scene)["accepted"] == 60
@@ -193,6 +203,7 @@ def test_polling_notices_states_that_change_after_the_end(played: Played) -> Non
     calls = played("changing").calls
     assert calls["accepted"] == 60
     assert calls["changed_state"] > 0
+    assert verdicts(played("changing").outcome)["calls.changed_state"] is Verdict.FAIL
 
 
 def test_lifecycle_follows_each_call_to_its_end(played: Played) -> None:

@@ -15,6 +15,7 @@ from ringback.contract.states import undocumented_reports
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.loadgen.metrics.histogram import is_percentile, percentile_of_key
 from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.loadgen.schedule.scenarios import SCENARIOS
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -34,6 +35,7 @@ DEFAULT_LIMITS = (
     Limit("calls.lost", "==", 0),
     Limit("calls.duplicate_ids", "==", 0),
     Limit("calls.wrong_state", "==", 0),
+    Limit("calls.changed_state", "==", 0),
     Limit("calls.unrequested", "==", 0),
     Limit("calls.deliveries.missing", "==", 0),
     Limit("calls.deliveries.late", "==", 0),
@@ -41,7 +43,8 @@ DEFAULT_LIMITS = (
 )
 """What the contract requires of a deployment under any load. A user's limit on the same metric replaces one.
 
-Those on deliveries apply if deliveries were due; the last, if any of them carried a state."""
+Those on deliveries apply if deliveries were due; the last, if any of them carried a state. The one on changed states
+applies if the scenario polls calls after their end, or if one was seen."""
 
 _TIMES = re.compile(r"(trigger|poll)\.(failed\.)?(latency|service)_ms\.|time_to_final_ms\.")
 _LATENCY = re.compile(r"(trigger|poll)\.(failed\.)?latency_ms\.")
@@ -152,6 +155,9 @@ class AbortWatch:
 
 def _exercised(limit: Limit, section: Mapping[str, Any]) -> bool:
     """Whether the run had an occasion for a default limit."""
+    if limit.metric == "calls.changed_state":
+        scenario = SCENARIOS.get(section.get("scenario", ""))
+        return bool((scenario is not None and scenario.asks_again) or value_of(section, limit.metric))
     if not limit.metric.startswith(_DELIVERIES):
         return True
     needed = "stated" if limit.metric.endswith("contradicting") else "expected"
