@@ -132,6 +132,12 @@ def scenes() -> dict[str, Scene]:
             TinyDeployment(lose_every=10), 20, 4, scenario="trigger", flags={"timing__settle": "2s"}
         ),
         "poll": Scene(TinyDeployment(), 40, scenario="poll", flags=quick),
+        "small batches": Scene(
+            TinyDeployment(poll_script=lambda ids: answer_with(400, {}) if len(ids) > 20 else b""),
+            40,
+            scenario="poll",
+            flags={**quick, "load__poll_batch": 50},
+        ),
         "changing": Scene(TinyDeployment(poll_script=changing(20)), 40, scenario="poll", flags=quick),
         "lifecycle": Scene(TinyDeployment()),
         "delivery": Scene(Delivering(), scenario="delivery", flags=RECEIVER),
@@ -197,6 +203,15 @@ def test_polling_asks_for_a_standing_population(played: Played) -> None:
     assert scene.section["poll"]["count"] >= 30, "the first polls may be due just before the steady part"
     assert scene.section["steady"]["from_s"] == 5, "the population is placed first"
     assert scene.deployment.largest_batch == 20
+
+
+def test_polling_asks_for_as_many_as_a_deployment_takes(played: Played) -> None:
+    """Scheduled polls too: if they went on to ask for more, each would be refused, and none be measured."""
+    scene = played("small batches")
+    assert sound(scene)["accepted"] == 60
+    assert scene.deployment.largest_batch > 20
+    assert scene.section["poll"]["whole"]["count"] >= 30
+    assert scene.section["poll"]["own_faults"].get("batch_refused", 0) <= 10, "those on their way"
 
 
 def test_polling_notices_states_that_change_after_the_end(played: Played) -> None:

@@ -394,8 +394,10 @@ def test_a_429_with_an_id_counts_as_a_call(scenes: Scenes) -> None:
 
 def test_a_refused_large_batch_is_batch_refused(scenes: Scenes) -> None:
     with serving(deployment := TinyDeployment(poll_script=lambda _: http(400, {}))):
-        client = scenes(deployment)
+        client = scenes(deployment, load__poll_batch=40)
+        assert client.load_client.batch == 40
         assert client.poll(*(f"id-{n}" for n in range(21))).kind == "batch_refused"
+        assert client.load_client.batch == 20, "whoever polls next"
         assert client.poll(*(f"id-{n}" for n in range(20))).kind == "http_400"
     assert (client.polls.failed, dict(client.polls.own_faults)) == (1, {"batch_refused": 1})
 

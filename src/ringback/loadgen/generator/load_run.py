@@ -100,7 +100,7 @@ class LoadRun:
         self._writer = writer = RequestWriter(config, guard, delivered_to=self._results.url if self._results else None)
         self._client = LoadClient(config, writer, budget, self._pool, self)
         self._poller = CallPoller(
-            self._client, self._ledger, batch=config.load.poll_batch, interval=config.load.poll_interval,
+            self._client, self._ledger, interval=config.load.poll_interval,
             first=_just_in_time(config.timing.settle, config.load.poll_interval) if scenario.asks_late else None,
             on_final=(lambda *_: None) if scenario.asks_late else self._is_final,
         )  # fmt: skip

@@ -137,6 +137,8 @@ class LoadClient:
         """Triggers that have not ended."""
         self.symptoms: list[Symptom] | None = []
         """What became of the first few triggers; None as soon as one was accepted."""
+        self.batch = config.load.poll_batch
+        """Calls in one poll, at most: as configured, until the deployment refuses so many."""
         self.refused_polls = 0
         """Polls that the dial guard refused."""
         self._writer = writer
@@ -265,6 +267,7 @@ class LoadClient:
                 results = _as_asked(results, asked)
             if kind is not None and kind.startswith("http_4") and len(asked) > PROMISED_BATCH:
                 kind = "batch_refused"
+                self.batch = PROMISED_BATCH
             if kind == "rate_limited":
                 self._pause("poll", outcome, request.begun)
             elif kind is None:
