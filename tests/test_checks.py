@@ -153,7 +153,7 @@ WRONG = [
     ("ROB-05", "call.erl", checks.shows_no_internals('{call,start,1,[{file,"src/call.erl"},{line,17}]}')),
     ("ROB-05", "call.ex:12", checks.shows_no_internals("(ivr 1.0) lib/ivr/call.ex:12: IVR.Call.start/1")),
     ("ROB-05", "at row 1", checks.shows_no_internals("Data too long for column 'locale' at row 1")),
-    ("ROB-05", "at row 1", checks.shows_no_internals("Incorrect string value for column `ivr`.`calls`.`name` at row 1")),
+    ("ROB-05", "at row 1", checks.shows_no_internals("Incorrect string value for column `ivr`.`calls`.`a` at row 1")),
     ("ROB-05", "for key", checks.shows_no_internals("Duplicate entry 'a-b' for key 'calls.conversation'")),
     ("ROB-05", "pymysql.err", checks.shows_no_internals("pymysql.err.DataError: (1406, 'too long')")),
     ("ROB-05", "PG::UniqueViolation", checks.shows_no_internals("PG::UniqueViolation: ERROR")),
