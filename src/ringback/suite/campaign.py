@@ -354,7 +354,7 @@ class Campaign(Placer):
         purpose = f"one of {count} polls at once"
         async with self.watch.turn:
             sent = await asyncio.gather(
-                *(self.client.poll([one], purpose=purpose) for one in asked), return_exceptions=True
+                *(self.client.poll([one], purpose=purpose, paced=False) for one in asked), return_exceptions=True
             )
         for answer in sent:
             self.burst.take(answer)
