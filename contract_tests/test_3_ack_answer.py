@@ -45,7 +45,8 @@ def test_the_body_of_accepted_triggers_answers(suite: Session) -> None:
 def test_triggers_one_after_another_and_at_once(suite: Session) -> None:
     """No two accepted calls of the run share a UniqueId."""
     suite.record.placed()
-    pairs = suite.record.calls.shared_ids(except_within="identical")  # the next test compares these
+    # The next test compares those with the same bytes.
+    pairs = [pair for pair in suite.record.calls.shared_ids() if not all(call.repeated for call in pair)]
     if pairs:
         # Two that were not sent at once show it again, one after another.
         first, second = min(pairs, key=lambda pair: "burst" in {call.group for call in pair})

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ringback import clock
+from ringback.receiver import AddressBehaviour, Delivery
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
@@ -17,7 +19,7 @@ from ringback.suite.probes import Destination, Probe, accepted, either, refused
 from ringback.suite.probes.bundles import LINE, bundled
 from ringback.suite.session import Session
 
-from .tiny import Asked, Tiny, running
+from .tiny import LINES, Asked, Tiny, running
 
 RESULT = ("ResultDestination", "SendResultImmediately")
 
@@ -57,6 +59,24 @@ def test_bundles_keep_the_order_of_their_probes_if_they_are_tight() -> None:
 
 def test_a_failing_destination_has_a_trigger_of_its_own_if_bundles_are_not_tight() -> None:
     assert [bundle.carried for bundle in bundled([HEADER, DEAD])] == [(HEADER,), (DEAD,)]
+
+
+def test_the_baseline_is_the_first_call_to_its_line() -> None:
+    """So the probe for that line need not come before those at once, unlike the others; its line is kept."""
+    answered = accepted("a call to the line answered", touches=(LINE, *RESULT))
+    first, second = bundled([answered, BUSY])
+    assert [(one.line, one.bound) for one in (first, second)] == [("busy", True), ("answered", False)]
+
+
+@pytest.mark.parametrize("at_once", [None, 1])
+def test_a_probe_for_a_line_dials_it_among_those_at_once(at_once: int | None) -> None:
+    answered = accepted("a call to the line answered", touches=(LINE, *RESULT))
+    lines = {name: number if at_once is None else {"number": number, "at_once": 1} for name, number in LINES.items()}
+    with running(Tiny(), [HEADER, flag(True), answered], burst=True, lines=lines) as session:
+        draft = session.record.outcome(answered).draft
+        assert draft is not None
+        assert draft.line == "answered"
+        assert draft.input("_Destination")["Value"] == LINES["answered"]
 
 
 # -- order ------------------------------------------------------------------------------------------------------------
@@ -183,3 +203,16 @@ def test_a_bundle_that_is_refused_is_taken_apart_with_any_budget(calls: int) -> 
         judged(session, first)
         with pytest.raises(Deviation, match="without EndUser"):
             judged(session, second)
+
+
+@pytest.mark.parametrize(("calls", "placed"), [(60, 18), (20, 17)])
+def test_a_call_is_placed_while_an_address_is_slow_unless_few_are_left(calls: int, placed: int) -> None:
+    slow = accepted("slow", destination=Destination(True, AddressBehaviour(seconds=1)), touches=RESULT)
+    section = {"listen": "127.0.0.1:0"}
+    with running(Tiny(), [slow], burst=True, budget={"calls": calls}, result_destination=section) as session:
+        draft = session.record.outcome(slow).draft
+        assert draft is not None
+        delivery = Delivery(draft.delivery_key, clock.monotonic(), "POST", "/", (), b"", 200)
+        for _ in range(2):
+            session._loop.run(session.campaign.delivered(delivery))
+        assert session.budget.accepted == placed

@@ -12,12 +12,13 @@ from typing import Any, Self
 import httpx
 
 from ringback.config import Config
+from ringback.contract.endpoints import POLL_PATH, TRIGGER_PATH
 from ringback.deployment.answers import Answer, Poll, Trigger
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.evidence import Recorder
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.reading import ids_in
-from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH, GuardedTransport
+from ringback.deployment.transport import GuardedTransport
 
 __all__ = ["DeploymentClient"]
 

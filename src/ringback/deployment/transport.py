@@ -19,6 +19,7 @@ import httpx
 
 from ringback import clock
 from ringback.config import Config
+from ringback.contract.endpoints import POLL_PATH
 from ringback.deployment.answers import Answer, Trigger
 from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
 from ringback.deployment.connections import PROXY_STATUSES, Trace, client_ssl_context, httpx_proxy, needs_credentials
@@ -29,10 +30,7 @@ from ringback.deployment.guard import DialGuard
 from ringback.deployment.pace import AnswerBounds, RetryAllowance, TimeLimit, TriggerRate, retry_after
 from ringback.deployment.reading import BodyDecoder
 
-__all__ = ["POLL_PATH", "TRIGGER_PATH", "GuardedTransport"]
-
-TRIGGER_PATH = "/v2/call"
-POLL_PATH = "/v2/callresult"
+__all__ = ["GuardedTransport"]
 
 _CONNECT_TRIES = 3
 _CONNECT_PAUSE = 0.2

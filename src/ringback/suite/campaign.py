@@ -1,10 +1,10 @@
 """The campaign: every trigger that the selected tests declare, sent early and together, in as few calls as can be.
 
-Order: a valid trigger that the deployment accepts (the baseline); calls to each line; sixteen triggers at once, which
-carry the other valid probes; triggers that must be refused or may be either. If the budget is small, triggers that must
-be refused come before all but the baseline: they cost a call only if they are wrongly accepted. If it does not suffice
-for sixteen at once, a copy of the baseline and tighter bundles follow one by one: first those that reach a clause that
-nothing sent before reaches.
+Order: a valid trigger that the deployment accepts (the baseline); calls to the other lines; sixteen triggers at once,
+which carry the other valid probes; triggers that must be refused or may be either. If the budget is small, triggers
+that must be refused come before all but the baseline: they cost a call only if they are wrongly accepted. If it does
+not suffice for sixteen at once, a copy of the baseline and tighter bundles follow one by one: first those that reach a
+clause that nothing sent before reaches.
 
 A bundle of probes that is refused is taken apart by halves. A valid probe that is refused gets its controls at once,
 while the circumstances are the same: the trigger without its change, then the probe again by itself.
@@ -47,8 +47,8 @@ _ENOUGH = 2
 """Invalid triggers accepted for one clause, after which no more are sent for it."""
 RESERVE = 2
 """Places in the budget that are left for triggers that must be refused: each needs one until its answer is there."""
-_APART = 3
-"""Calls that taking a refused bundle apart takes: halves that are accepted, and a control."""
+_APART = 1
+"""Calls that taking a refused bundle apart takes beyond its own: a half that is accepted, or a control."""
 _REPEATED = 3
 """Plain triggers of those at once that are sent by themselves if they were not accepted."""
 
@@ -285,17 +285,17 @@ class Campaign(Placer):
         """As many triggers as there are lines for: bundles, copies of the baseline, then plain calls."""
         # Copies dial the baseline's line, which may not take two calls at once.
         copies = max(0, identical - 1) if not self.places.limited and self._begin_identical(identical) else 0
-        found: list[_Shot] = []
-        free = list(lines)
+        found, free = list[_Shot](), list(lines)
         for bundle in bundles:
-            if not free:
-                break
+            line = (bundle.line if self.places.limited else None) or next(iter(free), "")
+            if line not in free:
+                continue  # is sent afterwards, by itself
             if self.places.limited:
-                self._lines[bundle.probe] = free[0]
+                self._lines[bundle.probe] = line
             with contextlib.suppress(ExchangeError):
-                probe, expects_call = bundle.probe, bundle.probe.expect == "accepted"
-                found.append(_Shot(probe.title, self.drafted(probe), bundle, expects_call=expects_call))
-                free.pop(0)
+                expected = bundle.probe.expect == "accepted"
+                found.append(_Shot(bundle.probe.title, self.drafted(bundle.probe), bundle, expects_call=expected))
+                free.remove(line)
         found += [self._copy() for _ in range(min(copies, len(free)))]
         plain = free if self.places.limited else lines[: len(lines) - len(found)]
         return [*found, *(_Shot("", self.on_line(line)) for line in plain)]
@@ -376,8 +376,8 @@ class Campaign(Placer):
             return False
         if not self.identical:
             self.identical.append(self.baseline.answer)
-            if self.baseline.call is not None:
-                self.baseline.call.group = "identical"  # it shares its address at the receiver
+            if (call := self.baseline.call) is not None:
+                call.repeated = True
         return True
 
     def _copy(self) -> _Shot:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ringback.suite.probes.baseline import BASELINE
 from ringback.suite.probes.drafts import Draft
 from ringback.suite.probes.probe import Probe, accepted
 
@@ -29,8 +30,16 @@ class Bundle:
 
     @property
     def bound(self) -> bool:
-        """Whether it dials a certain line, for a test that waits for the line's state."""
-        return any(LINE in (probe.touches or ()) for probe in self.carried)
+        """Whether it is to place the first call to a line, which no other call may disturb.
+
+        The baseline is the first to its line.
+        """
+        return self.line not in {None, BASELINE.line}
+
+    @property
+    def line(self) -> str | None:
+        """The line that it must dial; None if any will do."""
+        return next((probe.line for probe in self.carried if LINE in (probe.touches or ())), None)
 
     @property
     def halves(self) -> tuple[Bundle, Bundle]:
