@@ -336,7 +336,8 @@ class Campaign(Placer):
 
     async def _alone(self, shot: _Shot, outcome: Outcome) -> None:
         """Send a trigger that was not accepted among others by itself; that decides about what it carries."""
-        together, outcome.draft = outcome.answer, shot.draft.in_conversation(self.maker.word())
+        together, copied = outcome.answer, shot.group == "identical"
+        outcome.draft = shot.draft if copied else shot.draft.in_conversation(self.maker.word())
         purpose = f"{shot.title or 'a plain call'}, sent by itself after it was sent at once with others"
         try:
             outcome.answer = await self.send(outcome.draft, purpose)
@@ -345,7 +346,7 @@ class Campaign(Placer):
             return
         if together is not None:
             self.burst.alone[together.exchange.id] = outcome.answer
-        await self.record_call(outcome, "burst", shot.bundle.carried if shot.bundle else ())
+        await self.record_call(outcome, shot.group, shot.bundle.carried if shot.bundle else ())
 
     async def _polls_at_once(self, count: int) -> None:
         if not (known := self.calls.watched):
@@ -353,9 +354,8 @@ class Campaign(Placer):
         asked = [known[i % len(known)].unique_id for i in range(count)]
         purpose = f"one of {count} polls at once"
         async with self.watch.turn:
-            sent = await asyncio.gather(
-                *(self.client.poll([one], purpose=purpose, paced=False) for one in asked), return_exceptions=True
-            )
+            poll_each = (self.client.poll([one], purpose=purpose, paced=False) for one in asked)
+            sent = await asyncio.gather(*poll_each, return_exceptions=True)
         for answer in sent:
             self.burst.take(answer)
 
