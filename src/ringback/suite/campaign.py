@@ -347,7 +347,8 @@ class Campaign(Placer):
 
     async def _alone(self, shot: Shot, outcome: Outcome) -> None:
         """Send a trigger that was not accepted among others by itself; that decides about what it carries."""
-        together, outcome.draft = outcome.answer, shot.draft.in_conversation(self.maker.word())
+        together, copied = outcome.answer, shot.group == "identical"
+        outcome.draft = shot.draft if copied else shot.draft.in_conversation(self.maker.word())
         purpose = f"{shot.title or 'a plain call'}, sent by itself after it was sent at once with others"
         try:
             outcome.answer = await self.send(outcome.draft, purpose)
@@ -356,7 +357,7 @@ class Campaign(Placer):
             return
         if together is not None:
             self.burst.alone[together.exchange.id] = outcome.answer
-        await self.record_call(outcome, "burst", shot.bundle.carried if shot.bundle else ())
+        await self.record_call(outcome, shot.group, shot.bundle.carried if shot.bundle else ())
 
     async def _identical(self, count: int) -> None:
         """Send the baseline's bytes again until there are as many answers; the baseline is the first."""

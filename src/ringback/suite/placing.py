@@ -193,7 +193,7 @@ class Placer:
     async def polls_at_once(self, count: int) -> list[Poll | BaseException]:
         """Send so many polls at once, each for one of the calls in turn; none if there are no calls."""
         known = itertools.islice(itertools.cycle(call.unique_id for call in self.calls.watched), count)
-        polls = [self.client.poll([one], purpose=f"one of {count} polls at once") for one in known]
+        polls = [self.client.poll([one], purpose=f"one of {count} polls at once", paced=False) for one in known]
         async with self.watch.turn:
             return await asyncio.gather(*polls, return_exceptions=True)
 

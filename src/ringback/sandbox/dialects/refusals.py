@@ -118,6 +118,16 @@ class _ValuesOf255(SandboxBehaviour):
             raise Refusal(422, "a value may have 255 characters")
 
 
+@dialect("variables-up-to-20", "REQ-04", "REQ-08")
+class _VariablesUpTo20(SandboxBehaviour):
+    """More than 20 project variables are refused."""
+
+    def check_inputs(self, inputs: dict[str, str]) -> None:
+        super().check_inputs(inputs)
+        if len(inputs) > 22:
+            raise Refusal(400, "20 variables are enough")
+
+
 @dialect("names-of-100", "REQ-08", "ROB-01")
 class _NamesOf100(SandboxBehaviour):
     """An EndUser's Name of more than 100 characters is refused."""
