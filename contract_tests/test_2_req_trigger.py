@@ -156,7 +156,7 @@ VARIABLES = [
     for what, count in {
         "no project variable": 0,
         "one project variable": 1,
-        "25 project variables, or all that are declared": 25,
+        "20 project variables, or all that are declared": 20,
     }.items()
 ]
 HEADERS = [

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ringback.sandbox.admission import END_USER, OPTIONAL, REQUIRED
+from ringback.sandbox.admission import END_USER, OPTIONAL, REQUIRED, REQUIRED_INPUTS
 from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import dialect
 from ringback.sandbox.messages import JSON, POLL_PATH, TRIGGER_PATH, JsonObject, Refusal, Request, SandboxAnswer
@@ -116,6 +116,16 @@ class _ValuesOf255(SandboxBehaviour):
         super().check_inputs(inputs)
         if any(len(value) > 255 for value in inputs.values()):
             raise Refusal(422, "a value may have 255 characters")
+
+
+@dialect("twenty-variables", "REQ-04", "ROB-01")
+class _TwentyVariables(SandboxBehaviour):
+    """More than twenty project variables are refused."""
+
+    def check_inputs(self, inputs: dict[str, str]) -> None:
+        super().check_inputs(inputs)
+        if len(inputs.keys() - REQUIRED_INPUTS) > 20:
+            raise Refusal(422, "there may be 20 variables")
 
 
 @dialect("names-of-100", "REQ-08", "ROB-01")

@@ -61,7 +61,12 @@ def reported_state(delivery: Delivery, unique_id: str) -> str | None:
 def _forms(delivery: Delivery) -> list[str]:
     text = delivery.text
     read = "\n".join(strings_in(delivery.content.encode()))  # undoes JSON escapes
-    return [text, read, unquote_plus(text), text.replace("\\/", "/"), html.unescape(text)]
+    asked = "\n".join(value for _, value in _query(delivery))
+    return [text, asked, read, unquote_plus(text), text.replace("\\/", "/"), html.unescape(text)]
+
+
+def _query(delivery: Delivery) -> list[tuple[str, str]]:
+    return parse_qsl(delivery.target.partition("?")[2])
 
 
 def _members(delivery: Delivery) -> Iterator[tuple[str | None, str, str]]:
@@ -76,7 +81,7 @@ def _members(delivery: Delivery) -> Iterator[tuple[str | None, str, str]]:
             yield from ((None, _letters(name), value) for name, value in parse_qsl(content))
         else:
             yield from _in_text(content)
-    for name, value in parse_qsl(delivery.target.partition("?")[2]):
+    for name, value in _query(delivery):
         yield None, _letters(name), value
 
 
