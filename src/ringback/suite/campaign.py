@@ -336,7 +336,9 @@ class Campaign(Placer):
 
     async def _alone(self, shot: _Shot, outcome: Outcome) -> None:
         """Send a trigger that was not accepted among others by itself; that decides about what it carries."""
-        together, outcome.draft = outcome.answer, shot.draft.in_conversation(self.maker.word())
+        together = outcome.answer
+        if shot.group != "identical":  # a copy is refused by itself too where a ConversationId may be used only once
+            outcome.draft = shot.draft.in_conversation(self.maker.word())
         purpose = f"{shot.title or 'a plain call'}, sent by itself after it was sent at once with others"
         try:
             outcome.answer = await self.send(outcome.draft, purpose)
@@ -345,7 +347,7 @@ class Campaign(Placer):
             return
         if together is not None:
             self.burst.alone[together.exchange.id] = outcome.answer
-        await self.record_call(outcome, "burst", shot.bundle.carried if shot.bundle else ())
+        await self.record_call(outcome, shot.group, shot.bundle.carried if shot.bundle else ())
 
     async def _polls_at_once(self, count: int) -> None:
         if not (known := self.calls.watched):
