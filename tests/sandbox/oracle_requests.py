@@ -47,7 +47,7 @@ async def trn_03(d: Deployment) -> AsyncIterator[str]:
     unique_id = (await d.trigger()).unique_id
     flat = {**{name: d.body()[name] for name in REQUIRED}, "_DisplayNumber": "200", "_Destination": "5550000001"}
     for path in (f"{POLL_PATH}?UniqueIds={unique_id}", f"{TRIGGER_PATH}?{urlencode(flat)}"):
-        for method in ("GET", "DELETE"):
+        for method in ("GET", "DELETE", "TRACE"):
             reply = await d.request(path, b"", method)
             if not (400 <= reply.status < 500 or reply.status == 501) or b"CallResults" in reply.body:
                 yield f"{method} {path}: {reply.status}"
