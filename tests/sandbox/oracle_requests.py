@@ -218,7 +218,15 @@ def req_14(d: Deployment) -> AsyncIterator[str]:
 def req_15(d: Deployment) -> AsyncIterator[str]:
     token = d.settings.access_token
     wrong = [token.swapcase(), token.upper(), token[:-1], token[: len(token) // 2], token + "x", f" {token}"]
-    wrong += [f"{token} ", token.translate({n: n + 0xFEE0 for n in range(0x41, 0x7B)}), "x" * len(token), "x", token[::-1], token + "\0", "null"]
+    wrong += [
+        f"{token} ",
+        token.translate({n: n + 0xFEE0 for n in range(0x41, 0x7B)}),
+        "x" * len(token),
+        "x",
+        token[::-1],
+        token + "\0",
+        "null",
+    ]
     bodies = [d.body(AccessToken=value) for value in wrong]
     bodies.append(d.body(AccessToken="x", EndUser=...))
     return _none_accepted(d, [*bodies, d.body(Project="Other"), d.body(Project=d.settings.project.swapcase())])
