@@ -54,7 +54,7 @@ class Delivery:
     at: float
     method: str
     target: str
-    """Path and query, percent-decoded."""
+    """Path and query, as they were sent."""
     headers: tuple[tuple[str, str], ...]
     body: bytes
     status: int
@@ -70,8 +70,8 @@ class Delivery:
 
     @property
     def text(self) -> str:
-        """Target and body: wherever an id can be."""
-        return f"{self.target}\n{self.content}"
+        """Target, percent-decoded, and body: wherever an id can be."""
+        return f"{unquote(self.target)}\n{self.content}"
 
     @property
     def content(self) -> str:
@@ -284,7 +284,7 @@ class Receiver:
         if kept and size > len(body):
             self.intake.drop()
         if kept and self._probe not in target:
-            delivery = Delivery(key, at, scope["method"], unquote(target), headers, content, status, lag, coded)
+            delivery = Delivery(key, at, scope["method"], target, headers, content, status, lag, coded)
             self.deliveries.append(delivery)
             if self.on_delivery is not None:
                 # In a task of its own, so that the sender does not wait for it.

@@ -21,7 +21,7 @@ from ringback.deployment.reading import Json, outline, read_json
 __all__ = ["Answer", "Entry", "Poll", "Trigger"]
 
 _LONGEST_NAME = 64
-"""The longest member name that is common_form with documented ones."""
+"""The longest member name that is compared with documented ones."""
 _SPARE_ENTRIES = 64
 """Entries of a poll's answer that are kept besides two for each id that was asked for, and of other ids."""
 
