@@ -94,6 +94,8 @@ async def res_06(d: Deployment) -> AsyncIterator[str]:
     for unique_id in (near - {known}) | {"nobody", "00000000"}:
         if (await d.poll([unique_id])).states:
             yield f"a state for {unique_id}"
+    if set((await d.poll([known, *(f"nobody-{n}" for n in range(15))])).states) - {known}:
+        yield "a state for one of many unknown ids"
     for unique_id in {known.upper(), f" {known}", f"{known} "} - {known}:
         states = (await d.poll([unique_id])).states
         if set(states.values()) - {right[known]}:
