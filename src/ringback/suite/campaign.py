@@ -336,12 +336,12 @@ class Campaign(Placer):
 
     async def _alone(self, shot: _Shot, outcome: Outcome) -> None:
         """Send a trigger that was not accepted among others by itself; that decides about what it carries."""
-        together = outcome.answer
-        if shot.group != "identical":  # a copy is refused by itself too where a ConversationId may be used only once
-            outcome.draft = shot.draft.in_conversation(self.maker.word())
+        # A copy keeps its ConversationId: it is refused by itself too where one may be used only once.
+        draft = shot.draft if shot.group == "identical" else shot.draft.in_conversation(self.maker.word())
+        together, outcome.draft = outcome.answer, draft
         purpose = f"{shot.title or 'a plain call'}, sent by itself after it was sent at once with others"
         try:
-            outcome.answer = await self.send(outcome.draft, purpose)
+            outcome.answer = await self.send(draft, purpose)
         except ExchangeError as trouble:
             outcome.trouble = self.burst.trouble = trouble
             return
