@@ -127,7 +127,7 @@ def test_triggers_by_other_methods_place_no_call(suite: Session) -> None:
 
 @pytest.mark.clause("TRN-04")
 @pytest.mark.at_end
-@pytest.mark.pool(1)
+@pytest.mark.sends(*LINE_CALLS.values())
 def test_the_content_type_of_every_answer(suite: Session) -> None:
     """Every 200 answer of the run has the content type application/json."""
     wait_for_the_run(suite)
@@ -137,7 +137,7 @@ def test_the_content_type_of_every_answer(suite: Session) -> None:
 
 @pytest.mark.clause("TRN-05")
 @pytest.mark.at_end
-@pytest.mark.pool(1)
+@pytest.mark.sends(*LINE_CALLS.values())
 def test_the_body_of_every_answer(suite: Session) -> None:
     """The body of every 200 answer of the run is one JSON text for a strict parser."""
     wait_for_the_run(suite)
@@ -147,7 +147,7 @@ def test_the_body_of_every_answer(suite: Session) -> None:
 
 @pytest.mark.clause("TRN-06")
 @pytest.mark.at_end
-@pytest.mark.pool(1)
+@pytest.mark.sends(*LINE_CALLS.values())
 def test_the_members_of_every_answer(suite: Session) -> None:
     """No object in any answer of the run, refusals included, names a member twice."""
     wait_for_the_run(suite)

@@ -99,9 +99,7 @@ def wait_for_all(suite: Session, calls: list[Call]) -> None:
 
 def final(suite: Session, choose: Callable[[Call], bool]) -> list[Call]:
     """Final calls that have an address of their own at the receiver."""
-    return [
-        c for c in suite.record.final_calls() if c.delivery_key and c.state and c.group != "identical" and choose(c)
-    ]
+    return [c for c in suite.record.final_calls() if c.delivery_key and c.state and not c.repeated and choose(c)]
 
 
 def call_of(suite: Session, probe: Probe, *, must_be_final: bool = True) -> Call:
@@ -195,7 +193,7 @@ def test_calls_with_queued_results(suite: Session) -> None:
 def test_calls_that_share_an_address(suite: Session) -> None:
     """The results of calls with the same ResultDestination all arrive."""
     done = [call for call in suite.record.final_calls() if call.regular and call.state and call.delivery_key]
-    calls = [call for call in done if call.group == "identical"]
+    calls = [call for call in done if call.repeated]
     if len(calls) < 2:
         raise Inconclusive("no two calls with the same ResultDestination became final")
     alone = [call for call in done if call.line == calls[0].line and not call.immediately and call not in calls]

@@ -14,7 +14,7 @@ from ringback.suite.campaign import AT_ONCE
 from ringback.suite.deviation import Deviation, Inconclusive, NotExercised, must_all_hold, must_hold
 from ringback.suite.history import apart, wait_for_the_run
 from ringback.suite.probes import Probe, either, refused
-from ringback.suite.probes.common import may_be_reordered
+from ringback.suite.probes.common import not_for_their_order
 from ringback.suite.probes.drafts import OPTIONAL, Draft, NotTried
 from ringback.suite.probes.fields import ALL_ODD, ODD_CREDENTIALS, ODD_TEXTS, covering, with_parts
 from ringback.suite.session import Session
@@ -306,7 +306,7 @@ def test_polls_at_once_for_different_calls(suite: Session) -> None:
 @pytest.mark.pool(2)
 def test_calls_placed_at_once(suite: Session) -> None:
     """Calls placed at once on several lines end in the states of their lines."""
-    calls = [c for c in suite.record.steady_calls() if c.group == "burst" and not may_be_reordered(c)]
+    calls = [c for c in not_for_their_order(suite.record.steady_calls()) if c.group == "burst"]
     others = [
         c for c in suite.record.calls if c.regular and c.group not in {"burst", "identical"} and c.state is not None
     ]

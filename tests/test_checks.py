@@ -152,6 +152,14 @@ WRONG = [
     ("ROB-05", "/srv/vendor/Call.pm", checks.shows_no_internals("no token at /srv/vendor/Call.pm line 212.")),
     ("ROB-05", "call.erl", checks.shows_no_internals('{call,start,1,[{file,"src/call.erl"},{line,17}]}')),
     ("ROB-05", "call.ex:12", checks.shows_no_internals("(ivr 1.0) lib/ivr/call.ex:12: IVR.Call.start/1")),
+    ("ROB-05", "at row 1", checks.shows_no_internals("Data too long for column 'locale' at row 1")),
+    ("ROB-05", "at row 1", checks.shows_no_internals("Incorrect string value for column `ivr`.`calls`.`a` at row 1")),
+    ("ROB-05", "for key", checks.shows_no_internals("Duplicate entry 'a-b' for key 'calls.conversation'")),
+    ("ROB-05", "pymysql.err", checks.shows_no_internals("pymysql.err.DataError: (1406, 'too long')")),
+    ("ROB-05", "PG::UniqueViolation", checks.shows_no_internals("PG::UniqueViolation: ERROR")),
+    ("ROB-05", "psycopg.", checks.shows_no_internals("psycopg.errors.NotNullViolation")),
+    ("ROB-05", "PSQLException", checks.shows_no_internals("org.postgresql.util.PSQLException: ERROR")),
+    ("ROB-05", "call.rb", checks.shows_no_internals("call.rb:12:in `start'")),
     ("ROB-05", "panicked at", checks.shows_no_internals("thread 'main' panicked at src/main.rs:12:5")),
 ]  # fmt: skip
 

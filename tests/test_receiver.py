@@ -18,8 +18,8 @@ import trustme
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
-from ringback.intake import FLOODED, KEPT_PER_ADDRESS, MAX_BODY, MAX_CONNECTIONS, READ_BODY, SLOWEST
-from ringback.receiver import AddressBehaviour, Delivery, Receiver, undone
+from ringback.intake import FLOODED, KEPT_PER_ADDRESS, MAX_BODY, MAX_CONNECTIONS, READ_BODY, SLOWEST, undone
+from ringback.receiver import AddressBehaviour, Delivery, Receiver
 from ringback.suite.calls.deliveries import names, reported_state
 from tests.virtual_time import VirtualLoop, run
 

@@ -53,7 +53,10 @@ _INTERNALS = re.compile(
     r"|\blib/[\w./-]{1,200}\.exs?:\d+:"
     r"|\bpanicked at [^\n]{1,200}\.rs:\d+:\d+"
     r"|[A-Z]:\\[\w\\. -]{1,200}\.(?:cs|vb|py|js|php|java)\b"
-    r"|\b(?:ORA-\d{5}|SQLSTATE\[?\w{5}|PG::\w+Error|psycopg2?\.|sqlite3\.\w+Error|MySqlException|SqlException)"
+    r"|\b(?:ORA-\d{5}|SQLSTATE\[?\w{5}|PG::[A-Z]\w+|psycopg[23]?\.|sqlite3\.\w+Error|MySqlException|[PS]?SqlException)"
+    r"|\b(?:Mysql2::Error|pymysql\.err\b|ActiveRecord::\w+|You have an error in your SQL syntax)"
+    r"|\bcolumn [`'\"][\w`'\".]{1,200} (?:at row \d+|of relation )|\bDuplicate entry '.{0,200}' for key "
+    r"|[\w./-]{1,200}\.rb:\d+:in [`']"
     r"|\b(?:SELECT\s.{1,200}\sFROM\s+\w|INSERT\s+INTO\s+\w+\s*\(|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s+\w)"
     r"|\bFile \"[^\"]{1,200}\", line \d+"
     r"|#\d+ /[\w./-]{1,200}\.php\(\d+\)",

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import secrets
 import socket
-import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -21,13 +20,13 @@ import httpx
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
-from ringback.intake import DROPPED_SLOWLY, KEPT_PER_ADDRESS, MAX_BODY, READ_BODY, SLOWEST, Intake
+from ringback.intake import DROPPED_SLOWLY, KEPT_PER_ADDRESS, MAX_BODY, READ_BODY, SLOWEST, Intake, text_of, undone
 
 if TYPE_CHECKING:
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-__all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches", "undone"]
+__all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches"]
 
 _TICK = 0.05
 """Seconds between two measurements of the event loop's lag."""
@@ -76,27 +75,8 @@ class Delivery:
 
     @property
     def content(self) -> str:
-        """The body as text, without a byte-order mark; UTF-16 is read by that mark."""
-        marked = self.body[:2] in {b"\xff\xfe", b"\xfe\xff"}
-        return self.body.decode("utf-16" if marked else "utf-8", "replace").removeprefix("\ufeff")
-
-
-def undone(body: bytes, codings: str) -> tuple[bytes, str]:
-    """A body without its content codings (the header's value), up to `MAX_BODY` bytes; and a coding that stays."""
-    for coding in reversed([name.strip().lower() for name in codings.split(",")]):
-        if coding in {"", "identity"}:
-            continue
-        if coding not in {"gzip", "x-gzip", "deflate"}:
-            return body, coding
-        for bits in (47, -15):  # with the header of gzip or zlib, or bare deflate
-            try:
-                body = zlib.decompressobj(bits).decompress(body, MAX_BODY)
-                break
-            except zlib.error:
-                continue
-        else:
-            return body, coding
-    return body, ""
+        """The body as text, without a byte-order mark."""
+        return text_of(self.body)
 
 
 class _LoopLag:

@@ -21,8 +21,9 @@ def trigger(value: object, status: int | None = 200) -> Trigger:
     return Trigger(NONE, 0, 1, status, None, value if isinstance(value, bytes) else json.dumps(value).encode())
 
 
-def poll(value: object, status: int | None = 200) -> Poll:
-    return Poll(NONE, 0, 1, status, None, value if isinstance(value, bytes) else json.dumps(value).encode())
+def poll(value: object, status: int | None = 200, asked: tuple[str, ...] = ()) -> Poll:
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return Poll(NONE, 0, 1, status, None, body, asked=asked)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,7 @@ DOCUMENTED = {"UniqueId": "a", "CallRequestId": "", "CallState": "Busy"}
         [DOCUMENTED],
         {"CallResults": {"a": "Busy"}},
         {"CallResults": {"a": {"CallState": "Busy"}}},
+        {"CallResults": {"1": DOCUMENTED}},
         {"data": {"CallResults": [DOCUMENTED]}},
         {"Results": [{"uniqueId": "a", "state": "Busy"}]},
         DOCUMENTED,
@@ -118,13 +120,24 @@ def test_members_spelled_as_documented_count_before_similar_ones(value: object) 
         ({"UniqueId": "a"}, []),
         ({"UniqueId": "a", "CallState": None}, []),
         ({"UniqueId": "a", "CallState": 4}, []),
-        ({"UniqueId": "A", "CallState": "Busy"}, []),
+        ({"UniqueId": "b", "CallState": "Busy"}, []),
         (None, []),
         ("a", []),
     ],
 )
 def test_an_entry_without_a_state_reports_none(entry: object, states: list[str]) -> None:
     assert poll({"CallResults": [entry]}).states("a") == states
+
+
+def test_an_entry_in_another_spelling_is_one_of_the_id_that_was_asked_for() -> None:
+    issued = "0b7c1f52-9d1e-4f0a-8f5e-0a1b2c3d4e5f"
+    capitals = poll({"CallResults": [{**DOCUMENTED, "UniqueId": issued.upper()}]}, asked=(issued,))
+    assert capitals.states(issued) == ["Busy"]
+    assert capitals.foreign == ()
+    assert capitals.entries[0].raw["UniqueId"] == issued.upper()
+    exact = [{**DOCUMENTED, "UniqueId": "x"}, {**DOCUMENTED, "UniqueId": "X", "CallState": "Error"}]
+    both = poll({"CallResults": exact}, asked=("x", "X"))
+    assert (both.states("x"), both.states("X")) == (["Busy"], ["Error"])
 
 
 def test_a_refusal_has_no_entries() -> None:

@@ -309,6 +309,18 @@ def test_a_bundle_that_is_refused_among_others_only_shows_in_the_burst() -> None
         assert alone.accepted
 
 
+def test_a_copy_that_is_refused_for_its_conversation_is_refused_by_itself_too() -> None:
+    tiny = Tiny()
+    tiny.decide = lambda asked: 409 if asked.body["ConversationId"] in [
+        earlier.body["ConversationId"] for earlier in tiny.triggers[: asked.nth - 1]
+    ] else 200  # fmt: skip
+    with running(tiny, burst=True, identical=3, pool=20) as session:
+        session.record.placed()
+        burst = session.campaign.burst
+        assert [answer.status for answer in burst.triggers if not answer.accepted] == [409, 409]
+        assert [answer.status for answer in burst.alone.values() if answer is not None] == [409, 409]
+
+
 def test_accepted_invalid_triggers_are_a_deviation_and_only_a_few_are_sent() -> None:
     probes = [refused(f"lacking one thing or {n}", lambda draft: draft.drop("Tenant")) for n in "abcdefghijklmnop"]
     with running(Tiny(), probes) as session:

@@ -106,18 +106,6 @@ def test_the_first_of_several_calls_with_one_id_is_watched() -> None:
     assert (calls.ringing, calls.typical_age()) == (0, 1)
 
 
-@pytest.mark.parametrize(
-    ("groups", "pairs"), [(("", "identical"), 1), (("identical", "burst"), 1), (("identical", "identical"), 0)]
-)
-def test_calls_that_share_an_id_are_left_out_only_if_both_are_of_the_group(groups: tuple[str, str], pairs: int) -> None:
-    calls = Calls()
-    for group in groups:
-        call = observed()
-        call.group = group
-        calls.add(call)
-    assert len(calls.shared_ids(except_within="identical")) == pairs
-
-
 def test_a_call_is_settled_from_the_last_time_it_became_final() -> None:
     call = observed((0.5, "one", A), (1, "one", PENDING), (2, "one", A), (3, "batch", PENDING))
     assert call.settled is not None

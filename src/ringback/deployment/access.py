@@ -15,6 +15,7 @@ from ringback.config import Config, ConfigError, Deployment
 from ringback.config.loading import Sources
 from ringback.config.proxy import PROXY_VARIABLES
 from ringback.config.references import referred
+from ringback.contract.endpoints import TRIGGER_PATH
 from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment.guard import DialGuard, StrangerRefused, names_a_number
 from ringback.deployment.guard.names import Role, study
@@ -57,7 +58,7 @@ def dial_guard(config: Config, receiver_url: str | None = None) -> DialGuard:
     for name, value in config.variables or ():
         body = json.dumps({"ScenarioInputParameters": [{"Name": name, "Value": value}]}, ensure_ascii=False).encode()
         try:
-            guard.check(f"{deployment.base_url}/v2/call", (), body)
+            guard.check(f"{deployment.base_url}{TRIGGER_PATH}", (), body)
         except StrangerRefused:
             key = f"variables.{name}"
             fix = "use the number of a line, or a value with fewer digits"

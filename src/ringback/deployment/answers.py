@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from ringback.contract.same_id import common_form
 from ringback.deployment.evidence import Exchange
 from ringback.deployment.reading import Json, outline, read_json
 
@@ -30,6 +31,7 @@ class Entry:
     """One entry of a poll's answer, read leniently."""
 
     unique_id: str | None
+    """As asked for, if the entry names an id that was asked for in another spelling (`same_id`)."""
     state: str | None
     """As reported; None if the entry has no state, or one that is not text."""
     raw: Any
@@ -159,8 +161,14 @@ class Poll(Answer):
         wanted = set(self.asked)
         room = {True: 2 * len(wanted) + _SPARE_ENTRIES, False: _SPARE_ENTRIES}
         kept = []
+        spelled: dict[str, str] = {}
         for entry in _entries(whole.value):
             asked = entry.unique_id in wanted
+            if not asked and entry.unique_id is not None and room[False]:
+                # A deployment may name a call in its own spelling of the id.
+                spelled = spelled or {common_form(one): one for one in reversed(self.asked)}
+                name = spelled.get(common_form(entry.unique_id), entry.unique_id)
+                entry, asked = replace(entry, unique_id=name), name in wanted
             if room[asked]:
                 room[asked] -= 1
                 kept.append(replace(entry, raw=outline(entry.raw)))
@@ -244,13 +252,9 @@ def _entries(value: Any, depth: int = 0) -> Iterator[Entry]:
                 yield from _entries(inner, depth + 1)
             else:
                 for key, item in inner.items():
-                    state = (
-                        item
-                        if isinstance(item, str)
-                        else _member(item, "CallState")
-                        if isinstance(item, dict)
-                        else None
-                    )
-                    yield Entry(key, state if isinstance(state, str) else None, item)
+                    members = item if isinstance(item, dict) else {"CallState": item}
+                    own, state = _member(members, "UniqueId"), _member(members, "CallState")
+                    named = own if isinstance(own, str) else key
+                    yield Entry(named, state if isinstance(state, str) else None, item)
         elif _member(value, "UniqueId") is not None:
             yield from _entries([value])

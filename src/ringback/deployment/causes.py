@@ -14,6 +14,7 @@ from html import unescape
 from urllib.parse import SplitResult, urlsplit
 
 from ringback.config import Deployment
+from ringback.contract.endpoints import TRIGGER_PATH
 
 __all__ = ["FEW", "Cause", "Port", "Symptom", "diagnose", "refusals", "speaks_of_https"]
 
@@ -195,7 +196,7 @@ def _by_status(status: int, symptom: Symptom, deployment: Deployment, came: str)
         case 403:
             fix = f"check project, tenant and {_token(deployment)}, and whether this machine may use the API"
         case 404 | 405 | 410:
-            path = f"{urlsplit(deployment.base_url).path.rstrip('/')}/v2/call"
+            path = f"{urlsplit(deployment.base_url).path.rstrip('/')}{TRIGGER_PATH}"
             fix = (
                 f"check whether the API is at {path} there (base_url is the address before /v2/call), and whether "
                 "project and scenario_path exist"
@@ -240,8 +241,8 @@ def _redirect(symptom: Symptom, deployment: Deployment, came: str, clean: Clean)
         return Cause("redirect", f"{came}, a redirect{shown}", fix)
     came = f"{came}, a redirect to {_one_line(clean(location))}"
     path = there.path.rstrip("/")
-    if path.endswith("/v2/call"):
-        base = f"{there.scheme}://{there.netloc.rpartition('@')[2]}{path.removesuffix('/v2/call')}"
+    if path.endswith(TRIGGER_PATH):
+        base = f"{there.scheme}://{there.netloc.rpartition('@')[2]}{path.removesuffix(TRIGGER_PATH)}"
         return Cause("redirect", came, f'set base_url = "{_one_line(clean(base))}"')
     if there.hostname == here.hostname and there.scheme == "https" and here.scheme == "http":
         return Cause("redirect", came, f"use https://{_one_line(clean(there.netloc.rpartition('@')[2]))} in base_url")

@@ -12,12 +12,13 @@ from typing import Any, Self
 import httpx
 
 from ringback.config import Config
+from ringback.contract.endpoints import POLL_PATH, TRIGGER_PATH
 from ringback.deployment.answers import Answer, Poll, Trigger
 from ringback.deployment.budget import WaitingBudget
 from ringback.deployment.evidence import Recorder
 from ringback.deployment.guard import DialGuard
 from ringback.deployment.reading import ids_in
-from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH, GuardedTransport
+from ringback.deployment.transport import GuardedTransport
 
 __all__ = ["DeploymentClient"]
 
@@ -68,10 +69,10 @@ class DeploymentClient:
             self.recorder.redactor.add_known_id(str(unique_id))
         return answer
 
-    async def poll(self, ids: Iterable[str], *, purpose: str = "poll") -> Poll:
-        """Send a poll for `ids` in the documented form."""
+    async def poll(self, ids: Iterable[str], *, purpose: str = "poll", paced: bool = True) -> Poll:
+        """Send a poll for `ids` in the documented form; `paced` is False for polls that are sent at once."""
         asked = tuple(ids)
-        return await self.poll_with({"UniqueIds": list(asked)}, asked=asked, purpose=purpose)
+        return await self.poll_with({"UniqueIds": list(asked)}, asked=asked, purpose=purpose, paced=paced)
 
     async def poll_with(
         self,
@@ -82,10 +83,12 @@ class DeploymentClient:
         method: str = "POST",
         query: str = "",
         purpose: str = "poll",
+        paced: bool = True,
     ) -> Poll:
         """Send a poll with any body. `asked` are the ids that its answer may name (None: every value in the body)."""
         body = content if isinstance(content, bytes) else encode(content)
-        got = await self.transport.send(self._request(method, POLL_PATH, query, body, headers), purpose=purpose)
+        request = self._request(method, POLL_PATH, query, body, headers)
+        got = await self.transport.send(request, purpose=purpose, paced=paced)
         answer = Poll(*got.fields, asked=ids_in(body) if asked is None else tuple(asked), valid=asked is not None)
         self.history.append(answer)
         return answer

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ringback import clock
+from ringback.contract.endpoints import TRIGGER_PATH
 from ringback.deployment.redaction import Redactor
 from ringback.rundir import SINK, LineFile
 
@@ -27,7 +28,6 @@ RECORDED_BODY = 16 * 1024
 """Characters of a body that are recorded. The evidence also states the length of the whole body."""
 
 _READ_BODY = 4 * RECORDED_BODY
-_TRIGGERS = "/v2/call"
 _UNIQUE_ID = re.compile(r'"UniqueId"\s{0,64}:\s{0,64}(?:"([^"\\\s+]{1,256})"|([0-9]{1,256}))')
 """An id in a trigger's answer. A value that begins with a plus sign is a telephone number."""
 
@@ -189,7 +189,7 @@ class Recorder:
         """Register the person in the request, to be redacted, and the id in the answer, to stay legible."""
         for value, label in _person_in(request):
             self.redactor.add_personal(value, label)
-        if status is not None and 200 <= status < 300 and url.endswith(_TRIGGERS):
+        if status is not None and 200 <= status < 300 and url.endswith(TRIGGER_PATH):
             for found in _UNIQUE_ID.finditer(answer[:_READ_BODY].decode("utf-8", "replace")):
                 self.redactor.add_known_id(found[1] or found[2])
 

@@ -35,6 +35,9 @@ _TIMEOUTS = 40
 
 FIRST_PAUSE = 1.0
 """Seconds to wait after a 429 whose Retry-After is absent or cannot be read; a check doubles it each time."""
+_FIRST_GAP = 0.05
+_LONGEST_GAP = 0.25
+"""Seconds between two requests to an endpoint that has answered 429: doubled by a 429 that comes in spite of them."""
 _STEP = 0.05
 """Seconds between two looks at the clock, and at most a twentieth of the request timeout."""
 _SECONDS = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
@@ -68,27 +71,42 @@ class TriggerRate:
 
 
 class RetryAllowance:
-    """The seconds that a whole run may wait for 429; when they are spent, a 429 raises `RateLimited`."""
+    """The seconds that a whole run may wait for 429; when they are spent, a 429 raises `RateLimited`.
+
+    After a pause, requests to the endpoint are spaced: a gateway that counts would refuse most of a crowd again. Only
+    those that must be sent at once are not (`spaced` is False).
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.left = seconds
         self.answers = 0
         """429 answers seen."""
-        self._until: dict[str, float] = {}
+        self._until: defaultdict[str, float] = defaultdict(float)
+        self._gap: defaultdict[str, float] = defaultdict(float)
+        self._next: defaultdict[str, float] = defaultdict(float)
+        """When the next spaced request to an endpoint may be sent."""
 
-    async def open(self, endpoint: str) -> None:
-        """Wait until the pause that the deployment requested for this endpoint is over."""
-        while (pause := self._until.get(endpoint, 0.0) - clock.monotonic()) > 0:
+    async def open(self, endpoint: str, *, spaced: bool = True) -> None:
+        """Wait until the pause for this endpoint is over, and the gap behind the last spaced request."""
+        while True:
+            opens = max(self._until[endpoint], self._next[endpoint] if spaced else 0.0)
+            if (pause := opens - clock.monotonic()) <= 0:
+                break
             await asyncio.sleep(pause)
+        if spaced:
+            self._next[endpoint] = clock.monotonic() + self._gap[endpoint]
 
-    def note(self, endpoint: str, asked: float | None, attempt: int) -> None:
+    def note(self, endpoint: str, asked: float | None, attempt: int, *, spaced: bool = True) -> None:
         """Record a 429 that requests a pause in seconds (None: not stated); raises `RateLimited` if it is too long."""
         self.answers += 1
         pause = FIRST_PAUSE * 2 ** min(attempt, 20) if asked is None else max(asked, 0.05)
         now = clock.monotonic()
-        until = max(self._until.get(endpoint, 0.0), now + pause)
-        extra = until - max(self._until.get(endpoint, 0.0), now)
+        if now >= self._until[endpoint]:
+            wider = 2 * self._gap[endpoint] if spaced else self._gap[endpoint]
+            self._gap[endpoint] = min(max(wider, _FIRST_GAP), _LONGEST_GAP)
+        until = max(self._until[endpoint], now + pause)
+        extra = until - max(self._until[endpoint], now)
         if extra > self.left:
             waited = f"a run waits {self.seconds:.0f} s in all for 429, and has waited {self.seconds - self.left:.0f} s"
             raise RateLimited(

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ringback.config import LINE_STATES
+from ringback.contract.endpoints import TRIGGER_PATH
 from ringback.contract.verdict import variables_in
 from ringback.deployment.answers import Trigger
 from ringback.deployment.evidence import Exchange
-from ringback.deployment.transport import TRIGGER_PATH
 
 __all__ = ["Round", "curl", "given_id", "in_rounds", "is_configured", "is_trigger", "script", "spellings"]
 

@@ -19,6 +19,7 @@ import httpx
 
 from ringback import clock
 from ringback.config import Config
+from ringback.contract.endpoints import POLL_PATH
 from ringback.deployment.answers import Answer, Trigger
 from ringback.deployment.budget import Fate, WaitingBudget, fate_of, places
 from ringback.deployment.connections import PROXY_STATUSES, Trace, client_ssl_context, httpx_proxy, needs_credentials
@@ -29,10 +30,7 @@ from ringback.deployment.guard import DialGuard
 from ringback.deployment.pace import AnswerBounds, RetryAllowance, TimeLimit, TriggerRate, retry_after
 from ringback.deployment.reading import BodyDecoder
 
-__all__ = ["POLL_PATH", "TRIGGER_PATH", "GuardedTransport"]
-
-TRIGGER_PATH = "/v2/call"
-POLL_PATH = "/v2/callresult"
+__all__ = ["GuardedTransport"]
 
 _CONNECT_TRIES = 3
 _CONNECT_PAUSE = 0.2
@@ -93,8 +91,8 @@ class GuardedTransport:
     ) -> Answer:
         """Send one request; raises `ExchangeError` if there is nothing to judge.
 
-        `places_a_call`: a conforming deployment accepts it. `paced` is False if the sender has already waited for the
-        trigger rate, to send several triggers at once.
+        `places_a_call`: a conforming deployment accepts it. `paced` is False for requests that are sent at once: their
+        sender has already waited for the trigger rate.
         """
         body = await request.aread()
         request.headers.update(self._credentials.headers)
@@ -122,9 +120,10 @@ class GuardedTransport:
         attempt = 0
         self.bounds.check(outgoing.request.url.path)
         while True:
-            await self._unless_closed(self.retry_allowance.open(endpoint))
+            spaced = outgoing.paced or attempt > 0
+            await self._unless_closed(self.retry_allowance.open(endpoint, spaced=spaced))
             if not outgoing.is_poll:
-                if outgoing.paced or attempt:
+                if spaced:
                     await self._unless_closed(self.rate.wait())
                 await self._unless_closed(self._credentials.refresh())
                 outgoing = replace(outgoing, body=self._credentials.with_current_token(outgoing.body))
@@ -132,7 +131,7 @@ class GuardedTransport:
             if answer.status != 429 or answer.headers is None or _fate(outgoing, answer) is not Fate.FREE:
                 return answer
             asked = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
-            self.retry_allowance.note(endpoint, asked, attempt)
+            self.retry_allowance.note(endpoint, asked, attempt, spaced=spaced)
             attempt += 1
 
     async def _sent(self, outgoing: _Outgoing) -> Answer:

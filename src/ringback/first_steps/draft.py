@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ringback.config.environment import known_keys
+from ringback.contract.endpoints import TRIGGER_PATH
 from ringback.deployment.redaction import Redactor
 from ringback.first_steps.curl import CurlRequest
 from ringback.first_steps.steps import Step
@@ -110,7 +111,7 @@ class Draft:
 def draft_from(requests: Iterable[CurlRequest], beside: Path) -> Draft:
     """What curl commands tell about a deployment; `beside` is the folder of the configuration file."""
     every = list(requests)
-    triggers = [request for request in every if request.path.rstrip("/").endswith("/v2/call")]
+    triggers = [request for request in every if request.path.rstrip("/").endswith(TRIGGER_PATH)]
     request = next(iter((*triggers, *every)))
     draft = Draft(notes=list(request.notes))
     body = _body(request, draft)

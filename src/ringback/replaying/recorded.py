@@ -12,9 +12,9 @@ import httpx
 
 from ringback.config import LINE_STATES
 from ringback.contract.clauses import CLAUSES, Clause
+from ringback.contract.endpoints import POLL_PATH, TRIGGER_PATH
 from ringback.deployment import Answer, Exchange, Poll, Trigger
 from ringback.deployment.reading import ids_in
-from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH
 from ringback.rundir.exchanges import SavedExchange, read_exchanges
 from ringback.rundir.names import EXCHANGES_FILE
 from ringback.rundir.verdict import SavedRun

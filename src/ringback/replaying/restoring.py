@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from ringback.config import LINE_STATES, Config
+from ringback.contract.endpoints import POLL_PATH, TRIGGER_PATH
 from ringback.contract.near_misses import near_miss_tokens
 from ringback.deployment import Exchange
 from ringback.deployment.redaction import TOKEN_LABEL
 from ringback.deployment.shell import is_configured
-from ringback.deployment.transport import POLL_PATH, TRIGGER_PATH
 from ringback.replaying.recorded import CannotReplay, RecordedRun, endpoint_of
 
 __all__ = ["Restored", "restore"]

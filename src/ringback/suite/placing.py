@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ringback.checks import seems_accepted
 from ringback.config import Config
-from ringback.deployment import DeploymentClient, ExchangeError, Trigger, Unreachable
+from ringback.deployment import DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
 from ringback.deployment.budget import WaitingBudget
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls, why_unwatched
@@ -25,6 +26,9 @@ from ringback.suite.probes.drafts import Draft, DraftMaker
 from ringback.suite.probes.outcome import Outcome
 
 __all__ = ["Placer"]
+
+_LAST = 2
+"""Places that are kept for triggers that may be accepted or refused."""
 
 
 class Placer:
@@ -98,8 +102,6 @@ class Placer:
             return outcome
         try:
             outcome.draft = draft = self.drafted(probe)
-            if probe.destination is not None and probe.destination.slow and draft.delivery_key is not None:
-                self._slow_addresses.add(draft.delivery_key)
             expects_call = probe.expect == "accepted" and not reserved
             outcome.answer = await self.send(draft, probe.title_on(draft.line), expect_call=expects_call)
         except Unreachable as trouble:
@@ -136,12 +138,15 @@ class Placer:
     def drafted(self, probe: Probe) -> Draft:
         """As `draft`; raises `ExchangeError` if the baseline lacks the part that the probe changes."""
         try:
-            return self.draft(probe)
+            draft = self.draft(probe)
         except (KeyError, StopIteration):
             if self.fallback is None:
                 raise
             reason = f"the only trigger that is accepted ({self.fallback.title}) lacks the part that is to be changed"
             raise ExchangeError(reason) from None
+        if probe.destination is not None and probe.destination.slow and draft.delivery_key is not None:
+            self._slow_addresses.add(draft.delivery_key)
+        return draft
 
     def draft(self, probe: Probe) -> Draft:
         """The trigger that a probe describes; what the probe leaves open is as in the baseline."""
@@ -178,11 +183,19 @@ class Placer:
             return None
         immediately = draft.body.get("SendResultImmediately") is True
         call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)
+        call.repeated = group == "identical"
         if self.receiver is not None:
             # A result may come before the trigger's answer if the call ends at once.
             call.deliveries.extend(self.receiver.to(call.delivery_key))
         self.calls.add(call)
         return call
+
+    async def polls_at_once(self, count: int) -> list[Poll | BaseException]:
+        """Send so many polls at once, each for one of the calls in turn; none if there are no calls."""
+        known = itertools.islice(itertools.cycle(call.unique_id for call in self.calls.watched), count)
+        polls = [self.client.poll([one], purpose=f"one of {count} polls at once", paced=False) for one in known]
+        async with self.watch.turn:
+            return await asyncio.gather(*polls, return_exceptions=True)
 
     def on_line(self, line: str) -> Draft:
         """A plain valid trigger to a line, its result queued."""
@@ -203,7 +216,9 @@ class Placer:
             await self.watch.delivered(call, delivery)
 
     async def _trigger_meanwhile(self) -> None:
-        """Place a call while a slow address keeps the deployment waiting."""
+        """Place a call while a slow address keeps the deployment waiting, unless few are left."""
+        if self.budget.left_for_valid <= _LAST:
+            return
         with contextlib.suppress(ExchangeError):
             line = next(iter(self.config.lines.configured))
             await self.place(self.on_line(line), "while a ResultDestination is slow", group="meanwhile")

@@ -105,12 +105,26 @@ class Record:
 
     def steady_calls(self, at_least: int = 1) -> list[Call]:
         """Final calls whose state has stayed for some polls, so that other polls can be compared with it."""
-        final = self.final_calls(at_least)
+        return self._steady(self.final_calls(at_least), at_least)
+
+    def all_steady_calls(self, at_least: int) -> list[Call]:
+        """As `steady_calls`, with calls whose results cannot be delivered, or whose triggers might have been refused.
+
+        Of these, only such count that ended in their lines' states and share their ids with no other call.
+        """
+        final = self.final_calls()
+        shared = {call for pair in self.calls.shared_ids() for call in pair}
+        others = [call for call in self.calls.watched if not call.regular and call not in shared]
+        return self._steady([*final, *(call for call in others if call.state == call.known_state)], at_least)
+
+    def _steady(self, final: Sequence[Call], at_least: int) -> list[Call]:
         self.wait_until(lambda: all(len(call.since_final) >= _STEADY_AFTER for call in final), _STEADY_WITHIN)
         steady = [call for call in final if is_steady(call)]
-        if len(steady) < at_least:
+        if len(steady) < len(final) and len(steady) < at_least:
             changing = len(final) - len(steady)
             raise Inconclusive(f"the results of {changing} of {len(final)} calls come and go (see STA-04)")
+        if len(steady) < at_least:
+            raise Inconclusive(f"needs {at_least} calls in a final state; {len(steady)} have one")
         return steady
 
     def results_must_stay(self) -> None:

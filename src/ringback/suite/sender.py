@@ -59,7 +59,8 @@ class Sender:
         """One poll for each batch, all at once; the answers come in the order of `batches`."""
 
         async def all_of_them() -> list[Poll]:
-            return list(await asyncio.gather(*(self._client.poll(ids, purpose=purpose) for ids in batches)))
+            polls = (self._client.poll(ids, purpose=purpose, paced=False) for ids in batches)
+            return list(await asyncio.gather(*polls))
 
         return self._between_rounds(all_of_them)
 

@@ -9,6 +9,8 @@ from functools import lru_cache
 __all__ = ["count_digits", "has_look_alikes", "letters", "plain"]
 
 _NOT_A_LETTER = re.compile(r"[^a-z]+")
+_TO_LOWER = bytes(range(256)).lower()
+_NOT_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
 _ASCII_DIGIT = re.compile(r"[0-9]")
 _LOOK_ALIKES = {
     ord(alike): latin
@@ -36,7 +38,7 @@ def has_look_alikes(text: str) -> bool:
 def letters(text: str) -> str:
     """The Latin letters of a name in lower case, without punctuation, digits, accents and invisible characters."""
     if text.isascii():
-        return _NOT_A_LETTER.sub("", text.lower())
+        return text.encode().translate(_TO_LOWER, _NOT_LETTERS).decode()
     return _NOT_A_LETTER.sub("", "".join(map(_latin, text)).lower())
 
 

@@ -35,6 +35,8 @@ _READ_AS_JSON = re.compile(
 _UNENCODED = frozenset({"", "identity", "chunked", "7bit", "8bit", "binary"})
 _ESCAPED_DIGIT = re.compile(rb"\\u003[0-9]")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|%u|\\[uUxX0-7]|&#?\w+;|\+[A-Za-z0-9+/]{3}")
+_MAY_ESCAPE = re.compile(r"[%\\&+]")
+"""What each escape contains."""
 _BACKSLASH = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 _LAYERS = 4
 _DIGITS_IN_PATH = 2
@@ -232,6 +234,8 @@ def _lists_ids(value: object) -> bool:
 
 def _hides_a_trigger(text: str) -> bool:
     """Whether a text contains a name of a trigger under up to `_LAYERS` layers of escapes, or has more layers."""
+    if not _MAY_ESCAPE.search(text):
+        return mentions_a_trigger(text)
     readings = {text, _from_seven_bit(text)} if "+" in text else {text}
     for _ in range(_LAYERS):
         if any(map(mentions_a_trigger, readings)):

@@ -15,12 +15,11 @@ import orjson
 
 from ringback.config import Config
 from ringback.config.proxy import Proxy
+from ringback.contract.endpoints import POLL_PATH, TRIGGER_PATH
 from ringback.deployment.guard import LETTERS, DialGuard, RequestTemplate
 
 __all__ = ["Endpoint", "RequestWriter", "TriggerAnswer", "read_poll", "read_trigger"]
 
-TRIGGER_PATH = "/v2/call"
-POLL_PATH = "/v2/callresult"
 _WORDS = [bytes(letters) for letters in product(LETTERS.encode(), repeat=4)]
 """The numbers below 65,536 in letters: the dial guard would have to check digits as a telephone number."""
 _PAIRS = [bytes(letters) for letters in product(LETTERS.encode(), repeat=2)]

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ringback import clock
 from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.calls import SandboxCall
 from ringback.sandbox.catalogue import dialect
@@ -107,6 +108,16 @@ class _DuplicatesTwice(SandboxBehaviour):
         entries = {entry["UniqueId"]: entry for entry in super().report(ids)}
         return [entries[unique_id] for unique_id in ids[:_BATCH] if unique_id in entries] + [
             entry for unique_id, entry in entries.items() if unique_id not in ids[:_BATCH]
+        ]
+
+
+@dialect("duplicates-timed", "RES-09")
+class _DuplicatesTimed(_DuplicatesTwice):
+    """An id that is asked for twice is reported twice; each entry has the time at which it was made."""
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        return [
+            {**entry, "ReportedAt": f"{clock.wall():%H:%M:%S.%f}+{at}"} for at, entry in enumerate(super().report(ids))
         ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ringback.sandbox.admission import END_USER, OPTIONAL, REQUIRED, REQUIRED_INPUTS
+from ringback.sandbox.admission import END_USER, OPTIONAL, REQUIRED
 from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import dialect
 from ringback.sandbox.messages import JSON, POLL_PATH, TRIGGER_PATH, JsonObject, Refusal, Request, SandboxAnswer
@@ -118,14 +118,14 @@ class _ValuesOf255(SandboxBehaviour):
             raise Refusal(422, "a value may have 255 characters")
 
 
-@dialect("twenty-variables", "REQ-04", "ROB-01")
-class _TwentyVariables(SandboxBehaviour):
-    """More than twenty project variables are refused."""
+@dialect("variables-up-to-20", "REQ-04", "REQ-08")
+class _VariablesUpTo20(SandboxBehaviour):
+    """More than 20 project variables are refused."""
 
     def check_inputs(self, inputs: dict[str, str]) -> None:
         super().check_inputs(inputs)
-        if len(inputs.keys() - REQUIRED_INPUTS) > 20:
-            raise Refusal(422, "there may be 20 variables")
+        if len(inputs) > 22:
+            raise Refusal(400, "20 variables are enough")
 
 
 @dialect("names-of-100", "REQ-08", "ROB-01")

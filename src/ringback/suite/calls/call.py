@@ -61,6 +61,8 @@ class Call:
     """The part of the campaign that placed it: `burst` for triggers sent at once."""
     carried: tuple[str, ...] = ()
     """The titles of the probes that its trigger carried."""
+    repeated: bool = False
+    """Whether other triggers have the same bytes, and so the same address at the receiver."""
     observations: list[Observation] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
 
@@ -143,10 +145,9 @@ class Calls:
         """How many calls were not seen final."""
         return sum(1 for call in self.watched if call.first_final is None)
 
-    def shared_ids(self, *, except_within: str | None = None) -> list[tuple[Call, Call]]:
-        """Pairs of calls that were given the same UniqueId; without those whose calls are both of the group."""
-        pairs = [(self._by_id[c.unique_id], c) for c in self._calls if self._by_id[c.unique_id] is not c]
-        return [(one, other) for one, other in pairs if not one.group == other.group == except_within]
+    def shared_ids(self) -> list[tuple[Call, Call]]:
+        """Pairs of calls that were given the same UniqueId."""
+        return [(self._by_id[c.unique_id], c) for c in self._calls if self._by_id[c.unique_id] is not c]
 
     def typical_age(self) -> float | None:
         """The median age, in seconds, at which calls were first seen final; None while none was.

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from ringback.contract.states import FINAL_STATES, nearest_state
+from ringback.contract.xml import read_xml
 from ringback.deployment.reading import strings_in
 from ringback.receiver import Delivery
-from ringback.suite.calls.xml import read_xml
 
 __all__ = ["foreign_ids", "names", "reported_state"]
 

@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ringback.contract.description import load_description
+from ringback.contract.endpoints import TRIGGER_PATH
 from ringback.suite.generated.runs import Stage, falsify
 from ringback.suite.probes.drafts import OPTIONAL, Draft, NotTried
 from ringback.suite.probes.samples import AWKWARD_VALUES, NAMES_IN_MANY_SCRIPTS
@@ -147,7 +148,7 @@ def strict_description(parameter: str | None = None) -> dict[str, Any]:
     for name in ("TriggerRequest", "EndUser", "ScenarioInputParameter", "PollRequest"):
         schemas[name]["additionalProperties"] = False
     # Other tests vary the header.
-    description["paths"]["/v2/call"]["post"].pop("parameters", None)
+    description["paths"][TRIGGER_PATH]["post"].pop("parameters", None)
     if parameter is not None:
         trigger = schemas["TriggerRequest"]
         trigger["properties"] = {parameter: trigger["properties"][parameter]}

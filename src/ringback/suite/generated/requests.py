@@ -12,6 +12,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from ringback import checks
+from ringback.contract.endpoints import POLL_PATH, TRIGGER_PATH
 from ringback.deployment import NotSent, Trigger
 from ringback.deployment.client import encode
 from ringback.suite.deviation import Deviation, Inconclusive, must_hold
@@ -35,7 +36,6 @@ _INVALID = 18
 _EXAMPLES_EACH = 5
 """Invalid triggers that are generated for each parameter."""
 _POLLS = 28
-_TRIGGER, _POLL = "/v2/call", "/v2/callresult"
 
 
 def valid_triggers(suite: Session) -> None:
@@ -155,7 +155,7 @@ def invalid_triggers(suite: Session) -> None:
             return made_safe(body, plain.body, parameter)
 
         schema = _operations(safe, parameter=parameter)
-        values = schema[_TRIGGER]["POST"].as_strategy(generation_mode=GenerationMode.NEGATIVE)
+        values = schema[TRIGGER_PATH]["POST"].as_strategy(generation_mode=GenerationMode.NEGATIVE)
         falsify(values, one, seed=suite.seed, examples=_EXAMPLES_EACH, shrinking=200)
 
 
@@ -195,7 +195,7 @@ def generated_polls(suite: Session) -> None:
 
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         schema = _operations(strategy=bodies if mode is GenerationMode.POSITIVE else None)
-        values = schema[_POLL]["POST"].as_strategy(generation_mode=mode)
+        values = schema[POLL_PATH]["POST"].as_strategy(generation_mode=mode)
         falsify(values, one, seed=suite.seed, examples=_POLLS // 2, shrinking=60)
 
 

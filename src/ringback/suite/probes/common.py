@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ringback.config import LINE_STATES
@@ -10,7 +10,15 @@ from ringback.suite.calls import Call
 from ringback.suite.probes.bundles import LINE, ORDER
 from ringback.suite.probes.probe import Destination, Probe, accepted
 
-__all__ = ["DRAWN", "LINE_CALLS", "ORDERS", "WITHOUT_SEND_RESULT_IMMEDIATELY", "in_another_order", "may_be_reordered"]
+__all__ = [
+    "DRAWN",
+    "LINE_CALLS",
+    "ORDERS",
+    "WITHOUT_SEND_RESULT_IMMEDIATELY",
+    "in_another_order",
+    "may_be_reordered",
+    "not_for_their_order",
+]
 
 LINE_CALLS = {
     line: accepted(
@@ -56,3 +64,14 @@ def may_be_reordered(call: Call) -> bool:
 def in_another_order(call: Call) -> list[str]:
     """The titles of the `ORDERS` in which a call's input parameters were sent; empty for the usual order."""
     return [probe.title for probe in ORDERS if probe.title in call.carried]
+
+
+def not_for_their_order(calls: Sequence[Call]) -> list[Call]:
+    """The calls whose states the order of their input parameters does not explain.
+
+    Those in another order are covered by REQ-05. Drawn ones may be in any order: they count if another order is known
+    to make no difference.
+    """
+    reordered = [call for call in calls if in_another_order(call)]
+    harmless = bool(reordered) and all(call.state == call.known_state for call in reordered)
+    return [call for call in calls if call not in reordered and (harmless or DRAWN not in call.carried)]
