@@ -390,10 +390,12 @@ def test_an_empty_list(suite: Session) -> None:
 @pytest.mark.pool(2)
 @pytest.mark.after_final
 def test_a_poll_that_names_an_id_twice(suite: Session) -> None:
-    """A final call that is asked for twice in one poll is reported once or twice, alike."""
+    """A final call that is asked for twice in one poll is reported once or twice, alike; another beside it is too."""
     calls = suite.record.steady_calls()
     call, other = calls[0], calls[-1]
-    batches = [[call.unique_id] * 2] + [[call.unique_id, other.unique_id, call.unique_id]] * (other is not call)
+    batches = [[call.unique_id] * 2]
+    if other is not call:
+        batches += [[call.unique_id, other.unique_id, call.unique_id], [*batches[0], other.unique_id]]
     for ids in batches:
         poll = suite.send.poll(ids, "poll that names a call twice")
         must_be_answered(poll)
@@ -410,3 +412,7 @@ def test_a_poll_that_names_an_id_twice(suite: Session) -> None:
             raise Deviation(f"a call that is named twice is reported {how} ({poll.describe_answer()})", evidence=[poll])
         if reported(poll, call) and not set(reported(poll, call)) <= call_words(call):
             raise Deviation(f"a call that is named twice is reported as {reported(poll, call)[0]}", evidence=[poll])
+        if other.unique_id in ids and not reported(poll, other) and reported(once, other):
+            if not suite.send.reports_one_state(other):
+                raise Inconclusive("the result of another call comes and goes (see STA-04)")
+            raise Deviation("a call beside one that is named twice is not reported", evidence=[poll])
