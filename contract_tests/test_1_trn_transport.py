@@ -81,7 +81,7 @@ def test_a_poll_by_another_method(suite: Session, method: str) -> None:
 
 @pytest.mark.clause("TRN-03")
 @pytest.mark.pool(1)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, "TRACE"])  # TRACE has no body
 def test_a_poll_in_the_query_by_another_method(suite: Session, method: str) -> None:
     """A poll whose UniqueIds are in the query, sent by a method other than POST, is refused and reports no call."""
     call = suite.record.final_calls()[0]

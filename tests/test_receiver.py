@@ -10,7 +10,7 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -18,8 +18,9 @@ import trustme
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
-from ringback.intake import FLOODED, KEPT_PER_ADDRESS, MAX_BODY, MAX_CONNECTIONS, READ_BODY, SLOWEST
-from ringback.receiver import AddressBehaviour, Delivery, Receiver, undone
+from ringback.intake import FLOODED, KEPT_PER_ADDRESS, MAX_BODY, MAX_CONNECTIONS, READ_BODY, SLOWEST, undone
+from ringback.receiver import AddressBehaviour, Delivery, Receiver
+from ringback.suite.calls.deliveries import names, reported_state
 from tests.virtual_time import VirtualLoop, run
 
 
@@ -53,10 +54,24 @@ def test_each_call_has_an_address_of_its_own() -> None:
             reported = receiver.to(one)
             assert [d.method for d in reported] == ["POST", "GET", "PUT"]
             assert '{"UniqueId":"a"}' in reported[0].text.replace(" ", "")
-            assert reported[1].target == f"/{one}?UniqueId=b/c"
+            assert reported[1].target == f"/{one}?UniqueId=b%2Fc"
+            assert "UniqueId=b/c" in reported[1].text
             assert reported[2].target == f"/{one}/call-d/"
             assert ("content-type", "application/json") in reported[0].headers
             assert receiver.to(other) == receiver.to(None) == receiver.to("unknown") == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("unique_id", ["call 7?x=1&y=%20+#a", "b/c", "100%25", "вызов-☎"])
+def test_an_id_is_found_in_the_url_whatever_it_looks_like(unique_id: str) -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client() as http:
+            key, url = receiver.address()
+            await http.get(f"{url}?{urlencode({'UniqueId': unique_id, 'CallState': 'No Answer'})}")
+            await http.post(f"{url}/{quote(unique_id, safe='')}")
+            assert [names(d, unique_id) for d in receiver.to(key)] == [True, True]
+            assert reported_state(receiver.to(key)[0], unique_id) == "No Answer"
 
     run(main())
 

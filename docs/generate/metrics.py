@@ -74,7 +74,8 @@ def _lines() -> Iterator[str]:
     yield from table(("metric", "meaning", "default limit"), rows)
     yield (
         "A limit of yours replaces the default on the same metric. Those on deliveries apply if deliveries were due, and "
-        "the one on contradicting ones if they carried a state."
+        "the one on contradicting ones if they carried a state. That on changed states applies if calls were polled after "
+        "their end (`poll`, `mixed`), or if one was seen; that on undocumented states if one was seen."
     )
     yield ""
     yield (

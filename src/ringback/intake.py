@@ -1,11 +1,12 @@
 """What a receiver takes in, within bounds: a deployment may send any number of deliveries, of any size, at any pace.
 
-Both receivers use it: that of a check (`receiver`) and that of a load run. What lives here: the bounds and the count of
-what was dropped. What does not: servers.
+Both receivers use it: that of a check (`receiver`) and that of a load run. What lives here: the bounds, the count of
+what was dropped, and a body without its codings. What does not: servers.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "READ_BODY",
     "SLOWEST",
     "Intake",
+    "text_of",
+    "undone",
 ]
 
 MAX_BODY = 256 * 1024
@@ -73,3 +76,27 @@ class Intake:
         self.dropped += 1
         if self.dropped == FLOODED:
             self._on_flood()
+
+
+def undone(body: bytes, codings: str) -> tuple[bytes, str]:
+    """A body without its content codings (the header's value), up to `MAX_BODY` bytes; and a coding that stays."""
+    for coding in reversed([name.strip().lower() for name in codings.split(",")]):
+        if coding in {"", "identity"}:
+            continue
+        if coding not in {"gzip", "x-gzip", "deflate"}:
+            return body, coding
+        for bits in (47, -15):  # with the header of gzip or zlib, or bare deflate
+            try:
+                body = zlib.decompressobj(bits).decompress(body, MAX_BODY)
+                break
+            except zlib.error:
+                continue
+        else:
+            return body, coding
+    return body, ""
+
+
+def text_of(body: bytes) -> str:
+    """A body as text, without a byte-order mark; UTF-16 is read by that mark."""
+    marked = body[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    return body.decode("utf-16" if marked else "utf-8", "replace").removeprefix("\ufeff")

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import secrets
 import socket
-import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -21,13 +20,13 @@ import httpx
 
 from ringback import clock
 from ringback.config import ConfigError, ResultDestination
-from ringback.intake import DROPPED_SLOWLY, KEPT_PER_ADDRESS, MAX_BODY, READ_BODY, SLOWEST, Intake
+from ringback.intake import DROPPED_SLOWLY, KEPT_PER_ADDRESS, MAX_BODY, READ_BODY, SLOWEST, Intake, text_of, undone
 
 if TYPE_CHECKING:
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-__all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches", "undone"]
+__all__ = ["AddressBehaviour", "Delivery", "Receiver", "reaches"]
 
 _TICK = 0.05
 """Seconds between two measurements of the event loop's lag."""
@@ -55,7 +54,7 @@ class Delivery:
     at: float
     method: str
     target: str
-    """Path and query, percent-decoded."""
+    """Path and query, as they were sent."""
     headers: tuple[tuple[str, str], ...]
     body: bytes
     status: int
@@ -71,32 +70,13 @@ class Delivery:
 
     @property
     def text(self) -> str:
-        """Target and body: wherever an id can be."""
-        return f"{self.target}\n{self.content}"
+        """Target, percent-decoded, and body: wherever an id can be."""
+        return f"{unquote(self.target)}\n{self.content}"
 
     @property
     def content(self) -> str:
-        """The body as text, without a byte-order mark; UTF-16 is read by that mark."""
-        marked = self.body[:2] in {b"\xff\xfe", b"\xfe\xff"}
-        return self.body.decode("utf-16" if marked else "utf-8", "replace").removeprefix("\ufeff")
-
-
-def undone(body: bytes, codings: str) -> tuple[bytes, str]:
-    """A body without its content codings (the header's value), up to `MAX_BODY` bytes; and a coding that stays."""
-    for coding in reversed([name.strip().lower() for name in codings.split(",")]):
-        if coding in {"", "identity"}:
-            continue
-        if coding not in {"gzip", "x-gzip", "deflate"}:
-            return body, coding
-        for bits in (47, -15):  # with the header of gzip or zlib, or bare deflate
-            try:
-                body = zlib.decompressobj(bits).decompress(body, MAX_BODY)
-                break
-            except zlib.error:
-                continue
-        else:
-            return body, coding
-    return body, ""
+        """The body as text, without a byte-order mark."""
+        return text_of(self.body)
 
 
 class _LoopLag:
@@ -304,7 +284,7 @@ class Receiver:
         if kept and size > len(body):
             self.intake.drop()
         if kept and self._probe not in target:
-            delivery = Delivery(key, at, scope["method"], unquote(target), headers, content, status, lag, coded)
+            delivery = Delivery(key, at, scope["method"], target, headers, content, status, lag, coded)
             self.deliveries.append(delivery)
             if self.on_delivery is not None:
                 # In a task of its own, so that the sender does not wait for it.

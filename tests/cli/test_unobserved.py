@@ -15,12 +15,7 @@ SETTINGS = SandboxSettings(
     port=0, tls=False, access_token=TOKEN, project="Collections", scenario_path="/ivr/collections", lines=LINES,
     ring_seconds=0.1,
 )  # fmt: skip
-SECTIONS = """
-[budget]
-calls = 25
-[result_destination]
-listen = "127.0.0.1:0"
-"""
+RECEIVER = '\n[result_destination]\nlisten = "127.0.0.1:0"\n'
 UNDECLARED = {"REQ-04": "pass", "REQ-08": "pass"}
 DECLARED = {"REQ-04": "pass", "REQ-08": "not-exercised"}
 NONE = {"REQ-04": "not-exercised", "REQ-08": "not-exercised"}
@@ -35,8 +30,11 @@ def test_25_calls_suffice_and_what_was_not_tried_is_not_passed(
     variables: str, expected: dict[str, str], tmp_path: Path
 ) -> None:
     with launch(SETTINGS) as sandbox:
-        (tmp_path / "my.toml").write_text(CONFIG.format(port=sandbox.settings.port) + SECTIONS + variables)
-        end = ringback("check", "--config", "my.toml", "--out", "run", folder=tmp_path, RINGBACK_ACCESS_TOKEN=TOKEN)
+        (tmp_path / "my.toml").write_text(CONFIG.format(port=sandbox.settings.port) + RECEIVER + variables)
+        end = ringback(
+            "check", "--config", "my.toml", "--out", "run", folder=tmp_path, RINGBACK_ACCESS_TOKEN=TOKEN,
+            RINGBACK_BUDGET__CALLS="25",
+        )  # fmt: skip
     verdict = json.loads((tmp_path / "run" / "verdict.json").read_text())
     found = {clause["id"]: clause["verdict"] for clause in verdict["clauses"]}
     assert {clause: found[clause] for clause in expected} == expected, end.out

@@ -123,3 +123,10 @@ def test_results_come_in_the_contracts_order_for_the_selected_clauses_alone() ->
     assert [(r.clause.id, r.verdict) for r in results] == [
         ("TRN-01", Verdict.WAIVED), ("ACK-02", Verdict.NOT_EXERCISED), ("ROB-05", Verdict.PASS),
     ]  # fmt: skip
+
+
+def test_a_failed_limit_gives_as_its_reason_what_was_measured() -> None:
+    failed = LimitResult("calls.lost", "== 0", 1_234_567.0, Verdict.FAIL, "polls reported ANSWERED")
+    undecided = LimitResult("poll.error_rate", "< 0.01", None, Verdict.INCONCLUSIVE)
+    assert conclude([], [failed]).reasons == ("calls.lost was 1,234,567, not == 0: polls reported ANSWERED",)
+    assert conclude([], [undecided]).reasons == ("poll.error_rate < 0.01: not measured",)

@@ -192,6 +192,20 @@ def test_any_request_spends_the_budget() -> None:
     run(main())
 
 
+def test_a_token_in_a_reason_phrase_is_a_leak(tmp_path: Path) -> None:
+    async def says(_: Request) -> bytes | None:
+        return f"HTTP/1.1 401 no project has {TOKEN}\r\nContent-Length: 0\r\n\r\n".encode()
+
+    async def main() -> None:
+        path = tmp_path / "exchanges.ndjson"
+        async with serving(says) as server, talking_to(settings(server.base_url), path) as client:
+            answer = await client.trigger(body(), expect_call=True)
+            assert answer.exchange.leaks == ("$RINGBACK_ACCESS_TOKEN in its reason phrase",)
+        assert TOKEN not in path.read_text()
+
+    run(main())
+
+
 def test_a_record_contains_neither_token_nor_line(tmp_path: Path) -> None:
     async def repeats(request: Request) -> bytes | None:
         body = request.body + b"\n" + TOKEN.encode() + b" dialled " + LINE.encode()

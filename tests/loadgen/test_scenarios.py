@@ -128,7 +128,16 @@ def scenes() -> dict[str, Scene]:
             TinyDeployment(), 5, 0.5, {"load__step": "3s", "timing__settle": "20s"}, scenario="capacity"
         ),
         "trigger": Scene(TinyDeployment(), scenario="trigger", flags={"timing__settle": "2s"}),
+        "losing trigger": Scene(
+            TinyDeployment(lose_every=10), 20, 4, scenario="trigger", flags={"timing__settle": "2s"}
+        ),
         "poll": Scene(TinyDeployment(), 40, scenario="poll", flags=quick),
+        "small batches": Scene(
+            TinyDeployment(poll_script=lambda ids: answer_with(400, {}) if len(ids) > 20 else b""),
+            40,
+            scenario="poll",
+            flags={**quick, "load__poll_batch": 50},
+        ),
         "changing": Scene(TinyDeployment(poll_script=changing(20)), 40, scenario="poll", flags=quick),
         "lifecycle": Scene(TinyDeployment()),
         "delivery": Scene(Delivering(), scenario="delivery", flags=RECEIVER),
@@ -179,6 +188,13 @@ def test_a_trigger_storm_polls_only_when_calls_must_be_over(played: Played) -> N
     assert scene.section["time_to_final_ms"]["p50"] is None, "so nothing is known of when calls ended"
 
 
+def test_a_trigger_storm_finds_lost_calls_however_long_it_lasts(played: Played) -> None:
+    """Each call is polled before its settle time is over, and after it: the result of a lost one was not missed."""
+    scene = played("losing trigger")
+    assert scene.calls["lost"] == scene.deployment.expected["lost"] == 8
+    assert scene.calls["unfinished"] == 0
+
+
 def test_polling_asks_for_a_standing_population(played: Played) -> None:
     scene = played("poll")
     assert sound(scene)["accepted"] == 60
@@ -189,10 +205,20 @@ def test_polling_asks_for_a_standing_population(played: Played) -> None:
     assert scene.deployment.largest_batch == 20
 
 
+def test_polling_asks_for_as_many_as_a_deployment_takes(played: Played) -> None:
+    """Scheduled polls too: if they went on to ask for more, each would be refused, and none be measured."""
+    scene = played("small batches")
+    assert sound(scene)["accepted"] == 60
+    assert scene.deployment.largest_batch > 20
+    assert scene.section["poll"]["whole"]["count"] >= 30
+    assert scene.section["poll"]["own_faults"].get("batch_refused", 0) <= 10, "those on their way"
+
+
 def test_polling_notices_states_that_change_after_the_end(played: Played) -> None:
     calls = played("changing").calls
     assert calls["accepted"] == 60
     assert calls["changed_state"] > 0
+    assert verdicts(played("changing").outcome)["calls.changed_state"] is Verdict.FAIL
 
 
 def test_lifecycle_follows_each_call_to_its_end(played: Played) -> None:

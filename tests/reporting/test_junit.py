@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringback.contract.clauses import CLAUSES, SECTIONS
-from ringback.contract.verdict import Finding, Verdict
+from ringback.contract.verdict import Finding, LimitResult, Verdict
 from ringback.reporting import RunReport, write_junit
 from ringback.rundir.names import JUNIT_FILE
 
@@ -103,8 +104,19 @@ def test_limits_are_a_suite_of_their_own(tmp_path: Path, of_every_kind: MakeRepo
     assert (suite.attrib["failures"], suite.attrib["errors"]) == ("1", "1")
 
 
+def test_a_run_without_a_verdict_is_an_error_though_each_case_passes(tmp_path: Path, make_report: MakeReport) -> None:
+    why = "the deployment's rate limit (429) stopped 85 of 160 arrivals", "2 calls were unfinished"
+    report = make_report(clauses=(), limits=(LimitResult("calls.lost", "== 0", 0.0, Verdict.PASS),))
+    held = replace(report, conclusion=replace(report.conclusion, reasons=("calls.lost == 0: undecided", *why)))
+    suite = written(held, tmp_path)[-1]
+    assert (suite.attrib["name"], suite.attrib["errors"]) == ("Run", "1")
+    (error,) = suite.iter("error")
+    assert (error.attrib["message"], error.text) == (why[0], "\n".join(why))
+
+
 def test_a_run_without_clauses_is_still_a_file(tmp_path: Path, make_report: MakeReport) -> None:
-    assert written(make_report(clauses=()), tmp_path).attrib["tests"] == "0"
+    root = written(make_report(clauses=()), tmp_path)
+    assert [error.attrib["message"] for error in root.iter("error")] == ["nothing was decided"]
 
 
 def test_many_deviations_are_bounded(tmp_path: Path, make_report: MakeReport) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from ringback.deployment.pace import retry_after
+from ringback.intake import undone
 from ringback.receiver import Delivery as Received
-from ringback.receiver import undone
 from ringback.sandbox.curl import example_trigger
 from ringback.sandbox.messages import POLL_PATH, TRIGGER_PATH
 from ringback.sandbox.server import SandboxApp

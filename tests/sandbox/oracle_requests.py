@@ -47,7 +47,7 @@ async def trn_03(d: Deployment) -> AsyncIterator[str]:
     unique_id = (await d.trigger()).unique_id
     flat = {**{name: d.body()[name] for name in REQUIRED}, "_DisplayNumber": "200", "_Destination": "5550000001"}
     for path in (f"{POLL_PATH}?UniqueIds={unique_id}", f"{TRIGGER_PATH}?{urlencode(flat)}"):
-        for method in ("GET", "DELETE"):
+        for method in ("GET", "DELETE", "TRACE"):
             reply = await d.request(path, b"", method)
             if not (400 <= reply.status < 500 or reply.status == 501) or b"CallResults" in reply.body:
                 yield f"{method} {path}: {reply.status}"
@@ -218,7 +218,15 @@ def req_14(d: Deployment) -> AsyncIterator[str]:
 def req_15(d: Deployment) -> AsyncIterator[str]:
     token = d.settings.access_token
     wrong = [token.swapcase(), token.upper(), token[:-1], token[: len(token) // 2], token + "x", f" {token}"]
-    wrong += [f"{token} ", "x" * len(token), "x", token[::-1], token + "\0", "null"]
+    wrong += [
+        f"{token} ",
+        token.translate({n: n + 0xFEE0 for n in range(0x41, 0x7B)}),
+        "x" * len(token),
+        "x",
+        token[::-1],
+        token + "\0",
+        "null",
+    ]
     bodies = [d.body(AccessToken=value) for value in wrong]
     bodies.append(d.body(AccessToken="x", EndUser=...))
     return _none_accepted(d, [*bodies, d.body(Project="Other"), d.body(Project=d.settings.project.swapcase())])

@@ -254,6 +254,21 @@ def test_a_refused_bundle_is_taken_apart(burst: bool) -> None:
             judged(session, TOUCHING[-1])
 
 
+def test_copies_that_are_refused_because_their_conversation_exists_are_refused_by_themselves_too() -> None:
+    seen: set[str] = set()
+
+    def once(asked: Asked) -> int:
+        known = asked.body["ConversationId"] in seen
+        seen.add(asked.body["ConversationId"])
+        return 409 if known else 200
+
+    with running(Tiny(once), burst=True, identical=3, pool=12) as session:
+        burst = session.campaign.burst
+        refused = [answer for answer in burst.triggers if not answer.accepted]
+        assert len(refused) == 2
+        assert [burst.alone[answer.exchange.id].accepted for answer in refused] == [False, False]
+
+
 @pytest.mark.parametrize("burst", [False, True])
 def test_a_part_that_the_baseline_lacks_does_not_cost_the_rest_of_its_bundle(burst: bool) -> None:
     nameless = accepted(

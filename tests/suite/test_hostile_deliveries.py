@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ringback.checks import shows_no_internals
-from ringback.intake import MAX_BODY
-from ringback.receiver import Delivery, undone
+from ringback.intake import MAX_BODY, undone
+from ringback.receiver import Delivery
 from ringback.suite.calls.deliveries import foreign_ids, names, reported_state
 
 ID = "call-a/b+c=d&e"

@@ -215,6 +215,7 @@ def delivery(body: bytes | object = b"", target: str = "/key") -> Delivery:
         delivery(target=f"/key?id={ID}"),
         delivery(target=f"/key/{ID}"),
         delivery([{"CallResults": [{"UniqueId": ID}]}]),
+        delivery({"Type": "Notification", "Message": json.dumps({"UniqueId": ID}).replace("/", "\\/")}),
     ],
 )
 def test_an_id_is_found_however_it_is_written(sent: Delivery) -> None:
@@ -244,6 +245,9 @@ def test_a_counted_id_is_not_found_in_a_longer_number() -> None:
         ({"UniqueId": ID, "status": "NO ANSWER"}, "No Answer"),
         ({"CallResults": [{"UniqueId": "x", "CallState": "Busy"}, {"UniqueId": ID, "CallState": "Error"}]}, "Error"),
         ({"UniqueId": "x", "CallState": "Busy"}, None),
+        ({"Type": "Notification", "Message": json.dumps({"UniqueId": ID, "CallState": "No Answer"})}, "No Answer"),
+        (json.dumps({"UniqueId": ID, "CallState": "No Answer"}), "No Answer"),
+        ({"Message": "{broken", "UniqueId": ID, "CallState": "Busy"}, "Busy"),
         ({"UniqueId": ID, "CallState": "Completed"}, "Completed"),
         ({"UniqueId": ID, "Comment": "Busy"}, None),
         ({"Result": "Error", "uniqueid": "x", "UniqueId": ID, "CallState": "Busy"}, "Busy"),

@@ -17,6 +17,7 @@ from ringback.suite.history import apart
 from ringback.suite.plan import Plan, make_plan
 from ringback.suite.probes import Destination, Probe, accepted, either, refused
 from ringback.suite.probes.bundles import LINE, bundled
+from ringback.suite.probes.drafts import NotTried
 from ringback.suite.session import Session
 
 from .tiny import LINES, Asked, Tiny, running
@@ -77,6 +78,23 @@ def test_a_probe_for_a_line_dials_it_among_those_at_once(at_once: int | None) ->
         assert draft is not None
         assert draft.line == "answered"
         assert draft.input("_Destination")["Value"] == LINES["answered"]
+
+
+def test_calls_to_lines_that_are_not_configured_are_not_planned() -> None:
+    """They would be placed on another line, where they show nothing."""
+    answered = accepted("a call to the line answered", touches=(LINE, *RESULT))
+    plan = Plan((HEADER, BUSY, answered), True, 0, 0, 0, ())
+    assert plan.for_lines(["rejected"]).probes == (HEADER, answered)
+    assert plan.for_lines(["answered", "busy"]).probes == plan.probes
+
+
+def test_what_the_declared_variables_rule_out_is_in_no_bundle() -> None:
+    made_up = accepted("a made-up variable", lambda d: d.made_up_variable("x", "y"), touches=("more",), line=None)
+    tiny = Tiny()
+    with running(tiny, [made_up, HEADER], variables={"customerName": "sample"}) as session:
+        assert isinstance(session.record.outcome(made_up).trouble, NotTried)
+        assert session.record.outcome(HEADER).accepted
+        assert len(tiny.triggers) == 2
 
 
 # -- order ------------------------------------------------------------------------------------------------------------
@@ -216,3 +234,46 @@ def test_a_call_is_placed_while_an_address_is_slow_unless_few_are_left(calls: in
         for _ in range(2):
             session._loop.run(session.campaign.delivered(delivery))
         assert session.budget.accepted == placed
+
+
+WRONG_TOKENS = [
+    refused(f"wrong {letter}", lambda draft: draft.set("AccessToken", "wrong"), last=True) for letter in "abcde"
+]
+
+
+def token_is_wrong(asked: Asked) -> bool:
+    return bool(asked.body["AccessToken"] == "wrong")
+
+
+@pytest.mark.parametrize(("calls", "valid"), [(60, 16), (23, 16), (22, 15), (21, 14), (19, 13), (16, 13), (15, 0)])
+def test_some_of_those_at_once_are_invalid_if_calls_are_lacking(calls: int, valid: int) -> None:
+    tiny = Tiny(lambda asked: 401 if token_is_wrong(asked) else 200)
+    with running(tiny, [HEADER, *WRONG_TOKENS], burst=True, identical=3, budget={"calls": calls}) as session:
+        burst = session.campaign.burst
+        assert (burst.at_once, len(burst.triggers)) == (AT_ONCE if valid else 0, valid)
+        for probe in WRONG_TOKENS:
+            must_not_be_accepted(session.record.outcome(probe), session.campaign.baseline, "REQ-15")
+        assert sum(map(token_is_wrong, tiny.triggers)) == len(WRONG_TOKENS)
+        assert session.record.outcome(HEADER).accepted
+
+
+def test_an_invalid_trigger_that_is_accepted_among_others_is_found() -> None:
+    with running(Tiny(), [HEADER, *WRONG_TOKENS], burst=True, budget={"calls": 20}) as session:
+        with pytest.raises(Deviation, match="wrong a"):
+            must_not_be_accepted(session.record.outcome(WRONG_TOKENS[0]), session.campaign.baseline, "REQ-15")
+        assert session.budget.accepted <= 20
+
+
+def test_an_invalid_trigger_that_is_not_refused_among_others_is_sent_by_itself() -> None:
+    answered: list[int] = []
+
+    def busy(asked: Asked) -> int:
+        if not token_is_wrong(asked):
+            return 200
+        answered.append(503 if len(answered) < 3 else 401)
+        return answered[-1]
+
+    with running(Tiny(busy), [HEADER, *WRONG_TOKENS], burst=True, budget={"calls": 20}) as session:
+        for probe in WRONG_TOKENS:
+            must_not_be_accepted(session.record.outcome(probe), session.campaign.baseline, "REQ-15")
+        assert answered.count(401) == len(WRONG_TOKENS)

@@ -27,6 +27,7 @@ def near_miss_tokens() -> dict[str, Callable[[str], str]]:
         "with a NUL and more appended": lambda token: token + "\0x",
         "with another last character": lambda token: _with_another_last(token, "x", "Xwxyz0123456789+/-_", "A"),
         "with another character in its middle": _with_another_middle,
+        "in fullwidth letters": lambda token: _in_fullwidth(token) if _in_fullwidth(token) != token else token + "x",
         "twice": lambda token: token + token,
         "replaced by another of its length": lambda token: ("notthetokenatall" * len(token))[: max(6, len(token))],
         "replaced by a wildcard": lambda token: "*" if "%" in token else "%",
@@ -46,6 +47,11 @@ def _with_another_last(text: str, other: str, similar: str, otherwise: str) -> s
     """
     letters = _unpadded(text)
     return letters[:-1] + (otherwise if letters[-1] in similar else other) + text[len(letters) :]
+
+
+def _in_fullwidth(token: str) -> str:
+    """The token with its Latin letters in their fullwidth forms, which Unicode's NFKC takes for the same."""
+    return "".join(chr(ord(c) + 0xFEE0) if c.isascii() and c.isalpha() else c for c in token)
 
 
 def _with_another_middle(token: str) -> str:

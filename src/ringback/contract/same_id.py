@@ -9,7 +9,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["compared", "other_spellings", "resembles", "same_id"]
+__all__ = ["common_form", "other_spellings", "resembles", "same_id"]
 
 _UUID_GROUPS = (8, 4, 4, 4, 12)
 _HEX = re.compile(r"[0-9a-f]+")
@@ -23,7 +23,7 @@ def same_id(asked: str, named: str) -> bool:
     It may be that by a comparison that ignores case, accents or blanks around an id; as another textual form of the
     same UUID; or with U+FFFD or `?` in place of what is not text.
     """
-    if asked == named or compared(asked) == compared(named):
+    if asked == named or common_form(asked) == common_form(named):
         return True
     parts = _NOT_TEXT.split(asked)
     if len(parts) == 1 or len(named) > 4 * len(asked):
@@ -64,8 +64,8 @@ def resembles(one: str, other: str) -> bool:
 
 
 @lru_cache(1024)
-def compared(text: str) -> str:
-    """An id as a comparison sees it that ignores case, accents, blanks around it, and the form of a UUID."""
+def common_form(text: str) -> str:
+    """An id as a comparison sees it that ignores case, accents, blanks around it, and the textual form of a UUID."""
     plain = unicodedata.normalize("NFKD", text.strip())
     folded = "".join(c for c in plain if not unicodedata.combining(c)).casefold().strip()
     return _uuid(folded) or folded

@@ -156,6 +156,14 @@ class LimitResult:
     why: str = ""
     """Why the limit is inconclusive, or what is behind its failure; empty if there is nothing to add."""
 
+    @property
+    def reason(self) -> str:
+        """Why a run did not pass, if this limit failed or is inconclusive."""
+        if self.verdict is Verdict.FAIL and self.value is not None:
+            because = f": {self.why}" if self.why else ""
+            return f"{self.metric} was {self.value:,.10g}, not {self.limit}{because}"
+        return f"{self.metric} {self.limit}: {self.why or 'not measured'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
@@ -207,7 +215,7 @@ def conclude(
     """
     results, held = list(clauses), list(limits)
     broken = [f"{r.clause.id}: {r.summary}" for r in results if r.verdict is Verdict.FAIL]
-    broken += [f"{r.metric} {r.limit}{f': {r.why}' if r.why else ''}" for r in held if r.verdict is Verdict.FAIL]
+    broken += [r.reason for r in held if r.verdict is Verdict.FAIL]
     questions = list(open_questions)
     # A reason of the whole run is given once, not for each clause that it left open.
     unsure = [
@@ -216,7 +224,7 @@ def conclude(
         if r.verdict is Verdict.INCONCLUSIVE and r.summary not in questions
     ]
     unsure += questions  # before the limits, which they leave open
-    unsure += [f"{r.metric} {r.limit}: {r.why or 'not measured'}" for r in held if r.verdict is Verdict.INCONCLUSIVE]
+    unsure += [r.reason for r in held if r.verdict is Verdict.INCONCLUSIVE]
     decided = any(r.verdict in {Verdict.PASS, Verdict.WARN, Verdict.WAIVED} for r in results)
     decided = decided or any(r.verdict is Verdict.PASS for r in held)
     if not (broken or unsure or decided):

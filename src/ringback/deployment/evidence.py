@@ -137,11 +137,15 @@ class Recorder:
         request_headers: Iterable[tuple[str, str]],
         request_body: bytes,
         status: int | None = None,
+        reason: str = "",
         response_headers: Iterable[tuple[str, str]] = (),
         response_body: bytes = b"",
         failure: str | None = None,
     ) -> Exchange:
-        """Redact and record one exchange; `begun` and `ended` are readings of `clock.monotonic`."""
+        """Redact and record one exchange; `begun` and `ended` are readings of `clock.monotonic`.
+
+        `reason` is the answer's reason phrase, in which a secret may be; it is not kept.
+        """
         self._learn(request_body, url, status, response_body)
         clean = self._clean
         headers = tuple(response_headers)
@@ -165,7 +169,10 @@ class Recorder:
             response_bytes=len(response_body),
             failure=None if failure is None else clean(failure),
             request_whole=len(request_body) <= RECORDED_BODY and _is_text(request_body),
-            leaks=self.redactor.leaked(received),
+            leaks=(
+                *self.redactor.leaked(received),
+                *(f"{s} in its reason phrase" for s in self.redactor.leaked(reason)),
+            ),
         )
         with self._lock:
             self._exchanges.append(exchange)

@@ -249,7 +249,8 @@ class GuardedTransport:
             raise refused if status == 407 else _Forwarded(str(refused))
         self._reached = True
         self.bounds.came(request.url.path, ended - sent, decoder.received)
-        return self._record(outgoing, sent, status, headers, bytes(decoder.body), ended=ended)
+        reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
+        return self._record(outgoing, sent, status, headers, bytes(decoder.body), ended=ended, reason=reason)
 
     def _proxy_refused(self, outgoing: _Outgoing, begun: float, answer: str) -> Unreachable:
         """Record that the proxy answered instead of the deployment."""
@@ -275,14 +276,14 @@ class GuardedTransport:
 
     def _record(
         self, outgoing: _Outgoing, begun: float, status: int | None = None, headers: httpx.Headers | None = None,
-        body: bytes = b"", *, ended: float | None = None, failure: str | None = None,
+        body: bytes = b"", *, ended: float | None = None, failure: str | None = None, reason: str = "",
     ) -> Answer:  # fmt: skip
         """Record what became of a request; without `ended`, it ended now."""
         request, ended = outgoing.request, clock.monotonic() if ended is None else ended
         exchange = self._recorder.record(
             purpose=outgoing.purpose, begun=begun, ended=ended, method=request.method, url=str(request.url),
             request_headers=self._credentials.shown(request.headers.multi_items()), request_body=outgoing.body,
-            status=status, response_headers=headers.multi_items() if headers is not None else (),
+            status=status, reason=reason, response_headers=headers.multi_items() if headers is not None else (),
             response_body=body, failure=failure,
         )  # fmt: skip
         return Answer(exchange, begun, ended, status, headers, body, failure)

@@ -18,7 +18,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ringback.config import Config
 from ringback.deployment import DeploymentClient, ExchangeError, Trigger
@@ -32,8 +32,8 @@ from ringback.suite.placing import Placer
 from ringback.suite.probes import Probe, accepted, lines_in_turn
 from ringback.suite.probes.baseline import BASELINE, Fallback
 from ringback.suite.probes.bundles import Bundle, bundled
-from ringback.suite.probes.drafts import Draft, DraftMaker
-from ringback.suite.probes.outcome import Burst, Outcome
+from ringback.suite.probes.drafts import Draft, DraftMaker, NotTried
+from ringback.suite.probes.outcome import Burst, Outcome, Shot
 
 __all__ = ["AT_ONCE", "Campaign"]
 
@@ -49,19 +49,10 @@ RESERVE = 2
 """Places in the budget that are left for triggers that must be refused: each needs one until its answer is there."""
 _APART = 1
 """Calls that taking a refused bundle apart takes beyond its own: a half that is accepted, or a control."""
+_EITHER = 3
+"""Calls for triggers that may be accepted or refused. If they are lacking, so many of those at once are invalid."""
 _REPEATED = 3
 """Plain triggers of those at once that are sent by themselves if they were not accepted."""
-
-
-@dataclass(slots=True)
-class _Shot:
-    """One of the triggers sent at once: a bundle, a copy of the baseline, or a plain call."""
-
-    title: str
-    draft: Draft
-    bundle: Bundle | None = None
-    group: str = "burst"
-    expects_call: bool = True
 
 
 class Campaign(Placer):
@@ -123,12 +114,13 @@ class Campaign(Placer):
         """
         self._families = dict(families or {})
         planned = list(dict.fromkeys([BASELINE, *probes]))
+        for probe in planned:
+            self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
+        planned = [probe for probe in planned if self._can_be_tried(probe)]
         bundles = bundled(p for p in planned if p.valid and p is not BASELINE)
         others = [p for p in planned if not p.valid]
         lines = list(self.config.lines.configured)
         self._lines = lines_in_turn([BASELINE, *(b.probe for b in bundles), *others], lines)
-        for probe in planned:
-            self._outcomes.setdefault(probe, asyncio.get_running_loop().create_future())
         ended: ExchangeError = ExchangeError("the campaign ended before it was sent")
         try:
             await self._find_baseline()
@@ -145,14 +137,17 @@ class Campaign(Placer):
                 await self._all(p for p in refusals if not p.last)
                 self.budget.reserve_at_most(1)
             bound, unbound = [b for b in bundles if b.bound], [b for b in bundles if not b.bound]
-            if self.budget.left_for_valid < len(bound) + max(len(unbound), AT_ONCE + _APART if burst else 0):
+            spare = self.budget.left_for_valid - len(bound) - max(len(unbound), AT_ONCE + _APART if burst else 0)
+            lacking = min(_EITHER - spare, _EITHER, AT_ONCE - len(unbound) - max(0, identical - 1)) if burst else 0
+            invalid = [p for p in refusals if p.last][: max(0, lacking)] if not self.places.limited else []
+            if spare + len(invalid) < 0:
                 valid = [p for p in planned if p.expect == "accepted" and p is not BASELINE]
                 await self._one_by_one(valid, identical, turns or {})
                 if burst:
-                    await self._polls_at_once(AT_ONCE)
+                    self.burst.take_all(await self.polls_at_once(AT_ONCE))
             else:
                 await self._bundles(bound)
-                await self._together(unbound, identical, at_once=burst)
+                await self._together(unbound, identical, invalid, at_once=burst)
             await self._fill(pool)
             await self._all(sorted(refusals, key=lambda p: p.last))
             await self._all(p for p in planned if p.expect == "either")
@@ -185,6 +180,16 @@ class Campaign(Placer):
         for bundle in bundles:
             await self._bundles([bundle])
         await self._identical(identical)
+
+    def _can_be_tried(self, probe: Probe) -> bool:
+        """False, with that outcome, for a valid probe that the declared variables rule out: no bundle may carry it."""
+        try:
+            if probe.valid:
+                self.drafted(replace(probe, destination=None))
+        except NotTried as trouble:
+            self._conclude([Outcome(probe, trouble=trouble)])
+            return False
+        return True
 
     async def _all(self, probes: Iterable[Probe]) -> None:
         await asyncio.gather(*(self._settle(probe) for probe in probes))
@@ -265,15 +270,19 @@ class Campaign(Placer):
 
     # -- many at once ---------------------------------------------------------------------------------------------
 
-    async def _together(self, bundles: Sequence[Bundle], identical: int, *, at_once: bool) -> None:
-        """Send the bundles and the copies of the baseline: at once, filled up with plain calls, or a few at a time."""
+    async def _together(
+        self, bundles: Sequence[Bundle], identical: int, invalid: Sequence[Probe], *, at_once: bool
+    ) -> None:
+        """Send bundles, copies of the baseline, invalid triggers, plain calls at once, or bundles a few at a time."""
         if not at_once or self.baseline is None:
             await self._bundles(bundles)
             await self._identical(identical)
             return
         rate = self.client.transport.rate
-        lines = self.places.together(max(0, min(AT_ONCE, rate.burst, self.budget.left_for_valid)))
-        shots = self._shots(bundles, identical, lines)
+        most = min(min(AT_ONCE, rate.burst) - len(invalid), self.budget.left_for_valid)
+        lines = self.places.together(max(0, most))
+        refusals = [Shot(p.title, self.drafted(p), Bundle(p, (p,)), "invalid", expects_call=False) for p in invalid]
+        shots = [*self._shots(bundles, identical, lines), *refusals]
         self.burst.at_once = len(shots)
         if len(shots) > 1:
             await self._at_once(shots)
@@ -281,11 +290,11 @@ class Campaign(Placer):
         await self._bundles(b for b in bundles if b not in sent)
         await self._identical(identical)
 
-    def _shots(self, bundles: Iterable[Bundle], identical: int, lines: Sequence[str]) -> list[_Shot]:
+    def _shots(self, bundles: Iterable[Bundle], identical: int, lines: Sequence[str]) -> list[Shot]:
         """As many triggers as there are lines for: bundles, copies of the baseline, then plain calls."""
         # Copies dial the baseline's line, which may not take two calls at once.
         copies = max(0, identical - 1) if not self.places.limited and self._begin_identical(identical) else 0
-        found, free = list[_Shot](), list(lines)
+        found, free = list[Shot](), list(lines)
         for bundle in bundles:
             line = (bundle.line if self.places.limited else None) or next(iter(free), "")
             if line not in free:
@@ -294,13 +303,13 @@ class Campaign(Placer):
                 self._lines[bundle.probe] = line
             with contextlib.suppress(ExchangeError):
                 expected = bundle.probe.expect == "accepted"
-                found.append(_Shot(bundle.probe.title, self.drafted(bundle.probe), bundle, expects_call=expected))
+                found.append(Shot(bundle.probe.title, self.drafted(bundle.probe), bundle, expects_call=expected))
                 free.remove(line)
         found += [self._copy() for _ in range(min(copies, len(free)))]
         plain = free if self.places.limited else lines[: len(lines) - len(found)]
-        return [*found, *(_Shot("", self.on_line(line)) for line in plain)]
+        return [*found, *(Shot("", self.on_line(line)) for line in plain)]
 
-    async def _at_once(self, shots: Sequence[_Shot]) -> None:
+    async def _at_once(self, shots: Sequence[Shot]) -> None:
         count = len(shots)
         purposes = [f"{shot.title or 'a plain call'}, one of {count} at once" for shot in shots]
         await self.places.take([shot.draft.line for shot in shots])
@@ -314,7 +323,8 @@ class Campaign(Placer):
         )
         outcomes: list[Outcome] = []
         for shot, answer in zip(shots, sent, strict=True):
-            self.burst.take(answer)
+            if not shot.rightly_refused(answer):
+                self.burst.take(answer)
             outcome = Outcome(shot.bundle.probe if shot.bundle else BASELINE, draft=shot.draft)
             if isinstance(answer, Trigger):
                 outcome.answer = answer
@@ -326,15 +336,16 @@ class Campaign(Placer):
             outcomes.append(outcome)
         repeated = 0
         for shot, outcome in zip(shots, outcomes, strict=True):
-            if outcome.not_accepted and (shot.bundle or repeated < _REPEATED):
+            if outcome.not_accepted and shot.group != "invalid" and (shot.bundle or repeated < _REPEATED):
                 repeated += shot.bundle is None
                 await self._alone(shot, outcome)
-        await self._polls_at_once(count)
+        self.burst.take_all(await self.polls_at_once(count))
         for shot, outcome in zip(shots, outcomes, strict=True):
-            if shot.bundle is not None:
+            # An invalid trigger that was not refused among others is sent by itself later.
+            if shot.bundle is not None and (shot.group != "invalid" or shot.rightly_refused(outcome.answer)):
                 self._conclude(await self._decided(shot.bundle, outcome))
 
-    async def _alone(self, shot: _Shot, outcome: Outcome) -> None:
+    async def _alone(self, shot: Shot, outcome: Outcome) -> None:
         """Send a trigger that was not accepted among others by itself; that decides about what it carries."""
         together, copied = outcome.answer, shot.group == "identical"
         outcome.draft = shot.draft if copied else shot.draft.in_conversation(self.maker.word())
@@ -348,23 +359,12 @@ class Campaign(Placer):
             self.burst.alone[together.exchange.id] = outcome.answer
         await self.record_call(outcome, shot.group, shot.bundle.carried if shot.bundle else ())
 
-    async def _polls_at_once(self, count: int) -> None:
-        if not (known := self.calls.watched):
-            return
-        asked = [known[i % len(known)].unique_id for i in range(count)]
-        purpose = f"one of {count} polls at once"
-        async with self.watch.turn:
-            poll_each = (self.client.poll([one], purpose=purpose, paced=False) for one in asked)
-            sent = await asyncio.gather(*poll_each, return_exceptions=True)
-        for answer in sent:
-            self.burst.take(answer)
-
     async def _identical(self, count: int) -> None:
         """Send the baseline's bytes again until there are as many answers; the baseline is the first."""
         if not self._begin_identical(count):
             return
 
-        async def once(shot: _Shot) -> None:
+        async def once(shot: Shot) -> None:
             with contextlib.suppress(ExchangeError):
                 self.identical.append(await self.place(shot.draft, shot.title, group=shot.group))
 
@@ -380,16 +380,16 @@ class Campaign(Placer):
                 call.repeated = True
         return True
 
-    def _copy(self) -> _Shot:
+    def _copy(self) -> Shot:
         assert self.baseline is not None and self.baseline.draft is not None  # noqa: S101
         draft = self.baseline.draft
         same = Draft(draft.body, draft.headers, draft.line, draft.bytes, delivery_key=draft.delivery_key)
-        return _Shot("the same bytes again", same, group="identical")
+        return Shot("the same bytes again", same, group="identical")
 
     async def _fill(self, pool: int) -> None:
         """Place more calls, on all lines, until there are as many as later tests need."""
-        regular = sum(call.regular for call in self.calls.watched)
-        missing = min(max(0, pool - regular), self.budget.left_for_valid) if self.baseline is not None else 0
+        valid = sum(call.regular or call.trigger.exchange.id in self.troubled for call in self.calls.watched)
+        missing = min(max(0, pool - valid), self.budget.left_for_valid) if self.baseline is not None else 0
         lines = itertools.islice(itertools.cycle(self.config.lines.configured), missing)
 
         async def one(draft: Draft) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ringback.checks import seems_accepted
 from ringback.config import Config
-from ringback.deployment import DeploymentClient, ExchangeError, Trigger, Unreachable
+from ringback.deployment import DeploymentClient, ExchangeError, Poll, Trigger, Unreachable
 from ringback.deployment.budget import WaitingBudget
 from ringback.receiver import Delivery, Receiver
 from ringback.suite.calls import Call, Calls, why_unwatched
@@ -188,6 +189,13 @@ class Placer:
             call.deliveries.extend(self.receiver.to(call.delivery_key))
         self.calls.add(call)
         return call
+
+    async def polls_at_once(self, count: int) -> list[Poll | BaseException]:
+        """Send so many polls at once, each for one of the calls in turn; none if there are no calls."""
+        known = itertools.islice(itertools.cycle(call.unique_id for call in self.calls.watched), count)
+        polls = [self.client.poll([one], purpose=f"one of {count} polls at once", paced=False) for one in known]
+        async with self.watch.turn:
+            return await asyncio.gather(*polls, return_exceptions=True)
 
     def on_line(self, line: str) -> Draft:
         """A plain valid trigger to a line, its result queued."""

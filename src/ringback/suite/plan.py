@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -14,7 +14,7 @@ from ringback.suite.calls.places import seconds_on_lines
 from ringback.suite.campaign import AT_ONCE
 from ringback.suite.probes import Probe, accepted, lines_in_turn
 from ringback.suite.probes.baseline import BASELINE
-from ringback.suite.probes.bundles import Bundle, bundled
+from ringback.suite.probes.bundles import Bundle, bound_to, bundled
 
 __all__ = ["Plan", "clauses_of", "make_plan", "probes_by_clause", "probes_of"]
 
@@ -46,6 +46,11 @@ class Plan:
     turns: Mapping[Probe, int] = field(default_factory=dict)
     """Probe -> how many probes come before it in the clause in which it comes first."""
 
+    def for_lines(self, lines: Iterable[str]) -> Plan:
+        """The plan without calls to lines other than these, which would be placed on another line and show nothing."""
+        dialled = {None, BASELINE.line, *lines}
+        return replace(self, probes=tuple(probe for probe in self.probes if bound_to(probe) in dialled))
+
     @property
     def bundles(self) -> list[Bundle]:
         """The triggers that carry the valid probes, the baseline apart."""
@@ -54,8 +59,7 @@ class Plan:
     @property
     def placed(self) -> int:
         """Valid triggers, each of which places a call on a conforming deployment."""
-        troubled = sum(bundle.troubled for bundle in self.bundles)
-        return max(self.pool + troubled, 1 + len(self.bundles) + self.drawn + self._plain)
+        return max(self.pool, 1 + len(self.bundles) + self.drawn + self._plain)
 
     @property
     def _plain(self) -> int:

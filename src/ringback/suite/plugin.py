@@ -208,6 +208,7 @@ class SuitePlugin:
             return (yield)  # see pytest_runtest_setup
         plan = make_plan(ours, self._probes)
         if self.handover is not None:
+            plan = plan.for_lines(self.handover.target.config.lines.configured)
             self.handover.plan = plan
             self.handover.on_plan(plan)
             if self.handover.plan_only:
@@ -234,7 +235,7 @@ class SuitePlugin:
         wanted = self._wanted_clauses()
         left = dict(Counter(c for item in items for c in clauses_of(item) if not wanted or c in wanted))
         asked.run = Run(config, asked.seed, asked.level, machinery, tests_left=left)
-        machinery.begin(plan)
+        machinery.begin(plan.for_lines(config.lines.configured))
         self._resources.enter_context(answering(machinery.on_signal))
         return asked.run
 

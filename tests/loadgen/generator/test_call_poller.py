@@ -21,7 +21,8 @@ States = dict[str, str]
 class ManualClient:
     """Replaces the load client: holds polls until the test answers them."""
 
-    def __init__(self) -> None:
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
         self.asked: list[tuple[str, ...]] = []
         self.open: list[tuple[Sequence[str], Then, float]] = []
         self.refusal: RequestNotSent | None = None
@@ -45,12 +46,12 @@ class ManualClient:
 
 class Scene:
     def __init__(self, settle: float, batch: int, interval: float, first: float | None) -> None:
-        self.client = ManualClient()
+        self.client = ManualClient(batch)
         self.ledger = Ledger(settle, ["Answered"])
         self.finals: list[str] = []
         self.poller = CallPoller(
             self.client,  # type: ignore[arg-type] # it has all that the poller uses
-            self.ledger, batch=batch, interval=interval, first=first,
+            self.ledger, interval=interval, first=first,
             on_final=lambda line, _seconds: self.finals.append(line),
         )  # fmt: skip
 
@@ -146,6 +147,7 @@ def test_a_batch_that_is_refused_is_asked_for_again_in_batches_that_are_promised
     scene.accept(*ids(90))
     scene.polled()
     assert len(scene.client.asked[0]) == 90
+    scene.client.batch = 20  # as the load client sets it
     scene.client.answer(kind="batch_refused")
     scene.polled(6)
     assert [len(batch) for batch in scene.client.asked[1:]] == [20, 20, 20, 20, 10]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import json
 import socket
 import ssl
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,32 @@ def test_a_query_is_read_where_the_body_says_nothing() -> None:
     assert read_delivery("/in/word?uniqueid=a%2Fb&CallState=Busy", b"") == [("a/b", "Busy")]
     assert read_delivery("/in/word?UniqueId=a", b'{"CallState": "Busy"}') == [("a", None)]
     assert read_delivery("/in/word?UniqueId=", b"") == []
+
+
+XML = (
+    '<?xml version="1.0" encoding="utf-8"?><r:CallResults xmlns:r="urn:r">{}<r:CallResult><r:UniqueId>a</r:UniqueId>'
+    "<r:CallState>No Answer</r:CallState></r:CallResult></r:CallResults>"
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        XML.format("").encode(),
+        XML.format("").encode("utf-16"),
+        b'\xef\xbb\xbf{"UniqueId": "a", "CallState": "No Answer"}',
+        b"\xef\xbb\xbfUniqueId=a&CallState=No+Answer",
+    ],
+    ids=["XML", "XML in UTF-16", "JSON behind a mark", "a form behind a mark"],
+)
+def test_xml_is_read_and_a_byte_order_mark_is_passed_over(body: bytes) -> None:
+    assert read_delivery("/in/word", body) == [("a", "No Answer")]
+
+
+def test_xml_that_grows_or_is_cut_off_is_not_read() -> None:
+    grows = '<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><r><UniqueId>&b;</UniqueId></r>'
+    for body in (grows, XML.format("")[:-9], "<"):
+        assert read_delivery("/in/word", body.encode()) == []
 
 
 def test_what_is_nested_too_deep_is_left() -> None:
@@ -139,8 +167,9 @@ def config_with(listen: str = "", **settings: Any) -> Config:
     return config_for("http://127.0.0.1:1", result_destination__listen=listen or f"127.0.0.1:{unused_port()}", **flags)
 
 
-def deliver(url: str, bodies: list[bytes], context: ssl.SSLContext | None = None) -> list[int]:
+def deliver(url: str, bodies: list[bytes], context: ssl.SSLContext | None = None, coding: str = "") -> list[int]:
     """From a thread, as a deployment's: all on one connection."""
+    headers = {"Content-Type": "application/json"} | ({"Content-Encoding": coding} if coding else {})
     parts, statuses = urlsplit(url), list[int]()
 
     def send() -> None:
@@ -150,7 +179,7 @@ def deliver(url: str, bodies: list[bytes], context: ssl.SSLContext | None = None
             else http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=20, context=context)
         )
         for body in bodies:
-            connection.request("POST", parts.path, body, {"Content-Type": "application/json"})
+            connection.request("POST", parts.path, body, headers)
             answer = connection.getresponse()
             answer.read()
             statuses.append(answer.status)
@@ -161,6 +190,15 @@ def deliver(url: str, bodies: list[bytes], context: ssl.SSLContext | None = None
     until(lambda: not thread.is_alive())
     thread.join()
     return statuses
+
+
+@pytest.mark.parametrize(("coding", "encode"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("", bytes)])
+def test_a_content_coding_is_undone(listening: Listening, coding: str, encode: Callable[[bytes], bytes]) -> None:
+    """A delivery whose state can't be read can't contradict what polls report."""
+    listener, results = listening()
+    body = encode(b'{"UniqueId": "a", "CallState": "Busy"}')
+    assert deliver(f"{listener.url}/in/word", [body], coding=coding) == [200]
+    assert [result[1:3] for result in results] == [("a", "Busy")]
 
 
 def test_each_delivery_is_answered_and_reported_with_its_state(listening: Listening) -> None:

@@ -261,6 +261,18 @@ def test_an_idle_connection_that_was_closed_is_noticed_before_it_is_used(scenes:
     assert not client.triggers.own_faults
 
 
+UPPER, LOWER = "0A6F2C11-5F3E-4B0C-9C1D-3B7A0E5D9F42", "0a6f2c115f3e4b0c9c1d3b7a0e5d9f42"
+
+
+def test_an_id_that_an_answer_spells_otherwise_is_the_one_that_was_asked_for(scenes: Scenes) -> None:
+    """A type system may read a UUID and write it in its own form; an id that only resembles one is another."""
+    named = {LOWER: "Busy", "Abc ": "Error", "abcd": "Answered"}
+    entries = [{"UniqueId": name, "CallRequestId": "", "CallState": state} for name, state in named.items()]
+    with serving(deployment := TinyDeployment(poll_script=lambda _ids: http(200, {"CallResults": entries}))):
+        polled = scenes(deployment).poll("abc", UPPER)
+    assert polled.results == [(UPPER, "Busy"), ("abc", "Error"), ("abcd", "Answered")]
+
+
 def test_a_poll_on_a_stale_connection_is_repeated_on_a_new_one(scenes: Scenes) -> None:
     asked: list[int] = []
 
@@ -382,8 +394,10 @@ def test_a_429_with_an_id_counts_as_a_call(scenes: Scenes) -> None:
 
 def test_a_refused_large_batch_is_batch_refused(scenes: Scenes) -> None:
     with serving(deployment := TinyDeployment(poll_script=lambda _: http(400, {}))):
-        client = scenes(deployment)
+        client = scenes(deployment, load__poll_batch=40)
+        assert client.load_client.batch == 40
         assert client.poll(*(f"id-{n}" for n in range(21))).kind == "batch_refused"
+        assert client.load_client.batch == 20, "whoever polls next"
         assert client.poll(*(f"id-{n}" for n in range(20))).kind == "http_400"
     assert (client.polls.failed, dict(client.polls.own_faults)) == (1, {"batch_refused": 1})
 

@@ -290,6 +290,12 @@ def test_a_step_that_was_cut_short_is_undecided() -> None:
     assert (step.held, step.why) == (None, "the step was cut short: 400 of 500 arrivals fell due")
 
 
+def test_the_rate_at_which_requests_arrived_is_counted_by_when_they_were_due() -> None:
+    """The counter of arrivals is read once a second, so at both ends of a step a part of it lies outside."""
+    windows = [{**each, "scheduled": 75} if each in (STEADY[0], STEADY[-1]) else each for each in STEADY]
+    assert judge_step(windows, section_of([0.02] * 500), (), 100.0, 5.0).arrived_rate == 100.0
+
+
 def test_far_beyond_the_limit() -> None:
     step = run_step(queue(), 2 * CAPACITY, 0.0, "poisson", 1)
     assert (step.held, step.knee) == (False, True)

@@ -49,6 +49,28 @@ def verdict(metric: str, expression: str, measured: dict[str, Any], baseline: di
     return result(metric, expression, measured, baseline).verdict
 
 
+@pytest.mark.parametrize(
+    ("scenario", "changed", "expected"),
+    [("poll", 0, Verdict.PASS), ("mixed", 1, Verdict.FAIL), ("lifecycle", 1, Verdict.FAIL), ("lifecycle", 0, None)],
+)
+def test_a_final_state_stays_wherever_calls_are_polled_after_their_end(
+    scenario: str, changed: int, expected: Verdict | None
+) -> None:
+    measured = section(scenario=scenario, calls__changed_state=changed)
+    verdicts = {each.metric: each.verdict for each in evaluate([], measured)}
+    assert verdicts.get("calls.changed_state") is expected
+
+
+def test_an_undocumented_state_fails_a_run_and_the_reason_says_where_to_declare_it() -> None:
+    """A call that shows a word of the deployment's own, and then ends as documented, is not lost."""
+    measured = section(calls__undocumented_states=9, calls__undocumented={"Ringing": 9})
+    (found,) = (each for each in evaluate([], measured) if each.verdict is Verdict.FAIL)
+    assert found.reason == (
+        'calls.undocumented_states was 9, not == 0: polls reported undocumented states: "Ringing"; '
+        "a word for a call in progress has to be declared in dialect.pending_states"
+    )
+
+
 def test_a_limit_is_met_or_fails() -> None:
     assert verdict("trigger.latency_ms.p99", "< 100", section()) is Verdict.PASS
     assert verdict("trigger.latency_ms.p99", "< 80", section()) is Verdict.FAIL
@@ -79,7 +101,11 @@ def test_the_contracts_limits_apply_unless_the_user_replaces_them() -> None:
     assert LimitResult("calls.lost", "<= 3", 2.0, Verdict.PASS) in results
     assert [r.metric for r in results].count("calls.lost") == 1
     defaults = {limit.metric for limit in DEFAULT_LIMITS}
-    assert {r.metric for r in results} == {metric for metric in defaults if "deliveries" not in metric}
+    exercised = {metric for metric in defaults if "deliveries" not in metric} - {
+        "calls.changed_state",
+        "calls.undocumented_states",
+    }
+    assert {r.metric for r in results} == exercised
     assert next(r for r in evaluate([], section(calls__lost=2)) if r.metric == "calls.lost").verdict is Verdict.FAIL
 
 

@@ -36,10 +36,9 @@ BUDGET_SPENT = "the budget of calls (load.budget_calls) ended before the planned
 
 
 class Population:
-    """Gives out batches of at most `batch` calls, in turn; beyond 100,000 calls the oldest are forgotten."""
+    """Gives out batches of calls, in turn; beyond 100,000 calls the oldest are forgotten."""
 
-    def __init__(self, batch: int) -> None:
-        self._batch = batch
+    def __init__(self) -> None:
         self._calls: deque[str] = deque(maxlen=_MOST)
 
     def __len__(self) -> int:
@@ -49,9 +48,9 @@ class Population:
         """A call was accepted."""
         self._calls.append(unique_id)
 
-    def next_batch(self) -> list[str]:
-        """The next calls in turn, each once; empty if there are none."""
-        batch = dict.fromkeys(self._calls.popleft() for _ in range(min(self._batch, len(self._calls))))
+    def next_batch(self, most: int) -> list[str]:
+        """The next calls in turn, at most so many, each once; empty if there are none."""
+        batch = dict.fromkeys(self._calls.popleft() for _ in range(min(most, len(self._calls))))
         self._calls.extend(batch)
         return list(batch)
 
@@ -84,7 +83,7 @@ class CallPlacer:
         self._deliveries = deliveries
         self._budget = budget
         self._member = member
-        self._population = Population(config.load.poll_batch)
+        self._population = Population()
         self._population_size = config.load.population
         self._preparing: gevent.Greenlet | None = None
         lines = list(enumerate(config.lines.configured))
@@ -138,7 +137,7 @@ class CallPlacer:
     ) -> None:
         """Poll the next calls of the population; while there are none, nothing is sent."""
         self.scheduled += 1
-        calls = self._population.next_batch()
+        calls = self._population.next_batch(self._client.batch)
         try:
             if not calls:
                 raise HeldBack(_NO_CALL_YET)

@@ -13,7 +13,7 @@ import gevent
 
 from ringback import clock
 from ringback.loadgen.accounting.ledger import Ledger
-from ringback.loadgen.http.load_client import PROMISED_BATCH, HeldBack, LoadClient, Polled, RequestNotSent
+from ringback.loadgen.http.load_client import HeldBack, LoadClient, Polled, RequestNotSent
 
 __all__ = ["CallPoller"]
 
@@ -26,7 +26,7 @@ _AFTER_REFUSAL = 1.0
 class CallPoller:
     """Polls each followed call `first` seconds after it was accepted, then every `interval` seconds.
 
-    `batch` limits the calls of one poll. Calls wait in the order in which they are due, in lists of one tick each, so
+    Calls wait in the order in which they are due, in lists of one tick each, so
     each costs eight bytes beside what the ledger stores. `on_final` gets the line of a call that has ended, and the
     seconds since its trigger.
     """
@@ -36,14 +36,12 @@ class CallPoller:
         client: LoadClient,
         ledger: Ledger,
         *,
-        batch: int,
         interval: float,
         first: float | None = None,
         on_final: Callable[[str, float], None],
     ) -> None:
         self._client = client
         self._ledger = ledger
-        self._batch = batch
         self._interval = interval
         self._first = interval if first is None else first
         self._tick = max(0.005, min(interval / 10, 0.25))
@@ -132,9 +130,9 @@ class CallPoller:
         """The next calls that are due and have not ended, each once; and whether they are new."""
         batch: dict[str, None] = {}
         new = bool(self._ready) and self._ready[0][0]
-        while self._ready and len(batch) < self._batch and (not batch or self._ready[0][0] == new):
+        while self._ready and len(batch) < self._client.batch and (not batch or self._ready[0][0] == new):
             new, calls = self._ready.popleft()
-            room = self._batch - len(batch)
+            room = self._client.batch - len(batch)
             batch.update((unique_id, None) for unique_id in calls[:room] if self._ledger.follows(unique_id))
             if calls[room:]:
                 self._ready.appendleft((new, calls[room:]))
@@ -161,8 +159,6 @@ class CallPoller:
     def _on_answer(self, polled: Polled, again: list[str]) -> None:
         """Take an answer; calls that have not ended are put into `again`."""
         self._on_their_way -= 1
-        if polled.kind == "batch_refused":
-            self._batch = PROMISED_BATCH
         self.take(polled)
         again.extend(unique_id for unique_id in polled.asked if self._ledger.follows(unique_id))
         if self._ready:

@@ -100,8 +100,8 @@ class LoadRun:
         self._writer = writer = RequestWriter(config, guard, delivered_to=self._results.url if self._results else None)
         self._client = LoadClient(config, writer, budget, self._pool, self)
         self._poller = CallPoller(
-            self._client, self._ledger, batch=config.load.poll_batch, interval=config.load.poll_interval,
-            first=config.timing.settle if scenario.asks_late else None,
+            self._client, self._ledger, interval=config.load.poll_interval,
+            first=_just_in_time(config.timing.settle, config.load.poll_interval) if scenario.asks_late else None,
             on_final=(lambda *_: None) if scenario.asks_late else self._is_final,
         )  # fmt: skip
         rows = None if config.load.variables_file is None else read_rows(config.load.variables_file)
@@ -317,3 +317,11 @@ class LoadRun:
     def _wait(self, condition: Callable[[], bool], deadline: float | Callable[[], float]) -> None:
         while not condition() and clock.monotonic() < (deadline() if callable(deadline) else deadline):
             gevent.sleep(0.02)
+
+
+def _just_in_time(settle: float, interval: float) -> float:
+    """When to poll a call first if polls shall hardly add to the load: while it is early enough to see a lost call.
+
+    A call whose first poll comes after its settle time is not judged, because its result may be gone by then.
+    """
+    return max(settle - 2 * interval, settle / 2)

@@ -19,7 +19,17 @@ from gevent.ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 from ringback import clock
 from ringback.config import Config, ConfigError, ResultDestination
-from ringback.intake import DROPPED_SLOWLY, KEPT_PER_ADDRESS, MAX_BODY, MAX_CONNECTIONS, READ_BODY, Intake
+from ringback.contract.xml import read_xml
+from ringback.intake import (
+    DROPPED_SLOWLY,
+    KEPT_PER_ADDRESS,
+    MAX_BODY,
+    MAX_CONNECTIONS,
+    READ_BODY,
+    Intake,
+    text_of,
+    undone,
+)
 from ringback.loadgen.accounting.ledger import Ledger
 from ringback.loadgen.generator.bounded_server import WATCH, BoundedServer
 
@@ -169,7 +179,8 @@ class ResultListener:
             start_response("200 OK", [("Content-Length", "0")])
             return []
         self.requests += 1
-        results: Sequence[tuple[str | None, str | None]] = read_delivery(target, body) or [(None, None)]
+        content, _ = undone(body, environ.get("HTTP_CONTENT_ENCODING", ""))
+        results: Sequence[tuple[str | None, str | None]] = read_delivery(target, content) or [(None, None)]
         if not all(self.on_result(path, unique_id, state, now) for unique_id, state in results):
             gevent.sleep(DROPPED_SLOWLY)
         if size > READ_BODY:
@@ -188,13 +199,14 @@ def _read(body: Any) -> tuple[bytes, int]:
 
 
 def read_delivery(target: str, body: bytes) -> list[tuple[str, str | None]]:
-    """The ids that a delivery names, each with its state if one stands beside it: JSON, form, or query."""
+    """The ids that a delivery names, each with its state if one stands beside it: JSON, XML, form, or query."""
+    content = text_of(body).strip()
     try:
-        found = list(_named(json.loads(body), _DEEPEST))
+        found = list(_named(read_xml(content) if content.startswith("<") else json.loads(content), _DEEPEST))
     except (ValueError, RecursionError):
         found = []
     if not found:
-        for text in (body.decode("utf-8", "replace"), target.partition("?")[2]):
+        for text in (content, target.partition("?")[2]):
             fields = {name.lower(): value for name, value in parse_qsl(text)}
             if fields.get("uniqueid"):
                 found.append((fields["uniqueid"], fields.get("callstate")))
@@ -205,7 +217,7 @@ def _named(value: Any, depth: int) -> Iterator[tuple[str, str | None]]:
     if not depth:
         return
     if isinstance(value, dict):
-        members = {str(name).lower(): member for name, member in value.items()}
+        members = {str(name).rpartition(":")[2].lower(): member for name, member in value.items()}
         unique_id, state = members.get("uniqueid"), members.get("callstate")
         if isinstance(unique_id, str) and unique_id:
             yield unique_id, state if isinstance(state, str) and state else None

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from ringback import clock
 from ringback.config import Config
+from ringback.contract.same_id import common_form
 from ringback.deployment.access import redactor_for
 from ringback.deployment.budget import CallBudget, Fate, fate_of
 from ringback.deployment.causes import FEW, Symptom
@@ -87,7 +88,10 @@ class Triggered(NamedTuple):
 
 
 class Polled(NamedTuple):
-    """How a poll ended: what it reported if the answer was sound (`kind` None), and when it was begun."""
+    """How a poll ended: what it reported if the answer was sound (`kind` None), and when it was begun.
+
+    An id that the answer spells in another way (`same_id`) stands in `results` as it was asked for.
+    """
 
     asked: Sequence[str]
     results: Sequence[tuple[str, str]]
@@ -133,6 +137,8 @@ class LoadClient:
         """Triggers that have not ended."""
         self.symptoms: list[Symptom] | None = []
         """What became of the first few triggers; None as soon as one was accepted."""
+        self.batch = config.load.poll_batch
+        """Calls in one poll, at most: as configured, until the deployment refuses so many."""
         self.refused_polls = 0
         """Polls that the dial guard refused."""
         self._writer = writer
@@ -258,8 +264,10 @@ class LoadClient:
                 kind = "too_large"  # parsed, many of these would take gigabytes
             else:
                 results, kind = read_poll(outcome.status, outcome.body)
+                results = _as_asked(results, asked)
             if kind is not None and kind.startswith("http_4") and len(asked) > PROMISED_BATCH:
                 kind = "batch_refused"
+                self.batch = PROMISED_BATCH
             if kind == "rate_limited":
                 self._pause("poll", outcome, request.begun)
             elif kind is None:
@@ -310,6 +318,14 @@ class LoadClient:
             self.reached = True
         elif not self.reached and failed.kind not in {"generator", WITHDRAWN}:
             self._note_unreached()
+
+
+def _as_asked(results: list[tuple[str, str]], asked: Sequence[str]) -> list[tuple[str, str]]:
+    known = set(asked)
+    if all(unique_id in known for unique_id, _ in results):
+        return results
+    forms = {common_form(each): each for each in asked}
+    return [(one if one in known else forms.get(common_form(one), one), state) for one, state in results]
 
 
 def _shown(outcome: Outcome) -> str:

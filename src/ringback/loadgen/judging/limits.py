@@ -15,6 +15,7 @@ from ringback.contract.states import undocumented_reports
 from ringback.contract.verdict import LimitResult, Verdict
 from ringback.loadgen.metrics.histogram import is_percentile, percentile_of_key
 from ringback.loadgen.schedule.plan import LoadPlan
+from ringback.loadgen.schedule.scenarios import SCENARIOS
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -34,6 +35,8 @@ DEFAULT_LIMITS = (
     Limit("calls.lost", "==", 0),
     Limit("calls.duplicate_ids", "==", 0),
     Limit("calls.wrong_state", "==", 0),
+    Limit("calls.changed_state", "==", 0),
+    Limit("calls.undocumented_states", "==", 0),
     Limit("calls.unrequested", "==", 0),
     Limit("calls.deliveries.missing", "==", 0),
     Limit("calls.deliveries.late", "==", 0),
@@ -41,7 +44,8 @@ DEFAULT_LIMITS = (
 )
 """What the contract requires of a deployment under any load. A user's limit on the same metric replaces one.
 
-Those on deliveries apply if deliveries were due; the last, if any of them carried a state."""
+Those on deliveries apply if deliveries were due; the last, if any of them carried a state. The one on changed states
+applies if the scenario polls calls after their end, or if one was seen; that on undocumented states if one was seen."""
 
 _TIMES = re.compile(r"(trigger|poll)\.(failed\.)?(latency|service)_ms\.|time_to_final_ms\.")
 _LATENCY = re.compile(r"(trigger|poll)\.(failed\.)?latency_ms\.")
@@ -62,6 +66,7 @@ _IN_A_SEARCH = (
     "calls.undocumented_states",
 )  # fmt: skip
 """Metrics that must meet their limits however high the load is."""
+_DECLARE = "a word for a call in progress has to be declared in dialect.pending_states"
 _IN_A_ROW = 3
 _ENOUGH = 100
 _MEAN = 0.01
@@ -152,6 +157,10 @@ class AbortWatch:
 
 def _exercised(limit: Limit, section: Mapping[str, Any]) -> bool:
     """Whether the run had an occasion for a default limit."""
+    if limit.metric in {"calls.changed_state", "calls.undocumented_states"}:
+        scenario = SCENARIOS.get(section.get("scenario", ""))
+        asked_again = limit.metric == "calls.changed_state" and scenario is not None and scenario.asks_again
+        return asked_again or bool(value_of(section, limit.metric))
     if not limit.metric.startswith(_DELIVERIES):
         return True
     needed = "stated" if limit.metric.endswith("contradicting") else "expected"
@@ -270,7 +279,10 @@ def _may_be_ours(limit: Limit, section: Mapping[str, Any], base: float | None) -
 
 def _explained(limit: Limit, section: Mapping[str, Any]) -> str:
     """What is behind a failed limit, where that is known; else empty."""
-    return undocumented_reports(list(section["calls"].get("undocumented", {}))) if limit.metric == "calls.lost" else ""
+    if limit.metric not in {"calls.lost", "calls.undocumented_states"}:
+        return ""
+    words = undocumented_reports(list(section["calls"].get("undocumented", {})))
+    return f"{words}; {_DECLARE}" if words and limit.metric == "calls.undocumented_states" else words
 
 
 def _may_be_the_receiver(metric: str, section: Mapping[str, Any]) -> str:

@@ -53,7 +53,7 @@ def judge_step(
     kind = "poll" if _figure(section, "poll", "count") and not _figure(section, "trigger", "count") else "trigger"
     whole = windows[1:-1] if seconds is None else windows
     due = rate * (_span(whole) if seconds is None else seconds)
-    arrived = max(_total(whole, kind, "count"), _total(whole, "scheduled"))
+    arrived = _arrived(whole, kind)
     seconds = _span(windows) if seconds is None else seconds
     rates = [_figure(section, each, "error_rate") for each in ("trigger", "poll")]
     errors = max((each for each in rates if each is not None), default=0.0)
@@ -83,7 +83,7 @@ def judge_step(
         backlog=_backlog(windows, kind),
         p99_ms=_figure(section, kind, "latency_ms", "p99"),
         error_rate=None if rates == [None, None] else errors,
-        arrived_rate=round(_total(windows, "scheduled") / seconds, 3) if seconds else None,
+        arrived_rate=round(_arrived(windows, kind) / seconds, 3) if seconds else None,
     )
 
 
@@ -156,6 +156,11 @@ def _backlog(windows: Windows, kind: str) -> float:
     """The longest latency of the last requests, in seconds."""
     measured = [figures for window in windows if (figures := window.get(kind) or {}).get("p50_ms") is not None]
     return float(measured[-1].get("max_ms") or measured[-1]["p50_ms"]) / 1000 if measured else 0.0
+
+
+def _arrived(windows: Windows, kind: str) -> float:
+    """Arrivals that fell due. `scheduled` is read once a second, so part of it is spread beyond the step's edges."""
+    return max(_total(windows, kind, "count"), _total(windows, "scheduled"))
 
 
 def _total(windows: Windows, *path: str) -> float:

@@ -20,7 +20,7 @@ class Scenario:
     tags: tuple[str, ...]
     """The tags of its tasks, by which figures are also given."""
     asks_late: bool = False
-    """Whether calls are polled only when they must be final, so that polls hardly add to the load."""
+    """Whether calls are polled only shortly before they must be final, so that polls hardly add to the load."""
     stands: bool = False
     """Whether a standing population of calls is placed first."""
     asks_again: bool = False

@@ -1,7 +1,8 @@
 """`junit.xml`: the run as test cases, for pipelines.
 
 It has one suite per section of the contract, with one case per clause, and one suite for the limits. A failed clause is
-a failure, an inconclusive one an error, a waived or not exercised one is skipped, and a warning passes with output.
+a failure, an inconclusive one an error, a waived or not exercised one is skipped, and a warning passes with output. A
+run that is inconclusive as a whole has one more suite, with an error: without it, all cases of such a run could pass.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ringback.contract.clauses import SECTIONS
 from ringback.contract.verdict import ClauseResult, Evidence, Finding, LimitResult, Verdict
 from ringback.reporting.model.evidence import curl_line, expected, observed, smallest_request
 from ringback.reporting.model.safe import one_line, printable, shell_line
-from ringback.reporting.model.verdicts import by_section
+from ringback.reporting.model.verdicts import by_section, own_reasons
 from ringback.rundir import SINK, write_whole
 from ringback.rundir.names import JUNIT_FILE
 from ringback.rundir.run import RunReport
@@ -35,6 +36,8 @@ def write_junit(report: RunReport, directory: Path) -> Path:
     ]
     if report.limits:
         suites.append(_suite("Limits", [_limit_case(held) for held in report.limits], report))
+    if reasons := own_reasons(report):
+        suites.append(_suite("Run", [_run_case(reasons)], report))
     root = ET.Element("testsuites", {"name": f"ringback {report.command}", "time": f"{report.seconds:.3f}"})
     for total in ("tests", "failures", "errors"):
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in suites)))
@@ -136,4 +139,11 @@ def _limit_case(held: LimitResult) -> ET.Element:
         ET.SubElement(case, "error", {"type": "inconclusive", "message": measured}).text = measured
     else:
         ET.SubElement(case, "system-out").text = measured
+    return case
+
+
+def _run_case(reasons: Sequence[str]) -> ET.Element:
+    case = ET.Element("testcase", {"classname": "run", "name": "The run has a verdict", "time": "0.000"})
+    error = ET.SubElement(case, "error", {"type": "inconclusive", "message": one_line(reasons[0], _LINE)})
+    error.text = "\n".join(one_line(reason, _LINE) for reason in reasons)
     return case

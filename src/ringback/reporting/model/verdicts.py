@@ -70,14 +70,9 @@ def by_section(report: RunReport) -> dict[str, list[ClauseResult]]:
 
 def own_reasons(report: RunReport) -> list[str]:
     """The reasons for the run's verdict, without those that only repeat a clause or a limit."""
-    clauses = tuple(f"{result.clause.id}: " for result in report.results)
-    limits = {f"{held.metric} {held.limit}" for held in report.limits}
-    explained = tuple(f"{limit}: " for limit in limits)
-    return [
-        reason
-        for reason in report.conclusion.reasons
-        if not reason.startswith((*clauses, *explained)) and reason not in limits
-    ]
+    clauses = [f"{result.clause.id}: " for result in report.results]
+    limits = [f"{held.metric} {words}" for held in report.limits for words in (f"{held.limit}: ", "was ")]
+    return [reason for reason in report.conclusion.reasons if not reason.startswith((*clauses, *limits))]
 
 
 def spans(ids: Sequence[str]) -> str:

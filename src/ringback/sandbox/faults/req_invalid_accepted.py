@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -278,6 +279,11 @@ _accepts_token(
 )
 _accepts_token(
     "token-trimmed", "Accepts the AccessToken with blanks around it.", lambda sent, right: sent.strip() == right
+)
+_accepts_token(
+    "token-normalized",
+    "Accepts look-alikes of the AccessToken, as Unicode's NFKC does.",
+    lambda sent, right: unicodedata.normalize("NFKC", sent) == right,
 )
 _accepts_token(
     "token-length-compared", "Accepts any AccessToken of the right length.", lambda sent, right: len(sent) == len(right)

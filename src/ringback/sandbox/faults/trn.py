@@ -146,6 +146,17 @@ _reports_query(
 )
 
 
+@fault("trace-echoes", "TRN-03")
+class _TraceEchoes(SandboxBehaviour):
+    """Answers TRACE with the request that it was sent."""
+
+    def other_method(self, request: Request) -> SandboxAnswer:
+        if request.method == "TRACE":
+            target = request.path.encode() + b"?" + request.query
+            return SandboxAnswer(200, b"TRACE " + target + b" HTTP/1.1\r\n\r\n", b"message/http")
+        return super().other_method(request)
+
+
 @fault("get-triggers-by-query", "TRN-03")
 class _GetTriggersByQuery(SandboxBehaviour):
     """Places a call for a GET with the parameters in the query."""

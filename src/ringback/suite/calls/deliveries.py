@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import re
@@ -10,9 +11,9 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from ringback.contract.states import FINAL_STATES, nearest_state
+from ringback.contract.xml import read_xml
 from ringback.deployment.reading import strings_in
 from ringback.receiver import Delivery
-from ringback.suite.calls.xml import read_xml
 
 __all__ = ["foreign_ids", "named_ids", "names", "reported_state"]
 
@@ -65,8 +66,15 @@ def reported_state(delivery: Delivery, unique_id: str) -> str | None:
 
 def _forms(delivery: Delivery) -> list[str]:
     text = delivery.text
-    read = "\n".join(strings_in(delivery.content.encode()))  # undoes JSON escapes
-    return [text, read, unquote_plus(text), text.replace("\\/", "/"), html.unescape(text)]
+    strings = strings_in(delivery.content.encode())
+    inner = [string for outer in strings if _is_json(outer) for string in strings_in(outer.encode("utf-8", "replace"))]
+    read = "\n".join([*strings, *inner])  # undoes JSON escapes, also of JSON in a text
+    asked = "\n".join(value for _, value in _query(delivery))
+    return [text, asked, read, unquote_plus(text), text.replace("\\/", "/"), html.unescape(text)]
+
+
+def _query(delivery: Delivery) -> list[tuple[str, str]]:
+    return parse_qsl(delivery.target.partition("?")[2])
 
 
 def _members(delivery: Delivery) -> Iterator[tuple[str | None, str, str]]:
@@ -81,7 +89,7 @@ def _members(delivery: Delivery) -> Iterator[tuple[str | None, str, str]]:
             yield from ((None, _letters(name), value) for name, value in parse_qsl(content))
         else:
             yield from _in_text(content)
-    for name, value in parse_qsl(delivery.target.partition("?")[2]):
+    for name, value in _query(delivery):
         yield None, _letters(name), value
 
 
@@ -102,11 +110,18 @@ def _walk(value: Any, owner: str | None) -> Iterator[tuple[str | None, str, str]
         for name, inner in value.items():
             if isinstance(inner, str):
                 yield mine, _letters(name), inner
-            else:
-                yield from _walk(inner, mine)
+            yield from _walk(inner, mine)
     elif isinstance(value, list):
         for inner in value:
             yield from _walk(inner, owner)
+    elif isinstance(value, str) and _is_json(value):
+        with contextlib.suppress(ValueError):
+            yield from _walk(json.loads(value), owner)
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text looks like an object or array itself: message queues send JSON in a text of JSON."""
+    return text.lstrip()[:1] in {"{", "["}
 
 
 def _letters(name: str) -> str:

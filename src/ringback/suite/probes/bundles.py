@@ -13,7 +13,7 @@ from ringback.suite.probes.baseline import BASELINE
 from ringback.suite.probes.drafts import Draft
 from ringback.suite.probes.probe import Probe, accepted
 
-__all__ = ["LINE", "ORDER", "Bundle", "bundled"]
+__all__ = ["LINE", "ORDER", "Bundle", "bound_to", "bundled"]
 
 LINE = "line"
 """Touched by probes for which it matters which line is dialled."""
@@ -39,7 +39,7 @@ class Bundle:
     @property
     def line(self) -> str | None:
         """The line that it must dial; None if any will do."""
-        return next((probe.line for probe in self.carried if LINE in (probe.touches or ())), None)
+        return next(filter(None, map(bound_to, self.carried)), None)
 
     @property
     def halves(self) -> tuple[Bundle, Bundle]:
@@ -62,7 +62,7 @@ def bundled(probes: Iterable[Probe], *, tightly: bool = False) -> list[Bundle]:
     """
     found: list[list[Probe]] = []
     every = list(dict.fromkeys(probes))
-    bound = [] if tightly else [probe for probe in every if LINE in (probe.touches or ())]
+    bound = [] if tightly else [probe for probe in every if bound_to(probe) is not None]
     for probe in [*reversed(bound), *(probe for probe in every if probe not in bound)]:
         for carried in found:
             if all(_fits(probe, other, tightly) for other in carried):
@@ -71,6 +71,11 @@ def bundled(probes: Iterable[Probe], *, tightly: bool = False) -> list[Bundle]:
         else:
             found.append([probe])
     return [_bundle(carried) for carried in found]
+
+
+def bound_to(probe: Probe) -> str | None:
+    """The line that a probe must dial; None if any will do."""
+    return probe.line if LINE in (probe.touches or ()) else None
 
 
 def _fits(probe: Probe, other: Probe, tightly: bool) -> bool:
@@ -100,7 +105,7 @@ def _together(carried: Sequence[Probe]) -> Probe:
     return accepted(
         ", ".join(probe.title for probe in carried),
         change,
-        line=next((probe.line for probe in carried if LINE in (probe.touches or ()) or _troubled(probe)), None),
+        line=next((probe.line for probe in carried if bound_to(probe) or _troubled(probe)), None),
         header=next((probe.header for probe in carried if probe.header is not None), None),
         destination=next((probe.destination for probe in carried if probe.destination is not None), None),
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ringback.checks import seems_accepted
 from ringback.deployment import ExchangeError, Poll, Trigger
 from ringback.deployment.causes import Cause
 from ringback.suite.calls import Call
+from ringback.suite.probes.bundles import Bundle
 from ringback.suite.probes.drafts import Draft
 from ringback.suite.probes.probe import Probe
 
-__all__ = ["Burst", "Outcome"]
+__all__ = ["Burst", "Outcome", "Shot"]
 
 
 @dataclass(slots=True)
@@ -47,6 +49,21 @@ class Outcome:
 
 
 @dataclass(slots=True)
+class Shot:
+    """One of the triggers sent at once: a bundle, a copy of the baseline, a plain call, or an invalid trigger."""
+
+    title: str
+    draft: Draft
+    bundle: Bundle | None = None
+    group: str = "burst"
+    expects_call: bool = True
+
+    def rightly_refused(self, answer: object) -> bool:
+        """Whether it is an invalid trigger, and this is a refusal."""
+        return self.group == "invalid" and isinstance(answer, Trigger) and answer.refused
+
+
+@dataclass(slots=True)
 class Burst:
     """The outcome of the triggers and polls that were sent at once."""
 
@@ -68,3 +85,8 @@ class Burst:
                 self.trouble = ended
             case _:
                 raise ended
+
+    def take_all(self, ended: Iterable[Poll | BaseException]) -> None:
+        """Record how each of them ended."""
+        for one in ended:
+            self.take(one)
