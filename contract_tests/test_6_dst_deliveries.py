@@ -154,7 +154,7 @@ def not_delivered(suite: Session, missing: list[Call], seconds: float) -> None:
 @pytest.mark.sends(*LINE_CALLS.values())
 def test_calls_with_immediate_results(suite: Session) -> None:
     """The result of a call with SendResultImmediately true arrives within the delivery time."""
-    calls = final(suite, lambda c: c.immediately and to_its_line(c))
+    calls = final(suite, lambda c: bool(c.immediately) and to_its_line(c))
     if not calls:
         raise Inconclusive("no call with an immediate result became final")
     answered = [c for c in calls if c.line == "answered"] or calls[:1]
@@ -255,7 +255,7 @@ def test_calls_that_end_in_each_state(suite: Session) -> None:
     if not arrived:
         raise Inconclusive(may_be_unreachable(suite) or "no result was delivered at all (see DST-01 and DST-02)")
     for call in missing:
-        alike = [c for c in arrived if c.immediately == call.immediately]
+        alike = [c for c in arrived if c.immediately is call.immediately]
         same_state = [c for c in alike if c.state == call.state]
         if call.deliveries or not alike or same_state or call.line == "answered":
             continue  # not because of the state: covered by DST-01, DST-02 and DST-06
