@@ -86,10 +86,13 @@ def test_a_poll_in_the_query_by_another_method(suite: Session, method: str) -> N
     """A poll whose UniqueIds are in the query, sent by a method other than POST, is refused and reports no call."""
     call = suite.record.final_calls()[0]
     query = f"UniqueIds={quote(call.unique_id, safe='')}"
-    answer = suite.send.poll_with(
-        b"", f"a poll sent by {method}, its UniqueIds in the query", method=method, query=query
-    )
-    must_be_answered(answer)
+    purpose = f"a poll sent by {method}, its UniqueIds in the query"
+    answer = suite.send.poll_with(b"", purpose, method=method, query=query)
+    if answer.status is None:
+        answer = suite.send.poll_with(b"", f"{purpose}, sent again", method=method, query=query)
+    if answer.status is None:
+        # A server may close the connection on a body that it does not read; here, there is none.
+        raise Deviation(f"{method} /v2/callresult, without a body, was {answer.describe_outcome()}", evidence=[answer])
     must_hold(checks.poll_is_post_only(answer), answer)
 
 

@@ -266,8 +266,8 @@ def invalid_poll_is_refused(poll: Poll) -> Violation | None:
 
 
 def empty_poll_is_2xx_or_4xx(poll: Poll) -> Violation | None:
-    """RES-08: a poll with an empty list is answered 4xx or 2xx; RES-05 covers the entries."""
-    if poll.status is None or poll.refused or 200 <= poll.status < 300:
+    """RES-08: a poll with an empty list is answered 4xx or 2xx; RES-05 covers the entries, ROB-01 5xx."""
+    if poll.status is None or poll.refused or 200 <= poll.status < 300 or poll.status >= 500:
         return None
     return Violation("RES-08", f"a poll with an empty list was {poll.describe_outcome()}")
 

@@ -183,12 +183,13 @@ def test_requests_keep_to_the_rate_of_a_gateway_after_a_few_refusals(per_second:
             attempt += 1
 
     async def main() -> None:
-        allowance, gateway = RetryAllowance(30), Gateway(per_second)
+        began, allowance, gateway = clock.monotonic(), RetryAllowance(30), Gateway(per_second)
         for _ in range(3):
             await asyncio.gather(*(one(allowance, gateway, at_once=crowd > 1) for _ in range(crowd)))
             for _ in range(230):
                 await one(allowance, gateway, at_once=False)
         assert allowance.left > 10
+        assert allowance.spaced <= clock.monotonic() - began
 
     run(main())
 

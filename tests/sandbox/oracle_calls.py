@@ -244,7 +244,7 @@ async def dst_06(d: Deployment) -> AsyncIterator[str]:
         ids = [await _deliver(d, receiver, line, SendResultImmediately=n % 2 == 0) for n, line in enumerate(LINES)]
         await until(lambda: all(receiver.about(unique_id) for unique_id in ids))
         for delivery in receiver.deliveries:
-            if d.settings.access_token in delivery.text or sum(unique_id in delivery.text for unique_id in ids) > 1:
+            if d.settings.access_token in delivery.text or sum(one in delivery.text for one in ids) != 1:
                 yield delivery.text
 
 

@@ -9,6 +9,7 @@ from ringback.deployment.errors import NothingWorks
 from ringback.suite.campaign import AT_ONCE, RESERVE
 from ringback.suite.deviation import Deviation, Inconclusive
 from ringback.suite.expect import must_be_accepted, must_not_be_accepted
+from ringback.suite.history import copies_are_refused
 from ringback.suite.probes import Probe, accepted, combined, either, refused
 from ringback.suite.probes.baseline import BASELINE
 from ringback.suite.probes.drafts import Draft
@@ -319,6 +320,10 @@ def test_a_copy_that_is_refused_for_its_conversation_is_refused_by_itself_too() 
         burst = session.campaign.burst
         assert [answer.status for answer in burst.triggers if not answer.accepted] == [409, 409]
         assert [answer.status for answer in burst.alone.values() if answer is not None] == [409, 409]
+        assert copies_are_refused(session)
+    with running(Tiny(), burst=True, identical=3, pool=20) as session:
+        session.record.placed()
+        assert not copies_are_refused(session)
 
 
 def test_accepted_invalid_triggers_are_a_deviation_and_only_a_few_are_sent() -> None:

@@ -16,7 +16,7 @@ from ringback.contract.near_misses import near_miss_ids, near_miss_tokens, well_
 from ringback.contract.same_id import other_spellings, resembles, same_id
 from ringback.deployment.access import dial_guard
 from ringback.receiver import Delivery
-from ringback.suite.calls.deliveries import foreign_ids, names, reported_state
+from ringback.suite.calls.deliveries import foreign_ids, named_ids, names, reported_state
 from ringback.suite.deviation import Inconclusive
 from ringback.suite.history import regular_answers
 from ringback.suite.probes.drafts import OPTIONAL, REQUIRED, Draft, DraftMaker
@@ -262,6 +262,13 @@ def test_a_counted_id_is_not_found_in_a_longer_number() -> None:
 )
 def test_the_state_that_a_delivery_reports(body: object, state: str | None) -> None:
     assert reported_state(delivery(body), ID) == state
+
+
+def test_ids_are_read_from_members_named_unique_id() -> None:
+    body = {"UniqueId": "one", "CallResults": [{"uniqueId": "two", "ParentUniqueId": "three", "Id": "four"}]}
+    assert named_ids(delivery(body)) == ["one", "two"]
+    assert named_ids(delivery(b"<r><UniqueId>one</UniqueId></r>", "/key?uniqueid=two")) == ["one", "two"]
+    assert named_ids(delivery(b"one ended")) == []
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,8 @@ class RetryAllowance:
         self.left = seconds
         self.answers = 0
         """429 answers seen."""
+        self.spaced = 0.0
+        """Seconds of the gaps between requests, together."""
         self._until: defaultdict[str, float] = defaultdict(float)
         self._gap: defaultdict[str, float] = defaultdict(float)
         self._next: defaultdict[str, float] = defaultdict(float)
@@ -96,15 +98,16 @@ class RetryAllowance:
             await asyncio.sleep(pause)
         if spaced:
             self._next[endpoint] = clock.monotonic() + self._gap[endpoint]
+            self.spaced += self._gap[endpoint]
 
     def note(self, endpoint: str, asked: float | None, attempt: int, *, spaced: bool = True) -> None:
         """Record a 429 that requests a pause in seconds (None: not stated); raises `RateLimited` if it is too long."""
         self.answers += 1
-        pause = FIRST_PAUSE * 2 ** min(attempt, 20) if asked is None else max(asked, 0.05)
         now = clock.monotonic()
         if now >= self._until[endpoint]:
             wider = 2 * self._gap[endpoint] if spaced else self._gap[endpoint]
             self._gap[endpoint] = min(max(wider, _FIRST_GAP), _LONGEST_GAP)
+        pause = FIRST_PAUSE * 2 ** min(attempt, 20) if asked is None else max(asked, self._gap[endpoint])
         until = max(self._until[endpoint], now + pause)
         extra = until - max(self._until[endpoint], now)
         if extra > self.left:

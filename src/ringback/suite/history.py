@@ -10,7 +10,7 @@ from ringback.suite.deviation import Inconclusive
 from ringback.suite.probes.drafts import Draft
 from ringback.suite.session import Session
 
-__all__ = ["apart", "dialled", "polls", "regular_answers", "wait_for_the_run"]
+__all__ = ["apart", "copies_are_refused", "dialled", "polls", "regular_answers", "wait_for_the_run"]
 
 
 def regular_answers(suite: Session) -> list[Answer]:
@@ -61,6 +61,12 @@ def dialled(suite: Session, choose: Callable[[Draft], bool]) -> list[Trigger]:
         last = max(answer.ended for _, answer in refusals)
         suite.record.wait_until(lambda: clock.monotonic() > last + 1.5 * age + 0.5, 1.5 * age + 0.5)
     return [answer for key, answer in refusals if any(d.at > answer.ended for d in receiver.to(key))]
+
+
+def copies_are_refused(suite: Session) -> bool:
+    """Whether every copy of the baseline is answered 4xx, as where a ConversationId is one call's."""
+    copies = suite.campaign.identical[1:]
+    return bool(copies) and all(answer.refused for answer in copies)
 
 
 def apart(suite: Session) -> set[int]:

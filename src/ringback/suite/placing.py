@@ -181,7 +181,8 @@ class Placer:
             or why_unwatched(answer.found_id)
         ):
             return None
-        immediately = draft.body.get("SendResultImmediately") is True
+        flag = draft.body.get("SendResultImmediately")
+        immediately = flag if isinstance(flag, bool) else None
         call = Call(answer.found_id, answer, draft.line, draft.delivery_key, immediately, regular, group)
         call.repeated = group == "identical"
         if self.receiver is not None:

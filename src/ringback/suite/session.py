@@ -35,7 +35,7 @@ T = TypeVar("T")
 INTERRUPTED = "interrupted"
 """Why a run ended early if the user ended it."""
 _SLOWER = 3.0
-"""How much more time a run takes for slow answers, in its time limit."""
+"""How much more time a run takes for slow answers and rate limits, in its time limit."""
 
 
 class Session:
@@ -130,10 +130,12 @@ class Session:
         self.run(both())
 
     async def _until_time_is_up(self, plan: Plan) -> None:
-        """End the run at its time limit. Without `max_time`, a deployment whose answers are slow gets more time."""
+        """End the run at its time limit. Without `max_time`, slow answers and rate limits get more time."""
         begun, limit = self._begun, self.max_time or plan.longest(self.config)
+        transport = self.client.transport
         while True:
-            slow = 0.0 if self.max_time else min(self.client.transport.bounds.waited, _SLOWER * limit)
+            waited = transport.bounds.waited + transport.retry_allowance.spaced
+            slow = 0.0 if self.max_time else min(waited, _SLOWER * limit)
             if (left := begun + limit + slow - clock.monotonic()) <= 0:
                 break
             await asyncio.sleep(left)

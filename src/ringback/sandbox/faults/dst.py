@@ -201,6 +201,17 @@ _sends(
 )
 
 
+@fault("placed-twice", "DST-06")
+class _PlacedTwice(SandboxBehaviour):
+    """Places two calls for a trigger, as behind a gateway that sends it twice; both results go to its address."""
+
+    def place(self, order: AcceptedTrigger) -> SandboxCall:
+        call = super().place(order)
+        if call.destination is not None:
+            super().place(order)
+        return call
+
+
 @fault("token-in-sent-url", "DST-06")
 class _TokenInSentUrl(SandboxBehaviour):
     """Adds the AccessToken to the address that results are sent to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from copy import deepcopy
@@ -16,7 +17,7 @@ from ringback.sandbox.admission import REQUIRED_INPUTS
 from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import fault
 from ringback.sandbox.certificates import Authority
-from ringback.sandbox.messages import TRIGGER_PATH, JsonObject, Request, SandboxAnswer
+from ringback.sandbox.messages import TRIGGER_PATH, JsonObject, Request, SandboxAnswer, Send, connection_of
 from ringback.sandbox.settings import SandboxSettings
 
 
@@ -108,6 +109,18 @@ class _PollTakesGet(SandboxBehaviour):
         if request.method == "GET" and request.path != TRIGGER_PATH:
             return self.render(self.results([]), request)
         return super().other_method(request)
+
+
+@fault("delete-drops", "TRN-03")
+class _DeleteDrops(SandboxBehaviour):
+    """Closes the connection on DELETE, without an answer."""
+
+    async def exchange(self, request: Request, send: Send) -> None:
+        if request.method == "DELETE":
+            connection_of(send).abort()
+            await asyncio.sleep(0.05)  # until the server has noticed
+        else:
+            await super().exchange(request, send)
 
 
 def _reports_query(name: str, description: str, method: str, status: int) -> None:

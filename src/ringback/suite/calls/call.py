@@ -54,7 +54,8 @@ class Call:
     trigger: Trigger
     line: str
     delivery_key: str | None = None
-    immediately: bool = False
+    immediately: bool | None = False
+    """SendResultImmediately, as sent; None if it was left out or null."""
     regular: bool = True
     """Whether its trigger was valid, so that the contract applies to the call."""
     group: str = ""

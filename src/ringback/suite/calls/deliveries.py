@@ -15,7 +15,7 @@ from ringback.contract.xml import read_xml
 from ringback.deployment.reading import strings_in
 from ringback.receiver import Delivery
 
-__all__ = ["foreign_ids", "names", "reported_state"]
+__all__ = ["foreign_ids", "named_ids", "names", "reported_state"]
 
 _FIELDS = re.compile(r"[\n\r,;|\t]+")
 _NAME = re.compile(r"[\w .-]+")
@@ -36,6 +36,11 @@ def foreign_ids(delivery: Delivery, own: str, others: set[str]) -> list[str]:
         for other in others
         if other != own and len(other) >= 4 and other not in own and any(_stands_in(other, f) for f in forms)
     ]
+
+
+def named_ids(delivery: Delivery) -> list[str]:
+    """The values of members named UniqueId, wherever they are in a delivery."""
+    return [value for _, member, value in _members(delivery) if member == "uniqueid" and value]
 
 
 def _stands_in(unique_id: str, text: str) -> bool:
