@@ -39,6 +39,7 @@ SLOW_TRIGGER = 2.5
 
 NOT_SAID = WITHOUT_SEND_RESULT_IMMEDIATELY
 RESULT = ("ResultDestination", "SendResultImmediately")
+QUEUED = accepted("a queued result", destination=Destination(immediately=False), touches=RESULT)
 SLOW = accepted(
     "a ResultDestination that is slow",
     destination=Destination(True, AddressBehaviour(seconds=HOLD)),
@@ -176,7 +177,7 @@ def to_its_line(call: Call) -> bool:
 @pytest.mark.clause("DST-02")
 @pytest.mark.after_final
 @pytest.mark.usefixtures("receiver")
-@pytest.mark.sends(NOT_SAID)
+@pytest.mark.sends(QUEUED)
 @pytest.mark.pool(2)
 def test_calls_with_queued_results(suite: Session) -> None:
     """The result of a call with SendResultImmediately false arrives within the queued-delivery time."""

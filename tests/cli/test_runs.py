@@ -281,6 +281,11 @@ def test_a_plan_sends_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["ringback.toml"]
 
 
+def test_queued_results_are_decided_without_the_calls_of_other_clauses(tmp_path: Path) -> None:
+    end = ringback("check", "--clause", "DST-02", folder=tmp_path)
+    assert end.code == 0, end
+
+
 def test_a_reader_that_goes_away_is_no_trouble(tmp_path: Path) -> None:
     """`ringback check | head -1`: no traceback, and the exit code is the run's."""
     with listening() as held:
