@@ -171,6 +171,11 @@ def _project_from_anything(body: JsonObject) -> None:
             body[name] = orjson.dumps(body[name]).decode()
 
 
+def _path_from_true(body: JsonObject) -> None:
+    if body.get("ScenarioPath") is True:
+        body["ScenarioPath"] = "true"
+
+
 def _flag_from_text(body: JsonObject) -> None:
     if body.get("SendResultImmediately") in ("true", "false", "True", "False"):
         body["SendResultImmediately"] = body["SendResultImmediately"].lower() == "true"
@@ -206,6 +211,7 @@ def _inputs_from_object(body: JsonObject) -> None:
         body["ScenarioInputParameters"] = [{"Name": name, "Value": str(found[name])} for name in found]
 
 
+_converts("true-made-a-path", "Converts true to text for ScenarioPath.", _path_from_true)
 _converts("numbers-for-strings", "Accepts numbers and booleans where strings belong.", _texts_from_scalars)
 _converts("lists-for-strings", "Accepts arrays and objects where strings belong.", _project_from_anything)
 _converts("text-for-flag", 'Accepts "true" and "false" for SendResultImmediately.', _flag_from_text)
