@@ -211,13 +211,13 @@ def _inputs_from_object(body: JsonObject) -> None:
         body["ScenarioInputParameters"] = [{"Name": name, "Value": str(found[name])} for name in found]
 
 
-_converts("true-made-a-path", "Converts true to text for ScenarioPath.", _path_from_true)
 _converts("numbers-for-strings", "Accepts numbers and booleans where strings belong.", _texts_from_scalars)
 _converts("lists-for-strings", "Accepts arrays and objects where strings belong.", _project_from_anything)
 _converts("text-for-flag", 'Accepts "true" and "false" for SendResultImmediately.', _flag_from_text)
 _converts("number-for-flag", "Accepts 0 and 1 for SendResultImmediately.", _flag_from_number)
 _converts("number-for-value", "Accepts a scenario input whose Value is a number.", _values_from_numbers)
 _converts("text-for-end-user", "Accepts a string for EndUser.", _end_user_from_text)
+_converts("true-made-a-path", "Converts true to text for ScenarioPath.", _path_from_true)
 _converts("list-for-end-user", "Accepts an array for EndUser.", _end_user_from_list)
 _converts("object-for-inputs", "Accepts an object for ScenarioInputParameters.", _inputs_from_object)
 
