@@ -124,7 +124,7 @@ def test_a_malformed_trigger(suite: Session, probe: Probe) -> None:
 @pytest.mark.sends(ALL_ODD)
 @pytest.mark.parametrize(("kind", "where"), list(ODD_TEXTS))
 def test_odd_text_in_every_field(suite: Session, kind: str, where: str) -> None:
-    """NUL, long text, odd Unicode or a lone surrogate in any text field is not answered 5xx.
+    """NUL, long text, odd Unicode, quotes or a lone surrogate in any text field is not answered 5xx.
 
     All of it is sent in one trigger, then fewer kinds until one trigger is accepted. Where none is, one kind or field
     may hide another: each kind is sent, then halves of it, until one is accepted or single fields are left.

@@ -116,6 +116,17 @@ def changing(after: int) -> Callable[[list[str]], bytes]:
     return script
 
 
+def limiting(after: int) -> Callable[[list[str]], bytes]:
+    """After so many polls, every second one is answered 429."""
+    polls = iter(range(1_000_000))
+
+    def script(_ids: list[str]) -> bytes:
+        n = next(polls)
+        return answer_with(429, {}, "Retry-After: 0.3") if n >= after and n % 2 else b""
+
+    return script
+
+
 def scenes() -> dict[str, Scene]:
     quick = {"load__population": 60, "load__poll_batch": 20}
     capacity = {
@@ -138,6 +149,7 @@ def scenes() -> dict[str, Scene]:
             scenario="poll",
             flags={**quick, "load__poll_batch": 50},
         ),
+        "limited polls": Scene(TinyDeployment(poll_script=limiting(20)), 40, scenario="poll", flags=quick),
         "changing": Scene(TinyDeployment(poll_script=changing(20)), 40, scenario="poll", flags=quick),
         "lifecycle": Scene(TinyDeployment()),
         "delivery": Scene(Delivering(), scenario="delivery", flags=RECEIVER),
@@ -212,6 +224,14 @@ def test_polling_asks_for_as_many_as_a_deployment_takes(played: Played) -> None:
     assert scene.deployment.largest_batch > 20
     assert scene.section["poll"]["whole"]["count"] >= 30
     assert scene.section["poll"]["own_faults"].get("batch_refused", 0) <= 10, "those on their way"
+
+
+def test_polls_that_a_rate_limit_holds_back_leave_the_run_open(played: Played) -> None:
+    """As triggers do: else a run whose polls were hardly sent passed."""
+    scene = played("limited polls")
+    assert scene.section["arrivals"]["held_back"] > 10
+    assert scene.section["trigger"]["rate_limited"] == 0
+    assert [why for why in scene.about_the_deployment if "rate limit (429) stopped" in why]
 
 
 def test_polling_notices_states_that_change_after_the_end(played: Played) -> None:

@@ -94,6 +94,8 @@ async def res_06(d: Deployment) -> AsyncIterator[str]:
     for unique_id in (near - {known}) | {"nobody", "00000000"}:
         if (await d.poll([unique_id])).states:
             yield f"a state for {unique_id}"
+    if set((await d.poll([known, *(f"nobody-{n}" for n in range(15))])).states) - {known}:
+        yield "a state for one of many unknown ids"
     for unique_id in {known.upper(), f" {known}", f"{known} "} - {known}:
         states = (await d.poll([unique_id])).states
         if set(states.values()) - {right[known]}:
@@ -121,10 +123,11 @@ async def res_08(d: Deployment) -> AsyncIterator[str]:
 async def res_09(d: Deployment) -> AsyncIterator[str]:
     right = await _finished(d, "answered", "busy")
     first, second = right
-    reply = await d.poll([first, second, first])
-    reported = [(entry["UniqueId"], entry["CallState"]) for entry in _entries(reply.json())]
-    if set(reported) != set(right.items()) or len(reported) > 3:
-        yield f"{reply.status} {reported}"
+    for ids in ([first, second, first], [first, first, second]):
+        reply = await d.poll(ids)
+        reported = [(entry["UniqueId"], entry["CallState"]) for entry in _entries(reply.json())]
+        if set(reported) != set(right.items()) or len(reported) > 3:
+            yield f"{reply.status} {reported}"
 
 
 async def sta_01(d: Deployment) -> AsyncIterator[str]:

@@ -280,8 +280,8 @@ async def rob_01(d: Deployment) -> AsyncIterator[str]:
     bodies = [good[:-1], b"", b"[]", b'"x"', b"[" * 5000, b'{"a":' * 5000 + b"1" + b"}" * 5000, b"\xff\xfe{}"]
     bodies += [good.replace(b'"Tenant"', b'"Tenant":"a","Tenant"'), good.replace(b"John", b"J\\u0000n")]
     bodies += [good.replace(b"John", b"\xc3\x28"), good.replace(b"John", b"\\ud800"), b"\0"]
-    for text in ("a\0b", "x" * 65536, "\u202e\ufeff\U0010fffd 你"):
-        fields = [*_with(d, "Tenant", text), *_with(d, "ConversationId", text)]
+    for text in ("a\0b", "x" * 65536, "\u202e\ufeff\U0010fffd 你", "it's"):
+        fields = [*_with(d, "Tenant", text), *_with(d, "ConversationId", text), *_with(d, "Locale", text)]
         fields += [d.body(EndUser={member: text}) for member in ("Name", "Email")]
         bodies += [json.dumps(body).encode() for body in [*fields, *_with(d, "EndUser", {})]]
     bodies += [json.dumps(_with(d, "ScenarioInputParameters", _inputs(d, ("v", "1"), ("v", "2")))[0]).encode()]

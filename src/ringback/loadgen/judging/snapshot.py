@@ -25,11 +25,13 @@ from ringback.loadgen.metrics.section import (
     window_lines,
 )
 from ringback.loadgen.metrics.windows import Part, Windows
-from ringback.loadgen.schedule.origin import POLL, TRIGGER
+from ringback.loadgen.schedule.origin import POLL, TRIGGER, origin
 from ringback.loadgen.schedule.plan import LoadPlan
 
 __all__ = ["LoadSnapshot"]
 
+_SCHEDULED_POLL = origin("poll", tags=frozenset({"poll"}))
+"""Polls that arrive by schedule. Those that follow calls have no tags."""
 _DOMINANT = 0.1
 """Share of arrivals; if a rate limit stopped more of them, it decided what was measured."""
 
@@ -131,18 +133,19 @@ class LoadSnapshot:
         questions = []
         trigger = self.windows.whole.of(TRIGGER)
         scheduled = self._sum("scheduled")
-        held_back = self._sum("held_back") + trigger.rate_limited
-        if scheduled and held_back / scheduled > _DOMINANT and trigger.rate_limited:
+        refused = trigger.rate_limited + self.windows.whole.of(_SCHEDULED_POLL).rate_limited
+        stopped = self._sum("held_back") + refused
+        if scheduled and stopped / scheduled > _DOMINANT and refused:
             questions.append(
-                f"the deployment's rate limit (429) stopped {held_back} of {scheduled} arrivals; "
+                f"the deployment's rate limit (429) stopped {stopped} of {scheduled} arrivals; "
                 "lower the rate, or have the limit lifted for the test"
             )
         poll = self.windows.whole.of(POLL)
-        if refused := trigger.own_faults["proxy"] + poll.own_faults["proxy"]:
+        if by_proxy := trigger.own_faults["proxy"] + poll.own_faults["proxy"]:
             proxy = self.config.deployment.proxy
             where = "" if proxy is None else f" {proxy.where}"
             questions.append(
-                f"the proxy{where} refused {refused} requests, or answered them in place of the deployment"
+                f"the proxy{where} refused {by_proxy} requests, or answered them in place of the deployment"
             )
         stale = trigger.own_faults["stale"]
         if scheduled and stale / scheduled > _DOMINANT:

@@ -205,6 +205,14 @@ class _DuplicateIdLost(SandboxBehaviour):
         return super().report([unique_id for unique_id in ids if ids.count(unique_id) == 1])
 
 
+@fault("duplicate-id-costs-another", "RES-09")
+class _DuplicateIdCostsAnother(SandboxBehaviour):
+    """Reads as many ids of a poll as there are different ones."""
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        return super().report(ids[: len(set(ids))])
+
+
 # RES-08
 
 

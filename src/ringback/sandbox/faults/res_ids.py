@@ -133,6 +133,15 @@ class _TrimmedIdTakesFirst(SandboxBehaviour):
         return self.make_entry(unique_id, others[0]) if others else None
 
 
+@fault("unknown-in-long-polls-is-final", "RES-06")
+class _UnknownInLongPollsIsFinal(SandboxBehaviour):
+    """Reports unknown ids behind the tenth of a poll as No Answer."""
+
+    def report(self, ids: Sequence[str]) -> list[JsonObject]:
+        unknown = [unique_id for unique_id in ids[10:] if self.book.find(unique_id) is None]
+        return [*super().report(ids), *(self.make_entry(unique_id, "No Answer") for unique_id in unknown)]
+
+
 # RES-07
 
 

@@ -143,6 +143,11 @@ _crashes(
     "Answers 500 to a ConversationId beyond Latin.",
     lambda _, value: not _text(value, "ConversationId").isascii(),
 )
+_crashes(
+    "quote-in-locale-500",
+    "Answers 500 to a single quote in Locale.",
+    lambda _, value: "'" in _text(value, "Locale"),
+)
 _crashes("nul-in-tenant-500", "Answers 500 to NUL in Tenant.", lambda _, value: "\0" in _text(value, "Tenant"))
 _crashes(
     "variable-twice-500",

@@ -19,6 +19,7 @@ _ODD = {
     "NUL": "before\0after",
     "64 KiB": "x" * _LONG,
     "odd Unicode": "\u202eleft\u2028\ufeff\u200b\ufffe\U0010fffd e\u0301 🏴‍☠️",
+    "quotes": 'it\'s "so"; -- <b>',
     "a lone surrogate": "before\ud800after",
 }
 """Kind -> a text of it."""
