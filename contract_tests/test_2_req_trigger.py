@@ -216,8 +216,8 @@ HOLLOW = (
 MISTYPED = (
     [refused(f"{p} a number", giving(p, 5)) for p in (*REQUIRED_TEXTS, "Locale")]
     + [refused(f"{p} in an array", in_list(p)) for p in (*REQUIRED_TEXTS, "Locale")]
-    + [refused(f"{p} an object", giving(p, {})) for p in ("Project", "ConversationId", "ResultDestination")]
-    + [refused(f"{p} true", giving(p, True)) for p in ("AccessToken", "Project", "Tenant", "ConversationId")]
+    + [refused(f"{p} an object", giving(p, {})) for p in (*REQUIRED_TEXTS, "Locale", "ResultDestination")]
+    + [refused(f"{p} true", giving(p, True)) for p in (*REQUIRED_TEXTS, "Locale", "ResultDestination")]
     + [
         refused('SendResultImmediately "true"', giving("SendResultImmediately", "true")),
         refused("SendResultImmediately a number", giving("SendResultImmediately", 1)),

@@ -171,6 +171,11 @@ def _project_from_anything(body: JsonObject) -> None:
             body[name] = orjson.dumps(body[name]).decode()
 
 
+def _path_from_true(body: JsonObject) -> None:
+    if body.get("ScenarioPath") is True:
+        body["ScenarioPath"] = "true"
+
+
 def _flag_from_text(body: JsonObject) -> None:
     if body.get("SendResultImmediately") in ("true", "false", "True", "False"):
         body["SendResultImmediately"] = body["SendResultImmediately"].lower() == "true"
@@ -212,6 +217,7 @@ _converts("text-for-flag", 'Accepts "true" and "false" for SendResultImmediately
 _converts("number-for-flag", "Accepts 0 and 1 for SendResultImmediately.", _flag_from_number)
 _converts("number-for-value", "Accepts a scenario input whose Value is a number.", _values_from_numbers)
 _converts("text-for-end-user", "Accepts a string for EndUser.", _end_user_from_text)
+_converts("true-made-a-path", "Converts true to text for ScenarioPath.", _path_from_true)
 _converts("list-for-end-user", "Accepts an array for EndUser.", _end_user_from_list)
 _converts("object-for-inputs", "Accepts an object for ScenarioInputParameters.", _inputs_from_object)
 
