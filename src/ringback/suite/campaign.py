@@ -140,7 +140,7 @@ class Campaign(Placer):
             spare = self.budget.left_for_valid - len(bound) - max(len(unbound), AT_ONCE + _APART if burst else 0)
             lacking = min(_EITHER - spare, _EITHER, AT_ONCE - len(unbound) - max(0, identical - 1)) if burst else 0
             invalid = [p for p in refusals if p.last][: max(0, lacking)] if not self.places.limited else []
-            if spare + len(invalid) < 0:
+            if spare + min(len(invalid), RESERVE) < 0:  # each needs a place until it is refused
                 valid = [p for p in planned if p.expect == "accepted" and p is not BASELINE]
                 await self._one_by_one(valid, identical, turns or {})
                 if burst:
