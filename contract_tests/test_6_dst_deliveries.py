@@ -39,7 +39,6 @@ SLOW_TRIGGER = 2.5
 
 NOT_SAID = WITHOUT_SEND_RESULT_IMMEDIATELY
 RESULT = ("ResultDestination", "SendResultImmediately")
-QUEUED = accepted("a queued result", destination=Destination(immediately=False), touches=RESULT)
 SLOW = accepted(
     "a ResultDestination that is slow",
     destination=Destination(True, AddressBehaviour(seconds=HOLD)),
@@ -177,8 +176,8 @@ def to_its_line(call: Call) -> bool:
 @pytest.mark.clause("DST-02")
 @pytest.mark.after_final
 @pytest.mark.usefixtures("receiver")
-@pytest.mark.sends(QUEUED)
-@pytest.mark.pool(2)
+@pytest.mark.sends(NOT_SAID)
+@pytest.mark.pool(4)
 def test_calls_with_queued_results(suite: Session) -> None:
     """The result of a call with SendResultImmediately false arrives within the queued-delivery time."""
     calls = final(suite, lambda c: not c.immediately and c.line == suite.maker.line("answered"))
@@ -230,6 +229,7 @@ def test_a_call_without_send_result_immediately(suite: Session) -> None:
 def test_deliveries_while_calls_are_in_progress(suite: Session) -> None:
     """Polls that were sent after a delivery report the call final."""
     calls = final(suite, lambda _: True)
+    wait_for(suite, [call for call in calls if call.immediately], suite.config.timing.delivery)
     contradicted = [call for _poll, call, _alone in suite.campaign.watch.contradicted]
     for call in calls:
         if found := early_delivery(call, batches_count=call not in contradicted):
