@@ -16,6 +16,7 @@ from ringback.suite.deviation import Inconclusive
 from ringback.suite.loop import LoopThread
 from ringback.suite.probes import Probe
 from ringback.suite.probes.baseline import BASELINE
+from ringback.suite.probes.common import DRAWN
 from ringback.suite.probes.outcome import Outcome
 
 __all__ = ["Record"]
@@ -60,9 +61,9 @@ class Record:
         return tuple(self._campaign.client.history)
 
     def accepted_calls(self) -> list[Call]:
-        """The calls that the campaign placed, one at least."""
+        """The calls that the campaign placed, one at least. Those that Hypothesis drew are last: others show more."""
         self.placed()
-        calls = [call for call in self.calls.watched if call.regular]
+        calls = sorted((call for call in self.calls.watched if call.regular), key=lambda call: DRAWN in call.carried)
         if not calls and self.calls.shared_ids():
             raise Inconclusive("accepted calls share their UniqueIds and cannot be distinguished (see ACK-03)")
         if not calls:
