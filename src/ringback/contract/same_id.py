@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
-__all__ = ["common_form", "other_spellings", "resembles", "same_id"]
+__all__ = ["by_common_form", "common_form", "other_spellings", "resembles", "same_id"]
 
 _UUID_GROUPS = (8, 4, 4, 4, 12)
 _HEX = re.compile(r"[0-9a-f]+")
@@ -29,6 +30,11 @@ def same_id(asked: str, named: str) -> bool:
     if len(parts) == 1 or len(named) > 4 * len(asked):
         return False
     return re.fullmatch("[\ufffd?\ud800-\udfff]*".join(map(re.escape, parts)), named) is not None
+
+
+def by_common_form(asked: Sequence[str]) -> dict[str, str]:
+    """Common form -> the id that was asked for, to find it by its spelling in an answer; of several, the first."""
+    return {common_form(one): one for one in reversed(asked)}
 
 
 def other_spellings(unique_id: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from ringback.contract.same_id import common_form
+from ringback.contract.same_id import by_common_form, common_form
 from ringback.deployment.evidence import Exchange
 from ringback.deployment.reading import Json, outline, read_json
 
@@ -166,7 +166,7 @@ class Poll(Answer):
             asked = entry.unique_id in wanted
             if not asked and entry.unique_id is not None and room[False]:
                 # A deployment may name a call in its own spelling of the id.
-                spelled = spelled or {common_form(one): one for one in reversed(self.asked)}
+                spelled = spelled or by_common_form(self.asked)
                 name = spelled.get(common_form(entry.unique_id), entry.unique_id)
                 entry, asked = replace(entry, unique_id=name), name in wanted
             if room[asked]:

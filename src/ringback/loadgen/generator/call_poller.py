@@ -26,9 +26,8 @@ _AFTER_REFUSAL = 1.0
 class CallPoller:
     """Polls each followed call `first` seconds after it was accepted, then every `interval` seconds.
 
-    Calls wait in the order in which they are due, in lists of one tick each, so
-    each costs eight bytes beside what the ledger stores. `on_final` gets the line of a call that has ended, and the
-    seconds since its trigger.
+    Calls wait in the order in which they are due, in lists of one tick each, so each costs eight bytes beside what the
+    ledger stores. `on_final` gets the line of a call that has ended, and the seconds since its trigger.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from ringback import clock
 from ringback.config import Config
-from ringback.contract.same_id import common_form
+from ringback.contract.same_id import by_common_form, common_form
 from ringback.deployment.access import redactor_for
 from ringback.deployment.budget import CallBudget, Fate, fate_of
 from ringback.deployment.causes import FEW, Symptom
@@ -324,7 +324,7 @@ def _as_asked(results: list[tuple[str, str]], asked: Sequence[str]) -> list[tupl
     known = set(asked)
     if all(unique_id in known for unique_id, _ in results):
         return results
-    forms = {common_form(each): each for each in asked}
+    forms = by_common_form(asked)
     return [(one if one in known else forms.get(common_form(one), one), state) for one, state in results]
 
 

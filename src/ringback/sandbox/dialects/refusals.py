@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ringback.sandbox.admission import END_USER, OPTIONAL, REQUIRED
+from ringback.sandbox.admission import END_USER, OPTIONAL, REQUIRED, REQUIRED_INPUTS
 from ringback.sandbox.behaviour import SandboxBehaviour
 from ringback.sandbox.catalogue import dialect
 from ringback.sandbox.messages import JSON, POLL_PATH, TRIGGER_PATH, JsonObject, Refusal, Request, SandboxAnswer
@@ -124,7 +124,7 @@ class _VariablesUpTo20(SandboxBehaviour):
 
     def check_inputs(self, inputs: dict[str, str]) -> None:
         super().check_inputs(inputs)
-        if len(inputs) > 22:
+        if len(inputs.keys() - REQUIRED_INPUTS) > 20:
             raise Refusal(400, "20 variables are enough")
 
 
